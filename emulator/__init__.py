@@ -1,0 +1,1 @@
+"""A local Azure AI Search for development and tests."""

@@ -1,0 +1,1 @@
+"""What is configured: services, stores, and the clients opened for their names."""
