@@ -19,7 +19,8 @@
     │   └── UnexpectedAnswerError   an answer that is not what the service documents
     └── CancelledError              the operator stopped it
 
-Each error says what failed, on what, and what to do next; its text never holds a secret, a document or a management URL.
+Each error says what failed, on what, and what to do next. Its text never holds a secret, a document or a management
+URL.
 """
 
 from typing import ClassVar, Self

@@ -1,0 +1,55 @@
+"""The settings: which services and stores there are, by name.
+
+    {"stores": {"east": {"account_url": "https://contosoeast.blob.core.windows.net", "region": "eastus"}},
+     "services": {"contoso-east": {"endpoint": "https://contoso-east.search.windows.net", "region": "eastus",
+                                   "tier": "standard", "store": "east", "api_key": {"env": "CONTOSO_EAST_KEY"}}}}
+
+Requests name what stands here; they never carry an endpoint, a key or a blob address.
+"""
+
+from typing import Literal, get_args
+
+import msgspec
+
+type Tier = Literal["free", "basic", "standard", "standard2", "standard3", "standard3hd", "l1", "l2"]
+"""The names that Azure Resource Manager uses for a search service's SKU; `standard3hd` is standard3 in hosting mode
+high density, `l1` and `l2` stand for storage_optimized_l1 and _l2."""
+
+TIERS: tuple[Tier, ...] = get_args(Tier.__value__)
+
+
+class EnvironmentSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A secret kept in an environment variable (in Azure: an app setting, which may be a Key Vault reference)."""
+
+    env: str
+
+
+class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A blob account in one region.
+
+    Either `account_url` (identity: Entra) or `connection_string` (the text itself only for
+    `UseDevelopmentStorage=true`, else where to find it) names the account.
+    """
+
+    region: str
+    account_url: str | None = None
+    connection_string: str | EnvironmentSecret | None = None
+    snapshots_container: str = "search-snapshots"
+    runs_container: str = "search-runs"
+
+
+class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A search service. Without `api_key` it is reached with an Entra identity."""
+
+    endpoint: str
+    region: str
+    tier: Tier
+    store: str
+    api_key: EnvironmentSecret | None = None
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that is configured."""
+
+    stores: dict[str, StoreSettings]
+    services: dict[str, ServiceSettings]

@@ -1,0 +1,156 @@
+"""Settings from their JSON, checked field by field."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import msgspec
+
+from errors import NotFoundError, SettingsError
+from settings.model import TIERS, EnvironmentSecret, ServiceSettings, Settings, StoreSettings
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
+_CONTAINER = re.compile(r"[a-z0-9](?:-?[a-z0-9]){2,62}")
+_PATH_OF_FIELD = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
+
+
+def read_settings(text: str | bytes) -> Settings:
+    """Read settings from JSON.
+
+    Raises SettingsError naming the path of the first field that is wrong and what was expected there.
+    """
+    outline = _decode(text, _Outline, "$")
+    settings = Settings(
+        stores={name: _decode(raw, StoreSettings, f"$.stores.{name}") for name, raw in outline.stores.items()},
+        services={name: _decode(raw, ServiceSettings, f"$.services.{name}") for name, raw in outline.services.items()},
+    )
+    for name, store in settings.stores.items():
+        _check_name(name, f"$.stores.{name}")
+        _check_store(store, f"$.stores.{name}")
+    for name, service in settings.services.items():
+        _check_name(name, f"$.services.{name}")
+        _check_service(service, f"$.services.{name}", settings)
+    return settings
+
+
+def secret_value(secret: EnvironmentSecret, environment: Mapping[str, str], on: str) -> str:
+    """Give a secret's value from the environment, which is passed in. Raises SettingsError if it is not set."""
+    value = environment.get(secret.env, "").strip()
+    if not value:
+        raise SettingsError(
+            f"the environment variable {secret.env} is not set",
+            on=on,
+            do=f"Set {secret.env}, or take the entry out of the settings to use an Entra identity",
+        )
+    return value
+
+
+def service_settings(settings: Settings, name: str) -> ServiceSettings:
+    """Give the settings of a named service. Raises NotFoundError with the known names."""
+    if name not in settings.services:
+        raise NotFoundError(
+            "no service of this name is configured",
+            on=f"service {name}",
+            do=f"Known services: {', '.join(sorted(settings.services)) or 'none'}",
+        )
+    return settings.services[name]
+
+
+def store_settings(settings: Settings, name: str) -> StoreSettings:
+    """Give the settings of a named store. Raises NotFoundError with the known names."""
+    if name not in settings.stores:
+        raise NotFoundError(
+            "no store of this name is configured",
+            on=f"store {name}",
+            do=f"Known stores: {', '.join(sorted(settings.stores)) or 'none'}",
+        )
+    return settings.stores[name]
+
+
+class _Outline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The settings with each entry still undecoded, so that an error can name the entry it is in."""
+
+    stores: dict[str, msgspec.Raw]
+    services: dict[str, msgspec.Raw]
+
+
+def _decode[Decoded](text: str | bytes | msgspec.Raw, kind: type[Decoded], path: str) -> Decoded:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError as error:
+        found = _PATH_OF_FIELD.match(str(error))
+        below, what = (found["path"] or "$", found["what"]) if found else ("$", str(error))
+        if what.startswith("Invalid enum value") and below == "$.tier":
+            what = f"{what}; expected one of {', '.join(TIERS)}"
+        raise SettingsError(_lower_first(what), on=f"settings {path}{below.removeprefix('$')}", do=_CORRECT) from None
+    except msgspec.DecodeError as error:
+        raise SettingsError(f"not JSON: {_lower_first(str(error))}", on="settings", do=_CORRECT) from None
+
+
+_CORRECT = "Correct the settings that INDEXVAULT_CONFIG holds or points to"
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _check_name(name: str, path: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise SettingsError(
+            "expected a name of lower-case letters, digits and inner dashes, at most 60 long",
+            on=f"settings {path}",
+            do=_CORRECT,
+        )
+
+
+def _check_store(store: StoreSettings, path: str) -> None:
+    if (store.account_url is None) == (store.connection_string is None):
+        raise SettingsError("expected either account_url or connection_string", on=f"settings {path}", do=_CORRECT)
+    if store.account_url is not None:
+        _check_url(store.account_url, f"{path}.account_url")
+    if isinstance(store.connection_string, str) and "=" in store.connection_string:
+        is_development = store.connection_string.strip().rstrip(";") == "UseDevelopmentStorage=true"
+        if not is_development and "accountkey" in store.connection_string.lower():
+            raise SettingsError(
+                "expected no account key in the settings themselves",
+                on=f"settings {path}.connection_string",
+                do='Put the connection string in an environment variable and name it: {"env": "NAME"}',
+            )
+    for field in ("snapshots_container", "runs_container"):
+        if not _CONTAINER.fullmatch(getattr(store, field)):
+            raise SettingsError("expected a blob container's name", on=f"settings {path}.{field}", do=_CORRECT)
+    if store.snapshots_container == store.runs_container:
+        raise SettingsError(
+            "expected another container than snapshots_container",
+            on=f"settings {path}.runs_container",
+            do="Give what changes a container of its own, so that snapshots can be made immutable",
+        )
+
+
+def _check_service(service: ServiceSettings, path: str, settings: Settings) -> None:
+    _check_url(service.endpoint, f"{path}.endpoint")
+    if service.store not in settings.stores:
+        raise SettingsError(
+            f"no store is named {service.store!r} (stores: {', '.join(sorted(settings.stores)) or 'none'})",
+            on=f"settings {path}.store",
+            do=_CORRECT,
+        )
+
+
+def _check_url(text: str, path: str) -> None:
+    try:
+        url = urlsplit(text)
+        host, _port = url.hostname, url.port
+    except ValueError:
+        host, url = None, urlsplit("")
+    if url.scheme not in {"https", "http"} or not host:
+        raise SettingsError("expected an https URL", on=f"settings {path}", do=_CORRECT)
+    if url.username or url.password or url.query or url.fragment:
+        raise SettingsError(
+            "expected a URL without user, query or fragment (a SAS or a key does not belong here)",
+            on=f"settings {path}",
+            do=_CORRECT,
+        )
+    if url.scheme == "http" and host not in _LOOPBACK:
+        raise SettingsError("expected https: http is for loopback only", on=f"settings {path}", do=_CORRECT)
