@@ -14,6 +14,7 @@
     │   ├── UnauthorizedError       a wrong or missing key, or no identity
     │   ├── ForbiddenError          an identity without the role
     │   ├── RefusedError            the request itself is refused; sending it again changes nothing
+    │   │   └── TooLargeError       for its size
     │   ├── OverloadedError         too busy; later it may work
     │   ├── QuotaError              a limit of the tier is reached
     │   └── UnexpectedAnswerError   an answer that is not what the service documents
@@ -142,6 +143,10 @@ class ForbiddenError(RemoteError):
 
 class RefusedError(RemoteError):
     """The request is refused for what it asks."""
+
+
+class TooLargeError(RefusedError):
+    """The request is larger than the service takes."""
 
 
 class OverloadedError(RemoteError):

@@ -1,0 +1,66 @@
+"""A batch of indexing actions and the result of each."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from errors import UnexpectedAnswerError
+
+MOST_ACTIONS = 1000
+"""Actions in a batch at most. Source: service limits, 2026-09."""
+MOST_BYTES = 16 * 1000 * 1000
+"""Bytes in a batch at most. Source: service limits, 2026-09 (16 MB; taken as the smaller reading of MB)."""
+
+_UPLOAD = b'{"@search.action":"upload",'
+_SEPARATOR = 1
+
+
+class ItemResult(msgspec.Struct, frozen=True, rename="camel"):
+    """What became of one document. The service's message is not kept, since it quotes values."""
+
+    key: str
+    status: bool
+    status_code: int
+
+
+class BatchAnswer(msgspec.Struct, frozen=True):
+    """Results by document key."""
+
+    results: dict[str, ItemResult]
+
+
+def may_pass(status_code: int) -> bool:
+    """Tell whether a document refused with this status may be accepted later.
+
+    409 is a version conflict, 422 an index that is busy for a moment, 429 and 503 load. Source: indexing reference,
+    2026-09.
+    """
+    return status_code in {409, 422, 429, 503}
+
+
+def upload_action(line: bytes) -> bytes:
+    """Make a stored document into an upload action without parsing it."""
+    return _UPLOAD + line[1:]
+
+
+def action_size(line: bytes) -> int:
+    """Give the bytes that a stored document takes in a batch."""
+    return len(line) - 1 + len(_UPLOAD) + _SEPARATOR
+
+
+def upload_batch(lines: Iterable[bytes]) -> bytes:
+    """Make stored documents into the body of a batch that uploads them."""
+    return b'{"value":[' + b",".join(upload_action(line) for line in lines) + b"]}"
+
+
+def read_batch_answer(body: bytes, *, on: str) -> BatchAnswer:
+    """Read the results of a batch. Raises UnexpectedAnswerError naming `on` if there are none."""
+
+    class Results(msgspec.Struct):
+        value: list[ItemResult]
+
+    try:
+        results = msgspec.json.decode(body, type=Results).value
+    except msgspec.MsgspecError:
+        raise UnexpectedAnswerError("no results in the answer to a batch", on=on, do="Repeat") from None
+    return BatchAnswer(results={result.key: result for result in results})

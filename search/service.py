@@ -1,0 +1,206 @@
+"""A search service, as indexvault uses it: few operations, raw bytes, typed errors."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+import msgspec
+from azure.core.credentials import AzureKeyCredential
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.search.documents.indexes.aio import SearchIndexClient
+
+from errors import NotFoundError, UnexpectedAnswerError
+from search.batch import BatchAnswer, read_batch_answer
+from search.credentials import audience
+from search.exchange import PREVIEW, STABLE, Answer, Exchange, segment
+from search.page import Page, PageReader
+from search.query import DocumentQuery, encode_query
+from search.retry import RetryPolicy
+from search.statistics import IndexStatistics, ServiceStatistics
+from search.wording import without_quoted_values
+
+CONNECT_SECONDS = 15
+READ_SECONDS = 90
+
+
+class Definition(msgspec.Struct, frozen=True):
+    """A definition as the service sent it, with its ETag."""
+
+    api_version: str
+    body: msgspec.Raw
+    etag: str
+
+
+class SearchService:
+    """One search service.
+
+    `name` is the service's name in the settings. `credential` is a key or an Entra identity, `transport` is passed
+    through to the SDK. Every method raises the errors below RemoteError; NotFoundError where it names something
+    that does not exist.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: str,
+        credential: AzureKeyCredential | AsyncTokenCredential,
+        *,
+        chance: random.Random,
+        retry: RetryPolicy | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        by_key = isinstance(credential, AzureKeyCredential)
+        client = SearchIndexClient(
+            endpoint,
+            credential,
+            **({} if by_key else {"audience": audience(endpoint)}),
+            retry_total=0,
+            permit_redirects=False,
+            connection_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+        )
+        self.name = name
+        self._exchange = Exchange(
+            name, client, by_key=by_key, retry=retry or RetryPolicy(), chance=chance, sleep=sleep
+        )  # fmt: skip
+
+    async def __aenter__(self) -> Self:
+        """Use the service within a block."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._exchange.close()
+
+    async def service_statistics(self) -> ServiceStatistics:
+        """Give what the service holds and what its tier allows."""
+        answer = await self._exchange.send("GET", "servicestats", on="statistics")
+        return _read(answer, ServiceStatistics, f"{self.name} statistics")
+
+    async def index_names(self) -> list[str]:
+        """Give the names of all indexes, sorted."""
+        return await self._names("indexes", "indexes")
+
+    async def index_definition(self, index: str, *, preview: bool = False) -> Definition:
+        """Give an index's definition, as a stable or the preview api-version tells it."""
+        return await self._definition(f"indexes('{segment(index)}')", f"index {index}", preview=preview)
+
+    async def index_statistics(self, index: str) -> IndexStatistics:
+        """Give the documents and bytes of an index as last counted; it may lag by minutes."""
+        answer = await self._exchange.send("GET", f"indexes('{segment(index)}')/search.stats", on=f"index {index}")
+        return _read(answer, IndexStatistics, f"{self.name} index {index}")
+
+    async def create_index(self, index: str, definition: bytes, *, preview: bool) -> None:
+        """Create an index that must not exist. Raises ConflictError if it does."""
+        await self._create(f"indexes('{segment(index)}')", definition, f"index {index}", preview=preview)
+
+    async def alias_target(self, name: str) -> str | None:
+        """Give the index behind an alias, or None if there is no such alias."""
+
+        class Alias(msgspec.Struct):
+            indexes: list[str]
+
+        try:
+            answer = await self._exchange.send("GET", f"aliases('{segment(name)}')", on=f"alias {name}")
+        except NotFoundError:
+            return None
+        indexes = _read(answer, Alias, f"{self.name} alias {name}").indexes
+        return indexes[0] if indexes else None
+
+    async def synonym_map(self, name: str, *, preview: bool = False) -> Definition:
+        """Give a synonym map's definition."""
+        return await self._definition(f"synonymmaps('{segment(name)}')", f"synonym map {name}", preview=preview)
+
+    async def create_synonym_map(self, name: str, definition: bytes, *, preview: bool) -> None:
+        """Create a synonym map that must not exist. Raises ConflictError if it does."""
+        await self._create(f"synonymmaps('{segment(name)}')", definition, f"synonym map {name}", preview=preview)
+
+    async def count(self, index: str) -> int:
+        """Give an index's count of documents; it lags behind writes by seconds."""
+        on = f"index {index}"
+        answer = await self._exchange.send("GET", f"indexes('{segment(index)}')/docs/$count", on=on)
+        text = answer.body.decode("utf-8-sig", errors="replace").strip()
+        if not text.isdecimal():
+            raise UnexpectedAnswerError("the count is no number", on=f"{self.name} {on}", do="Repeat")
+        return int(text)
+
+    async def documents(self, index: str, query: DocumentQuery, reader: PageReader) -> Page:
+        """Give one page of documents.
+
+        Raises UnexpectedAnswerError if the page does not cover the whole index: what is missing from it can't be seen.
+        """
+        on = f"index {index}"
+        answer = await self._exchange.send(
+            "POST",
+            f"indexes('{segment(index)}')/docs/search.post.search",
+            on=on,
+            body=encode_query(query),
+            holds_documents=True,
+        )
+        page = reader.read(answer.body, on=f"{self.name} {on}")
+        if page.coverage is not None and page.coverage < 100:  # noqa: PLR2004 - per cent
+            raise UnexpectedAnswerError(
+                f"the answer covers {page.coverage:g} % of the index only",
+                on=f"{self.name} {on}",
+                do="Wait until all partitions of the service answer, then repeat",
+            )
+        return page
+
+    async def index_documents(self, index: str, body: bytes) -> BatchAnswer:
+        """Send one batch of actions and give its results by key.
+
+        Raises TooLargeError for a batch to be split, RefusedError for one that holds a malformed document, QuotaError
+        where the service has no room left.
+        """
+        on = f"index {index}"
+        answer = await self._exchange.send(
+            "POST", f"indexes('{segment(index)}')/docs/search.index", on=on, body=body, holds_documents=True
+        )
+        return read_batch_answer(answer.body, on=f"{self.name} {on}")
+
+    async def _names(self, path: str, on: str) -> list[str]:
+        class Named(msgspec.Struct):
+            name: str
+
+        class Names(msgspec.Struct):
+            value: list[Named]
+
+        answer = await self._exchange.send("GET", path, on=on, query="$select=name")
+        return sorted(entry.name for entry in _read(answer, Names, f"{self.name} {on}").value)
+
+    async def _definition(self, path: str, on: str, *, preview: bool) -> Definition:
+        version = PREVIEW if preview else STABLE
+        answer = await self._exchange.send("GET", path, on=on, api_version=version, metadata="minimal")
+
+        class Tagged(msgspec.Struct):
+            etag: str = msgspec.field(default="", name="@odata.etag")
+
+        etag = _read(answer, Tagged, f"{self.name} {on}").etag or answer.headers.get("etag", "")
+        return Definition(api_version=version, body=msgspec.Raw(answer.body.removeprefix(b"\xef\xbb\xbf")), etag=etag)
+
+    async def _create(self, path: str, definition: bytes, on: str, *, preview: bool) -> None:
+        await self._exchange.send(
+            "PUT",
+            path,
+            on=on,
+            body=definition,
+            headers={"If-None-Match": "*", "Prefer": "return=representation"},
+            api_version=PREVIEW if preview else STABLE,
+            metadata="minimal",
+        )
+
+
+def _read[Kind](answer: Answer, kind: type[Kind], on: str) -> Kind:
+    try:
+        return msgspec.json.decode(answer.body.removeprefix(b"\xef\xbb\xbf"), type=kind)
+    except msgspec.MsgspecError as error:
+        raise UnexpectedAnswerError(
+            f"an answer in another form than documented ({without_quoted_values(str(error))})",
+            on=on,
+            do="Check that the endpoint is an Azure AI Search service",
+        ) from None
