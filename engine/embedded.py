@@ -1,0 +1,158 @@
+"""The home of workflows on one machine: the engine in this process, its history in memory.
+
+A run that is killed here is forgotten by the engine; what is durable of it lies in the store, where the next run
+finds it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, override
+
+import grpc
+import msgspec
+from durabletask.client import AsyncTaskHubGrpcClient, OrchestrationStatus
+from durabletask.internal import orchestrator_service_pb2_grpc as wire
+from durabletask.task import ActivityContext, OrchestrationContext
+from durabletask.testing import InMemoryOrchestrationBackend
+from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker
+
+from engine.failure import StepFailedError, error_of
+from engine.step import Resources, Step, Turns, Workflow
+from errors import CancelledError, IndexvaultError
+
+STEPS_AT_ONCE = 16
+_POLL_SECONDS = 30
+_LOG = logging.getLogger(__name__)
+
+
+class _PrivateBackend(InMemoryOrchestrationBackend):
+    """The in-memory backend behind a socket that only this user can open; the library's own listens to everybody."""
+
+    @override
+    def start(self) -> str:
+        self._shutdown_event.clear()
+        self._folder = tempfile.TemporaryDirectory(prefix="indexvault-")
+        address = f"unix:{Path(self._folder.name) / 'engine.sock'}"
+        self._server = grpc.server(ThreadPoolExecutor(max_workers=STEPS_AT_ONCE + 8))
+        wire.add_TaskHubSidecarServiceServicer_to_server(self, self._server)  # type: ignore[no-untyped-call]  # generated
+        self._server.add_insecure_port(address)
+        self._server.start()
+        return address
+
+    @override
+    def stop(self, grace: float | None = None) -> None:
+        super().stop(grace)
+        self._folder.cleanup()
+
+
+class EmbeddedEngine:
+    """Runs workflows in this process; steps run on the event loop that opens the engine."""
+
+    def __init__(
+        self, resources: Resources, steps: Iterable[Step[Any, Any]], workflows: Iterable[Workflow[Any, Any]]
+    ) -> None:
+        self._resources = resources
+        self._steps = list(steps)
+        self._workflows = list(workflows)
+        self._backend = _PrivateBackend()
+
+    async def __aenter__(self) -> Self:
+        """Start the backend and its worker."""
+        loop = asyncio.get_running_loop()
+        address = await asyncio.to_thread(self._backend.start)
+        self._worker = TaskHubGrpcWorker(
+            host_address=address,
+            logger=_LOG,
+            emit_trace_spans=False,
+            concurrency_options=ConcurrencyOptions(
+                maximum_concurrent_activity_work_items=STEPS_AT_ONCE,
+                maximum_concurrent_orchestration_work_items=4,
+                maximum_thread_pool_workers=STEPS_AT_ONCE + 4,
+            ),
+        )
+        self._running: set[asyncio.Future[Any]] = set()
+        for step in self._steps:
+            self._worker.add_activity(self._activity(step, loop))
+        for workflow in self._workflows:
+            self._worker.add_orchestrator(_orchestrator(workflow))
+        await asyncio.to_thread(self._worker.start)
+        self._client = AsyncTaskHubGrpcClient(host_address=address, logger=_LOG, emit_trace_spans=False)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop what still runs, then the worker and the backend."""
+        for task in list(self._running):
+            task.cancel()
+        await self._client.close()
+        await asyncio.to_thread(self._worker.stop)
+        await asyncio.to_thread(self._backend.stop)
+
+    async def run[Input, Output](
+        self, workflow: Workflow[Input, Output], given: Input, *, run: str | None = None
+    ) -> Output:
+        """Run a workflow to its end and give its output.
+
+        `run` names it, made up if not given. Raises the error of ours that ended it; cancelling the caller stops the
+        workflow and what it has running.
+        """
+        name = await self._client.schedule_new_orchestration(
+            workflow.name, input=msgspec.to_builtins(given), instance_id=run or secrets.token_hex(8)
+        )
+        try:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    state = await self._client.wait_for_orchestration_completion(name, timeout=_POLL_SECONDS)
+                    break
+        except asyncio.CancelledError:
+            await asyncio.shield(self._client.terminate_orchestration(name, recursive=False))
+            raise
+        if state is None:
+            raise IndexvaultError("the engine lost the run", on=f"run {name}", do="Run again")
+        if state.runtime_status is OrchestrationStatus.COMPLETED:
+            return msgspec.convert(state.get_output(), workflow.output_type)
+        if state.failure_details is not None:
+            raise error_of(state.failure_details)
+        raise CancelledError("the run was stopped", on=f"run {name}", do="Run again when it suits")
+
+    def _activity(self, step: Step[Any, Any], loop: asyncio.AbstractEventLoop) -> Callable[[ActivityContext, Any], Any]:
+        async def work(payload: Any) -> Any:  # noqa: ANN401 - the engine's payloads are JSON
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101 - a coroutine always runs in a task
+            self._running.add(task)
+            try:
+                return msgspec.to_builtins(await step.run(self._resources, msgspec.convert(payload, step.input_type)))
+            except IndexvaultError as error:
+                _LOG.debug("step %s failed", step.name, exc_info=True)
+                raise StepFailedError(error) from None
+            except Exception:
+                _LOG.debug("step %s failed unexpectedly", step.name, exc_info=True)
+                raise
+            finally:
+                self._running.discard(task)
+
+        def activity(_ctx: ActivityContext, payload: Any) -> Any:  # noqa: ANN401 - the engine's payloads are JSON
+            return asyncio.run_coroutine_threadsafe(work(payload), loop).result()
+
+        activity.__name__ = step.name
+        return activity
+
+
+def _orchestrator(workflow: Workflow[Any, Any]) -> Callable[[OrchestrationContext, Any], Turns[Any]]:
+    def orchestrator(ctx: OrchestrationContext, payload: Any) -> Turns[Any]:  # noqa: ANN401 - the engine's payloads are JSON
+        try:
+            output = yield from workflow.run(ctx, msgspec.convert(payload, workflow.input_type))
+        except IndexvaultError as error:
+            raise StepFailedError(error) from None
+        return msgspec.to_builtins(output)
+
+    orchestrator.__name__ = workflow.name
+    return orchestrator

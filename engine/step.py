@@ -1,0 +1,67 @@
+"""Steps and workflows, apart from where they run.
+
+A step is a plain async function that does one thing and may be killed or run twice. A workflow is a deterministic
+generator that orders steps and carries only small payloads. Both are named, since what a run has done is remembered
+by name.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from durabletask.task import OrchestrationContext, Task
+
+from settings.connections import Connections
+
+type Clock = Callable[[], datetime]
+"""Gives the time, aware and in UTC."""
+
+type Turns[Result] = Generator[Task[Any], Any, Result]
+"""A workflow, or a part of one: it yields what it waits for and returns its result."""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """What a step has done since it last said so.
+
+    `expected` is how many documents the whole stage will have, where that has become known.
+    """
+
+    stage: str
+    documents: int = 0
+    bytes: int = 0
+    expected: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What steps work with, passed in by the home they run in."""
+
+    connections: Connections
+    clock: Clock
+    chance: random.Random
+    report: Callable[[Progress], None]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+@dataclass(frozen=True, slots=True)
+class Step[Input, Output]:
+    """A named step with the types of its payloads, which are `msgspec.Struct`s."""
+
+    name: str
+    input_type: type[Input]
+    output_type: type[Output]
+    run: Callable[[Resources, Input], Awaitable[Output]]
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow[Input, Output]:
+    """A named workflow with the types of its payloads."""
+
+    name: str
+    input_type: type[Input]
+    output_type: type[Output]
+    run: Callable[[OrchestrationContext, Input], Turns[Output]]

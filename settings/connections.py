@@ -1,0 +1,125 @@
+"""The clients behind the configured names, opened when they are first asked for."""
+
+import random
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self
+
+from azure.core.credentials import AzureKeyCredential
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.identity.aio import DefaultAzureCredential
+from snapshots.azure_store import AzureStore
+
+from search.credentials import authority
+from search.retry import RetryPolicy
+from search.service import SearchService
+from settings.model import Settings
+from settings.read import secret_value, service_settings, store_settings
+from snapshots.store import Store
+
+type IdentityOf = Callable[[str], AsyncTokenCredential]
+"""Gives an Entra identity that asks the given host for tokens."""
+
+
+def default_identity(authority_host: str) -> AsyncTokenCredential:
+    """Give the identity that this machine has: a managed one in Azure, a signed-in one on a desk."""
+    return DefaultAzureCredential(authority=authority_host)
+
+
+class Connections:
+    """Opens services and stores by their names in the settings, once each, and closes them all.
+
+    `environment` holds the secrets that the settings name. Raises NotFoundError for unknown names and SettingsError for
+    a secret that is not set.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        environment: Mapping[str, str],
+        chance: random.Random,
+        identity: IdentityOf = default_identity,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self.settings = settings
+        self._environment = environment
+        self._chance = chance
+        self._identity = identity
+        self._retry = retry
+        self._identities: dict[str, AsyncTokenCredential] = {}
+        self._services: dict[str, SearchService] = {}
+        self._stores: dict[str, Store] = {}
+
+    async def __aenter__(self) -> Self:
+        """Use the connections within a block."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every client that was opened."""
+        for service in self._services.values():
+            await service.close()
+        for store in self._stores.values():
+            await store.close()
+        for identity in self._identities.values():
+            await identity.close()
+
+    def service(self, name: str) -> SearchService:
+        """Give the client of a service."""
+        if name not in self._services:
+            settings = service_settings(self.settings, name)
+            credential: AzureKeyCredential | AsyncTokenCredential
+            if settings.api_key is not None:
+                credential = AzureKeyCredential(
+                    secret_value(settings.api_key, self._environment, f"settings $.services.{name}.api_key")
+                )
+            else:
+                credential = self._identity_of(authority(settings.endpoint))
+            self._services[name] = SearchService(
+                name, settings.endpoint, credential, chance=self._chance, retry=self._retry
+            )
+        return self._services[name]
+
+    def store(self, name: str) -> Store:
+        """Give the client of a store."""
+        if name not in self._stores:
+            settings = store_settings(self.settings, name)
+            containers = {
+                "snapshots_container": settings.snapshots_container,
+                "runs_container": settings.runs_container,
+            }
+            if settings.account_url is not None:
+                self._stores[name] = AzureStore(
+                    name,
+                    account_url=settings.account_url,
+                    credential=self._identity_of(_blob_authority(settings.account_url)),
+                    **containers,
+                )
+            else:
+                text = settings.connection_string
+                assert text is not None  # noqa: S101 - reading the settings has seen to it
+                if not isinstance(text, str):
+                    text = secret_value(text, self._environment, f"settings $.stores.{name}.connection_string")
+                self._stores[name] = AzureStore(name, connection_string=text, **containers)
+        return self._stores[name]
+
+    def store_of(self, service: str) -> Store:
+        """Give the client of the store that a service's snapshots go to."""
+        return self.store(service_settings(self.settings, service).store)
+
+    def _identity_of(self, authority_host: str) -> AsyncTokenCredential:
+        if authority_host not in self._identities:
+            self._identities[authority_host] = self._identity(authority_host)
+        return self._identities[authority_host]
+
+
+def _blob_authority(account_url: str) -> str:
+    """Give the host that issues tokens in the cloud of a blob account."""
+    host = account_url.rstrip("/")
+    if host.endswith(".usgovcloudapi.net"):
+        return "login.microsoftonline.us"
+    if host.endswith(".chinacloudapi.cn"):
+        return "login.chinacloudapi.cn"
+    return "login.microsoftonline.com"
