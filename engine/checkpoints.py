@@ -36,7 +36,7 @@ class Checkpoints:
                 "this record of a run can't be read", on=name, do="Start a new run; this one can't be resumed"
             ) from None
 
-    async def write(self, part: str, record: Any) -> None:  # noqa: ANN401 - any record that msgspec writes
+    async def write(self, part: str, record: Any) -> None:
         """Write the record of a part, in place of an earlier one."""
         await self._runs.put(checkpoint_name(self._run, part), msgspec.json.encode(record))
 

@@ -124,7 +124,7 @@ class EmbeddedEngine:
         raise CancelledError("the run was stopped", on=f"run {name}", do="Run again when it suits")
 
     def _activity(self, step: Step[Any, Any], loop: asyncio.AbstractEventLoop) -> Callable[[ActivityContext, Any], Any]:
-        async def work(payload: Any) -> Any:  # noqa: ANN401 - the engine's payloads are JSON
+        async def work(payload: Any) -> Any:
             task = asyncio.current_task()
             assert task is not None  # noqa: S101 - a coroutine always runs in a task
             self._running.add(task)
@@ -139,7 +139,7 @@ class EmbeddedEngine:
             finally:
                 self._running.discard(task)
 
-        def activity(_ctx: ActivityContext, payload: Any) -> Any:  # noqa: ANN401 - the engine's payloads are JSON
+        def activity(_ctx: ActivityContext, payload: Any) -> Any:
             return asyncio.run_coroutine_threadsafe(work(payload), loop).result()
 
         activity.__name__ = step.name
@@ -147,7 +147,7 @@ class EmbeddedEngine:
 
 
 def _orchestrator(workflow: Workflow[Any, Any]) -> Callable[[OrchestrationContext, Any], Turns[Any]]:
-    def orchestrator(ctx: OrchestrationContext, payload: Any) -> Turns[Any]:  # noqa: ANN401 - the engine's payloads are JSON
+    def orchestrator(ctx: OrchestrationContext, payload: Any) -> Turns[Any]:
         try:
             output = yield from workflow.run(ctx, msgspec.convert(payload, workflow.input_type))
         except IndexvaultError as error:

@@ -31,20 +31,20 @@ def _object(members: dict[str, Any], fields: tuple[Field, ...]) -> dict[str, Any
     return values | {name: value for name, value in members.items() if name not in known}
 
 
-def _value(value: Any, field: Field) -> Any:  # noqa: ANN401 - a JSON value
+def _value(value: Any, field: Field) -> Any:
     if field.is_collection:
         return [_item(item, field) for item in value or []]
     return None if value is None else _item(value, field)
 
 
-def _item(value: Any, field: Field) -> Any:  # noqa: ANN401 - a JSON value
+def _item(value: Any, field: Field) -> Any:
     if field.item_type == "Edm.ComplexType":
         return _object(value, field.fields) if isinstance(value, dict) else value
     reading = _READINGS.get(field.item_type)
     return reading(value) if reading else value
 
 
-def _instant(text: Any) -> Any:  # noqa: ANN401 - a JSON value
+def _instant(text: Any) -> Any:
     """Read a date to the millisecond, which is what the service keeps. Source: data types, REST reference, 2026-09."""
     try:
         instant = datetime.fromisoformat(text)
@@ -56,7 +56,7 @@ def _instant(text: Any) -> Any:  # noqa: ANN401 - a JSON value
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
-def _number(value: Any) -> Any:  # noqa: ANN401 - a JSON value
+def _number(value: Any) -> Any:
     """Give a number that equals itself: NaN arrives as text, and an integer counts as the double it stands for."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ("text", value)
@@ -69,7 +69,7 @@ def _number(value: Any) -> Any:  # noqa: ANN401 - a JSON value
 def _rounded(form: str) -> Callable[[Any], Any]:
     """Give a reading of numbers as the narrower type holds them: they may be written with more digits than it has."""
 
-    def read(value: Any) -> Any:  # noqa: ANN401 - a JSON value
+    def read(value: Any) -> Any:
         number = _number(value)
         if not isinstance(number, float) or not math.isfinite(number):
             return number
@@ -81,7 +81,7 @@ def _rounded(form: str) -> Callable[[Any], Any]:
     return read
 
 
-def _point(value: Any) -> Any:  # noqa: ANN401 - a JSON value
+def _point(value: Any) -> Any:
     """Give a point by its place: the service adds the reference system, of which it knows only one."""
     coordinates = value.get("coordinates") if isinstance(value, dict) else None
     if not isinstance(coordinates, list):
@@ -89,7 +89,7 @@ def _point(value: Any) -> Any:  # noqa: ANN401 - a JSON value
     return (value.get("type"), tuple(_number(number) for number in coordinates))
 
 
-def _boolean(value: Any) -> Any:  # noqa: ANN401 - a JSON value
+def _boolean(value: Any) -> Any:
     """Keep a boolean from equalling a number, as it does in Python."""
     return ("boolean", value)
 
