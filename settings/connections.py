@@ -8,13 +8,13 @@ from typing import Self
 from azure.core.credentials import AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.identity.aio import DefaultAzureCredential
-from snapshots.azure_store import AzureStore
 
 from search.credentials import authority
 from search.retry import RetryPolicy
 from search.service import SearchService
 from settings.model import Settings
 from settings.read import secret_value, service_settings, store_settings
+from snapshots.azure_store import AzureStore
 from snapshots.store import Store
 
 type IdentityOf = Callable[[str], AsyncTokenCredential]
