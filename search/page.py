@@ -27,7 +27,7 @@ class _Page(msgspec.Struct, frozen=True):
     value: list[msgspec.Raw]
     coverage: float | None = msgspec.field(default=None, name="@search.coverage")
     count: int | None = msgspec.field(default=None, name="@odata.count")
-    next_parameters: msgspec.Raw | None = msgspec.field(default=None, name="@search.nextPageParameters")
+    next_parameters: msgspec.Raw = msgspec.field(default=msgspec.Raw(b"null"), name="@search.nextPageParameters")
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ class PageReader:
             size=len(body),
             coverage=page.coverage,
             count=page.count,
-            cut_short=page.next_parameters is not None,
+            cut_short=bytes(page.next_parameters) != b"null",
         )
 
 
