@@ -156,8 +156,8 @@ class Exchange:
 
 
 def segment(name: str) -> str:
-    """Escape a name for one segment of a path."""
-    return quote(name, safe="")
+    """Escape a name for one segment of a path, where it stands between quotes."""
+    return quote(name.replace("'", "''"), safe="")
 
 
 def _service_message(body: bytes) -> str:

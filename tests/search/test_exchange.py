@@ -133,7 +133,7 @@ async def test_what_is_no_page_is_not_taken_for_an_empty_one(scripted: Scripted,
 async def test_names_are_escaped_in_paths(scripted: Scripted) -> None:
     scripted.replies = [answer("1")]
     await scripted.service.count("a'b/../c")
-    assert scripted.requests[0][1].startswith("/indexes('a%27b%2F..%2Fc')/docs/$count")
+    assert scripted.requests[0][1].startswith("/indexes('a''b%2F..%2Fc')/docs/$count")
 
 
 async def test_the_definition_is_kept_byte_for_byte(scripted: Scripted) -> None:
