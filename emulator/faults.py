@@ -1,0 +1,135 @@
+"""Faults on request: rules that say which requests go wrong, how, how often and how many times.
+
+Every choice comes from one seeded source, so that the same requests in the same order fail the same way.
+"""
+
+import random
+import re
+from typing import Literal
+
+import msgspec
+
+type Kind = Literal[
+    "unavailable",
+    "throttled",
+    "item",
+    "reset",
+    "truncated",
+    "latency",
+    "short_page",
+    "lagging_count",
+    "lagging_visibility",
+    "replicas",
+    "coverage",
+]
+
+_DEFAULT_ITEM_STATUS = 503
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One rule. It applies to a request when everything it names matches.
+
+    `path` is a regular expression searched in the path, `operation` the name under which requests are counted.
+    """
+
+    fault: Kind
+    probability: float = 1.0
+    operation: str | None = None
+    method: str | None = None
+    path: str | None = None
+    times: int | None = None
+    """How many requests (for `item`: documents) it may hit, None for no limit."""
+    skip: int = 0
+    """How many matching requests it lets pass first."""
+    after: bool = False
+    """For unavailable, throttled, reset and truncated: whether the request takes effect before its answer is lost."""
+    retry_after: float | None = None
+    """Seconds, for unavailable and throttled; None sends no `Retry-After`."""
+    status: int = _DEFAULT_ITEM_STATUS
+    """For `item`: the status of the documents hit: 409, 422 or 503."""
+    key: str | None = None
+    """For `item`: a regular expression for the keys that can be hit."""
+    seconds: float = 0.0
+    """For latency, lagging_count and lagging_visibility."""
+    documents: int = 1
+    """For short_page: at most this many documents in the page."""
+    replicas: int = 3
+    """For replicas: how many replicas answer, each with its own order of ties."""
+    percent: float = 50.0
+    """For coverage: the part of the index that the answer covers."""
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `--faults` and the control endpoint take."""
+
+    rules: list[Rule] = []
+    seed: int = 0
+
+
+class Fired(msgspec.Struct, frozen=True):
+    """A rule and what became of it."""
+
+    rule: Rule
+    matched: int
+    fired: int
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What rules look at."""
+
+    operation: str
+    method: str
+    path: str
+
+
+class Faults:
+    """The rules in force on one service."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.replace(plan)
+
+    def replace(self, plan: Plan) -> None:
+        """Put other rules in force, their counters at zero."""
+        self.rules = list(plan.rules)
+        self.random = random.Random(plan.seed)  # noqa: S311  # repeatable, not secret
+        self._matched = [0] * len(self.rules)
+        self._fired = [0] * len(self.rules)
+
+    def fired(self) -> list[Fired]:
+        """Give every rule with its counters."""
+        return [Fired(rule, self._matched[at], self._fired[at]) for at, rule in enumerate(self.rules)]
+
+    def draw(self, request: Request) -> dict[str, Rule]:
+        """Choose the faults of one request: at most one rule of each kind; item faults are drawn a document."""
+        drawn: dict[str, Rule] = {}
+        for at, rule in enumerate(self.rules):
+            if rule.fault != "item" and rule.fault not in drawn and _applies(rule, request) and self._hits(at):
+                drawn[rule.fault] = rule
+        return drawn
+
+    def item_status(self, request: Request, key: str) -> int | None:
+        """Choose whether one document of a batch fails, and with which status."""
+        for at, rule in enumerate(self.rules):
+            if rule.fault != "item" or not _applies(rule, request):
+                continue
+            if (rule.key is None or re.search(rule.key, key)) and self._hits(at):
+                return rule.status
+        return None
+
+    def _hits(self, at: int) -> bool:
+        rule = self.rules[at]
+        self._matched[at] += 1
+        if self._matched[at] <= rule.skip or (rule.times is not None and self._fired[at] >= rule.times):
+            return False
+        if rule.probability < 1 and self.random.random() >= rule.probability:
+            return False
+        self._fired[at] += 1
+        return True
+
+
+def _applies(rule: Rule, request: Request) -> bool:
+    if rule.operation is not None and rule.operation != request.operation:
+        return False
+    if rule.method is not None and rule.method.upper() != request.method:
+        return False
+    return rule.path is None or re.search(rule.path, request.path) is not None

@@ -1,0 +1,68 @@
+"""Secrets in definitions: never shown again, and kept or dropped by two words when written back.
+
+`<unchanged>` keeps the stored value and `<redacted>` removes it.
+Source: REST reference of data sources, skills and vectorizers, 2026-09; of `storageConnectionString` and
+`cognitiveServices.key` only the fact that they are not shown is documented, their form here is an assumption.
+"""
+
+from typing import Any
+
+_SHOWN_AS: dict[str, str | None] = {
+    "connectionString": None,
+    "storageConnectionString": None,
+    "applicationSecret": None,
+    "apiKey": "<redacted>",
+}
+_UNCHANGED = "<unchanged>"
+_REDACTED = "<redacted>"
+
+
+def redacted(value: Any) -> Any:
+    """Copy a definition with its secrets replaced by what the service shows."""
+    if isinstance(value, list):
+        return [redacted(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    shown = {name: _shown(name, item) for name, item in value.items()}
+    if _holds_account_key(value) and value["key"] is not None:
+        shown["key"] = _REDACTED
+    return shown
+
+
+def written(value: Any, stored: Any) -> Any:
+    """Copy a definition that was sent, with the two words replaced by what they mean.
+
+    `stored` is the definition it replaces, or None.
+    """
+    if isinstance(value, list):
+        return [written(item, _counterpart(item, stored)) for item in value]
+    if not isinstance(value, dict):
+        return value
+    before = stored if isinstance(stored, dict) else {}
+    return {name: _written(name, item, before.get(name), value) for name, item in value.items()}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if name in _SHOWN_AS:
+        return None if value is None else _SHOWN_AS[name]
+    return redacted(value)
+
+
+def _written(name: str, value: Any, before: Any, owner: dict[str, Any]) -> Any:
+    if name not in _SHOWN_AS and not (name == "key" and _holds_account_key(owner)):
+        return written(value, before)
+    if value == _UNCHANGED:
+        return before
+    return None if value == _REDACTED else value
+
+
+def _counterpart(item: Any, stored: Any) -> Any:
+    """Find the list entry of the same name in the stored definition."""
+    if not isinstance(item, dict) or not isinstance(stored, list):
+        return None
+    named = (other for other in stored if isinstance(other, dict) and other.get("name") == item.get("name"))
+    return next(named, None)
+
+
+def _holds_account_key(owner: dict[str, Any]) -> bool:
+    return "CognitiveServices" in str(owner.get("@odata.type")) and "key" in owner

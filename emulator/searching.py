@@ -1,0 +1,304 @@
+"""Answers to search requests: which documents, in which order, as which bytes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from zlib import crc32
+
+import msgspec
+import orjson
+
+from emulator import odata
+from emulator.facets import facet_results
+from emulator.failures import ServiceError, invalid_expression, invalid_parameter
+from emulator.filters import EVERYTHING, ROOT, Condition, Filter
+from emulator.index import Document, Index, project
+from emulator.query_requests import Query
+from emulator.schema import Field
+from emulator.storage import Found
+from emulator.text_queries import only_field, scorer
+
+_MAX_ORDER_TERMS = 32
+_TIES = ("sequence", "sequence DESC", "crc, sequence", "crc, sequence DESC")
+_EVERYONE = "all"
+
+
+class Circumstances(msgspec.Struct, frozen=True):
+    """What a request meets: the replica that answers, and the faults asked for."""
+
+    replica: int = 0
+    elevated: bool = False
+    coverage: float = 100.0
+    page: int | None = None
+    """At most this many documents in the answer, whatever was asked for."""
+
+
+class Result(msgspec.Struct, frozen=True):
+    """A page: its rows as JSON objects with their scores, and what is said about it."""
+
+    rows: list[bytes]
+    count: int | None
+    facets: dict[str, Any] | None
+    coverage: float | None
+    next_page: dict[str, Any] | None
+    """The parameters of the request that goes on from here."""
+
+
+def search(index: Index, query: Query, circumstances: Circumstances) -> Result:
+    """Answer a query."""
+    return _Search(index, query, circumstances).result()
+
+
+def visible_to_all(document: Document, permission_fields: Sequence[Field]) -> bool:
+    """Say whether a document's access lists are empty or let everyone read it."""
+    lists = [document.get(field.name) for field in permission_fields]
+    names = [name for value in lists for name in (value if isinstance(value, list) else [value]) if name]
+    return not names or _EVERYONE in names
+
+
+class _Search:
+    def __init__(self, index: Index, query: Query, circumstances: Circumstances) -> None:
+        self.index = index
+        self.query = query
+        self.circumstances = circumstances
+        self.schema = index.schema
+        self.table = index.table
+        self.compiler = Filter(self.schema, self.table, self._text_scorer)
+        self.tests: list[Callable[[bytes, bytes | None], object]] = []
+
+    def result(self) -> Result:
+        """Find, order and render the page."""
+        chosen = self._selected()
+        condition, score = self._conditions()
+        where, parameters = self._bound(condition)
+        order, order_parameters = self._order(score)
+        limit = self.query.page
+        if self.circumstances.page is not None:
+            limit = min(limit, self.circumstances.page)
+        self.table.database.tests = self.tests
+        rows = self._rows(chosen, where, (*parameters, *order_parameters), score, order, limit)
+        more = len(rows) > limit
+        rows = rows[:limit]
+        count = self.table.count(where, parameters) if self.query.count else None
+        facets = None
+        if self.query.facets:
+            facets = facet_results(self.index, self.query.facets, where, parameters)
+        coverage = self.circumstances.coverage if self.query.minimum_coverage is not None else None
+        return Result(rows, count, facets, coverage, self._continuation(len(rows)) if more else None)
+
+    def bound_conditions(self) -> tuple[str, tuple[object, ...]]:
+        """Give the SQL of what narrows the result, ready to run."""
+        condition, _ = self._conditions()
+        self.table.database.tests = self.tests
+        return self._bound(condition)
+
+    def _continuation(self, returned: int) -> dict[str, Any] | None:
+        """Give the parameters that go on after this page, or None if all that was asked for is there."""
+        top = self.query.top
+        following = {**self.query.raw, "skip": self.query.skip + returned}
+        if top is None:
+            return following
+        return {**following, "top": top - returned} if top > returned else None
+
+    def _rows(
+        self,
+        chosen: frozenset[str] | None,
+        where: str,
+        parameters: tuple[object, ...],
+        score: str,
+        order: str,
+        limit: int,
+    ) -> list[bytes]:
+        """Give the page's rows, and one more if there is more."""
+        skip = self.query.skip
+        if limit == 0:
+            return []
+        if chosen is None and score == "1.0" and self.index.whole_rows:
+            return [
+                b'{"@search.score":1.0,' + row for row in self.table.page(where, parameters, order, limit + 1, skip)
+            ]
+        found = self.table.find(where, parameters, score, order, limit + 1, skip)
+        return [self._rendered(row, chosen) for row in found]
+
+    def _rendered(self, row: Found, chosen: frozenset[str] | None) -> bytes:
+        if chosen is None and self.index.whole_rows:
+            body = b"{" + row.visible
+        else:
+            body = orjson.dumps(project(self.index.full(row.visible, row.hidden), self.schema.fields, chosen))
+        head = b'{"@search.score":%s' % orjson.dumps(row.score)
+        return head + (b"," + body[1:] if len(body) > 2 else b"}")  # noqa: PLR2004  # an empty object
+
+    def _conditions(self) -> tuple[Condition, str]:
+        """Give the filter joined with search text and access lists, and the SQL of the score."""
+        condition = self.compiler.condition(self.query.filter)
+        score = "1.0"
+        if self.index.protected and not self.circumstances.elevated:
+            fields = self.schema.permission_fields
+            condition = _both(condition, _tested(lambda document: visible_to_all(document, fields)))
+        if not self.query.everything:
+            text, sql = self._text_condition()
+            condition = _both(condition, text)
+            score = sql
+        return condition, score
+
+    def _text_condition(self) -> tuple[Condition, str]:
+        fields = self._search_fields()
+        kind = "full" if self.query.query_type == "full" else "simple"
+        score = scorer(self.query.search, fields, kind, self.query.search_mode, self.schema)
+        single = only_field(self.query.search, fields, kind, self.schema)
+        if single is not None and single.key:
+            name = single.name
+            slot = self._slot(lambda key, _: score({name: key}))
+            call = f"document_score({slot}, key, NULL)"
+        else:
+            slot = self._slot(lambda visible, hidden: score(self.index.full(visible, hidden)))
+            call = f"document_score({slot}, visible, hidden)"
+        return Condition(f"{call} > 0", (), frozenset()), call
+
+    def _search_fields(self) -> tuple[Field, ...] | None:
+        found = []
+        for name in self.query.search_fields:
+            field = self.schema.by_path.get(name)
+            if field is None or not field.searchable:
+                raise invalid_parameter(
+                    f"The field '{name}' in the search field list is not searchable.", "searchFields"
+                )
+            found.append(field)
+        return tuple(found) or None
+
+    def _text_scorer(
+        self, text: str, fields: tuple[Field, ...] | None, kind: str, mode: str
+    ) -> Callable[[Document], float]:
+        if text.strip() in {"", "*"}:
+            return lambda _document: 1.0
+        return scorer(text, fields, kind, mode, self.schema)
+
+    def _slot(self, test: Callable[[Any, bytes | None], object]) -> int:
+        """Register a function that SQL calls, and give its number."""
+        self.tests.append(test)
+        return len(self.tests) - 1
+
+    def _bound(self, condition: Condition) -> tuple[str, tuple[object, ...]]:
+        """Replace functions among the parameters by their numbers, and make the SQL indexes that help."""
+        for name in condition.columns:
+            self.table.ensure_index(name)
+        parameters = tuple(self._parameter(parameter) for parameter in condition.parameters)
+        return condition.sql, parameters
+
+    def _parameter(self, parameter: object) -> object:
+        if not callable(parameter):
+            return parameter
+        return self._slot(lambda visible, hidden: parameter(self.index.full(visible, hidden)))
+
+    def _order(self, score: str) -> tuple[str, tuple[object, ...]]:
+        """Give the SQL of the order, ties last: those are ordered by replica."""
+        ties = _TIES[self.circumstances.replica % len(_TIES)]
+        ties = ties.replace("crc", f"document_matches({self._slot(_scrambled)}, visible, hidden)")
+        if not self.query.order:
+            return (ties if score == "1.0" else f"score DESC, {ties}"), ()
+        try:
+            orders = odata.parse_order(self.query.order)
+        except odata.SyntaxProblemError as problem:
+            raise invalid_expression(str(problem), "$orderby") from problem
+        if len(orders) > _MAX_ORDER_TERMS:
+            raise invalid_expression(f"At most {_MAX_ORDER_TERMS} terms are allowed.", "$orderby")
+        terms = [self._order_term(order) for order in orders]
+        unique = self.table.column(self.schema.key) == "key" and any(term.split()[0] == "key" for term in terms)
+        return ", ".join(terms if unique else [*terms, ties]), ()
+
+    def _order_term(self, order: odata.Order) -> str:
+        direction = " DESC" if order.descending else ""
+        match order.by:
+            case odata.Call("search.score", ()):
+                return f"score{direction}"
+            case odata.Call():
+                measure = self.compiler.distance(order.by, {ROOT: None}, "$orderby")
+                slot = self._slot(lambda visible, hidden: measure({ROOT: self.index.full(visible, hidden)}))
+                return f"document_score({slot}, visible, hidden){direction}"
+            case odata.Path(segments):
+                return self._sorted_column("/".join(segments)) + direction
+        raise invalid_expression("A field, geo.distance or search.score was expected.", "$orderby")
+
+    def _sorted_column(self, path: str) -> str:
+        field = self.schema.by_path.get(path)
+        if field is None:
+            raise invalid_expression(f"Could not find a property named '{path}' on type 'search.document'.", "$orderby")
+        column = self.table.column(field)
+        if not field.sortable or column is None:
+            raise invalid_expression(
+                f"'{path}' is not a sortable field. Only sortable fields can be used in $orderby expressions.",
+                "$orderby",
+            )
+        self.table.ensure_index(column)
+        return column
+
+    def _selected(self) -> frozenset[str] | None:
+        """Check `$select`; None is everything."""
+        return selected(self.index, self.query.select)
+
+
+def selected(index: Index, names: Sequence[str]) -> frozenset[str] | None:
+    """Check the paths of a `$select`; None stands for everything."""
+    if not names or "*" in names:
+        return None
+    for name in names:
+        field = index.schema.by_path.get(name)
+        if field is None:
+            raise invalid_expression(f"Could not find a property named '{name}' on type 'search.document'.", "$select")
+        if not field.complex and not (field.retrievable and field.stored):
+            raise invalid_expression(
+                f"'{name}' is not a retrievable field. Only retrievable fields can be used in $select expressions.",
+                "$select",
+            )
+    return frozenset(names)
+
+
+def look_up(index: Index, key: str, names: Sequence[str], *, elevated: bool) -> bytes:
+    """Give one document; ServiceError 404 without a body if there is none."""
+    chosen = selected(index, names)
+    halves = index.table.bodies([key]).get(key)
+    if halves is None:
+        raise ServiceError(404, None)
+    document = index.full(*halves)
+    if index.protected and not elevated and not visible_to_all(document, index.schema.permission_fields):
+        raise ServiceError(404, None)
+    if chosen is None and index.whole_rows:
+        return b"{" + halves[0]
+    return orjson.dumps(project(document, index.schema.fields, chosen))
+
+
+def _scrambled(visible: bytes, _hidden: bytes | None) -> int:
+    return crc32(visible)
+
+
+def _tested(test: Callable[[Document], bool]) -> Condition:
+    return Condition("document_matches(?, visible, hidden)", (test,), frozenset())
+
+
+def _both(one: Condition, other: Condition) -> Condition:
+    if one is EVERYTHING:
+        return other
+    return Condition(f"({one.sql}) AND ({other.sql})", one.parameters + other.parameters, one.columns | other.columns)
+
+
+def bound_filter(index: Index, text: str | None, *, elevated: bool) -> tuple[str, tuple[object, ...]]:
+    """Compile a filter on its own, as suggestions need it."""
+    query = msgspec.structs.replace(_PLAIN, filter=text)
+    return _Search(index, query, Circumstances(elevated=elevated)).bound_conditions()
+
+
+_PLAIN = Query(
+    raw={},
+    search="",
+    query_type="simple",
+    search_mode="any",
+    search_fields=(),
+    filter=None,
+    order="",
+    select=(),
+    facets=(),
+    count=False,
+    top=None,
+    skip=0,
+    minimum_coverage=None,
+    session=None,
+)

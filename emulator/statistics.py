@@ -1,0 +1,39 @@
+"""What a service says about itself: `servicestats`, and an index's `stats`.
+
+Source: recorded traffic of the official SDKs' tests; counters and limits of the newest version from the specification.
+"""
+
+from typing import Any
+
+from emulator.tiers import MAX_COMPLEX_COLLECTIONS, MAX_COMPLEX_ELEMENTS, MAX_FIELD_DEPTH, Tier
+from emulator.versions import SERVICE_KINDS, ApiVersion
+
+
+def service_statistics(usage: dict[str, int], tier: Tier, version: ApiVersion) -> dict[str, Any]:
+    """Give the counters with their quotas, and the limits; `usage` has the counters' own names."""
+    quotas: dict[str, int | None] = {
+        "aliasesCount": tier.aliases,
+        "documentCount": tier.documents,
+        "indexesCount": tier.indexes,
+        "indexersCount": tier.indexers,
+        "dataSourcesCount": tier.indexers,
+        "storageSize": tier.storage,
+        "synonymMaps": tier.synonym_maps,
+        "skillsetCount": tier.indexers,
+        "vectorIndexSize": tier.vectors,
+    }
+    if not version.knows(SERVICE_KINDS["aliases"]):
+        del quotas["aliasesCount"]
+    if not version.knows(("2023-11-01", "2023-10-01")):
+        del quotas["vectorIndexSize"]
+    limits: dict[str, int | None] = {
+        "maxStoragePerIndex": tier.storage,
+        "maxFieldsPerIndex": tier.fields_per_index,
+        "maxFieldNestingDepthPerIndex": MAX_FIELD_DEPTH,
+        "maxComplexCollectionFieldsPerIndex": MAX_COMPLEX_COLLECTIONS,
+        "maxComplexObjectsInCollectionsPerDocument": MAX_COMPLEX_ELEMENTS,
+    }
+    return {
+        "counters": {name: {"usage": usage[name], "quota": quota} for name, quota in quotas.items()},
+        "limits": limits,
+    }
