@@ -15,7 +15,7 @@ from errors import IndexvaultError
 
 ATTEMPTS = 4
 """How often a step is started at most. Within an attempt, single requests have retries of their own."""
-_FIRST_WAIT = timedelta(seconds=5)
+FIRST_REST = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +73,4 @@ def _rest(attempt: _Attempt) -> timedelta:
     A workflow is replayed, so its jitter comes from what it knows and not from chance.
     """
     spread = 1 + (attempt.position % 8) / 8
-    return _FIRST_WAIT * (3.0 ** (attempt.number - 1) * spread)
+    return FIRST_REST * (3.0 ** (attempt.number - 1) * spread)

@@ -62,13 +62,15 @@ class EmbeddedEngine:
         self._steps = list(steps)
         self._workflows = list(workflows)
         self._backend = _PrivateBackend()
+        self._running: dict[asyncio.Task[Any], str] = {}
+        self.address = ""
 
     async def __aenter__(self) -> Self:
         """Start the backend and its worker."""
         loop = asyncio.get_running_loop()
-        address = await asyncio.to_thread(self._backend.start)
+        self.address = await asyncio.to_thread(self._backend.start)
         self._worker = TaskHubGrpcWorker(
-            host_address=address,
+            host_address=self.address,
             logger=_LOG,
             emit_trace_spans=False,
             concurrency_options=ConcurrencyOptions(
@@ -77,21 +79,19 @@ class EmbeddedEngine:
                 maximum_thread_pool_workers=STEPS_AT_ONCE + 4,
             ),
         )
-        self._running: set[asyncio.Future[Any]] = set()
         for step in self._steps:
             self._worker.add_activity(self._activity(step, loop))
         for workflow in self._workflows:
             self._worker.add_orchestrator(_orchestrator(workflow))
         await asyncio.to_thread(self._worker.start)
-        self._client = AsyncTaskHubGrpcClient(host_address=address, logger=_LOG, emit_trace_spans=False)
+        self._client = AsyncTaskHubGrpcClient(host_address=self.address, logger=_LOG, emit_trace_spans=False)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop what still runs, then the worker and the backend."""
-        for task in list(self._running):
-            task.cancel()
+        self._cancel_steps(set(self._running.values()))
         await self._client.close()
         await asyncio.to_thread(self._worker.stop)
         await asyncio.to_thread(self._backend.stop)
@@ -114,6 +114,7 @@ class EmbeddedEngine:
                     break
         except asyncio.CancelledError:
             await asyncio.shield(self._client.terminate_orchestration(name, recursive=False))
+            self._cancel_steps({name})
             raise
         if state is None:
             raise IndexvaultError("the engine lost the run", on=f"run {name}", do="Run again")
@@ -123,11 +124,16 @@ class EmbeddedEngine:
             raise error_of(state.failure_details)
         raise CancelledError("the run was stopped", on=f"run {name}", do="Run again when it suits")
 
+    def _cancel_steps(self, runs: set[str]) -> None:
+        for task, run in self._running.items():
+            if run in runs:
+                task.cancel()
+
     def _activity(self, step: Step[Any, Any], loop: asyncio.AbstractEventLoop) -> Callable[[ActivityContext, Any], Any]:
-        async def work(payload: Any) -> Any:
+        async def work(run: str, payload: Any) -> Any:
             task = asyncio.current_task()
             assert task is not None  # noqa: S101 - a coroutine always runs in a task
-            self._running.add(task)
+            self._running[task] = run
             try:
                 return msgspec.to_builtins(await step.run(self._resources, msgspec.convert(payload, step.input_type)))
             except IndexvaultError as error:
@@ -137,10 +143,10 @@ class EmbeddedEngine:
                 _LOG.debug("step %s failed unexpectedly", step.name, exc_info=True)
                 raise
             finally:
-                self._running.discard(task)
+                del self._running[task]
 
-        def activity(_ctx: ActivityContext, payload: Any) -> Any:
-            return asyncio.run_coroutine_threadsafe(work(payload), loop).result()
+        def activity(ctx: ActivityContext, payload: Any) -> Any:
+            return asyncio.run_coroutine_threadsafe(work(ctx.orchestration_id, payload), loop).result()
 
         activity.__name__ = step.name
         return activity

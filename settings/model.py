@@ -11,9 +11,18 @@ from typing import Literal, get_args
 
 import msgspec
 
-type Tier = Literal["free", "basic", "standard", "standard2", "standard3", "standard3hd", "l1", "l2"]
+type Tier = Literal[
+    "free",
+    "basic",
+    "standard",
+    "standard2",
+    "standard3",
+    "standard3hd",
+    "storage_optimized_l1",
+    "storage_optimized_l2",
+]
 """The names that Azure Resource Manager uses for a search service's SKU; `standard3hd` is standard3 in hosting mode
-high density, `l1` and `l2` stand for storage_optimized_l1 and _l2."""
+high density. Source: Microsoft.Search/searchServices reference, 2026-09."""
 
 TIERS: tuple[Tier, ...] = get_args(Tier.__value__)
 

@@ -18,7 +18,7 @@ from errors import (
 )
 from search.page import PageReader
 from search.query import DocumentQuery
-from tests.search.conftest import KEY, Scripted
+from tests.scripted import KEY, Scripted
 
 
 def refused(status: int, message: str = "", **headers: str) -> Callable[[web.Request], web.Response]:

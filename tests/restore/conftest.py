@@ -1,0 +1,3 @@
+from tests.scripted import scripted
+
+__all__ = ["scripted"]
