@@ -8,48 +8,23 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import tempfile
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, override
+from typing import Any, Self
 
-import grpc
 import msgspec
 from durabletask.client import AsyncTaskHubGrpcClient, OrchestrationStatus
-from durabletask.internal import orchestrator_service_pb2_grpc as wire
-from durabletask.task import ActivityContext, OrchestrationContext
-from durabletask.testing import InMemoryOrchestrationBackend
+from durabletask.task import ActivityContext
 from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker
 
-from engine.failure import StepFailedError, error_of
-from engine.step import Resources, Step, Turns, Workflow
+from engine.backend import STEPS_AT_ONCE, PrivateBackend
+from engine.failure import error_of
+from engine.payloads import orchestrator, perform
+from engine.step import Resources, Step, Workflow
 from errors import CancelledError, IndexvaultError
 
-STEPS_AT_ONCE = 16
 _POLL_SECONDS = 30
 _LOG = logging.getLogger(__name__)
-
-
-class _PrivateBackend(InMemoryOrchestrationBackend):
-    """The in-memory backend behind a socket that only this user can open; the library's own listens to everybody."""
-
-    @override
-    def start(self) -> str:
-        self._shutdown_event.clear()
-        self._folder = tempfile.TemporaryDirectory(prefix="indexvault-")
-        address = f"unix:{Path(self._folder.name) / 'engine.sock'}"
-        self._server = grpc.server(ThreadPoolExecutor(max_workers=STEPS_AT_ONCE + 8))
-        wire.add_TaskHubSidecarServiceServicer_to_server(self, self._server)  # type: ignore[no-untyped-call]  # generated
-        self._server.add_insecure_port(address)
-        self._server.start()
-        return address
-
-    @override
-    def stop(self, grace: float | None = None) -> None:
-        super().stop(grace)
-        self._folder.cleanup()
 
 
 class EmbeddedEngine:
@@ -61,7 +36,7 @@ class EmbeddedEngine:
         self._resources = resources
         self._steps = list(steps)
         self._workflows = list(workflows)
-        self._backend = _PrivateBackend()
+        self._backend = PrivateBackend()
         self._running: dict[asyncio.Task[Any], str] = {}
         self.address = ""
 
@@ -82,7 +57,7 @@ class EmbeddedEngine:
         for step in self._steps:
             self._worker.add_activity(self._activity(step, loop))
         for workflow in self._workflows:
-            self._worker.add_orchestrator(_orchestrator(workflow))
+            self._worker.add_orchestrator(orchestrator(workflow))
         await asyncio.to_thread(self._worker.start)
         self._client = AsyncTaskHubGrpcClient(host_address=self.address, logger=_LOG, emit_trace_spans=False)
         return self
@@ -135,13 +110,7 @@ class EmbeddedEngine:
             assert task is not None  # noqa: S101 - a coroutine always runs in a task
             self._running[task] = run
             try:
-                return msgspec.to_builtins(await step.run(self._resources, msgspec.convert(payload, step.input_type)))
-            except IndexvaultError as error:
-                _LOG.debug("step %s failed", step.name, exc_info=True)
-                raise StepFailedError(error) from None
-            except Exception:
-                _LOG.debug("step %s failed unexpectedly", step.name, exc_info=True)
-                raise
+                return await perform(step, self._resources, payload)
             finally:
                 del self._running[task]
 
@@ -150,15 +119,3 @@ class EmbeddedEngine:
 
         activity.__name__ = step.name
         return activity
-
-
-def _orchestrator(workflow: Workflow[Any, Any]) -> Callable[[OrchestrationContext, Any], Turns[Any]]:
-    def orchestrator(ctx: OrchestrationContext, payload: Any) -> Turns[Any]:
-        try:
-            output = yield from workflow.run(ctx, msgspec.convert(payload, workflow.input_type))
-        except IndexvaultError as error:
-            raise StepFailedError(error) from None
-        return msgspec.to_builtins(output)
-
-    orchestrator.__name__ = workflow.name
-    return orchestrator

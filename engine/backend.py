@@ -1,0 +1,32 @@
+"""The in-memory backend of the durable engine, kept to this user."""
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import override
+
+import grpc
+from durabletask.internal import orchestrator_service_pb2_grpc as wire
+from durabletask.testing import InMemoryOrchestrationBackend
+
+STEPS_AT_ONCE = 16
+
+
+class PrivateBackend(InMemoryOrchestrationBackend):
+    """The in-memory backend behind a socket that only this user can open; the library's own listens to everybody."""
+
+    @override
+    def start(self) -> str:
+        self._shutdown_event.clear()
+        self._folder = tempfile.TemporaryDirectory(prefix="indexvault-")
+        address = f"unix:{Path(self._folder.name) / 'engine.sock'}"
+        self._server = grpc.server(ThreadPoolExecutor(max_workers=STEPS_AT_ONCE + 8))
+        wire.add_TaskHubSidecarServiceServicer_to_server(self, self._server)  # type: ignore[no-untyped-call]  # generated
+        self._server.add_insecure_port(address)
+        self._server.start()
+        return address
+
+    @override
+    def stop(self, grace: float | None = None) -> None:
+        super().stop(grace)
+        self._folder.cleanup()

@@ -1,0 +1,40 @@
+"""Steps and workflows with their payloads as plain data, which is what every engine carries."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from durabletask.task import OrchestrationContext
+
+from engine.failure import StepFailedError
+from engine.step import Resources, Step, Turns, Workflow
+from errors import IndexvaultError
+
+_LOG = logging.getLogger(__name__)
+
+
+async def perform(step: Step[Any, Any], resources: Resources, payload: Any) -> Any:
+    """Run a step on plain data and give plain data. Raises StepFailedError in place of an error of ours."""
+    try:
+        return msgspec.to_builtins(await step.run(resources, msgspec.convert(payload, step.input_type)))
+    except IndexvaultError as error:
+        _LOG.debug("step %s failed", step.name, exc_info=True)
+        raise StepFailedError(error) from None
+    except Exception:
+        _LOG.debug("step %s failed unexpectedly", step.name, exc_info=True)
+        raise
+
+
+def orchestrator(workflow: Workflow[Any, Any]) -> Callable[[OrchestrationContext, Any], Turns[Any]]:
+    """Give a workflow as an orchestrator function of its name, on plain data."""
+
+    def run(ctx: OrchestrationContext, payload: Any) -> Turns[Any]:
+        try:
+            output = yield from workflow.run(ctx, msgspec.convert(payload, workflow.input_type))
+        except IndexvaultError as error:
+            raise StepFailedError(error) from None
+        return msgspec.to_builtins(output)
+
+    run.__name__ = workflow.name
+    return run
