@@ -18,6 +18,7 @@ from emulator.tiers import TIERS
 
 _DEFAULT_SERVICES = ("contoso-east:standard:eastus", "contoso-west:basic:westus2")
 _DEFAULT_PORT = 8800
+_PIPE_WIDTH = 160
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,13 +37,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 async def _serve(services: Sequence[EmulatedService], storage: Path | None, port: int) -> None:
     async with running(services, storage=storage, port=port) as emulator:
-        Console().print(_table(emulator))
+        console = Console()
+        # a pipe has no width of its own, and an address cut short is no use
+        console.print(_table(emulator), width=None if console.is_terminal else _PIPE_WIDTH)
         sys.stdout.flush()
         await asyncio.Event().wait()
 
 
 def _table(emulator: Running) -> Table:
     table = Table("service", "tier", "region", "endpoint", "admin key", "query key")
+    for column in table.columns:
+        column.no_wrap = True
     for name in emulator.names:
         setup = emulator.setup(name)
         table.add_row(name, setup.tier, setup.region, emulator.endpoint(name), setup.api_key, setup.query_key)

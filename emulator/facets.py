@@ -3,6 +3,7 @@
 Source: `facets` of Search Documents in the REST reference, 2026-09.
 """
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import msgspec
 from emulator.failures import invalid_parameter
 from emulator.index import Index
 from emulator.schema import Field
+from emulator.storage import Selection
 from emulator.values import comparable, parse_date, render_date
 
 _DEFAULT_COUNT = 10
@@ -32,10 +34,8 @@ class Facet(msgspec.Struct, frozen=True):
     values: tuple[Any, ...] | None
 
 
-def facet_results(
-    index: Index, expressions: Sequence[str], where: str, parameters: Sequence[object]
-) -> dict[str, list[dict[str, Any]]]:
-    """Answer every facet expression for the documents that a condition selects."""
+def facet_results(index: Index, expressions: Sequence[str], selection: Selection) -> dict[str, list[dict[str, Any]]]:
+    """Answer every facet expression for the documents that are selected, whatever the page."""
     facets = [_facet(index, expression) for expression in expressions]
     documents: list[dict[str, Any]] | None = None
     results = {}
@@ -43,10 +43,10 @@ def facet_results(
         column = index.table.column(facet.field)
         if column is not None:
             index.table.ensure_index(column)
-            counted = Counter(dict(index.table.grouped(column, where, parameters)))
+            counted = Counter(dict(index.table.grouped(column, selection)))
         else:
             if documents is None:
-                found = index.table.find(where, parameters, "1.0", "sequence", -1, 0)
+                found = index.table.find(Selection(selection.where, selection.parameters))
                 documents = [index.full(row.visible, row.hidden) for row in found]
             counted = Counter(value for document in documents for value in _values(document, facet.field))
         results[facet.field.path] = _buckets(facet, counted)
@@ -103,7 +103,7 @@ def _buckets(facet: Facet, counted: Counter[Any]) -> list[dict[str, Any]]:
 def _ranges(facet: Facet, counted: Counter[Any]) -> list[dict[str, Any]]:
     bounds = [None, *sorted(facet.values or ()), None]
     buckets = []
-    for low, high in zip(bounds, bounds[1:], strict=False):
+    for low, high in itertools.pairwise(bounds):
         bucket: dict[str, Any] = {
             "count": sum(
                 count

@@ -3,10 +3,11 @@
 A null fails every comparison but `eq null` and `ne`. Source: OData filter reference for Azure AI Search, 2026-09.
 """
 
+import itertools
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -107,9 +108,7 @@ class Filter:
             self.clauses += 1
             return columnar
         test = self.predicate(node, {ROOT: None})
-        return Condition(
-            "document_matches(?, visible, hidden)", (lambda document: test({ROOT: document}),), frozenset()
-        )
+        return Condition("on_document(?, visible, hidden)", (lambda document: test({ROOT: document}),), frozenset())
 
     def _columnar(self, node: odata.Node) -> Condition | None:
         """Translate a clause about a single column."""
@@ -127,7 +126,7 @@ class Filter:
                 if column is None or field.collection:
                     return None
                 values = sorted(normalise(field, value) for value in _choices(arguments))
-                listed = f"{column} IN (SELECT value FROM json_each(?))"
+                listed = f"{column} IN (SELECT value FROM json_each(?))"  # noqa: S608  # a column of ours
                 return Condition(
                     f"({column} IS NOT NULL AND {listed})",
                     (msgspec.json.encode(values).decode(),),
@@ -166,6 +165,10 @@ class Filter:
             case odata.Not(item):
                 inner = self.predicate(item, variables)
                 return lambda scope: not inner(scope)
+        return self._clause(node, variables)
+
+    def _clause(self, node: odata.Node, variables: dict[str, Field | None]) -> Predicate:
+        match node:
             case odata.Compare():
                 return self._compared(node, variables)
             case odata.Lambda():
@@ -253,7 +256,7 @@ class Filter:
 
         def measure(scope: Scope) -> float | None:
             point = read(scope)
-            return None if point is None else _kilometres(*point["coordinates"], longitude, latitude)
+            return None if point is None else _kilometres(point["coordinates"], (longitude, latitude))
 
         return measure
 
@@ -367,8 +370,10 @@ def _choices(arguments: tuple[odata.Node, ...]) -> set[str]:
     return {part for part in re.split("[" + re.escape(delimiters) + "]", listed) if part}
 
 
-def _kilometres(longitude: float, latitude: float, other_longitude: float, other_latitude: float) -> float:
-    """Measure on the sphere, by haversine."""
+def _kilometres(point: Sequence[float], other: Sequence[float]) -> float:
+    """Measure on the sphere, by haversine; points are (longitude, latitude)."""
+    longitude, latitude = point
+    other_longitude, other_latitude = other
     phi, other_phi = math.radians(latitude), math.radians(other_latitude)
     half_phi, half_lambda = (other_phi - phi) / 2, math.radians(other_longitude - longitude) / 2
     part = math.sin(half_phi) ** 2 + math.cos(phi) * math.cos(other_phi) * math.sin(half_lambda) ** 2
@@ -379,7 +384,7 @@ def _inside(point: list[float], corners: list[tuple[float, ...]]) -> bool:
     """Count crossings of a ray to the east; flat geometry is near enough here."""
     x, y = point
     inside = False
-    for (x1, y1), (x2, y2) in zip(corners, corners[1:], strict=False):
+    for (x1, y1), (x2, y2) in itertools.pairwise(corners):
         if (y1 > y) != (y2 > y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
             inside = not inside
     return inside

@@ -16,6 +16,7 @@ _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
 _BUILT_IN = re.compile(r"[a-zA-Z-]+\.(?:lucene|microsoft)|keyword|pattern|simple|standard|stop|whitespace")
 _NORMALIZERS = frozenset({"asciifolding", "elision", "lowercase", "standard", "uppercase"})
 _FIXED = ("type", "key", "searchable", "filterable", "sortable", "facetable", "stored", "analyzer", "indexAnalyzer")
+_MIN_DIMENSIONS = 2
 _FIXED_WITH = (*_FIXED, "normalizer", "dimensions", "vectorSearchProfile", "vectorEncoding")
 _ANALYSIS = ("analyzers", "tokenizers", "tokenFilters", "charFilters", "normalizers")
 
@@ -146,8 +147,8 @@ def _attribute_problem(field: Field) -> str | None:
 def _vector_problem(field: Field) -> str | None:
     if not field.collection:
         return f"has type {field.type}, which only a collection can have"
-    if field.dimensions is None or not 2 <= field.dimensions <= MAX_DIMENSIONS:
-        return f"must have dimensions between 2 and {MAX_DIMENSIONS}"
+    if field.dimensions is None or not _MIN_DIMENSIONS <= field.dimensions <= MAX_DIMENSIONS:
+        return f"must have dimensions between {_MIN_DIMENSIONS} and {MAX_DIMENSIONS}"
     if field.filterable or field.sortable or field.facetable or field.key:
         return "is a vector, which cannot be filterable, sortable, facetable or a key"
     if not field.stored and field.retrievable:
@@ -195,7 +196,7 @@ def _check_searching(definition: dict[str, Any], schema: Schema) -> None:
 def _check_semantic(definition: dict[str, Any], schema: Schema) -> None:
     for configuration in (definition["semantic"] or {}).get("configurations") or []:
         prioritized = configuration.get("prioritizedFields") or {}
-        named = [prioritized.get("titleField")] if prioritized.get("titleField") else []
+        named: list[dict[str, Any]] = [prioritized["titleField"]] if prioritized.get("titleField") else []
         named += prioritized.get("prioritizedContentFields") or []
         named += prioritized.get("prioritizedKeywordsFields") or []
         for entry in named:

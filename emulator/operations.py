@@ -20,6 +20,7 @@ from emulator.query_requests import Query
 from emulator.routes import Operation
 from emulator.searching import Circumstances, bound_filter, look_up, search
 from emulator.service import Conditions, Service, Stored
+from emulator.storage import Selection
 from emulator.versions import SERVICE_KINDS, ApiVersion
 
 _BOM = b"\xef\xbb\xbf"
@@ -253,7 +254,7 @@ def _autocomplete(service: Service, asked: Asked) -> Reply:
 
 
 def _from_suggester(
-    service: Service, asked: Asked, answer: Callable[[Index, dict[str, Any], str, tuple[object, ...]], bytes]
+    service: Service, asked: Asked, answer: Callable[[Index, dict[str, Any], Selection], bytes]
 ) -> Reply:
     index = _readable(service, asked)
     if asked.method == "POST":
@@ -262,8 +263,8 @@ def _from_suggester(
         request = {name.removeprefix("$"): values[0] for name, values in asked.parameters.items()}
         if "top" in request:
             request["top"] = int(request["top"])
-    where, parameters = bound_filter(index, request.get("filter"), elevated=_elevated(asked))
-    return Reply(200, answer(index, request, where, parameters))
+    selection = bound_filter(index, request.get("filter"), elevated=_elevated(asked))
+    return Reply(200, answer(index, request, selection))
 
 
 def _analyze(service: Service, asked: Asked) -> Reply:
@@ -287,7 +288,7 @@ def _indexer_status(service: Service, asked: Asked) -> Reply:
     name = asked.operation.resource
     service.resource("indexers", name)
     result = service.indexer_results.get(name)
-    last = None
+    last: dict[str, Any] | None = None
     if result is not None:
         message = None if result == "reset" else "The emulator keeps indexers but does not run them."
         last = {

@@ -150,8 +150,8 @@ def _names(value: object, name: str, *, whole: bool = False) -> tuple[str, ...]:
     """Read a list of names, which the SDKs send joined by commas or as an array."""
     if value is None:
         return ()
-    parts = value if isinstance(value, list) else [value]
-    if not all(isinstance(part, str) for part in parts):
+    parts = [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str)]
+    if len(parts) != (len(value) if isinstance(value, list) else 1):
         raise invalid_request(f"parameters : Cannot convert a value of '{name}' to target type 'Edm.String'.")
     listed = parts if whole else [piece for part in parts for piece in part.split(",")]
     return tuple(piece.strip() for piece in listed if piece.strip())

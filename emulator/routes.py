@@ -53,7 +53,7 @@ def operation(method: str, raw_path: str) -> Operation:
     return found
 
 
-def _found(method: str, parts: list[str]) -> Operation | None:
+def _found(method: str, parts: list[str]) -> Operation | None:  # noqa: PLR0911  # a table of URLs
     match parts:
         case ["servicestats"] if method == "GET":
             return Operation("get_service_statistics", _READ)
@@ -81,7 +81,7 @@ def _definition(method: str, kind: str, named: list[str]) -> Operation:
     raise ServiceError(405, f"The requested resource does not support http method '{method}'.")
 
 
-def _in_index(method: str, name: str, rest: list[str]) -> Operation | None:
+def _in_index(method: str, name: str, rest: list[str]) -> Operation | None:  # noqa: PLR0911  # a table of URLs
     match rest:
         case ["stats" | "search.stats"] if method == "GET":
             return Operation("get_index_statistics", _READ, "indexes", name)

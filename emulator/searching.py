@@ -14,7 +14,7 @@ from emulator.filters import EVERYTHING, ROOT, Condition, Filter
 from emulator.index import Document, Index, project
 from emulator.query_requests import Query
 from emulator.schema import Field
-from emulator.storage import Found
+from emulator.storage import Found, Selection, Test
 from emulator.text_queries import only_field, scorer
 
 _MAX_ORDER_TERMS = 32
@@ -63,33 +63,33 @@ class _Search:
         self.schema = index.schema
         self.table = index.table
         self.compiler = Filter(self.schema, self.table, self._text_scorer)
-        self.tests: list[Callable[[bytes, bytes | None], object]] = []
+        self.tests: list[Test] = []
 
     def result(self) -> Result:
         """Find, order and render the page."""
-        chosen = self._selected()
-        condition, score = self._conditions()
-        where, parameters = self._bound(condition)
-        order, order_parameters = self._order(score)
+        chosen = selected(self.index, self.query.select)
+        selection = self.selection()
         limit = self.query.page
         if self.circumstances.page is not None:
             limit = min(limit, self.circumstances.page)
         self.table.database.tests = self.tests
-        rows = self._rows(chosen, where, (*parameters, *order_parameters), score, order, limit)
+        page = msgspec.structs.replace(selection, limit=limit + 1, offset=self.query.skip)
+        rows = self._rows(chosen, page) if limit else []
         more = len(rows) > limit
         rows = rows[:limit]
-        count = self.table.count(where, parameters) if self.query.count else None
-        facets = None
-        if self.query.facets:
-            facets = facet_results(self.index, self.query.facets, where, parameters)
+        count = self.table.count(selection) if self.query.count else None
+        facets = facet_results(self.index, self.query.facets, selection) if self.query.facets else None
         coverage = self.circumstances.coverage if self.query.minimum_coverage is not None else None
         return Result(rows, count, facets, coverage, self._continuation(len(rows)) if more else None)
 
-    def bound_conditions(self) -> tuple[str, tuple[object, ...]]:
-        """Give the SQL of what narrows the result, ready to run."""
-        condition, _ = self._conditions()
+    def selection(self) -> Selection:
+        """Give what is asked for as SQL, all pages of it."""
+        condition, score = self._conditions()
+        for name in condition.columns:
+            self.table.ensure_index(name)
+        parameters = tuple(self._parameter(parameter) for parameter in condition.parameters)
         self.table.database.tests = self.tests
-        return self._bound(condition)
+        return Selection(condition.sql, parameters, score, self._order(score))
 
     def _continuation(self, returned: int) -> dict[str, Any] | None:
         """Give the parameters that go on after this page, or None if all that was asked for is there."""
@@ -99,25 +99,11 @@ class _Search:
             return following
         return {**following, "top": top - returned} if top > returned else None
 
-    def _rows(
-        self,
-        chosen: frozenset[str] | None,
-        where: str,
-        parameters: tuple[object, ...],
-        score: str,
-        order: str,
-        limit: int,
-    ) -> list[bytes]:
-        """Give the page's rows, and one more if there is more."""
-        skip = self.query.skip
-        if limit == 0:
-            return []
-        if chosen is None and score == "1.0" and self.index.whole_rows:
-            return [
-                b'{"@search.score":1.0,' + row for row in self.table.page(where, parameters, order, limit + 1, skip)
-            ]
-        found = self.table.find(where, parameters, score, order, limit + 1, skip)
-        return [self._rendered(row, chosen) for row in found]
+    def _rows(self, chosen: frozenset[str] | None, selection: Selection) -> list[bytes]:
+        """Give the selected rows as JSON objects."""
+        if chosen is None and selection.score == "1.0" and self.index.whole_rows:
+            return [b'{"@search.score":1.0,' + row for row in self.table.page(selection)]
+        return [self._rendered(row, chosen) for row in self.table.find(selection)]
 
     def _rendered(self, row: Found, chosen: frozenset[str] | None) -> bytes:
         if chosen is None and self.index.whole_rows:
@@ -148,10 +134,10 @@ class _Search:
         if single is not None and single.key:
             name = single.name
             slot = self._slot(lambda key, _: score({name: key}))
-            call = f"document_score({slot}, key, NULL)"
+            call = f"on_document({slot}, key, NULL)"
         else:
-            slot = self._slot(lambda visible, hidden: score(self.index.full(visible, hidden)))
-            call = f"document_score({slot}, visible, hidden)"
+            slot = self._slot(_remembering(lambda visible, hidden: score(self.index.full(visible, hidden))))
+            call = f"on_document({slot}, visible, hidden)"
         return Condition(f"{call} > 0", (), frozenset()), call
 
     def _search_fields(self) -> tuple[Field, ...] | None:
@@ -172,48 +158,41 @@ class _Search:
             return lambda _document: 1.0
         return scorer(text, fields, kind, mode, self.schema)
 
-    def _slot(self, test: Callable[[Any, bytes | None], object]) -> int:
+    def _slot(self, test: Test) -> int:
         """Register a function that SQL calls, and give its number."""
         self.tests.append(test)
         return len(self.tests) - 1
-
-    def _bound(self, condition: Condition) -> tuple[str, tuple[object, ...]]:
-        """Replace functions among the parameters by their numbers, and make the SQL indexes that help."""
-        for name in condition.columns:
-            self.table.ensure_index(name)
-        parameters = tuple(self._parameter(parameter) for parameter in condition.parameters)
-        return condition.sql, parameters
 
     def _parameter(self, parameter: object) -> object:
         if not callable(parameter):
             return parameter
         return self._slot(lambda visible, hidden: parameter(self.index.full(visible, hidden)))
 
-    def _order(self, score: str) -> tuple[str, tuple[object, ...]]:
+    def _order(self, score: str) -> str:
         """Give the SQL of the order, ties last: those are ordered by replica."""
         ties = _TIES[self.circumstances.replica % len(_TIES)]
-        ties = ties.replace("crc", f"document_matches({self._slot(_scrambled)}, visible, hidden)")
+        ties = ties.replace("crc", f"on_document({self._slot(_scrambled)}, visible, hidden)")
         if not self.query.order:
-            return (ties if score == "1.0" else f"score DESC, {ties}"), ()
+            return ties if score == "1.0" else f"{score} DESC, {ties}"
         try:
             orders = odata.parse_order(self.query.order)
         except odata.SyntaxProblemError as problem:
             raise invalid_expression(str(problem), "$orderby") from problem
         if len(orders) > _MAX_ORDER_TERMS:
             raise invalid_expression(f"At most {_MAX_ORDER_TERMS} terms are allowed.", "$orderby")
-        terms = [self._order_term(order) for order in orders]
+        terms = [self._order_term(order, score) for order in orders]
         unique = self.table.column(self.schema.key) == "key" and any(term.split()[0] == "key" for term in terms)
-        return ", ".join(terms if unique else [*terms, ties]), ()
+        return ", ".join(terms if unique else [*terms, ties])
 
-    def _order_term(self, order: odata.Order) -> str:
+    def _order_term(self, order: odata.Order, score: str) -> str:
         direction = " DESC" if order.descending else ""
         match order.by:
             case odata.Call("search.score", ()):
-                return f"score{direction}"
+                return f"{score}{direction}"
             case odata.Call():
                 measure = self.compiler.distance(order.by, {ROOT: None}, "$orderby")
                 slot = self._slot(lambda visible, hidden: measure({ROOT: self.index.full(visible, hidden)}))
-                return f"document_score({slot}, visible, hidden){direction}"
+                return f"on_document({slot}, visible, hidden){direction}"
             case odata.Path(segments):
                 return self._sorted_column("/".join(segments)) + direction
         raise invalid_expression("A field, geo.distance or search.score was expected.", "$orderby")
@@ -230,10 +209,6 @@ class _Search:
             )
         self.table.ensure_index(column)
         return column
-
-    def _selected(self) -> frozenset[str] | None:
-        """Check `$select`; None is everything."""
-        return selected(self.index, self.query.select)
 
 
 def selected(index: Index, names: Sequence[str]) -> frozenset[str] | None:
@@ -266,12 +241,25 @@ def look_up(index: Index, key: str, names: Sequence[str], *, elevated: bool) -> 
     return orjson.dumps(project(document, index.schema.fields, chosen))
 
 
+def _remembering(test: Test) -> Test:
+    """Keep the last answer: SQL asks for a row's score in its condition, its order and its result."""
+    last: tuple[bytes, float | int | None] = (b"", 0)
+
+    def remembered(visible: bytes, hidden: bytes | None) -> float | int | None:
+        nonlocal last
+        if last[0] != visible:
+            last = (visible, test(visible, hidden))
+        return last[1]
+
+    return remembered
+
+
 def _scrambled(visible: bytes, _hidden: bytes | None) -> int:
     return crc32(visible)
 
 
 def _tested(test: Callable[[Document], bool]) -> Condition:
-    return Condition("document_matches(?, visible, hidden)", (test,), frozenset())
+    return Condition("on_document(?, visible, hidden)", (test,), frozenset())
 
 
 def _both(one: Condition, other: Condition) -> Condition:
@@ -280,10 +268,10 @@ def _both(one: Condition, other: Condition) -> Condition:
     return Condition(f"({one.sql}) AND ({other.sql})", one.parameters + other.parameters, one.columns | other.columns)
 
 
-def bound_filter(index: Index, text: str | None, *, elevated: bool) -> tuple[str, tuple[object, ...]]:
+def bound_filter(index: Index, text: str | None, *, elevated: bool) -> Selection:
     """Compile a filter on its own, as suggestions need it."""
     query = msgspec.structs.replace(_PLAIN, filter=text)
-    return _Search(index, query, Circumstances(elevated=elevated)).bound_conditions()
+    return _Search(index, query, Circumstances(elevated=elevated)).selection()
 
 
 _PLAIN = Query(

@@ -54,9 +54,10 @@ class Conditions(msgspec.Struct, frozen=True):
         """Refuse a write on a resource with this ETag; None is one that does not exist."""
         if self.match is not None and (etag is None or (self.match != "*" and _bare(self.match) != _bare(etag))):
             raise precondition_failed()
-        if self.none_match is not None and etag is not None:
-            if self.none_match == "*" or _bare(self.none_match) == _bare(etag):
-                raise precondition_failed()
+        if self.none_match is None or etag is None:
+            return
+        if self.none_match == "*" or _bare(self.none_match) == _bare(etag):
+            raise precondition_failed()
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -244,8 +245,8 @@ class Service:
             raise ServiceError(
                 429,
                 f"An index with the name '{name}' in service '{self.setup.name}' could not be created. Index quota has "
-                "been exceeded for this service. You must either delete unused indexes first, add a delay between index "
-                "creation requests, or upgrade the service for higher limits. Maximum number of indexes allowed: "
+                "been exceeded for this service. You must either delete unused indexes first, add a delay between "
+                "index creation requests, or upgrade the service for higher limits. Maximum number of indexes allowed: "
                 f"{self.tier.indexes}",
             )
         index = Index(definition, self._etag(), self.database)

@@ -3,12 +3,14 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from emulator.schema import Field, Schema
 
-type Test = Callable[[bytes, bytes | None], object]
+type Test = Callable[[bytes, bytes | None], float | int | None]
+"""A function that queries call on a row's two halves: a score, a distance, or whether the row matches."""
 
 _VARIABLES = 500
 """Keys in one statement; SQLite's own limit is far higher."""
@@ -37,6 +39,17 @@ class Found(msgspec.Struct, frozen=True):
     score: float
 
 
+class Selection(msgspec.Struct, frozen=True):
+    """Which documents are wanted, in SQL: a condition with its parameters, a score, an order and a page of it."""
+
+    where: str = "1"
+    parameters: tuple[object, ...] = ()
+    score: str = "1.0"
+    order: str = "sequence"
+    limit: int = -1
+    offset: int = 0
+
+
 class Totals(msgspec.Struct, frozen=True):
     """What an index holds: documents, their bytes, and the bytes of their vectors."""
 
@@ -46,7 +59,7 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class Database:
-    """A service's database. Queries may call back into Python through `document_matches` and `document_score`."""
+    """A service's database. In a query, `on_document(n, visible, hidden)` calls the nth of `tests`."""
 
     def __init__(self, folder: Path | None, name: str) -> None:
         if folder is not None:
@@ -54,16 +67,14 @@ class Database:
         path = ":memory:" if folder is None else str(folder / f"{name}.sqlite")
         self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self.tests: list[Test] = []
-        self.connection.create_function("document_matches", 3, self._call)
-        self.connection.create_function("document_score", 3, self._call)
+        self.connection.create_function("on_document", 3, self._call)
         for statement in (
             "PRAGMA page_size = 16384",
             "PRAGMA journal_mode = WAL",
             "PRAGMA synchronous = OFF",
             "PRAGMA cache_size = -65536",
-            "CREATE TABLE IF NOT EXISTS resources"
-            " (kind TEXT, name TEXT, etag TEXT, body BLOB, PRIMARY KEY (kind, name)) WITHOUT ROWID",
-            "CREATE TABLE IF NOT EXISTS tables (number INTEGER PRIMARY KEY, name TEXT UNIQUE, paths BLOB, current INT)",
+            "CREATE TABLE IF NOT EXISTS resources (kind TEXT, name TEXT, etag TEXT, body, PRIMARY KEY (kind, name))",
+            "CREATE TABLE IF NOT EXISTS tables (number INTEGER PRIMARY KEY, name TEXT UNIQUE, paths BLOB, current)",
         ):
             self.connection.execute(statement)
 
@@ -71,7 +82,7 @@ class Database:
         """Close the file."""
         self.connection.close()
 
-    def _call(self, slot: int, visible: bytes, hidden: bytes | None) -> object:
+    def _call(self, slot: int, visible: bytes, hidden: bytes | None) -> float | int | None:
         return self.tests[slot](visible, hidden)
 
     def resources(self, kind: str) -> list[tuple[str, str, bytes]]:
@@ -112,11 +123,9 @@ class DocumentTable:
             "visible BLOB NOT NULL, hidden BLOB, vector_bytes INT NOT NULL)"
         )
         self.adopt(schema)
-        size, vectors, documents = connection.execute(
-            "SELECT COALESCE(SUM(LENGTH(visible) + COALESCE(LENGTH(hidden), 0)), 0), COALESCE(SUM(vector_bytes), 0), "
-            f"COUNT(*) FROM {self.name}"  # the name is made of a number
-        ).fetchone()
-        self.totals = Totals(documents, size, vectors)
+        size = "COALESCE(SUM(LENGTH(visible) + COALESCE(LENGTH(hidden), 0)), 0)"
+        statement = f"SELECT COUNT(*), {size}, COALESCE(SUM(vector_bytes), 0) FROM {self.name}"  # noqa: S608  # our own names
+        self.totals = Totals(*connection.execute(statement).fetchone())
         self._indexed: set[str] = set()
 
     def adopt(self, schema: Schema) -> None:
@@ -187,41 +196,39 @@ class DocumentTable:
         """Give those of the keys that exist."""
         return {key for (key,) in self._by_keys("key", keys)}
 
-    def count(self, where: str, parameters: Sequence[object]) -> int:
-        """Count the documents a condition selects."""
-        statement = f"SELECT COUNT(*) FROM {self.name} WHERE {where}"  # noqa: S608  # built by filters.py
-        (count,) = self.database.connection.execute(statement, parameters).fetchone()
+    def count(self, selection: Selection) -> int:
+        """Count the documents that are selected, pages apart."""
+        statement = f"SELECT COUNT(*) FROM {self.name} WHERE {selection.where}"  # noqa: S608  # built by filters.py
+        (count,) = self.database.connection.execute(statement, selection.parameters).fetchone()
         return int(count)
 
-    def page(self, where: str, parameters: Sequence[object], order: str, limit: int, offset: int) -> list[bytes]:
+    def page(self, selection: Selection) -> list[bytes]:
         """Give the visible bytes of one page."""
-        statement = f"SELECT visible FROM {self.name} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"  # noqa: S608  # as above
-        rows = self.database.connection.execute(statement, (*parameters, limit, offset))
-        return [visible for (visible,) in rows]
+        return [visible for (visible,) in self._select("visible", selection)]
 
-    def find(
-        self, where: str, parameters: Sequence[object], score: str, order: str, limit: int, offset: int
-    ) -> list[Found]:
+    def find(self, selection: Selection) -> list[Found]:
         """Give one page of documents with both halves of their bytes and their scores."""
-        statement = (
-            f"SELECT sequence, visible, hidden, {score} AS score FROM {self.name} "  # noqa: S608  # as above
-            f"WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?"
-        )
-        rows = self.database.connection.execute(statement, (*parameters, limit, offset))
-        return [Found(*row) for row in rows]
+        columns = f"sequence, visible, hidden, {selection.score} AS score"
+        return [Found(*row) for row in self._select(columns, selection)]
 
-    def grouped(self, column: str, where: str, parameters: Sequence[object]) -> list[tuple[object, int]]:
+    def grouped(self, column: str, selection: Selection) -> list[tuple[object, int]]:
         """Count documents by the value of a column, nulls left out."""
+        where = f"({selection.where}) AND {column} IS NOT NULL"
+        statement = f"SELECT {column}, COUNT(*) FROM {self.name} WHERE {where} GROUP BY {column}"  # noqa: S608  # as above
+        return self.database.connection.execute(statement, selection.parameters).fetchall()
+
+    def _select(self, columns: str, selection: Selection) -> sqlite3.Cursor:
         statement = (
-            f"SELECT {column}, COUNT(*) FROM {self.name} WHERE ({where}) AND {column} IS NOT NULL GROUP BY {column}"  # noqa: S608  # as above
+            f"SELECT {columns} FROM {self.name} WHERE {selection.where} "  # noqa: S608  # built by filters.py, searching.py
+            f"ORDER BY {selection.order} LIMIT ? OFFSET ?"
         )
-        return self.database.connection.execute(statement, parameters).fetchall()
+        return self.database.connection.execute(statement, (*selection.parameters, selection.limit, selection.offset))
 
     def _totals_of(self, keys: Sequence[str]) -> Totals:
         rows = self._by_keys("LENGTH(visible) + COALESCE(LENGTH(hidden), 0), vector_bytes", keys)
         return Totals(len(rows), sum(size for size, _ in rows), sum(vectors for _, vectors in rows))
 
-    def _by_keys(self, columns: str, keys: Sequence[str]) -> list[tuple[str, ...]] | list[tuple[int, int]] | list:  # type: ignore[type-arg]  # rows of whatever was asked for
+    def _by_keys(self, columns: str, keys: Sequence[str]) -> list[Any]:
         rows: list[tuple[object, ...]] = []
         for start in range(0, len(keys), _VARIABLES):
             some = keys[start : start + _VARIABLES]

@@ -3,6 +3,7 @@
 Source: Suggestions, Autocomplete and Analyze Text in the REST reference, 2026-09.
 """
 
+import itertools
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from emulator.failures import ServiceError, invalid_request
 from emulator.index import Document, Index, project
 from emulator.schema import Field
 from emulator.searching import selected
-from emulator.storage import Found
+from emulator.storage import Selection
 from emulator.text_analysis import terms, tokens
 from emulator.text_queries import texts_of
 
@@ -20,27 +21,25 @@ _DEFAULT_TOP = 5
 _MAX_TOP = 100
 
 
-def suggest(index: Index, request: dict[str, Any], where: str, parameters: tuple[object, ...]) -> bytes:
+def suggest(index: Index, request: dict[str, Any], selection: Selection) -> bytes:
     """Give texts that contain the last word as a prefix and the others as they are."""
     fields, words = _asked(index, request)
     chosen = selected(index, _listed(request.get("select"))) or frozenset({index.schema.key.path})
     found = []
-    for row in _documents(index, where, parameters):
+    for row in index.table.find(selection):
         document = index.full(row.visible, row.hidden)
-        text = next(
-            (text for field in fields for text in texts_of(document, field) if _continues(text, field, words)), None
-        )
+        text = next((text for field in fields for text in texts_of(document, field) if _continues(text, words)), None)
         if text is not None:
             found.append({"@search.text": text, **project(document, index.schema.fields, chosen)})
     return orjson.dumps({"value": found[: _top(request)]})
 
 
-def autocomplete(index: Index, request: dict[str, Any], where: str, parameters: tuple[object, ...]) -> bytes:
+def autocomplete(index: Index, request: dict[str, Any], selection: Selection) -> bytes:
     """Give words that complete the last one."""
     fields, words = _asked(index, request)
     pairs = request.get("autocompleteMode") == "twoTerms"
     completed: dict[str, None] = {}
-    for row in _documents(index, where, parameters):
+    for row in index.table.find(selection):
         document = index.full(row.visible, row.hidden)
         for field in fields:
             for text in texts_of(document, field):
@@ -83,18 +82,14 @@ def _asked(index: Index, request: dict[str, Any]) -> tuple[list[Field], list[str
     return [index.schema.by_path[path] for path in named if path in suggester["sourceFields"]], words
 
 
-def _documents(index: Index, where: str, parameters: tuple[object, ...]) -> list[Found]:
-    return index.table.find(where, parameters, "1.0", "sequence", -1, 0)
-
-
-def _continues(text: str, _field: Field, words: list[str]) -> bool:
+def _continues(text: str, words: list[str]) -> bool:
     own = terms(text, None)
     return all(word in own for word in words[:-1]) and any(word.startswith(words[-1]) for word in own)
 
 
 def _completions(own: list[str], prefix: str, *, pairs: bool) -> list[str]:
     if pairs:
-        return [f"{one} {other}" for one, other in zip(own, own[1:], strict=False) if one.startswith(prefix)]
+        return [f"{one} {other}" for one, other in itertools.pairwise(own) if one.startswith(prefix)]
     return [word for word in own if word.startswith(prefix)]
 
 

@@ -181,9 +181,8 @@ def texts_of(document: dict[str, Any], field: Field) -> list[str]:
 
 def _score(node: Term | Group, document: _Document) -> float:
     if isinstance(node, Term):
-        return sum(
-            _matches(node, field, tokens) / (1 + len(tokens) ** 0.5) for field, tokens in document.fields(node.field)
-        )
+        fields = document.fields(node.field)
+        return sum((_matches(node, field, tokens) / (1 + len(tokens) ** 0.5) for field, tokens in fields), 0.0)
     total = 0.0
     wanted = [clause for clause in node.clauses if clause.occurs != "must_not"]
     required = any(clause.occurs == "must" for clause in wanted)

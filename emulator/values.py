@@ -137,7 +137,7 @@ def _vector(field: Field, one: Render) -> Render:
     def render(value: Any) -> list[Any] | None:
         if value is None:
             return None
-        vector = elements(value)
+        vector: list[Any] = elements(value)
         if len(vector) != expected:
             raise MalformedDocumentError(
                 f"There's a mismatch in vector dimensions. The vector field '{field.name}', with dimension of "
