@@ -85,7 +85,8 @@ class SnapshotBlobs(Protocol):
 class RunBlobs(Protocol):
     """The half that changes.
 
-    A condition that does not hold, or a lease that is another's, is a ConflictError and nothing is changed.
+    A condition that does not hold, or a lease that is another's, is a ConflictError and nothing is changed. It can also
+    follow a first attempt whose answer was lost: read and compare where it matters who wrote.
     """
 
     async def put(
@@ -110,19 +111,20 @@ class RunBlobs(Protocol):
         """Remove a blob; give False when there is none. A leased blob can be removed only with its lease."""
         ...
 
-    async def acquire(self, name: str, seconds: int) -> str:
-        """Lease an existing blob for 15 to 60 seconds and give the lease's id.
+    async def acquire(self, name: str, lease: str, seconds: int) -> None:
+        """Lease an existing blob for 15 to 60 seconds under an id (a UUID) of the caller's choosing.
 
+        Again with the same id it starts the time anew, so a step that is run twice gets its lease twice.
         NotFoundError when there is no such blob, ConflictError while another lease of it runs.
         """
         ...
 
     async def renew(self, name: str, lease: str) -> None:
-        """Make the lease run its whole time from now. ConflictError when it was broken or another's came after it."""
+        """Make the lease run its whole time from now. ConflictError when it is no longer the blob's."""
         ...
 
     async def release(self, name: str, lease: str) -> None:
-        """End the lease at once. ConflictError when it is no longer the blob's."""
+        """End the lease at once. ConflictError when another's runs; an ended or broken one may pass in silence."""
         ...
 
     async def break_lease(self, name: str) -> None:
@@ -133,9 +135,20 @@ class RunBlobs(Protocol):
 class Store(Protocol):
     """A configured store: both halves, under the name it has in the settings."""
 
-    name: str
-    snapshots: SnapshotBlobs
-    runs: RunBlobs
+    @property
+    def name(self) -> str:
+        """The store's name in the settings."""
+        ...
+
+    @property
+    def snapshots(self) -> SnapshotBlobs:
+        """The half that is written once."""
+        ...
+
+    @property
+    def runs(self) -> RunBlobs:
+        """The half that changes."""
+        ...
 
     async def prepare(self) -> None:
         """Make the containers that are missing. Call it once before writing; again changes nothing."""

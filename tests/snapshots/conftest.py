@@ -1,0 +1,22 @@
+"""The store in each of its implementations."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from snapshots.azure_store import AzureStore
+from snapshots.memory_store import MemoryStore
+from snapshots.store import Store
+
+
+@pytest.fixture(params=["memory", "azurite"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    """Give an empty, prepared store: each test that asks for it runs once on each implementation."""
+    if request.param == "memory":
+        async with MemoryStore() as memory:
+            yield memory
+    else:
+        connection_string = request.getfixturevalue("storage_account")
+        async with AzureStore.from_connection_string("local", connection_string) as azure:
+            await azure.prepare()
+            yield azure
