@@ -29,8 +29,8 @@ def default_identity(authority_host: str) -> AsyncTokenCredential:
 class Connections:
     """Opens services and stores by their names in the settings, once each, and closes them all.
 
-    `environment` holds the secrets that the settings name. Raises NotFoundError for unknown names and SettingsError for
-    a secret that is not set.
+    `environment` holds the secrets that the settings name; `stores` are stores that the caller has opened, and closes,
+    by their names. Raises NotFoundError for unknown names and SettingsError for a secret that is not set.
     """
 
     def __init__(
@@ -41,8 +41,10 @@ class Connections:
         chance: random.Random,
         identity: IdentityOf = default_identity,
         retry: RetryPolicy | None = None,
+        stores: Mapping[str, Store] | None = None,
     ) -> None:
         self.settings = settings
+        self._given_stores = stores or {}
         self._environment = environment
         self._chance = chance
         self._identity = identity
@@ -84,25 +86,19 @@ class Connections:
 
     def store(self, name: str) -> Store:
         """Give the client of a store."""
+        settings = store_settings(self.settings, name)
+        if name in self._given_stores:
+            return self._given_stores[name]
         if name not in self._stores:
-            settings = store_settings(self.settings, name)
-            containers = {
-                "snapshots_container": settings.snapshots_container,
-                "runs_container": settings.runs_container,
-            }
             if settings.account_url is not None:
-                self._stores[name] = AzureStore(
-                    name,
-                    account_url=settings.account_url,
-                    credential=self._identity_of(_blob_authority(settings.account_url)),
-                    **containers,
-                )
+                identity = self._identity_of(_blob_authority(settings.account_url))
+                self._stores[name] = AzureStore.from_account_url(name, settings.account_url, identity)
             else:
                 text = settings.connection_string
                 assert text is not None  # noqa: S101 - reading the settings has seen to it
                 if not isinstance(text, str):
                     text = secret_value(text, self._environment, f"settings $.stores.{name}.connection_string")
-                self._stores[name] = AzureStore(name, connection_string=text, **containers)
+                self._stores[name] = AzureStore.from_connection_string(name, text)
         return self._stores[name]
 
     def store_of(self, service: str) -> Store:

@@ -1,13 +1,15 @@
-"""The settings: which services and stores there are, by name.
+"""The settings: which services and stores there are, by name, and what is backed up when.
 
     {"stores": {"east": {"account_url": "https://contosoeast.blob.core.windows.net", "region": "eastus"}},
      "services": {"contoso-east": {"endpoint": "https://contoso-east.search.windows.net", "region": "eastus",
-                                   "tier": "standard", "store": "east", "api_key": {"env": "CONTOSO_EAST_KEY"}}}}
+                                   "tier": "standard", "store": "east", "api_key": {"env": "CONTOSO_EAST_KEY"}}},
+     "policies": {"nightly": {"service": "contoso-east", "indexes": ["*", "!tmp-*"], "schedule": "0 0 2 * * *",
+                              "keep": {"daily": 7, "weekly": 4}}}}
 
 Requests name what stands here; they never carry an endpoint, a key or a blob address.
 """
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -43,8 +45,6 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     region: str
     account_url: str | None = None
     connection_string: str | EnvironmentSecret | None = None
-    snapshots_container: str = "search-snapshots"
-    runs_container: str = "search-runs"
 
 
 class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,8 +57,39 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api_key: EnvironmentSecret | None = None
 
 
+type Kept = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class KeepSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many snapshots of an index a policy keeps: the last ones, and the last one of each of so many periods.
+
+    It is checked and shown; nothing is removed by it yet.
+    """
+
+    last: Kept = 0
+    hourly: Kept = 0
+    daily: Kept = 0
+    weekly: Kept = 0
+    monthly: Kept = 0
+    yearly: Kept = 0
+
+
+class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is backed up, and when.
+
+    `indexes` are names and patterns, as `settings.patterns` reads them; `schedule` is as `settings.schedule` reads it,
+    in UTC.
+    """
+
+    service: str
+    schedule: str
+    indexes: tuple[str, ...] = ("*",)
+    keep: KeepSettings | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is configured."""
 
     stores: dict[str, StoreSettings]
     services: dict[str, ServiceSettings]
+    policies: dict[str, PolicySettings] = {}

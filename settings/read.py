@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from errors import NotFoundError, SettingsError
-from settings.model import TIERS, EnvironmentSecret, ServiceSettings, Settings, StoreSettings
+from settings.model import TIERS, EnvironmentSecret, PolicySettings, ServiceSettings, Settings, StoreSettings
+from settings.patterns import check_patterns
+from settings.schedule import Schedule
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
-_CONTAINER = re.compile(r"[a-z0-9](?:-?[a-z0-9]){2,62}")
 _PATH_OF_FIELD = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 
 
@@ -24,6 +25,7 @@ def read_settings(text: str | bytes) -> Settings:
     settings = Settings(
         stores={name: _decode(raw, StoreSettings, f"$.stores.{name}") for name, raw in outline.stores.items()},
         services={name: _decode(raw, ServiceSettings, f"$.services.{name}") for name, raw in outline.services.items()},
+        policies={name: _decode(raw, PolicySettings, f"$.policies.{name}") for name, raw in outline.policies.items()},
     )
     for name, store in settings.stores.items():
         _check_name(name, f"$.stores.{name}")
@@ -31,6 +33,9 @@ def read_settings(text: str | bytes) -> Settings:
     for name, service in settings.services.items():
         _check_name(name, f"$.services.{name}")
         _check_service(service, f"$.services.{name}", settings)
+    for name, policy in settings.policies.items():
+        _check_name(name, f"$.policies.{name}")
+        _check_policy(policy, f"$.policies.{name}", settings)
     return settings
 
 
@@ -73,6 +78,7 @@ class _Outline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     stores: dict[str, msgspec.Raw]
     services: dict[str, msgspec.Raw]
+    policies: dict[str, msgspec.Raw] = {}
 
 
 def _decode[Decoded](text: str | bytes | msgspec.Raw, kind: type[Decoded], path: str) -> Decoded:
@@ -117,15 +123,6 @@ def _check_store(store: StoreSettings, path: str) -> None:
                 on=f"settings {path}.connection_string",
                 do='Put the connection string in an environment variable and name it: {"env": "NAME"}',
             )
-    for field in ("snapshots_container", "runs_container"):
-        if not _CONTAINER.fullmatch(getattr(store, field)):
-            raise SettingsError("expected a blob container's name", on=f"settings {path}.{field}", do=_CORRECT)
-    if store.snapshots_container == store.runs_container:
-        raise SettingsError(
-            "expected another container than snapshots_container",
-            on=f"settings {path}.runs_container",
-            do="Give what changes a container of its own, so that snapshots can be made immutable",
-        )
 
 
 def _check_service(service: ServiceSettings, path: str, settings: Settings) -> None:
@@ -136,6 +133,17 @@ def _check_service(service: ServiceSettings, path: str, settings: Settings) -> N
             on=f"settings {path}.store",
             do=_CORRECT,
         )
+
+
+def _check_policy(policy: PolicySettings, path: str, settings: Settings) -> None:
+    if policy.service not in settings.services:
+        raise SettingsError(
+            f"no service is named {policy.service!r} (services: {', '.join(sorted(settings.services)) or 'none'})",
+            on=f"settings {path}.service",
+            do=_CORRECT,
+        )
+    check_patterns(policy.indexes, on=f"settings {path}.indexes")
+    Schedule(policy.schedule, on=f"settings {path}.schedule")
 
 
 def _check_url(text: str, path: str) -> None:

@@ -17,7 +17,7 @@ def text(**changes: object) -> bytes:
 def test_what_the_readme_shows_is_read() -> None:
     settings = read_settings(text(services={"contoso": SERVICE | {"api_key": {"env": "KEY"}}}))
     assert service_settings(settings, "contoso").api_key == EnvironmentSecret(env="KEY")
-    assert store_settings(settings, "east").snapshots_container == "search-snapshots"
+    assert store_settings(settings, "east").region == "local"
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,6 @@ def test_what_the_readme_shows_is_read() -> None:
         (text(stores={"east": STORE | {"regoin": "x"}}), "settings $.stores.east", "unknown field `regoin`"),
         (text(stores={"East!": STORE}), "settings $.stores.East!", "lower-case letters"),
         (text(stores={"east": {"region": "x"}}), "settings $.stores.east", "either account_url or connection_string"),
-        (
-            text(stores={"east": STORE | {"runs_container": "search-snapshots"}}),
-            "settings $.stores.east.runs_container",
-            "another container",
-        ),
         (
             text(stores={"east": STORE | {"connection_string": "AccountName=a;AccountKey=b"}}),
             "settings $.stores.east.connection_string",

@@ -1,0 +1,33 @@
+import pytest
+
+from errors import SettingsError
+from settings.patterns import check_patterns, plain_names, select
+
+NAMES = ["hotels", "hotels-2", "tmp-a", "tmp-keep"]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "found", "missing"),
+    [
+        (["*"], NAMES, []),
+        (["*", "!tmp-*"], ["hotels", "hotels-2"], []),
+        (["*", "!tmp-*", "tmp-keep"], ["hotels", "hotels-2", "tmp-keep"], []),
+        (["hotels"], ["hotels"], []),  # and not hotels-2
+        (["hotels", "rooms"], ["hotels"], ["rooms"]),
+        (["rooms", "!rooms"], [], []),
+        (["x*"], [], []),
+    ],
+)
+def test_selection(patterns: list[str], found: list[str], missing: list[str]) -> None:
+    selection = select(NAMES, patterns)
+    assert (selection.found, selection.missing) == (found, missing)
+
+
+def test_plain_names() -> None:
+    assert plain_names(["b", "*", "a", "!c", "b"]) == ["b", "a"]
+
+
+@pytest.mark.parametrize("patterns", [[], ["!tmp-*"], ["Hotels"], ["../x"], ["a/b"], [""], ["a" * 129], ["a\n"]])
+def test_what_can_match_nothing_is_refused(patterns: list[str]) -> None:
+    with pytest.raises(SettingsError, match="expected"):
+        check_patterns(patterns, on="indexes")
