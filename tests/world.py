@@ -1,0 +1,162 @@
+"""Two emulated services over HTTP, a store, and the embedded engine between them."""
+
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from backup.job import BackupJob, BackupReport
+from backup.workflow import BACK_UP_INDEX
+from backup.workflow import STEPS as BACKUP_STEPS
+from emulator.server import running
+from emulator.service import EmulatedService
+from engine.embedded import EmbeddedEngine
+from engine.step import Progress, Resources
+from restore.job import RestoreJob, RestoreReport
+from restore.workflow import RESTORE_INDEX
+from restore.workflow import STEPS as RESTORE_STEPS
+from search.batch import upload_batch
+from search.page import PageReader
+from search.query import DocumentQuery
+from search.retry import RetryPolicy
+from search.service import SearchService
+from settings.connections import Connections
+from settings.model import EnvironmentSecret, ServiceSettings, Settings, StoreSettings
+from snapshots.store import Store
+
+EAST, WEST = "contoso-east", "contoso-west"
+KEYS = {EAST: "east-admin-key", WEST: "west-admin-key"}
+
+type Documents = Sequence[dict[str, Any]]
+
+
+@dataclass
+class World:
+    """What a test of a workflow stands on."""
+
+    connections: Connections
+    engine: EmbeddedEngine
+    store: Store
+    endpoints: dict[str, str]
+    progress: list[Progress]
+    slept: list[float]
+    runs: int = field(default=0)
+
+    @property
+    def east(self) -> SearchService:
+        return self.connections.service(EAST)
+
+    @property
+    def west(self) -> SearchService:
+        return self.connections.service(WEST)
+
+    async def fill(self, definition: dict[str, Any], documents: Iterable[dict[str, Any]], service: str = EAST) -> None:
+        """Create an index on a service and upload documents to it."""
+        target = self.connections.service(service)
+        name = definition["name"]
+        await target.create_index(name, msgspec.json.encode(definition), preview=False)
+        lines = [msgspec.json.encode(document) for document in documents]
+        for start in range(0, len(lines), 1000):
+            answer = await target.index_documents(name, upload_batch(lines[start : start + 1000]))
+            assert all(result.status for result in answer.results.values()), answer.results
+
+    async def back_up(self, index: str, *, run: str | None = None, parallel: int = 4) -> BackupReport:
+        self.runs += 1
+        job = BackupJob(service=EAST, index=index, run=run or f"backup-{self.runs}", parallel=parallel)
+        return await self.engine.run(BACK_UP_INDEX, job)
+
+    async def restore(self, snapshot: BackupReport, *, index: str = "restored", **changes: Any) -> RestoreReport:
+        self.runs += 1
+        members: dict[str, Any] = {
+            "service": EAST,
+            "index": snapshot.index,
+            "snapshot": snapshot.snapshot,
+            "target_service": WEST,
+            "target_index": index,
+            "run": f"restore-{self.runs}",
+        }
+        return await self.engine.run(RESTORE_INDEX, RestoreJob(**(members | changes)))
+
+    async def documents(self, service: str, index: str, key_field: str) -> list[dict[str, Any]]:
+        """Give an index's first thousand documents by key."""
+        page = await self.connections.service(service).documents(
+            index, DocumentQuery(orderby=key_field, top=1000), PageReader(key_field)
+        )
+        return [msgspec.json.decode(document.line) for document in page.documents]
+
+    async def faults(self, service: str, *rules: dict[str, Any], seed: int = 7) -> None:
+        """Give a service's fault rules."""
+        await self.control("POST", service, "/faults", {"seed": seed, "rules": list(rules)})
+
+    async def requests(self, service: str) -> dict[str, Any]:
+        """Give what a service was asked, by operation."""
+        overview = await self.control("GET", service, "")
+        requests: dict[str, Any] = overview["requests"]
+        return requests
+
+    async def control(self, method: str, service: str, path: str, body: Any = None) -> Any:
+        url = f"{self.endpoints[service]}/$emulator{path}"
+        async with aiohttp.ClientSession() as session, session.request(method, url, json=body) as answer:
+            assert answer.status < 300, await answer.text()
+            return await answer.json() if answer.status == 200 else None
+
+
+@asynccontextmanager
+async def open_world(
+    store: Store, *, clock: Callable[[], datetime] | None = None, services: Sequence[EmulatedService] | None = None
+) -> AsyncIterator[World]:
+    """Open a world around a store. Waits between retries are noted and not waited."""
+    emulated = services or (
+        EmulatedService(name=EAST, tier="standard", region="eastus", api_key=KEYS[EAST]),
+        EmulatedService(name=WEST, tier="basic", region="westus2", api_key=KEYS[WEST]),
+    )
+    slept: list[float] = []
+    progress: list[Progress] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async with running(list(emulated)) as emulator:
+        settings = Settings(
+            stores={"local": StoreSettings(region="local", connection_string="UseDevelopmentStorage=true")},
+            services={
+                each.name: ServiceSettings(
+                    endpoint=emulator.endpoint(each.name),
+                    region=each.region,
+                    tier="basic" if each.tier == "basic" else "standard",
+                    store="local",
+                    api_key=EnvironmentSecret(env=each.name),
+                )
+                for each in emulated
+            },
+        )
+        async with Connections(
+            settings,
+            environment={each.name: each.api_key for each in emulated},
+            chance=random.Random(1),
+            retry=RetryPolicy(first_wait=0.001, longest_wait=0.01, longest_retry_after=0.01),
+            stores={"local": store},
+        ) as connections:
+            resources = Resources(
+                connections=connections,
+                clock=clock or (lambda: datetime.now(UTC)),
+                chance=random.Random(2),
+                report=progress.append,
+                sleep=sleep,
+            )
+            async with EmbeddedEngine(
+                resources, [*BACKUP_STEPS, *RESTORE_STEPS], [BACK_UP_INDEX, RESTORE_INDEX]
+            ) as engine:
+                yield World(
+                    connections=connections,
+                    engine=engine,
+                    store=store,
+                    endpoints={each.name: emulator.endpoint(each.name) for each in emulated},
+                    progress=progress,
+                    slept=slept,
+                )
