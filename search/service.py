@@ -1,6 +1,7 @@
 """A search service, as indexvault uses it: few operations, raw bytes, typed errors."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from typing import Self
@@ -10,11 +11,11 @@ from azure.core.credentials import AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.search.documents.indexes.aio import SearchIndexClient
 
-from errors import NotFoundError, UnexpectedAnswerError
+from errors import ConflictError, NotFoundError, RefusedError, UnexpectedAnswerError
 from search.batch import BatchAnswer, read_batch_answer
 from search.credentials import audience
 from search.exchange import PREVIEW, STABLE, Answer, Exchange, segment
-from search.page import Page, PageReader
+from search.page import Page, PageReader, document_line
 from search.query import DocumentQuery, encode_query
 from search.retry import RetryPolicy
 from search.statistics import IndexStatistics, ServiceStatistics
@@ -30,6 +31,25 @@ class Definition(msgspec.Struct, frozen=True):
     api_version: str
     body: msgspec.Raw
     etag: str
+
+
+class Alias(msgspec.Struct, frozen=True):
+    """An alias, the indexes behind it (the service allows one), and its ETag."""
+
+    name: str
+    indexes: tuple[str, ...]
+    etag: str
+
+    @property
+    def index(self) -> str | None:
+        """The index behind it."""
+        return self.indexes[0] if self.indexes else None
+
+
+class _Alias(msgspec.Struct):
+    name: str
+    indexes: list[str]
+    etag: str = msgspec.field(default="", name="@odata.etag")
 
 
 class SearchService:
@@ -101,16 +121,112 @@ class SearchService:
 
     async def alias_target(self, name: str) -> str | None:
         """Give the index behind an alias, or None if there is no such alias."""
+        alias = await self.alias(name)
+        return alias.index if alias is not None else None
 
-        class Alias(msgspec.Struct):
-            indexes: list[str]
-
+    async def alias(self, name: str) -> Alias | None:
+        """Give an alias, or None if there is no such alias."""
+        on = f"alias {name}"
         try:
-            answer = await self._exchange.send("GET", f"aliases('{segment(name)}')", on=f"alias {name}")
+            answer = await self._exchange.send("GET", f"aliases('{segment(name)}')", on=on, metadata="minimal")
         except NotFoundError:
             return None
-        indexes = _read(answer, Alias, f"{self.name} alias {name}").indexes
-        return indexes[0] if indexes else None
+        read = _read(answer, _Alias, f"{self.name} {on}")
+        return Alias(name=read.name, indexes=tuple(read.indexes), etag=read.etag or answer.headers.get("etag", ""))
+
+    async def aliases(self) -> list[Alias]:
+        """Give all aliases, by name."""
+
+        class Aliases(msgspec.Struct):
+            value: list[_Alias]
+
+        answer = await self._exchange.send("GET", "aliases", on="aliases", metadata="minimal")
+        found = _read(answer, Aliases, f"{self.name} aliases").value
+        return sorted(
+            (Alias(name=each.name, indexes=tuple(each.indexes), etag=each.etag) for each in found),
+            key=lambda alias: alias.name,
+        )
+
+    async def point_alias(self, name: str, index: str, *, etag: str | None) -> None:
+        """Point an alias at an index: the alias with this ETag, or with None one that must not exist.
+
+        It takes up to ten seconds until every query goes there. Raises ConflictError if the alias is no longer what the
+        ETag says.
+        """
+        await self._exchange.send(
+            "PUT",
+            f"aliases('{segment(name)}')",
+            on=f"alias {name}",
+            body=msgspec.json.encode({"name": name, "indexes": [index]}),
+            headers={"Prefer": "return=representation"}
+            | ({"If-None-Match": "*"} if etag is None else {"If-Match": etag}),
+            metadata="minimal",
+        )
+
+    async def update_index(self, index: str, definition: bytes, *, etag: str, preview: bool) -> None:
+        """Change the definition of the index that has this ETag.
+
+        Raises ConflictError if it has another one by now, RefusedError if the change would need a rebuild.
+        """
+        await self._exchange.send(
+            "PUT",
+            f"indexes('{segment(index)}')",
+            on=f"index {index}",
+            body=definition,
+            headers={"If-Match": etag, "Prefer": "return=representation"},
+            query="allowIndexDowntime=false",
+            api_version=PREVIEW if preview else STABLE,
+            metadata="minimal",
+        )
+
+    async def delete_index(self, index: str, *, etag: str) -> None:
+        """Delete the index that has this ETag. Raises ConflictError if it has another one by now."""
+        await self._exchange.send(
+            "DELETE", f"indexes('{segment(index)}')", on=f"index {index}", headers={"If-Match": etag}
+        )
+
+    async def may_write_definitions(self) -> None:
+        """Ask for a change that can't happen, to learn whether this caller could make one.
+
+        The change is conditional on an ETag that no index has, and its definition lacks what every index needs. Raises
+        UnauthorizedError or ForbiddenError.
+        """
+        name = "indexvault-asks-for-its-roles"
+        with contextlib.suppress(ConflictError, RefusedError, NotFoundError):
+            await self._exchange.send(
+                "PUT",
+                f"indexes('{name}')",
+                on="definitions",
+                body=msgspec.json.encode({"name": name}),
+                headers={"If-Match": '"none"', "Prefer": "return=representation"},
+            )
+
+    async def may_write_documents(self, index: str) -> None:
+        """Send a batch without actions, to learn whether this caller could write documents; the index may be absent.
+
+        Raises UnauthorizedError or ForbiddenError.
+        """
+        with contextlib.suppress(ConflictError, RefusedError, NotFoundError):
+            await self._exchange.send(
+                "POST", f"indexes('{segment(index)}')/docs/search.index", on="documents", body=b'{"value":[]}'
+            )
+
+    async def knows_preview(self) -> bool:
+        """Tell whether the service speaks the preview api-version."""
+        try:
+            await self._exchange.send("GET", "indexes", on="indexes", query="$select=name", api_version=PREVIEW)
+        except RefusedError:
+            return False
+        return True
+
+    async def document(self, index: str, key: str) -> bytes | None:
+        """Look one document up by its key and give it on one line, or None if there is none."""
+        path = f"indexes('{segment(index)}')/docs('{segment(key)}')"
+        try:
+            answer = await self._exchange.send("GET", path, on=f"index {index}", holds_documents=True)
+        except NotFoundError:
+            return None
+        return document_line(answer.body.removeprefix(b"\xef\xbb\xbf").strip())
 
     async def synonym_map(self, name: str, *, preview: bool = False) -> Definition:
         """Give a synonym map's definition."""
