@@ -5,22 +5,26 @@ from collections.abc import Iterable
 import msgspec
 
 from errors import UnexpectedAnswerError
+from search.wording import without_quoted_values
 
 MOST_ACTIONS = 1000
 """Actions in a batch at most. Source: service limits, 2026-09."""
 MOST_BYTES = 16 * 1000 * 1000
 """Bytes in a batch at most. Source: service limits, 2026-09 (16 MB; taken as the smaller reading of MB)."""
 
+MOST_REASON = 200
+"""Characters kept of the service's reason for refusing a document."""
 _UPLOAD = b'{"@search.action":"upload",'
 _SEPARATOR = 1
 
 
 class ItemResult(msgspec.Struct, frozen=True, rename="camel"):
-    """What became of one document. The service's message is not kept, since it quotes values."""
+    """What became of one document. `error_message` is the service's own, less what it quotes, which may be values."""
 
     key: str
     status: bool
     status_code: int
+    error_message: str | None = None
 
 
 class BatchAnswer(msgspec.Struct, frozen=True):
@@ -48,9 +52,19 @@ def action_size(line: bytes) -> int:
     return len(line) - 1 + len(_UPLOAD) + _SEPARATOR
 
 
+def delete_action(key_field: str, key: str) -> bytes:
+    """Make the action that deletes a document."""
+    return msgspec.json.encode({"@search.action": "delete", key_field: key})
+
+
+def batch(actions: Iterable[bytes]) -> bytes:
+    """Make actions into the body of a batch."""
+    return b'{"value":[' + b",".join(actions) + b"]}"
+
+
 def upload_batch(lines: Iterable[bytes]) -> bytes:
     """Make stored documents into the body of a batch that uploads them."""
-    return b'{"value":[' + b",".join(upload_action(line) for line in lines) + b"]}"
+    return batch(upload_action(line) for line in lines)
 
 
 def read_batch_answer(body: bytes, *, on: str) -> BatchAnswer:
@@ -63,4 +77,11 @@ def read_batch_answer(body: bytes, *, on: str) -> BatchAnswer:
         results = msgspec.json.decode(body, type=Results).value
     except msgspec.MsgspecError:
         raise UnexpectedAnswerError("no results in the answer to a batch", on=on, do="Repeat") from None
-    return BatchAnswer(results={result.key: result for result in results})
+    return BatchAnswer(results={result.key: _without_values(result) for result in results})
+
+
+def _without_values(result: ItemResult) -> ItemResult:
+    if not result.error_message:
+        return result
+    message = without_quoted_values(" ".join(result.error_message.split()))[:MOST_REASON]
+    return msgspec.structs.replace(result, error_message=message)
