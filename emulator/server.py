@@ -72,10 +72,12 @@ async def running(
         for at, setup in enumerate(services):
             service = Service(setup, storage)
             stack.callback(service.close)
-            runner = web.AppRunner(_application(service), access_log=None, max_line_size=_LONGEST_LINE)
+            runner = web.AppRunner(
+                _application(service), access_log=None, max_line_size=_LONGEST_LINE, shutdown_timeout=1.0
+            )
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
-            site = web.TCPSite(runner, _LOOPBACK, port + at if port else 0, shutdown_timeout=1.0)
+            site = web.TCPSite(runner, _LOOPBACK, port + at if port else 0)
             await site.start()
             _, bound, *_ = runner.addresses[0]
             up.add(setup.name, f"http://{_LOOPBACK}:{bound}", service)

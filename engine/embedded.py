@@ -34,8 +34,8 @@ class EmbeddedEngine:
         self, resources: Resources, steps: Iterable[Step[Any, Any]], workflows: Iterable[Workflow[Any, Any]]
     ) -> None:
         self._resources = resources
-        self._steps = list(steps)
-        self._workflows = list(workflows)
+        self._steps = list(dict.fromkeys(steps))
+        self._workflows = list(dict.fromkeys(workflows))
         self._backend = PrivateBackend()
         self._running: dict[asyncio.Task[Any], str] = {}
         self.address = ""

@@ -4,12 +4,14 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
 import msgspec
+import pytest
 
+import engine.calls
 from backup.job import BackupJob, BackupReport
 from backup.workflow import BACK_UP_INDEX
 from backup.workflow import STEPS as BACKUP_STEPS
@@ -70,12 +72,12 @@ class World:
         job = BackupJob(service=EAST, index=index, run=run or f"backup-{self.runs}", parallel=parallel)
         return await self.engine.run(BACK_UP_INDEX, job)
 
-    async def restore(self, snapshot: BackupReport, *, index: str = "restored", **changes: Any) -> RestoreReport:
+    async def restore(self, made: BackupReport, /, *, index: str = "restored", **changes: Any) -> RestoreReport:
         self.runs += 1
         members: dict[str, Any] = {
             "service": EAST,
-            "index": snapshot.index,
-            "snapshot": snapshot.snapshot,
+            "index": made.index,
+            "snapshot": made.snapshot,
             "target_service": WEST,
             "target_index": index,
             "run": f"restore-{self.runs}",
@@ -104,6 +106,12 @@ class World:
         async with aiohttp.ClientSession() as session, session.request(method, url, json=body) as answer:
             assert answer.status < 300, await answer.text()
             return await answer.json() if answer.status == 200 else None
+
+
+@pytest.fixture(autouse=True)
+def quick_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the rests between a workflow's attempts."""
+    monkeypatch.setattr(engine.calls, "FIRST_REST", timedelta(milliseconds=1))
 
 
 @asynccontextmanager
@@ -151,10 +159,10 @@ async def open_world(
             )
             async with EmbeddedEngine(
                 resources, [*BACKUP_STEPS, *RESTORE_STEPS], [BACK_UP_INDEX, RESTORE_INDEX]
-            ) as engine:
+            ) as opened:
                 yield World(
                     connections=connections,
-                    engine=engine,
+                    engine=opened,
                     store=store,
                     endpoints={each.name: emulator.endpoint(each.name) for each in emulated},
                     progress=progress,

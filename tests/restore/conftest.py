@@ -1,3 +1,4 @@
 from tests.scripted import scripted
+from tests.world import quick_rests
 
-__all__ = ["scripted"]
+__all__ = ["quick_rests", "scripted"]
