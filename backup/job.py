@@ -8,18 +8,26 @@ from datetime import datetime
 
 import msgspec
 
+from engine.step import IndexName, Work
+
 
 class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     """One index to back up.
 
     `run` names the execution; everything durable of it carries that name. `parallel` is how many ranges are read at
-    once.
+    once, `owner` says in words who started it.
     """
 
     service: str
     index: str
     run: str
     parallel: int = 4
+    owner: str = "the command line"
+
+    @property
+    def work(self) -> Work:
+        """What the steps of this job work for."""
+        return Work(run=self.run, service=self.service, index=IndexName(self.service, self.index))
 
 
 class PlanSummary(msgspec.Struct, frozen=True):

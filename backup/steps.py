@@ -306,6 +306,6 @@ def _report(manifest: Manifest) -> BackupReport:
     )
 
 
-PLAN = Step("plan_backup", BackupJob, PlanSummary, plan_backup)
-SCAN = Step("scan_range", ScanOrder, ScanSummary, scan)
-COMMIT = Step("commit_snapshot", BackupJob, BackupReport, commit_snapshot)
+PLAN = Step("plan_backup", BackupJob, PlanSummary, plan_backup, lambda job: job.work)
+SCAN = Step("scan_range", ScanOrder, ScanSummary, scan, lambda order: order.job.work)
+COMMIT = Step("commit_snapshot", BackupJob, BackupReport, commit_snapshot, lambda job: job.work)

@@ -8,16 +8,24 @@ import msgspec
 from durabletask.task import OrchestrationContext
 
 from engine.failure import StepFailedError
+from engine.locking import lock_of
 from engine.step import Resources, Step, Turns, Workflow
 from errors import IndexvaultError
 
 _LOG = logging.getLogger(__name__)
 
 
+async def _run(step: Step[Any, Any], resources: Resources, given: Any) -> Any:
+    if step.work is None:
+        return await step.run(resources, given)
+    async with lock_of(resources, step.work(given)).held():
+        return await step.run(resources, given)
+
+
 async def perform(step: Step[Any, Any], resources: Resources, payload: Any) -> Any:
     """Run a step on plain data and give plain data. Raises StepFailedError in place of an error of ours."""
     try:
-        return msgspec.to_builtins(await step.run(resources, msgspec.convert(payload, step.input_type)))
+        return msgspec.to_builtins(await _run(step, resources, msgspec.convert(payload, step.input_type)))
     except IndexvaultError as error:
         _LOG.debug("step %s failed", step.name, exc_info=True)
         raise StepFailedError(error) from None

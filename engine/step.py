@@ -24,6 +24,29 @@ type Turns[Result] = Generator[Task[Any], Any, Result]
 """A workflow, or a part of one: it yields what it waits for and returns its result."""
 
 
+class IndexName(msgspec.Struct, frozen=True):
+    """An index of a configured service."""
+
+    service: str
+    index: str
+
+    def __str__(self) -> str:
+        """As a person writes it."""
+        return f"{self.service}/{self.index}"
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What a step works for.
+
+    The run, the service whose store keeps the run's records, and the index that only this run may write, in the
+    service or as snapshots.
+    """
+
+    run: str
+    service: str
+    index: IndexName
+
+
 class Progress(msgspec.Struct, frozen=True):
     """What a step has done since it last said so.
 
@@ -49,12 +72,16 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Step[Input, Output]:
-    """A named step with the types of its payloads, which are `msgspec.Struct`s."""
+    """A named step with the types of its payloads, which are `msgspec.Struct`s.
+
+    A step that tells its `work` runs under the lock of that work's index, which its run must have taken before.
+    """
 
     name: str
     input_type: type[Input]
     output_type: type[Output]
     run: Callable[[Resources, Input], Awaitable[Output]]
+    work: Callable[[Input], Work] | None = None
 
 
 @dataclass(frozen=True, slots=True)

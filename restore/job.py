@@ -4,12 +4,14 @@ from datetime import datetime
 
 import msgspec
 
+from engine.step import IndexName, Work
+
 
 class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot to restore as a new index.
 
     `service`, `index` and `snapshot` (an id) name the source; the store is that of the source service. `run` names the
-    execution. `accept_loss` says that a lossy snapshot is good enough.
+    execution, `owner` says in words who started it. `accept_loss` says that a lossy snapshot is good enough.
     """
 
     service: str
@@ -20,6 +22,12 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     accept_loss: bool = False
     parallel: int = 4
+    owner: str = "the command line"
+
+    @property
+    def work(self) -> Work:
+        """What the steps of this job work for."""
+        return Work(run=self.run, service=self.service, index=IndexName(self.target_service, self.target_index))
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -94,7 +102,7 @@ class StretchCompared(msgspec.Struct, frozen=True):
 
 
 class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A restored index that was proved to be its snapshot."""
+    """A restored index that was proved to be its snapshot. `bytes` are those of its documents as they were loaded."""
 
     service: str
     index: str
@@ -102,6 +110,7 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     target_service: str
     target_index: str
     documents: int
+    bytes: int
     identical: int
     equal: int
     requests: int

@@ -182,10 +182,10 @@ def _keys_of(manifest: Manifest, stretch: Stretch) -> KeyRange:
     )
 
 
-PREPARE = Step("prepare_restore", RestoreJob, RestorePlan, prepare)
-PROVE = Step("prove_stored", Stretch, StretchProved, prove_stored)
-CREATE = Step("create_target", RestoreJob, TargetReady, create)
-LOAD = Step("load_documents", Stretch, StretchLoaded, load)
-SETTLE = Step("settle_target", RestoreJob, Settled, settle)
-COMPARE = Step("compare_restored", Stretch, StretchCompared, compare_restored)
-CONCLUDE = Step("conclude_restore", RestoreJob, Concluded, conclude)
+PREPARE = Step("prepare_restore", RestoreJob, RestorePlan, prepare, lambda job: job.work)
+PROVE = Step("prove_stored", Stretch, StretchProved, prove_stored, lambda stretch: stretch.job.work)
+CREATE = Step("create_target", RestoreJob, TargetReady, create, lambda job: job.work)
+LOAD = Step("load_documents", Stretch, StretchLoaded, load, lambda stretch: stretch.job.work)
+SETTLE = Step("settle_target", RestoreJob, Settled, settle, lambda job: job.work)
+COMPARE = Step("compare_restored", Stretch, StretchCompared, compare_restored, lambda stretch: stretch.job.work)
+CONCLUDE = Step("conclude_restore", RestoreJob, Concluded, conclude, lambda job: job.work)

@@ -3,12 +3,14 @@
 from durabletask.task import OrchestrationContext
 
 from engine.calls import call, call_all
+from engine.locking import STEPS as LOCK_STEPS
+from engine.locking import Claim, locked
 from engine.step import Turns, Workflow
 from errors import VerificationError
 from restore.job import RestoreJob, RestoreReport, Stretch, StretchCompared
 from restore.steps import COMPARE, CONCLUDE, CREATE, LOAD, PREPARE, PROVE, SETTLE
 
-STEPS = (PREPARE, PROVE, CREATE, LOAD, SETTLE, COMPARE, CONCLUDE)
+STEPS = (*LOCK_STEPS, PREPARE, PROVE, CREATE, LOAD, SETTLE, COMPARE, CONCLUDE)
 _NAMED = 10
 """Differing documents named in the error; the rest are counted."""
 
@@ -19,6 +21,10 @@ def restore_index(ctx: OrchestrationContext, job: RestoreJob) -> Turns[RestoreRe
     Raises VerificationError if they do not. The index is left as it is then: it was made by this run, and what is in
     it may be all there is on a bad night.
     """
+    return (yield from locked(ctx, Claim(job.work, job.owner), _restore(ctx, job)))
+
+
+def _restore(ctx: OrchestrationContext, job: RestoreJob) -> Turns[RestoreReport]:
     plan = yield from call(ctx, PREPARE, job)
     stretches = [Stretch(job=job, start=start, end=end) for start, end in plan.stretches]
     yield from call_all(ctx, PROVE, stretches, at_once=job.parallel)
@@ -35,6 +41,7 @@ def restore_index(ctx: OrchestrationContext, job: RestoreJob) -> Turns[RestoreRe
         target_service=job.target_service,
         target_index=job.target_index,
         documents=plan.documents,
+        bytes=sum(part.bytes for part in loaded),
         identical=sum(part.identical for part in compared),
         equal=sum(part.equal for part in compared),
         requests=sum(part.requests for part in loaded),

@@ -1,0 +1,216 @@
+"""One writer an index: a lock that a run keeps for as long as it lives.
+
+A lock is a blob in the runs container that says which run has it and until when, and a lease on that blob. The lease
+(a minute, renewed while a step works) lets exactly one run change the lock and is lost at once when an operator breaks
+it. The time in the blob (`KEPT`) bridges what a lease can't: the pauses between the steps of a run, a host that
+restarts.
+
+A run takes its lock once, and every later step only holds on to it: a lock that meanwhile was broken, or went to
+another run, is not taken again. A step stops as soon as its lease is gone, so that a run which has lost its lock can't
+commit.
+"""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from engine.step import Clock, IndexName
+from errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError, RemoteError
+from snapshots.names import lock_name
+from snapshots.store import RunBlobs
+
+LEASE_SECONDS = 60
+RENEW_SECONDS = 15
+KEPT = timedelta(minutes=10)
+"""How long a run that is not heard of keeps its lock. Longer than the longest rest before a step is tried again."""
+_LAST_WORDS_SECONDS = 5
+_RECORD_LIMIT = 64 * 1024
+_LEASES = uuid.UUID("9a0d7c52-6a3e-4a53-9c3e-5b6f2f7f4a11")
+_LOG = logging.getLogger(__name__)
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who has a lock: the run, who or what started it, and until when it counts."""
+
+    run: str
+    owner: str
+    expires: datetime
+
+
+class Lock:
+    """The lock of one index, as one run sees it. `owner` says in words who started the run."""
+
+    def __init__(self, blobs: RunBlobs, index: IndexName, *, run: str, owner: str, clock: Clock) -> None:
+        self._blobs = blobs
+        self._index = index
+        self._name = lock_name(index.service, index.index)
+        self._run = run
+        self._owner = owner
+        self._clock = clock
+        # Every process that works for a run comes to the same lease.
+        self._lease = str(uuid.uuid5(_LEASES, run))
+
+    async def take(self) -> None:
+        """Make the run the index's only writer. Raises ConflictError, saying who that is, if another one is."""
+        try:
+            holder = await self._lease_and_read()
+        except ConflictError:
+            raise self._taken_by(await read_holder(self._blobs, self._index)) from None
+        if holder is not None and holder.run != self._run and holder.expires > self._clock():
+            await self._let_go()
+            raise self._taken_by(holder)
+        await self._write(self._clock() + KEPT)
+
+    async def hold(self) -> None:
+        """Keep the lock for a while longer. Raises ConflictError if the run has it no longer."""
+        try:
+            holder = await self._lease_and_read()
+        except ConflictError:
+            raise self._lost(await read_holder(self._blobs, self._index)) from None
+        if holder is None or holder.run != self._run:
+            await self._let_go()
+            raise self._lost(holder)
+        self._owner = holder.owner
+        await self._write(self._clock() + KEPT)
+
+    async def release(self) -> None:
+        """Give the lock back, if the run still has it; a step of the run that is done again may still hold it."""
+        try:
+            holder = await self._lease_and_read()
+            if holder is not None and holder.run == self._run:
+                await self._write(self._clock())
+            await self._let_go()
+        except ConflictError:
+            _LOG.info("%s was no longer locked by run %s", self._index, self._run)
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Hold the lock while the block runs. The block is stopped, and ConflictError raised, when it is lost."""
+        await self.hold()
+        block = asyncio.current_task()
+        assert block is not None  # noqa: S101 - a coroutine always runs in a task
+        lost: list[ConflictError] = []
+
+        async def keep() -> None:
+            try:
+                await self._keep()
+            except ConflictError as error:
+                lost.append(error)
+                block.cancel()
+
+        keeper = asyncio.create_task(keep())
+        try:
+            yield
+        except asyncio.CancelledError:
+            if lost and block.uncancel() == 0:
+                raise lost[0] from None
+            # The process that runs this stops; others need not wait until the lock runs out. The run may still go on
+            # with it: `hold` only asks whether another has taken it.
+            with contextlib.suppress(IndexvaultError, TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                    await self.release()
+            raise
+        finally:
+            keeper.cancel()
+            await asyncio.wait([keeper])
+
+    async def _keep(self) -> None:
+        """Renew until cancelled. Raises ConflictError when the lease is gone, or may be for want of an answer."""
+        loop = asyncio.get_running_loop()
+        renewed = written = loop.time()
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            try:
+                async with asyncio.timeout_at(renewed + LEASE_SECONDS - RENEW_SECONDS / 3):
+                    asked = loop.time()
+                    await self._blobs.renew(self._name, self._lease)
+                    renewed = asked
+                    if asked - written > KEPT.total_seconds() / 4:
+                        await self._write(self._clock() + KEPT)
+                        written = asked
+            except TimeoutError:
+                raise self._lost(None) from None
+            except (ConflictError, NotFoundError):
+                raise self._lost(None) from None
+            except RemoteError:
+                _LOG.warning("the lock of %s could not be renewed; trying again", self._index)
+
+    async def _lease_and_read(self) -> Holder | None:
+        while True:
+            try:
+                await self._blobs.acquire(self._name, self._lease, LEASE_SECONDS)
+                return await read_holder(self._blobs, self._index)
+            except NotFoundError:
+                await _make(self._blobs, self._name)
+
+    async def _write(self, expires: datetime) -> None:
+        holder = Holder(run=self._run, owner=self._owner, expires=expires)
+        await self._blobs.put(self._name, msgspec.json.encode(holder), lease=self._lease)
+
+    async def _let_go(self) -> None:
+        try:
+            await self._blobs.release(self._name, self._lease)
+        except (ConflictError, NotFoundError):
+            _LOG.debug("the lease of %s was gone already", self._index)
+
+    def _taken_by(self, holder: Holder | None) -> ConflictError:
+        who = f"{holder.run} ({holder.owner})" if holder is not None else "another run"
+        until = f", at the latest until {holder.expires:%Y-%m-%d %H:%M:%SZ}" if holder is not None else ""
+        return ConflictError(
+            f"it is being worked on by run {who}{until}",
+            on=str(self._index),
+            do=f"Wait for that run or cancel it; if it is dead: indexvault unlock {self._index}",
+        )
+
+    def _lost(self, holder: Holder | None) -> ConflictError:
+        now = f": run {holder.run} has it now" if holder is not None else ""
+        return ConflictError(
+            f"run {self._run} has lost its lock{now}",
+            on=str(self._index),
+            do="Start the run again once nothing else works on this index",
+        )
+
+
+async def read_holder(blobs: RunBlobs, index: IndexName) -> Holder | None:
+    """Give who has, or last had, the lock of an index. Raises IntegrityError if that can't be read."""
+    name = lock_name(index.service, index.index)
+    blob = await blobs.read(name, _RECORD_LIMIT)
+    if blob is None or not blob.data:
+        return None
+    try:
+        return msgspec.json.decode(blob.data, type=Holder)
+    except msgspec.MsgspecError:
+        raise IntegrityError("this lock can't be read", on=name, do=f"indexvault unlock {index}") from None
+
+
+async def unlock(blobs: RunBlobs, index: IndexName, *, run: str | None = None) -> Literal["unlocked", "free", "other"]:
+    """Take the lock of an index from whoever has it; with `run`, only from that run.
+
+    Gives `unlocked`, `free` if nobody had it, or `other` if another run than `run` has. The run that had it can't
+    commit any more, and stops at the latest when it would renew its lease.
+    """
+    name = lock_name(index.service, index.index)
+    try:
+        holder = await read_holder(blobs, index)
+    except IntegrityError:
+        if run is not None:
+            raise
+        holder = None
+    if run is not None and holder is not None and holder.run != run:
+        return "other"
+    await blobs.break_lease(name)
+    # Between the two a run may have taken it; its lease then refuses this, and the lock is its own by right.
+    return "unlocked" if await blobs.delete(name) else "free"
+
+
+async def _make(blobs: RunBlobs, name: str) -> None:
+    try:
+        await blobs.put(name, b"", if_absent=True)
+    except ConflictError:
+        _LOG.debug("%s was made by another", name)
