@@ -1,0 +1,218 @@
+"""The command line's grammar, and its help."""
+
+import argparse
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+from cli.requests import (
+    BackupRequest,
+    CheckRequest,
+    Request,
+    RestoreRequest,
+    ShowRequest,
+    SnapshotsRequest,
+    VerifyRequest,
+)
+from errors import SettingsError
+from snapshots.names import SnapshotReference
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+PARALLEL = 4
+MOST_PARALLEL = 32
+
+_ABOUT = "Back up Azure AI Search indexes to Blob Storage, and restore them to any service, region or tier."
+_NOTES = """\
+a SNAPSHOT is written
+  SERVICE/INDEX@latest              the newest
+  SERVICE/INDEX@2026-11-20T02:30Z   the newest at or before that time
+  SERVICE/INDEX@20261120T023000Z-7f3a9c   the one with that id
+
+environment
+  INDEXVAULT_CONFIG  the path of the settings file, or its JSON itself
+
+exit codes
+  0 done   1 failed   2 usage or settings   3 lossy   4 not found   5 conflict   6 integrity   130 cancelled
+"""
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read a command line; None stands for this process's own. The result has `json`, `log_level` and what is asked.
+
+    Ends the process, as argparse does, for --help, --version and what it can't read.
+    """
+    return _parser().parse_args(arguments)
+
+
+def request_of(given: argparse.Namespace) -> Request:
+    """Give what is asked. Raises SettingsError for a name that can't be one."""
+    return _REQUESTS[given.verb](given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="indexvault", description=_ABOUT, epilog=_NOTES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"indexvault {version('indexvault')}")
+    _add_common(parser, json=False, log_level="warning")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs", parser_class=_Parser)
+
+    backup = _add_verb(
+        verbs,
+        "backup",
+        "make a snapshot of each index",
+        "Make a snapshot of each named index, or of all indexes of the service. One that fails does not keep the others"
+        " from being backed up; the exit code is that of the worst.",
+    )
+    backup.add_argument("service", metavar="SERVICE", help="a service of the settings")
+    backup.add_argument("indexes", metavar="INDEX", nargs="*", default=[], help="an index of it (default: all)")
+    _add_parallel(backup, "key ranges of an index read at once")
+
+    snapshots = _add_verb(
+        verbs, "snapshots", "list the snapshots there are", "List the snapshots there are, newest first."
+    )
+    snapshots.add_argument(
+        "place", metavar="SERVICE[/INDEX]", nargs="?", help="only of this service, or index (default: every store)"
+    )
+
+    show = _add_verb(verbs, "show", "tell what a snapshot holds", "Tell what a snapshot holds and what it lacks.")
+    _add_snapshot(show)
+
+    verify = _add_verb(
+        verbs,
+        "verify",
+        "read a snapshot back and prove it",
+        "Read every chunk of a snapshot back and check all that its manifest says of it. No search service is asked.",
+    )
+    _add_snapshot(verify)
+    _add_parallel(verify, "chunks read at once")
+
+    restore = _add_verb(
+        verbs,
+        "restore",
+        "rebuild an index from a snapshot and prove it",
+        "Prove the snapshot, make a new index from it, load it, and compare every document of the new index with the"
+        " snapshot. An index that exists is never touched.",
+    )
+    _add_snapshot(restore)
+    restore.add_argument(
+        "--to",
+        metavar="SERVICE[/INDEX]",
+        required=True,
+        help="where the new index is to be made (default name: the snapshot's index)",
+    )
+    restore.add_argument(
+        "--accept-loss", action="store_true", help="restore a lossy snapshot, without the fields it lacks"
+    )
+    _add_parallel(restore, "parts of the snapshot handled at once")
+
+    _add_verb(
+        verbs,
+        "check",
+        "try every service and store",
+        "Try that every service and store of the settings is reachable and that the roles suffice for a backup. Writes"
+        " nothing but one small blob beside the snapshots, which is removed again. Whether they suffice for a restore"
+        " is not tried: that would mean to write to the service.",
+    )
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line with the way out, as all errors are."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """End the process."""
+        self.exit(2, f"indexvault: {' '.join(message.split())}. See {self.prog} --help\n")
+
+
+def _add_verb(verbs: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
+    verb: argparse.ArgumentParser = verbs.add_parser(name, help=summary, description=description)
+    _add_common(verb, json=argparse.SUPPRESS, log_level=argparse.SUPPRESS)
+    return verb
+
+
+def _add_common(parser: argparse.ArgumentParser, *, json: bool | str, log_level: str) -> None:
+    """Add what every verb takes. It may stand before the verb too, so only the outer parser has defaults."""
+    parser.add_argument("--json", action="store_true", default=json, help="JSON Lines on stdout, the log on stderr")
+    parser.add_argument(
+        "--log-level",
+        metavar="LEVEL",
+        choices=LOG_LEVELS,
+        default=log_level,
+        help=f"what the log on stderr tells: {', '.join(LOG_LEVELS)} (default: warning)",
+    )
+
+
+def _add_parallel(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--parallel",
+        metavar="N",
+        type=_parallel,
+        default=PARALLEL,
+        help=f"{what} (1 to {MOST_PARALLEL}, default {PARALLEL})",
+    )
+
+
+def _add_snapshot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "snapshot", metavar="SNAPSHOT", help="SERVICE/INDEX@latest, @<time> (newest at or before) or @<id>"
+    )
+
+
+def _parallel(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_PARALLEL:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {MOST_PARALLEL}")
+    return int(text)
+
+
+def _place(text: str) -> tuple[str, str | None]:
+    """Split SERVICE[/INDEX]."""
+    service, slash, index = text.partition("/")
+    if not service or (slash and not index) or "/" in index or "@" in text:
+        raise SettingsError("this is not SERVICE or SERVICE/INDEX", on=repr(text), do="Write it as contoso-east/hotels")
+    return service, index or None
+
+
+def _backup(given: argparse.Namespace) -> Request:
+    return BackupRequest(service=given.service, indexes=tuple(dict.fromkeys(given.indexes)), parallel=given.parallel)
+
+
+def _snapshots(given: argparse.Namespace) -> Request:
+    service, index = _place(given.place) if given.place is not None else (None, None)
+    return SnapshotsRequest(service=service, index=index)
+
+
+def _show(given: argparse.Namespace) -> Request:
+    return ShowRequest(snapshot=SnapshotReference.parse(given.snapshot))
+
+
+def _verify(given: argparse.Namespace) -> Request:
+    return VerifyRequest(snapshot=SnapshotReference.parse(given.snapshot), parallel=given.parallel)
+
+
+def _restore(given: argparse.Namespace) -> Request:
+    service, index = _place(given.to)
+    return RestoreRequest(
+        snapshot=SnapshotReference.parse(given.snapshot),
+        service=service,
+        index=index,
+        accept_loss=given.accept_loss,
+        parallel=given.parallel,
+    )
+
+
+def _check(_given: argparse.Namespace) -> Request:
+    return CheckRequest()
+
+
+_REQUESTS = {
+    "backup": _backup,
+    "snapshots": _snapshots,
+    "show": _show,
+    "verify": _verify,
+    "restore": _restore,
+    "check": _check,
+}

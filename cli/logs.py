@@ -1,0 +1,49 @@
+"""The log on stderr: one line an entry, never a traceback unless it is asked for."""
+
+import logging
+from typing import override
+
+from rich.console import Console
+from rich.text import Text
+
+from cli.wording import one_line
+
+_LIBRARIES = ("asyncio", "azure", "durabletask", "engine.embedded", "grpc")
+"""What these have to say is said again, better, by our own errors; their logs help only in search of a bug."""
+_STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
+
+
+def configure_logs(level: str, console: Console) -> None:
+    """Send the log to a console from a level on."""
+    debug = level == "debug"
+    root = logging.getLogger()
+    root.handlers = [_ConsoleHandler(console, debug=debug)]
+    root.setLevel(level.upper())
+    for library in _LIBRARIES:
+        logging.getLogger(library).setLevel(logging.DEBUG if debug else logging.CRITICAL)
+    # At lower levels the SDKs log every request with its address.
+    logging.getLogger("azure").setLevel(logging.WARNING if debug else logging.CRITICAL)
+
+
+class _ConsoleHandler(logging.Handler):
+    """Writes entries above whatever bar is being drawn."""
+
+    def __init__(self, console: Console, *, debug: bool) -> None:
+        super().__init__()
+        self._console = console
+        self._debug = debug
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = Text()
+            line.append(record.levelname.lower(), style=_STYLES.get(record.levelno, "dim"))
+            service = getattr(record, "service", None)
+            operation = getattr(record, "operation", None)
+            place = " ".join(part for part in (service, operation) if part) or (record.name if self._debug else "")
+            line.append(f" {place}: {one_line(record.getMessage())}" if place else f" {one_line(record.getMessage())}")
+            if self._debug and record.exc_info:
+                line.append(f"\n{logging.Formatter().formatException(record.exc_info)}")
+            self._console.print(line, soft_wrap=True)
+        except Exception:  # noqa: BLE001 - the logging library's own contract: what can't be written is handed to it
+            self.handleError(record)

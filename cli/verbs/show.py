@@ -1,0 +1,100 @@
+"""`indexvault show`: what a snapshot holds, and what it lacks."""
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from cli.contact import connections
+from cli.exit_codes import DONE
+from cli.requests import ShowRequest
+from cli.session import Session
+from cli.wording import count, duration, instant, size
+from search.schema import Schema, read_schema
+from snapshots.catalogue import read_manifest
+from snapshots.manifest import Definition, Manifest
+from snapshots.names import SnapshotReference
+
+
+async def run(session: Session, request: ShowRequest) -> int:
+    """Show one snapshot."""
+    async with connections(session) as opened:
+        manifest = await read_manifest(opened.store_of(request.snapshot.service).snapshots, request.snapshot)
+    reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
+    session.output.result("manifest", {"reference": str(reference), **_record(manifest)}, _table(reference, manifest))
+    return DONE
+
+
+def _record(manifest: Manifest) -> dict[str, Any]:
+    """Give the manifest as data, with its chunks counted and its definitions as JSON values."""
+    members = {name: getattr(manifest, name) for name in manifest.__struct_fields__}
+    members["chunks"] = len(manifest.chunks)
+    members["definition"] = _definition(manifest.definition)
+    members["synonym_maps"] = [
+        {"name": entry.name, "definition": _definition(entry.definition)} for entry in manifest.synonym_maps
+    ]
+    return members
+
+
+def _definition(definition: Definition) -> dict[str, Any]:
+    versions = [definition.stable] + ([definition.preview] if definition.preview is not None else [])
+    return {version.api_version: msgspec.json.decode(version.body) for version in versions}
+
+
+def _table(reference: SnapshotReference, manifest: Manifest) -> Table:
+    counts, added, etag = manifest.counts, manifest.added, manifest.etag
+    schema = read_schema((manifest.definition.preview or manifest.definition.stable).body, on=str(reference))
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("snapshot", str(reference))
+    table.add_row("state", Text(manifest.state, style="yellow" if manifest.losses else "green"))
+    for loss in manifest.losses:
+        table.add_row("not in it", Text(f"{loss.field}: {loss.reason}", style="yellow"))
+    table.add_row("taken", f"{instant(manifest.created)}, in {duration(manifest.finished - manifest.started)}")
+    table.add_row(
+        "documents",
+        f"{counts.documents:,}, each key once (the service counted {_known(counts.before)} before and"
+        f" {_known(counts.after)} after)",
+    )
+    table.add_row("chunks", f"{len(manifest.chunks):,}, {size(manifest.bytes)}, {size(manifest.stored)} compressed")
+    table.add_row(
+        "added", f"{count(added.chunks, 'chunk')}, {size(added.stored)} compressed; the rest was there before"
+    )
+    table.add_row("read", f"in the order of the key field {manifest.key_field}")
+    for text in _fields(schema):
+        table.add_row("fields", text)
+    table.add_row("synonym maps", ", ".join(entry.name for entry in manifest.synonym_maps) or "none")
+    versions = [manifest.definition.stable] + ([manifest.definition.preview] if manifest.definition.preview else [])
+    table.add_row(
+        "definition", f"kept as api-version {' and '.join(version.api_version for version in versions)} gave it"
+    )
+    same = "the same before and after" if etag.before == etag.after else f"{etag.after} after"
+    table.add_row("etag", f"{etag.before or 'none'}, {same}")
+    table.add_row("content", f"sha256 sum {manifest.content_digest}")
+    table.add_row("made by", f"{manifest.tool}, run {manifest.run}")
+    table.add_row("format", manifest.format)
+    return table
+
+
+def _fields(schema: Schema) -> list[str]:
+    """Give a line on the fields and one on the vectors, if there are any."""
+    fields = list(schema.walk())
+    kinds = Counter(field.type.replace("Edm.", "") for _path, field in fields if not field.is_vector)
+    inside = len(fields) - len(schema.fields)
+    lines = [
+        f"{count(len(schema.fields), 'field')}{f' and {inside:,} inside these' if inside else ''}: "
+        + ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+    ]
+    vectors = [
+        f"{path} ({field.dimensions} {field.item_type.removeprefix('Edm.')})"
+        for path, field in fields
+        if field.is_vector
+    ]
+    return lines + ([f"{count(len(vectors), 'vector')}: {', '.join(vectors)}"] if vectors else [])
+
+
+def _known(number: int | None) -> str:
+    return "an unknown number" if number is None else f"{number:,}"
