@@ -204,7 +204,7 @@ async def _scan(resources: Resources, job: BackupJob, store: Store, plan: Plan, 
         )  # fmt: skip
         async for documents in reading:
             yield documents
-            size = sum(len(document.line) for document in documents)
+            size = sum(len(document.line) + 1 for document in documents)
             resources.report(Progress(stage="read", documents=len(documents), bytes=size))
 
     stored = await store_chunks(

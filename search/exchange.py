@@ -27,6 +27,9 @@ PREVIEW = "2026-08-01-preview"
 REQUEST_SECONDS = 180.0
 """The longest one attempt may take, body included."""
 
+NOTICEABLE_SECONDS = 1.0
+"""A wait up to this long before a retry is logged as information, a longer one as a warning."""
+
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 _LOG = logging.getLogger(__name__)
 
@@ -108,7 +111,8 @@ class Exchange:
             if failures >= self._retry.attempts:
                 raise outcome.error
             wait = self._retry.wait(failures, outcome.retry_after, self._chance)
-            _LOG.warning(
+            _LOG.log(
+                logging.WARNING if wait > NOTICEABLE_SECONDS else logging.INFO,
                 "%s; attempt %d of %d, again in %.1f s", outcome.error.what, failures, self._retry.attempts, wait,
                 extra={"service": self.name, "operation": f"{method} {on}"},
             )  # fmt: skip

@@ -7,7 +7,6 @@ from typing import Self
 
 from azure.core.credentials import AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.identity.aio import DefaultAzureCredential
 
 from search.credentials import authority
 from search.retry import RetryPolicy
@@ -23,6 +22,8 @@ type IdentityOf = Callable[[str], AsyncTokenCredential]
 
 def default_identity(authority_host: str) -> AsyncTokenCredential:
     """Give the identity that this machine has: a managed one in Azure, a signed-in one on a desk."""
+    from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - slow to load, and keys do without it
+
     return DefaultAzureCredential(authority=authority_host)
 
 
