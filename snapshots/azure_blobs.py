@@ -213,5 +213,5 @@ def _properties(blob: ListedBlob) -> BlobProperties:
         size=blob.size,
         modified=blob.last_modified,
         content_md5=bytes(md5) if md5 else None,
-        metadata={name.lower(): value for name, value in (blob.metadata or {}).items()},
+        metadata={name.lower(): value or "" for name, value in (blob.metadata or {}).items()},
     )

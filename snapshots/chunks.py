@@ -166,7 +166,8 @@ def open_chunk(chunk: Chunk, stored: bytes, blob_name: str) -> bytes:
     """Give the uncompressed bytes of a chunk, proved to be what was stored. Use a thread, as for `compress`.
 
     Never makes more than `chunk.bytes` of them, whatever the blob claims to hold. Raises IntegrityError, naming the
-    blob, when anything differs: gzip framing, length, SHA-256, number of lines.
+    blob, when anything differs: gzip framing, length, SHA-256, number of lines. Bits that mean nothing to gzip, such as
+    the padding of its last byte, may differ: a chunk that another compressor wrote anew is as good as the first.
     """
     if not stored.startswith(_GZIP_HEADER):
         raise _damaged("it does not begin as a chunk does", blob_name)

@@ -6,7 +6,7 @@ definitions, which stand in the manifest byte for byte as the service sent them.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -127,6 +127,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 def seal(manifest: Manifest) -> bytes:
     """Give the bytes to store. Raises IntegrityError when the manifest contradicts itself or holds broken JSON."""
+    for name, versioned in _definitions(manifest):
+        try:
+            msgspec.json.decode(versioned.body, type=msgspec.Raw)
+        except msgspec.DecodeError as error:
+            raise _damaged(f"the definition of {name} is not JSON: {error}", f"manifest {manifest.id}") from error
     body = msgspec.json.encode(manifest).removesuffix(b"}")
     sealed = body + _TRAILER % hashlib.sha256(body).hexdigest().encode()
     open_manifest(sealed, f"manifest {manifest.id}")
@@ -168,10 +173,18 @@ _DECODER = msgspec.json.Decoder(Manifest)
 _FORMAT_DECODER = msgspec.json.Decoder(_Format)
 
 
+def _definitions(manifest: Manifest) -> Iterator[tuple[str, VersionedDefinition]]:
+    named = [(manifest.index, manifest.definition), *((each.name, each.definition) for each in manifest.synonym_maps)]
+    for name, definition in named:
+        yield name, definition.stable
+        if definition.preview is not None:
+            yield name, definition.preview
+
+
 def _refuse_other_format(data: bytes, blob_name: str) -> None:
     try:
         found = _FORMAT_DECODER.decode(data).format
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return
     if found != FORMAT and not found.startswith(f"{FORMAT}."):
         raise IntegrityError(

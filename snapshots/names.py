@@ -6,6 +6,8 @@
     search-snapshots/<service>/$service/manifests/<id>.json
     search-runs/locks/<service>/<index>.json
     search-runs/runs/<run>/<part>.json
+    search-runs/records/<run>.json
+    search-runs/open/<run>.json
     search-runs/pins/<service>/<index>/<id>.json
     search-runs/tombstones/<service>/<index>/<id>.json
 
@@ -192,6 +194,28 @@ def run_prefix(run: str) -> str:
 def checkpoint_name(run: str, part: str) -> str:
     """Give the name of a run's record of one part of its work."""
     return f"{run_prefix(run)}{_escape(part)}.json"
+
+
+RECORDS_PREFIX = "records/"
+"""What the names of all records of runs begin with."""
+
+OPEN_PREFIX = "open/"
+"""What the names of the marks of unfinished runs begin with."""
+
+
+def record_name(run: str) -> str:
+    """Give the name of the record that tells what a run was to do and what became of it."""
+    return f"{RECORDS_PREFIX}{_escape(run)}.json"
+
+
+def open_name(run: str) -> str:
+    """Give the name of the mark that a run has while it is not finished."""
+    return f"{OPEN_PREFIX}{_escape(run)}.json"
+
+
+def run_of(name: str) -> str | None:
+    """Give the run whose record or mark has this name, or None when the blob is foreign."""
+    return parse_segment(name.rpartition("/")[2].removesuffix(".json"))
 
 
 def pin_name(service: str, index: str, snapshot: str) -> str:

@@ -53,8 +53,8 @@ class SnapshotBlobs(Protocol):
         """Store a blob under a name that is free; give False, and change nothing, when a blob of that name is there.
 
         False can also follow a first attempt whose answer was lost, so it does not say who stored the blob: compare.
-        Metadata names are lower-case ASCII identifiers and values printable ASCII. The bytes are protected on the way
-        by a checksum.
+        Metadata names are lower-case ASCII identifiers and values printable ASCII, not empty. The bytes are protected
+        on the way by a checksum.
         """
         ...
 

@@ -98,9 +98,11 @@ def damaged_summary(reference: SnapshotReference) -> Summary:
 
 
 def to_metadata(summary: Summary) -> dict[str, str]:
-    """Give a summary as blob metadata."""
+    """Give a summary as blob metadata. What is empty is left out: stores differ in how they keep an empty value."""
     members = msgspec.to_builtins(summary)
-    return {_metadata_name(name): str(value) for name, value in members.items() if name not in _IN_THE_NAME}
+    return {
+        _metadata_name(name): str(value) for name, value in members.items() if value != "" and name not in _IN_THE_NAME
+    }
 
 
 def from_metadata(reference: SnapshotReference, metadata: Mapping[str, str]) -> Summary | None:

@@ -1,0 +1,166 @@
+from datetime import timedelta
+
+import pytest
+
+from errors import IntegrityError, NotFoundError
+from snapshots.catalogue import list_snapshots, read_manifest, resolve
+from snapshots.manifest import Loss, seal
+from snapshots.memory_store import MemoryStore
+from snapshots.names import SnapshotReference, manifest_name
+from snapshots.store import Store
+from snapshots.summary import summarise, to_metadata
+from tests.snapshots.samples import MORNING, documents, manifest_of, write_snapshot
+
+LOSS = Loss(field="secret", reason="not retrievable")
+
+
+async def three_days(store: Store) -> list[str]:
+    """Write a snapshot a day, the second one lossy, and one of a sibling index; give the ids, oldest first."""
+    ids = []
+    for day in range(3):
+        created = MORNING + timedelta(days=day)
+        losses = (LOSS,) if day == 1 else ()
+        _, summary = await write_snapshot(
+            store.snapshots, documents(range(20 + day)), created=created, run=f"run-{day}", losses=losses
+        )
+        ids.append(summary.id)
+    await write_snapshot(store.snapshots, documents(range(5)), index="hotels-2", created=MORNING, run="run-9")
+    return ids
+
+
+def reference(text: str) -> SnapshotReference:
+    return SnapshotReference.parse(text)
+
+
+class TestListing:
+    async def test_gives_an_index_newest_first(self, store: Store) -> None:
+        ids = await three_days(store)
+        listed = await list_snapshots(store.snapshots, "contoso-east", "hotels")
+        assert [summary.id for summary in listed] == ids[::-1]
+        assert [summary.state for summary in listed] == ["complete", "lossy", "complete"]
+        assert [summary.documents for summary in listed] == [22, 21, 20]
+
+    async def test_gives_a_service_or_a_whole_store(self, store: Store) -> None:
+        await three_days(store)
+        everything = await list_snapshots(store.snapshots)
+        assert [summary.index for summary in everything] == ["hotels"] * 3 + ["hotels-2"]
+        assert await list_snapshots(store.snapshots, "contoso-east") == everything
+        assert await list_snapshots(store.snapshots, index="hotels-2") == everything[3:]
+        assert await list_snapshots(store.snapshots, "contoso") == []
+        assert await list_snapshots(store.snapshots, "contoso-east", "hotel") == []
+
+    async def test_reads_no_bodies(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        await three_days(store)
+        monkeypatch.delattr(type(store.snapshots), "read")
+        assert len(await list_snapshots(store.snapshots)) == 4
+
+    async def test_chunks_without_a_manifest_are_no_snapshot(self, store: Store) -> None:
+        (first, *_) = await three_days(store)
+        await store.snapshots.delete(manifest_name("contoso-east", "hotels-2", "x"))
+        await store.snapshots.delete(manifest_name("contoso-east", "hotels", first))
+        assert first not in [summary.id for summary in await list_snapshots(store.snapshots)]
+        with pytest.raises(NotFoundError):
+            await resolve(store.snapshots, reference(f"contoso-east/hotels@{first}"))
+
+    async def test_passes_over_foreign_blobs(self, store: Store) -> None:
+        await three_days(store)
+        for name in ("readme.txt", "contoso-east/readme", "contoso-east/hotels/manifests/notes.json", "a.b/c/d"):
+            await store.snapshots.create(name, b"hello")
+        assert len(await list_snapshots(store.snapshots)) == 4
+
+    async def test_reads_the_manifest_where_a_copy_dropped_the_metadata(self, store: Store) -> None:
+        manifest, summary = await write_snapshot(store.snapshots, documents(range(9)))
+        name = manifest_name("contoso-east", "hotels", summary.id)
+        await store.snapshots.delete(name)
+        await store.snapshots.create(name, seal(manifest))
+        assert await list_snapshots(store.snapshots) == [summary]
+
+    async def test_shows_a_damaged_manifest_for_what_it_is(self, store: Store) -> None:
+        ids = await three_days(store)
+        name = manifest_name("contoso-east", "hotels", ids[2])
+        await store.snapshots.delete(name)
+        await store.snapshots.create(name, b"{}")
+        listed = await list_snapshots(store.snapshots, "contoso-east", "hotels")
+        assert [(summary.id, summary.state) for summary in listed] == [
+            (ids[2], "damaged"),
+            (ids[1], "lossy"),
+            (ids[0], "complete"),
+        ]
+
+
+class TestResolving:
+    async def test_latest_is_the_newest(self, store: Store) -> None:
+        ids = await three_days(store)
+        assert (await resolve(store.snapshots, reference("contoso-east/hotels@latest"))).id == ids[2]
+
+    @pytest.mark.parametrize(
+        ("time", "day"),
+        [
+            ("2026-11-20", 0),
+            ("2026-11-21", 1),
+            ("2026-11-20T02:30", 0),
+            ("2026-11-21T02:29", 0),
+            ("2026-11-21T02:30", 1),
+            ("2026-11-22T04:30+02:00", 2),
+            ("2030-01-01", 2),
+        ],
+    )
+    async def test_a_time_gives_the_newest_at_or_before_it(self, time: str, day: int) -> None:
+        store = MemoryStore()
+        ids = await three_days(store)
+        assert (await resolve(store.snapshots, reference(f"contoso-east/hotels@{time}"))).id == ids[day]
+
+    async def test_an_id_gives_that_snapshot(self, store: Store) -> None:
+        for snapshot in await three_days(store):
+            assert (await resolve(store.snapshots, reference(f"contoso-east/hotels@{snapshot}"))).id == snapshot
+
+    async def test_what_is_not_there_is_answered_with_what_is(self, store: Store) -> None:
+        ids = await three_days(store)
+        for missing in ("2026-11-19", "20261120T023000Z-ffffff"):
+            with pytest.raises(NotFoundError) as caught:
+                await resolve(store.snapshots, reference(f"contoso-east/hotels@{missing}"))
+            assert all(snapshot in caught.value.do for snapshot in ids)
+        with pytest.raises(NotFoundError, match="hotels-2"):
+            await resolve(store.snapshots, reference("contoso-east/motels@latest"))
+        with pytest.raises(NotFoundError, match="contoso-east"):
+            await resolve(store.snapshots, reference("contoso-west/hotels@latest"))
+
+    async def test_an_empty_store_says_so(self, store: Store) -> None:
+        with pytest.raises(NotFoundError, match="no snapshot at all"):
+            await resolve(store.snapshots, reference("contoso-west/hotels@latest"))
+
+    async def test_damaged_snapshots_are_passed_over_unless_named(self, store: Store) -> None:
+        ids = await three_days(store)
+        name = manifest_name("contoso-east", "hotels", ids[2])
+        await store.snapshots.delete(name)
+        await store.snapshots.create(name, b"{}")
+        assert (await resolve(store.snapshots, reference("contoso-east/hotels@latest"))).id == ids[1]
+        with pytest.raises(IntegrityError, match=name):
+            await resolve(store.snapshots, reference(f"contoso-east/hotels@{ids[2]}"))
+
+
+class TestReadingAManifest:
+    async def test_by_reference_or_by_summary(self, store: Store) -> None:
+        manifest, summary = await write_snapshot(store.snapshots, documents(range(9)))
+        assert await read_manifest(store.snapshots, summary) == manifest
+        assert await read_manifest(store.snapshots, reference("contoso-east/hotels@latest")) == manifest
+
+    async def test_one_that_lies_under_anothers_name_is_refused(self, store: Store) -> None:
+        manifest, summary = await write_snapshot(store.snapshots, documents(range(9)))
+        other = manifest_name("contoso-east", "motels", summary.id)
+        await store.snapshots.create(other, seal(manifest), metadata=to_metadata(summary))
+        with pytest.raises(IntegrityError) as caught:
+            await read_manifest(store.snapshots, reference("contoso-east/motels@latest"))
+        assert caught.value.on == other
+
+    async def test_one_that_is_gone_is_named(self, store: Store) -> None:
+        summary_of_nothing = reference("contoso-east/hotels@20261120T023000Z-7f3a9c")
+        with pytest.raises(NotFoundError, match="20261120T023000Z-7f3a9c"):
+            await read_manifest(store.snapshots, summary_of_nothing)
+
+    async def test_the_manifest_decides_what_the_metadata_can_only_say(self, store: Store) -> None:
+        manifest = manifest_of([], "0" * 64, losses=(LOSS,))
+        name = manifest_name("contoso-east", "hotels", manifest.id)
+        boast = to_metadata(summarise(manifest)) | {"state": "complete", "losses": "0"}
+        await store.snapshots.create(name, seal(manifest), metadata=boast)
+        assert (await read_manifest(store.snapshots, reference("contoso-east/hotels@latest"))).state == "lossy"

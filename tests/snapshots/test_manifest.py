@@ -1,0 +1,191 @@
+import hashlib
+import json
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from errors import IntegrityError
+from snapshots.chunks import add_digests, compress
+from snapshots.manifest import (
+    Definition,
+    Loss,
+    Manifest,
+    SynonymMap,
+    VersionedDefinition,
+    known_chunks,
+    open_manifest,
+    seal,
+)
+from tests.snapshots.samples import MORNING, PREVIEW, STABLE, SYNONYMS, cut, documents, manifest_of
+
+BLOB = "contoso-east/hotels/manifests/20261120T023000Z-756e2d.json"
+
+
+def sample(count: int = 60) -> Manifest:
+    sealed = cut(documents(range(count)))
+    chunks = [msgspec.structs.replace(part.chunk, stored=len(compress(part.data))) for part in sealed]
+    return manifest_of(chunks, add_digests(part.digest for part in sealed))
+
+
+def resealed(data: bytes, **changes: Any) -> bytes:
+    """Change members of a manifest as someone would who knows the checksum's rule."""
+    members = json.loads(data) | changes
+    del members["checksum"]
+    body = json.dumps(members, ensure_ascii=False).encode().removesuffix(b"}")
+    return body + b',"checksum":"%s"}' % hashlib.sha256(body).hexdigest().encode()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+raw_json = st.builds(
+    lambda value, indent: json.dumps(value, indent=indent).encode(), json_values, st.sampled_from([None, 0, 2])
+) | st.sampled_from([b"1.0", b"1E5", b'"\\u00e9\\/"', b'{"a":1,"a":2}', b"-0.0", b'{"b" :\t1 ,\r\n"a":[ ]}'])
+
+
+class TestRoundTrip:
+    def test_gives_back_what_was_sealed(self) -> None:
+        manifest = sample()
+        assert open_manifest(seal(manifest), BLOB) == manifest
+
+    def test_an_index_without_documents_has_a_manifest(self) -> None:
+        manifest = manifest_of([], "0" * 64)
+        assert open_manifest(seal(manifest), BLOB) == manifest
+
+    def test_definitions_stand_in_it_byte_for_byte(self) -> None:
+        data = seal(sample())
+        opened = open_manifest(data, BLOB)
+        assert STABLE in data
+        assert opened.definition.stable.body == msgspec.Raw(STABLE)
+        assert opened.definition.preview is not None
+        assert opened.definition.preview.body == msgspec.Raw(PREVIEW.encode())
+        assert opened.synonym_maps[0].definition.stable.body == msgspec.Raw(SYNONYMS)
+
+    @given(raw_json, st.none() | raw_json, st.lists(raw_json, max_size=3))
+    def test_any_json_of_the_service_is_kept_as_it_was(
+        self, stable: bytes, preview: bytes | None, maps: list[bytes]
+    ) -> None:
+        def definition(body: bytes, other: bytes | None = None) -> Definition:
+            return Definition(
+                stable=VersionedDefinition(api_version="2026-04-01", body=msgspec.Raw(body)),
+                preview=None if other is None else VersionedDefinition(api_version="p", body=msgspec.Raw(other)),
+            )
+
+        manifest = msgspec.structs.replace(
+            manifest_of([], "0" * 64),
+            definition=definition(stable, preview),
+            synonym_maps=tuple(SynonymMap(name=str(number), definition=definition(m)) for number, m in enumerate(maps)),
+        )
+        opened = open_manifest(seal(manifest), BLOB)
+        assert opened == manifest
+        assert bytes(opened.definition.stable.body) == stable
+        assert [bytes(synonyms.definition.stable.body) for synonyms in opened.synonym_maps] == maps
+
+    def test_white_space_around_a_definition_is_not_kept(self) -> None:
+        body = VersionedDefinition(api_version="2026-04-01", body=msgspec.Raw(b' {"a": 1}\r\n'))
+        manifest = msgspec.structs.replace(manifest_of([], "0" * 64), definition=Definition(stable=body))
+        assert bytes(open_manifest(seal(manifest), BLOB).definition.stable.body) == b'{"a": 1}'
+
+    @pytest.mark.parametrize("broken", [b"", b"{", b'{"a":1}}', b"\xef\xbb\xbf{}", b'"\xff"', b'{"a":1},"b":2'])
+    def test_what_is_not_json_is_not_sealed(self, broken: bytes) -> None:
+        body = VersionedDefinition(api_version="2026-04-01", body=msgspec.Raw(broken))
+        with pytest.raises(IntegrityError):
+            seal(msgspec.structs.replace(manifest_of([], "0" * 64), definition=Definition(stable=body)))
+
+    def test_times_keep_their_instant(self) -> None:
+        manifest = manifest_of([], "0" * 64, created=MORNING + timedelta(microseconds=123456))
+        assert open_manifest(seal(manifest), BLOB).created == MORNING + timedelta(microseconds=123456)
+
+    def test_members_of_a_later_minor_version_are_passed_over(self) -> None:
+        data = resealed(seal(sample()), format="indexvault/1.1", colour="blue")
+        assert open_manifest(data, BLOB).format == "indexvault/1.1"
+
+    def test_knows_the_stored_sizes_of_its_chunks(self) -> None:
+        manifest = sample()
+        assert known_chunks(manifest) == {chunk.sha256: chunk.stored for chunk in manifest.chunks}
+        assert known_chunks(None) == {}
+
+
+class TestDamage:
+    def test_every_change_of_one_byte_is_found_and_named(self) -> None:
+        data = seal(sample(20))
+        for position in range(len(data)):
+            for flip in (0x01, 0x20, 0x80, 0xFF):
+                changed = bytearray(data)
+                changed[position] ^= flip
+                with pytest.raises(IntegrityError) as caught:
+                    open_manifest(bytes(changed), BLOB)
+                assert caught.value.on == BLOB
+
+    def test_every_truncation_is_found(self) -> None:
+        data = seal(sample(20))
+        for length in range(len(data)):
+            with pytest.raises(IntegrityError):
+                open_manifest(data[:length], BLOB)
+
+    @pytest.mark.parametrize("more", [b" ", b"\n", b"}"])
+    def test_a_byte_more_is_found(self, more: bytes) -> None:
+        with pytest.raises(IntegrityError):
+            open_manifest(seal(sample()) + more, BLOB)
+
+    @pytest.mark.parametrize(
+        "format_name", ["indexvault/2", "indexvault/10", "indexvault/2.1", "something else", "", "indexvault/1x"]
+    )
+    def test_another_format_is_refused_by_its_name(self, format_name: str) -> None:
+        with pytest.raises(IntegrityError, match="its format is") as caught:
+            open_manifest(resealed(seal(sample()), format=format_name), BLOB)
+        assert caught.value.on == BLOB
+
+    def test_another_format_is_named_whatever_its_checksum_rule(self) -> None:
+        with pytest.raises(IntegrityError, match="indexvault/2"):
+            open_manifest(b'{"format":"indexvault/2","digest":"?"}', BLOB)
+
+    @pytest.mark.parametrize(
+        ("wrong", "said"),
+        [
+            ({"id": "20261120T023001Z-7f3a9c"}, "id"),
+            ({"id": "20261320T023000Z-7f3a9c"}, "id"),
+            ({"id": "../../x"}, "id"),
+            ({"state": "lossy"}, "losses"),
+            ({"losses": [{"field": "a", "reason": "b"}]}, "losses"),
+            ({"state": "fine"}, "not a manifest"),
+            ({"bytes": 1}, "add up"),
+            ({"stored": 1}, "add up"),
+            ({"counts": {"before": 60, "after": 60, "documents": 59}}, "add up"),
+            ({"created": "2026-11-20T02:30:00"}, "not a manifest"),
+            ({"content_digest": "abc"}, "not a manifest"),
+            ({"chunks": None}, "not a manifest"),
+        ],
+        ids=str,
+    )
+    def test_contradictions_are_found_behind_a_right_checksum(self, wrong: dict[str, Any], said: str) -> None:
+        with pytest.raises(IntegrityError, match=said):
+            open_manifest(resealed(seal(sample()), **wrong), BLOB)
+
+    @pytest.mark.parametrize("damage", ["swapped", "repeated", "reversed", "traversal", "unstored"])
+    def test_chunks_must_rise_and_be_named_by_hashes(self, damage: str) -> None:
+        data = seal(sample())
+        chunks = json.loads(data)["chunks"]
+        first, second = chunks[0], chunks[1]
+        changed = {
+            "swapped": [second, first],
+            "repeated": [first, first],
+            "reversed": [first | {"first": first["last"], "last": first["first"]}, second],
+            "traversal": [first | {"sha256": "../" * 21 + "x"}, second],
+            "unstored": [first | {"stored": 0}, second],
+        }[damage]
+        totals = {name: sum(chunk[name] for chunk in changed) for name in ("documents", "bytes", "stored")}
+        counts = {"before": None, "after": None, "documents": totals.pop("documents")}
+        with pytest.raises(IntegrityError):
+            open_manifest(resealed(data, chunks=changed, counts=counts, **totals), BLOB)
+
+    def test_a_lossy_manifest_is_sealed_with_its_losses(self) -> None:
+        loss = Loss(field="rooms/secret", reason="not retrievable")
+        manifest = manifest_of([], "0" * 64, losses=(loss,))
+        assert open_manifest(seal(manifest), BLOB).losses == (loss,)

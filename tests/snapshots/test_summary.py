@@ -1,0 +1,72 @@
+import re
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snapshots.manifest import Loss
+from snapshots.summary import damaged_summary, from_metadata, summarise, to_metadata
+from tests.snapshots.samples import manifest_of
+
+SUMMARY = summarise(manifest_of([], "0" * 64, losses=(Loss(field="a", reason="b"),)))
+
+
+def test_says_what_the_manifest_says() -> None:
+    assert (SUMMARY.state, SUMMARY.losses, SUMMARY.documents) == ("lossy", 1, 0)
+    assert str(SUMMARY.reference) == f"contoso-east/hotels@{SUMMARY.id}"
+
+
+def test_comes_back_from_metadata() -> None:
+    assert from_metadata(SUMMARY.reference, to_metadata(SUMMARY)) == SUMMARY
+
+
+def test_metadata_names_compare_without_case() -> None:
+    shouted = {name.upper(): value for name, value in to_metadata(SUMMARY).items()}
+    assert from_metadata(SUMMARY.reference, shouted) == SUMMARY
+
+
+def test_metadata_is_what_every_store_keeps() -> None:
+    metadata = to_metadata(SUMMARY)
+    assert all(re.fullmatch("[a-z]+", name) for name in metadata)
+    assert all(value.isascii() and value.isprintable() and value.strip() == value != "" for value in metadata.values())
+    assert sum(len(name) + len(value) for name, value in metadata.items()) < 1024
+
+
+def test_names_that_are_not_ascii_stay_out_of_metadata() -> None:
+    named = msgspec.structs.replace(SUMMARY, service="öst", index="hôtels", generation="2")
+    assert all(value.isascii() for value in to_metadata(named).values())
+    assert from_metadata(named.reference, to_metadata(named)) == named
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "20261120T023001Z-7f3a9c"},
+        {"state": "damaged"},
+        {"state": "fine"},
+        {"documents": "-1"},
+        {"documents": "many"},
+        {"created": "2026-11-20T02:30:00"},
+        {"contentdigest": ""},
+    ],
+    ids=str,
+)
+def test_metadata_that_does_not_fit_is_no_summary(change: dict[str, str]) -> None:
+    assert from_metadata(SUMMARY.reference, to_metadata(SUMMARY) | change) is None
+
+
+@given(st.sampled_from(sorted(to_metadata(SUMMARY))))
+def test_metadata_that_lacks_something_is_no_summary(missing: str) -> None:
+    metadata = to_metadata(SUMMARY)
+    del metadata[missing]
+    assert from_metadata(SUMMARY.reference, metadata) is None
+
+
+def test_members_of_a_later_minor_version_are_passed_over() -> None:
+    assert from_metadata(SUMMARY.reference, to_metadata(SUMMARY) | {"colour": "blue"}) == SUMMARY
+
+
+def test_of_a_damaged_snapshot_only_the_name_is_known() -> None:
+    damaged = damaged_summary(SUMMARY.reference)
+    assert (damaged.state, damaged.created, damaged.documents) == ("damaged", SUMMARY.created, 0)
