@@ -116,18 +116,18 @@ class _Search:
     def _conditions(self) -> tuple[Condition, str]:
         """Give the filter joined with search text and access lists, and the SQL of the score."""
         condition = self.compiler.condition(self.query.filter)
+        fields = self._search_fields()
         score = "1.0"
         if self.index.protected and not self.circumstances.elevated:
-            fields = self.schema.permission_fields
-            condition = _both(condition, _tested(lambda document: visible_to_all(document, fields)))
+            lists = self.schema.permission_fields
+            condition = _both(condition, _tested(lambda document: visible_to_all(document, lists)))
         if not self.query.everything:
-            text, sql = self._text_condition()
+            text, sql = self._text_condition(fields)
             condition = _both(condition, text)
             score = sql
         return condition, score
 
-    def _text_condition(self) -> tuple[Condition, str]:
-        fields = self._search_fields()
+    def _text_condition(self, fields: tuple[Field, ...] | None) -> tuple[Condition, str]:
         kind = "full" if self.query.query_type == "full" else "simple"
         score = scorer(self.query.search, fields, kind, self.query.search_mode, self.schema)
         single = only_field(self.query.search, fields, kind, self.schema)

@@ -57,6 +57,10 @@ def scorer(text: str, fields: tuple[Field, ...] | None, kind: str, mode: str, sc
     """Make the function that scores a document against a search text; 0 means no match."""
     searched = schema.searchable if fields is None else fields
     query = _Parser(text, full=kind == "full", every=mode == "all").query()
+    for term in _leaves(query):
+        named = schema.by_path.get(term.field) if term.field is not None else None
+        if term.field is not None and (named is None or not named.searchable):
+            raise ServiceError(400, f"Illegal arguments in query request: '{term.field}' is not a searchable field.")
     return lambda document: _score(query, _Document(document, schema, searched))
 
 
@@ -94,8 +98,8 @@ class _Parser:
             kind, text = token
             if kind == "boost":
                 continue
-            if (kind == "boolean" and text in {"AND", "&&", "OR", "||"}) or token == ("symbol", "|"):
-                joined = "must" if text in {"AND", "&&"} else "should"
+            if self._joins(token):
+                joined = "must" if text in {"AND", "&&", "+"} else "should"
                 if joined == "must" and clauses and clauses[-1].occurs == "should":
                     clauses[-1] = Clause("must", clauses[-1].node)
                 if joined == "should" and clauses and clauses[-1].occurs == "must" and not self.full:
@@ -104,6 +108,13 @@ class _Parser:
             clauses.append(self._clause(kind, text, joined, field))
             joined = ""
         return Group(tuple(clauses))
+
+    def _joins(self, token: tuple[str, str]) -> bool:
+        """Say whether a token stands between two clauses; `+` does so in the simple syntax only."""
+        kind, text = token
+        if self.full:
+            return kind == "boolean" and text != "NOT"
+        return kind == "symbol" and text in {"|", "+"}
 
     def _clause(self, kind: str, text: str, joined: str, field: str | None) -> Clause:
         occurs = joined or self.default
@@ -156,14 +167,7 @@ class _Document:
 
     def fields(self, name: str | None) -> Iterator[tuple[Field, list[str]]]:
         """Give the fields a term is looked up in, with their tokens."""
-        if name is None:
-            fields = self.searched
-        else:
-            found = self.schema.by_path.get(name)
-            if found is None or not found.searchable:
-                raise ServiceError(400, f"Illegal arguments in query request: '{name}' is not a searchable field.")
-            fields = (found,)
-        for field in fields:
+        for field in self.searched if name is None else (self.schema.by_path[name],):
             if field.path not in self._tokens:
                 texts = texts_of(self.document, field)
                 self._tokens[field.path] = [token for text in texts for token in terms(text, field.analyzer)]

@@ -133,11 +133,15 @@ def _collection(field: Field, one: Render) -> Render:
 def _vector(field: Field, one: Render) -> Render:
     expected = (field.dimensions or 0) // 8 if field.packed else field.dimensions
     elements = _collection(field, one)
+    floating = field.type in {"Edm.Single", "Edm.Half"}
 
     def render(value: Any) -> list[Any] | None:
         if value is None:
             return None
-        vector: list[Any] = elements(value)
+        floats = (
+            floating and isinstance(value, list) and all(type(item) is float and math.isfinite(item) for item in value)
+        )
+        vector: list[Any] = value if floats else elements(value)
         if len(vector) != expected:
             raise MalformedDocumentError(
                 f"There's a mismatch in vector dimensions. The vector field '{field.name}', with dimension of "

@@ -1,0 +1,79 @@
+import asyncio
+import socket
+import sys
+
+import aiohttp
+import pytest
+from azure.core.credentials import AzureKeyCredential
+from azure.search.documents.aio import SearchClient
+
+from emulator.server import Running, running
+from emulator.service import EmulatedService
+from tests.emulator.calls import Caller, plain
+
+
+async def test_services_share_nothing(east: Caller, small: Caller, emulator: Running) -> None:
+    await east.create(plain())
+    assert (await small.call("GET", "/indexes")).body == {"value": []}
+    assert list(emulator.names) == ["east", "small"]
+    assert emulator.setup("small").tier == "basic"
+
+
+async def test_only_the_loopback_interface_listens(emulator: Running) -> None:
+    assert emulator.endpoint("east").startswith("http://127.0.0.1:")
+
+
+async def test_ports_follow_the_first(session: aiohttp.ClientSession) -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    async with running([EmulatedService(name="a"), EmulatedService(name="b")], port=port) as up:
+        assert [up.endpoint(name) for name in "ab"] == [f"http://127.0.0.1:{port + at}" for at in range(2)]
+        assert (await Caller(session, up.endpoint("b")).call("GET", "/indexes")).status == 200
+
+
+async def test_a_request_id_comes_back(east: Caller) -> None:
+    sent = {"x-ms-client-request-id": "my-id", "x-ms-return-client-request-id": "true"}
+    headers = (await east.call("GET", "/indexes", headers=sent)).headers
+    assert (headers["request-id"], headers["x-ms-client-request-id"]) == ("my-id", "my-id")
+    assert headers["Content-Type"].startswith("application/json; odata.metadata=none")
+
+
+async def test_the_sdk_pages_through_everything(loaded: Caller) -> None:
+    await loaded.upload([{"id": f"k{at}"} for at in range(120)])
+    async with SearchClient(loaded.endpoint, "things", AzureKeyCredential("admin-key")) as client:
+        found = [document["id"] async for document in await client.search("*")]
+    assert sorted(found) == sorted(f"k{at}" for at in range(120))
+
+
+@pytest.mark.parametrize("arguments", [["--service", "x:gold:y"], ["--role-key", "k=king"], ["--faults", "{"]])
+async def test_the_program_refuses_what_it_does_not_know(arguments: list[str]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "emulator", *arguments), stderr=asyncio.subprocess.PIPE
+    )
+    _, complaint = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 2
+    assert b"error: argument" in complaint
+
+
+async def test_the_program_prints_how_to_reach_its_services(session: aiohttp.ClientSession) -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = str(one.getsockname()[1])
+    arguments = ["--port", port, "--service", "far:basic:northpole", "--api-key", "mine", "--role-key", "k=reader"]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "emulator", *arguments), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        shown = b""
+        while b"northpole" not in shown:
+            shown += await asyncio.wait_for(process.stdout.readline(), 30)
+        endpoint = f"http://127.0.0.1:{port}"
+        assert all(text in shown.decode() for text in ("far", "basic", endpoint, "mine", "query-key"))
+        far = Caller(session, endpoint)
+        assert (await far.call("GET", "/indexes", key="k")).status == 200
+        assert (await far.call("POST", "/indexes", plain(), key="k")).status == 403
+    finally:
+        process.terminate()
+        await process.wait()
