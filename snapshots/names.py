@@ -8,6 +8,9 @@
     search-runs/runs/<run>/<part>.json
     search-runs/records/<run>.json
     search-runs/open/<run>.json
+    search-runs/restores/<service>/<index>.json
+    search-runs/moves/<service>/<index>.json
+    search-runs/reports/<run>/<part>.json
     search-runs/pins/<service>/<index>/<id>.json
     search-runs/tombstones/<service>/<index>/<id>.json
 
@@ -216,6 +219,21 @@ def open_name(run: str) -> str:
 def run_of(name: str) -> str | None:
     """Give the run whose record or mark has this name, or None when the blob is foreign."""
     return parse_segment(name.rpartition("/")[2].removesuffix(".json"))
+
+
+def restore_name(service: str, index: str) -> str:
+    """Give the name of the record that a restore into this index has begun and not ended."""
+    return f"restores/{index_prefix(service, index).removesuffix('/')}.json"
+
+
+def move_name(service: str, index: str) -> str:
+    """Give the name of the record that a move of this index has begun and not ended."""
+    return f"moves/{index_prefix(service, index).removesuffix('/')}.json"
+
+
+def report_name(run: str, part: str) -> str:
+    """Give the name of what a run leaves for whoever asks later, once its checkpoints are gone."""
+    return f"reports/{_escape(run)}/{_escape(part)}.json"
 
 
 def pin_name(service: str, index: str, snapshot: str) -> str:
