@@ -11,6 +11,7 @@
     ├── AccountingError             documents that can't be accounted for
     ├── RemoteError                 a service or store said no, or nothing
     │   ├── UnreachableError        no answer, or one that broke off
+    │   │   └── TooSlowError        none in time
     │   ├── UnauthorizedError       a wrong or missing key, or no identity
     │   ├── ForbiddenError          an identity without the role
     │   ├── RefusedError            the request itself is refused; sending it again changes nothing
@@ -131,6 +132,10 @@ class UnreachableError(RemoteError):
     """No answer, or one that broke off."""
 
     may_pass = True
+
+
+class TooSlowError(UnreachableError):
+    """No complete answer within the time that one request may take."""
 
 
 class UnauthorizedError(RemoteError):

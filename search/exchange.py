@@ -11,11 +11,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import quote
 
 import msgspec
-from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    ServiceRequestTimeoutError,
+    ServiceResponseTimeoutError,
+)
 from azure.core.rest import HttpRequest
 from azure.search.documents.indexes.aio import SearchIndexClient
 
-from errors import IndexvaultError, OverloadedError, UnauthorizedError, UnreachableError
+from errors import IndexvaultError, OverloadedError, TooSlowError, UnauthorizedError, UnreachableError
+from search.pressure import Pressure
 from search.refusals import refusal
 from search.retry import RetryPolicy
 from search.wording import without_quoted_values
@@ -53,7 +59,7 @@ class Exchange:
     """Sends requests to one search service.
 
     `name` is how the settings call the service; errors speak of it so, never of its key. `by_key` tells whether a
-    key or an Entra identity is used, which decides the hint of a refusal.
+    key or an Entra identity is used, which decides the hint of a refusal. `pressure` holds requests back.
     """
 
     def __init__(
@@ -64,13 +70,17 @@ class Exchange:
         by_key: bool,
         retry: RetryPolicy,
         chance: random.Random,
+        pressure: Pressure,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
+        self.requests = 0
+        """Requests sent so far, attempts that failed among them."""
         self._client = client
         self._by_key = by_key
         self._retry = retry
         self._chance = chance
+        self._pressure = pressure
         self._sleep = sleep
 
     async def send(
@@ -85,12 +95,14 @@ class Exchange:
         api_version: str = STABLE,
         metadata: str = "none",
         holds_documents: bool = False,
+        can_ask_for_less: bool = False,
     ) -> Answer:
         """Send one request and give its answer once it is a success (any 2xx, 207 among them).
 
         `path` is relative and already escaped (see `segment`), `on` what errors call the thing asked about, `metadata`
         the odata.metadata level. With `holds_documents`, what the service says is kept out of errors where it quotes
-        values. Raises the errors below RemoteError, NotFoundError and ConflictError.
+        values. With `can_ask_for_less`, an answer that does not come in time is TooSlowError at once instead of being
+        waited for again. Raises the errors below RemoteError, NotFoundError and ConflictError.
         """
         failures = 0
         while True:
@@ -104,11 +116,11 @@ class Exchange:
                 },
                 content=body,
             )
-            outcome = await self._attempt(request, f"{self.name} {on}".rstrip(), holds_documents=holds_documents)
+            outcome = await self._held_back(request, f"{self.name} {on}".rstrip(), holds_documents=holds_documents)
             if isinstance(outcome, Answer):
                 return outcome
             failures += 1
-            if failures >= self._retry.attempts:
+            if failures >= self._retry.attempts or (can_ask_for_less and isinstance(outcome.error, TooSlowError)):
                 raise outcome.error
             wait = self._retry.wait(failures, outcome.retry_after, self._chance)
             _LOG.log(
@@ -122,6 +134,18 @@ class Exchange:
         """Close the connections."""
         await self._client.close()
 
+    async def _held_back(self, request: HttpRequest, on: str, *, holds_documents: bool) -> Answer | _Failure:
+        """Make an attempt once the pressure on the service allows it, and tell the pressure how it went."""
+        async with self._pressure.request() as started:
+            self.requests += 1
+            outcome = await self._attempt(request, on, holds_documents=holds_documents)
+        if isinstance(outcome, Answer):
+            self._pressure.answered(started)
+        elif isinstance(outcome.error, OverloadedError | TooSlowError):
+            asked = outcome.retry_after
+            self._pressure.busy(started, asked and min(asked, self._retry.longest_retry_after))
+        return outcome
+
     async def _attempt(self, request: HttpRequest, on: str, *, holds_documents: bool) -> Answer | _Failure:
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
@@ -134,7 +158,11 @@ class Exchange:
                 on=on,
                 do="Sign in (az login), give the app a managed identity, or set api_key in the settings",
             ) from None
-        except (AzureError, OSError, TimeoutError) as error:
+        except (TimeoutError, ServiceRequestTimeoutError, ServiceResponseTimeoutError):
+            return _Failure(
+                TooSlowError("no complete answer in time", on=on, do="Try again when the service is less busy")
+            )
+        except (AzureError, OSError) as error:
             return _Failure(
                 UnreachableError(
                     f"no complete answer ({_cause(error)})",

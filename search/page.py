@@ -23,10 +23,18 @@ class Document(msgspec.Struct, frozen=True):
     line: bytes
 
 
+class Facet(msgspec.Struct, frozen=True):
+    """A value, and how many of the found documents have it."""
+
+    value: str | int | float | bool
+    count: int
+
+
 class _Page(msgspec.Struct, frozen=True):
     value: list[msgspec.Raw]
     coverage: float | None = msgspec.field(default=None, name="@search.coverage")
     count: int | None = msgspec.field(default=None, name="@odata.count")
+    facets: dict[str, list[msgspec.Raw]] = msgspec.field(default_factory=dict, name="@search.facets")
     next_parameters: msgspec.Raw = msgspec.field(default=msgspec.Raw(b"null"), name="@search.nextPageParameters")
 
 
@@ -34,7 +42,7 @@ class Page(msgspec.Struct, frozen=True):
     """An answer to a query: documents in the order asked for.
 
     `coverage` is the percentage of the index that was searched, `count` the number of matches if it was asked for,
-    `cut_short` whether the service says that there is more than it gave.
+    `cut_short` whether the service says that there is more than it gave. `facets` are by field, where asked for.
     """
 
     documents: list[Document]
@@ -42,6 +50,7 @@ class Page(msgspec.Struct, frozen=True):
     coverage: float | None
     count: int | None
     cut_short: bool
+    facets: dict[str, list[Facet]] = {}
 
 
 class PageReader:
@@ -59,6 +68,10 @@ class PageReader:
         try:
             page = self._pages.decode(body)
             documents = [Document(self._key(raw), document_line(bytes(raw))) for raw in page.value]
+            facets = {
+                field: [msgspec.json.decode(bucket, type=Facet) for bucket in buckets]
+                for field, buckets in page.facets.items()
+            }
         except msgspec.MsgspecError as error:
             raise UnexpectedAnswerError(
                 f"not a page of documents ({type(error).__name__})", on=on, do="Repeat; if it stays, report it"
@@ -69,6 +82,7 @@ class PageReader:
             coverage=page.coverage,
             count=page.count,
             cut_short=bytes(page.next_parameters) != b"null",
+            facets=facets,
         )
 
 

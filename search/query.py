@@ -15,11 +15,14 @@ class DocumentQuery(msgspec.Struct, frozen=True, rename="camel", omit_defaults=T
     """
 
     search: str = msgspec.field(default="*", name="search")
+    query_type: str | None = None
+    search_fields: str | None = None
     filter: str | None = None
     orderby: str | None = None
     select: str | None = None
     top: int | None = None
     skip: int | None = None
+    facets: tuple[str, ...] | None = None
     count: bool | None = None
     session_id: str | None = None
 

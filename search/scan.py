@@ -8,13 +8,11 @@ from collections.abc import AsyncGenerator
 
 import msgspec
 
-from errors import AccountingError
-from search.page import Document, PageReader
-from search.query import MOST_PER_PAGE, DocumentQuery, key_range
+from errors import AccountingError, TooLargeError, TooSlowError
+from search.page import Document, Page, PageReader
+from search.page_size import PageSize
+from search.query import DocumentQuery, key_range
 from search.service import SearchService
-
-PAGE_BYTES = 4 * 1024 * 1024
-"""The size of a page aimed for, so that one answer stays small in memory and quick on the wire."""
 
 
 class KeyRange(msgspec.Struct, frozen=True):
@@ -25,29 +23,55 @@ class KeyRange(msgspec.Struct, frozen=True):
 
 
 async def scan_range(
-    service: SearchService, index: str, key_field: str, keys: KeyRange, *, average_document_bytes: float
+    service: SearchService,
+    index: str,
+    key_field: str,
+    keys: KeyRange,
+    *,
+    average_document_bytes: float,
+    session: str | None = None,
+    elevated: bool = False,
 ) -> AsyncGenerator[list[Document]]:
     """Read the documents of a range, page by page, keys strictly rising.
 
-    Raises AccountingError if the service answers outside the range or out of order: then nothing that was read can
-    be relied on.
+    `session` makes it likely that one replica answers all pages; it can't begin with an underscore. Raises
+    AccountingError if the service answers outside the range or out of order: then nothing that was read can be relied
+    on.
     """
     reader = PageReader(key_field)
+    size = PageSize(average_document_bytes)
     last = keys.after
-    average = average_document_bytes
     while True:
-        page = await service.documents(
-            index,
-            DocumentQuery(
-                filter=key_range(key_field, last, keys.until), orderby=f"{key_field} asc", top=page_size(average)
-            ),
-            reader,
+        query = DocumentQuery(
+            filter=key_range(key_field, last, keys.until), orderby=f"{key_field} asc", session_id=session
         )
+        page = await read_page(service, index, query, reader, size, elevated=elevated)
         if not page.documents:
             return
         last = _require_progress(page.documents, last, keys.until, on=f"{service.name} index {index}")
-        average = page.size / len(page.documents)
         yield page.documents
+
+
+async def read_page(
+    service: SearchService,
+    index: str,
+    query: DocumentQuery,
+    reader: PageReader,
+    size: PageSize,
+    *,
+    elevated: bool = False,
+) -> Page:
+    """Read the page that a query begins with, smaller and smaller while it is too large or too slow to be had."""
+    while True:
+        asked = msgspec.structs.replace(query, top=size.current)
+        try:
+            page = await service.documents(index, asked, reader, elevated=elevated, may_shrink=size.current > 1)
+        except (TooLargeError, TooSlowError):
+            if not size.shrink():
+                raise
+            continue
+        size.answered(len(page.documents), page.size)
+        return page
 
 
 def _require_progress(documents: list[Document], last: str | None, until: str | None, *, on: str) -> str:
@@ -66,8 +90,3 @@ def _require_progress(documents: list[Document], last: str | None, until: str | 
             do="Run again; if it stays, report how the key field is defined",
         )
     return last or ""
-
-
-def page_size(average_document_bytes: float) -> int:
-    """Give how many documents to ask for at once."""
-    return max(1, min(MOST_PER_PAGE, int(PAGE_BYTES / max(1.0, average_document_bytes))))

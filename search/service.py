@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Self
 
@@ -16,6 +17,7 @@ from search.batch import BatchAnswer, read_batch_answer
 from search.credentials import audience
 from search.exchange import PREVIEW, STABLE, Answer, Exchange, segment
 from search.page import Page, PageReader, document_line
+from search.pressure import Pressure, PressureLimits
 from search.query import DocumentQuery, encode_query
 from search.retry import RetryPolicy
 from search.statistics import IndexStatistics, ServiceStatistics
@@ -23,6 +25,8 @@ from search.wording import without_quoted_values
 
 CONNECT_SECONDS = 15
 READ_SECONDS = 90
+ELEVATED = {"x-ms-enable-elevated-read": "true"}
+"""Asks for documents whatever their access lists say. Source: document-level access control, 2026-09."""
 
 
 class Definition(msgspec.Struct, frozen=True):
@@ -55,8 +59,8 @@ class _Alias(msgspec.Struct):
 class SearchService:
     """One search service.
 
-    `name` is the service's name in the settings. `credential` is a key or an Entra identity, `transport` is passed
-    through to the SDK. Every method raises the errors below RemoteError; NotFoundError where it names something
+    `name` is the service's name in the settings, `credential` a key or an Entra identity; `pressure` limits what the
+    service is asked at once. Every method raises the errors below RemoteError; NotFoundError where it names something
     that does not exist.
     """
 
@@ -68,6 +72,7 @@ class SearchService:
         *,
         chance: random.Random,
         retry: RetryPolicy | None = None,
+        pressure: PressureLimits | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         by_key = isinstance(credential, AzureKeyCredential)
@@ -81,9 +86,21 @@ class SearchService:
             read_timeout=READ_SECONDS,
         )
         self.name = name
+        self.by_key = by_key
         self._exchange = Exchange(
-            name, client, by_key=by_key, retry=retry or RetryPolicy(), chance=chance, sleep=sleep
-        )  # fmt: skip
+            name,
+            client,
+            by_key=by_key,
+            retry=retry or RetryPolicy(),
+            chance=chance,
+            pressure=Pressure(pressure, now=time.monotonic, sleep=sleep),
+            sleep=sleep,
+        )
+
+    @property
+    def requests(self) -> int:
+        """Requests sent to the service so far, attempts that failed among them."""
+        return self._exchange.requests
 
     async def __aenter__(self) -> Self:
         """Use the service within a block."""
@@ -245,10 +262,15 @@ class SearchService:
             raise UnexpectedAnswerError("the count is no number", on=f"{self.name} {on}", do="Repeat")
         return int(text)
 
-    async def documents(self, index: str, query: DocumentQuery, reader: PageReader) -> Page:
+    async def documents(
+        self, index: str, query: DocumentQuery, reader: PageReader, *, elevated: bool = False, may_shrink: bool = False
+    ) -> Page:
         """Give one page of documents.
 
-        Raises UnexpectedAnswerError if the page does not cover the whole index: what is missing from it can't be seen.
+        With `elevated`, documents that are protected one by one are read too, which takes a role and the preview
+        api-version. With `may_shrink`, a page that does not come in time is TooSlowError at once, so that a smaller one
+        can be asked for. Raises TooLargeError likewise, and UnexpectedAnswerError if the page does not cover the whole
+        index: what is missing from it can't be seen.
         """
         on = f"index {index}"
         answer = await self._exchange.send(
@@ -256,7 +278,10 @@ class SearchService:
             f"indexes('{segment(index)}')/docs/search.post.search",
             on=on,
             body=encode_query(query),
+            headers=ELEVATED if elevated else None,
+            api_version=PREVIEW if elevated else STABLE,
             holds_documents=True,
+            can_ask_for_less=may_shrink,
         )
         page = reader.read(answer.body, on=f"{self.name} {on}")
         if page.coverage is not None and page.coverage < 100:  # noqa: PLR2004 - per cent
@@ -266,6 +291,16 @@ class SearchService:
                 do="Wait until all partitions of the service answer, then repeat",
             )
         return page
+
+    async def count_found(self, index: str, query: DocumentQuery, reader: PageReader, *, elevated: bool = False) -> int:
+        """Give how many documents a query finds. Unlike `count`, it does not lag behind what queries can see."""
+        counting = msgspec.structs.replace(query, top=0, skip=None, orderby=None, select=None, count=True)
+        found = (await self.documents(index, counting, reader, elevated=elevated)).count
+        if found is None:
+            raise UnexpectedAnswerError(
+                "the answer has no count, though it was asked for", on=f"{self.name} index {index}", do="Repeat"
+            )
+        return found
 
     async def index_documents(self, index: str, body: bytes) -> BatchAnswer:
         """Send one batch of actions and give its results by key.
