@@ -149,7 +149,7 @@ def test_a_filter_on_the_key_uses_its_index() -> None:
     index = index_of([])
     selection = bound_filter(index, "id gt 'a' and id le 'b'", elevated=True)
     ordered = f"FROM {index.table.name} WHERE {selection.where} ORDER BY key LIMIT 1"
-    statement = f"EXPLAIN QUERY PLAN SELECT visible {ordered}"  # noqa: S608  # what the emulator itself runs
+    statement = f"EXPLAIN QUERY PLAN SELECT visible {ordered}"  # what the emulator itself runs
     plan = index.table.database.connection.execute(statement, selection.parameters).fetchall()
     assert "USING INDEX" in plan[0][3]
     assert "key>" in plan[0][3]
