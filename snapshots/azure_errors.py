@@ -71,8 +71,8 @@ _BY_STATUS = {
     _UNAUTHORIZED: _UNAUTHORIZED_MEANING,
     _FORBIDDEN: _Meaning(
         ForbiddenError,
-        "the identity may not do this",
-        "Give it the role Storage Blob Data Contributor on the account, or open the account's firewall to it",
+        "the key or identity may not do this",
+        "Check the key, or give the identity the role Storage Blob Data Contributor; then check the account's firewall",
     ),
     _NOT_FOUND: _Meaning(NotFoundError, "there is no such blob", "List the snapshots to see what there is"),
     _CONFLICT: _STATE_MEANING,

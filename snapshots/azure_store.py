@@ -20,6 +20,7 @@ _API_VERSION = "2024-11-04"
 
 _CONNECT_SECONDS = 20
 _READ_SECONDS = 60
+_RETRIES = 4
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +29,15 @@ class _LoggedRetry(ExponentialRetry):
     """The library's own policy with shorter pauses (2, 3, 5, 9 seconds, one more or less) and a line for each."""
 
     def __init__(self, store: str) -> None:
-        super().__init__(initial_backoff=1, increment_base=2, retry_total=4, random_jitter_range=1)
+        super().__init__(
+            initial_backoff=1,
+            increment_base=2,
+            random_jitter_range=1,
+            retry_total=_RETRIES,
+            retry_connect=_RETRIES,
+            retry_read=_RETRIES,
+            retry_status=_RETRIES,
+        )
         self._store = store
 
     async def sleep(self, settings: dict[str, Any], transport: Any) -> None:

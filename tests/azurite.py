@@ -25,10 +25,13 @@ class Azurite:
     def __init__(self, port: int, key: str) -> None:
         self.port = port
         self._key = key
-        self._numbers = count()
+        self._numbers = count(1)
+
+    def new_account_name(self) -> str:
+        return f"test{next(self._numbers):04}"
 
     def new_account(self) -> str:
-        return self.connection_string(f"test{next(self._numbers):04}")
+        return self.connection_string(self.new_account_name())
 
     def connection_string(self, account: str, *, port: int | None = None) -> str:
         """Give an account's connection string; through another port when a proxy stands in front."""
@@ -57,7 +60,7 @@ def azurite() -> Iterator[Azurite]:
     try:
         yield Azurite(_port(process), key)
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGKILL)  # asked politely it waits for idle connections; it holds nothing to keep
         process.communicate()
 
 
