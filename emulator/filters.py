@@ -3,17 +3,17 @@
 A null fails every comparison but `eq null` and `ne`. Source: OData filter reference for Azure AI Search, 2026-09.
 """
 
-import itertools
 import math
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from emulator import odata
 from emulator.failures import ServiceError, invalid_expression
+from emulator.geography import inside, kilometres, point_of, polygon_of
 from emulator.schema import Field, Schema
 from emulator.storage import DocumentTable
 from emulator.tiers import MAX_FILTER_CLAUSES
@@ -53,8 +53,6 @@ _KINDS = {
     "date": "Edm.DateTimeOffset",
     "geography": "Edm.GeographyPoint",
 }
-_EARTH_RADIUS = 6371.0088
-"""Mean radius in kilometres."""
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -249,14 +247,13 @@ class Filter:
             raise invalid_expression(f"The function '{node.name}' is not supported here.", parameter)
         self._field(paths[0], variables, parameter=parameter)
         read = self._reader(paths[0], variables)
-        match = re.fullmatch(r"\s*POINT\s*\(\s*(\S+)\s+(\S+)\s*\)\s*", str(points[0].value), re.IGNORECASE)
-        if match is None:
+        other = point_of(str(points[0].value))
+        if other is None:
             raise invalid_expression("A point was expected: geography'POINT(longitude latitude)'.", parameter)
-        longitude, latitude = float(match[1]), float(match[2])
 
         def measure(scope: Scope) -> float | None:
             point = read(scope)
-            return None if point is None else _kilometres(point["coordinates"], (longitude, latitude))
+            return None if point is None else kilometres(point["coordinates"], other)
 
         return measure
 
@@ -264,11 +261,10 @@ class Filter:
         self._field(path, variables)
         read = self._reader(path, variables)
         text = str(area.value) if isinstance(area, odata.Literal) and area.kind == "geography" else ""
-        match = re.fullmatch(r"\s*POLYGON\s*\(\((.*)\)\)\s*", text, re.IGNORECASE)
-        if match is None:
+        corners = polygon_of(text)
+        if corners is None:
             raise invalid_expression("A polygon was expected: geography'POLYGON((...))'.", _PARAMETER)
-        corners = [tuple(float(part) for part in corner.split()) for corner in match[1].split(",")]
-        return lambda scope: (point := read(scope)) is not None and _inside(point["coordinates"], corners)
+        return lambda scope: (point := read(scope)) is not None and inside(point["coordinates"], corners)
 
     def _field(
         self,
@@ -368,23 +364,3 @@ def _choices(arguments: tuple[odata.Node, ...]) -> set[str]:
     if not delimiters:
         return {listed}
     return {part for part in re.split("[" + re.escape(delimiters) + "]", listed) if part}
-
-
-def _kilometres(point: Sequence[float], other: Sequence[float]) -> float:
-    """Measure on the sphere, by haversine; points are (longitude, latitude)."""
-    longitude, latitude = point
-    other_longitude, other_latitude = other
-    phi, other_phi = math.radians(latitude), math.radians(other_latitude)
-    half_phi, half_lambda = (other_phi - phi) / 2, math.radians(other_longitude - longitude) / 2
-    part = math.sin(half_phi) ** 2 + math.cos(phi) * math.cos(other_phi) * math.sin(half_lambda) ** 2
-    return 2 * _EARTH_RADIUS * math.asin(math.sqrt(part))
-
-
-def _inside(point: list[float], corners: list[tuple[float, ...]]) -> bool:
-    """Count crossings of a ray to the east; flat geometry is near enough here."""
-    x, y = point
-    inside = False
-    for (x1, y1), (x2, y2) in itertools.pairwise(corners):
-        if (y1 > y) != (y2 > y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
-            inside = not inside
-    return inside

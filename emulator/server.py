@@ -17,10 +17,11 @@ from aiohttp import web
 from multidict import MultiDict
 
 from emulator import control
+from emulator.exchange import Asked, Reply
 from emulator.failures import ServiceError
 from emulator.faults import Request as FaultRequest
 from emulator.faults import Rule
-from emulator.operations import Asked, Reply, perform
+from emulator.operations import perform
 from emulator.requests import Requests
 from emulator.routes import Operation, operation
 from emulator.service import EmulatedService, Service
