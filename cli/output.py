@@ -45,12 +45,11 @@ class Output:
 
     def _show(self, shown: RenderableType) -> None:
         """Print; where it is no terminal, without the blanks that a table's last column is filled up with."""
-        soft_wrap = isinstance(shown, str | Text)
         if self._results.is_terminal:
-            self._results.print(shown, soft_wrap=soft_wrap)
+            self._results.print(shown)
             return
         with self._results.capture() as capture:
-            self._results.print(shown, soft_wrap=soft_wrap)
+            self._results.print(shown, soft_wrap=isinstance(shown, str | Text))
         for line in capture.get().splitlines():
             self._stdout.write(line.rstrip() + "\n")
         self._stdout.flush()
@@ -61,7 +60,7 @@ class Output:
             self.result("error", {**msgspec.to_builtins(error.record()), "exit_code": error.exit_code})
         line = Text("indexvault: ", style="bold red", end="")
         line.append(one_line(str(error)), style="not bold default")
-        self.notes.print(line, soft_wrap=True)
+        self.notes.print(line, soft_wrap=not self.notes.is_terminal)
         return error.exit_code
 
     def progress(self, subject: str) -> AbstractContextManager[Progress]:

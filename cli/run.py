@@ -13,7 +13,7 @@ from typing import TextIO
 
 from cli.arguments import request_of
 from cli.configuration import load_settings
-from cli.exit_codes import FAILED
+from cli.exit_codes import CANCELLED, FAILED
 from cli.logs import configure_logs
 from cli.output import Output
 from cli.requests import Request
@@ -44,7 +44,7 @@ def run(given: argparse.Namespace, environment: Mapping[str, str], *, stdout: Te
     except IndexvaultError as error:
         return output.error(error)
     except KeyboardInterrupt:
-        return output.error(CancelledError("it was stopped", on=f"indexvault {given.verb}", do="Run it again"))
+        return output.error(_stopped(given.verb))
     except Exception as error:  # noqa: BLE001 - the last line before the operator, who is not to see a traceback
         _LOG.debug("unexpected", exc_info=True)
         return output.error(
@@ -57,12 +57,30 @@ def run(given: argparse.Namespace, environment: Mapping[str, str], *, stdout: Te
 
 
 async def _answer(verb: str, session: Session, request: Request) -> int:
-    task = asyncio.current_task()
-    if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    _stop_on_signals()
     # Each verb loads the libraries that it needs, and no other.
     run_verb: Callable[[Session, Request], Awaitable[int]] = importlib.import_module(f"cli.verbs.{verb}").run
     try:
         return await run_verb(session, request)
     except asyncio.CancelledError:
-        raise CancelledError("it was stopped", on=f"indexvault {verb}", do="Run it again when it suits") from None
+        raise _stopped(verb) from None
+
+
+def _stop_on_signals() -> None:
+    """Let the first signal cancel what runs, so that it ends in order; a second one ends the process there and then."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine always runs in a task
+    received: list[int] = []
+
+    def stop(number: int) -> None:
+        if received:
+            os._exit(CANCELLED)
+        received.append(number)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
+
+
+def _stopped(verb: str) -> CancelledError:
+    return CancelledError("it was stopped", on=f"indexvault {verb}", do="Run it again when it suits")

@@ -1,0 +1,113 @@
+"""The servers of the demo: Azurite and the emulator, as processes that end with the demo."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from demo.ground import ACCOUNT, SERVICES, Ground, Keys
+
+START_SECONDS = 60.0
+END_SECONDS = 5.0
+
+_HOUSE = Path(__file__).parents[1]
+_NODE = _HOUSE / ".tools/node/bin/node"
+_AZURITE = _HOUSE / ".tools/azurite/node_modules/.bin/azurite-blob"
+_LOOPBACK = "127.0.0.1"
+
+
+class ServerError(Exception):
+    """A server did not come up; the text is for the reader."""
+
+
+@contextlib.contextmanager
+def servers(ground: Ground, keys: Keys) -> Iterator[tuple[int, int]]:
+    """Run both servers for a block, and give Azurite's port and the first of the emulator's."""
+    with contextlib.ExitStack() as stack:
+        blob_port = free_ports(1)
+        azurite = [
+            *(str(_NODE), str(_AZURITE), "--location", str(ground.azurite), "--blobHost", _LOOPBACK),
+            *("--blobPort", str(blob_port), "--skipApiVersionCheck", "--disableTelemetry"),
+        ]
+        accounts = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{keys.blob}"}
+        stack.enter_context(_process("Azurite", azurite, ground.folder / "azurite.log", blob_port, accounts))
+        search_port = free_ports(len(SERVICES))
+        emulator = [
+            *(sys.executable, "-m", "emulator", "--storage", str(ground.services), "--port", str(search_port)),
+            *("--api-key", keys.search),
+            *(argument for service in SERVICES for argument in ("--service", ":".join(service))),
+        ]
+        last = search_port + len(SERVICES) - 1
+        stack.enter_context(_process("The emulator", emulator, ground.folder / "emulator.log", last, {}))
+        yield blob_port, search_port
+
+
+def free_ports(number: int) -> int:
+    """Give the first of so many neighbouring ports of the loopback interface that nobody has."""
+    while True:
+        with contextlib.ExitStack() as stack:
+            first = _bind(stack, 0)
+            with contextlib.suppress(OSError, OverflowError):
+                for offset in range(1, number):
+                    _bind(stack, first + offset)
+                return first
+
+
+def _bind(stack: contextlib.ExitStack, port: int) -> int:
+    taken = stack.enter_context(socket.socket())
+    taken.bind((_LOOPBACK, port))
+    bound: int = taken.getsockname()[1]
+    return bound
+
+
+@contextlib.contextmanager
+def _process(
+    name: str, command: Sequence[str], log: Path, port: int, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server for a block, once it listens.
+
+    It is in a session of its own, so that Control-C reaches only the demo, which then ends it in its turn.
+    """
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - the demo's own servers
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
+            cwd=_HOUSE,
+            start_new_session=True,
+        )
+    try:
+        _await_port(name, process, port, log)
+        yield process
+    finally:
+        _end(process)
+
+
+def _await_port(name: str, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise ServerError(f"{name} ended at once; see {log}")
+        with contextlib.suppress(OSError), socket.create_connection((_LOOPBACK, port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise ServerError(f"{name} did not come up within {START_SECONDS:g} s; see {log}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and whatever it started. Impatience must not leave it running: no signal interrupts this."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    for way in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, way)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(END_SECONDS)
+            return

@@ -1,0 +1,163 @@
+"""What the demo tells: documents leave a service, rest in a store, and come back elsewhere, proved to be the same."""
+
+import asyncio
+import os
+import random
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from azure.core.credentials import AzureKeyCredential
+from azure.storage.blob import ContainerClient
+from rich.console import Console
+from rich.markup import escape
+from rich.rule import Rule
+
+from cli.output import Output
+from cli.progress import Progress
+from cli.wording import count, duration
+from demo.ground import SOURCE, STORE_VARIABLE, TARGET, Ground
+from demo.hotels import INDEX, SYNONYM_MAP, definition, documents, synonym_map
+from restore.load import Loader
+from search.service import SearchService
+from snapshots.names import SNAPSHOT_CONTAINER
+
+_HOUSE = Path(__file__).parents[1]
+_LATEST = f"{SOURCE}/{INDEX}@latest"
+
+
+class CommandError(Exception):
+    """A command of the story ended as it should not."""
+
+
+class Story:
+    """Tells it, step by step. `variables` is the environment of the commands."""
+
+    def __init__(self, console: Console, variables: Mapping[str, str], endpoint: str, key: str) -> None:
+        self._console = console
+        self._variables = variables
+        self._endpoint = endpoint
+        self._key = key
+
+    def tell(self, number: int) -> None:
+        """Tell all of it with so many documents."""
+        began = time.monotonic()
+        self._step(f"{SOURCE} gets an index of {count(number, 'invented hotel')}")
+        self._say("One field of every type, five kinds of vector, and names searched through a synonym map.")
+        asyncio.run(self._fill(number))
+
+        self._step("Is everything reachable, and do the roles suffice?")
+        self._indexvault("check")
+
+        self._step("A backup")
+        self._say("The service is only read. Its documents go to the store as they are, in chunks cut by their keys.")
+        self._indexvault("backup", SOURCE, INDEX)
+        self._indexvault("snapshots")
+
+        self._step(f"A restore to {TARGET}: another service, of another tier, in another region")
+        self._say(
+            "First every stored chunk is proved, then the index is made and loaded, and then every document is read"
+            " back and compared with the snapshot."
+        )
+        self._indexvault("restore", _LATEST, "--to", TARGET)
+        self._say("A restore never touches an index that exists. The same again is refused, with exit code 5:")
+        self._indexvault("restore", _LATEST, "--to", TARGET, expected=5)
+
+        self._step("A second backup of the index, which nobody has changed")
+        self._say("What is stored already is not stored again.")
+        self._indexvault("backup", SOURCE, INDEX)
+        self._indexvault("snapshots", f"{SOURCE}/{INDEX}")
+
+        self._step("The store itself, read back and proved")
+        self._indexvault("verify", _LATEST)
+        self._say(f"All of it took {duration(timedelta(seconds=time.monotonic() - began))}.")
+
+    async def _fill(self, number: int) -> None:
+        """Put the synonym map, the index and its documents into the source service."""
+        service = SearchService(SOURCE, self._endpoint, AzureKeyCredential(self._key), chance=random.SystemRandom())
+        async with service:
+            await service.create_synonym_map(SYNONYM_MAP, synonym_map(), preview=False)
+            await service.create_index(INDEX, definition(), preview=False)
+            output = Output(as_json=False, stdout=sys.stdout, stderr=sys.stderr)
+            with output.progress(f"{SOURCE}/{INDEX}") as progress:
+                progress.advance("load", expected=number)
+                await Loader(service, INDEX, chance=random.SystemRandom()).load(_told(documents(number), progress))
+
+    def _indexvault(self, *arguments: str, expected: int = 0) -> None:
+        """Run a command as a reader would, on this very terminal."""
+        self._console.print(f"\n[bold]$ indexvault {escape(shlex.join(arguments))}[/]", soft_wrap=True)
+        sys.stdout.flush()
+        command = [sys.executable, "-m", "cli", *arguments]
+        process = subprocess.Popen(command, env={**os.environ, **self._variables}, cwd=_HOUSE)  # noqa: S603 - our own
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            # A Control-C has reached the command too. A signal to the demo alone has not.
+            _await_end(process)
+            raise
+        if code != expected:
+            raise CommandError(f"indexvault {shlex.join(arguments)} ended with {code}, not with {expected}")
+
+    def _step(self, title: str) -> None:
+        self._console.print()
+        self._console.print(Rule(title, align="left", characters="─", style="cyan"))
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, style="italic")
+
+
+def _await_end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(3)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        process.wait()
+
+
+async def _told(found: Iterator[tuple[str, bytes]], progress: Progress) -> AsyncIterator[tuple[str, bytes]]:
+    for key, line in found:
+        yield key, line
+        progress.advance("load", documents=1, bytes=len(line))
+
+
+def copy_snapshots(ground: Ground, variables: Mapping[str, str]) -> None:
+    """Copy the snapshot container to plain files of the same names, which is what they look like in Azure."""
+    with ContainerClient.from_connection_string(variables[STORE_VARIABLE], SNAPSHOT_CONTAINER) as container:
+        for blob in container.list_blobs():
+            file = ground.copy / blob.name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(container.download_blob(blob.name).readall())
+
+
+def next_steps(console: Console, ground: Ground) -> None:
+    """Say what there is to look at now."""
+    index = ground.copy / SOURCE / INDEX
+    console.print()
+    console.print(Rule("What to look at next", align="left", characters="─", style="cyan"))
+    _suggest(
+        console,
+        "A snapshot is plain files. One of its documents (jq before 1.7 rounds integers beyond 2^53; the file does not):",
+        f"zcat {index}/chunks/*.jsonl.gz | head -1 | jq .",
+    )
+    _suggest(console, "Its chunks, each named by the SHA-256 of what it holds:", f"ls -lh {index}/chunks")
+    _suggest(
+        console,
+        "What the manifests say of both snapshots:",
+        f"jq '{{id, state, counts, bytes, added, losses, first: .chunks[0]}}' {index}/manifests/*.json",
+    )
+    _suggest(
+        console,
+        "The servers are stopped. To start them again with all that is in them, for commands of your own:",
+        ".venv/bin/python -m demo serve",
+    )
+    _suggest(console, "To back up an index of your own service: README.md, A first backup of your own service", "")
+
+
+def _suggest(console: Console, text: str, command: str) -> None:
+    console.print(f"\n{text}")
+    if command:
+        console.print(f"  [bold]{escape(command)}[/]", soft_wrap=True)
