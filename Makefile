@@ -12,7 +12,7 @@ AZURITE_READY := .tools/azurite/.complete
 ENVIRONMENT_READY := .venv/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint requirements clean
+.PHONY: help demo test test-slow conformance lint requirements clean
 
 help: ## this list
 	@awk -F ': |## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$3 }' Makefile
@@ -26,6 +26,9 @@ test: $(ENVIRONMENT_READY) $(AZURITE_READY) ## the tests
 test-slow: $(ENVIRONMENT_READY) $(AZURITE_READY) ## the tests that take more than a few seconds each
 	.venv/bin/pytest -n auto -m slow
 
+conformance: $(ENVIRONMENT_READY) ## Microsoft's live tests and samples of its SDK against the emulator, as a table
+	@.venv/bin/python -m tests.conformance
+
 lint: $(ENVIRONMENT_READY) ## ruff, mypy, and the direction of imports
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -37,7 +40,7 @@ requirements: $(ENVIRONMENT_READY) ## compile requirements*.txt after a change t
 	$(COMPILE) requirements-development.in -o requirements-development.txt
 
 clean: ## remove the environment, the tools and every cache
-	rm -rf .venv .tools .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv .tools .downloads .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 
 # Azure Functions runs on Linux, so that is what the pins are for.
 COMPILE := .tools/uv/bin/uv pip compile --quiet --no-header --no-annotate --python .venv/bin/python --python-platform linux
