@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from errors import AccountingError, IntegrityError
 from snapshots.chunks import (
     CHUNK_CAP,
-    CHUNK_TARGET,
+    LARGEST_TARGET,
+    MOST_CHUNKS,
+    SMALLEST_TARGET,
     Chunk,
     ChunkCutter,
     SealedChunk,
     add_digests,
     boundary_bits,
+    chunk_target,
     compress,
     content_digest,
     document_lines,
@@ -126,15 +129,22 @@ class TestBoundaries:
             number = int(hashlib.sha256(key.encode()).hexdigest(), 16)
             assert [ends_chunk(key, bits) for bits in range(15)] == [number % 2**bits == 0 for bits in range(15)]
 
-    @pytest.mark.parametrize(("average", "expected"), [(0, 14), (1, 14), (32, 14), (512, 10), (1734, 8), (2e6, 0)])
+    @pytest.mark.parametrize(("average", "expected"), [(0, 14), (1, 14), (32, 9), (512, 5), (1024, 4), (2e6, 0)])
     def test_bits_are_chosen_from_the_average_document(self, average: float, expected: int) -> None:
         assert boundary_bits(average) == expected
 
+    @pytest.mark.parametrize(
+        ("index_bytes", "expected"),
+        [(0, SMALLEST_TARGET), (200e6, SMALLEST_TARGET), (MOST_CHUNKS * 64e3, 64_000), (1e12, LARGEST_TARGET)],
+    )
+    def test_large_indexes_have_larger_chunks(self, index_bytes: float, expected: int) -> None:
+        assert chunk_target(index_bytes) == expected
+
     @pytest.mark.parametrize("size", [200, 900, 3000])
     def test_chunks_average_the_target(self, size: int) -> None:
-        index = {f"doc-{number}": b"x" * size for number in range(30 * CHUNK_TARGET // size)}
+        index = {f"doc-{number}": b"x" * size for number in range(30 * SMALLEST_TARGET // size)}
         chunks = cut(index, boundary_bits(size))
-        assert CHUNK_TARGET / 2 < mean(sealed.chunk.bytes for sealed in chunks) < CHUNK_TARGET * 2
+        assert SMALLEST_TARGET / 2 < mean(sealed.chunk.bytes for sealed in chunks) < SMALLEST_TARGET * 2
 
 
 class TestDigest:
