@@ -1,0 +1,112 @@
+"""Snapshots that the first release wrote are read for ever, by this project and by the reader in docs/format.md."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from snapshots.catalogue import list_snapshots, read_manifest, resolve
+from snapshots.chunks import document_lines
+from snapshots.memory_store import MemoryStore
+from snapshots.names import SNAPSHOT_CONTAINER, SnapshotReference
+from snapshots.reader import read_chunk
+from snapshots.verify import verify_snapshot
+
+TESTS = Path(__file__).resolve().parent.parent
+FORMAT_1 = TESTS / "fixtures" / "format-1"
+CONTAINER = FORMAT_1 / SNAPSHOT_CONTAINER
+METADATA: dict[str, dict[str, str]] = json.loads((FORMAT_1 / "metadata.json").read_bytes())
+DOCUMENTS: dict[str, list[str]] = json.loads((FORMAT_1 / "documents.json").read_bytes())
+
+
+@pytest.fixture
+async def store() -> MemoryStore:
+    """Give a store that holds the fixture."""
+    store = MemoryStore()
+    for name, metadata in METADATA.items():
+        await store.snapshots.create(name, (CONTAINER / name).read_bytes(), metadata=metadata)
+    return store
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the reader from the page as a program."""
+    page = (TESTS.parent / "docs" / "format.md").read_text()
+    (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    path = tmp_path_factory.mktemp("reader") / "reader.py"
+    path.write_text(program)
+    return path
+
+
+def run_reader(reader: Path, folder: Path, reference: SnapshotReference) -> subprocess.CompletedProcess[bytes]:
+    arguments = [str(folder), reference.service, reference.index, reference.id or ""]
+    command = [sys.executable, "-I", str(reader), *arguments]
+    return subprocess.run(command, capture_output=True, check=False, timeout=60)  # noqa: S603  # our own page's program
+
+
+async def test_lists_them(store: MemoryStore) -> None:
+    listed = await list_snapshots(store.snapshots)
+    assert {str(summary.reference) for summary in listed} == set(DOCUMENTS)
+    assert [(summary.index, summary.state, summary.documents) for summary in listed] == [
+        ("empty_index", "complete", 0),
+        ("hotels", "complete", 90),
+        ("hotels", "lossy", 89),
+        ("hotels", "complete", 90),
+    ]
+
+
+@pytest.mark.parametrize("reference", DOCUMENTS)
+async def test_reads_every_byte_of_them(store: MemoryStore, reference: str) -> None:
+    manifest = await read_manifest(store.snapshots, SnapshotReference.parse(reference))
+    report = await verify_snapshot(store.snapshots, manifest)
+    report.raise_for_damage()
+    lines = [
+        line.decode()
+        for chunk in manifest.chunks
+        for line in document_lines(await read_chunk(store.snapshots, manifest.folder, chunk))
+    ]
+    assert lines == DOCUMENTS[reference]
+
+
+async def test_reads_their_definitions_as_they_were_sent(store: MemoryStore) -> None:
+    summary = await resolve(store.snapshots, SnapshotReference.parse("contoso-east/hotels@2026-11-21"))
+    manifest = await read_manifest(store.snapshots, summary)
+    assert bytes(manifest.definition.stable.body) == (
+        b'{ "name":"hotels", "fields":[{"name":"HotelId","type":"Edm.String","key":true}],\r\n "similarity":null }'
+    )
+    assert manifest.synonym_maps[0].name == "stars"
+    assert [loss.field for loss in manifest.losses] == ["Rooms/Secret"]
+
+
+@pytest.mark.parametrize("reference", DOCUMENTS)
+def test_the_page_reader_reads_them(reader: Path, reference: str) -> None:
+    ended = run_reader(reader, CONTAINER, SnapshotReference.parse(reference))
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert ended.stdout.decode().splitlines() == DOCUMENTS[reference]
+
+
+@pytest.mark.parametrize("pattern", ["manifests/20261120*.json", "chunks/*.jsonl.gz"])
+def test_the_page_reader_finds_damage(reader: Path, tmp_path: Path, pattern: str) -> None:
+    shutil.copytree(CONTAINER, tmp_path / "copy")
+    damaged = max((tmp_path / "copy" / "contoso-east" / "hotels").glob(pattern))
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    damaged.write_bytes(data)
+    snapshot = SnapshotReference.parse("contoso-east/hotels@20261120T023000Z-6e2d30")
+    assert run_reader(reader, tmp_path / "copy", snapshot).returncode != 0
+
+
+@pytest.mark.skipif(not (shutil.which("jq") and shutil.which("zcat")), reason="the page's shell lines need jq and zcat")
+def test_the_page_shell_lines_work() -> None:
+    page = (TESTS.parent / "docs" / "format.md").read_text()
+    (shell,) = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    command = ["bash", "-euo", "pipefail", "-c", shell.replace("> hotels.jsonl", "")]
+    ended = subprocess.run(  # noqa: S603  # our own page's lines
+        command, cwd=CONTAINER, capture_output=True, check=True, timeout=60
+    )
+    assert ended.stdout.count(b'"HotelId"') > 90
+    assert all(line.encode() in ended.stdout for line in DOCUMENTS["contoso-east/hotels@20261120T023000Z-6e2d30"])
