@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -38,16 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _serve(services: Sequence[EmulatedService], storage: Path | None, port: int) -> None:
     async with running(services, storage=storage, port=port) as emulator:
         console = Console()
-        # a pipe has no width of its own, and an address cut short is no use
-        console.print(_table(emulator), width=None if console.is_terminal else _PIPE_WIDTH)
+        if not console.is_terminal:
+            console = Console(width=_PIPE_WIDTH)
+        console.print(_table(emulator))
         sys.stdout.flush()
         await asyncio.Event().wait()
 
 
 def _table(emulator: Running) -> Table:
-    table = Table("service", "tier", "region", "endpoint", "admin key", "query key")
-    for column in table.columns:
-        column.no_wrap = True
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1))
+    for heading in ("service", "tier", "region", "endpoint", "admin key", "query key"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "endpoint")  # half an address is no use
     for name in emulator.names:
         setup = emulator.setup(name)
         table.add_row(name, setup.tier, setup.region, emulator.endpoint(name), setup.api_key, setup.query_key)

@@ -89,12 +89,12 @@ def _circumstances(service: Service, asked: Asked, query: Query) -> Circumstance
 
 
 def _coverage(asked: Asked, query: Query) -> float:
-    """Give how much of the index answers; less than the request's minimum is a failure."""
+    """Give how much of the index answers; less than what the request insists on is a failure."""
     if "coverage" not in asked.faults:
         return 100.0
     percent = asked.faults["coverage"].percent
-    wanted = 100.0 if query.minimum_coverage is None else query.minimum_coverage
-    if percent < wanted:
+    wanted = query.minimum_coverage
+    if wanted is not None and percent < wanted:
         raise ServiceError(
             503,
             "Failed to execute query because not enough resources were available to cover "
@@ -145,7 +145,7 @@ def _from_suggester(
         request = object_of(asked)
     else:
         request = {name.removeprefix("$"): values[0] for name, values in asked.parameters.items()}
-        if "top" in request:
+        if str(request.get("top")).isdecimal():
             request["top"] = int(request["top"])
     selection = bound_filter(index, request.get("filter"), elevated=_elevated(asked))
     return Reply(200, answer(index, request, selection))

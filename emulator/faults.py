@@ -21,6 +21,7 @@ type Kind = Literal[
     "lagging_visibility",
     "replicas",
     "coverage",
+    "too_large",
 ]
 
 _DEFAULT_ITEM_STATUS = 503
@@ -39,6 +40,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     path: str | None = None
     times: int | None = None
     """How many requests (for `item`: documents) it may hit, None for no limit."""
+    at_once: int | None = None
+    """Apply only while more requests than this, of the same operation, are under way."""
     skip: int = 0
     """How many matching requests it lets pass first."""
     after: bool = False
@@ -56,7 +59,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     replicas: int = 3
     """For replicas: how many replicas answer, each with its own order of ties."""
     percent: float = 50.0
-    """For coverage: the part of the index that the answer covers."""
+    """For coverage: the part of the documents that the answer knows of."""
+    bytes: int = 4 * 1024 * 1024
+    """For too_large: an answer with a longer body is a 413."""
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,6 +85,8 @@ class Request(msgspec.Struct, frozen=True):
     operation: str
     method: str
     path: str
+    under_way: int = 1
+    """Requests of the operation that are being answered, this one among them."""
 
 
 class Faults:
@@ -131,5 +138,7 @@ def _applies(rule: Rule, request: Request) -> bool:
     if rule.operation is not None and rule.operation != request.operation:
         return False
     if rule.method is not None and rule.method.upper() != request.method:
+        return False
+    if rule.at_once is not None and request.under_way <= rule.at_once:
         return False
     return rule.path is None or re.search(rule.path, request.path) is not None

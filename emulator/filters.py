@@ -123,7 +123,7 @@ class Filter:
                 column = self.table.column(field)
                 if column is None or field.collection:
                     return None
-                values = sorted(normalise(field, value) for value in _choices(arguments))
+                values = sorted(normalise(field, value) for value in _choices(field, arguments))
                 listed = f"{column} IN (SELECT value FROM json_each(?))"  # noqa: S608  # a column of ours
                 return Condition(
                     f"({column} IS NOT NULL AND {listed})",
@@ -220,7 +220,7 @@ class Filter:
             case "search.in" if arguments and isinstance(arguments[0], odata.Path):
                 field = self._field(arguments[0], variables)
                 read = self._reader(arguments[0], variables)
-                choices = {normalise(field, value) for value in _choices(arguments)}
+                choices = {normalise(field, value) for value in _choices(field, arguments)}
                 return lambda scope: comparable(field, read(scope)) in choices
             case "search.ismatch" | "search.ismatchscoring" if len(variables) == 1:
                 return self._searched(arguments)
@@ -354,10 +354,10 @@ def _constant(field: Field, name: str, literal: odata.Literal) -> Any:
     return float(literal.value) if field.type == "Edm.Double" and isinstance(literal.value, int) else literal.value
 
 
-def _choices(arguments: tuple[odata.Node, ...]) -> set[str]:
+def _choices(field: Field, arguments: tuple[odata.Node, ...]) -> set[str]:
     """Give the values that a `search.in` lists."""
     texts = [argument.value for argument in arguments[1:] if isinstance(argument, odata.Literal)]
-    if len(texts) not in {1, 2} or not all(isinstance(text, str) for text in texts):
+    if field.type != "Edm.String" or len(texts) not in {1, 2} or not all(isinstance(text, str) for text in texts):
         raise ServiceError(400, "Invalid expression: search.in takes a field and strings.\r\nParameter name: $filter")
     listed = str(texts[0])
     delimiters = str(texts[1]) if len(texts) > 1 else " ,"

@@ -76,9 +76,10 @@ class Index:
 
     def documents(self, keys: Sequence[str]) -> dict[str, Document]:
         """Give the full documents of those of the keys that were accepted."""
+        wanted = frozenset(keys)
         found = {key: self.full(*halves) for key, halves in self.table.bodies(keys).items()}
         for batch in self._pending:
-            found |= {key: document for key, document in batch.upserts.items() if key in keys}
+            found |= {key: document for key, document in batch.upserts.items() if key in wanted}
             found = {key: document for key, document in found.items() if key not in batch.deleted}
         return found
 

@@ -91,7 +91,7 @@ def from_parameters(parameters: Mapping[str, list[str]]) -> Query:
         elif plain == "count":
             raw[plain] = values[0].lower() == "true"
         elif plain == "minimumCoverage":
-            raw[plain] = float(values[0])
+            raw[plain] = _number(values[0], plain)
         else:
             raw[plain] = values[0]
     return _query(raw)
@@ -110,6 +110,8 @@ def _query(raw: dict[str, Any]) -> Query:
     if isinstance(session, str) and session.startswith("_"):
         raise invalid_parameter("A session id cannot start with an underscore.", "sessionId")
     coverage = given.get("minimumCoverage")
+    if coverage is not None and (not isinstance(coverage, int | float) or isinstance(coverage, bool)):
+        raise invalid_request("parameters : Cannot convert a value of 'minimumCoverage' to target type 'Edm.Double'.")
     if coverage is not None and not 0 <= coverage <= 100:  # noqa: PLR2004  # per cent
         raise out_of_range("Value must be between 0 and 100.", "minimumCoverage")
     return Query(
@@ -163,6 +165,12 @@ def _facets(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise invalid_request("parameters : 'facets' must be an array of strings.")
     return tuple(value)
+
+
+def _number(text: str, parameter: str) -> float:
+    if not re.fullmatch(r"\d+(?:\.\d+)?", text):
+        raise out_of_range("Value must be a number.", parameter)
+    return float(text)
 
 
 def _integer(text: str, parameter: str) -> int:

@@ -45,6 +45,10 @@ class Requests:
         finally:
             now[operation] -= 1
 
+    def now(self, operation: str) -> int:
+        """Give how many requests of an operation are under way."""
+        return self._now[operation]
+
     def tallies(self) -> dict[str, Tally]:
         """Give what was counted."""
         return {

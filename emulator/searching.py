@@ -20,6 +20,9 @@ from emulator.text_queries import only_field, scorer
 _MAX_ORDER_TERMS = 32
 _TIES = ("sequence", "sequence DESC", "crc, sequence", "crc, sequence DESC")
 _EVERYONE = "all"
+_WHOLE = 100.0
+_SHARD = "(sequence * 37) % 100"
+"""Spreads documents over a hundred parts, of which an answer that covers less misses the last."""
 
 
 class Circumstances(msgspec.Struct, frozen=True):
@@ -121,6 +124,8 @@ class _Search:
         if self.index.protected and not self.circumstances.elevated:
             lists = self.schema.permission_fields
             condition = _both(condition, _tested(lambda document: visible_to_all(document, lists)))
+        if self.circumstances.coverage < _WHOLE:
+            condition = _both(condition, Condition(f"{_SHARD} < ?", (self.circumstances.coverage,), frozenset()))
         if not self.query.everything:
             text, sql = self._text_condition(fields)
             condition = _both(condition, text)

@@ -108,7 +108,9 @@ class _Handler:
             return _response(_refusal(error), request, started)
         with self.requests.under_way(found.name) as note:
             path = request.rel_url.raw_path
-            faults = self.service.faults.draw(FaultRequest(found.name, request.method, path))
+            faults = self.service.faults.draw(
+                FaultRequest(found.name, request.method, path, self.requests.now(found.name))
+            )
             reply = await self._reply(request, found, faults)
             note(reply.status)
             return await _sent(reply, request, started, faults)
@@ -122,6 +124,8 @@ class _Handler:
             _interfere(request, before)
             reply = await self._carried_out(request, found, faults)
             _interfere(request, after)
+            if "too_large" in faults and len(reply.body) > faults["too_large"].bytes:
+                raise _too_large()
         except ServiceError as error:
             return _refusal(error)
         return reply
@@ -132,7 +136,7 @@ class _Handler:
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge as problem:
-            raise ServiceError(413, "The page was not displayed because the request entity is too large.") from problem
+            raise _too_large() from problem
         asked = Asked(
             operation=found,
             method=request.method,
@@ -146,6 +150,10 @@ class _Handler:
             faults=faults,
         )
         return perform(self.service, asked)
+
+
+def _too_large() -> ServiceError:
+    return ServiceError(413, "The page was not displayed because the request entity is too large.")
 
 
 def _interfere(request: web.Request, rules: Sequence[Rule]) -> None:

@@ -14,7 +14,7 @@ async def test_requests_are_counted_by_operation_and_status(loaded: Caller) -> N
 
 
 async def test_the_most_requests_at_once_is_kept(loaded: Caller) -> None:
-    await loaded.faults({"fault": "latency", "seconds": 0.1})
+    await loaded.faults({"fault": "latency", "seconds": 0.5})
     await asyncio.gather(*(loaded.search({"search": "*"}) for _ in range(4)))
     assert (await loaded.overview())["requests"]["search"]["most_at_once"] == 4
 

@@ -161,6 +161,10 @@ async def _(east: Caller) -> None:
     await east.faults({"fault": "coverage", "percent": 80})
     assert (await east.search({"search": "*", "minimumCoverage": 50})).body["@search.coverage"] == 80.0
     assert (await east.search({"search": "*", "minimumCoverage": 100})).status == 503
+    await east.upload(numbered(100))
+    partial = await east.search({"search": "*", "top": 1000, "count": True})
+    assert partial.status == 200
+    assert 0 < len(partial.documents) == partial.body["@odata.count"] < 100
 
 
 @fact("`$count` and `/stats` lag by seconds to minutes")

@@ -106,3 +106,16 @@ async def test_faults_can_be_given_at_the_start_and_taken_back(loaded: Caller) -
     assert (await loaded.search({"search": "*"})).status == 429
     assert (await loaded.call("DELETE", "/$emulator/faults", version=None)).status == 204
     assert (await loaded.search({"search": "*"})).status == 200
+
+
+async def test_too_much_at_once_is_too_much(loaded: Caller) -> None:
+    await loaded.faults({"fault": "latency", "seconds": 0.5}, {"fault": "unavailable", "at_once": 2})
+    answers = await asyncio.gather(*(loaded.search({"search": "*"}) for _ in range(5)))
+    assert sorted(answer.status for answer in answers) == [200, 200, 503, 503, 503]
+
+
+async def test_an_answer_can_be_too_large(loaded: Caller) -> None:
+    await loaded.upload([{"id": f"k{at}", "text": "x" * 1000} for at in range(20)])
+    await loaded.faults({"fault": "too_large", "bytes": 10_000})
+    assert (await loaded.search({"search": "*", "top": 20})).status == 413
+    assert (await loaded.search({"search": "*", "top": 5})).status == 200

@@ -136,6 +136,8 @@ async def test_a_filter_finds(travel: Caller, text: str, keys: str) -> None:
         "vector/any(v: v eq 1)",
         "small",
         "id eq",
+        "search.in(small, '1')",
+        "search.in(name)",
     ],
 )
 async def test_a_filter_is_refused(loaded: Caller, text: str) -> None:

@@ -65,7 +65,10 @@ async def test_a_query_is_refused(loaded: Caller, query: dict[str, object], para
     assert answer.message.endswith(f"Parameter name: {parameter}")
 
 
-@pytest.mark.parametrize("body", [{"unknown": 1}, {"search": 5}, {"queryType": "x"}, {"facets": "name"}, [], b"{"])
+@pytest.mark.parametrize(
+    "body",
+    [{"unknown": 1}, {"search": 5}, {"minimumCoverage": "all"}, {"queryType": "x"}, {"facets": "name"}, [], b"{"],
+)
 async def test_a_body_that_is_no_query_is_refused(loaded: Caller, body: object) -> None:
     answer = await loaded.call("POST", "/indexes/things/docs/search", body)
     assert answer.status == 400
