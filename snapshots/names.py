@@ -12,7 +12,12 @@
     search-runs/moves/<service>/<index>.json
     search-runs/reports/<run>/<part>.json
     search-runs/pins/<service>/<index>/<id>.json
+    search-runs/reveals/<service>/<index>.json
+    search-runs/unfinished/<service>/<index>.json
     search-runs/tombstones/<service>/<index>/<id>.json
+    search-runs/announcements/<service>/<index>/<id>.json
+    search-runs/sweeps/<service>/<index>.json
+    search-runs/verified/<service>/<index>.json
 
 Every prefix ends with a slash, so `hotels` never finds `hotels-2`. A character of a name other than
 `A-Z a-z 0-9 - _` is written as `=` and two upper-case hex digits for each of its UTF-8 bytes; the names of search
@@ -37,6 +42,7 @@ MAX_NAME_LENGTH = 128
 """Characters. Source: naming rules for indexes, 2026-09; our own limit for the names of services."""
 
 _SNAPSHOT_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
+_CHUNK_FILE = re.compile(r"([0-9a-f]{64})\.jsonl\.gz")
 _ESCAPED = re.compile(r"(?:[A-Za-z0-9_-]|=[0-9A-F]{2})+")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]")
 _ENTROPY_BYTES = 3
@@ -206,6 +212,10 @@ OPEN_PREFIX = "open/"
 """What the names of the marks of unfinished runs begin with."""
 
 
+REVEALS_PREFIX = "reveals/"
+"""What the names of all records of revealed fields begin with."""
+
+
 def record_name(run: str) -> str:
     """Give the name of the record that tells what a run was to do and what became of it."""
     return f"{RECORDS_PREFIX}{_escape(run)}.json"
@@ -231,19 +241,75 @@ def move_name(service: str, index: str) -> str:
     return f"moves/{index_prefix(service, index).removesuffix('/')}.json"
 
 
+def reveal_name(service: str, index: str) -> str:
+    """Give the name of the record that hidden fields of this index are, or are to be, made retrievable."""
+    return f"{REVEALS_PREFIX}{index_prefix(service, index).removesuffix('/')}.json"
+
+
+def unfinished_name(service: str, index: str) -> str:
+    """Give the name of the record that a backup of this index from a command line has begun and not ended."""
+    return f"unfinished/{index_prefix(service, index).removesuffix('/')}.json"
+
+
 def report_name(run: str, part: str) -> str:
     """Give the name of what a run leaves for whoever asks later, once its checkpoints are gone."""
     return f"reports/{_escape(run)}/{_escape(part)}.json"
 
 
+def parse_chunk_name(name: str) -> tuple[ChunkFolder, str] | None:
+    """Give the folder and the SHA-256 of a chunk with this name, or None when it is not the name of a chunk."""
+    match name.split("/"):
+        case [service, index, "chunks", file]:
+            segments = (service, index, "")
+        case [service, index, "chunks", generation, file]:
+            segments = (service, index, generation)
+        case _:
+            return None
+    names = ["" if segment == "" else parse_segment(segment) for segment in segments]
+    found = _CHUNK_FILE.fullmatch(file)
+    if found is None or names[0] is None or names[1] is None or names[2] is None or segments[0] == "":
+        return None
+    return ChunkFolder(service=names[0], index=names[1], generation=names[2]), found[1]
+
+
+def pins_prefix(service: str, index: str) -> str:
+    """Give what the names of the pins of an index's snapshots begin with."""
+    return f"pins/{index_prefix(service, index)}"
+
+
 def pin_name(service: str, index: str, snapshot: str) -> str:
     """Give the name of the blob that keeps a snapshot from being pruned."""
-    return f"pins/{index_prefix(service, index)}{snapshot}.json"
+    return f"{pins_prefix(service, index)}{snapshot}.json"
+
+
+def tombstones_prefix(service: str, index: str) -> str:
+    """Give what the names of the tombstones of an index's snapshots begin with."""
+    return f"tombstones/{index_prefix(service, index)}"
 
 
 def tombstone_name(service: str, index: str, snapshot: str) -> str:
     """Give the name of the record that a snapshot is being, or was, removed."""
-    return f"tombstones/{index_prefix(service, index)}{snapshot}.json"
+    return f"{tombstones_prefix(service, index)}{snapshot}.json"
+
+
+def announcements_prefix(service: str, index: str) -> str:
+    """Give what the names of the announcements of an index's snapshots begin with."""
+    return f"announcements/{index_prefix(service, index)}"
+
+
+def announcement_name(service: str, index: str, snapshot: str) -> str:
+    """Give the name of the record that a snapshot is about to be committed."""
+    return f"{announcements_prefix(service, index)}{snapshot}.json"
+
+
+def sweep_name(service: str, index: str) -> str:
+    """Give the name of the record of the chunks that are about to be removed."""
+    return f"sweeps/{service_prefix(service)}{_index_segment(index)}.json"
+
+
+def verified_name(service: str, index: str) -> str:
+    """Give the name of the record of the slice of chunks that was verified last."""
+    return f"verified/{service_prefix(service)}{_index_segment(index)}.json"
 
 
 def _index_segment(index: str) -> str:

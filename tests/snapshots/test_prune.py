@@ -1,0 +1,352 @@
+"""Removal: what goes, what stays, and that a backup at the same moment loses nothing."""
+
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from errors import ConflictError, IntegrityError, NotFoundError
+from snapshots.announcements import ANNOUNCED_FOR, SweepRecord, announced
+from snapshots.catalogue import list_snapshots, read_manifest
+from snapshots.chunks import add_digests
+from snapshots.manifest import Manifest
+from snapshots.memory_store import MemoryStore
+from snapshots.names import ChunkFolder, SnapshotReference, manifest_name, sweep_name, tombstone_name
+from snapshots.pins import Pin, pin, read_pins, unpin
+from snapshots.prune import PruneReport, Removal, prune_index, remove_snapshot
+from snapshots.store import BlobProperties, Store
+from snapshots.sweep import SWEEP_FOR, sweep_index, sweepable
+from snapshots.tombstones import Tombstone
+from snapshots.verify import verify_snapshot
+from snapshots.writer import commit, store_chunk
+from tests.snapshots.samples import cut, document, documents, manifest_of, write_snapshot
+
+type Action = Callable[[], Awaitable[None]]
+
+DAY = timedelta(days=1)
+EAST, HOTELS = "contoso-east", "hotels"
+
+
+@dataclass
+class Calendar:
+    """A clock that only the test moves. It starts now: a real store sets the times of its blobs."""
+
+    now: datetime
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def calendar() -> Calendar:
+    return Calendar(datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=1))
+
+
+async def snapshot(store: Store, calendar: Calendar, changed: Iterable[int] = (), *, days: int = 0) -> Manifest:
+    lines = documents(range(400)) | dict(document(number, f" {days}") for number in changed)
+    manifest, _ = await write_snapshot(
+        store.snapshots, lines, created=calendar.now - timedelta(days=100 - days), run=f"r{days:03}"
+    )
+    return manifest
+
+
+async def prune(store: Store, calendar: Calendar, *going: Manifest) -> PruneReport:
+    removals = [Removal(manifest.id, "older than the last 2") for manifest in going]
+    return await prune_index(store, EAST, HOTELS, removals, clock=calendar)
+
+
+async def chunk_names(store: Store) -> set[str]:
+    return {blob.name async for blob in store.snapshots.list(ChunkFolder(service=EAST, index=HOTELS).prefix)}
+
+
+def named(*manifests: Manifest) -> set[str]:
+    return {manifest.folder.blob(chunk.sha256) for manifest in manifests for chunk in manifest.chunks}
+
+
+async def test_the_manifest_goes_at_once_and_its_own_chunks_after_the_grace_period(
+    store: Store, calendar: Calendar
+) -> None:
+    old, new = await snapshot(store, calendar), await snapshot(store, calendar, [7, 300], days=1)
+    report = await prune(store, calendar, old)
+    assert report.removed == (old.id,)
+    assert (report.sweep.removed, report.sweep.waiting) == (0, 2)
+    assert [summary.id for summary in await list_snapshots(store.snapshots)] == [new.id]
+    assert await chunk_names(store) == named(old, new)
+    calendar.now += DAY
+    report = await prune(store, calendar)
+    assert (report.sweep.removed, report.sweep.waiting) == (2, 0)
+    assert report.sweep.removed_bytes > 0
+    assert await chunk_names(store) == named(new)
+    assert not (await verify_snapshot(store.snapshots, new)).damage
+    assert await store.runs.read(tombstone_name(EAST, HOTELS, old.id), 1 << 20) is None
+
+
+async def test_a_failed_backup_s_chunks_go_and_a_running_one_s_stay(store: Store, calendar: Calendar) -> None:
+    kept = await snapshot(store, calendar)
+    for sealed in cut(dict(document(number, " new") for number in range(20))):
+        await store_chunk(store.snapshots, kept.folder, sealed, {})
+    assert (await prune(store, calendar)).sweep.removed == 0
+    calendar.now += DAY
+    assert (await prune(store, calendar)).sweep.removed > 0
+    assert await chunk_names(store) == named(kept)
+
+
+async def test_what_is_no_chunk_is_never_removed(store: Store, calendar: Calendar) -> None:
+    kept = await snapshot(store, calendar)
+    foreign = f"{kept.folder.prefix}notes.txt"
+    await store.snapshots.create(foreign, b"keep out")
+    calendar.now += 100 * DAY
+    await prune(store, calendar)
+    assert foreign in await chunk_names(store)
+
+
+async def test_chunks_of_another_generation_go_by_their_own_manifests(store: Store, calendar: Calendar) -> None:
+    old = await snapshot(store, calendar)
+    lines = documents(range(400))
+    fresh, _ = await write_snapshot(store.snapshots, lines, created=calendar.now - DAY, run="fresh", generation="g2")
+    await prune(store, calendar, old)
+    calendar.now += DAY
+    assert (await prune(store, calendar)).sweep.removed == len(old.chunks)
+    assert await chunk_names(store) == named(fresh)
+
+
+async def test_a_snapshot_pinned_at_the_last_moment_stays(store: Store, calendar: Calendar) -> None:
+    old, _new = await snapshot(store, calendar), await snapshot(store, calendar, days=1)
+    reference = SnapshotReference(service=EAST, index=HOTELS, id=old.id)
+    assert await pin(store, reference, Pin(calendar.now, "audit")) == reference
+    await pin(store, reference, Pin(calendar.now, "again"))
+    assert await read_pins(store.runs, EAST, HOTELS) == {old.id: Pin(calendar.now, "audit")}
+    report = await prune(store, calendar, old)
+    assert (report.removed, report.pinned) == ((), (old.id,))
+    await pin(store, reference, Pin(calendar.now))
+    assert await unpin(store.runs, reference)
+    assert not await unpin(store.runs, reference)
+    assert (await prune(store, calendar, old)).removed == (old.id,)
+
+
+async def test_a_snapshot_that_is_being_removed_can_t_be_pinned(store: Store, calendar: Calendar) -> None:
+    old, _new = await snapshot(store, calendar), await snapshot(store, calendar, days=1)
+    reference = SnapshotReference(service=EAST, index=HOTELS, id=old.id)
+    await store.runs.put(tombstone_name(EAST, HOTELS, old.id), msgspec.json.encode(Tombstone(calendar.now, "old")))
+    with pytest.raises(ConflictError, match="being removed"):
+        await pin(store, reference, Pin(calendar.now))
+    assert await read_pins(store.runs, EAST, HOTELS) == {}
+    await remove_snapshot(store, reference, "old", calendar.now)
+    with pytest.raises(NotFoundError):
+        await pin(store, reference, Pin(calendar.now))
+
+
+async def test_the_last_complete_snapshot_is_not_removed_whoever_asks(store: Store, calendar: Calendar) -> None:
+    first, second = await snapshot(store, calendar), await snapshot(store, calendar, days=1)
+    with pytest.raises(ConflictError, match="no complete snapshot"):
+        await prune(store, calendar, first, second)
+    assert len(await list_snapshots(store.snapshots)) == 2
+
+
+async def test_nothing_is_swept_while_a_manifest_can_t_be_read(store: Store, calendar: Calendar) -> None:
+    old, _new = await snapshot(store, calendar), await snapshot(store, calendar, [1], days=1)
+    broken = manifest_name(EAST, HOTELS, "20260101T000000Z-abcdef")
+    await store.snapshots.create(broken, b"{}")
+    await prune(store, calendar, old)
+    before = await chunk_names(store)
+    calendar.now += DAY
+    report = await prune(store, calendar)
+    assert broken in report.sweep.hindrance
+    assert await chunk_names(store) == before
+
+
+async def test_a_damaged_snapshot_can_be_removed_and_its_chunks_wait_like_others(
+    store: Store, calendar: Calendar
+) -> None:
+    old, _new = await snapshot(store, calendar), await snapshot(store, calendar, [1], days=1)
+    name = manifest_name(EAST, HOTELS, old.id)
+    data = bytearray(await store.snapshots.read(name, 1 << 20))
+    data[100] ^= 1
+    await store.snapshots.delete(name)
+    await store.snapshots.create(name, bytes(data))
+    calendar.now += DAY
+    assert (await prune(store, calendar, old)).sweep.waiting == 1
+    calendar.now += DAY
+    assert (await prune(store, calendar)).sweep.removed == 1
+
+
+async def test_a_refused_removal_is_reported_and_leaves_the_snapshot_whole(calendar: Calendar) -> None:
+    store = MemoryStore(clock=calendar)
+    old, new = await snapshot(store, calendar), await snapshot(store, calendar, [1], days=1)
+    store.snapshots.immutable = {manifest_name(EAST, HOTELS, old.id)}
+    report = await prune(store, calendar, old)
+    assert [refusal.blob for refusal in report.refused] == [manifest_name(EAST, HOTELS, old.id)]
+    assert await store.runs.read(tombstone_name(EAST, HOTELS, old.id), 1 << 20) is None
+    assert not (await verify_snapshot(store.snapshots, old)).damage
+    (only,) = named(old) - named(new)
+    store.snapshots.immutable = {only}
+    await prune(store, calendar, old)
+    calendar.now += DAY
+    report = await prune(store, calendar)
+    assert [(refusal.blob, refusal.why) for refusal in report.sweep.refused] == [
+        (only, "an immutability policy keeps the blob")
+    ]
+    assert only in await chunk_names(store)
+    store.snapshots.immutable = set()
+    assert (await prune(store, calendar)).sweep.removed == 1
+
+
+async def test_a_killed_removal_is_finished_by_the_next(store: Store, calendar: Calendar) -> None:
+    old, new = await snapshot(store, calendar), await snapshot(store, calendar, [1], days=1)
+    reference = SnapshotReference(service=EAST, index=HOTELS, id=old.id)
+    await remove_snapshot(store, reference, "old", calendar.now)
+    dead = SweepRecord(until=calendar.now + DAY, blobs=tuple(named(old)))
+    await store.runs.put(sweep_name(EAST, HOTELS), msgspec.json.encode(dead))
+    calendar.now += DAY
+    assert (await prune(store, calendar)).sweep.removed == 1
+    assert await chunk_names(store) == named(new)
+
+
+async def test_two_sweeps_at_once_are_one_too_many(store: Store, calendar: Calendar) -> None:
+    old, _new = await snapshot(store, calendar), await snapshot(store, calendar, [1], days=1)
+    await prune(store, calendar, old)
+    calendar.now += DAY
+    running = SweepRecord(until=calendar.now + SWEEP_FOR, blobs=())
+    await store.runs.put(sweep_name(EAST, HOTELS), msgspec.json.encode(running))
+    with pytest.raises(ConflictError, match="swept already"):
+        await prune(store, calendar)
+
+
+class TestWithABackup:
+    """A backup that finds an old chunk which no manifest names, and a sweep that is about to delete it."""
+
+    async def left_over(self, store: Store, calendar: Calendar) -> tuple[Manifest, Manifest]:
+        """Give a removed snapshot whose own chunk is due, and a kept one."""
+        old, kept = await snapshot(store, calendar), await snapshot(store, calendar, [1], days=1)
+        await prune(store, calendar, old)
+        calendar.now += 2 * DAY
+        return old, kept
+
+    async def store_again(self, store: Store, calendar: Calendar, kept: Manifest) -> Manifest:
+        """Do a backup of the removed documents up to its commit."""
+        known = {chunk.sha256: chunk.stored for chunk in kept.chunks}
+        sealed = cut(documents(range(400)))
+        stored = [await store_chunk(store.snapshots, kept.folder, each, known) for each in sealed]
+        assert not any(part.added for part in stored)
+        digest = add_digests(part.digest for part in stored)
+        return manifest_of([part.chunk for part in stored], digest, created=calendar.now, run="again")
+
+    async def test_a_backup_that_announced_first_keeps_its_chunk(self, store: Store, calendar: Calendar) -> None:
+        _old, kept = await self.left_over(store, calendar)
+        again = await self.store_again(store, calendar, kept)
+        async with announced(store.runs, again, calendar.now):
+            report = await sweep_index(store, EAST, HOTELS, clock=calendar)
+            assert report.removed == 0
+            await commit(store.snapshots, again)
+        assert (await sweep_index(store, EAST, HOTELS, clock=calendar)).removed == 0
+        assert not (await verify_snapshot(store.snapshots, again)).damage
+
+    async def test_a_backup_that_comes_after_the_sweep_is_refused(self, store: Store, calendar: Calendar) -> None:
+        _old, kept = await self.left_over(store, calendar)
+        again = await self.store_again(store, calendar, kept)
+        assert (await sweep_index(store, EAST, HOTELS, clock=calendar)).removed == 1
+        async with announced(store.runs, again, calendar.now):
+            with pytest.raises(IntegrityError, match="the chunk is gone"):
+                await commit(store.snapshots, again)
+        assert len(await list_snapshots(store.snapshots)) == 1
+
+    async def test_a_backup_in_the_middle_of_the_sweep_is_refused(self, store: Store, calendar: Calendar) -> None:
+        old, kept = await self.left_over(store, calendar)
+        again = await self.store_again(store, calendar, kept)
+        sweep = SweepRecord(until=calendar.now + SWEEP_FOR, blobs=tuple(named(old)))
+        await store.runs.put(sweep_name(EAST, HOTELS), msgspec.json.encode(sweep))
+        with pytest.raises(ConflictError, match="being removed"):
+            async with announced(store.runs, again, calendar.now):
+                pytest.fail("it must not come to a commit")
+
+    async def test_an_announcement_whose_run_died_stops_counting(self, store: Store, calendar: Calendar) -> None:
+        _old, kept = await self.left_over(store, calendar)
+        again = await self.store_again(store, calendar, kept)
+        with pytest.raises(RuntimeError):
+            async with announced(store.runs, again, calendar.now):
+                raise RuntimeError
+        assert (await sweep_index(store, EAST, HOTELS, clock=calendar)).removed == 0
+        calendar.now += ANNOUNCED_FOR
+        assert (await sweep_index(store, EAST, HOTELS, clock=calendar)).removed == 1
+
+    @pytest.mark.parametrize("stop", range(40))
+    async def test_every_interleaving_leaves_only_whole_snapshots(self, stop: int, calendar: Calendar) -> None:
+        """Let a sweep run in one go before the n-th call that a commit makes to the store, and the other way round."""
+        for first in ("commit", "sweep"):
+            store = MemoryStore(clock=calendar)
+            _old, kept = await self.left_over(store, calendar)
+            again = await self.store_again(store, calendar, kept)
+
+            async def backup(store: Store = store, again: Manifest = again) -> None:
+                async with announced(store.runs, again, calendar.now):
+                    await commit(store.snapshots, again)
+
+            async def sweep(store: Store = store) -> None:
+                await sweep_index(store, EAST, HOTELS, clock=calendar)
+
+            one, other = (backup, sweep) if first == "commit" else (sweep, backup)
+            await _interleave(store, one, other, stop)
+            for summary in await list_snapshots(store.snapshots):
+                report = await verify_snapshot(store.snapshots, await read_manifest(store.snapshots, summary))
+                assert not report.damage, (first, stop)
+
+
+async def _interleave(store: MemoryStore, one: Action, other: Action, stop: int) -> None:
+    """Run `other` whole just before the `stop`-th call to the store that `one` makes; both may be refused."""
+    calls = 0
+    in_other = False
+
+    async def attempt(action: Action) -> None:
+        with contextlib.suppress(ConflictError, IntegrityError):
+            await action()
+
+    def watch(half: object, name: str) -> None:
+        original = getattr(half, name)
+
+        async def call(*given: object, **named: object) -> object:
+            nonlocal calls, in_other
+            if not in_other:
+                if calls == stop:
+                    in_other = True
+                    await attempt(other)
+                    in_other = False
+                calls += 1
+            return await original(*given, **named)
+
+        setattr(half, name, call)
+
+    for name in ("create", "read", "delete", "properties"):
+        watch(store.snapshots, name)
+    for name in ("put", "read", "delete"):
+        watch(store.runs, name)
+    await attempt(one)
+
+
+class TestSweepable:
+    NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+    def blob(self, letter: str, age: timedelta) -> BlobProperties:
+        folder = ChunkFolder(service=EAST, index=HOTELS)
+        return BlobProperties(name=folder.blob(letter * 64), size=1, modified=self.NOW - age)
+
+    def test_old_chunks_go_and_young_or_lately_named_ones_wait(self) -> None:
+        young, old, named_lately = self.blob("a", DAY / 2), self.blob("b", DAY), self.blob("c", 9 * DAY)
+        tombstones = [
+            Tombstone(self.NOW - DAY / 2, "", "", ("c" * 64,)),
+            Tombstone(self.NOW - DAY, "", "", ("b" * 64,)),
+        ]
+        assert sweepable([young, old, named_lately], tombstones, self.NOW, DAY) == [old]
+
+    def test_a_tombstone_speaks_of_its_own_generation(self) -> None:
+        old = self.blob("a", 9 * DAY)
+        assert sweepable(
+            [old], [Tombstone(removed=self.NOW, reason="", generation="g2", chunks=("a" * 64,))], self.NOW, DAY
+        ) == [old]
+
+    def test_a_tombstone_without_chunks_holds_everything(self) -> None:
+        old = self.blob("a", 9 * DAY)
+        assert sweepable([old], [Tombstone(self.NOW - DAY / 2, "")], self.NOW, DAY) == []
+        assert sweepable([old], [Tombstone(self.NOW - DAY, "")], self.NOW, DAY) == [old]
