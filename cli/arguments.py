@@ -14,6 +14,7 @@ from cli.requests import (
     SnapshotsRequest,
     VerifyRequest,
 )
+from cli.restore_arguments import add_restore_options, restore_options
 from errors import SettingsError
 from snapshots.names import SnapshotReference
 
@@ -91,19 +92,12 @@ def _parser() -> argparse.ArgumentParser:
         verbs,
         "restore",
         "rebuild an index from a snapshot and prove it",
-        "Prove the snapshot, make a new index from it, load it, and compare every document of the new index with the"
-        " snapshot. An index that exists is never touched.",
+        "Check that the restore can work, prove the snapshot, write the target, and compare every document of it with"
+        " the snapshot. Unless another mode is asked for, an index that exists is never touched. A restore that was"
+        " stopped goes on where it was when the same command is given again.",
     )
     _add_snapshot(restore)
-    restore.add_argument(
-        "--to",
-        metavar="SERVICE[/INDEX]",
-        required=True,
-        help="where the new index is to be made (default name: the snapshot's index)",
-    )
-    restore.add_argument(
-        "--accept-loss", action="store_true", help="restore a lossy snapshot, without the fields it lacks"
-    )
+    add_restore_options(restore)
     _add_parallel(restore, "parts of the snapshot handled at once")
 
     _add_verb(
@@ -199,8 +193,8 @@ def _restore(given: argparse.Namespace) -> Request:
         snapshot=SnapshotReference.parse(given.snapshot),
         service=service,
         index=index,
-        accept_loss=given.accept_loss,
-        parallel=given.parallel,
+        options={**restore_options(given), "parallel": given.parallel},
+        dry_run=given.dry_run,
     )
 
 

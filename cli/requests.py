@@ -1,6 +1,8 @@
 """What an operator can ask for, as the command line understood it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from snapshots.names import SnapshotReference
 
@@ -39,13 +41,16 @@ class VerifyRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreRequest:
-    """Restore one snapshot as a new index, named like the old one where `index` is None."""
+    """Restore one snapshot; to an index named like the old one where `index` is None.
+
+    `options` are the further members of a `restore.job.RestoreJob`; with `dry_run` it is only checked.
+    """
 
     snapshot: SnapshotReference
     service: str
     index: str | None
-    accept_loss: bool
-    parallel: int
+    options: Mapping[str, Any]
+    dry_run: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

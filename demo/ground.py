@@ -82,6 +82,7 @@ class Ground:
         """Write the settings of the servers as they run now, and a file of the variables they need. Gives those."""
         settings = {
             "stores": {STORE: {"connection_string": {"env": STORE_VARIABLE}, "region": "local"}},
+            "allow_cross_region": True,
             "services": {
                 name: {
                     "endpoint": f"http://127.0.0.1:{search_port + offset}",

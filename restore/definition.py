@@ -2,6 +2,8 @@
 
 import msgspec
 
+from restore.patch import patched, read_patch
+from search.schema import read_schema
 from snapshots.manifest import Definition, VersionedDefinition
 
 _REDACTED = b'"<redacted>"'
@@ -10,40 +12,83 @@ _REDACTED = b'"<redacted>"'
 class TargetDefinition(msgspec.Struct, frozen=True):
     """A definition to be sent to a service: its JSON, and whether only the preview api-version knows all of it."""
 
-    body: bytes
+    body: msgspec.Raw
     preview: bool
 
 
-def target_definition(definition: Definition, name: str) -> TargetDefinition:
-    """Give the definition under another name, without what the service adds when it answers.
+def target_definition(definition: Definition, name: str, patch: str | None = None) -> TargetDefinition:
+    """Give the definition under another name, without what the service adds when it answers, and with the patch.
 
     The preview's form is used only where it says more than the stable one: a stable service then gets stable requests.
+    Raises SettingsError for a patch that can't be applied.
     """
     chosen, preview = definition.stable, False
     if definition.preview is not None and not same_definition(definition.stable, definition.preview):
         chosen, preview = definition.preview, True
     members = _members(chosen.body)
     members["name"] = msgspec.Raw(msgspec.json.encode(name))
-    return TargetDefinition(body=msgspec.json.encode(members), preview=preview)
+    body = msgspec.Raw(msgspec.json.encode(members))
+    if patch is not None:
+        body = patched(body, read_patch(patch))
+    return TargetDefinition(body=body, preview=preview)
+
+
+def renamed(definition: TargetDefinition, name: str) -> TargetDefinition:
+    """Give a definition under another name."""
+    members = _members(definition.body)
+    members["name"] = msgspec.Raw(msgspec.json.encode(name))
+    return TargetDefinition(body=msgspec.Raw(msgspec.json.encode(members)), preview=definition.preview)
+
+
+def with_fields_shown(definition: TargetDefinition) -> TargetDefinition:
+    """Give a definition in which every field that can be is retrievable, so that what is loaded can be read back.
+
+    The attribute can be switched on a live index, except on a vector that is not stored. Source: Update Index, REST
+    reference, 2026-09.
+    """
+    schema = read_schema(definition.body, on="definition")
+    patch: dict[str, object] = {}
+    for path, field in schema.walk():
+        if not field.is_readable and field.stored is not False:
+            level = patch
+            *parents, last = path.split("/")
+            for parent in parents:
+                level = _below(_below(level, "fields"), parent)
+            _below(_below(level, "fields"), last)["retrievable"] = True
+    if not patch:
+        return definition
+    return TargetDefinition(body=patched(definition.body, patch), preview=definition.preview)
 
 
 def same_definition(one: VersionedDefinition, other: VersionedDefinition) -> bool:
     """Tell whether two definitions say the same, apart from name, ETag and context."""
-    return _content(one.body) == _content(other.body)
+    return same_content(one.body, other.body)
 
 
-def holds_redacted_secrets(body: bytes) -> bool:
-    """Tell whether the service kept a secret out of this definition, so that it can't be restored from it."""
-    return _REDACTED in body
+def same_content(one: msgspec.Raw, other: msgspec.Raw) -> bool:
+    """Tell whether the JSON of two definitions says the same, apart from name, ETag and context."""
+    return content(one) == content(other)
 
 
-def _content(body: msgspec.Raw) -> dict[str, object]:
+def content(body: msgspec.Raw) -> dict[str, object]:
+    """Give what a definition says by member, apart from its name, what the service adds and what is empty."""
     members = {name: msgspec.json.decode(value) for name, value in _members(body).items()}
     members.pop("name", None)
     return {name: value for name, value in members.items() if value not in (None, [], {})}
+
+
+def holds_redacted_secrets(body: bytes | msgspec.Raw) -> bool:
+    """Tell whether the service kept a secret out of this definition, so that it can't be restored from it."""
+    return _REDACTED in bytes(body)
 
 
 def _members(body: msgspec.Raw) -> dict[str, msgspec.Raw]:
     """Give the definition's own members, each as it was sent."""
     members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     return {name: value for name, value in members.items() if not name.startswith("@odata.")}
+
+
+def _below(level: dict[str, object], name: str) -> dict[str, object]:
+    inner = level.setdefault(name, {})
+    assert isinstance(inner, dict)  # noqa: S101 - made right here
+    return inner

@@ -1,17 +1,34 @@
 """What a restore is told and what its steps tell each other: small records that cross the engine."""
 
+import hashlib
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
 from engine.step import IndexName, Work
 
+type Mode = Literal["create", "replace", "sync", "fill"]
+"""How a restore treats its target.
+
+`create`: a new index, under a name that is free. `replace`: a new index beside the old one, then the alias swapped.
+`sync`: the existing index made equal to the snapshot. `fill`: documents that the existing index lacks.
+"""
+
 
 class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
-    """One snapshot to restore as a new index.
+    """One snapshot to restore.
 
-    `service`, `index` and `snapshot` (an id) name the source; the store is that of the source service. `run` names the
-    execution, `owner` says in words who started it. `accept_loss` says that a lossy snapshot is good enough.
+    `service`, `index` and `snapshot` (an id) name the snapshot, `store` the store it is read from (None: that of the
+    service). `target_index` may be an alias, except in mode create. `run` names the execution, `owner` says in words
+    who started it.
+
+    `alias` points at the new index once it is proved. `in_place` replaces a plain index, which can't be swapped;
+    `delete_old` lets a replaced index go. `update_definition` lets a sync change what a live index allows. `patch` is a
+    JSON Merge Patch of the definition. `keys` and `filter` (JMESPath) restrict the restore to single documents.
+    `skip_refused` goes on without documents that the target refuses. `accept_loss` and `allow_cross_region` say that
+    a lossy snapshot, or data leaving its region, is fine. `discard_unfinished` forgets an unfinished restore into this
+    target instead of refusing; `resume` goes on with it, whatever else is asked.
     """
 
     service: str
@@ -20,30 +37,118 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     target_service: str
     target_index: str
     run: str
+    mode: Mode = "create"
+    store: str | None = None
+    alias: str | None = None
+    in_place: bool = False
+    delete_old: bool = False
+    update_definition: bool = False
+    patch: str | None = None
+    keys: tuple[str, ...] = ()
+    filter: str | None = None
+    skip_refused: bool = False
     accept_loss: bool = False
+    allow_cross_region: bool = False
+    discard_unfinished: bool = False
+    resume: bool = False
     parallel: int = 4
     owner: str = "the command line"
 
     @property
+    def reference(self) -> str:
+        """The snapshot as a person writes it."""
+        return f"{self.service}/{self.index}@{self.snapshot}"
+
+    @property
+    def target(self) -> IndexName:
+        """The index or alias that the restore was asked to go to."""
+        return IndexName(self.target_service, self.target_index)
+
+    @property
     def work(self) -> Work:
         """What the steps of this job work for."""
-        return Work(run=self.run, service=self.service, index=IndexName(self.target_service, self.target_index))
+        return Work(run=self.run, service=self.target_service, index=self.target)
+
+    @property
+    def fingerprint(self) -> str:
+        """What two jobs share that ask for the same: a hash over all but who asks, when, how fast and how strictly."""
+        same = msgspec.structs.replace(
+            self, run="", owner="", parallel=1, discard_unfinished=False, resume=False, skip_refused=False
+        )
+        return hashlib.sha256(msgspec.json.encode(same)).hexdigest()
+
+
+class RestoreRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What each step is told after the first.
+
+    `execution` is the run that works now, `records` the run under whose name the records lie: an earlier one where it
+    is resumed. `target` is locked for as long as the execution lives.
+    """
+
+    execution: str
+    records: str
+    target: IndexName
+    owner: str
+    parallel: int
+
+    @property
+    def work(self) -> Work:
+        """What the steps of this run work for."""
+        return Work(run=self.execution, service=self.target.service, index=self.target)
 
 
 class Stretch(msgspec.Struct, frozen=True):
     """Consecutive chunks of a manifest, by position: `start` included, `end` not."""
 
-    job: RestoreJob
+    run: RestoreRun
+    start: int
+    end: int
+
+    @property
+    def part(self) -> str:
+        """What the records of this stretch are called."""
+        return f"{self.start}-{self.end}"
+
+
+class StoredStretch(msgspec.Struct, frozen=True):
+    """Consecutive chunks of a snapshot in a store, by position."""
+
+    store: str
+    service: str
+    index: str
+    snapshot: str
     start: int
     end: int
 
 
-class RestorePlan(msgspec.Struct, frozen=True):
-    """What the snapshot holds and in which stretches it is handled, as (start, end) positions of chunks."""
+class Check(msgspec.Struct, frozen=True):
+    """One finding of the preflight.
 
+    `what` says what was found, `do` what to do about it, `error` the kind of error that a failed check raises.
+    """
+
+    name: str
+    outcome: Literal["ok", "warning", "failed"]
+    what: str
+    do: str = ""
+    error: str = ""
+
+
+class Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore is going to do. `source` is the job as first asked, `resumes` the execution that is continued."""
+
+    run: RestoreRun
+    mode: Mode
+    store: str
+    source: RestoreJob
+    resumes: str | None
     documents: int
+    bytes: int
+    requests: int
+    seconds: float
     losses: list[str]
     stretches: list[tuple[int, int]]
+    checks: list[Check]
     started: datetime
 
 
@@ -56,28 +161,26 @@ class StretchProved(msgspec.Struct, frozen=True):
 class TargetReady(msgspec.Struct, frozen=True):
     """That the target is there: the synonym maps made for it, and what the operator should know."""
 
+    into: str
     synonym_maps: list[str]
     notes: list[str]
+
+
+class StretchLoaded(msgspec.Struct, frozen=True):
+    """What writing one stretch came to; `untouched` chunks were found in the target as they are."""
+
+    uploaded: int = 0
+    deleted: int = 0
+    bytes: int = 0
+    requests: int = 0
+    refused: int = 0
+    untouched: int = 0
 
 
 class Settled(msgspec.Struct, frozen=True):
     """The documents that the target counted when waiting ended."""
 
     counted: int
-
-
-class Concluded(msgspec.Struct, frozen=True):
-    """When the restore was over."""
-
-    finished: datetime
-
-
-class StretchLoaded(msgspec.Struct, frozen=True):
-    """What loading one stretch came to."""
-
-    documents: int
-    bytes: int
-    requests: int
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -90,7 +193,8 @@ class Difference(msgspec.Struct, frozen=True):
 class StretchCompared(msgspec.Struct, frozen=True):
     """What comparing one stretch came to, with the first differences in key order.
 
-    `identical` documents have the same bytes, `equal` ones the same values in other bytes.
+    `identical` documents have the same bytes, `equal` ones the same values in other bytes. `refused` ones were skipped
+    when loading, and are not among the missing.
     """
 
     identical: int
@@ -99,21 +203,107 @@ class StretchCompared(msgspec.Struct, frozen=True):
     missing: int
     extra: int
     differences: list[Difference]
+    refused: int = 0
+    untouched: int = 0
 
 
-class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A restored index that was proved to be its snapshot. `bytes` are those of its documents as they were loaded."""
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """What comparing the whole came to; the report that a restore leaves in the runs container."""
+
+    snapshot: str
+    target: str
+    mode: str
+    compared: int
+    identical: int
+    equal: int
+    different: int
+    missing: int
+    extra: int
+    refused: int
+    differences: list[Difference]
+    proved: bool
+
+
+class ProofOrder(msgspec.Struct, frozen=True):
+    """The parts of a comparison, to be put together."""
+
+    run: RestoreRun
+    parts: list[StretchCompared]
+
+
+class ProofReport(msgspec.Struct, frozen=True):
+    """The whole comparison, and the blob it was written to."""
+
+    proof: Proof
+    blob: str
+
+
+class CutOver(msgspec.Struct, frozen=True):
+    """What became of the alias and of the index behind it before."""
+
+    alias: str | None
+    old_index: str | None
+    old_deleted: bool
+    notes: list[str]
+
+
+class Concluded(msgspec.Struct, frozen=True):
+    """When the restore was over."""
+
+    finished: datetime
+
+
+class PreflightReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore would do, without doing it. `seconds` is a rough guess."""
 
     service: str
     index: str
     snapshot: str
     target_service: str
     target_index: str
+    mode: Mode
+    resumes: str | None
     documents: int
     bytes: int
+    requests: int
+    seconds: float
+    checks: list[Check]
+
+    @property
+    def ready(self) -> bool:
+        """Whether the restore would begin."""
+        return all(check.outcome != "failed" for check in self.checks)
+
+
+class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A restore that was proved. `target_index` is the index that documents went to, behind `alias` if there is one.
+
+    `documents` is what the restore was about, `uploaded` and `deleted` what it took; `bytes` are those of documents as
+    they were sent. `different` and `extra` documents are left alone in mode fill.
+    """
+
+    service: str
+    index: str
+    snapshot: str
+    target_service: str
+    target_index: str
+    mode: Mode
+    documents: int
+    bytes: int
+    uploaded: int
+    deleted: int
     identical: int
     equal: int
+    different: int
+    extra: int
+    refused: int
     requests: int
+    untouched_chunks: int
+    alias: str | None
+    old_index: str | None
+    old_deleted: bool
+    resumed: str | None
+    proof: str
     synonym_maps: list[str]
     losses: list[str]
     notes: list[str]

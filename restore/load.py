@@ -1,38 +1,62 @@
 """Documents into an index, each accounted for by its key.
 
-A batch is done when the service has said of every key in it that it is stored. Too large a batch is split, a refused
-one is split until the document that spoils it stands alone, and what the service may accept later is sent again.
+A batch is done when the service has said of every key in it what became of it. Too large a batch is split, a refused
+one is split until the document that spoils it stands alone, and what the service may accept later is sent again, fewer
+at once. Documents that it refuses for good are collected with their reasons.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from errors import OverloadedError, RefusedError, TooLargeError, UnexpectedAnswerError
-from restore.batches import Batch, batches, halves, only
-from search.batch import may_pass, upload_batch
+from restore.batches import Actions, Batch, batches, halves, joined, only, pieces
+from search.batch import MOST_ACTIONS, ItemResult, batch, may_pass
 from search.retry import RetryPolicy
 from search.service import SearchService
 
+MOST_REFUSED = 100
+"""Refused documents after which a load that must not have any is given up."""
+_FEWEST_AT_ONCE = 50
+_GROWTH = 100
 _LOG = logging.getLogger(__name__)
+
+type Acknowledged = Callable[[str], Awaitable[None]]
+"""Told, after each batch, the key up to which everything is stored or refused."""
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A document that the service refuses for good, and why, without its values."""
+
+    key: str
+    reason: str
 
 
 class Loaded(msgspec.Struct):
-    """What has been stored so far."""
+    """What has been done so far. `bytes` are those of the actions as sent.
+
+    `given_up` says that so many documents were refused that the rest was not tried.
+    """
 
     documents: int = 0
     bytes: int = 0
     requests: int = 0
+    refused: list[Refused] = []
+    given_up: bool = False
+
+
+class _TooManyRefusedError(Exception):
+    """Ends a load within this module."""
 
 
 class Loader:
-    """Loads documents into one index.
+    """Sends actions to one index.
 
-    Raises RefusedError naming the key of a document that the service refuses for good, OverloadedError for one
-    it would not take within the retry limits.
+    Gives up when `most_refused` documents are refused for good (None: never). Raises OverloadedError for a document
+    that the service would not take within the retry limits.
     """
 
     def __init__(
@@ -43,6 +67,7 @@ class Loader:
         chance: random.Random,
         retry: RetryPolicy | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        most_refused: int | None = MOST_REFUSED,
     ) -> None:
         self._service = service
         self._index = index
@@ -50,52 +75,61 @@ class Loader:
         self._chance = chance
         self._retry = retry or RetryPolicy()
         self._sleep = sleep
+        self._most_refused = most_refused
+        self._at_once = MOST_ACTIONS
         self.loaded = Loaded()
 
-    async def load(self, documents: AsyncIterator[tuple[str, bytes]]) -> Loaded:
-        """Store documents, given as keys and lines, and say what was stored."""
-        async for batch in batches(documents):
-            await self._store(batch)
+    async def load(self, actions: Actions, acknowledged: Acknowledged | None = None) -> Loaded:
+        """Carry actions out, in the order of their keys, and say what became of them."""
+        async for each in batches(actions):
+            try:
+                await self._store(each)
+            except _TooManyRefusedError:
+                self.loaded.given_up = True
+                break
+            if acknowledged is not None:
+                await acknowledged(each.keys[-1])
         return self.loaded
 
-    async def _store(self, batch: Batch) -> None:
+    async def _store(self, whole: Batch) -> None:
         failures = 0
-        remaining = batch
+        remaining = whole
         while remaining.keys:
-            left = await self._send(remaining)
+            left = joined([await self._send(piece) for piece in pieces(remaining, self._at_once)])
+            if not left.keys:
+                self._at_once = min(MOST_ACTIONS, self._at_once + _GROWTH)
+                return
             failures = failures + 1 if len(left.keys) == len(remaining.keys) else 1
             remaining = left
-            if not remaining.keys:
-                return
             if failures >= self._retry.attempts:
                 raise OverloadedError(
                     f"{len(remaining.keys)} documents were put off {failures} times, first {remaining.keys[0]!r}",
                     on=self._on,
                     do="Try again when the service is less busy",
                 )
+            self._at_once = max(_FEWEST_AT_ONCE, self._at_once // 2)
             wait = self._retry.wait(failures, None, self._chance)
             _LOG.warning(
-                "%d of %d documents put off by the service; again in %.1f s", len(remaining.keys), len(batch.keys), wait
+                "%d of %d documents put off by the service; again in %.1f s", len(remaining.keys), len(whole.keys), wait
             )
             await self._sleep(wait)
 
-    async def _send(self, batch: Batch) -> Batch:
+    async def _send(self, part: Batch) -> Batch:
         """Send a batch and give what is to be sent again."""
         self.loaded.requests += 1
         try:
-            answer = await self._service.index_documents(self._index, upload_batch(batch.lines))
+            answer = await self._service.index_documents(self._index, batch(part.actions))
         except RefusedError as error:
-            if len(batch.keys) > 1:
-                return await self._send_halves(batch)
-            reason = "it is larger than the service takes" if isinstance(error, TooLargeError) else error.what
-            raise RefusedError(
-                f"the service refuses the document with key {batch.keys[0]!r}: {reason}",
-                on=self._on,
-                do="Compare the document with the index's definition",
-            ) from None
+            if len(part.keys) > 1:
+                return joined([await self._send(half) for half in halves(part)])
+            self._refuse(
+                part.keys[0],
+                "it is larger than the service takes" if isinstance(error, TooLargeError) else error.what,
+            )
+            return Batch([], [])
         stored: set[str] = set()
         again: set[str] = set()
-        for key in batch.keys:
+        for key in part.keys:
             result = answer.results.get(key)
             if result is None:
                 raise UnexpectedAnswerError(
@@ -106,16 +140,17 @@ class Loader:
             elif may_pass(result.status_code):
                 again.add(key)
             else:
-                raise RefusedError(
-                    f"the service refuses the document with key {key!r} (HTTP {result.status_code})",
-                    on=self._on,
-                    do="Compare the document with the index's definition",
-                )
+                self._refuse(key, _reason(result))
         self.loaded.documents += len(stored)
-        self.loaded.bytes += sum(len(line) for line in only(batch, stored).lines)
-        return only(batch, again)
+        self.loaded.bytes += sum(len(action) for action in only(part, stored).actions)
+        return only(part, again)
 
-    async def _send_halves(self, batch: Batch) -> Batch:
-        first, second = halves(batch)
-        left, right = await self._send(first), await self._send(second)
-        return Batch(left.keys + right.keys, left.lines + right.lines)
+    def _refuse(self, key: str, reason: str) -> None:
+        self.loaded.refused.append(Refused(key=key, reason=reason))
+        if self._most_refused is not None and len(self.loaded.refused) >= self._most_refused:
+            raise _TooManyRefusedError
+
+
+def _reason(result: ItemResult) -> str:
+    says = f": {result.error_message}" if result.error_message else ""
+    return f"the service refuses the document (HTTP {result.status_code}){says}"

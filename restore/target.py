@@ -1,92 +1,193 @@
-"""The target index and the synonym maps it names: free to be made, then made."""
+"""The index that documents go to: made, remade or, in modes sync and fill, taken as it is.
+
+What is about to be done is written down before it is done, so that a later attempt knows its own work from another's.
+"""
 
 import msgspec
 
-from engine.checkpoints import Checkpoints
+from engine.step import Progress, Resources, Step
 from errors import ConflictError, NotFoundError
-from restore.definition import holds_redacted_secrets, same_definition, target_definition
-from restore.job import RestoreJob
+from restore.definition import (
+    TargetDefinition,
+    holds_redacted_secrets,
+    renamed,
+    same_definition,
+    target_definition,
+    with_fields_shown,
+)
+from restore.job import RestoreRun, TargetReady
+from restore.preflight import Place
+from restore.scene import Scene, open_scene
+from restore.survey import place_of
+from restore.undertaking import MADE, Made
 from search.schema import read_schema
-from search.service import SearchService
-from snapshots.manifest import Manifest, SynonymMap, VersionedDefinition
+from snapshots.manifest import SynonymMap, VersionedDefinition
 
-_INTENTION = "target"
+_INTENTION, _DELETION = "target", "deletion"
 
 
 class _Intention(msgspec.Struct, frozen=True):
     """That this run is about to create the index, which was not there when this was written."""
 
-    service: str
     index: str
 
 
-class TargetMade(msgspec.Struct, frozen=True):
-    """What was made besides the index, and what the operator should know."""
+class _Deletion(msgspec.Struct, frozen=True):
+    """That this run is about to delete the index it replaces, if it still has this ETag."""
 
-    synonym_maps: list[str]
-    notes: list[str]
+    index: str
+    etag: str
 
 
-async def require_free(service: SearchService, job: RestoreJob, checkpoints: Checkpoints) -> None:
-    """Raise ConflictError if an index or alias has the target's name, unless this run has begun to make it."""
-    if await checkpoints.read(_INTENTION, _Intention) is not None:
-        return
-    on = f"{service.name} index {job.target_index}"
-    if job.target_index in await service.index_names():
-        raise ConflictError(
-            "an index of this name exists; nothing was touched",
-            on=on,
-            do=f"Restore under another name (--to {service.name}/NAME), or delete the index first",
+async def make_target(resources: Resources, run: RestoreRun) -> TargetReady:
+    """See to it that the index is there and is this run's own, or the one that was found at the beginning.
+
+    Raises ConflictError if something else has taken its name, or changed it.
+    """
+    scene = await open_scene(resources, run)
+    made = await scene.records.read(MADE, Made)
+    if made is not None:
+        await _require_same(scene, made)
+    elif scene.order.job.mode in {"sync", "fill"}:
+        made = await _take(scene)
+    else:
+        made = await _create(scene)
+    await scene.records.write(MADE, made)
+    resources.report(Progress(stage="load", expected=scene.order.documents))
+    return TargetReady(into=scene.order.into, synonym_maps=made.synonym_maps, notes=made.notes)
+
+
+async def _take(scene: Scene) -> Made:
+    """Take the existing index, with the snapshot's definition if that was asked for."""
+    wanted = scene.order.definition
+    present = await scene.target.index_definition(scene.order.into, preview=wanted.preview)
+    if scene.order.job.update_definition:
+        await scene.target.update_index(
+            scene.order.into, bytes(renamed(wanted, scene.order.into).body), etag=present.etag, preview=wanted.preview
         )
-    if await service.alias_target(job.target_index) is not None:
-        raise ConflictError(
-            "an alias has this name; nothing was touched", on=on, do=f"Restore as --to {service.name}/NAME"
-        )
+        present = await scene.target.index_definition(scene.order.into, preview=wanted.preview)
+    hidden = [path for path, field in read_schema(present.body, on=scene.on).walk() if not field.is_readable]
+    notes = [f"{path} is hidden in the target: documents were not compared by it" for path in hidden]
+    return Made(etag=present.etag, body=present.body, synonym_maps=[], notes=notes)
 
 
-async def make_target(
-    service: SearchService, job: RestoreJob, manifest: Manifest, checkpoints: Checkpoints
-) -> TargetMade:
-    """Create the synonym maps, then the index. Raises ConflictError if a map of the same name says something else."""
-    begun = await checkpoints.read(_INTENTION, _Intention) is not None
-    missing = [entry for entry in manifest.synonym_maps if not await _is_there(service, entry)]
+async def _create(scene: Scene) -> Made:
+    final = renamed(scene.order.definition, scene.order.into)
+    begun = await scene.records.read(_INTENTION, _Intention) is not None
+    missing = [entry for entry in scene.manifest.synonym_maps if not await _is_there(scene, entry)]
     if not begun:
-        await require_free(service, job, checkpoints)
-        await checkpoints.write(_INTENTION, _Intention(service=service.name, index=job.target_index))
+        if scene.order.job.in_place:
+            await _delete_old(scene, final)
+        _require_free(await place_of(scene.target, scene.order.into), scene)
+        await scene.records.write(_INTENTION, _Intention(index=scene.order.into))
     for entry in missing:
         definition = target_definition(entry.definition, entry.name)
-        await service.create_synonym_map(entry.name, definition.body, preview=definition.preview)
-    definition = target_definition(manifest.definition, job.target_index)
+        await scene.target.create_synonym_map(entry.name, bytes(definition.body), preview=definition.preview)
+    loading = with_fields_shown(final)
     try:
-        await service.create_index(job.target_index, definition.body, preview=definition.preview)
+        await scene.target.create_index(scene.order.into, bytes(loading.body), preview=loading.preview)
     except ConflictError:
-        if not begun or not await _is_our_empty_index(service, job, definition.body):
+        if not begun or not await _is_our_empty_index(scene, loading):
             raise
+    present = await scene.target.index_definition(scene.order.into, preview=loading.preview)
+    return Made(
+        etag=present.etag,
+        body=present.body,
+        synonym_maps=[entry.name for entry in missing],
+        notes=_notes(loading),
+    )
+
+
+def _notes(loading: TargetDefinition) -> list[str]:
     notes = []
-    if holds_redacted_secrets(definition.body):
+    if holds_redacted_secrets(loading.body):
         notes.append("secrets in the definition are not part of a snapshot: set them again on the restored index")
-    return TargetMade(synonym_maps=[entry.name for entry in missing], notes=notes)
+    schema = read_schema(loading.body, on="definition")
+    notes.extend(
+        f"{path} is a vector that the service does not store: what was loaded into it could not be read back"
+        for path, field in schema.walk()
+        if field.stored is False
+    )
+    return notes
 
 
-async def _is_there(service: SearchService, entry: SynonymMap) -> bool:
+async def _delete_old(scene: Scene, final: TargetDefinition) -> None:
+    """Delete the index that is replaced in place, after the service has taken the new definition under another name."""
+    deletion = await scene.records.read(_DELETION, _Deletion)
+    if deletion is None:
+        await _try_definition(scene, final)
+        deletion = _Deletion(index=scene.order.into, etag=scene.order.old_etag or "")
+        await scene.records.write(_DELETION, deletion)
     try:
-        present = await service.synonym_map(entry.name)
+        present = await scene.target.index_definition(scene.order.into)
+    except NotFoundError:
+        return
+    if present.etag != deletion.etag:
+        raise ConflictError(
+            "its definition was changed since the restore began; it was not deleted",
+            on=scene.on,
+            do="Look at what changed, then restore again with --discard-unfinished",
+        )
+    await scene.target.delete_index(scene.order.into, etag=deletion.etag)
+
+
+async def _try_definition(scene: Scene, final: TargetDefinition) -> None:
+    """Let the service judge the definition on an empty index beside the old one, and remove that again."""
+    name = f"{scene.order.into[:113]}-{scene.order.started:%Y%m%d%H%M%S}"
+    trial = with_fields_shown(renamed(final, name))
+    try:
+        await scene.target.create_index(name, bytes(trial.body), preview=trial.preview)
+    except ConflictError:
+        if await scene.target.count(name):
+            raise
+    present = await scene.target.index_definition(name)
+    await scene.target.delete_index(name, etag=present.etag)
+
+
+def _require_free(place: Place, scene: Scene) -> None:
+    if place.kind != "absent":
+        raise ConflictError(
+            f"an {place.kind} of this name has come while the snapshot was verified; nothing was touched",
+            on=scene.on,
+            do="Restore under another name",
+        )
+
+
+async def _require_same(scene: Scene, made: Made) -> None:
+    """Raise ConflictError unless the index is still the one that this run made or took."""
+    try:
+        present = await scene.target.index_definition(scene.order.into)
+    except NotFoundError:
+        present = None
+    if present is None or present.etag != made.etag:
+        raise ConflictError(
+            "it is gone, or its definition was changed, since this restore began",
+            on=scene.on,
+            do="Look at what changed, then restore again with --discard-unfinished",
+        )
+
+
+async def _is_there(scene: Scene, entry: SynonymMap) -> bool:
+    try:
+        present = await scene.target.synonym_map(entry.name)
     except NotFoundError:
         return False
     stored = VersionedDefinition(api_version=present.api_version, body=present.body)
     if not same_definition(stored, entry.definition.stable):
         raise ConflictError(
             "a synonym map of this name exists and says something else; nothing was touched",
-            on=f"{service.name} synonym map {entry.name}",
+            on=f"{scene.target.name} synonym map {entry.name}",
             do="Rename or delete it, if nothing else uses it",
         )
     return True
 
 
-async def _is_our_empty_index(service: SearchService, job: RestoreJob, body: bytes) -> bool:
+async def _is_our_empty_index(scene: Scene, definition: TargetDefinition) -> bool:
     """Tell whether an earlier attempt of this run made the index: it had said so, and the index is as it would be."""
-    on = f"{service.name} index {job.target_index}"
-    present = read_schema((await service.index_definition(job.target_index)).body, on=on)
-    wanted = read_schema(body, on=on)
+    present = read_schema((await scene.target.index_definition(scene.order.into)).body, on=scene.on)
     names = [path for path, _field in present.walk()]
-    return names == [path for path, _field in wanted.walk()] and await service.count(job.target_index) == 0
+    wanted = [path for path, _field in read_schema(definition.body, on=scene.on).walk()]
+    return names == wanted and await scene.target.count(scene.order.into) == 0
+
+
+MAKE_TARGET = Step("make_target", RestoreRun, TargetReady, make_target, lambda run: run.work)

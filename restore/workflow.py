@@ -1,4 +1,6 @@
-"""The order of a restore's steps: all is proved before the target is touched, and the target after it is loaded."""
+"""The order of a restore's steps: all is proved before the target is touched, and the target after it is written."""
+
+import contextlib
 
 from durabletask.task import OrchestrationContext
 
@@ -6,67 +8,180 @@ from engine.calls import call, call_all
 from engine.locking import STEPS as LOCK_STEPS
 from engine.locking import Claim, locked
 from engine.step import Turns, Workflow
-from errors import VerificationError
-from restore.job import RestoreJob, RestoreReport, Stretch, StretchCompared
-from restore.steps import COMPARE, CONCLUDE, CREATE, LOAD, PREPARE, PROVE, SETTLE
+from errors import IndexvaultError, IntegrityError, VerificationError, from_record
+from restore.begin import ABANDON, BEGIN, CLAIM, CONCLUDE, PREFLIGHT, SUCCEED, TOUCH, Succession
+from restore.cut_over import CUT_OVER
+from restore.job import (
+    Begun,
+    Check,
+    PreflightReport,
+    Proof,
+    ProofOrder,
+    RestoreJob,
+    RestoreReport,
+    StoredStretch,
+    Stretch,
+    StretchLoaded,
+)
+from restore.proof import COMPARE, REPORT, SETTLE
+from restore.stored import PROVE
+from restore.target import MAKE_TARGET
+from restore.write import LOAD, RECONCILE, REFUSED, RefusedOrder, progress_part
 
-STEPS = (*LOCK_STEPS, PREPARE, PROVE, CREATE, LOAD, SETTLE, COMPARE, CONCLUDE)
+STEPS = (
+    *LOCK_STEPS,
+    PREFLIGHT,
+    BEGIN,
+    SUCCEED,
+    CLAIM,
+    PROVE,
+    TOUCH,
+    MAKE_TARGET,
+    LOAD,
+    RECONCILE,
+    REFUSED,
+    SETTLE,
+    COMPARE,
+    REPORT,
+    CUT_OVER,
+    CONCLUDE,
+    ABANDON,
+)
 _NAMED = 10
-"""Differing documents named in the error; the rest are counted."""
+"""Differing documents named in the error; more are in the report's blob, the rest are counted."""
+_GO_ON = "Then run the same restore again: it goes on where this one stopped"
 
 
 def restore_index(ctx: OrchestrationContext, job: RestoreJob) -> Turns[RestoreReport]:
-    """Restore a snapshot as a new index and prove that the two hold the same documents.
+    """Restore a snapshot and prove that the target holds its documents.
 
-    Raises VerificationError if they do not. The index is left as it is then: it was made by this run, and what is in
-    it may be all there is on a bad night.
+    A restore that stopped earlier is gone on with. Raises the error of the first failed check, with nothing touched;
+    VerificationError if the target is not as it should be. What fails later leaves the target marked as unfinished.
     """
-    return (yield from locked(ctx, Claim(job.work, job.owner), _restore(ctx, job)))
+    begun = yield from call(ctx, BEGIN, job)
+    if begun.resumes is not None:
+        yield from call(ctx, SUCCEED, Succession(begun.run, begun.resumes))
+    return (yield from locked(ctx, Claim(begun.run.work, job.owner), _restore(ctx, begun)))
 
 
-def _restore(ctx: OrchestrationContext, job: RestoreJob) -> Turns[RestoreReport]:
-    plan = yield from call(ctx, PREPARE, job)
-    stretches = [Stretch(job=job, start=start, end=end) for start, end in plan.stretches]
-    yield from call_all(ctx, PROVE, stretches, at_once=job.parallel)
-    made = yield from call(ctx, CREATE, job)
-    loaded = yield from call_all(ctx, LOAD, stretches, at_once=job.parallel)
-    yield from call(ctx, SETTLE, job)
-    compared = yield from call_all(ctx, COMPARE, stretches, at_once=job.parallel)
-    require_equal(job, compared)
-    concluded = yield from call(ctx, CONCLUDE, job)
-    return RestoreReport(
+def preflight_restore(ctx: OrchestrationContext, job: RestoreJob) -> Turns[PreflightReport]:
+    """Check everything that a restore would check before it touches anything, and write nothing."""
+    begun = yield from call(ctx, PREFLIGHT, job)
+    try:
+        yield from _prove_stored(ctx, begun)
+        chunks = Check("chunks", "ok", f"every chunk of {begun.documents:,} documents is stored as it was written")
+    except IntegrityError as error:
+        chunks = Check("chunks", "failed", f"{error.on}: {error.what}", error.do, "IntegrityError")
+    return PreflightReport(
         service=job.service,
         index=job.index,
         snapshot=job.snapshot,
         target_service=job.target_service,
         target_index=job.target_index,
-        documents=plan.documents,
+        mode=begun.mode,
+        resumes=begun.resumes,
+        documents=begun.documents,
+        bytes=begun.bytes,
+        requests=begun.requests,
+        seconds=begun.seconds,
+        checks=[begun.checks[0], chunks, *begun.checks[1:]],
+    )
+
+
+def _restore(ctx: OrchestrationContext, begun: Begun) -> Turns[RestoreReport]:
+    touched = begun.resumes is not None
+    try:
+        yield from call(ctx, CLAIM, begun)
+        yield from _prove_stored(ctx, begun)
+        yield from call(ctx, TOUCH, begun.run)
+        touched = True
+        return (yield from _write_and_prove(ctx, begun))
+    except IndexvaultError as error:
+        # Where the lock is lost, whoever has it now sees the undertaking.
+        with contextlib.suppress(IndexvaultError):
+            yield from call(ctx, ABANDON, begun.run)
+        raise (_unfinished(error) if touched else error) from None
+
+
+def _prove_stored(ctx: OrchestrationContext, begun: Begun) -> Turns[None]:
+    source = begun.source
+    stored = [
+        StoredStretch(begun.store, source.service, source.index, source.snapshot, start, end)
+        for start, end in begun.stretches
+    ]
+    yield from call_all(ctx, PROVE, stored, at_once=begun.run.parallel)
+
+
+def _write_and_prove(ctx: OrchestrationContext, begun: Begun) -> Turns[RestoreReport]:
+    run = begun.run
+    stretches = [Stretch(run, start, end) for start, end in begun.stretches]
+    made = yield from call(ctx, MAKE_TARGET, run)
+    write = LOAD if begun.mode in {"create", "replace"} else RECONCILE
+    loaded = yield from call_all(ctx, write, stretches, at_once=run.parallel)
+    refused = yield from call(ctx, REFUSED, RefusedOrder(run, [progress_part(stretch) for stretch in stretches]))
+    yield from call(ctx, SETTLE, run)
+    compared = yield from call_all(ctx, COMPARE, stretches, at_once=run.parallel)
+    report = yield from call(ctx, REPORT, ProofOrder(run, compared))
+    require_proved(report.proof, report.blob)
+    switched = yield from call(ctx, CUT_OVER, run)
+    concluded = yield from call(ctx, CONCLUDE, run)
+    proof, source = report.proof, begun.source
+    notes = [*made.notes, *switched.notes]
+    if refused.blob is not None:
+        notes.append(f"{refused.refused} documents were refused and skipped: {refused.blob}")
+    return RestoreReport(
+        service=source.service,
+        index=source.index,
+        snapshot=source.snapshot,
+        target_service=run.target.service,
+        target_index=made.into,
+        mode=begun.mode,
+        documents=proof.compared,
         bytes=sum(part.bytes for part in loaded),
-        identical=sum(part.identical for part in compared),
-        equal=sum(part.equal for part in compared),
-        requests=sum(part.requests for part in loaded),
+        uploaded=sum(part.uploaded for part in loaded),
+        deleted=sum(part.deleted for part in loaded),
+        identical=proof.identical,
+        equal=proof.equal,
+        different=proof.different,
+        extra=proof.extra,
+        refused=proof.refused,
+        requests=_requests(loaded),
+        untouched_chunks=sum(part.untouched for part in loaded),
+        alias=switched.alias,
+        old_index=switched.old_index,
+        old_deleted=switched.old_deleted,
+        resumed=begun.resumes,
+        proof=report.blob,
         synonym_maps=made.synonym_maps,
-        losses=plan.losses,
-        notes=made.notes,
-        started=plan.started,
+        losses=begun.losses,
+        notes=notes,
+        started=begun.started,
         finished=concluded.finished,
     )
 
 
-def require_equal(job: RestoreJob, compared: list[StretchCompared]) -> None:
-    """Raise VerificationError unless every document of the snapshot is in the target, and no other."""
-    different = sum(part.different for part in compared)
-    missing = sum(part.missing for part in compared)
-    extra = sum(part.extra for part in compared)
-    if not different + missing + extra:
+def require_proved(proof: Proof, blob: str) -> None:
+    """Raise VerificationError unless the target is what the restore promises."""
+    if proof.proved:
         return
-    named = [difference for part in compared for difference in part.differences][:_NAMED]
+    named = ", ".join(f"{difference.key!r} {difference.kind}" for difference in proof.differences[:_NAMED])
     raise VerificationError(
-        f"the restored index is not its snapshot: {different} documents differ, {missing} are missing, {extra} extra"
-        f" (first: {', '.join(f'{difference.key!r} {difference.kind}' for difference in named)})",
-        on=f"{job.target_service} index {job.target_index}",
-        do="Check that nothing else writes to the index; delete it and restore again",
+        f"the target is not its snapshot: {proof.different} documents differ, {proof.missing} are missing,"
+        f" {proof.extra} extra (first: {named}; the first hundred: {blob} in the runs container)",
+        on=proof.target,
+        do="Check that nothing else writes to the index",
     )
 
 
+def _requests(loaded: list[StretchLoaded]) -> int:
+    return sum(part.requests for part in loaded)
+
+
+def _unfinished(error: IndexvaultError) -> IndexvaultError:
+    """Say of an error that it leaves the target unfinished, and how to go on."""
+    record = error.record()
+    return from_record(type(record)(kind=record.kind, what=record.what, on=record.on, do=f"{record.do}. {_GO_ON}"))
+
+
 RESTORE_INDEX = Workflow("restore_index", RestoreJob, RestoreReport, restore_index)
+PREFLIGHT_RESTORE = Workflow("preflight_restore", RestoreJob, PreflightReport, preflight_restore)

@@ -88,8 +88,12 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that is configured."""
+    """Everything that is configured.
+
+    `allow_cross_region` lets every restore and move take data out of the region of its source.
+    """
 
     stores: dict[str, StoreSettings]
     services: dict[str, ServiceSettings]
     policies: dict[str, PolicySettings] = {}
+    allow_cross_region: bool = False

@@ -26,6 +26,7 @@ def read_settings(text: str | bytes) -> Settings:
         stores={name: _decode(raw, StoreSettings, f"$.stores.{name}") for name, raw in outline.stores.items()},
         services={name: _decode(raw, ServiceSettings, f"$.services.{name}") for name, raw in outline.services.items()},
         policies={name: _decode(raw, PolicySettings, f"$.policies.{name}") for name, raw in outline.policies.items()},
+        allow_cross_region=outline.allow_cross_region,
     )
     for name, store in settings.stores.items():
         _check_name(name, f"$.stores.{name}")
@@ -79,6 +80,7 @@ class _Outline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stores: dict[str, msgspec.Raw]
     services: dict[str, msgspec.Raw]
     policies: dict[str, msgspec.Raw] = {}
+    allow_cross_region: bool = False
 
 
 def _decode[Decoded](text: str | bytes | msgspec.Raw, kind: type[Decoded], path: str) -> Decoded:

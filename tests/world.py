@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import msgspec
@@ -19,8 +19,8 @@ from emulator.server import running
 from emulator.service import EmulatedService
 from engine.embedded import EmbeddedEngine
 from engine.step import Progress, Resources
-from restore.job import RestoreJob, RestoreReport
-from restore.workflow import RESTORE_INDEX
+from restore.job import PreflightReport, RestoreJob, RestoreReport
+from restore.workflow import PREFLIGHT_RESTORE, RESTORE_INDEX
 from restore.workflow import STEPS as RESTORE_STEPS
 from search.batch import upload_batch
 from search.page import PageReader
@@ -28,7 +28,7 @@ from search.query import DocumentQuery
 from search.retry import RetryPolicy
 from search.service import SearchService
 from settings.connections import Connections
-from settings.model import EnvironmentSecret, ServiceSettings, Settings, StoreSettings
+from settings.model import EnvironmentSecret, ServiceSettings, Settings, StoreSettings, Tier
 from snapshots.store import Store
 
 EAST, WEST = "contoso-east", "contoso-west"
@@ -72,7 +72,11 @@ class World:
         job = BackupJob(service=EAST, index=index, run=run or f"backup-{self.runs}", parallel=parallel)
         return await self.engine.run(BACK_UP_INDEX, job)
 
-    async def restore(self, made: BackupReport, /, *, index: str = "restored", **changes: Any) -> RestoreReport:
+    async def restore(self, made: BackupReport, /, **changes: Any) -> RestoreReport:
+        return await self.engine.run(RESTORE_INDEX, self.restore_job(made, **changes))
+
+    def restore_job(self, made: BackupReport, /, *, index: str = "restored", **changes: Any) -> RestoreJob:
+        """Give the job that restores a snapshot to the west, with changes."""
         self.runs += 1
         members: dict[str, Any] = {
             "service": EAST,
@@ -82,7 +86,10 @@ class World:
             "target_index": index,
             "run": f"restore-{self.runs}",
         }
-        return await self.engine.run(RESTORE_INDEX, RestoreJob(**(members | changes)))
+        return RestoreJob(**(members | changes))
+
+    async def preflight(self, made: BackupReport, /, **changes: Any) -> PreflightReport:
+        return await self.engine.run(PREFLIGHT_RESTORE, self.restore_job(made, **changes))
 
     async def documents(self, service: str, index: str, key_field: str) -> list[dict[str, Any]]:
         """Give an index's first thousand documents by key."""
@@ -136,12 +143,13 @@ async def open_world(
                 each.name: ServiceSettings(
                     endpoint=emulator.endpoint(each.name),
                     region=each.region,
-                    tier="basic" if each.tier == "basic" else "standard",
+                    tier=cast("Tier", each.tier),
                     store="local",
                     api_key=EnvironmentSecret(env=each.name),
                 )
                 for each in emulated
             },
+            allow_cross_region=True,
         )
         async with Connections(
             settings,
@@ -158,7 +166,7 @@ async def open_world(
                 sleep=sleep,
             )
             async with EmbeddedEngine(
-                resources, [*BACKUP_STEPS, *RESTORE_STEPS], [BACK_UP_INDEX, RESTORE_INDEX]
+                resources, [*BACKUP_STEPS, *RESTORE_STEPS], [BACK_UP_INDEX, RESTORE_INDEX, PREFLIGHT_RESTORE]
             ) as opened:
                 yield World(
                     connections=connections,

@@ -1,9 +1,10 @@
-"""`indexvault restore`: a new index from a snapshot, proved to be it."""
+"""`indexvault restore`: an index from a snapshot, proved to be it."""
 
 import asyncio
 from collections.abc import Sequence
 
 import msgspec
+from rich.table import Table
 from rich.text import Text
 
 from cli.contact import connections, index_names
@@ -12,20 +13,23 @@ from cli.requests import RestoreRequest
 from cli.session import Session
 from cli.wording import count, duration
 from cli.workflows import Workflows, run_name
-from errors import CancelledError
-from restore.job import RestoreJob, RestoreReport
-from restore.workflow import RESTORE_INDEX, STEPS
+from errors import CancelledError, ErrorRecord, from_record
+from restore.job import Check, PreflightReport, RestoreJob, RestoreReport
+from restore.workflow import PREFLIGHT_RESTORE, RESTORE_INDEX, STEPS
 from settings.read import service_settings
 from snapshots.catalogue import resolve
 
 _STAGES_ON_TARGET = frozenset({"load", "compare"})
+_STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 
 async def run(session: Session, request: RestoreRequest) -> int:
-    """Restore one snapshot."""
+    """Restore one snapshot, or only check whether it could be restored."""
     service_settings(session.settings, request.service)
     async with connections(session) as opened:
-        snapshot = await resolve(opened.store_of(request.snapshot.service).snapshots, request.snapshot)
+        chosen = request.options.get("store")
+        store = opened.store(chosen) if chosen else opened.store_of(request.snapshot.service)
+        snapshot = await resolve(store.snapshots, request.snapshot)
         await index_names(session, request.service)
         job = RestoreJob(
             service=snapshot.service,
@@ -34,15 +38,42 @@ async def run(session: Session, request: RestoreRequest) -> int:
             target_service=request.service,
             target_index=request.index or snapshot.index,
             run=run_name(session, "restore"),
-            accept_loss=request.accept_loss,
-            parallel=request.parallel,
+            **request.options,
         )
-        async with Workflows(session, opened, STEPS, RESTORE_INDEX) as workflows:
+        workflow = PREFLIGHT_RESTORE if request.dry_run else RESTORE_INDEX
+        async with Workflows(session, opened, STEPS, workflow) as workflows:
+            if request.dry_run:
+                return await _check(session, workflows, job)
             report = await _restore(session, workflows, job)
-            reference = str(snapshot.reference)
+            reference = f"{report.service}/{report.index}@{report.snapshot}"
             record = {"reference": reference, **msgspec.to_builtins(report)}
             session.output.result("restore", record, *_told(reference, report))
     return DONE
+
+
+async def _check(session: Session, workflows: Workflows, job: RestoreJob) -> int:
+    with session.output.progress(str(job.target)) as progress:
+        report = await workflows.run(PREFLIGHT_RESTORE, job, run=job.run, progress=progress)
+    record = {"reference": job.reference, "ready": report.ready, **msgspec.to_builtins(report)}
+    session.output.result("preflight", record, preflight_table(report))
+    failed = [check for check in report.checks if check.outcome == "failed"]
+    return from_record(ErrorRecord(failed[0].error, "", "", "")).exit_code if failed else DONE
+
+
+def preflight_table(report: PreflightReport) -> Table:
+    """Give the checks as a person reads them."""
+    verdict = "would be restored" if report.ready else "would not be restored"
+    table = Table(title=f"{report.service}/{report.index}@{report.snapshot} {verdict}", title_justify="left")
+    table.add_column("check")
+    table.add_column("outcome")
+    table.add_column("what was found, and what to do", overflow="fold")
+    for check in report.checks:
+        table.add_row(check.name, Text(check.outcome, style=_STYLES[check.outcome]), _finding(check))
+    return table
+
+
+def _finding(check: Check) -> str:
+    return f"{check.what}. {check.do}" if check.do and check.outcome != "ok" else check.what
 
 
 async def _restore(session: Session, workflows: Workflows, job: RestoreJob) -> RestoreReport:
@@ -55,7 +86,7 @@ async def _restore(session: Session, workflows: Workflows, job: RestoreJob) -> R
             raise CancelledError(
                 "the restore was stopped before the index was complete" if touched else "the restore was stopped",
                 on=f"{job.target_service} index {job.target_index}",
-                do="Delete the index before you restore again" if touched else "The target was not touched",
+                do="Give the same command again to go on with it" if touched else "The target was not touched",
             ) from None
 
 
@@ -64,13 +95,26 @@ def _told(reference: str, report: RestoreReport) -> Sequence[Text]:
     how = f"{report.identical:,} the same to the byte"
     if report.equal:
         how += f", {report.equal:,} the same in value"
+    if report.different or report.extra:
+        how += f"; {report.different:,} differ and {report.extra:,} are not in the snapshot: left alone"
     lines = [
         Text.assemble(("restored", "green"), "  ", (place, "bold"), f" from {reference}"),
         Text(
             f"  {count(report.documents, 'document')} read back and compared with the snapshot: {how};"
             f" {duration(report.finished - report.started)}"
         ),
+        Text(
+            f"  mode {report.mode}: {count(report.uploaded, 'document')} written, {report.deleted:,} deleted, in"
+            f" {count(report.requests, 'request')}"
+        ),
     ]
+    if report.resumed is not None:
+        lines.append(Text(f"  went on where run {report.resumed} had stopped"))
+    if report.alias is not None:
+        before = f", which pointed at {report.old_index}" if report.old_index is not None else ""
+        lines.append(Text(f"  alias {report.alias} points at it{before}"))
+    if report.old_deleted:
+        lines.append(Text(f"  deleted: the index before it, {report.old_index}"))
     if report.synonym_maps:
         lines.append(Text(f"  made for it: {', '.join(f'synonym map {name}' for name in report.synonym_maps)}"))
     lines += [Text(f"  not in it: {loss}", style="yellow") for loss in report.losses]

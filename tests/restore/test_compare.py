@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -6,13 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errors import VerificationError
-from restore.compare import MOST_NAMED, compare
+from restore.compare import MOST_NAMED, Comparison, Deviation, Tally, deviations
 from restore.definition import holds_redacted_secrets, same_definition, target_definition
-from restore.job import Difference, RestoreJob, StretchCompared
+from restore.job import Difference, Proof
 from restore.plan import STRETCH_BYTES, STRETCH_DOCUMENTS, stretches
-from restore.workflow import require_equal
+from restore.selection import Selection
+from restore.shape import Shape
+from restore.workflow import require_proved
 from search.schema import Field, Schema
-from snapshots.chunks import Chunk
+from snapshots.chunks import Chunk, key_reader
 from snapshots.manifest import Definition, VersionedDefinition
 
 SCHEMA = Schema(name="x", fields=(Field("id", "Edm.String", key=True), Field("n", "Edm.Double")))
@@ -25,41 +28,128 @@ async def side(documents: dict[str, str]) -> AsyncIterator[tuple[str, bytes]]:
         yield key, f'{{"id":"{key}","n":{documents[key]}}}'.encode()
 
 
-@given(stored=SIDES, restored=SIDES)
-async def test_every_document_of_either_side_is_judged_once(stored: dict[str, str], restored: dict[str, str]) -> None:
-    found = await compare(side(stored), side(restored), SCHEMA)
-    both = stored.keys() & restored.keys()
-    assert found.identical == sum(stored[key] == restored[key] for key in both)
-    assert found.equal == sum(
-        stored[key] != restored[key] and {stored[key], restored[key]} <= {"1", "1.0"} for key in both
+def cut(documents: dict[str, str], size: int) -> tuple[list[Chunk], dict[str, bytes]]:
+    """Cut documents into chunks of so many, and give them with their bytes by hash."""
+    lines = [(key, line_of(key, value)) for key, value in sorted(documents.items())]
+    chunks, stored = [], {}
+    for start in range(0, len(lines), size):
+        part = lines[start : start + size]
+        data = b"".join(line + b"\n" for _key, line in part)
+        sha256 = hashlib.sha256(data).hexdigest()
+        stored[sha256] = data
+        chunks.append(
+            Chunk(sha256=sha256, first=part[0][0], last=part[-1][0], documents=len(part), bytes=len(data), stored=1)
+        )
+    return chunks, stored
+
+
+def line_of(key: str, value: str) -> bytes:
+    return f'{{"id":"{key}","n":{value}}}'.encode()
+
+
+def comparison(*, target: Schema = SCHEMA, selection: Selection | None = None) -> Comparison:
+    return Comparison(
+        schema=target, shape=Shape(SCHEMA, target), selection=selection or Selection(), key_of=key_reader("id")
     )
-    assert found.missing == len(stored.keys() - restored.keys())
-    assert found.extra == len(restored.keys() - stored.keys())
-    assert found.identical + found.equal + found.different == len(both)
-    named = {difference.key: difference.kind for difference in found.differences}
-    assert {key for key, kind in named.items() if kind == "missing"} == stored.keys() - restored.keys()
-    assert {key for key, kind in named.items() if kind == "extra"} == restored.keys() - stored.keys()
-    assert len(named) == found.different + found.missing + found.extra
+
+
+class Compared:
+    """A comparison that is over: what was told, what was counted and which chunks were read."""
+
+    def __init__(self, stored: dict[str, str], size: int = 3) -> None:
+        self.chunks, self._data = cut(stored, size)
+        self.tally = Tally(differences=[])
+        self.read: list[str] = []
+        self.told: list[Deviation] = []
+
+    async def _read(self, chunk: Chunk) -> bytes:
+        self.read.append(chunk.sha256)
+        return self._data[chunk.sha256]
+
+    async def to(self, present: dict[str, str], by: Comparison | None = None) -> "Compared":
+        found = deviations(self.chunks, self._read, side(present), by or comparison(), self.tally)
+        self.told = [deviation async for deviation in found]
+        return self
+
+
+@given(stored=SIDES, present=SIDES, size=st.integers(1, 5))
+async def test_every_document_of_either_side_is_judged_once(
+    stored: dict[str, str], present: dict[str, str], size: int
+) -> None:
+    found = await Compared(stored, size).to(present)
+    tally = found.tally
+    both = stored.keys() & present.keys()
+    assert tally.identical == sum(stored[key] == present[key] for key in both)
+    assert tally.equal == sum(
+        stored[key] != present[key] and {stored[key], present[key]} <= {"1", "1.0"} for key in both
+    )
+    kinds = {deviation.key: deviation.kind for deviation in found.told}
+    assert {key for key, kind in kinds.items() if kind == "missing"} == stored.keys() - present.keys()
+    assert {key for key, kind in kinds.items() if kind == "extra"} == present.keys() - stored.keys()
+    assert tally.identical + tally.equal + tally.different == len(both)
+    assert len(kinds) == len(found.told) == tally.different + tally.missing + tally.extra
+    assert [each.key for each in found.told] == sorted(kinds)
+    for deviation in found.told:
+        stored_line = line_of(deviation.key, stored[deviation.key]) if deviation.key in stored else None
+        assert deviation.line == stored_line
+
+
+@given(stored=SIDES, present=SIDES)
+async def test_what_is_told_makes_both_sides_the_same(stored: dict[str, str], present: dict[str, str]) -> None:
+    found = await Compared(stored).to(present)
+    made = {key: line_of(key, value) for key, value in present.items()}
+    for deviation in found.told:
+        if deviation.line is None:
+            del made[deviation.key]
+        else:
+            made[deviation.key] = deviation.line
+    assert made.keys() == stored.keys()
+    for key, value in stored.items():
+        assert made[key] == line_of(key, value) or {value, present[key]} <= {"1", "1.0"}
+
+
+async def test_chunks_that_match_by_hash_are_not_read() -> None:
+    stored = {f"{number:04}": "1" for number in range(100)}
+    found = await Compared(stored, 10).to(stored | {"0055": "2"})
+    assert found.read == [found.chunks[5].sha256]
+    assert found.tally.untouched == 9
+    assert [each.key for each in found.told] == ["0055"]
+
+
+async def test_a_window_much_larger_than_its_chunk_is_still_judged_whole() -> None:
+    found = await Compared({"a": "1", "z": "1"}, 1).to({f"b{number:05}": "1" for number in range(5000)})
+    assert (found.tally.missing, found.tally.extra) == (2, 5000)
+
+
+async def test_only_selected_documents_are_anybodys_concern() -> None:
+    stored = {"a": "1", "b": "2", "c": "2", "d": "1"}
+    by_key = await Compared(stored).to({"b": "1", "x": "1"}, comparison(selection=Selection(["b", "d"])))
+    assert [(each.key, each.kind) for each in by_key.told] == [("b", "different"), ("d", "missing")]
+    by_filter = await Compared(stored).to({"b": "1", "x": "1"}, comparison(selection=Selection(filter="n == `2`")))
+    assert [(each.key, each.kind) for each in by_filter.told] == [("b", "different"), ("c", "missing")]
+
+
+async def test_dropped_and_added_fields_are_no_difference() -> None:
+    target = Schema(name="x", fields=(Field("id", "Edm.String", key=True), Field("new", "Edm.String")))
+    found = await Compared({"a": "1", "b": "2"}).to({}, comparison(target=target))
+    assert [each.line for each in found.told] == [b'{"id":"a"}', b'{"id":"b"}']
 
 
 async def test_so_many_differences_are_named_and_all_are_counted() -> None:
-    found = await compare(side({f"{n:04}": "1" for n in range(300)}), side({}), SCHEMA)
-    assert (found.missing, len(found.differences)) == (300, MOST_NAMED)
+    found = await Compared({f"{n:04}": "1" for n in range(300)}).to({})
+    assert (found.tally.missing, len(found.tally.differences)) == (300, MOST_NAMED)
 
 
-JOB = RestoreJob(service="a", index="i", snapshot="s", target_service="b", target_index="j", run="r")
+def proof(**counts: int) -> Proof:
+    zero = dict.fromkeys(["compared", "identical", "equal", "different", "missing", "extra", "refused"], 0)
+    named = [Difference("k1", "different")]
+    return Proof(snapshot="a/i@s", target="b/j", mode="create", differences=named, proved=not counts, **(zero | counts))
 
 
 def test_a_difference_fails_the_restore_and_is_named() -> None:
-    good = StretchCompared(identical=3, equal=1, different=0, missing=0, extra=0, differences=[])
-    bad = StretchCompared(
-        identical=0, equal=0, different=1, missing=1, extra=0, differences=[Difference("k1", "different")]
-    )
-    require_equal(JOB, [good, good])
-    with pytest.raises(
-        VerificationError, match=r"1 documents differ, 1 are missing, 0 extra \(first: 'k1' different\)"
-    ):
-        require_equal(JOB, [good, bad])
+    require_proved(proof(), "blob")
+    with pytest.raises(VerificationError, match=r"1 documents differ, 1 are missing, 0 extra \(first: 'k1' different"):
+        require_proved(proof(different=1, missing=1), "blob")
 
 
 def chunk(documents: int, size: int) -> Chunk:
@@ -93,13 +183,13 @@ def definition(stable: str, preview: str | None = None) -> Definition:
 def test_a_target_gets_the_definition_as_it_was_but_for_its_name() -> None:
     stable = '{"@odata.context":"c","@odata.etag":"e","name":"a","fields":[ {"x":1.50} ],"later":{"y":[]}}'
     made = target_definition(definition(stable, stable.replace('"c"', '"d"')), "b")
-    assert made.body == b'{"name":"b","fields":[ {"x":1.50} ],"later":{"y":[]}}'
+    assert bytes(made.body) == b'{"name":"b","fields":[ {"x":1.50} ],"later":{"y":[]}}'
     assert not made.preview
 
 
 def test_what_only_the_preview_knows_is_created_with_the_preview() -> None:
     made = target_definition(definition('{"name":"a","fields":[]}', '{"name":"a","fields":[],"new":{"n":1}}'), "b")
-    assert made.body == b'{"name":"b","fields":[],"new":{"n":1}}'
+    assert bytes(made.body) == b'{"name":"b","fields":[],"new":{"n":1}}'
     assert made.preview
 
 

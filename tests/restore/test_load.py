@@ -7,10 +7,10 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errors import OverloadedError, QuotaError, RefusedError, UnexpectedAnswerError
-from restore.batches import BATCH_BYTES, Batch, batches, halves, only
-from restore.load import Loader
-from search.batch import MOST_ACTIONS, MOST_BYTES, upload_batch
+from errors import OverloadedError, QuotaError, UnexpectedAnswerError
+from restore.batches import BATCH_BYTES, Batch, batches, halves, joined, only, pieces
+from restore.load import MOST_REFUSED, Loader
+from search.batch import MOST_ACTIONS, MOST_BYTES, batch, upload_action
 from search.retry import RetryPolicy
 from tests.scripted import Scripted
 
@@ -60,7 +60,7 @@ def loader(scripted: Scripted, indexer: Indexer) -> Loader:
 
 async def documents(count: int, *, size: int = 0) -> AsyncIterator[tuple[str, bytes]]:
     for number in range(count):
-        yield f"k{number:05}", msgspec.json.encode({"id": f"k{number:05}", "text": "x" * size})
+        yield f"k{number:05}", upload_action(msgspec.json.encode({"id": f"k{number:05}", "text": "x" * size}))
 
 
 async def test_every_document_is_stored_once_and_counted(scripted: Scripted) -> None:
@@ -92,16 +92,49 @@ async def test_what_is_put_off_for_ever_is_named_in_the_end(scripted: Scripted) 
 
 async def test_a_malformed_document_is_found_by_halving_and_the_others_are_stored(scripted: Scripted) -> None:
     indexer = Indexer(lambda key, _times: 0 if key == "k00700" else 200)
-    with pytest.raises(RefusedError, match="k00700") as raised:
-        await loader(scripted, indexer).load(documents(1000))
-    assert "secret" not in str(raised.value)
+    loaded = await loader(scripted, indexer).load(documents(1000))
+    assert [each.key for each in loaded.refused] == ["k00700"]
+    assert "secret" not in loaded.refused[0].reason
+    assert loaded.documents == 999
     assert len(scripted.requests) < 25
 
 
-async def test_a_document_refused_for_good_fails_the_load(scripted: Scripted) -> None:
+async def test_a_document_refused_for_good_is_named_with_its_reason_and_tried_once(scripted: Scripted) -> None:
     indexer = Indexer(lambda key, _times: 400 if key == "k00002" else 200)
-    with pytest.raises(RefusedError, match="k00002"):
-        await loader(scripted, indexer).load(documents(5))
+    loaded = await loader(scripted, indexer).load(documents(5))
+    assert [(each.key, each.reason) for each in loaded.refused] == [
+        ("k00002", "the service refuses the document (HTTP 400)")
+    ]
+    assert (loaded.documents, indexer.seen["k00002"]) == (4, 1)
+
+
+async def test_a_load_with_too_many_refusals_is_given_up(scripted: Scripted) -> None:
+    indexer = Indexer(lambda _key, _times: 400)
+    loaded = await loader(scripted, indexer).load(documents(3000))
+    assert loaded.given_up
+    assert len(loaded.refused) == MOST_REFUSED
+    assert len(scripted.requests) == 1
+
+
+async def test_fewer_are_sent_at_once_under_pressure_and_more_again_later(scripted: Scripted) -> None:
+    indexer = Indexer(lambda key, times: 503 if key < "k01000" and times < 4 else 200)
+    await loader(scripted, indexer).load(documents(6000))
+    sizes = [len(msgspec.json.decode(body)["value"]) for _method, _path, _headers, body in scripted.requests]
+    assert sizes[:2] == [1000, 500]
+    assert 250 in sizes and 125 in sizes
+    assert sizes[-1] > 200
+
+
+async def test_a_batch_is_acknowledged_after_all_of_it_is_stored_and_in_order(scripted: Scripted) -> None:
+    indexer = Indexer(lambda key, times: 503 if key.endswith("7") and times < 2 else 200)
+    told: list[str] = []
+
+    async def acknowledged(key: str) -> None:
+        assert all(f"k{number:05}" in indexer.stored for number in range(int(key[1:]) + 1))
+        told.append(key)
+
+    await loader(scripted, indexer).load(documents(2500), acknowledged)
+    assert told == ["k00999", "k01999", "k02499"]
 
 
 async def test_a_batch_too_large_is_split(scripted: Scripted) -> None:
@@ -127,24 +160,25 @@ async def test_a_full_service_is_not_taken_for_a_bad_document(scripted: Scripted
 
 @given(st.lists(st.integers(0, 3_000_000), max_size=30))
 async def test_batches_keep_order_and_limits(sizes: list[int]) -> None:
-    given_documents = [(f"k{position}", b'{"id":"' + b"x" * size + b'"}') for position, size in enumerate(sizes)]
+    actions = [(f"k{position}", b'{"id":"' + b"x" * size + b'"}') for position, size in enumerate(sizes)]
 
     async def source() -> AsyncIterator[tuple[str, bytes]]:
-        for document in given_documents:
-            yield document
+        for action in actions:
+            yield action
 
-    cut = [batch async for batch in batches(source())]
-    assert [pair for batch in cut for pair in zip(batch.keys, batch.lines, strict=True)] == given_documents
-    for batch in cut:
-        body = upload_batch(batch.lines)
-        assert len(batch.keys) <= MOST_ACTIONS
-        assert len(body) <= max(BATCH_BYTES, len(upload_batch(batch.lines[:1])))
+    cut = [each async for each in batches(source())]
+    assert [pair for each in cut for pair in zip(each.keys, each.actions, strict=True)] == actions
+    for each in cut:
+        body = batch(each.actions)
+        assert len(each.keys) <= MOST_ACTIONS
+        assert len(body) <= max(BATCH_BYTES, len(batch(each.actions[:1])))
         assert len(body) <= MOST_BYTES
-        assert len(msgspec.json.decode(body)["value"]) == len(batch.keys)
+        assert len(msgspec.json.decode(body)["value"]) == len(each.keys)
 
 
 def test_parts_of_a_batch_stay_together() -> None:
-    batch = Batch(["a", "b", "c"], [b"1", b"2", b"3"])
-    first, second = halves(batch)
-    assert (first.keys + second.keys, first.lines + second.lines) == (batch.keys, batch.lines)
-    assert only(batch, {"c", "a"}) == Batch(["a", "c"], [b"1", b"3"])
+    whole = Batch(["a", "b", "c"], [b"1", b"2", b"3"])
+    first, second = halves(whole)
+    assert joined([first, second]) == whole
+    assert only(whole, {"c", "a"}) == Batch(["a", "c"], [b"1", b"3"])
+    assert [piece.keys for piece in pieces(whole, 2)] == [["a", "b"], ["c"]]

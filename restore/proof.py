@@ -1,0 +1,106 @@
+"""The proof: the target is read back and every document compared with the snapshot."""
+
+from contextlib import aclosing
+
+import msgspec
+
+from engine.step import Progress, Resources, Step
+from restore.compare import MOST_NAMED, Tally, deviations
+from restore.job import Proof, ProofOrder, ProofReport, RestoreRun, Settled, Stretch, StretchCompared
+from restore.scene import Scene, open_scene
+from restore.write import progress_part, refused_of
+from snapshots.names import report_name
+
+SETTLE_SECONDS = 120
+"""How long written documents may take to be searchable before they count as missing."""
+SETTLE_POLL_SECONDS = 2
+COMPARISONS = 3
+"""How often a stretch is compared before a difference is believed: replicas show new documents at different times."""
+
+
+async def settle(resources: Resources, run: RestoreRun) -> Settled:
+    """Wait until the target counts as many documents as it should, or long enough.
+
+    The count proves nothing either way; it only tells when comparing makes sense. What it should be is not known
+    where only some documents were brought back.
+    """
+    scene = await open_scene(resources, run)
+    expected = None
+    if scene.selection.everything and scene.order.job.mode != "fill":
+        expected = scene.manifest.counts.documents
+    counted = await scene.target.count(scene.order.into)
+    for _ in range(SETTLE_SECONDS // SETTLE_POLL_SECONDS if expected is not None else 0):
+        if counted == expected:
+            break
+        await resources.sleep(SETTLE_POLL_SECONDS)
+        counted = await scene.target.count(scene.order.into)
+    resources.report(Progress(stage="compare", expected=scene.order.documents))
+    return Settled(counted=counted)
+
+
+async def compare_restored(resources: Resources, stretch: Stretch) -> StretchCompared:
+    """Compare a stretch with the target: every document in it, and that there is no other between its keys."""
+    scene = await open_scene(resources, stretch.run)
+    refused = {each.key for each in await refused_of(scene, progress_part(stretch))}
+    compared = await _compare(scene, stretch, refused)
+    for _ in range(COMPARISONS - 1):
+        if _is_as_wanted(compared, scene.order.job.mode):
+            break
+        await resources.sleep(SETTLE_POLL_SECONDS)
+        compared = await _compare(scene, stretch, refused)
+    resources.report(Progress(stage="compare", documents=compared.identical + compared.equal))
+    return compared
+
+
+async def report_proof(resources: Resources, order: ProofOrder) -> ProofReport:
+    """Put the comparison together and leave it in the runs container, however it ended."""
+    scene = await open_scene(resources, order.run)
+    job, parts = scene.order.job, order.parts
+    proof = Proof(
+        snapshot=job.reference,
+        target=f"{job.target_service}/{scene.order.into}",
+        mode=job.mode,
+        compared=sum(part.identical + part.equal + part.different + part.missing + part.refused for part in parts),
+        identical=sum(part.identical for part in parts),
+        equal=sum(part.equal for part in parts),
+        different=sum(part.different for part in parts),
+        missing=sum(part.missing for part in parts),
+        extra=sum(part.extra for part in parts),
+        refused=sum(part.refused for part in parts),
+        differences=[difference for part in parts for difference in part.differences][:MOST_NAMED],
+        proved=all(_is_as_wanted(part, job.mode) for part in parts),
+    )
+    blob = report_name(order.run.records, "proof")
+    await scene.runs.put(blob, msgspec.json.encode(proof))
+    return ProofReport(proof=proof, blob=blob)
+
+
+async def _compare(scene: Scene, stretch: Stretch, refused: set[str]) -> StretchCompared:
+    by = await scene.comparison()
+    tally = Tally(differences=[])
+    skipped = 0
+    present = await scene.present(stretch)
+    async with aclosing(deviations(scene.chunks(stretch), scene.read, present, by, tally)) as found:
+        async for deviation in found:
+            if deviation.kind == "missing" and deviation.key in refused:
+                skipped += 1
+    return StretchCompared(
+        identical=tally.identical,
+        equal=tally.equal,
+        different=tally.different,
+        missing=tally.missing - skipped,
+        extra=tally.extra,
+        differences=[each for each in tally.differences if each.kind != "missing" or each.key not in refused],
+        refused=skipped,
+        untouched=tally.untouched,
+    )
+
+
+def _is_as_wanted(compared: StretchCompared, mode: str) -> bool:
+    """Tell whether a comparison is what the mode promises: a fill leaves what differs, and what is extra, alone."""
+    return not compared.missing and (mode == "fill" or not compared.different + compared.extra)
+
+
+SETTLE = Step("settle_target", RestoreRun, Settled, settle, lambda run: run.work)
+COMPARE = Step("compare_restored", Stretch, StretchCompared, compare_restored, lambda stretch: stretch.run.work)
+REPORT = Step("report_proof", ProofOrder, ProofReport, report_proof, lambda order: order.run.work)

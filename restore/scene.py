@@ -1,0 +1,136 @@
+"""What a step of a restore has around it: order, snapshot, target, and how documents go from one to the other."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import cached_property
+
+from engine.checkpoints import Checkpoints
+from engine.step import Progress, Resources
+from restore.compare import Comparison, Documents
+from restore.job import RestoreRun, Stretch
+from restore.selection import Selection
+from restore.shape import Shape, readable
+from restore.undertaking import MADE, ORDER, Made, Order, require
+from search.scan import KeyRange, scan_range
+from search.schema import Schema, read_schema
+from search.service import SearchService
+from snapshots.catalogue import read_manifest
+from snapshots.chunks import Chunk, document_lines, key_reader
+from snapshots.manifest import Manifest
+from snapshots.names import SnapshotReference
+from snapshots.reader import read_chunk
+from snapshots.store import RunBlobs, Store
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One restore, as a step of it sees it."""
+
+    resources: Resources
+    run: RestoreRun
+    order: Order
+    manifest: Manifest
+    store: Store
+    runs: RunBlobs
+    records: Checkpoints
+    target: SearchService
+
+    @property
+    def on(self) -> str:
+        """What errors call the target."""
+        return f"{self.target.name} index {self.order.into}"
+
+    @cached_property
+    def selection(self) -> Selection:
+        """Which documents the restore is about."""
+        return Selection(self.order.job.keys, self.order.job.filter)
+
+    @cached_property
+    def source_schema(self) -> Schema:
+        """The schema that stored documents have."""
+        return source_schema(self.manifest)
+
+    def chunks(self, stretch: Stretch) -> tuple[Chunk, ...]:
+        """Give the chunks of a stretch."""
+        return self.manifest.chunks[stretch.start : stretch.end]
+
+    def keys(self, stretch: Stretch) -> KeyRange:
+        """Give the keys that a stretch answers for: from where the one before ended, so that none falls between."""
+        chunks = self.manifest.chunks
+        return KeyRange(
+            after=chunks[stretch.start - 1].last if stretch.start else None,
+            until=chunks[stretch.end - 1].last if stretch.end < len(chunks) else None,
+        )
+
+    async def read(self, chunk: Chunk) -> bytes:
+        """Give a chunk's uncompressed bytes, proved."""
+        return await read_chunk(self.store.snapshots, self.manifest.folder, chunk)
+
+    async def stored(self, stretch: Stretch, after: str | None, *, stage: str) -> AsyncGenerator[tuple[str, bytes]]:
+        """Give the selected documents of a stretch with keys above `after`, each chunk proved before its first."""
+        key_of = key_reader(self.manifest.key_field)
+        for chunk in self.chunks(stretch):
+            if after is None or chunk.last > after:
+                for line in document_lines(await self.read(chunk)):
+                    key = key_of(line)
+                    if (after is None or key > after) and self.selection.takes(key, line):
+                        yield key, line
+            self.resources.report(Progress(stage=stage, documents=chunk.documents, bytes=chunk.bytes))
+
+    async def present(self, stretch: Stretch) -> Documents:
+        """Give the target's documents over the keys of a stretch."""
+        pages = scan_range(
+            self.target,
+            self.order.into,
+            self.manifest.key_field,
+            self.keys(stretch),
+            average_document_bytes=self.manifest.bytes / max(1, self.manifest.counts.documents),
+        )
+
+        async def documents() -> AsyncGenerator[tuple[str, bytes]]:
+            async with aclosing(pages):
+                async for page in pages:
+                    for document in page:
+                        yield document.key, document.line
+
+        return documents()
+
+    async def comparison(self) -> Comparison:
+        """Give how the target's documents are compared with the snapshot's: by the fields it returns."""
+        made = await require(self.records, MADE, Made, self.on)
+        schema = readable(read_schema(made.body, on=self.on))
+        return Comparison(
+            schema=schema,
+            shape=Shape(self.source_schema, schema),
+            selection=self.selection,
+            key_of=key_reader(self.manifest.key_field),
+        )
+
+
+async def open_scene(resources: Resources, run: RestoreRun) -> Scene:
+    """Read what a step stands on. Raises IntegrityError if the records are gone, or the manifest is damaged."""
+    runs = resources.connections.store_of(run.target.service).runs
+    records = Checkpoints(runs, run.records)
+    order = await require(records, ORDER, Order, f"run {run.records}")
+    store = resources.connections.store(order.store)
+    return Scene(
+        resources=resources,
+        run=run,
+        order=order,
+        manifest=await manifest_of(store, order.job.service, order.job.index, order.job.snapshot),
+        store=store,
+        runs=runs,
+        records=records,
+        target=resources.connections.service(run.target.service),
+    )
+
+
+async def manifest_of(store: Store, service: str, index: str, snapshot: str) -> Manifest:
+    """Read a snapshot's manifest, proved."""
+    return await read_manifest(store.snapshots, SnapshotReference(service=service, index=index, id=snapshot))
+
+
+def source_schema(manifest: Manifest) -> Schema:
+    """Give the schema that a snapshot's documents have, from the api-version that tells most."""
+    return read_schema((manifest.definition.preview or manifest.definition.stable).body, on=f"snapshot {manifest.id}")

@@ -1,0 +1,128 @@
+"""What is durable of a restore: what it set out to do, and that its target is not finished.
+
+The order is written before anything is touched and does not change. The undertaking lies under the name of the target,
+where every other restore into it looks first; it goes when the target is proved. An index that an undertaking names as
+touched is unfinished, whatever it looks like: nothing in the index itself says so, since that would change its content.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from engine.checkpoints import Checkpoints
+from engine.step import IndexName
+from errors import ConflictError, IntegrityError
+from restore.definition import TargetDefinition
+from restore.job import Check, RestoreJob
+from restore.load import Refused
+from snapshots.names import restore_name
+from snapshots.store import RunBlobs
+
+_LIMIT = 64 * 1024
+ORDER, MADE = "order", "made"
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore set out to do, decided once.
+
+    `into` is the index that documents go to, `alias` the alias that is to point there, `alias_etag` its state at the
+    beginning (None: there was none). `old_…` describe the index that is replaced. `definition` is the final one.
+    """
+
+    job: RestoreJob
+    store: str
+    into: str
+    alias: str | None
+    alias_etag: str | None
+    old_index: str | None
+    old_etag: str | None
+    old_count: int | None
+    definition: TargetDefinition
+    documents: int
+    bytes: int
+    losses: list[str]
+    stretches: list[tuple[int, int]]
+    checks: list[Check]
+    started: datetime
+
+
+class Made(msgspec.Struct, frozen=True):
+    """The index that documents go to, as the service gave it back before the first document."""
+
+    etag: str
+    body: msgspec.Raw
+    synonym_maps: list[str]
+    notes: list[str]
+
+
+class LoadProgress(msgspec.Struct, frozen=True):
+    """How far a stretch is loaded: everything up to `after` is acknowledged, and written down after that."""
+
+    after: str = ""
+    done: bool = False
+    uploaded: int = 0
+    bytes: int = 0
+    requests: int = 0
+    refused: list[Refused] = []
+
+
+class Undertaking(msgspec.Struct, frozen=True, kw_only=True):
+    """A restore into a target that has begun and not ended.
+
+    `records` is the run whose name its records have, `execution` the run that works on it, or did last. `touched` says
+    that the target may have been changed.
+    """
+
+    fingerprint: str
+    snapshot: str
+    mode: str
+    into: str
+    records: str
+    execution: str
+    started: datetime
+    touched: bool = False
+
+
+async def read_undertaking(runs: RunBlobs, target: IndexName) -> Undertaking | None:
+    """Give what is under way for a target, or None. Raises IntegrityError if that can't be read."""
+    name = restore_name(target.service, target.index)
+    blob = await runs.read(name, _LIMIT)
+    if blob is None:
+        return None
+    try:
+        return msgspec.json.decode(blob.data, type=Undertaking)
+    except msgspec.MsgspecError:
+        raise IntegrityError(
+            "this record of a restore can't be read", on=name, do="Look at the target, then delete the record"
+        ) from None
+
+
+async def write_undertaking(runs: RunBlobs, target: IndexName, undertaking: Undertaking) -> None:
+    """Write what is under way. The target's lock keeps others from doing so."""
+    await runs.put(restore_name(target.service, target.index), msgspec.json.encode(undertaking))
+
+
+async def forget_undertaking(runs: RunBlobs, target: IndexName) -> None:
+    """Remove the record: the target is finished, or was never touched."""
+    await runs.delete(restore_name(target.service, target.index))
+
+
+async def require[Kind](records: Checkpoints, part: str, kind: type[Kind], on: str) -> Kind:
+    """Give a record that must be there. Raises IntegrityError if it is gone."""
+    record = await records.read(part, kind)
+    if record is None:
+        raise IntegrityError(
+            f"its record of {part} is gone", on=on, do="Restore again with --discard-unfinished; this one can't go on"
+        )
+    return record
+
+
+def unfinished(undertaking: Undertaking, target: IndexName) -> ConflictError:
+    """Give the error for a target in which another restore has begun."""
+    begun = f"{undertaking.started:%Y-%m-%d %H:%M:%SZ}"
+    return ConflictError(
+        f"{undertaking.into} is unfinished: a restore of {undertaking.snapshot} in mode {undertaking.mode} began"
+        f" {begun} (run {undertaking.records}) and has not ended; nothing was touched",
+        on=f"{target.service} index {target.index}",
+        do="Go on with it (the same restore again, or --resume), or use --discard-unfinished to leave it as it is",
+    )
