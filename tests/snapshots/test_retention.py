@@ -1,0 +1,202 @@
+"""Golden tables of what is kept and why, and what holds for every policy."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snapshots.names import SnapshotReference, snapshot_id
+from snapshots.retention import Decision, Retention, decide
+from snapshots.summary import Summary, damaged_summary
+
+GOLDEN = Path(__file__).resolve().parent.parent / "fixtures" / "retention"
+STATES = {"c": "complete", "l": "lossy", "d": "damaged"}
+
+
+def snapshot(time: str | datetime, state: str = "complete", index: str = "hotels") -> Summary:
+    created = datetime.fromisoformat(time).replace(tzinfo=UTC) if isinstance(time, str) else time
+    made = snapshot_id(created, created.isoformat().encode()[-3:])
+    summary = damaged_summary(SnapshotReference(service="contoso-east", index=index, id=made))
+    return msgspec.structs.replace(summary, state=state)
+
+
+def every(step: timedelta, number: int, until: str = "2026-11-20T02:30") -> list[Summary]:
+    newest = datetime.fromisoformat(until).replace(tzinfo=UTC)
+    return [snapshot(newest - step * back) for back in range(number)]
+
+
+def with_states(snapshots: list[Summary], states: str) -> list[Summary]:
+    """Give the newest snapshots these states: c complete, l lossy, d damaged; and again from the start."""
+    return [
+        msgspec.structs.replace(each, state=STATES[states[place % len(states)]]) for place, each in enumerate(snapshots)
+    ]
+
+
+def table(decisions: list[Decision]) -> str:
+    lines = [
+        f"{each.snapshot.created:%Y-%m-%dT%H:%M %a} {each.snapshot.state:8} {'keep  ' if each.keep else 'remove'} "
+        f"{', '.join(each.reasons)}"
+        for each in decisions
+    ]
+    return "\n".join(lines) + "\n"
+
+
+DAYS = every(timedelta(days=1), 45)
+NEW_YEAR = every(timedelta(days=1), 40, until="2027-01-06T02:30")
+BUSY = every(timedelta(minutes=20), 80)
+
+SCENARIOS = {
+    "last": (DAYS[:6], [Retention(last=3)]),
+    "hourly": (BUSY[:20], [Retention(hourly=4)]),
+    "daily": (BUSY, [Retention(daily=2)]),
+    "weekly": (DAYS, [Retention(weekly=4)]),
+    "weekly_around_new_year": (NEW_YEAR, [Retention(weekly=3, yearly=2)]),
+    "monthly": (every(timedelta(days=9), 20), [Retention(monthly=5)]),
+    "yearly": (every(timedelta(days=100), 12), [Retention(yearly=3)]),
+    "within": (DAYS[:10], [Retention(within=timedelta(days=3))]),
+    "grandfather": (
+        every(timedelta(hours=12), 150),
+        [Retention(last=2, daily=7, weekly=4, monthly=3, within=timedelta(hours=36))],
+    ),
+    "gaps": ([*DAYS[:2], *DAYS[20:23], *DAYS[40:]], [Retention(daily=4, weekly=2)]),
+    "lossy_between": (with_states(DAYS[:12], "lclc"), [Retention(daily=3)]),
+    "lossy_within_a_day": (with_states(BUSY, "lllc"), [Retention(daily=2)]),
+    "lossy_lately": (with_states(DAYS[:12], "llllllcccccc"), [Retention(daily=3)]),
+    "lossy_always": (with_states(DAYS[:12], "l"), [Retention(daily=3)]),
+    "lossy_once": (with_states(DAYS[:12], "cccccccccccl"), [Retention(daily=3)]),
+    "lossy_within": (with_states(DAYS[:8], "lc"), [Retention(within=timedelta(days=2))]),
+    "damaged": (with_states(DAYS[:8], "dcdc"), [Retention(last=1)]),
+    "two_policies": (DAYS[:20], [Retention(daily=2), Retention(weekly=2)]),
+    "a_policy_without_rules": (DAYS[:3], [Retention(last=1), Retention()]),
+    "no_policy": (DAYS[:3], []),
+}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_is_as_in_the_golden_table(scenario: str) -> None:
+    snapshots, policies = SCENARIOS[scenario]
+    assert table(decide(snapshots, policies)) == (GOLDEN / f"{scenario}.txt").read_text()
+
+
+def test_every_golden_table_has_its_scenario() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(SCENARIOS)
+
+
+def test_pins_hold() -> None:
+    oldest = DAYS[9]
+    decisions = decide(DAYS[:10], [Retention(last=1)], pinned={oldest.id})
+    assert [(each.snapshot.id, each.reasons) for each in decisions if each.keep] == [
+        (DAYS[0].id, ("last 1", "the last complete one")),
+        (oldest.id, ("pinned",)),
+    ]
+
+
+def test_periods_end_at_natural_boundaries_in_utc() -> None:
+    before, after = snapshot("2026-11-19T23:59:59"), snapshot("2026-11-20T00:00:00")
+    assert [each.keep for each in decide([before, after], [Retention(daily=2)])] == [True, True]
+    sunday, monday = snapshot("2026-11-15T23:59:59"), snapshot("2026-11-16T00:00:00")
+    assert [each.keep for each in decide([sunday, monday], [Retention(weekly=2)])] == [True, True]
+    assert [each.keep for each in decide([monday, after], [Retention(weekly=2)])] == [True, False]
+
+
+def test_indexes_are_decided_each_for_itself() -> None:
+    mixed = [*DAYS[:3], *(msgspec.structs.replace(each, index="motels") for each in DAYS[1:4])]
+    kept = [each.snapshot for each in decide(mixed, [Retention(last=1)]) if each.keep]
+    assert [(each.index, each.id) for each in kept] == [("hotels", DAYS[0].id), ("motels", DAYS[1].id)]
+
+
+def test_nothing_is_decided_about_nothing() -> None:
+    assert decide([], [Retention(last=1, within=timedelta(days=1))]) == []
+
+
+def test_settings_are_read_with_durations_and_without_negatives() -> None:
+    read = msgspec.json.decode(b'{"daily":7,"within":"P30D"}', type=Retention)
+    assert read == Retention(daily=7, within=timedelta(days=30))
+    for wrong in (b'{"daily":-1}', b'{"dayly":7}', b'{"within":30.5e30}', b'{"within":"a month"}'):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(wrong, type=Retention)
+
+
+numbers = st.integers(min_value=0, max_value=4)
+retentions = st.builds(
+    Retention,
+    last=numbers,
+    hourly=numbers,
+    daily=numbers,
+    weekly=numbers,
+    monthly=numbers,
+    yearly=numbers,
+    within=st.none() | st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=60)),
+)
+timelines = st.lists(
+    st.tuples(
+        st.integers(min_value=0, max_value=24 * 500), st.sampled_from(["complete", "complete", "lossy", "damaged"])
+    ),
+    max_size=40,
+    unique_by=lambda pair: pair[0],
+).map(
+    lambda pairs: [
+        snapshot(datetime(2026, 11, 20, 2, 30, tzinfo=UTC) - timedelta(hours=hours), state) for hours, state in pairs
+    ]
+)
+
+
+def kept(snapshots: list[Summary], *policies: Retention) -> set[str]:
+    return {each.snapshot.id for each in decide(snapshots, policies) if each.keep}
+
+
+class TestForEveryPolicy:
+    @given(timelines, retentions)
+    def test_every_snapshot_gets_one_decision_with_a_reason(self, line: list[Summary], policy: Retention) -> None:
+        decisions = decide(line, [policy])
+        assert sorted(each.snapshot.id for each in decisions) == sorted(each.id for each in line)
+        assert all(each.reasons for each in decisions)
+
+    @given(timelines, retentions)
+    def test_the_last_complete_one_stays(self, line: list[Summary], policy: Retention) -> None:
+        complete = [each for each in line if each.state == "complete"]
+        if complete:
+            assert max(complete, key=lambda each: each.created).id in kept(line, policy)
+
+    @given(timelines, retentions)
+    def test_the_newest_readable_one_stays(self, line: list[Summary], policy: Retention) -> None:
+        readable = [each for each in line if each.state != "damaged"]
+        if readable:
+            assert max(readable, key=lambda each: each.created).id in kept(line, policy)
+
+    @given(timelines, retentions)
+    def test_lossy_ones_change_nothing_for_complete_ones(self, line: list[Summary], policy: Retention) -> None:
+        complete = [each for each in line if each.state == "complete"]
+        assert kept(line, policy) & {each.id for each in complete} == kept(complete, policy)
+
+    @given(timelines, retentions, retentions)
+    def test_another_policy_removes_no_more(self, line: list[Summary], one: Retention, other: Retention) -> None:
+        assert kept(line, one, other) == kept(line, one) | kept(line, other)
+
+    @given(timelines, retentions)
+    def test_pruning_again_removes_nothing(self, line: list[Summary], policy: Retention) -> None:
+        once = kept(line, policy)
+        assert kept([each for each in line if each.id in once], policy) == once
+
+    @given(timelines, retentions, st.data())
+    def test_a_pin_keeps_and_removes_nothing_else(
+        self, line: list[Summary], policy: Retention, data: st.DataObject
+    ) -> None:
+        pinned = set(data.draw(st.lists(st.sampled_from([each.id for each in line] or [""]), max_size=3)))
+        with_pins = {each.snapshot.id for each in decide(line, [policy], pinned) if each.keep}
+        assert with_pins == kept(line, policy) | (pinned & {each.id for each in line})
+
+    @given(timelines)
+    def test_no_rules_remove_nothing(self, line: list[Summary]) -> None:
+        assert kept(line, Retention()) == kept(line) == {each.id for each in line}
+
+    @given(timelines, retentions, st.randoms(use_true_random=False))
+    def test_the_order_they_come_in_does_not_matter(
+        self, line: list[Summary], policy: Retention, order: object
+    ) -> None:
+        shuffled = list(line)
+        order.shuffle(shuffled)  # type: ignore[attr-defined]  # a random.Random
+        assert decide(shuffled, [policy]) == decide(line, [policy])
