@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from snapshots.catalogue import list_snapshots, read_manifest, resolve
-from snapshots.chunks import document_lines
+from snapshots.chunks import Chunk, document_lines
+from snapshots.manifest import Added, Counts, Loss, Manifest
 from snapshots.memory_store import MemoryStore
 from snapshots.names import SNAPSHOT_CONTAINER, SnapshotReference
 from snapshots.reader import read_chunk
@@ -87,6 +89,13 @@ def test_the_page_reader_reads_them(reader: Path, reference: str) -> None:
     ended = run_reader(reader, CONTAINER, SnapshotReference.parse(reference))
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert ended.stdout.decode().splitlines() == DOCUMENTS[reference]
+
+
+@pytest.mark.parametrize("struct", [Manifest, Chunk, Added, Loss, Counts])
+def test_the_page_names_every_member(struct: type[msgspec.Struct]) -> None:
+    page = (TESTS.parent / "docs" / "format.md").read_text()
+    missing = [name for name in struct.__struct_fields__ if f"`{name}`" not in page and f'"{name}"' not in page]
+    assert missing == []
 
 
 @pytest.mark.parametrize("pattern", ["manifests/20261120*.json", "chunks/*.jsonl.gz"])
