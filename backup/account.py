@@ -25,3 +25,21 @@ def explains(documents: int, before: int, after: int) -> bool:
     room.
     """
     return min(before, after) <= documents <= max(before, after)
+
+
+class Agreement:
+    """Whether the service's own count and what queries find are the same index.
+
+    The one lags behind the other on an index that changes, and both move. So they agree once the stretch of numbers
+    that the one has shown meets that of the other; on a quiet index each shows one number.
+    """
+
+    def __init__(self) -> None:
+        self._counted: list[int] = []
+        self._found: list[int] = []
+
+    def note(self, *, counted: int, found: int) -> bool:
+        """Note both numbers of one moment, and tell whether they have come to agree."""
+        self._counted.append(counted)
+        self._found.append(found)
+        return min(self._counted) <= max(self._found) and min(self._found) <= max(self._counted)

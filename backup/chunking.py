@@ -2,15 +2,73 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from typing import Self
 
+import msgspec
+
+from backup.job import BackupJob
+from backup.records import Plan, ScannedRange
+from engine.checkpoints import Checkpoints
 from engine.groups import first_error
 from search.page import Document
-from snapshots.chunks import ChunkCutter, SealedChunk
-from snapshots.writer import StoredChunk
+from snapshots.catalogue import read_manifest
+from snapshots.chunks import ChunkCutter, SealedChunk, add_digests
+from snapshots.manifest import Added, known_chunks
+from snapshots.names import ChunkFolder
+from snapshots.store import Store
+from snapshots.writer import StoredChunk, store_chunk
 
 UPLOADS_AT_ONCE = 4
 """Chunks on their way to the store at once: with the page being cut, this bounds the memory of a range."""
+
+
+class _Begun(msgspec.Struct, frozen=True):
+    """That a part of a run has begun to store chunks."""
+
+
+class ChunkStore:
+    """Stores the chunks of one part of a run: those of the previous snapshot are known, and not sent.
+
+    Nor are those that an earlier attempt at the part has stored before it was killed.
+    """
+
+    def __init__(self, store: Store, folder: ChunkFolder, known: Mapping[str, int], *, may_be_there: bool) -> None:
+        self._blobs = store.snapshots
+        self._folder = folder
+        self._known = known
+        self._may_be_there = may_be_there
+
+    @classmethod
+    async def open(cls, store: Store, job: BackupJob, plan: Plan, part: str) -> Self:
+        """Open it for a part of a run, and note durably that the part has begun."""
+        checkpoints = Checkpoints(store.runs, job.run)
+        begun = await checkpoints.read(f"{part}-begun", _Begun)
+        if begun is None:
+            await checkpoints.write(f"{part}-begun", _Begun())
+        previous = await read_manifest(store.snapshots, plan.previous) if plan.previous is not None else None
+        folder = ChunkFolder(service=job.service, index=job.index, generation=plan.generation)
+        return cls(store, folder, known_chunks(previous), may_be_there=begun is not None)
+
+    async def store(self, sealed: SealedChunk) -> StoredChunk:
+        """Store a chunk."""
+        return await store_chunk(self._blobs, self._folder, sealed, self._known, may_be_there=self._may_be_there)
+
+
+def scanned_range(stored: Sequence[StoredChunk], *, again: int = 0, requests: int = 0) -> ScannedRange:
+    """Give the record of chunks that are stored."""
+    added = [entry.chunk for entry in stored if entry.added]
+    return ScannedRange(
+        chunks=[entry.chunk for entry in stored],
+        digest=add_digests(entry.digest for entry in stored),
+        added=Added(
+            chunks=len(added),
+            bytes=sum(chunk.bytes for chunk in added),
+            stored=sum(chunk.stored for chunk in added),
+        ),
+        again=again,
+        requests=requests,
+    )
 
 
 async def store_chunks(

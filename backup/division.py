@@ -15,7 +15,7 @@ from backup.strategies.by_facets import ByFacets, facetable_fields
 from backup.strategies.by_field import ByField, ordered_fields
 from backup.strategies.by_key_prefix import ByKeyRange, ByKeySearch
 from backup.strategies.by_orderings import ByOrderings, sortable_paths
-from backup.strategies.strategy import REACH, Strategy
+from backup.strategies.strategy import COMFORTABLE, REACH, Strategy
 from search.schema import Schema
 
 _MOST_ORDERS = 4
@@ -36,7 +36,7 @@ class Division(msgspec.Struct, frozen=True):
     out_of_reach: tuple[Part, ...]
 
 
-def strategies_for(schema: Schema) -> list[Strategy]:
+def strategies_for(schema: Schema, *, comfortable: int = COMFORTABLE) -> list[Strategy]:
     """Give the ways of cutting that an index's definition allows, the best first.
 
     First the key's own ranges, since keys never change. Then fields by rank (three small questions a part), fields by
@@ -46,14 +46,20 @@ def strategies_for(schema: Schema) -> list[Strategy]:
     sortable = sortable_paths(schema)
     found: list[Strategy] = []
     if key.filterable is not False:
-        found.append(ByKeyRange(key))
+        found.append(ByKeyRange(key, comfortable=comfortable))
     ranked = ordered_fields(schema)
-    found += [ByField(path, field) for path, field in ranked]
+    found += [ByField(path, field, comfortable=comfortable) for path, field in ranked]
     paths = {path for path, _field in ranked}
-    found += [ByBisection(path, field) for path, field in bisectable_fields(schema) if path not in paths]
-    found += [ByFacets(path, field) for path, field in facetable_fields(schema) if path not in paths]
+    found += [
+        ByBisection(path, field, comfortable=comfortable)
+        for path, field in bisectable_fields(schema)
+        if path not in paths
+    ]
+    found += [
+        ByFacets(path, field, comfortable=comfortable) for path, field in facetable_fields(schema) if path not in paths
+    ]
     if key.searchable is not False:
-        found.append(ByKeySearch(key))
+        found.append(ByKeySearch(key, comfortable=comfortable))
     if sortable:
         found.append(ByOrderings(sortable))
     return found

@@ -4,18 +4,24 @@ These records cross the engine, so they are small: names, keys and counts, never
 runs container (see `checkpoints`).
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Literal
 
 import msgspec
 
 from engine.step import IndexName, Work
+from snapshots.manifest import Reading
+
+type HiddenFields = Literal["report", "fail", "reveal"]
 
 
 class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     """One index to back up.
 
     `run` names the execution; everything durable of it carries that name. `parallel` is how many ranges are read at
-    once, `owner` says in words who started it.
+    once, `owner` says in words who started it. A generation of chunks older than `full_every` is not continued: all
+    chunks are written anew. `hidden_fields` is what to do about fields that the service has and does not return:
+    `report` them as losses, `fail`, or `reveal` them while the index is read.
     """
 
     service: str
@@ -23,6 +29,8 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     parallel: int = 4
     owner: str = "the command line"
+    full_every: timedelta | None = None
+    hidden_fields: HiddenFields = "report"
 
     @property
     def work(self) -> Work:
@@ -31,10 +39,15 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlanSummary(msgspec.Struct, frozen=True):
-    """What planning found: how many ranges there are to read, and the documents expected."""
+    """What planning found: how many key ranges, or else parts, there are to read, and the documents expected.
+
+    `notes` tell what an operator should know, such as why an earlier attempt was not continued.
+    """
 
     ranges: int
     documents: int
+    parts: int = 0
+    notes: list[str] = []
 
 
 class ScanOrder(msgspec.Struct, frozen=True):
@@ -42,6 +55,20 @@ class ScanOrder(msgspec.Struct, frozen=True):
 
     job: BackupJob
     position: int
+
+
+class CollectOrder(msgspec.Struct, frozen=True):
+    """One part of the plan to be read, by its position; a later `round` reads again what was read before."""
+
+    job: BackupJob
+    position: int
+    round: int = 0
+
+
+class Recounted(msgspec.Struct, frozen=True):
+    """The parts, by position, that no longer hold what was read of them."""
+
+    changed: list[int]
 
 
 class ScanSummary(msgspec.Struct, frozen=True):
@@ -70,3 +97,5 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     added_bytes: int
     started: datetime
     finished: datetime
+    reading: Reading | None = None
+    notes: list[str] = []

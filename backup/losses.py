@@ -1,8 +1,11 @@
 """What of an index its service does not give out."""
 
-from errors import UnreadableIndexError
+from backup.access import is_protected
 from search.schema import Schema
 from snapshots.manifest import Loss
+
+DOCUMENTS = "(documents)"
+"""Stands in a field's place where whole documents are missing."""
 
 
 def losses(schema: Schema) -> list[Loss]:
@@ -22,33 +25,23 @@ def losses(schema: Schema) -> list[Loss]:
     ]
 
 
-def require_key_order(schema: Schema, *, on: str) -> None:
-    """Raise UnreadableIndexError unless documents can be read in the order of their keys.
-
-    A normalizer changes how keys sort and compare, so that a key with one gives no order to rely on.
-    """
-    key = schema.key
-    missing = [name for name, value in (("filterable", key.filterable), ("sortable", key.sortable)) if value is False]
-    if missing:
-        raise UnreadableIndexError(
-            f"its key field {key.name} is not {' and not '.join(missing)}, so its documents can't be read in key order",
-            on=on,
-            do="Rebuild the index with a filterable and sortable key; other ways of reading are not supported yet",
-        )
-    if key.normalizer:
-        raise UnreadableIndexError(
-            f"its key field {key.name} has a normalizer, which changes the order of keys",
-            on=on,
-            do="Rebuild the index with a key that has no normalizer",
-        )
+def hidden_fields(schema: Schema, *, revealed_in: Schema | None = None) -> list[str]:
+    """Give the paths of the fields that could be returned and are not; those that another schema returns, if given."""
+    hidden = [path for path, field in schema.walk() if not field.is_readable and field.stored is not False]
+    if revealed_in is None:
+        return hidden
+    readable = {path for path, field in revealed_in.walk() if field.is_readable}
+    return [path for path in hidden if path in readable]
 
 
-def require_open_documents(schema: Schema, *, on: str) -> None:
-    """Raise UnreadableIndexError if the service would leave protected documents out in silence."""
-    protected = (schema.permission_filter_option or "").lower() == "enabled" or schema.purview_enabled
-    if protected:
-        raise UnreadableIndexError(
-            "documents in it are protected one by one, and protected ones are left out of answers without a word",
-            on=on,
-            do="Back it up with a version of indexvault that reads with elevated rights",
+def out_of_sight(schema: Schema, *, elevated: bool, counted: int, found: int) -> list[Loss]:
+    """Give the loss of documents that access lists keep from this caller, if it can be one."""
+    if elevated or not is_protected(schema):
+        return []
+    return [
+        Loss(
+            field=DOCUMENTS,
+            reason="documents are protected one by one and this caller was refused to read them all: queries find"
+            f" {found:,} of the {counted:,} that the service counts",
         )
+    ]

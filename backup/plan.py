@@ -14,9 +14,13 @@ SMALLEST_RANGE = 5_000
 """Documents below which a further range costs more requests than it saves time."""
 
 
+RANGES_A_READER = 8
+"""Ranges for each that is read at once: a run that is killed goes on from those that it had finished."""
+
+
 def range_count(documents: int, parallel: int) -> int:
     """Give how many ranges an index of that many documents is worth reading in."""
-    return max(1, min(parallel, documents // SMALLEST_RANGE))
+    return max(1, min(parallel * RANGES_A_READER, documents // SMALLEST_RANGE))
 
 
 def ranges_between(edges: Sequence[str]) -> list[KeyRange]:

@@ -6,22 +6,31 @@ sought among keys alone.
 
 from backup.plan import range_count, ranges_between
 from search.page import Page, PageReader
+from search.page_size import PageSize
 from search.query import MOST_PER_PAGE, MOST_SKIPPED, DocumentQuery, key_range
-from search.scan import KeyRange
+from search.scan import KeyRange, read_page
 from search.service import SearchService
 from snapshots.chunks import ends_chunk
 
-_SAMPLE = 100
+_CAUTIOUS_BYTES = 40 * 1024
+"""A document's size, for want of anything known of it: so that about a hundred are asked for."""
 MOST_KEY_PAGES = 32
 """Pages of keys searched for one that ends a chunk: at 2**14 documents a chunk, two chunks' worth."""
 
 
 async def ranges_by_rank(
-    service: SearchService, index: str, key_field: str, *, documents: int, parallel: int, bits: int
+    service: SearchService,
+    index: str,
+    key_field: str,
+    *,
+    documents: int,
+    parallel: int,
+    bits: int,
+    elevated: bool = False,
 ) -> list[KeyRange]:
     """Give ranges of about equal size that cover every key."""
     parts = range_count(documents, parallel)
-    seeker = _Seeker(service, index, key_field)
+    seeker = _Seeker(service, index, key_field, elevated=elevated)
     edges: list[str] = []
     for _ in range(parts - 1):
         start = await seeker.key_at(edges[-1] if edges else None, documents // parts)
@@ -32,17 +41,19 @@ async def ranges_by_rank(
     return ranges_between(edges)
 
 
-async def average_size(service: SearchService, index: str, key_field: str) -> float:
-    """Give the average bytes of a document, from the first hundred by key."""
-    query = DocumentQuery(orderby=f"{key_field} asc", top=_SAMPLE)
-    page = await service.documents(index, query, PageReader(key_field))
+async def average_size(service: SearchService, index: str, key_field: str, *, elevated: bool = False) -> float:
+    """Give the average bytes of a document, from the first hundred that come."""
+    page = await read_page(
+        service, index, DocumentQuery(), PageReader(key_field), PageSize(_CAUTIOUS_BYTES), elevated=elevated
+    )
     return sum(len(document.line) for document in page.documents) / max(1, len(page.documents))
 
 
 class _Seeker:
     """Asks one index for keys only."""
 
-    def __init__(self, service: SearchService, index: str, key_field: str) -> None:
+    def __init__(self, service: SearchService, index: str, key_field: str, *, elevated: bool) -> None:
+        self._elevated = elevated
         self._service = service
         self._index = index
         self._key_field = key_field
@@ -82,4 +93,4 @@ class _Seeker:
             top=top,
             skip=skip,
         )
-        return await self._service.documents(self._index, query, self._reader)
+        return await self._service.documents(self._index, query, self._reader, elevated=self._elevated)

@@ -1,15 +1,20 @@
-"""The order of a backup's steps: the lock, the plan, every range, the commit, and the lock again."""
+"""The order of a backup's steps: the lock, the plan, every range or part, the commit, and the lock again."""
 
+import msgspec
 from durabletask.task import OrchestrationContext
 
-from backup.job import BackupJob, BackupReport, ScanOrder
-from backup.steps import COMMIT, PLAN, SCAN
+from backup.job import BackupJob, BackupReport, CollectOrder, PlanSummary, ScanOrder
+from backup.steps import COLLECT, COMMIT, MERGE, PLAN, PREPARE, RECOUNT, RESTORE_FIELDS, SCAN
+from backup.steps import STEPS as BACKUP_STEPS
 from engine.calls import call, call_all
 from engine.locking import STEPS as LOCK_STEPS
 from engine.locking import Claim, locked
 from engine.step import Turns, Workflow
+from errors import AccountingError, IndexvaultError
 
-STEPS = (*LOCK_STEPS, PLAN, SCAN, COMMIT)
+STEPS = (*LOCK_STEPS, *BACKUP_STEPS)
+ROUNDS = 3
+"""How often parts that have changed since they were read are read again at most."""
 
 
 def back_up_index(ctx: OrchestrationContext, job: BackupJob) -> Turns[BackupReport]:
@@ -18,10 +23,46 @@ def back_up_index(ctx: OrchestrationContext, job: BackupJob) -> Turns[BackupRepo
 
 
 def _back_up(ctx: OrchestrationContext, job: BackupJob) -> Turns[BackupReport]:
-    plan = yield from call(ctx, PLAN, job)
-    orders = [ScanOrder(job=job, position=position) for position in range(plan.ranges)]
-    yield from call_all(ctx, SCAN, orders, at_once=job.parallel)
-    return (yield from call(ctx, COMMIT, job))
+    plan = yield from _read(ctx, job)
+    report = yield from call(ctx, COMMIT, job)
+    return msgspec.structs.replace(report, notes=plan.notes)
+
+
+def _read(ctx: OrchestrationContext, job: BackupJob) -> Turns[PlanSummary]:
+    """Plan and read. Fields that are revealed for it are hidden again, however it ends."""
+    try:
+        yield from call(ctx, PREPARE, job)
+        plan = yield from call(ctx, PLAN, job)
+        if plan.parts:
+            yield from _collect(ctx, job, plan)
+        else:
+            orders = [ScanOrder(job=job, position=position) for position in range(plan.ranges)]
+            yield from call_all(ctx, SCAN, orders, at_once=job.parallel)
+    except IndexvaultError:
+        if job.hidden_fields == "reveal":
+            yield from call(ctx, RESTORE_FIELDS, job)
+        raise
+    if job.hidden_fields == "reveal":
+        yield from call(ctx, RESTORE_FIELDS, job)
+    return plan
+
+
+def _collect(ctx: OrchestrationContext, job: BackupJob, plan: PlanSummary) -> Turns[None]:
+    """Read every part, then those again that have changed meanwhile, and merge all of them."""
+    positions = list(range(plan.parts))
+    for number in range(ROUNDS + 1):
+        orders = [CollectOrder(job=job, position=position, round=number) for position in positions]
+        yield from call_all(ctx, COLLECT, orders, at_once=job.parallel)
+        positions = (yield from call(ctx, RECOUNT, job)).changed
+        if not positions:
+            break
+    else:
+        raise AccountingError(
+            f"{len(positions)} of {plan.parts} parts change faster than they can be read, in {ROUNDS} rounds",
+            on=f"{job.service} index {job.index}",
+            do="Run the backup again while the index is written to less",
+        )
+    yield from call(ctx, MERGE, job)
 
 
 BACK_UP_INDEX = Workflow("back_up_index", BackupJob, BackupReport, back_up_index)

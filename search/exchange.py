@@ -21,6 +21,7 @@ from azure.core.rest import HttpRequest
 from azure.search.documents.indexes.aio import SearchIndexClient
 
 from errors import IndexvaultError, OverloadedError, TooSlowError, UnauthorizedError, UnreachableError
+from search.counting import note_request
 from search.pressure import Pressure
 from search.refusals import refusal
 from search.retry import RetryPolicy
@@ -74,8 +75,6 @@ class Exchange:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
-        self.requests = 0
-        """Requests sent so far, attempts that failed among them."""
         self._client = client
         self._by_key = by_key
         self._retry = retry
@@ -137,7 +136,7 @@ class Exchange:
     async def _held_back(self, request: HttpRequest, on: str, *, holds_documents: bool) -> Answer | _Failure:
         """Make an attempt once the pressure on the service allows it, and tell the pressure how it went."""
         async with self._pressure.request() as started:
-            self.requests += 1
+            note_request()
             outcome = await self._attempt(request, on, holds_documents=holds_documents)
         if isinstance(outcome, Answer):
             self._pressure.answered(started)

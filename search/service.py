@@ -97,11 +97,6 @@ class SearchService:
             sleep=sleep,
         )
 
-    @property
-    def requests(self) -> int:
-        """Requests sent to the service so far, attempts that failed among them."""
-        return self._exchange.requests
-
     async def __aenter__(self) -> Self:
         """Use the service within a block."""
         return self

@@ -86,6 +86,22 @@ class Added(msgspec.Struct, frozen=True):
     stored: Size = 0
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """How the documents were read.
+
+    `method` and `reason` are words for people: the plan, and why it was chosen. `parts` is how many ranges or parts
+    were read, `again` how many stretches of them once more because their counts had changed, `requests` how many
+    requests the planning and reading took. `revealed` are hidden fields that were made retrievable meanwhile.
+    """
+
+    method: str
+    reason: str
+    parts: Size
+    requests: Size
+    again: Size = 0
+    revealed: tuple[str, ...] = ()
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot of one index.
 
@@ -111,6 +127,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     synonym_maps: tuple[SynonymMap, ...] = ()
     counts: Counts
     etag: Etags
+    reading: Reading | None = None
     boundary_bits: Size
     generation: str = ""
     bytes: Size

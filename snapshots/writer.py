@@ -25,22 +25,30 @@ class StoredChunk(msgspec.Struct, frozen=True):
 
 
 async def store_chunk(
-    blobs: SnapshotBlobs, folder: ChunkFolder, sealed: SealedChunk, known: Mapping[str, int]
+    blobs: SnapshotBlobs,
+    folder: ChunkFolder,
+    sealed: SealedChunk,
+    known: Mapping[str, int],
+    *,
+    may_be_there: bool = False,
 ) -> StoredChunk:
     """See to it that a chunk is stored.
 
     `known` gives the stored sizes of the previous snapshot's chunks (`known_chunks` of its manifest): these are not
     sent. A blob that turns out to be there is trusted only when its MD5 is that of the bytes to store, or else when it
-    has been read back: otherwise IntegrityError.
+    has been read back: otherwise IntegrityError. With `may_be_there`, as after a run that was killed, it is asked for
+    before its bytes are sent.
     """
     chunk = sealed.chunk
     if chunk.sha256 in known:
         return StoredChunk(chunk=_with_size(chunk, known[chunk.sha256]), digest=sealed.digest, added=False)
     name = folder.blob(chunk.sha256)
     stored = await asyncio.to_thread(compress, sealed.data)
-    if await blobs.create(name, stored, content_type="application/gzip"):
-        return StoredChunk(chunk=_with_size(chunk, len(stored)), digest=sealed.digest, added=True)
-    there = await blobs.properties(name)
+    there = await blobs.properties(name) if may_be_there else None
+    if there is None:
+        if await blobs.create(name, stored, content_type="application/gzip"):
+            return StoredChunk(chunk=_with_size(chunk, len(stored)), digest=sealed.digest, added=True)
+        there = await blobs.properties(name)
     md5 = hashlib.md5(stored, usedforsecurity=False).digest()
     if there is None or (there.size, there.content_md5) != (len(stored), md5):
         await read_chunk(blobs, folder, chunk)

@@ -54,14 +54,14 @@ def meets(document: dict[str, Any], condition: Condition) -> bool:  # noqa: PLR0
         case Number():
             return value is not None and value != "NaN"
         case NotANumber():
-            return value == "NaN"
+            return bool(value == "NaN")
         case Equals(value=literal):
-            return value is not None and _as(literal, value) == value_of(literal)
+            return value is not None and bool(_as(literal, value) == value_of(literal))
         case Between(low=low, high=high, after=after):
             if value is None or (value == "NaN" and not any("'" in (bound or "") for bound in (low, high))):
                 return value is not None and low is None and high is None
             return (low is None or _above(value, low, after=after)) and (
-                high is None or _as(high, value) < value_of(high)
+                high is None or bool(_as(high, value) < value_of(high))
             )
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from errors import AccountingError, NotFoundError, RemoteError, UnauthorizedError, UnreadableIndexError
+from errors import AccountingError, NotFoundError, RemoteError, UnauthorizedError
 from snapshots.catalogue import list_snapshots, read_manifest
 from snapshots.chunks import document_lines
 from snapshots.manifest import Manifest
@@ -82,14 +82,6 @@ async def test_a_run_started_twice_makes_one_snapshot(world: World) -> None:
     names = [blob.name async for blob in world.store.runs.list("runs/")]
     assert names == []
     assert len(await list_snapshots(world.store.snapshots)) == 1
-
-
-@pytest.mark.parametrize("attribute", ["filterable", "sortable"])
-async def test_a_key_without_order_is_refused_and_says_so(world: World, attribute: str) -> None:
-    await world.fill(hotels.with_field("id", **{attribute: False}), hotels.hotels(3))
-    with pytest.raises(UnreadableIndexError, match=f"id is not {attribute}"):
-        await world.back_up("hotels")
-    assert await list_snapshots(world.store.snapshots) == []
 
 
 async def test_hidden_and_unstored_fields_make_it_lossy_by_name(world: World) -> None:

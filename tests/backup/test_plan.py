@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup.account import explains, require_unique
+from backup.account import Agreement, explains, require_unique
 from backup.plan import SMALLEST_RANGE, edges_of_chunks, range_count, ranges_between
 from errors import AccountingError
 from search.scan import KeyRange
@@ -31,7 +31,7 @@ def test_one_range_without_edges_has_no_bounds() -> None:
 
 @pytest.mark.parametrize(
     ("documents", "parallel", "expected"),
-    [(0, 4, 1), (SMALLEST_RANGE - 1, 4, 1), (2 * SMALLEST_RANGE, 4, 2), (10**6, 4, 4), (10**6, 1, 1)],
+    [(0, 4, 1), (SMALLEST_RANGE - 1, 4, 1), (2 * SMALLEST_RANGE, 4, 2), (10**6, 4, 32), (10**6, 1, 8)],
 )
 def test_small_indexes_are_read_in_fewer_ranges(documents: int, parallel: int, expected: int) -> None:
     assert range_count(documents, parallel) == expected
@@ -73,3 +73,13 @@ def test_overlapping_chunks_are_not_accounted_for() -> None:
 )
 def test_a_count_explains_what_was_read(documents: int, before: int, after: int, *, expected: bool) -> None:
     assert explains(documents, before, after) is expected
+
+
+def test_a_count_that_differs_for_good_never_agrees_and_one_that_lags_does() -> None:
+    quiet = Agreement()
+    assert not any(quiet.note(counted=50, found=49) for _ in range(20))
+    growing = Agreement()
+    assert not growing.note(counted=100, found=120)
+    assert not growing.note(counted=110, found=130)
+    assert growing.note(counted=120, found=140)
+    assert Agreement().note(counted=7, found=7)
