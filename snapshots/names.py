@@ -190,6 +190,11 @@ def parse_segment(segment: str) -> str | None:
     return name if _escape(name) == segment else None
 
 
+def segment_of(name: str) -> str:
+    """Give the folder or file that a name becomes; `parse_segment` gives the name back."""
+    return _escape(name)
+
+
 def lock_name(service: str, index: str) -> str:
     """Give the name of the blob whose lease makes one run the only writer of an index."""
     return f"locks/{service_prefix(service)}{_index_segment(index)}.json"
