@@ -32,9 +32,11 @@ from restore.undertaking import (
     write_undertaking,
 )
 from settings.read import service_settings
+from snapshots.chunks import document_lines, key_reader
 from snapshots.manifest import Manifest
 from snapshots.names import lock_name
-from snapshots.store import RunBlobs
+from snapshots.reader import read_chunk
+from snapshots.store import RunBlobs, Store
 
 _POLL_SECONDS = 3
 _SUCCESSIONS = uuid.UUID("4f1d5a0e-5a2b-4b62-8f8b-0f7a3f5f0d11")
@@ -203,6 +205,7 @@ async def _decide(resources: Resources, job: RestoreJob) -> tuple[Facts, Order]:
             on="keys or filter",
             do="Use --mode fill or sync to bring single documents back, or create to look at them",
         )
+    await _require_keys(store, manifest, selection, job.reference)
     facts, definition = await survey(resources, job, manifest, store_name)
     target = resources.connections.service(job.target_service)
     started = resources.clock()
@@ -231,6 +234,18 @@ async def _decide(resources: Resources, job: RestoreJob) -> tuple[Facts, Order]:
         started=started,
     )
     return facts, order
+
+
+async def _require_keys(store: Store, manifest: Manifest, selection: Selection, on: str) -> None:
+    """Raise NotFoundError unless the snapshot has every key that is listed."""
+    if not selection.keys:
+        return
+    key_of = key_reader(manifest.key_field)
+    found: set[str] = set()
+    for position in selection.chunks(manifest.chunks):
+        data = await read_chunk(store.snapshots, manifest.folder, manifest.chunks[position])
+        found.update(key_of(line) for line in document_lines(data))
+    selection.require_all(found, on=on)
 
 
 def _stretches(manifest: Manifest, selection: Selection) -> list[tuple[int, int]]:

@@ -1,0 +1,212 @@
+"""What is left by a restore that stops, and what the next one makes of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from emulator.service import EmulatedService
+from engine.locks import Lock
+from engine.step import IndexName
+from errors import ConflictError, NotFoundError, OverloadedError, QuotaError
+from restore.undertaking import Undertaking
+from restore.workflow import RESTORE_INDEX
+from search.batch import batch, delete_action, upload_action
+from snapshots.memory_store import MemoryStore
+from snapshots.names import restore_name
+from tests import hotels
+from tests.world import EAST, KEYS, WEST, World, open_world
+
+LATE = {"fault": "item", "status": 503, "key": "h00[2-9]", "operation": "index_documents"}
+"""Documents from the third thousand on are put off for ever."""
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 20, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def world(clock: Clock) -> AsyncIterator[World]:
+    async with open_world(MemoryStore("local", clock), clock=clock) as opened:
+        yield opened
+
+
+async def undertaking(world: World, index: str = "restored") -> Undertaking | None:
+    blob = await world.store.runs.read(restore_name(WEST, index), 2**20)
+    return None if blob is None else msgspec.json.decode(blob.data, type=Undertaking)
+
+
+async def records(world: World) -> list[str]:
+    return [blob.name async for blob in world.store.runs.list("runs/") if "restore" in blob.name]
+
+
+async def half_restored(world: World, **changes: Any) -> Any:
+    """Restore 2,500 documents to a target that takes no more than 2,000, and give the snapshot."""
+    await world.fill(hotels.DEFINITION, hotels.hotels(2500))
+    snapshot = await world.back_up("hotels")
+    await world.faults(WEST, LATE)
+    with pytest.raises(OverloadedError, match="run the same restore again"):
+        await world.restore(snapshot, **changes)
+    await world.faults(WEST)
+    return snapshot
+
+
+async def test_a_restore_that_failed_goes_on_from_the_last_acknowledged_batch(world: World) -> None:
+    snapshot = await half_restored(world)
+    left = await undertaking(world)
+    assert left is not None
+    assert left.touched
+    before = (await world.requests(WEST))["index_documents"]["requests"]
+    report = await world.restore(snapshot)
+    assert (await world.requests(WEST))["index_documents"]["requests"] - before == 1
+    assert report.resumed == left.execution
+    assert (report.uploaded, report.identical) == (2500, 2500)
+    assert await undertaking(world) is None
+    assert await records(world) == []
+
+
+async def test_another_restore_into_an_unfinished_target_says_so(world: World) -> None:
+    snapshot = await half_restored(world)
+    for changes in ({"mode": "sync"}, {"filter": "stars"}, {"mode": "create", "accept_loss": True}):
+        with pytest.raises(ConflictError, match=r"unfinished.*--resume"):
+            await world.restore(snapshot, **changes)
+    assert await world.west.count("restored") == 2000
+    assert (await world.preflight(snapshot)).resumes is not None
+    other = await world.preflight(snapshot, mode="sync")
+    assert not other.ready
+    assert other.checks[0].name == "unfinished"
+
+
+async def test_resume_goes_on_whatever_else_is_asked(world: World) -> None:
+    snapshot = await half_restored(world)
+    report = await world.restore(snapshot, filter="stars", resume=True)
+    assert report.documents == 2500
+    with pytest.raises(NotFoundError, match="unfinished"):
+        await world.restore(snapshot, resume=True)
+
+
+async def test_an_unfinished_restore_can_be_forgotten(world: World) -> None:
+    snapshot = await half_restored(world)
+    report = await world.restore(snapshot, mode="sync", discard_unfinished=True)
+    assert (report.uploaded, report.identical) == (500, 2500)
+    assert await records(world) == []
+
+
+async def test_when_the_unfinished_index_was_deleted_nothing_stands_in_the_way(world: World) -> None:
+    snapshot = await half_restored(world)
+    await world.west.delete_index("restored", etag=(await world.west.index_definition("restored")).etag)
+    report = await world.restore(snapshot, filter="stars == `1`")
+    assert report.documents < 2500
+
+
+async def test_an_index_that_was_changed_meanwhile_is_not_gone_on_with(world: World) -> None:
+    snapshot = await half_restored(world)
+    present = await world.west.index_definition("restored")
+    body = msgspec.json.decode(present.body) | {"corsOptions": {"allowedOrigins": ["*"]}}
+    await world.west.update_index("restored", msgspec.json.encode(body), etag=present.etag, preview=False)
+    with pytest.raises(ConflictError, match="changed"):
+        await world.restore(snapshot)
+
+
+async def test_a_failed_check_leaves_no_trace(world: World) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(3))
+    snapshot = await world.back_up("hotels")
+    await world.fill(hotels.DEFINITION, hotels.hotels(1), service=WEST)
+    with pytest.raises(ConflictError):
+        await world.restore(snapshot, index="hotels")
+    assert await undertaking(world, "hotels") is None
+    assert await records(world) == []
+
+
+async def locked_by_the_first(world: World, clock: Clock) -> None:
+    """Give the lock to the run that stopped, as if it were alive, or had died without giving it back."""
+    left = await undertaking(world)
+    assert left is not None
+    await Lock(world.store.runs, IndexName(WEST, "restored"), run=left.execution, owner="a test", clock=clock).take()
+
+
+async def test_a_restore_that_still_holds_its_lock_is_not_taken_for_dead(world: World, clock: Clock) -> None:
+    snapshot = await half_restored(world)
+    await locked_by_the_first(world, clock)
+    with pytest.raises(ConflictError, match="the same restore is under way"):
+        await world.restore(snapshot)
+    assert world.slept.count(3) > 10
+    assert await world.west.count("restored") == 2000
+
+
+async def test_a_dead_restore_is_gone_on_with_once_its_lease_has_lapsed(world: World, clock: Clock) -> None:
+    snapshot = await half_restored(world)
+    await locked_by_the_first(world, clock)
+    clock.now += timedelta(seconds=61)
+    report = await world.restore(snapshot)
+    assert report.resumed is not None
+    assert report.identical == 2500
+
+
+async def test_two_restores_into_one_target_are_a_conflict(world: World) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(1200))
+    snapshot = await world.back_up("hotels")
+    await world.faults(WEST, {"fault": "latency", "seconds": 0.3, "operation": "index_documents"})
+    one = asyncio.create_task(world.engine.run(RESTORE_INDEX, world.restore_job(snapshot)))
+    while await undertaking(world) is None:  # noqa: ASYNC110 - the other side is a store, not a task
+        await asyncio.sleep(0.01)
+    with pytest.raises(ConflictError):
+        await world.restore(snapshot, filter="stars")
+    assert (await one).identical == 1200
+
+
+async def test_documents_that_will_not_fit_are_refused_before_anything_is_made(clock: Clock) -> None:
+    async with open_world(MemoryStore("local", clock), clock=clock, services=small(documents=2000)) as world:
+        await world.fill(hotels.DEFINITION, hotels.hotels(2500))
+        with pytest.raises(QuotaError, match=r"2,500 more documents.*nothing was touched"):
+            await world.restore(await world.back_up("hotels"))
+        assert await world.west.index_names() == []
+
+
+async def test_a_quota_of_documents_that_others_use_up_leaves_the_target_unfinished(clock: Clock) -> None:
+    async with open_world(MemoryStore("local", clock), clock=clock, services=small(documents=3000)) as world:
+        await world.fill(hotels.DEFINITION, hotels.hotels(2500))
+        snapshot = await world.back_up("hotels")
+        await world.faults(WEST, LATE)
+        with pytest.raises(OverloadedError):
+            await world.restore(snapshot)
+        await world.faults(WEST)
+        strangers = [upload_action(msgspec.json.encode({"id": f"s{number}"})) for number in range(900)]
+        await world.west.index_documents("restored", batch(strangers))
+        with pytest.raises(QuotaError, match="run the same restore again"):
+            await world.restore(snapshot)
+        assert await undertaking(world) is not None
+        gone = [delete_action("id", f"s{number}") for number in range(900)]
+        await world.west.index_documents("restored", batch(gone))
+        assert (await world.restore(snapshot)).identical == 2500
+
+
+async def test_storage_that_runs_out_half_way_leaves_the_target_unfinished_and_nothing_lost(clock: Clock) -> None:
+    async with open_world(MemoryStore("local", clock), clock=clock, services=small(storage=600_000)) as world:
+        await world.fill(hotels.DEFINITION, hotels.hotels(2500))
+        snapshot = await world.back_up("hotels")
+        with pytest.raises(QuotaError, match=r"quota.*run the same restore again"):
+            await world.restore(snapshot)
+        left = await undertaking(world)
+        assert left is not None
+        assert left.touched
+        assert await world.east.count("hotels") == 2500
+
+
+def small(**quotas: int) -> tuple[EmulatedService, EmulatedService]:
+    return (
+        EmulatedService(name=EAST, tier="standard", region="eastus", api_key=KEYS[EAST]),
+        EmulatedService(name=WEST, tier="basic", region="westus2", api_key=KEYS[WEST], quotas=quotas),
+    )

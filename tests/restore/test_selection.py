@@ -1,0 +1,59 @@
+import pytest
+
+from errors import NotFoundError, SettingsError
+from restore.selection import MOST_KEYS, Selection
+from snapshots.chunks import Chunk
+
+
+def chunk(first: str, last: str) -> Chunk:
+    return Chunk(sha256="0" * 64, first=first, last=last, documents=1, bytes=1, stored=1)
+
+
+CHUNKS = [chunk("a", "c"), chunk("d", "f"), chunk("k", "m")]
+
+
+@pytest.mark.parametrize(
+    ("keys", "positions"), [(["b"], [0]), (["c", "d"], [0, 1]), (["g", "z", "0"], []), (["l", "a", "m"], [0, 2])]
+)
+def test_only_chunks_that_can_hold_a_key_are_read(keys: list[str], positions: list[int]) -> None:
+    assert Selection(keys).chunks(CHUNKS) == positions
+
+
+def test_a_filter_has_to_look_everywhere() -> None:
+    assert Selection(filter="a").chunks(CHUNKS) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("expression", "taken"),
+    [
+        ("n > `3`", True),
+        ("n > `9`", False),
+        ("n", True),
+        ("zero", True),
+        ("contains(tags, 'pool')", True),
+        ("rooms[?rate < `50`]", False),
+        ("missing", False),
+        ("closed", False),
+    ],
+)
+def test_a_filter_picks_documents(expression: str, taken: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    line = b'{"id":"1","n":4,"zero":0,"tags":["pool"],"rooms":[{"rate":80}],"closed":false}'
+    assert Selection(filter=expression).takes("1", line) is taken
+
+
+def test_an_expression_that_can_not_be_read_or_applied_is_told_without_the_document() -> None:
+    with pytest.raises(SettingsError, match="JMESPath"):
+        Selection(filter="n >")
+    with pytest.raises(SettingsError) as raised:
+        Selection(filter="contains(n, 'x')").takes("1", b'{"n":4711}')
+    assert "4711" not in str(raised.value)
+
+
+def test_keys_that_the_snapshot_lacks_are_named() -> None:
+    with pytest.raises(NotFoundError, match="'b'"):
+        Selection(["a", "b"]).require_all({"a"}, on="x")
+
+
+def test_a_list_of_keys_has_an_end() -> None:
+    with pytest.raises(SettingsError):
+        Selection([str(number) for number in range(MOST_KEYS + 1)])
