@@ -5,6 +5,7 @@ Source: recorded traffic of the official SDKs' tests, and the REST specification
 
 from typing import Any
 
+from emulator.definition_shapes import require_shape
 from emulator.failures import invalid_request
 from emulator.redaction import redacted
 from emulator.schema import COMPLEX, VECTOR_TYPES, element_type
@@ -49,6 +50,7 @@ _OWN_LISTS = ("suggesters", "analyzers", "normalizers", "tokenizers", "tokenFilt
 def normalised(body: dict[str, Any], version: ApiVersion) -> dict[str, Any]:
     """Check a definition's members against the version, and fill in what the service fills in."""
     require_members(body, _INDEX_BASE, INDEX_MEMBERS, version, "IndexDefinition")
+    require_shape("indexes", body, "Index")
     fields = body.get("fields")
     if not isinstance(body.get("name"), str) or not isinstance(fields, list) or not fields:
         raise invalid_request("index : The index must have a name and at least one field.")
@@ -188,7 +190,7 @@ def _scoring_function(raw: dict[str, Any]) -> dict[str, Any]:
 def _cors(raw: dict[str, Any] | None) -> dict[str, Any] | None:
     if raw is None:
         return None
-    return {"allowedOrigins": raw.get("allowedOrigins"), "maxAgeInSeconds": raw.get("maxAgeInSeconds", 300)}
+    return {"allowedOrigins": raw.get("allowedOrigins"), "maxAgeInSeconds": raw.get("maxAgeInSeconds")}
 
 
 def _vector_search(raw: dict[str, Any] | None) -> dict[str, Any] | None:

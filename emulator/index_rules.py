@@ -11,7 +11,7 @@ from emulator.failures import ServiceError, invalid_request, operation_not_allow
 from emulator.schema import COMPLEX, SIMPLE_TYPES, VECTOR_TYPES, Field, Schema, element_type, walk
 from emulator.tiers import MAX_COMPLEX_COLLECTIONS, MAX_DIMENSIONS, MAX_FIELD_DEPTH, MAX_SCORING_PROFILES, Tier
 
-_INDEX_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,126}[a-z0-9])?")
+_INDEX_NAME = re.compile(r"(?!.*[-_]{2})[a-z0-9](?:[a-z0-9_-]{0,126}[a-z0-9])?")
 _FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
 _BUILT_IN = re.compile(r"[a-zA-Z-]+\.(?:lucene|microsoft)|keyword|pattern|simple|standard|stop|whitespace")
 _NORMALIZERS = frozenset({"asciifolding", "elision", "lowercase", "standard", "uppercase"})
@@ -26,7 +26,8 @@ def check_name(name: str, noun: str = "index") -> None:
     if not _INDEX_NAME.fullmatch(name):
         raise invalid_request(
             f"{noun} : Invalid {noun} name: '{name}'. {noun.capitalize()} name must only contain lowercase letters, "
-            "digits or dashes, cannot start or end with dashes and is limited to 128 characters."
+            "digits, dashes or underscores, cannot start or end with these two, or have two of them in a row, and is "
+            "limited to 128 characters."
         )
 
 
@@ -34,7 +35,7 @@ def check(definition: dict[str, Any], tier: Tier, synonym_maps: Iterable[str]) -
     """Check a normalised definition and give its schema."""
     check_name(definition["name"])
     _check_names(definition["fields"])
-    _check_keys(definition["fields"])
+    _check_keys(definition["name"], definition["fields"])
     schema = Schema.of(definition)
     every = list(walk(schema.fields))
     if len(every) > tier.fields_per_index:
@@ -55,6 +56,7 @@ def check(definition: dict[str, Any], tier: Tier, synonym_maps: Iterable[str]) -
 def check_update(before: dict[str, Any], after: dict[str, Any], *, downtime_allowed: bool) -> None:
     """Refuse a change that would need a rebuild."""
     _check_fields_kept(before["fields"], after["fields"], "")
+    _check_suggesters_of_new_fields(before, after)
     if before["similarity"] != after["similarity"]:
         raise operation_not_allowed("The similarity algorithm of an existing index cannot be changed.", "CannotChange")
     if before["encryptionKey"] != after["encryptionKey"]:
@@ -73,6 +75,19 @@ def check_update(before: dict[str, Any], after: dict[str, Any], *, downtime_allo
                 "parameter to 'true' in the index update request.",
                 "IndexUpdateNotAllowed",
             )
+
+
+def _check_suggesters_of_new_fields(before: dict[str, Any], after: dict[str, Any]) -> None:
+    existing = Schema.of(before).by_path
+    names = {suggester["name"] for suggester in before["suggesters"]}
+    added = [suggester for suggester in after["suggesters"] if suggester["name"] not in names]
+    present = [path for suggester in added for path in suggester["sourceFields"] if path in existing]
+    if present:
+        raise ServiceError(
+            400,
+            f"Fields that were already present in an index ({', '.join(present)}) cannot be referenced by a new "
+            "suggester. Only new fields added in the same index update operation are allowed.",
+        )
 
 
 def _check_fields_kept(before: list[dict[str, Any]], after: list[dict[str, Any]], parent: str) -> None:
@@ -108,10 +123,12 @@ def _check_names(fields: list[dict[str, Any]], depth: int = 1) -> None:
             _check_names(field["fields"], depth + 1)
 
 
-def _check_keys(fields: list[dict[str, Any]]) -> None:
+def _check_keys(name: str, fields: list[dict[str, Any]]) -> None:
     keys = [field for field in fields if field.get("key")]
     if len(keys) != 1:
-        raise invalid_request(f"index : The index must have exactly one key field, and has {len(keys)}.")
+        raise invalid_request(
+            f"index : Found {len(keys)} key fields in index '{name}'. Each index must have exactly one key field."
+        )
     key = keys[0]
     if key["type"] != "Edm.String":
         raise invalid_request(f"index : The key field '{key['name']}' must be of type Edm.String.")
@@ -166,6 +183,10 @@ def _check_parts(definition: dict[str, Any], schema: Schema, synonym_maps: froze
                 raise invalid_request(f"index : Field '{raw['name']}' names an unknown {role} '{raw[role]}'.")
         if raw["normalizer"] and raw["normalizer"] not in normalizers:
             raise invalid_request(f"index : Field '{raw['name']}' names an unknown normalizer '{raw['normalizer']}'.")
+        if element_type(raw["type"])[0] in VECTOR_TYPES and not raw["vectorSearchProfile"]:
+            raise invalid_request(
+                f"index : The vector field '{raw['name']}' must have the property 'vectorSearchProfile' set."
+            )
         if raw["vectorSearchProfile"] and raw["vectorSearchProfile"] not in profiles:
             raise invalid_request(
                 f"index : Field '{raw['name']}' names an unknown vector search profile '{raw['vectorSearchProfile']}'."

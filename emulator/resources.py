@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from emulator.definition_shapes import require_shape
 from emulator.failures import ServiceError, invalid_request
 from emulator.index_rules import check_name
 from emulator.tiers import Tier
@@ -186,6 +187,7 @@ def completed(kind: Kind, body: Body, names: Names, version: ApiVersion) -> Body
     """Check a definition and fill in what it leaves out."""
     if not kind.open:
         require_members(body, frozenset(kind.defaults), {}, version, kind.model)
+    require_shape(kind.name, body, kind.model)
     given = {name: value for name, value in body.items() if name not in {"@odata.etag", "@odata.context"}}
     if not isinstance(given.get("name"), str) or not given["name"]:
         raise invalid_request(f"{kind.model[0].lower()}{kind.model[1:]} : The {kind.noun} must have a name.")

@@ -161,7 +161,7 @@ class Service:
     def create_resource(self, kind: str, body: Body, version: ApiVersion) -> Stored:
         """Create a definition that must not exist."""
         name = body.get("name")
-        if name in self.resources[kind]:
+        if isinstance(name, str) and name in self.resources[kind]:
             noun = resources.KINDS[kind].noun
             raise ServiceError(
                 409, f"Cannot create {noun} '{name}' because it already exists.", code="ResourceNameAlreadyInUse"

@@ -112,3 +112,8 @@ async def test_put_answers_with_the_definition_only_if_asked(east: Caller) -> No
     told = await east.call("PUT", "/indexes/things", plain(), headers=wanted)
     assert (told.status, told.body["name"]) == (200, "things")
     assert (await east.call("PUT", "/indexes/other", plain())).status == 400
+
+
+async def test_cors_options_read_back_without_an_age_that_nobody_gave(east: Caller) -> None:
+    created = await east.create(plain() | {"corsOptions": {"allowedOrigins": ["*"]}})
+    assert created.body["corsOptions"] == {"allowedOrigins": ["*"], "maxAgeInSeconds": None}
