@@ -28,6 +28,7 @@ from engine.step import Resources
 from engine.version import VERSION
 from errors import AccountingError, ConflictError
 from search.service import SearchService
+from snapshots.announcements import announced
 from snapshots.chunks import add_digests
 from snapshots.manifest import Added, Counts, Etags, Manifest, Reading
 from snapshots.names import snapshot_id
@@ -90,7 +91,8 @@ async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
         content_digest=add_digests(part.digest for part in scanned),
         chunks=tuple(chunks),
     )
-    await commit(store.snapshots, manifest)
+    async with announced(store.runs, manifest, now):
+        await commit(store.snapshots, manifest)
     await checkpoints.clear()
     return _report(manifest)
 
