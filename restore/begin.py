@@ -6,14 +6,12 @@ undertaking names it.
 """
 
 import logging
-import uuid
 
 import msgspec
 
 from engine.checkpoints import Checkpoints
 from engine.locking import Done
-from engine.locks import LEASE_SECONDS, read_holder
-from engine.step import IndexName, Progress, Resources, Step
+from engine.step import Progress, Resources, Step
 from errors import ConflictError, NotFoundError, SettingsError
 from restore.job import Begun, Check, Concluded, RestoreJob, RestoreRun
 from restore.plan import stretches
@@ -34,20 +32,10 @@ from restore.undertaking import (
 from settings.read import service_settings
 from snapshots.chunks import document_lines, key_reader
 from snapshots.manifest import Manifest
-from snapshots.names import lock_name
 from snapshots.reader import read_chunk
-from snapshots.store import RunBlobs, Store
+from snapshots.store import Store
 
-_POLL_SECONDS = 3
-_SUCCESSIONS = uuid.UUID("4f1d5a0e-5a2b-4b62-8f8b-0f7a3f5f0d11")
 _LOG = logging.getLogger(__name__)
-
-
-class Succession(msgspec.Struct, frozen=True):
-    """That a run goes on with what another one began."""
-
-    run: RestoreRun
-    predecessor: str
 
 
 async def preflight(resources: Resources, job: RestoreJob) -> Begun:
@@ -99,39 +87,6 @@ async def begin(resources: Resources, job: RestoreJob) -> Begun:
     order = await Checkpoints(store.runs, job.run).write_once(ORDER, msgspec.structs.replace(order, checks=found))
     _report_stage(resources, order)
     return _begun(job, order, None, found)
-
-
-async def succeed(resources: Resources, succession: Succession) -> Done:
-    """Take the target's lock from a dead run that this one goes on with.
-
-    A run that is alive renews its lease, a dead one's lapses within a minute. Raises ConflictError if it lives.
-    """
-    target, blobs = succession.run.target, resources.connections.store_of(succession.run.target.service).runs
-    if not await _holds(blobs, target, succession.predecessor):
-        return Done()
-    name = lock_name(target.service, target.index)
-    lease = str(uuid.uuid5(_SUCCESSIONS, succession.run.execution))
-    for waited in range(0, LEASE_SECONDS + 2 * _POLL_SECONDS, _POLL_SECONDS):
-        try:
-            await blobs.acquire(name, lease, LEASE_SECONDS)
-            break
-        except ConflictError:
-            if waited == 0:
-                _LOG.warning(
-                    "waiting up to %d s to see whether run %s is still alive", LEASE_SECONDS, succession.predecessor
-                )
-            await resources.sleep(_POLL_SECONDS)
-    else:
-        raise ConflictError(
-            f"the same restore is under way as run {succession.predecessor}",
-            on=f"{target.service} index {target.index}",
-            do="Wait for it, or cancel it first",
-        )
-    if await _holds(blobs, target, succession.predecessor):
-        await blobs.delete(name, lease=lease)
-    else:
-        await blobs.release(name, lease)
-    return Done()
 
 
 async def claim(resources: Resources, begun: Begun) -> Done:
@@ -284,18 +239,12 @@ async def _is_there(resources: Resources, job: RestoreJob, undertaking: Undertak
     return undertaking.into in await resources.connections.service(job.target_service).index_names()
 
 
-async def _holds(blobs: RunBlobs, target: IndexName, run: str) -> bool:
-    holder = await read_holder(blobs, target)
-    return holder is not None and holder.run == run
-
-
 def _report_stage(resources: Resources, order: Order) -> None:
     resources.report(Progress(stage="verify", expected=order.documents))
 
 
 PREFLIGHT = Step("preflight_restore", RestoreJob, Begun, preflight)
 BEGIN = Step("begin_restore", RestoreJob, Begun, begin)
-SUCCEED = Step("succeed_restore", Succession, Done, succeed)
 CLAIM = Step("claim_target", Begun, Done, claim, lambda begun: begun.run.work)
 ABANDON = Step("abandon_restore", RestoreRun, Done, abandon, lambda run: run.work)
 TOUCH = Step("touch_target", RestoreRun, Done, touch, lambda run: run.work)

@@ -86,7 +86,7 @@ async def deviations(
     """
     coming = _Coming(present)
     if not chunks:
-        async for deviation in _differing(b"", coming.until(None), by, tally):
+        async for deviation in differing(_stored(b"", by), coming.until(None), by, tally):
             yield deviation
     for position, chunk in enumerate(chunks):
         until = chunk.last if position + 1 < len(chunks) else None
@@ -96,19 +96,19 @@ async def deviations(
             tally.untouched += 1
             continue
         window = _chained(held.documents, coming.until(until))
-        async for deviation in _differing(await read(chunk), window, by, tally):
+        async for deviation in differing(_stored(await read(chunk), by), window, by, tally):
             yield deviation
 
 
-async def _differing(data: bytes, present: Documents, by: Comparison, tally: Tally) -> AsyncGenerator[Deviation]:
-    stored = ((by.key_of(line), line) for line in document_lines(data))
-    wanted = ((key, by.shape.fit(line)) for key, line in stored if by.selection.takes(key, line))
-    here, there = next(wanted, None), await anext(present, None)
+async def differing(stored: Documents, present: Documents, by: Comparison, tally: Tally) -> AsyncGenerator[Deviation]:
+    """Walk two sides by key and give what differs; bytes are compared first, values only where bytes differ."""
+    wanted = ((key, by.shape.fit(line)) async for key, line in stored if by.selection.takes(key, line))
+    here, there = await anext(wanted, None), await anext(present, None)
     while here is not None or there is not None:
         deviation = None
         if here is not None and (there is None or here[0] < there[0]):
             deviation = Deviation(here[0], "missing", here[1])
-            here = next(wanted, None)
+            here = await anext(wanted, None)
         elif there is not None and (here is None or there[0] < here[0]):
             if by.selection.everything:
                 deviation = Deviation(there[0], "extra", None)
@@ -120,7 +120,7 @@ async def _differing(data: bytes, present: Documents, by: Comparison, tally: Tal
                 tally.equal += 1
             else:
                 deviation = Deviation(here[0], "different", here[1])
-            here, there = next(wanted, None), await anext(present, None)
+            here, there = await anext(wanted, None), await anext(present, None)
         if deviation is not None:
             tally.note(deviation)
             yield deviation
@@ -175,6 +175,11 @@ class _Coming:
             return None
         self._next = None
         return document
+
+
+async def _stored(data: bytes, by: Comparison) -> AsyncGenerator[tuple[str, bytes]]:
+    for line in document_lines(data):
+        yield by.key_of(line), line
 
 
 async def _chained(first: list[tuple[str, bytes]], rest: Documents) -> AsyncGenerator[tuple[str, bytes]]:

@@ -15,8 +15,9 @@ from restore.changes import SchemaChanges
 from restore.definition import content, holds_redacted_secrets
 from restore.job import Check, RestoreJob
 from restore.limits import Demand, limit_checks
+from restore.reading import has_key_order
 from search.batch import MOST_ACTIONS
-from search.schema import Schema
+from search.schema import Schema, read_schema
 from search.statistics import ServiceStatistics
 from snapshots.manifest import Manifest
 
@@ -263,14 +264,24 @@ def _existing(facts: Facts) -> Iterator[Check]:
     if facts.present is None or facts.changes.impossible:
         return
     changes, may_add = facts.changes, facts.job.update_definition
-    misfits = [*changes.added, *([] if may_add else changes.dropped)]
+    if facts.job.mode == "sync" and not has_key_order(read_schema(facts.present, on="definition")):
+        yield Check(
+            "key_order",
+            "failed",
+            "its key can't be filtered and sorted by, so documents that are too many can't be found",
+            "Use --mode replace, or fill",
+            "ConflictError",
+        )
+        return
+    too_many = changes.added if facts.job.mode == "sync" else []
+    misfits = [*too_many, *([] if may_add else changes.dropped)]
     if misfits:
         yield Check(
             "definition",
             "failed",
             f"the index has another schema: {', '.join(misfits)}",
             "Use --mode replace, which makes a new index"
-            + ("" if changes.added else ", or --update-definition, which adds the missing fields"),
+            + ("" if too_many else ", or --update-definition, which adds the missing fields"),
             "ConflictError",
         )
         return

@@ -7,8 +7,11 @@ import msgspec
 from engine.step import Progress, Resources, Step
 from restore.compare import MOST_NAMED, Tally, deviations
 from restore.job import Proof, ProofOrder, ProofReport, RestoreRun, Settled, Stretch, StretchCompared
+from restore.reading import has_key_order
 from restore.scene import Scene, open_scene
+from restore.undertaking import MADE, Made, require
 from restore.write import progress_part, refused_of
+from search.schema import read_schema
 from snapshots.names import report_name
 
 SETTLE_SECONDS = 120
@@ -70,9 +73,20 @@ async def report_proof(resources: Resources, order: ProofOrder) -> ProofReport:
         differences=[difference for part in parts for difference in part.differences][:MOST_NAMED],
         proved=all(_is_as_wanted(part, job.mode) for part in parts),
     )
+    proof = await _with_extras_by_count(scene, proof)
     blob = report_name(order.run.records, "proof")
     await scene.runs.put(blob, msgspec.json.encode(proof))
     return ProofReport(proof=proof, blob=blob)
+
+
+async def _with_extras_by_count(scene: Scene, proof: Proof) -> Proof:
+    """Where documents could only be looked up by the snapshot's keys, count those that have another key."""
+    made = await require(scene.records, MADE, Made, scene.on)
+    if has_key_order(read_schema(made.body, on=scene.on)) or scene.order.job.mode not in {"create", "replace"}:
+        return proof
+    found = proof.identical + proof.equal + proof.different
+    extra = max(0, await scene.target.count(scene.order.into) - found)
+    return msgspec.structs.replace(proof, extra=extra, proved=proof.proved and not extra)
 
 
 async def _compare(scene: Scene, stretch: Stretch, refused: set[str]) -> StretchCompared:

@@ -1,7 +1,6 @@
 """What a step of a restore has around it: order, snapshot, target, and how documents go from one to the other."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,10 +8,11 @@ from engine.checkpoints import Checkpoints
 from engine.step import Progress, Resources
 from restore.compare import Comparison, Documents
 from restore.job import RestoreRun, Stretch
+from restore.reading import has_key_order, looked_up, scanned
 from restore.selection import Selection
 from restore.shape import Shape, readable
 from restore.undertaking import MADE, ORDER, Made, Order, require
-from search.scan import KeyRange, scan_range
+from search.scan import KeyRange
 from search.schema import Schema, read_schema
 from search.service import SearchService
 from snapshots.catalogue import read_manifest
@@ -79,22 +79,30 @@ class Scene:
             self.resources.report(Progress(stage=stage, documents=chunk.documents, bytes=chunk.bytes))
 
     async def present(self, stretch: Stretch) -> Documents:
-        """Give the target's documents over the keys of a stretch."""
-        pages = scan_range(
+        """Give the target's documents over the keys of a stretch.
+
+        Where the key gives no order they are looked up one by one, by the snapshot's keys.
+        """
+        made = await require(self.records, MADE, Made, self.on)
+        schema = read_schema(made.body, on=self.on)
+        if not has_key_order(schema):
+            return looked_up(self.target, self.order.into, await self._stored_keys(stretch))
+        return scanned(
             self.target,
             self.order.into,
-            self.manifest.key_field,
+            schema,
             self.keys(stretch),
             average_document_bytes=self.manifest.bytes / max(1, self.manifest.counts.documents),
         )
 
-        async def documents() -> AsyncGenerator[tuple[str, bytes]]:
-            async with aclosing(pages):
-                async for page in pages:
-                    for document in page:
-                        yield document.key, document.line
-
-        return documents()
+    async def _stored_keys(self, stretch: Stretch) -> list[str]:
+        key_of = key_reader(self.manifest.key_field)
+        return [
+            key
+            for chunk in self.chunks(stretch)
+            for line in document_lines(await self.read(chunk))
+            if self.selection.takes(key := key_of(line), line)
+        ]
 
     async def comparison(self) -> Comparison:
         """Give how the target's documents are compared with the snapshot's: by the fields it returns."""

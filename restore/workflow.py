@@ -8,8 +8,9 @@ from engine.calls import call, call_all
 from engine.locking import STEPS as LOCK_STEPS
 from engine.locking import Claim, locked
 from engine.step import Turns, Workflow
+from engine.succession import SUCCEED, Succession
 from errors import IndexvaultError, IntegrityError, VerificationError, from_record
-from restore.begin import ABANDON, BEGIN, CLAIM, CONCLUDE, PREFLIGHT, SUCCEED, TOUCH, Succession
+from restore.begin import ABANDON, BEGIN, CLAIM, CONCLUDE, PREFLIGHT, TOUCH
 from restore.cut_over import CUT_OVER
 from restore.job import (
     Begun,
@@ -60,7 +61,7 @@ def restore_index(ctx: OrchestrationContext, job: RestoreJob) -> Turns[RestoreRe
     """
     begun = yield from call(ctx, BEGIN, job)
     if begun.resumes is not None:
-        yield from call(ctx, SUCCEED, Succession(begun.run, begun.resumes))
+        yield from call(ctx, SUCCEED, Succession(begun.run.target, begun.resumes, job.run))
     return (yield from locked(ctx, Claim(begun.run.work, job.owner), _restore(ctx, begun)))
 
 

@@ -187,3 +187,13 @@ async def test_a_definition_the_target_refuses_is_told_before_it_is_asked(world:
     with pytest.raises(QuotaError, match=r"138 fields.*basic.*at most 100; nothing was touched"):
         await world.restore(await world.back_up("hotels"))
     assert await wrote_nothing(world, WEST)
+
+
+async def test_an_index_whose_key_gives_no_order_is_proved_by_looking_documents_up(world: World) -> None:
+    plain = hotels.with_field("id", filterable=False, sortable=False)
+    await world.fill(plain, hotels.hotels(120))
+    snapshot = await world.back_up("hotels")
+    report = await world.restore(snapshot)
+    assert (report.identical + report.equal, report.extra) == (120, 0)
+    with pytest.raises(ConflictError, match="key_order"):
+        await world.restore(snapshot, index="restored", mode="sync")
