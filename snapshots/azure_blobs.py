@@ -13,6 +13,7 @@ from azure.storage.blob import ContentSettings
 from azure.storage.blob.aio import BlobLeaseClient, BlobPrefix, ContainerClient
 
 from errors import IntegrityError
+from snapshots.azure_copy import Grants
 from snapshots.azure_errors import BLOB_IS_THERE, error_code, translate
 from snapshots.store import BlobProperties, RunBlob
 
@@ -72,7 +73,32 @@ class _Container:
 
 
 class AzureSnapshotBlobs(_Container):
-    """The half that is written once."""
+    """The half that is written once. `grants` say how another account may read it."""
+
+    def __init__(self, container: ContainerClient, where: str, grants: Grants) -> None:
+        super().__init__(container, where)
+        self._grants = grants
+
+    async def fetch(self, source: "AzureSnapshotBlobs", name: str) -> bool:
+        """Have the account copy a blob of another one under the same name, with its metadata; False if it is there.
+
+        The bytes don't come here. Raises RefusedError, ForbiddenError or NotFoundError where the account can't read the
+        other one.
+        """
+        async with self._call(name):
+            grant = await source._grants(name)  # noqa: SLF001 - of this very class
+            optional: dict[str, Any] = (
+                {} if grant.authorization is None else {"source_authorization": grant.authorization}
+            )
+            try:
+                await self._container.get_blob_client(name).start_copy_from_url(
+                    grant.url, requires_sync=True, headers={"If-None-Match": "*"}, **optional
+                )
+            except HttpResponseError as error:
+                if error_code(error) in BLOB_IS_THERE:
+                    return False
+                raise
+            return True
 
     async def create(
         self,

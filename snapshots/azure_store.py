@@ -12,6 +12,7 @@ from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 
 from errors import SettingsError
 from snapshots.azure_blobs import AzureRunBlobs, AzureSnapshotBlobs
+from snapshots.azure_copy import signed_grants, token_grants
 from snapshots.azure_errors import error_code, translate
 from snapshots.names import RUN_CONTAINER, SNAPSHOT_CONTAINER
 
@@ -51,7 +52,7 @@ class AzureStore:
     Made by `from_connection_string` or `from_account_url`; use it as a context manager, or call `close`.
     """
 
-    def __init__(self, name: str, service: BlobServiceClient) -> None:
+    def __init__(self, name: str, service: BlobServiceClient, credential: AsyncTokenCredential | None = None) -> None:
         self.name = name
         self._service = service
         where = f"store {name}, {service.account_name}"
@@ -59,7 +60,12 @@ class AzureStore:
             service.get_container_client(container) for container in (SNAPSHOT_CONTAINER, RUN_CONTAINER)
         ]
         self._where = where
-        self.snapshots = AzureSnapshotBlobs(self._containers[0], f"{where}/{SNAPSHOT_CONTAINER}")
+        grants = (
+            signed_grants(service, self._containers[0])
+            if credential is None
+            else token_grants(credential, self._containers[0])
+        )
+        self.snapshots = AzureSnapshotBlobs(self._containers[0], f"{where}/{SNAPSHOT_CONTAINER}", grants)
         self.runs = AzureRunBlobs(self._containers[1], f"{where}/{RUN_CONTAINER}")
 
     @classmethod
@@ -86,7 +92,7 @@ class AzureStore:
             service = BlobServiceClient(account_url, credential, **_options(name))
         except ValueError as error:
             raise _unusable(name, "account_url", "this is not the address of a storage account") from error
-        return cls(name, _protected(service, name, "account_url"))
+        return cls(name, _protected(service, name, "account_url"), credential)
 
     async def prepare(self) -> None:
         """See `Store.prepare`."""
