@@ -2,6 +2,9 @@
 
     IndexvaultError                 anything this project says went wrong
     ├── SettingsError               the settings, or a request, can't be used
+    │   └── RequestError            an HTTP request can't: `on` is the member that is wrong
+    │       ├── MalformedError      it is no JSON
+    │       └── OversizedError      it is too large to be looked at
     ├── NotFoundError               a name that nothing answers to
     ├── ConflictError               something is in the way: an existing target, a changed ETag
     ├── IntegrityError              stored bytes are not what was stored
@@ -84,6 +87,18 @@ class SettingsError(IndexvaultError):
     """A setting or a request that can't be used; `on` is the path of the field."""
 
     exit_code = 2
+
+
+class RequestError(SettingsError):
+    """An HTTP request that can't be used; `on` is the member that is wrong."""
+
+
+class MalformedError(RequestError):
+    """An HTTP request whose body is no JSON."""
+
+
+class OversizedError(RequestError):
+    """An HTTP request that is too large to be looked at."""
 
 
 class NotFoundError(IndexvaultError):

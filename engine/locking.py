@@ -6,10 +6,12 @@ import msgspec
 from durabletask.task import OrchestrationContext
 
 from engine.calls import call
-from engine.locks import Lock
-from engine.step import Resources, Step, Turns, Work
-from errors import IndexvaultError, RemoteError
+from engine.checkpoints import Checkpoints
+from engine.locks import Lock, unlock
+from engine.step import IndexName, Resources, Step, Turns, Work
+from errors import CancelledError, IndexvaultError, RemoteError
 
+_REVOKED = "revoked"
 _LOG = logging.getLogger(__name__)
 
 
@@ -31,9 +33,15 @@ def lock_of(resources: Resources, work: Work, owner: str = "") -> Lock:
 
 
 async def take_lock(resources: Resources, claim: Claim) -> Done:
-    """Make the run the index's only writer. Raises ConflictError if another run is."""
-    await resources.connections.store_of(claim.work.index.service).prepare()
-    await lock_of(resources, claim.work, claim.owner).take()
+    """Make the run the index's only writer. Raises ConflictError if another run is, CancelledError once revoked."""
+    store = resources.connections.store_of(claim.work.index.service)
+    await store.prepare()
+    lock = lock_of(resources, claim.work, claim.owner)
+    await lock.take()
+    # Looked for after taking: `revoke` leaves its word first and takes the lock away then.
+    if await Checkpoints(store.runs, claim.work.run).read(_REVOKED, Done) is not None:
+        await lock.release()
+        raise CancelledError("it was cancelled", on=f"run {claim.work.run}", do="Start a new run")
     return Done()
 
 
@@ -44,6 +52,13 @@ async def release_lock(resources: Resources, claim: Claim) -> Done:
     except RemoteError as error:
         _LOG.warning("the lock of %s was not given back and runs out by itself: %s", claim.work.index, error)
     return Done()
+
+
+async def revoke(resources: Resources, index: IndexName, run: str) -> None:
+    """Take the lock of an index from a run for good: no step of it can commit, or begin, after this."""
+    blobs = resources.connections.store_of(index.service).runs
+    await Checkpoints(blobs, run).write(_REVOKED, Done())
+    await unlock(blobs, index, run=run)
 
 
 TAKE = Step("take_lock", Claim, Done, take_lock)

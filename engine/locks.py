@@ -30,6 +30,8 @@ RENEW_SECONDS = 15
 KEPT = timedelta(minutes=10)
 """How long a run that is not heard of keeps its lock. Longer than the longest rest before a step is tried again."""
 _LAST_WORDS_SECONDS = 5
+_LOOKS, _LOOK_SECONDS = 20, 0.1
+_BREAKS = 10
 _RECORD_LIMIT = 64 * 1024
 _LEASES = uuid.UUID("9a0d7c52-6a3e-4a53-9c3e-5b6f2f7f4a11")
 _LOG = logging.getLogger(__name__)
@@ -61,7 +63,7 @@ class Lock:
         try:
             holder = await self._lease_and_read()
         except ConflictError:
-            raise self._taken_by(await read_holder(self._blobs, self._index)) from None
+            raise self._taken_by(await self._who()) from None
         if holder is not None and holder.run != self._run and holder.expires > self._clock():
             await self._let_go()
             raise self._taken_by(holder)
@@ -149,9 +151,21 @@ class Lock:
             except NotFoundError:
                 await _make(self._blobs, self._name)
 
+    async def _who(self) -> Holder | None:
+        """Give who has the lock. Whoever has just got the lease is still about to write its name."""
+        for _ in range(_LOOKS):
+            holder = await read_holder(self._blobs, self._index)
+            if holder is not None and holder.expires > self._clock():
+                return holder
+            await asyncio.sleep(_LOOK_SECONDS)
+        return None
+
     async def _write(self, expires: datetime) -> None:
         holder = Holder(run=self._run, owner=self._owner, expires=expires)
-        await self._blobs.put(self._name, msgspec.json.encode(holder), lease=self._lease)
+        try:
+            await self._blobs.put(self._name, msgspec.json.encode(holder), lease=self._lease)
+        except ConflictError:
+            raise self._lost(None) from None
 
     async def _let_go(self) -> None:
         try:
@@ -160,10 +174,10 @@ class Lock:
             _LOG.debug("the lease of %s was gone already", self._index)
 
     def _taken_by(self, holder: Holder | None) -> ConflictError:
-        who = f"{holder.run} ({holder.owner})" if holder is not None else "another run"
+        who = f"run {holder.run} ({holder.owner})" if holder is not None else "another run"
         until = f", at the latest until {holder.expires:%Y-%m-%d %H:%M:%SZ}" if holder is not None else ""
         return ConflictError(
-            f"it is being worked on by run {who}{until}",
+            f"it is being worked on by {who}{until}",
             on=str(self._index),
             do=f"Wait for that run or cancel it; if it is dead: indexvault unlock {self._index}",
         )
@@ -204,9 +218,19 @@ async def unlock(blobs: RunBlobs, index: IndexName, *, run: str | None = None) -
         holder = None
     if run is not None and holder is not None and holder.run != run:
         return "other"
-    await blobs.break_lease(name)
-    # Between the two a run may have taken it; its lease then refuses this, and the lock is its own by right.
-    return "unlocked" if await blobs.delete(name) else "free"
+    ours = str(uuid.uuid5(_LEASES, f"unlock {name}"))
+    for _ in range(_BREAKS):
+        await blobs.break_lease(name)
+        try:
+            await blobs.acquire(name, ours, LEASE_SECONDS)
+        except NotFoundError:
+            return "free"
+        except ConflictError:
+            # A step of the run came in between; it has the lease for no longer than it takes to break it again.
+            continue
+        await blobs.delete(name, lease=ours)
+        return "unlocked"
+    raise ConflictError("its lease comes back as often as it is broken", on=str(index), do="Try again")
 
 
 async def _make(blobs: RunBlobs, name: str) -> None:

@@ -145,6 +145,22 @@ async def test_work_that_fails_says_its_own_error(blobs: RunBlobs, clock: Clock)
             raise KeyError
 
 
+async def test_unlocking_wins_against_a_run_that_holds_on(blobs: RunBlobs, clock: Clock) -> None:
+    first = lock(blobs, "first", clock)
+    await first.take()
+
+    async def hold_on() -> None:
+        while True:
+            await first.hold()
+            await asyncio.sleep(0)  # the store in memory never waits
+
+    holding = asyncio.create_task(hold_on())
+    await asyncio.sleep(0.05)
+    assert await unlock(blobs, HOTELS) == "unlocked"
+    with pytest.raises(ConflictError, match="has lost its lock"):
+        await asyncio.wait_for(holding, 30)
+
+
 async def test_cancelled_work_gives_it_back(blobs: RunBlobs, clock: Clock) -> None:
     first = lock(blobs, "first", clock)
     await first.take()

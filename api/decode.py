@@ -1,0 +1,43 @@
+"""Requests from their bytes, each refusal naming the member that is wrong."""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from errors import MalformedError, OversizedError, RequestError
+
+BODY_LIMIT = 1_000_000
+_PATH_OF_MEMBER = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
+_LONGEST_WORDS = 300
+_DOCUMENT = "Compare the request with GET /api/openapi.json"
+
+
+def decode_body[Body](data: bytes, kind: type[Body]) -> Body:
+    """Read a JSON body. Raises OversizedError, MalformedError, or RequestError for what it says."""
+    if len(data) > BODY_LIMIT:
+        raise OversizedError(
+            f"the body has {len(data)} bytes and at most {BODY_LIMIT} are taken", on="body", do="Send less"
+        )
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise _unusable(error, "body") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedError("the body is not JSON that can be read", on="body", do="Send a JSON object") from None
+
+
+def decode_members[Members](given: Mapping[str, str], kind: type[Members], where: str) -> Members:
+    """Read the parameters of a path or a query. Raises RequestError."""
+    try:
+        return msgspec.convert(dict(given), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise _unusable(error, where) from None
+
+
+def _unusable(error: msgspec.ValidationError, where: str) -> RequestError:
+    found = _PATH_OF_MEMBER.match(str(error))
+    what, path = (found["what"], found["path"] or "$") if found else (str(error), "$")
+    text = f"{what[:1].lower()}{what[1:]}"
+    member = f"{where}{path.removeprefix('$')}"
+    return RequestError(text[:_LONGEST_WORDS], on=member[:_LONGEST_WORDS], do=_DOCUMENT)

@@ -1,0 +1,46 @@
+"""The words that requests are made of: names of what is configured, of indexes and of runs. Never an address."""
+
+from typing import Annotated
+
+import msgspec
+
+type ServiceName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern="^[a-z0-9]([a-z0-9-]{0,58}[a-z0-9])?$", max_length=60, description="A service in the app's settings."
+    ),
+]
+type IndexName = Annotated[
+    str,
+    msgspec.Meta(pattern="^[a-z0-9]([a-z0-9-]{0,126}[a-z0-9])?$", max_length=128, description="The name of an index."),
+]
+type IndexPattern = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^!?[a-z0-9*][a-z0-9*-]{0,127}$",
+        max_length=129,
+        description="An index, or a pattern with `*`; `!` in front leaves out. The last entry that fits decides.",
+    ),
+]
+type SnapshotPoint = Annotated[
+    str,
+    msgspec.Meta(
+        pattern="^[A-Za-z0-9:.+-]{1,40}$",
+        max_length=40,
+        description="`latest`, a snapshot's id, or a time: the newest snapshot at or before it.",
+    ),
+]
+type SnapshotName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern="^[a-z0-9-]{1,60}/[a-z0-9-]{1,128}@[A-Za-z0-9:.+-]{1,40}$",
+        max_length=230,
+        description="A snapshot: `service/index@latest`, `@<time>` or `@<id>`.",
+    ),
+]
+type RunName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern="^[0-9]{8}T[0-9]{6}Z-[a-z0-9-]{1,72}$", max_length=89, description="A run, as its 202 named it."
+    ),
+]

@@ -1,0 +1,73 @@
+"""Backups as Azure Functions: the timer, the endpoint, the workflows and their steps."""
+
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from api.endpoint import register_endpoints
+from backup.forget import forget_old_runs, kept_days
+from backup.policies import tick
+from backup.requests import ENDPOINTS
+from backup.run import RUN_BACKUP
+from backup.run import STEPS as RUN_STEPS
+from backup.workflow import BACK_UP_INDEX, STEPS
+from engine.durable import DurableEngine
+from engine.functions import FunctionsHome
+from errors import IndexvaultError
+
+FORGET_AT = "0 30 3 * * *"
+_LOG = logging.getLogger(__name__)
+
+
+type Timed = Callable[[func.TimerRequest, df.DurableFunctionsClient], Awaitable[None]]
+
+
+def backup_blueprint(home: FunctionsHome) -> df.Blueprint:
+    """Give the blueprint."""
+    blueprint = df.Blueprint()
+    home.register(blueprint, [*STEPS, *RUN_STEPS], [BACK_UP_INDEX, RUN_BACKUP])
+    register_endpoints(blueprint, home, ENDPOINTS)
+
+    _on_schedule(blueprint, "%INDEXVAULT_TICK%", start_due_policies(home))
+    _on_schedule(blueprint, FORGET_AT, forget_runs(home))
+    return blueprint
+
+
+def start_due_policies(home: FunctionsHome) -> Timed:
+    """Give the function of the tick."""
+
+    async def start_due_policies(timer: func.TimerRequest, client: df.DurableFunctionsClient) -> None:
+        if timer.past_due:
+            _LOG.info("this tick comes late")
+        with _said():
+            started = await tick(home.resources, DurableEngine(client))
+            _LOG.info("tick: %d runs started", len(started))
+
+    return start_due_policies
+
+
+def forget_runs(home: FunctionsHome) -> Timed:
+    """Give the function that forgets old runs."""
+
+    async def forget_runs(timer: func.TimerRequest, client: df.DurableFunctionsClient) -> None:  # noqa: ARG001 - bound by name
+        with _said():
+            await forget_old_runs(home.resources, DurableEngine(client), keep=kept_days(home.environment))
+
+    return forget_runs
+
+
+def _on_schedule(blueprint: df.Blueprint, schedule: str, function: Timed) -> None:
+    bound = blueprint.durable_client_input(client_name="client")(function)
+    blueprint.timer_trigger(arg_name="timer", schedule=schedule, run_on_startup=False, use_monitor=True)(bound)
+
+
+@contextlib.contextmanager
+def _said() -> Iterator[None]:
+    """Log an error of ours in its own words; anything else is for the platform to show as a failure."""
+    try:
+        yield
+    except IndexvaultError as error:
+        _LOG.error("%s", error)

@@ -1,0 +1,58 @@
+"""Forgetting old runs: the engine's history of them and our own records."""
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from backup.policies import Due, last_runs, policy_run
+from engine.checkpoints import Checkpoints
+from engine.durable import DurableEngine
+from engine.runs import Runs
+from engine.step import Resources
+from errors import SettingsError
+
+VARIABLE = "INDEXVAULT_HISTORY_DAYS"
+_DEFAULT_DAYS = 30
+_TIME_LENGTH = len("20261120T020000Z")
+_LOG = logging.getLogger(__name__)
+
+
+def kept_days(environment: Mapping[str, str]) -> timedelta:
+    """Give how long runs are remembered. Raises SettingsError for what is no number of days."""
+    text = environment.get(VARIABLE, "").strip() or str(_DEFAULT_DAYS)
+    if not (text.isdecimal() and int(text) > 0):
+        raise SettingsError("expected a whole number of days, 1 or more", on=VARIABLE, do=f"Set it to {_DEFAULT_DAYS}")
+    return timedelta(days=int(text))
+
+
+def forgettable(names: Iterable[str], unfinished: Collection[str], before: datetime) -> list[str]:
+    """Choose the runs to forget: those from before that time.
+
+    Unfinished runs stay, and so does the newest run of each policy: it is what tells whether the policy is due.
+    """
+    known = list(names)
+    newest = {policy_run(Due(policy, scheduled)) for policy, scheduled in last_runs(known).items()}
+    limit = f"{before:%Y%m%dT%H%M%SZ}"
+    return [name for name in known if name[:_TIME_LENGTH] < limit and name not in newest and name not in unfinished]
+
+
+async def forget_old_runs(resources: Resources, engine: DurableEngine, *, keep: timedelta) -> int:
+    """Forget what is older, and tell how many records went."""
+    before = resources.clock() - keep
+    forgotten = 0
+    for name in resources.connections.settings.stores:
+        store = resources.connections.store(name)
+        await store.prepare()
+        runs = Runs(store.runs)
+        unfinished = {record.run for record in await runs.unfinished()}
+        for run in forgettable(await runs.names(), unfinished, before):
+            record = await runs.read(run)
+            for item in record.items if record is not None else ():
+                # What a cancelled or failed run left behind.
+                await Checkpoints(store.runs, item.run).clear()
+                await Checkpoints(resources.connections.store_of(item.index.service).runs, item.run).clear()
+            await runs.forget(run)
+            forgotten += 1
+    await engine.forget(before)
+    _LOG.info("%d runs from before %s are forgotten", forgotten, before)
+    return forgotten

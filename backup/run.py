@@ -1,0 +1,88 @@
+"""A backup of several indexes: chosen when it begins, each on its own, one's failure no other's."""
+
+from durabletask.task import OrchestrationContext
+from msgspec.structs import replace
+
+from api.starting import item_run
+from backup.job import BackupJob, BackupReport
+from backup.workflow import BACK_UP_INDEX
+from engine.conduct import STEPS as CONDUCT_STEPS
+from engine.conduct import Assignments, Conducted, RunOrder, begin, conduct, runs_of
+from engine.locking import Claim, Done
+from engine.runs import Item, Outcome, RunRecord
+from engine.step import IndexName, Resources, Step, Turns, Work, Workflow
+from errors import IndexvaultError, NotFoundError
+from settings.patterns import plain_names, select
+
+_NOTHING = "no index fits, so there was nothing to back up"
+
+
+def item_for(record: RunRecord, index: str, position: int, *, named: bool = True) -> Item:
+    """Give the part of a run that backs up one index."""
+    job = BackupJob(service=record.service, index=index, run=item_run(record.run, position), owner=record.owner)
+    return Item(index=IndexName(record.service, index), run=job.run, job=job, named=named)
+
+
+def claim_of(record: RunRecord, item: Item) -> Claim:
+    """Give the claim of an item on its index."""
+    return Claim(Work(run=item.run, service=record.service, index=item.index), record.owner)
+
+
+def choose(record: RunRecord, names: list[str]) -> RunRecord:
+    """Give the record with an item for each index that its patterns mean, if it has no items yet.
+
+    One that is named in full is an item even if it is not there: it will fail, and say so.
+    """
+    if record.items or not record.choose:
+        return record
+    selection = select(names, record.choose)
+    named = plain_names(record.choose)
+    items = [
+        item_for(record, index, position, named=index in named)
+        for position, index in enumerate([*selection.found, *selection.missing])
+    ]
+    return replace(record, items=items, notes=record.notes if items else [*record.notes, _NOTHING])
+
+
+async def open_backup(resources: Resources, order: RunOrder) -> Assignments:
+    """Begin a backup: choose its indexes from those that the service has now."""
+    record = await runs_of(resources, order.service).read(order.run)
+    names: list[str] = []
+    if record is not None and record.choose and not record.items:
+        names = await resources.connections.service(order.service).index_names()
+    return await begin(resources, order, lambda record: choose(record, names))
+
+
+def succeeded(report: BackupReport) -> Outcome:
+    """Give what a finished snapshot is for the run."""
+    return Outcome(
+        state="lossy" if report.losses else "done",
+        documents=report.documents,
+        bytes=report.bytes,
+        snapshot=report.snapshot,
+        losses=report.losses,
+    )
+
+
+def failed(item: Item, error: IndexvaultError) -> Outcome:
+    """Give what a failure is for the run. An index that is gone failed nobody, unless it was asked for by its name."""
+    if (
+        isinstance(error, NotFoundError)
+        and not item.named
+        and error.on == f"{item.index.service} index {item.index.index}"
+    ):
+        return Outcome(state="gone", failure=error.record())
+    return Outcome(state="failed", failure=error.record())
+
+
+OPEN_BACKUP = Step("open_backup", RunOrder, Assignments, open_backup)
+_CONDUCTED = Conducted(opening=OPEN_BACKUP, workflow=BACK_UP_INDEX, outcome=succeeded, failed=failed)
+
+
+def run_backup(ctx: OrchestrationContext, order: RunOrder) -> Turns[Done]:
+    """Back up the indexes of a run."""
+    return (yield from conduct(ctx, order, _CONDUCTED))
+
+
+RUN_BACKUP = Workflow("run_backup", RunOrder, Done, run_backup)
+STEPS = (*CONDUCT_STEPS, OPEN_BACKUP)

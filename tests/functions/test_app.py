@@ -1,0 +1,141 @@
+"""The app end to end: what the worker indexes, the timer, backups and restores over HTTP, kills and cancels."""
+
+import asyncio
+
+from tests.functions.app import EAST, WEST, App, Ground, hotels
+
+
+async def test_the_worker_indexes_every_function(app: App) -> None:
+    answer = await app.ask("GET", "/admin/functions", key=app.master_key)
+    found = {each["name"]: each["bindings"] for each in answer.json}
+    triggers = {name: next(each for each in of if each["type"].endswith("Trigger")) for name, of in found.items()}
+    routes = {
+        (each["methods"][0], each["route"], each["authLevel"]) for each in triggers.values() if "route" in each
+    }  # fmt: skip
+    assert routes == {
+        ("POST", "backups", "FUNCTION"),
+        ("GET", "snapshots", "FUNCTION"),
+        ("GET", "snapshots/{service}/{index}/{id}", "FUNCTION"),
+        ("POST", "restores", "FUNCTION"),
+        ("POST", "moves", "FUNCTION"),
+        ("GET", "runs", "FUNCTION"),
+        ("GET", "runs/{run}", "FUNCTION"),
+        ("DELETE", "runs/{run}", "FUNCTION"),
+        ("GET", "health", "ANONYMOUS"),
+        ("GET", "openapi.json", "FUNCTION"),
+    }
+    timer = triggers["start_due_policies"]
+    assert (timer["schedule"], timer["runOnStartup"], timer["useMonitor"]) == ("%INDEXVAULT_TICK%", False, True)
+    durable = [
+        each for of in found.values() for each in of if each["type"] in {"orchestrationTrigger", "activityTrigger"}
+    ]
+    assert all(each["durableRequiresGrpc"] for each in durable)
+    names = {name for name, each in triggers.items() if each["type"] == "orchestrationTrigger"}
+    assert {"run_backup", "back_up_index", "run_restore", "restore_index"} <= names
+
+
+async def test_a_due_policy_runs_once(app: App, ground: Ground) -> None:
+    await ground.fill("hotels", hotels(20))
+    await ground.fill("tmp-hotels", hotels(3))
+    await asyncio.gather(app.tick(), app.tick())
+    [run] = await app.runs()
+    assert run["policy"] == "yearly"
+    ended = await app.end_of(run["run"])
+    assert (ended["state"], ended["documents"]) == ("done", 20)
+    assert [index["index"] for index in ended["indexes"]] == ["hotels"]
+    await app.tick()
+    assert [each["run"] for each in await app.runs()] == [run["run"]]
+    listed = (await app.ask("GET", "/api/snapshots")).json["snapshots"]
+    assert [(each["index"], each["documents"], each["run"]) for each in listed] == [("hotels", 20, f"{run['run']}-0")]
+
+
+async def test_a_restore_is_followed_to_its_end(app: App, ground: Ground) -> None:
+    await ground.fill("hotels", hotels(50))
+    await app.back_up("hotels")
+    asked = {"snapshot": f"{EAST}/hotels@latest", "target_service": WEST, "target_index": "hotels-back"}
+    answer = await app.ask("POST", "/api/restores", asked)
+    assert answer.status == 202, answer.text
+    assert answer.headers["Location"] == f"/api/runs/{answer.json['run']}"
+    assert int(answer.headers["Retry-After"]) > 0
+    ended = await app.end_of(answer.json["run"])
+    assert (ended["kind"], ended["state"], ended["documents"]) == ("restore", "done", 50)
+    again = await app.ask("POST", "/api/restores", asked)
+    assert (again.status, again.json["on"]) == (409, f"{WEST}/hotels-back")
+
+
+async def test_one_of_two_backups_of_an_index_is_refused(app: App, ground: Ground) -> None:
+    await ground.fill("hotels", hotels(50))
+    await ground.fill("rooms", hotels(50))
+    await ground.faults(EAST, {"fault": "latency", "path": "docs/search", "seconds": 0.5})
+    body = {"service": EAST, "indexes": ["rooms", "hotels"]}
+    answers = await asyncio.gather(*(app.ask("POST", "/api/backups", body) for _ in range(2)))
+    taken, refused = sorted(answers, key=lambda answer: answer.status)
+    assert (taken.status, refused.status) == (202, 409)
+    assert refused.headers["Content-Type"].startswith("application/problem+json")
+    assert f"run {taken.json['run']}-0 (POST /backups)" in refused.json["detail"]
+    assert (await app.end_of(taken.json["run"]))["state"] == "done"
+    assert (await app.back_up("hotels"))["state"] == "done"
+
+
+async def test_a_deleted_index_is_reported_and_not_fatal(app: App, ground: Ground) -> None:
+    for name in ("a-hotels", "b-hotels", "c-hotels"):
+        await ground.fill(name, hotels(5))
+    await ground.faults(EAST, {"fault": "latency", "path": "docs/search", "seconds": 0.7})
+    answer = await app.ask("POST", "/api/backups", {"service": EAST, "indexes": ["*"]})
+    await app.until(answer.json["run"], lambda run: bool(run["indexes"]))
+    await ground.send(EAST, "DELETE", "/indexes('c-hotels')")
+    ended = await app.end_of(answer.json["run"])
+    assert ended["state"] == "done"
+    assert {each["index"]: each["state"] for each in ended["indexes"]} == {
+        "a-hotels": "done",
+        "b-hotels": "done",
+        "c-hotels": "gone",
+    }
+    assert "there is no such index" in ended["indexes"][2]["failure"]
+
+
+async def test_a_killed_host_goes_on_from_its_checkpoints(app: App, ground: Ground) -> None:
+    await ground.fill("hotels", hotels(12_000))
+    await ground.faults(EAST, {"fault": "latency", "path": "docs/search", "seconds": 0.3})
+    answer = await app.ask("POST", "/api/backups", {"service": EAST, "indexes": ["hotels"]})
+    run = answer.json["run"]
+    await app.until(run, lambda run: run["documents"] >= 3000)
+    await app.kill()
+    await app.start()
+    assert (await app.show(run))["state"] == "running"
+    assert (await app.ask("POST", "/api/backups", {"service": EAST, "indexes": ["hotels"]})).status == 409
+    await app.tick()
+    ended = await app.end_of(run)
+    assert (ended["state"], ended["documents"]) == ("done", 12_000)
+    listed = (await app.ask("GET", f"/api/snapshots?service={EAST}")).json["snapshots"]
+    assert [(each["documents"], each["run"]) for each in listed] == [(12_000, f"{run}-0")]
+
+
+async def test_a_cancelled_run_commits_nothing(app: App, ground: Ground) -> None:
+    await ground.fill("hotels", hotels(5_000))
+    await ground.faults(EAST, {"fault": "latency", "path": "docs/search", "seconds": 0.5})
+    answer = await app.ask("POST", "/api/backups", {"service": EAST, "indexes": ["hotels"]})
+    path = f"/api/runs/{answer.json['run']}"
+    cancelled = await app.ask("DELETE", path)
+    assert (cancelled.status, cancelled.json["state"]) == (200, "cancelled")
+    assert (await app.ask("DELETE", path)).status == 200
+    await ground.faults(EAST)
+    assert (await app.back_up("hotels"))["state"] == "done"
+    listed = (await app.ask("GET", "/api/snapshots")).json["snapshots"]
+    assert answer.json["run"] not in {each["run"].rpartition("-")[0] for each in listed}
+    done = await app.ask("DELETE", f"/api/runs/{(await app.runs())[0]['run']}")
+    assert (done.status, done.json["type"]) == (409, "urn:indexvault:conflict")
+
+
+async def test_health_says_up_or_down_and_keeps_it(app: App, ground: Ground) -> None:
+    first = await app.ask("GET", "/api/health", key="")
+    assert (first.status, first.text) == (200, '{"status":"up"}')
+    await ground.faults(EAST, {"fault": "unavailable"})
+    kept = await app.ask("GET", "/api/health", key="")
+    assert kept.status == 200
+
+
+async def test_health_is_down_when_a_service_cannot_be_reached(app: App, ground: Ground) -> None:
+    await ground.faults(EAST, {"fault": "unavailable"})
+    answer = await app.ask("GET", "/api/health", key="")
+    assert (answer.status, answer.text) == (503, '{"status":"down"}')
