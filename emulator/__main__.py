@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +20,17 @@ from emulator.tiers import TIERS
 
 _DEFAULT_SERVICES = ("contoso-east:standard:eastus", "contoso-west:basic:westus2")
 _DEFAULT_PORT = 8800
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
 _PIPE_WIDTH = 160
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until Control-C."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     services = [_with_options(service, options) for service in options.service or map(_service, _DEFAULT_SERVICES)]
+    if len({service.name for service in services}) < len(services):
+        parser.error("argument --service: each service needs a name of its own")
     try:
         asyncio.run(_serve(services, options.storage, options.port))
     except KeyboardInterrupt:
@@ -86,6 +91,8 @@ def _service(text: str) -> EmulatedService:
     name, _, rest = text.partition(":")
     tier, _, region = rest.partition(":")
     tier = tier or "standard"
+    if not _NAME.fullmatch(name):
+        raise argparse.ArgumentTypeError(f"{name!r} is no name: it takes lower-case letters, digits and dashes")
     if tier not in TIERS:
         raise argparse.ArgumentTypeError(f"unknown tier {tier!r}; known: {', '.join(TIERS)}")
     return EmulatedService(name=name, tier=tier, region=region or "local")

@@ -107,11 +107,12 @@ def _next_link(asked: Asked, query: Query, following: dict[str, Any]) -> str:
     version = quote(asked.version.text)
     if asked.method == "POST":
         return f"{asked.root}{asked.path}?api-version={version}"
-    pairs = {name: values[0] for name, values in asked.parameters.items() if name.lstrip("$") not in {"skip", "top"}}
-    pairs["$skip"] = str(following["skip"])
+    kept = {name: values for name, values in asked.parameters.items() if name.removeprefix("$") not in {"skip", "top"}}
+    kept["$skip"] = [str(following["skip"])]
     if query.top is not None:
-        pairs["$top"] = str(following["top"])
-    return f"{asked.root}{asked.path}?" + "&".join(f"{name}={quote(value)}" for name, value in pairs.items())
+        kept["$top"] = [str(following["top"])]
+    pairs = [f"{name}={quote(value)}" for name, values in kept.items() for value in values]
+    return f"{asked.root}{asked.path}?{'&'.join(pairs)}"
 
 
 def _index_documents(service: Service, asked: Asked) -> Reply:
@@ -121,7 +122,8 @@ def _index_documents(service: Service, asked: Asked) -> Reply:
     actions = reader.actions(asked.body, unsafe_keys=unsafe)
     request = FaultRequest(asked.operation.name, asked.method, asked.path)
     outcome = decide(index, reader, actions, lambda key: service.faults.item_status(request, key))
-    service.check_room(index, sum(result.status_code == 201 for result in outcome.results))  # noqa: PLR2004  # created
+    created = sum(result.status_code == 201 for result in outcome.results)  # noqa: PLR2004  # the service's word for new
+    service.check_room(created - len(outcome.deleted))
     index.write(outcome.upserts, outcome.deleted, time.monotonic(), lag_of(asked, "lagging_visibility"))
     status = 200 if all(result.status for result in outcome.results) else 207
     context = f'"@odata.context":"{asked.root}/$metadata#Collection(Microsoft.Azure.Search.IndexResult)",'

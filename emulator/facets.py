@@ -4,10 +4,11 @@ Source: `facets` of Search Documents in the REST reference, 2026-09.
 """
 
 import itertools
+import math
 import re
 from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -20,8 +21,11 @@ from emulator.values import comparable, parse_date, render_date
 
 _DEFAULT_COUNT = 10
 _ORDERS = frozenset({"count", "-count", "value", "-value"})
-_DATE_INTERVALS = {"minute": 16, "hour": 13, "day": 10, "month": 7, "year": 4}
-_REST_OF_DATE = "0001-01-01T00:00:00Z"
+_DATE_INTERVALS = frozenset({"minute", "hour", "day", "week", "month", "quarter", "year"})
+_NUMBERS = frozenset({"Edm.Int32", "Edm.Int64", "Edm.Double"})
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_OFFSET = re.compile(r"([+-])(\d\d)(?::?(\d\d))?")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Facet(msgspec.Struct, frozen=True):
@@ -32,6 +36,8 @@ class Facet(msgspec.Struct, frozen=True):
     sort: str
     interval: str | None
     values: tuple[Any, ...] | None
+    offset: timedelta
+    """How far the days of the request are ahead of UTC."""
 
 
 def facet_results(index: Index, expressions: Sequence[str], selection: Selection) -> dict[str, list[dict[str, Any]]]:
@@ -61,19 +67,43 @@ def _facet(index: Index, expression: str) -> Facet:
     given = dict(option.partition(":")[::2] for option in options)
     unknown = given.keys() - {"count", "sort", "interval", "values", "timeoffset"}
     count, sort = given.get("count", str(_DEFAULT_COUNT)), given.get("sort", "count")
-    if unknown or not count.isdecimal() or sort not in _ORDERS or {"interval", "values"} <= given.keys():
-        raise invalid_parameter(f"The facet expression '{expression}' is not valid.", "facet")
     values = tuple(_bound(field, value) for value in given["values"].split("|")) if "values" in given else None
     interval = given.get("interval")
-    if interval is not None and not (interval in _DATE_INTERVALS or re.fullmatch(r"\d+(?:\.\d+)?", interval)):
-        raise invalid_parameter(f"The facet expression '{expression}' has an invalid interval.", "facet")
-    return Facet(field, int(count), sort, interval, values)
+    offset = _offset(given.get("timeoffset", "+00:00"))
+    if (
+        unknown
+        or not (count.isdecimal() and int(count) > 0)
+        or sort not in _ORDERS
+        or {"interval", "values"} <= given.keys()
+        or (values is not None and None in values)
+        or (interval is not None and not _has_interval(field, interval))
+        or offset is None
+    ):
+        raise invalid_parameter(f"The facet expression '{expression}' is not valid.", "facet")
+    return Facet(field, int(count), sort, interval, values, offset)
+
+
+def _has_interval(field: Field, interval: str) -> bool:
+    if field.type == "Edm.DateTimeOffset":
+        return interval in _DATE_INTERVALS
+    return field.type in _NUMBERS and bool(_NUMBER.fullmatch(interval)) and float(interval) > 0
 
 
 def _bound(field: Field, text: str) -> Any:
+    """Read one value that parts ranges; None if the field has no ranges or this is no value of it."""
     if field.type == "Edm.DateTimeOffset":
         return parse_date(text)
-    return float(text) if field.type == "Edm.Double" else int(text)
+    if field.type not in _NUMBERS or not _NUMBER.fullmatch(text):
+        return None
+    return float(text)
+
+
+def _offset(text: str) -> timedelta | None:
+    match = _OFFSET.fullmatch(text)
+    if match is None:
+        return None
+    ahead = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
+    return -ahead if match[1] == "-" else ahead
 
 
 def _values(document: dict[str, Any], field: Field) -> set[Any]:
@@ -90,14 +120,24 @@ def _buckets(facet: Facet, counted: Counter[Any]) -> list[dict[str, Any]]:
         return _ranges(facet, counted)
     if facet.interval is not None:
         grouped: Counter[Any] = Counter()
-        for value, count in counted.items():
-            grouped[_floor(facet.interval, value)] += count
+        for value in _finite(counted):
+            grouped[_floor(facet, facet.interval, value)] += counted[value]
         items = sorted(grouped.items())
     else:
-        items = sorted(counted.items(), key=lambda item: item[0], reverse=facet.sort == "-value")
+        items = sorted(counted.items(), key=lambda item: _rank(facet.field, item[0]), reverse=facet.sort == "-value")
         if facet.sort in {"count", "-count"}:
             items.sort(key=lambda item: item[1], reverse=facet.sort == "count")
     return [{"count": count, "value": _shown(facet.field, value)} for value, count in items[: facet.count]]
+
+
+def _rank(field: Field, value: Any) -> tuple[bool, Any]:
+    """Give what values are sorted by: NaN, which nothing compares with, last."""
+    lost = field.type == "Edm.Double" and value == "NaN"
+    return lost, 0.0 if lost else value
+
+
+def _finite(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if value != "NaN" and math.isfinite(value)]
 
 
 def _ranges(facet: Facet, counted: Counter[Any]) -> list[dict[str, Any]]:
@@ -108,7 +148,7 @@ def _ranges(facet: Facet, counted: Counter[Any]) -> list[dict[str, Any]]:
             "count": sum(
                 count
                 for value, count in counted.items()
-                if (low is None or value >= low) and (high is None or value < high)
+                if value != "NaN" and (low is None or value >= low) and (high is None or value < high)
             )
         }
         if low is not None:
@@ -119,12 +159,37 @@ def _ranges(facet: Facet, counted: Counter[Any]) -> list[dict[str, Any]]:
     return buckets
 
 
-def _floor(interval: str, value: Any) -> Any:
-    if interval in _DATE_INTERVALS:
-        length = _DATE_INTERVALS[interval]
-        text = datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return parse_date(text[:length] + _REST_OF_DATE[length:])
-    return value // float(interval) * float(interval)
+def _floor(facet: Facet, interval: str, value: Any) -> Any:
+    if interval not in _DATE_INTERVALS:
+        return value // float(interval) * float(interval)
+    try:
+        start = _start(interval, _EPOCH + timedelta(milliseconds=value) + facet.offset) - facet.offset
+    except OverflowError:  # at either end of time
+        return value
+    return (start - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _start(interval: str, moment: datetime) -> datetime:
+    """Give when the minute, ... or year began in which a moment lies."""
+    moment = moment.replace(second=0, microsecond=0)
+    if interval == "minute":
+        return moment
+    moment = moment.replace(minute=0)
+    return moment if interval == "hour" else _first_day(interval, moment.replace(hour=0))
+
+
+def _first_day(interval: str, day: datetime) -> datetime:
+    """Give the first day of a day's week, ... or year. Weeks begin on Mondays, which is an assumption."""
+    match interval:
+        case "week":
+            return day - timedelta(days=day.weekday())
+        case "month":
+            return day.replace(day=1)
+        case "quarter":
+            return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
+        case "year":
+            return day.replace(month=1, day=1)
+    return day
 
 
 def _shown(field: Field, value: Any) -> Any:
@@ -132,4 +197,6 @@ def _shown(field: Field, value: Any) -> Any:
         return render_date(int(value))
     if field.type == "Edm.Boolean":
         return bool(value)
+    if field.type == "Edm.Double" and value in {math.inf, -math.inf}:
+        return "INF" if value > 0 else "-INF"
     return int(value) if field.type in {"Edm.Int32", "Edm.Int64"} and value == int(value) else value

@@ -5,7 +5,7 @@ Every choice comes from one seeded source, so that the same requests in the same
 
 import random
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -24,7 +24,11 @@ type Kind = Literal[
     "too_large",
 ]
 
-_DEFAULT_ITEM_STATUS = 503
+type Count = Annotated[int, msgspec.Meta(ge=0)]
+type Some = Annotated[int, msgspec.Meta(ge=1)]
+type Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+_DEFAULT_ITEM_STATUS: Literal[503] = 503
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,34 +38,42 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     fault: Kind
-    probability: float = 1.0
+    probability: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
     operation: str | None = None
     method: str | None = None
     path: str | None = None
-    times: int | None = None
+    times: Count | None = None
     """How many requests (for `item`: documents) it may hit, None for no limit."""
-    at_once: int | None = None
+    at_once: Count | None = None
     """Apply only while more requests than this, of the same operation, are under way."""
-    skip: int = 0
+    skip: Count = 0
     """How many matching requests it lets pass first."""
     after: bool = False
     """For unavailable, throttled, reset and truncated: whether the request takes effect before its answer is lost."""
-    retry_after: float | None = None
+    retry_after: Seconds | None = None
     """Seconds, for unavailable and throttled; None sends no `Retry-After`."""
-    status: int = _DEFAULT_ITEM_STATUS
-    """For `item`: the status of the documents hit: 409, 422 or 503."""
+    status: Literal[409, 422, 503] = _DEFAULT_ITEM_STATUS
+    """For `item`: the status of the documents hit."""
     key: str | None = None
     """For `item`: a regular expression for the keys that can be hit."""
-    seconds: float = 0.0
+    seconds: Seconds = 0.0
     """For latency, lagging_count and lagging_visibility."""
-    documents: int = 1
+    documents: Some = 1
     """For short_page: at most this many documents in the page."""
-    replicas: int = 3
+    replicas: Some = 3
     """For replicas: how many replicas answer, each with its own order of ties."""
-    percent: float = 50.0
+    percent: Annotated[float, msgspec.Meta(ge=0, le=100)] = 50.0
     """For coverage: the part of the documents that the answer knows of."""
-    bytes: int = 4 * 1024 * 1024
+    bytes: Count = 4 * 1024 * 1024
     """For too_large: an answer with a longer body is a 413."""
+
+    def __post_init__(self) -> None:
+        """Refuse a pattern that is none; ValueError says why."""
+        for name, pattern in (("path", self.path), ("key", self.key)):
+            try:
+                re.compile(pattern or "")
+            except re.error as problem:
+                raise ValueError(f"{name} {pattern!r} is no regular expression: {problem}") from problem
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

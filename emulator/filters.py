@@ -233,9 +233,28 @@ class Filter:
         if not texts or len(texts) != len(arguments) or not all(isinstance(text, str) for text in texts):
             raise invalid_expression("search.ismatch takes string constants.", _PARAMETER)
         text, names, kind, mode = ([str(one) for one in texts] + ["", "", ""])[:4]
-        fields = tuple(self.schema.by_path[name.strip()] for name in names.split(",") if name.strip()) or None
+        fields = tuple(self._searchable(name.strip()) for name in names.split(",") if name.strip()) or None
+        if kind not in {"", "simple", "full"} or mode not in {"", "any", "all"}:
+            raise invalid_expression(f"search.ismatch has no query type '{kind}' or search mode '{mode}'.", _PARAMETER)
         score = self.search(text, fields, kind or "simple", mode or "any")
         return lambda scope: score(scope[ROOT]) > 0
+
+    def _searchable(self, name: str) -> Field:
+        field = self.schema.by_path.get(name)
+        if field is None or not field.searchable:
+            raise invalid_expression(f"The field '{name}' in the search field list is not searchable.", _PARAMETER)
+        return field
+
+    def _point(self, path: odata.Path, variables: dict[str, Field | None], parameter: str = _PARAMETER) -> None:
+        """Refuse a path that leads to no point."""
+        field = self._field(path, variables, parameter=parameter)
+        if field.type != "Edm.GeographyPoint":
+            raise invalid_expression(f"'{field.path}' is not of type Edm.GeographyPoint.", parameter)
+        if parameter != _PARAMETER and not field.sortable:
+            raise invalid_expression(
+                f"'{field.path}' is not a sortable field. Only sortable fields can be used in $orderby expressions.",
+                parameter,
+            )
 
     def distance(
         self, node: odata.Call, variables: dict[str, Field | None], parameter: str = _PARAMETER
@@ -245,7 +264,7 @@ class Filter:
         points = [argument for argument in node.arguments if isinstance(argument, odata.Literal)]
         if node.name != "geo.distance" or len(paths) != 1 or len(points) != 1 or points[0].kind != "geography":
             raise invalid_expression(f"The function '{node.name}' is not supported here.", parameter)
-        self._field(paths[0], variables, parameter=parameter)
+        self._point(paths[0], variables, parameter)
         read = self._reader(paths[0], variables)
         other = point_of(str(points[0].value))
         if other is None:
@@ -258,7 +277,7 @@ class Filter:
         return measure
 
     def _intersecting(self, path: odata.Path, area: odata.Node, variables: dict[str, Field | None]) -> Predicate:
-        self._field(path, variables)
+        self._point(path, variables)
         read = self._reader(path, variables)
         text = str(area.value) if isinstance(area, odata.Literal) and area.kind == "geography" else ""
         corners = polygon_of(text)
@@ -281,6 +300,12 @@ class Filter:
             if len(segments) == 1 and not owner.complex:
                 return msgspec.structs.replace(owner, collection=False)
             name = "/".join((owner.path, *segments[1:]))
+        elif any(variables.values()):
+            raise invalid_expression(
+                f"The field '{'/'.join(segments)}' is not bound to a range variable. Only bound field references are "
+                "supported inside lambda expressions ('any' or 'all').",
+                parameter,
+            )
         else:
             name = "/".join(segments)
         field = self.schema.by_path.get(name)

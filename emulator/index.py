@@ -1,5 +1,6 @@
 """One index as it runs: its definition, its documents, and what of them is to be seen when."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,7 +34,7 @@ class Index:
         self.schema = Schema.of(definition)
         self.table = DocumentTable(database, definition["name"], self.schema)
         self._pending: list[_Pending] = []
-        self._counts: list[tuple[float, int]] = []
+        self._counts: list[tuple[float, int]] = [(-math.inf, self.table.totals.documents)]
 
     def redefine(self, definition: dict[str, Any], etag: str) -> None:
         """Take a changed definition over; rows of the old one are rendered anew when they are read."""
@@ -88,7 +89,7 @@ class Index:
         if lag <= 0:
             return self.table.totals.documents
         earlier = [documents for at, documents in self._counts if at <= now - lag]
-        return earlier[-1] if earlier else 0
+        return earlier[-1] if earlier else self._counts[0][1]
 
     def full(self, visible: bytes, hidden: bytes | None) -> Document:
         """Put a row's two halves together: every stored field, in no promised order."""

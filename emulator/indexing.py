@@ -4,7 +4,7 @@ Source: Add, Update or Delete Documents in the REST reference, and recorded traf
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -49,6 +49,7 @@ class Reader:
         self.renderers = {field.name: renderer(field) for field in schema.fields}
         self.empties: Document = {field.name: empty(field) for field in schema.fields}
         self.nested = tuple(field for field in schema.fields if field.complex)
+        self.merged_into = _merged_into(schema.fields)
 
     def actions(self, body: bytes, *, unsafe_keys: bool) -> list[Action]:
         """Read a request's actions; a malformed one refuses the whole request."""
@@ -80,7 +81,7 @@ class Reader:
                 "A 'StartObject' node was expected."
             )
         kind = document.pop(_ACTION, "upload")
-        if kind not in _ACTIONS:
+        if not isinstance(kind, str) or kind not in _ACTIONS:
             raise invalid_request(f"actions : {at}: '{kind}' is not a valid value of @search.action.")
         key = document.get(self.key)
         if key is None or key == "":
@@ -149,7 +150,7 @@ def decide(index: Index, reader: Reader, actions: list[Action], item_fault: Call
             continue
         before = upserts.get(key) or stored.get(key)
         merges = action.kind != "upload" and there and before is not None
-        document = reader.completed(_merged(before, action.fields, action.given) if merges else action.fields)
+        document = reader.completed(_merged(before, action, reader) if merges else action.fields)
         upserts.pop(key, None)
         upserts[key] = document
         deleted.discard(key)
@@ -158,14 +159,24 @@ def decide(index: Index, reader: Reader, actions: list[Action], item_fault: Call
     return Outcome(results, upserts, deleted)
 
 
-def _merged(before: Document | None, fields: Document, given: Document) -> Document:
+def _merged(before: Document | None, action: Action, reader: Reader) -> Document:
+    return _laid_over(before or {}, action.fields, action.given, reader.merged_into)
+
+
+def _laid_over(before: Document, fields: Document, given: Document, merged_into: Mapping[str, Field]) -> Document:
     """Lay given values over a document: collections whole, a complex value sub-field by sub-field."""
-    result = dict(before or {})
+    result = dict(before)
     for name, value in given.items():
-        old, new = result.get(name), fields[name]
-        nested = isinstance(value, dict) and isinstance(old, dict) and "coordinates" not in value
-        result[name] = _merged(old, new, value) if nested else new
+        old, new, field = result.get(name), fields[name], merged_into.get(name)
+        if field is None or value is None or old is None:
+            result[name] = new
+        else:
+            result[name] = _laid_over(old, new, value, _merged_into(field.fields))
     return result
+
+
+def _merged_into(fields: Sequence[Field]) -> Mapping[str, Field]:
+    return {field.name: field for field in fields if field.complex and not field.collection}
 
 
 def _refusal(action: Action, fault: int | None) -> Result | None:

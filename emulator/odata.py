@@ -6,7 +6,8 @@ Source: OData expression syntax reference for Azure AI Search, 2026-09.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
@@ -92,6 +93,9 @@ _TOKEN = re.compile(
 )
 _COMPARISONS = frozenset({"eq", "ne", "gt", "ge", "lt", "le"})
 _MAX_DEPTH = 100
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
+_LONGEST_INTEGER = 100
+"""Characters. Python refuses to read very long integers; leading zeros are no reason to be strict."""
 
 
 def parse_filter(text: str) -> Node:
@@ -178,16 +182,22 @@ class _Parser:
         """Parse `not`, a parenthesis or a comparison."""
         if self.peek()[:2] == ("name", "not") and not self._compared():
             self.position += 1
-            return Not(self.negation())
+            with self._deeper():
+                return Not(self.negation())
         if self.take("symbol", "("):
-            self.depth += 1
-            if self.depth > _MAX_DEPTH:
-                raise SyntaxProblemError("The filter expression is nested too deeply.")
-            node = self.disjunction()
+            with self._deeper():
+                node = self.disjunction()
             self.expect(")")
-            self.depth -= 1
             return node
         return self.comparison()
+
+    @contextmanager
+    def _deeper(self) -> Iterator[None]:
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise SyntaxProblemError("The filter expression is nested too deeply.")
+        yield
+        self.depth -= 1
 
     def _compared(self) -> bool:
         """Say whether the next token is a field that happens to be called `not`."""
@@ -215,9 +225,7 @@ class _Parser:
             case "geography":
                 return Literal("geography", text[len("geography'") : -1])
             case "number":
-                return (
-                    Literal("integer", int(text)) if re.fullmatch(r"-?\d+", text) else Literal("number", _float(text))
-                )
+                return _number(text)
             case "name":
                 return self._named(text)
             case _:
@@ -261,10 +269,14 @@ class _Parser:
             raise self.problem()
         self.position += 1
         self.expect(":")
-        body = self.disjunction()
+        with self._deeper():
+            body = self.disjunction()
         self.expect(")")
         return Lambda(path, quantifier, variable, body)
 
 
-def _float(text: str) -> float:
-    return float(text.replace("INF", "inf"))
+def _number(text: str) -> Literal:
+    """Read a number; an integer that no Int64 holds counts as a Double."""
+    if re.fullmatch(r"-?\d+", text) and len(text) <= _LONGEST_INTEGER and _LOWEST <= int(text) <= _HIGHEST:
+        return Literal("integer", int(text))
+    return Literal("number", float(text.replace("INF", "inf")))

@@ -89,7 +89,7 @@ def from_parameters(parameters: Mapping[str, list[str]]) -> Query:
         elif plain in _NUMBERS:
             raw[plain] = _integer(values[0], f"${plain}")
         elif plain == "count":
-            raw[plain] = values[0].lower() == "true"
+            raw[plain] = {"true": True, "false": False}.get(values[0].lower(), values[0])
         elif plain == "minimumCoverage":
             raw[plain] = _number(values[0], plain)
         else:
@@ -106,9 +106,11 @@ def _query(raw: dict[str, Any]) -> Query:
         raise out_of_range(f"Value must be between 0 and {MAX_SKIP}.", "$skip")
     if top is not None and (not isinstance(top, int) or isinstance(top, bool) or top < 0):
         raise out_of_range("Value must be greater than or equal to 0.", "$top")
-    session = given.get("sessionId")
-    if isinstance(session, str) and session.startswith("_"):
+    session = _text(given, "sessionId") or None
+    if session is not None and session.startswith("_"):
         raise invalid_parameter("A session id cannot start with an underscore.", "sessionId")
+    if not isinstance(given.get("count", False), bool):
+        raise invalid_request("parameters : Cannot convert a value of 'count' to target type 'Edm.Boolean'.")
     coverage = given.get("minimumCoverage")
     if coverage is not None and (not isinstance(coverage, int | float) or isinstance(coverage, bool)):
         raise invalid_request("parameters : Cannot convert a value of 'minimumCoverage' to target type 'Edm.Double'.")
@@ -141,11 +143,11 @@ def _text(given: Mapping[str, Any], name: str) -> str:
 
 def _choice(given: Mapping[str, Any], name: str, choices: set[str], default: str) -> str:
     value = given.get(name, default)
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise invalid_request(
             f"parameters : Invalid value '{value}' of '{name}'. Allowed: {', '.join(sorted(choices))}."
         )
-    return str(value)
+    return value
 
 
 def _names(value: object, name: str, *, whole: bool = False) -> tuple[str, ...]:

@@ -66,8 +66,10 @@ async def running(
     """Run services until the block is left.
 
     `storage` is a folder that keeps everything between runs; None keeps it in memory. `port` is the first service's
-    port, the others follow; 0 takes free ones.
+    port, the others follow; 0 takes free ones. ValueError: two services have one name.
     """
+    if len({setup.name for setup in services}) < len(services):
+        raise ValueError("each service needs a name of its own")
     up = Running()
     async with AsyncExitStack() as stack:
         for at, setup in enumerate(services):

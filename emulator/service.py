@@ -131,9 +131,10 @@ class Service:
         definition = definitions.with_unknown_kept(definition, existing.definition, version)
         index_rules.check(definition, self.tier, self.resources["synonymmaps"])
         index_rules.check_update(existing.definition, definition, downtime_allowed=downtime_allowed)
-        existing.redefine(definition, self._etag())
+        with self.database.transaction():
+            existing.redefine(definition, self._etag())
+            self._keep_index(existing)
         self._open(name, existing)
-        self._keep_index(existing)
         return self.definition(name, version), False
 
     def delete_index(self, name: str, conditions: Conditions) -> None:
@@ -146,9 +147,10 @@ class Service:
             raise ServiceError(
                 400, f"The index '{name}' can't be deleted because it is in use by the aliases: {', '.join(holders)}."
             )
-        index.table.drop()
+        with self.database.transaction():
+            index.table.drop()
+            self.database.delete_resource(_INDEXES, name)
         del self.indexes[name], self.readers[name]
-        self.database.delete_resource(_INDEXES, name)
 
     def resource(self, kind: str, name: str) -> Stored:
         """Give a definition as it is shown."""
@@ -203,10 +205,11 @@ class Service:
         }
         return service_statistics(usage, self.tier, version)
 
-    def check_room(self, index: Index, added: int) -> None:
-        """Refuse a batch for which the tier has no room left."""
+    def check_room(self, added: int) -> None:
+        """Refuse a batch, which adds so many documents, for which the tier has no room left."""
         documents = self.tier.documents
-        if documents is not None and index.table.totals.documents + added > documents:
+        held = sum(one.table.totals.documents for one in self.indexes.values())
+        if documents is not None and added > 0 and held + added > documents:
             raise ServiceError(
                 429, f"The document quota has been exceeded for this service. Maximum number of documents: {documents}."
             )
@@ -249,9 +252,10 @@ class Service:
                 "index creation requests, or upgrade the service for higher limits. Maximum number of indexes allowed: "
                 f"{self.tier.indexes}",
             )
-        index = Index(definition, self._etag(), self.database)
+        with self.database.transaction():
+            index = Index(definition, self._etag(), self.database)
+            self._keep_index(index)
         self._open(name, index)
-        self._keep_index(index)
         return self.definition(name, version)
 
     def _existing_index(self, name: str) -> Index:

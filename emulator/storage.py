@@ -1,7 +1,8 @@
 """Where everything is kept: one SQLite database a service, in memory or in a folder."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,17 @@ class Database:
     def close(self) -> None:
         """Close the file."""
         self.connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep all that the block writes, or nothing of it."""
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
 
     def _call(self, slot: int, visible: bytes, hidden: bytes | None) -> float | int | None:
         return self.tests[slot](visible, hidden)
@@ -175,12 +187,11 @@ class DocumentTable:
         keys = [row.key for row in written] + list(deleted)
         before = self._totals_of(keys)
         connection = self.database.connection
-        connection.execute("BEGIN")
-        connection.executemany(f"DELETE FROM {self.name} WHERE key = ?", [(key,) for key in deleted])  # noqa: S608  # our name
-        connection.executemany(
-            self._insert, [(row.key, row.visible, row.hidden, row.vector_bytes, *row.values) for row in written]
-        )
-        connection.execute("COMMIT")
+        with self.database.transaction():
+            connection.executemany(f"DELETE FROM {self.name} WHERE key = ?", [(key,) for key in deleted])  # noqa: S608  # our name
+            connection.executemany(
+                self._insert, [(row.key, row.visible, row.hidden, row.vector_bytes, *row.values) for row in written]
+            )
         size = sum(len(row.visible) + len(row.hidden or b"") for row in written)
         self.totals = Totals(
             self.totals.documents - before.documents + len(written),

@@ -21,6 +21,9 @@ _DATE = re.compile(
     r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,12}))?)?(Z|[+-]\d\d:\d\d)", re.IGNORECASE | re.ASCII
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 _INTEGERS = {
     "Edm.Int32": (-(2**31), 2**31 - 1),
     "Edm.Int64": (-(2**63), 2**63 - 1),
@@ -55,7 +58,8 @@ def parse_date(text: str) -> int | None:
         whole = (moment - _EPOCH) // timedelta(seconds=1)
     except (ValueError, OverflowError):
         return None
-    return whole * 1000 + int(((fraction or "") + "000")[:3])
+    milliseconds = whole * 1000 + int(((fraction or "") + "000")[:3])
+    return milliseconds if _FIRST <= milliseconds <= _LAST else None
 
 
 def render_date(milliseconds: int) -> str:
@@ -250,8 +254,10 @@ def _point(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or value.get("type") != "Point" or set(value) - {"type", "coordinates", "crs"}:
         raise _cannot_convert(value, "Edm.GeographyPoint")
     coordinates = value.get("coordinates")
-    numbers = [item for item in coordinates or () if isinstance(item, int | float) and not isinstance(item, bool)]
-    if not isinstance(coordinates, list) or len(coordinates) != 2 or len(numbers) != 2:  # noqa: PLR2004  # a pair
+    if not isinstance(coordinates, list) or len(coordinates) != 2:  # noqa: PLR2004  # a pair
+        raise _cannot_convert(value, "Edm.GeographyPoint")
+    numbers = [item for item in coordinates if isinstance(item, int | float) and not isinstance(item, bool)]
+    if len(numbers) != len(coordinates):
         raise _cannot_convert(value, "Edm.GeographyPoint")
     longitude, latitude = float(numbers[0]), float(numbers[1])
     if not (-180 <= longitude <= 180 and -90 <= latitude <= 90):  # noqa: PLR2004  # the globe

@@ -31,8 +31,18 @@ async def test_rules_say_how_often_they_fired(loaded: Caller) -> None:
 
 
 async def test_a_rule_that_makes_no_sense_is_refused(east: Caller) -> None:
-    wrong: list[list[dict[str, object]]] = [[{"fault": "fire"}], [{"fault": "reset", "unknown": 1}], [{}]]
+    wrong: list[list[dict[str, object]]] = [
+        [{"fault": "fire"}],
+        [{"fault": "reset", "unknown": 1}],
+        [{"fault": "reset", "path": "("}],
+        [{"fault": "item", "key": "["}],
+        [{"fault": "item", "status": 500}],
+        [{"fault": "reset", "probability": 7}],
+        [{"fault": "short_page", "documents": 0}],
+        [{"fault": "latency", "seconds": -1}],
+        [{}],
+    ]
     for rules in wrong:
         answer = await east.call("POST", "/$emulator/faults", {"rules": rules}, version=None)
-        assert answer.status == 400
+        assert answer.status == 400, rules
     assert (await east.call("POST", "/$emulator/other", {}, version=None)).status == 404

@@ -22,6 +22,12 @@ DOCUMENTS: list[dict[str, object]] = [
         ("rate,interval:2", [(0.0, 1), (2.0, 1), (6.0, 1)]),
         ("made,interval:month", [("2020-01-01T00:00:00Z", 2), ("2021-05-01T00:00:00Z", 1)]),
         ("made,interval:year", [("2020-01-01T00:00:00Z", 2), ("2021-01-01T00:00:00Z", 1)]),
+        ("made,interval:week", [("2019-12-30T00:00:00Z", 1), ("2020-01-20T00:00:00Z", 1), ("2021-05-03T00:00:00Z", 1)]),
+        ("made,interval:quarter", [("2020-01-01T00:00:00Z", 2), ("2021-04-01T00:00:00Z", 1)]),
+        (
+            "made,interval:day,timeoffset:-11:00",
+            [("2020-01-04T11:00:00Z", 1), ("2020-01-19T11:00:00Z", 1), ("2021-05-04T11:00:00Z", 1)],
+        ),
         ("made,sort:value,count:1", [("2020-01-05T10:00:00Z", 1)]),
     ],
 )
@@ -49,3 +55,47 @@ async def test_facets_count_what_was_found_and_not_the_page(loaded: Caller) -> N
         "name": [{"count": 1, "value": "x"}, {"count": 1, "value": "y"}],
         "tags": [{"count": 1, "value": "q"}],
     }
+
+
+async def test_numbers_that_are_none_and_the_ends_of_time_have_facets_too(loaded: Caller) -> None:
+    rates = ["NaN", "INF", "-INF", 1.5]
+    dates = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]
+    await loaded.upload([{"id": f"r{at}", "rate": rate} for at, rate in enumerate(rates)])
+    await loaded.upload([{"id": f"m{at}", "made": date} for at, date in enumerate(dates)])
+    facets = ["rate,sort:value", "made,interval:year"]
+    found = (await loaded.search({"facets": facets, "top": 0})).body["@search.facets"]
+    assert [bucket["value"] for bucket in found["rate"]] == ["-INF", 1.5, "INF", "NaN"]
+    assert [bucket["value"] for bucket in found["made"]] == ["0001-01-01T00:00:00Z", "9999-01-01T00:00:00Z"]
+    ranges = (await loaded.search({"facets": ["rate,values:0"], "top": 0})).body["@search.facets"]["rate"]
+    assert [bucket["count"] for bucket in ranges] == [1, 2]
+    steps = (await loaded.search({"facets": ["rate,interval:1"], "top": 0})).body["@search.facets"]["rate"]
+    assert steps == [{"count": 1, "value": 1.0}]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "unknown",
+        "text",
+        "name,values:a|b",
+        "name,interval:5",
+        "flag,interval:1",
+        "small,values:a",
+        "small,interval:day",
+        "rate,interval:0",
+        "rate,count:0",
+        "rate,count:x",
+        "rate,sort:up",
+        "rate,interval:1,values:1|2",
+        "rate,step:1",
+        "made,interval:5",
+        "made,interval:decade",
+        "made,values:yesterday",
+        "made,interval:day,timeoffset:noon",
+    ],
+)
+async def test_a_facet_that_cannot_be_is_refused(loaded: Caller, expression: str) -> None:
+    await loaded.upload(DOCUMENTS)
+    answer = await loaded.search({"facets": [expression], "top": 0})
+    assert answer.status == 400, answer.raw
+    assert answer.message.endswith("\r\nParameter name: facet")

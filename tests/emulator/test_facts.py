@@ -639,6 +639,9 @@ async def _(small: Caller) -> None:
     assert "quota" in full.message
     assert (await small.upload([{"id": "a"}])).status == 200
     assert await small.count() == 3
+    await small.create(plain("other"))
+    assert (await small.upload([{"id": "d"}], "other")).status == 429  # the quota is the service's
+    assert (await small.upload([{"@search.action": "delete", "id": "a"}, {"id": "d"}])).status == 200
 
 
 @fact("A malformed document fails the whole request with 400 and nothing of it is stored: bisect to find it")
@@ -662,6 +665,9 @@ async def _(east: Caller) -> None:
         {"vector": [1.0, 2.0]},
         {"unknown": 1},
         {"@search.action": "replace"},
+        {"@search.action": []},
+        {"place": {"type": "Point", "coordinates": 5}},
+        {"made": "0001-01-01T00:00:00+14:00"},
     ]
     for values in wrong:
         answer = await east.upload([{"id": "good"}, {"id": "bad", **values}])

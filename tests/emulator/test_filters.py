@@ -91,7 +91,14 @@ async def travel(loaded: Caller) -> Caller:
     point = {"type": "Point", "coordinates": [-122.0, 47.0]}
     await loaded.upload(
         [
-            {"id": "a", "place": point, "rooms": [{"price": 50, "beds": [{"kind": "twin"}]}, {"price": 200}]},
+            {
+                "id": "a",
+                "large": 2**63 - 1,
+                "rate": 1e308,
+                "small": 1,
+                "place": point,
+                "rooms": [{"price": 50, "beds": [{"kind": "twin"}]}, {"price": 200}],
+            },
             {"id": "b", "rooms": [{"price": 90, "beds": [{"kind": "king"}]}], "text": "sea view"},
         ]
     )
@@ -110,6 +117,8 @@ async def travel(loaded: Caller) -> Caller:
         ("geo.distance(place, geography'POINT(-122 47.1)') le 11", ""),
         ("geo.intersects(place, geography'POLYGON((-123 46, -121 46, -121 48, -123 48, -123 46))')", "a"),
         ("search.ismatch('sea')", "b"),
+        ("large lt 99999999999999999999", "a"),
+        (f"rate lt {'9' * 5000} and small gt -{'9' * 5000}", "a"),
         ("search.ismatch('view -sea', 'text', 'simple', 'all') or id eq 'a'", "a"),
     ],
 )
@@ -133,6 +142,15 @@ async def test_a_filter_finds(travel: Caller, text: str, keys: str) -> None:
         "name eq text",
         "contains(name, 'x')",
         "geo.distance(place, geography'POINT(1 2)') eq 1",
+        "geo.distance(name, geography'POINT(1 2)') le 1",
+        "geo.intersects(name, geography'POLYGON((0 0, 1 0, 1 1, 0 0))')",
+        "search.ismatch('x', 'missing')",
+        "search.ismatch('x', 'small')",
+        "search.ismatch('x', 'text', 'clever')",
+        "tags/any(t: t eq 'x' and name eq 'y')",
+        "tags/any(t: " * 101 + "t" + ")" * 101,
+        "not " * 3000 + "flag",
+        "made gt 0001-01-01T00:00:00+14:00",
         "vector/any(v: v eq 1)",
         "small",
         "id eq",

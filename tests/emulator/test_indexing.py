@@ -1,4 +1,4 @@
-from tests.emulator.calls import Caller
+from tests.emulator.calls import Caller, things
 
 
 async def document(caller: Caller, key: str = "a") -> dict[str, object]:
@@ -28,6 +28,16 @@ async def test_a_merge_goes_into_a_complex_value_and_replaces_collections(loaded
         "address": {"city": "Bergen", "lines": ["1"]},
         "rooms": [{"price": 3.0, "beds": []}],
     }
+
+
+async def test_a_merge_goes_into_a_complex_value_whatever_its_sub_fields_are_called(east: Caller) -> None:
+    definition = things()
+    names = ("type", "coordinates", "label")
+    definition["fields"][10]["fields"] = [{"name": name, "type": "Edm.String"} for name in names]
+    await east.create(definition)
+    await east.upload([{"id": "a", "address": {"type": "Point", "coordinates": "1,2", "label": "here"}}])
+    await east.upload([{"@search.action": "merge", "id": "a", "address": {"coordinates": "3,4"}}])
+    assert await document(east) == {"id": "a", "address": {"type": "Point", "coordinates": "3,4", "label": "here"}}
 
 
 async def test_one_batch_may_name_a_key_several_times(loaded: Caller) -> None:

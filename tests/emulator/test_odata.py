@@ -33,6 +33,8 @@ def equal(name: str, value: object, kind: str = "integer") -> Compare:
         ("a eq null", equal("a", None, "null")),
         ("a eq true", equal("a", value=True, kind="boolean")),
         ("a eq -INF", equal("a", float("-inf"), "number")),
+        ("a eq 9223372036854775807", equal("a", 2**63 - 1)),
+        ("a eq 9223372036854775808", equal("a", 2.0**63, "number")),
         ("a eq -1.5E+30", equal("a", -1.5e30, "number")),
         ("a eq 2020-01-01T00:00:00Z", equal("a", "2020-01-01T00:00:00Z", "date")),
         ("5 lt a", Compare("lt", Literal("integer", 5), Path(("a",)))),
@@ -65,9 +67,11 @@ def test_what_is_no_filter_is_refused(text: str) -> None:
         parse_filter(text)
 
 
-def test_nesting_has_a_limit() -> None:
+@pytest.mark.parametrize(("opening", "closing"), [("(", ")"), ("not ", ""), ("a/any(b: ", ")")])
+def test_nesting_has_a_limit(opening: str, closing: str) -> None:
+    parse_filter(opening * 100 + "a" + closing * 100)
     with pytest.raises(SyntaxProblemError, match="too deeply"):
-        parse_filter("(" * 200 + "a" + ")" * 200)
+        parse_filter(opening * 101 + "a" + closing * 101)
 
 
 def test_an_order_is_read() -> None:

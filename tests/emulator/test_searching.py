@@ -52,6 +52,7 @@ async def test_select_takes_paths(loaded: Caller, select: object, shown: dict[st
         ({"orderby": "missing"}, "$orderby"),
         ({"orderby": "tags"}, "$orderby"),
         ({"orderby": "small down"}, "$orderby"),
+        ({"orderby": "geo.distance(name, geography'POINT(0 0)')"}, "$orderby"),
         ({"facets": ["text"]}, "facet"),
         ({"facets": ["name,size:3"]}, "facet"),
         ({"searchFields": "small"}, "searchFields"),
@@ -67,7 +68,20 @@ async def test_a_query_is_refused(loaded: Caller, query: dict[str, object], para
 
 @pytest.mark.parametrize(
     "body",
-    [{"unknown": 1}, {"search": 5}, {"minimumCoverage": "all"}, {"queryType": "x"}, {"facets": "name"}, [], b"{"],
+    [
+        {"unknown": 1},
+        {"search": 5},
+        {"minimumCoverage": "all"},
+        {"queryType": "x"},
+        {"queryType": {}},
+        {"searchMode": []},
+        {"sessionId": 5},
+        {"count": "yes"},
+        {"facets": "name"},
+        [],
+        b"{",
+        b'{"search": "\\ud800"}',
+    ],
 )
 async def test_a_body_that_is_no_query_is_refused(loaded: Caller, body: object) -> None:
     answer = await loaded.call("POST", "/indexes/things/docs/search", body)
@@ -103,6 +117,23 @@ async def test_a_get_asks_the_same(loaded: Caller) -> None:
     assert answer.body["@odata.count"] == 2
     assert len(answer.body["@search.facets"]["small"]) == 2
     assert (await loaded.call("GET", "/indexes/things/docs?searching=*")).status == 400
+
+
+async def test_the_link_to_the_next_page_of_a_get_asks_for_all_that_the_get_asked_for(loaded: Caller) -> None:
+    await loaded.upload([{"id": f"k{at:02d}", "small": at} for at in range(70)])
+    asked = "search=*&facet=small,count:1&facet=name&$orderby=id&$select=id"
+    first = (await loaded.call("GET", f"/indexes/things/docs?{asked}")).body
+    second = await loaded.call("GET", first["@odata.nextLink"].removeprefix(loaded.endpoint), version=None)
+    assert [one["id"] for one in second.documents] == [f"k{at:02d}" for at in range(50, 70)]
+    assert second.body["@search.facets"] == first["@search.facets"]
+
+
+async def test_a_point_that_cannot_be_sorted_by_is_refused(east: Caller) -> None:
+    definition = plain()
+    definition["fields"].append({"name": "place", "type": "Edm.GeographyPoint", "sortable": False})
+    await east.create(definition)
+    answer = await east.search({"orderby": "geo.distance(place, geography'POINT(0 0)')"})
+    assert "not a sortable field" in answer.message
 
 
 async def test_a_document_that_is_not_there_is_an_empty_404(loaded: Caller) -> None:

@@ -50,7 +50,22 @@ async def test_the_sdk_pages_through_everything(loaded: Caller) -> None:
     assert sorted(found) == sorted(f"k{at}" for at in range(120))
 
 
-@pytest.mark.parametrize("arguments", [["--service", "x:gold:y"], ["--role-key", "k=king"], ["--faults", "{"]])
+async def test_two_services_cannot_have_one_name() -> None:
+    with pytest.raises(ValueError, match="name of its own"):
+        async with running([EmulatedService(name="a"), EmulatedService(name="a", tier="basic")]):
+            pass
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--service", "x:gold:y"],
+        ["--service", "../x"],
+        ["--service", "x", "--service", "x"],
+        ["--role-key", "k=king"],
+        ["--faults", "{"],
+    ],
+)
 async def test_the_program_refuses_what_it_does_not_know(arguments: list[str]) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "emulator", *arguments), stderr=asyncio.subprocess.PIPE

@@ -25,7 +25,16 @@ def test_a_date_keeps_its_moment_to_the_millisecond(moment: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2020-01-01", "2020-01-01T00:00:00", "2020-02-30T00:00:00Z", "2020-01-01 00:00:00Z"]
+    "text",
+    [
+        "",
+        "2020-01-01",
+        "2020-01-01T00:00:00",
+        "2020-02-30T00:00:00Z",
+        "2020-01-01 00:00:00Z",
+        "0001-01-01T00:00:00+14:00",  # in UTC it has no year
+        "9999-12-31T23:59:59.9999999-14:00",  # nor has this
+    ],
 )
 def test_what_is_no_date_is_none(text: str) -> None:
     assert parse_date(text) is None
