@@ -5,14 +5,12 @@ runs container (see `checkpoints`).
 """
 
 from datetime import datetime, timedelta
-from typing import Literal
 
 import msgspec
 
 from engine.step import IndexName, Work
+from settings.model import HiddenFields
 from snapshots.manifest import Reading
-
-type HiddenFields = Literal["report", "fail", "reveal"]
 
 
 class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,7 +19,8 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     `run` names the execution; everything durable of it carries that name. `parallel` is how many ranges are read at
     once, `owner` says in words who started it. A generation of chunks older than `full_every` is not continued: all
     chunks are written anew. `hidden_fields` is what to do about fields that the service has and does not return:
-    `report` them as losses, `fail`, or `reveal` them while the index is read.
+    `report` them as losses, `fail`, or `reveal` them while the index is read. With a `policy`, the index's snapshots
+    are replicated and pruned afterwards.
     """
 
     service: str
@@ -29,6 +28,7 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     parallel: int = 4
     owner: str = "the command line"
+    policy: str | None = None
     full_every: timedelta | None = None
     hidden_fields: HiddenFields = "report"
 

@@ -52,8 +52,9 @@ async def plan_backup(resources: Resources, job: BackupJob) -> PlanSummary:
     notes: list[str] = []
     plan, mismatch = await _earlier(resources, job, checkpoints)
     if mismatch is not None:
-        await checkpoints.clear()
         notes.append(f"an unfinished attempt was not continued: {mismatch}")
+        plan = await make_plan(resources, job, store)
+        await checkpoints.write(PLAN, plan)
     if plan is None:
         plan = await checkpoints.write_once(PLAN, await make_plan(resources, job, store))
     resources.report(Progress(stage="read", expected=plan.found))

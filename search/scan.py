@@ -1,7 +1,7 @@
 """An index, or a range of it, read in key order.
 
 Each page asks for the keys above the last one read, so a changing index neither repeats nor misses a document that is
-there throughout. A short page is never taken for the end: only an empty one is.
+there throughout. A short page is never taken for the end: only an empty one is, or the key that the range ends with.
 """
 
 from collections.abc import AsyncGenerator
@@ -50,6 +50,8 @@ async def scan_range(
             return
         last = _require_progress(page.documents, last, keys.until, on=f"{service.name} index {index}")
         yield page.documents
+        if last == keys.until:
+            return
 
 
 async def read_page(

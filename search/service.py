@@ -37,6 +37,14 @@ class Definition(msgspec.Struct, frozen=True):
     etag: str
 
 
+class NamedDefinition(msgspec.Struct, frozen=True):
+    """One object of a service's collection, as the service sent it."""
+
+    name: str
+    api_version: str
+    body: msgspec.Raw
+
+
 class Alias(msgspec.Struct, frozen=True):
     """An alias, the indexes behind it (the service allows one), and its ETag."""
 
@@ -117,6 +125,27 @@ class SearchService:
     async def index_names(self) -> list[str]:
         """Give the names of all indexes, sorted."""
         return await self._names("indexes", "indexes")
+
+    async def definitions(self, kind: str, *, preview: bool = False) -> list[NamedDefinition]:
+        """Give all objects of a collection such as `skillsets`.
+
+        Raises RefusedError or NotFoundError if the service has no such collection in that api-version.
+        """
+
+        class Listed(msgspec.Struct):
+            value: list[msgspec.Raw]
+
+        class Named(msgspec.Struct):
+            name: str
+
+        version = PREVIEW if preview else STABLE
+        answer = await self._exchange.send("GET", kind, on=kind, api_version=version, metadata="minimal")
+        return [
+            NamedDefinition(
+                name=msgspec.json.decode(raw, type=Named).name, api_version=version, body=msgspec.Raw(bytes(raw))
+            )
+            for raw in _read(answer, Listed, f"{self.name} {kind}").value
+        ]
 
     async def index_definition(self, index: str, *, preview: bool = False) -> Definition:
         """Give an index's definition, as a stable or the preview api-version tells it."""

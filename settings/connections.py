@@ -9,11 +9,14 @@ from azure.core.credentials import AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
 
 from search.credentials import authority
+from search.pressure import PressureLimits
 from search.retry import RetryPolicy
 from search.service import SearchService
 from settings.model import Settings
+from settings.policies import reading_order
 from settings.read import secret_value, service_settings, store_settings
 from snapshots.azure_store import AzureStore
+from snapshots.nearest import NearestStore
 from snapshots.store import Store
 
 type IdentityOf = Callable[[str], AsyncTokenCredential]
@@ -81,7 +84,15 @@ class Connections:
             else:
                 credential = self._identity_of(authority(settings.endpoint))
             self._services[name] = SearchService(
-                name, settings.endpoint, credential, chance=self._chance, retry=self._retry
+                name,
+                settings.endpoint,
+                credential,
+                chance=self._chance,
+                retry=self._retry,
+                pressure=PressureLimits(
+                    most_at_once=settings.pressure.most_at_once,
+                    requests_per_second=settings.pressure.requests_per_second,
+                ),
             )
         return self._services[name]
 
@@ -105,6 +116,11 @@ class Connections:
     def store_of(self, service: str) -> Store:
         """Give the client of the store that a service's snapshots go to."""
         return self.store(service_settings(self.settings, service).store)
+
+    def reading_store(self, service: str, *, near: str | None = None) -> Store:
+        """Give the stores that hold a service's snapshots as one to read from: those in the region `near` first."""
+        names = reading_order(self.settings, service, near=near)
+        return self.store(names[0]) if len(names) == 1 else NearestStore([self.store(name) for name in names])
 
     def _identity_of(self, authority_host: str) -> AsyncTokenCredential:
         if authority_host not in self._identities:

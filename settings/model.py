@@ -9,9 +9,12 @@
 Requests name what stands here; they never carry an endpoint, a key or a blob address.
 """
 
+from datetime import timedelta
 from typing import Annotated, Literal, get_args
 
 import msgspec
+
+from snapshots.retention import Retention
 
 type Tier = Literal[
     "free",
@@ -47,6 +50,17 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connection_string: str | EnvironmentSecret | None = None
 
 
+class PressureSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The most that a service is asked by one process: requests at once, and a second.
+
+    Below the ceiling, indexvault asks for less by itself while the service is busy or slow. A second's cap is for
+    services whose users must not notice a backup at all.
+    """
+
+    most_at_once: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
+    requests_per_second: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+
 class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A search service. Without `api_key` it is reached with an Entra identity."""
 
@@ -55,36 +69,32 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tier: Tier
     store: str
     api_key: EnvironmentSecret | None = None
+    pressure: PressureSettings = PressureSettings()
 
 
-type Kept = Annotated[int, msgspec.Meta(ge=0)]
-
-
-class KeepSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many snapshots of an index a policy keeps: the last ones, and the last one of each of so many periods.
-
-    It is checked and shown; nothing is removed by it yet.
-    """
-
-    last: Kept = 0
-    hourly: Kept = 0
-    daily: Kept = 0
-    weekly: Kept = 0
-    monthly: Kept = 0
-    yearly: Kept = 0
+type HiddenFields = Literal["report", "fail", "reveal"]
 
 
 class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is backed up, and when.
 
     `indexes` are names and patterns, as `settings.patterns` reads them; `schedule` is as `settings.schedule` reads it,
-    in UTC.
+    in UTC. `hidden_fields` says what to do about fields that the service has and does not return: `report` them as
+    losses, `fail` before anything is read, or `reveal` them while the index is read, which changes its definition.
+
+    After each backup, first the snapshots are copied to the stores in `replicate_to`, then those that no policy's
+    `keep` wants are removed from all stores; without `keep` nothing is. Durations are as in ISO 8601 (`P90D`, `PT36H`):
+    chunks are written anew after `full_every`, and every stored chunk is read back once `verify_within`.
     """
 
     service: str
     schedule: str
     indexes: tuple[str, ...] = ("*",)
-    keep: KeepSettings | None = None
+    keep: Retention | None = None
+    hidden_fields: HiddenFields = "report"
+    full_every: timedelta | None = None
+    replicate_to: tuple[str, ...] = ()
+    verify_within: timedelta | None = None
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import msgspec
@@ -145,6 +146,18 @@ def _check_policy(policy: PolicySettings, path: str, settings: Settings) -> None
             do=_CORRECT,
         )
     check_patterns(policy.indexes, on=f"settings {path}.indexes")
+    for position, store in enumerate(policy.replicate_to):
+        others = sorted(settings.stores.keys() - {settings.services[policy.service].store})
+        if store not in others:
+            raise SettingsError(
+                f"expected another store than the service's own (there are: {', '.join(others) or 'none'})",
+                on=f"settings {path}.replicate_to[{position}]",
+                do=_CORRECT,
+            )
+    for name in ("full_every", "verify_within"):
+        duration = getattr(policy, name)
+        if duration is not None and duration < timedelta(days=1):
+            raise SettingsError("expected a day or more, such as P90D", on=f"settings {path}.{name}", do=_CORRECT)
     Schedule(policy.schedule, on=f"settings {path}.schedule")
 
 

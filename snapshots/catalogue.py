@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from errors import IntegrityError, NotFoundError
 from snapshots.manifest import MANIFEST_LIMIT, Manifest, open_manifest
 from snapshots.names import (
+    SERVICE_OBJECTS,
     SnapshotReference,
     manifest_name,
     manifests_prefix,
@@ -15,6 +16,7 @@ from snapshots.names import (
     parse_segment,
     service_prefix,
 )
+from snapshots.service_manifest import read_service_summary
 from snapshots.store import SnapshotBlobs
 from snapshots.summary import Summary, damaged_summary, from_metadata, summarise
 
@@ -105,6 +107,8 @@ async def _summaries(blobs: SnapshotBlobs, service: str, index: str) -> AsyncIte
 
 async def _read_summary(blobs: SnapshotBlobs, reference: SnapshotReference) -> Summary:
     try:
+        if reference.index == SERVICE_OBJECTS:
+            return await read_service_summary(blobs, reference)
         return summarise(await read_manifest(blobs, reference))
     except IntegrityError:
         return damaged_summary(reference)

@@ -5,7 +5,6 @@ A manifest is one JSON object in UTF-8. Its last member is `checksum`, and its l
 definitions, which stand in the manifest byte for byte as the service sent them.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -16,14 +15,12 @@ import msgspec
 from errors import IntegrityError
 from snapshots.chunks import Chunk, Digest, Size
 from snapshots.names import ChunkFolder, id_time, is_snapshot_id
+from snapshots.sealing import has_checksum, with_checksum
 
 FORMAT = "indexvault/1"
 
 MANIFEST_LIMIT = 512 * 1024 * 1024
 """Bytes of the largest manifest that is read: room for a million chunks, half a terabyte of documents."""
-
-_TRAILER = b',"checksum":"%s"}'
-_TRAILER_LENGTH = len(_TRAILER % (b"0" * 64))
 
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 State = Literal["complete", "lossy"]
@@ -149,8 +146,7 @@ def seal(manifest: Manifest) -> bytes:
             msgspec.json.decode(versioned.body, type=msgspec.Raw)
         except msgspec.DecodeError as error:
             raise _damaged(f"the definition of {name} is not JSON: {error}", f"manifest {manifest.id}") from error
-    body = msgspec.json.encode(manifest).removesuffix(b"}")
-    sealed = body + _TRAILER % hashlib.sha256(body).hexdigest().encode()
+    sealed = with_checksum(msgspec.json.encode(manifest))
     open_manifest(sealed, f"manifest {manifest.id}")
     return sealed
 
@@ -161,8 +157,7 @@ def open_manifest(data: bytes, blob_name: str) -> Manifest:
     Raises IntegrityError, naming the blob, when the checksum, the order of the chunks or a sum is wrong, or when the
     format is of another major version.
     """
-    body, trailer = data[:-_TRAILER_LENGTH], data[-_TRAILER_LENGTH:]
-    if trailer != _TRAILER % hashlib.sha256(body).hexdigest().encode():
+    if not has_checksum(data):
         _refuse_other_format(data, blob_name)
         raise _damaged("its checksum does not match its bytes", blob_name)
     try:

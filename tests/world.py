@@ -1,7 +1,7 @@
 """Two emulated services over HTTP, a store, and the embedded engine between them."""
 
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ from search.query import DocumentQuery
 from search.retry import RetryPolicy
 from search.service import SearchService
 from settings.connections import Connections
-from settings.model import EnvironmentSecret, ServiceSettings, Settings, StoreSettings, Tier
+from settings.model import EnvironmentSecret, PolicySettings, ServiceSettings, Settings, StoreSettings, Tier
 from snapshots.store import Store
 
 EAST, WEST = "contoso-east", "contoso-west"
@@ -67,9 +67,9 @@ class World:
             answer = await target.index_documents(name, upload_batch(lines[start : start + 1000]))
             assert all(result.status for result in answer.results.values()), answer.results
 
-    async def back_up(self, index: str, *, run: str | None = None, parallel: int = 4) -> BackupReport:
+    async def back_up(self, index: str, *, run: str | None = None, **changes: Any) -> BackupReport:
         self.runs += 1
-        job = BackupJob(service=EAST, index=index, run=run or f"backup-{self.runs}", parallel=parallel)
+        job = BackupJob(service=EAST, index=index, run=run or f"backup-{self.runs}", **changes)
         return await self.engine.run(BACK_UP_INDEX, job)
 
     async def restore(self, made: BackupReport, /, **changes: Any) -> RestoreReport:
@@ -123,9 +123,14 @@ def quick_rests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def open_world(
-    store: Store, *, clock: Callable[[], datetime] | None = None, services: Sequence[EmulatedService] | None = None
+    store: Store,
+    *,
+    clock: Callable[[], datetime] | None = None,
+    services: Sequence[EmulatedService] | None = None,
+    replicas: Mapping[str, Store] | None = None,
+    policies: Mapping[str, PolicySettings] | None = None,
 ) -> AsyncIterator[World]:
-    """Open a world around a store. Waits between retries are noted and not waited."""
+    """Open a world around a store. Waits between retries are noted and not waited. Each replica is its own region."""
     emulated = services or (
         EmulatedService(name=EAST, tier="standard", region="eastus", api_key=KEYS[EAST]),
         EmulatedService(name=WEST, tier="basic", region="westus2", api_key=KEYS[WEST]),
@@ -138,7 +143,11 @@ async def open_world(
 
     async with running(list(emulated)) as emulator:
         settings = Settings(
-            stores={"local": StoreSettings(region="local", connection_string="UseDevelopmentStorage=true")},
+            stores={
+                name: StoreSettings(region=name, connection_string="UseDevelopmentStorage=true")
+                for name in ("local", *(replicas or {}))
+            },
+            policies=dict(policies or {}),
             services={
                 each.name: ServiceSettings(
                     endpoint=emulator.endpoint(each.name),
@@ -156,7 +165,7 @@ async def open_world(
             environment={each.name: each.api_key for each in emulated},
             chance=random.Random(1),
             retry=RetryPolicy(first_wait=0.001, longest_wait=0.01, longest_retry_after=0.01),
-            stores={"local": store},
+            stores={"local": store, **(replicas or {})},
         ) as connections:
             resources = Resources(
                 connections=connections,

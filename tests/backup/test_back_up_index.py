@@ -152,7 +152,7 @@ async def test_documents_that_are_counted_and_not_given_fail_the_run(world: Worl
 
 
 async def test_a_wrong_key_is_named_and_not_shown(world: World) -> None:
-    world.connections._environment = {EAST: "wrong-key-value"}  # type: ignore[assignment]  # what an operator mistypes
+    world.connections._environment = {EAST: "wrong-key-value"}
     with pytest.raises(UnauthorizedError) as raised:
         await world.back_up("hotels")
     assert "wrong-key-value" not in str(raised.value)
