@@ -228,8 +228,11 @@ async def unlock(blobs: RunBlobs, index: IndexName, *, run: str | None = None) -
         except ConflictError:
             # A step of the run came in between; it has the lease for no longer than it takes to break it again.
             continue
-        await blobs.delete(name, lease=ours)
-        return "unlocked"
+        # Emptied and not deleted: a late write of the run with its dead lease would make a deleted blob anew.
+        was = await blobs.read(name, _RECORD_LIMIT)
+        await blobs.put(name, b"", lease=ours)
+        await blobs.release(name, ours)
+        return "unlocked" if was is not None and was.data else "free"
     raise ConflictError("its lease comes back as often as it is broken", on=str(index), do="Try again")
 
 
