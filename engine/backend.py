@@ -29,4 +29,6 @@ class PrivateBackend(InMemoryOrchestrationBackend):
     @override
     def stop(self, grace: float | None = None) -> None:
         super().stop(grace)
+        # Wakes the threads that still wait for a run to end: at its own end, the process would wait for them.
+        self.reset()
         self._folder.cleanup()
