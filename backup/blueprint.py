@@ -13,12 +13,18 @@ from backup.policies import tick
 from backup.requests import ENDPOINTS
 from backup.run import RUN_BACKUP
 from backup.run import STEPS as RUN_STEPS
+from backup.upkeep import LOOK_AFTER
+from backup.verification import STEPS as VERIFICATION_STEPS
+from backup.verification import VERIFY_SERVICE, verification_run
 from backup.workflow import BACK_UP_INDEX, STEPS
+from engine.conduct import RunOrder
 from engine.durable import DurableEngine
 from engine.functions import FunctionsHome
 from errors import IndexvaultError
 
 FORGET_AT = "0 30 3 * * *"
+VERIFY_AT = "0 0 4 * * 1"
+"""Monday morning: `backup.verification` counts its turns in weeks from Monday."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -28,11 +34,14 @@ type Timed = Callable[[func.TimerRequest, df.DurableFunctionsClient], Awaitable[
 def backup_blueprint(home: FunctionsHome) -> df.Blueprint:
     """Give the blueprint."""
     blueprint = df.Blueprint()
-    home.register(blueprint, [*STEPS, *RUN_STEPS], [BACK_UP_INDEX, RUN_BACKUP])
+    home.register(
+        blueprint, [*STEPS, *RUN_STEPS, *VERIFICATION_STEPS], [BACK_UP_INDEX, RUN_BACKUP, LOOK_AFTER, VERIFY_SERVICE]
+    )
     register_endpoints(blueprint, home, ENDPOINTS)
 
     _on_schedule(blueprint, "%INDEXVAULT_TICK%", start_due_policies(home))
     _on_schedule(blueprint, FORGET_AT, forget_runs(home))
+    _on_schedule(blueprint, VERIFY_AT, verify_snapshots(home))
     return blueprint
 
 
@@ -57,6 +66,20 @@ def forget_runs(home: FunctionsHome) -> Timed:
             await forget_old_runs(home.resources, DurableEngine(client), keep=kept_days(home.environment))
 
     return forget_runs
+
+
+def verify_snapshots(home: FunctionsHome) -> Timed:
+    """Give the function that verifies what is due of every service's snapshots."""
+
+    async def verify_snapshots(timer: func.TimerRequest, client: df.DurableFunctionsClient) -> None:
+        if timer.past_due:
+            _LOG.info("this verification comes late; what it missed is made up for")
+        with _said():
+            for name in home.resources.connections.settings.services:
+                order = RunOrder(service=name, run=verification_run(name, home.resources.clock()))
+                await DurableEngine(client).start(VERIFY_SERVICE.name, order)
+
+    return verify_snapshots
 
 
 def _on_schedule(blueprint: df.Blueprint, schedule: str, function: Timed) -> None:

@@ -12,22 +12,24 @@ from engine.locking import Claim, Done
 from engine.runs import Item, Outcome, RunRecord
 from engine.step import IndexName, Resources, Step, Turns, Work, Workflow
 from errors import IndexvaultError, NotFoundError
-from settings.model import HiddenFields
+from settings.model import PolicySettings
 from settings.patterns import plain_names, select
 
 _NOTHING = "no index fits, so there was nothing to back up"
 
 
 def item_for(
-    record: RunRecord, index: str, position: int, *, named: bool = True, hidden_fields: HiddenFields = "report"
+    record: RunRecord, index: str, position: int, *, named: bool = True, policy: PolicySettings | None = None
 ) -> Item:
-    """Give the part of a run that backs up one index."""
+    """Give the part of a run that backs up one index, as its policy wants it done if it has one."""
     job = BackupJob(
         service=record.service,
         index=index,
         run=item_run(record.run, position),
         owner=record.owner,
-        hidden_fields=hidden_fields,
+        policy=record.policy,
+        hidden_fields=policy.hidden_fields if policy is not None else "report",
+        full_every=policy.full_every if policy is not None else None,
     )
     return Item(index=IndexName(record.service, index), run=job.run, job=job, named=named)
 
@@ -37,7 +39,7 @@ def claim_of(record: RunRecord, item: Item) -> Claim:
     return Claim(Work(run=item.run, service=record.service, index=item.index), record.owner)
 
 
-def choose(record: RunRecord, names: list[str], hidden_fields: HiddenFields = "report") -> RunRecord:
+def choose(record: RunRecord, names: list[str], policy: PolicySettings | None = None) -> RunRecord:
     """Give the record with an item for each index that its patterns mean, if it has no items yet.
 
     One that is named in full is an item even if it is not there: it will fail, and say so.
@@ -47,7 +49,7 @@ def choose(record: RunRecord, names: list[str], hidden_fields: HiddenFields = "r
     selection = select(names, record.choose)
     named = plain_names(record.choose)
     items = [
-        item_for(record, index, position, named=index in named, hidden_fields=hidden_fields)
+        item_for(record, index, position, named=index in named, policy=policy)
         for position, index in enumerate([*selection.found, *selection.missing])
     ]
     return replace(record, items=items, notes=record.notes if items else [*record.notes, _NOTHING])
@@ -60,8 +62,7 @@ async def open_backup(resources: Resources, order: RunOrder) -> Assignments:
     if record is not None and record.choose and not record.items:
         names = await resources.connections.service(order.service).index_names()
     policy = resources.connections.settings.policies.get(record.policy or "") if record is not None else None
-    hidden_fields = policy.hidden_fields if policy is not None else "report"
-    return await begin(resources, order, lambda record: choose(record, names, hidden_fields))
+    return await begin(resources, order, lambda record: choose(record, names, policy))
 
 
 def succeeded(report: BackupReport) -> Outcome:
@@ -72,6 +73,7 @@ def succeeded(report: BackupReport) -> Outcome:
         bytes=report.bytes,
         snapshot=report.snapshot,
         losses=report.losses,
+        notes=report.notes,
     )
 
 

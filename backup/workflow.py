@@ -6,20 +6,29 @@ from durabletask.task import OrchestrationContext
 from backup.job import BackupJob, BackupReport, CollectOrder, PlanSummary, ScanOrder
 from backup.steps import COLLECT, COMMIT, MERGE, PLAN, PREPARE, RECOUNT, RESTORE_FIELDS, SCAN
 from backup.steps import STEPS as BACKUP_STEPS
+from backup.upkeep import STEPS as UPKEEP_STEPS
+from backup.upkeep import UpkeepJob, look_after
 from engine.calls import call, call_all
 from engine.locking import STEPS as LOCK_STEPS
 from engine.locking import Claim, locked
 from engine.step import Turns, Workflow
 from errors import AccountingError, IndexvaultError
 
-STEPS = (*LOCK_STEPS, *BACKUP_STEPS)
+STEPS = (*LOCK_STEPS, *BACKUP_STEPS, *UPKEEP_STEPS)
 ROUNDS = 3
 """How often parts that have changed since they were read are read again at most."""
 
 
 def back_up_index(ctx: OrchestrationContext, job: BackupJob) -> Turns[BackupReport]:
-    """Make a snapshot of one index, while no other run writes to it or backs it up."""
-    return (yield from locked(ctx, Claim(job.work, job.owner), _back_up(ctx, job)))
+    """Make a snapshot of one index, while no other run writes to it or backs it up.
+
+    If a policy asked for it, the index's snapshots are looked after then, and what that came to is in the notes.
+    """
+    report = yield from locked(ctx, Claim(job.work, job.owner), _back_up(ctx, job))
+    if job.policy is None:
+        return report
+    done = yield from look_after(ctx, UpkeepJob(service=job.service, index=job.index))
+    return msgspec.structs.replace(report, notes=[*report.notes, *done.notes])
 
 
 def _back_up(ctx: OrchestrationContext, job: BackupJob) -> Turns[BackupReport]:

@@ -1,0 +1,141 @@
+"""What follows a backup: its snapshots are copied to other stores, then those that nobody wants any more are removed.
+
+In this order, and only after a snapshot was made: so a policy whose backups fail removes nothing.
+"""
+
+import logging
+from collections.abc import Mapping
+
+import msgspec
+from durabletask.task import OrchestrationContext
+
+from engine.calls import call
+from engine.step import Progress, Resources, Step, Turns, Workflow
+from errors import IndexvaultError
+from settings.policies import replica_stores, retentions
+from snapshots.catalogue import list_snapshots
+from snapshots.pins import Pin, read_pins
+from snapshots.prune import PruneReport, Removal, prune_index
+from snapshots.replicate import ReplicationReport, replicate_index
+from snapshots.retention import Decision, decide
+from snapshots.store import Store
+from snapshots.sweep import GRACE, sweep_index
+
+_LOG = logging.getLogger(__name__)
+
+
+class UpkeepJob(msgspec.Struct, frozen=True, kw_only=True):
+    """An index whose snapshots are looked after."""
+
+    service: str
+    index: str
+
+
+class UpkeepReport(msgspec.Struct, frozen=True):
+    """What was done, in words for the run's notes."""
+
+    notes: list[str]
+
+
+class PrunePlan(msgspec.Struct, frozen=True):
+    """What pruning would do, or did, in one store. `report` is None for a plan that was only shown."""
+
+    store: str
+    decisions: list[Decision]
+    report: PruneReport | None
+
+
+async def replicate(resources: Resources, job: UpkeepJob) -> UpkeepReport:
+    """Copy an index's snapshots to every store that its policies name. A store that fails is noted, not fatal."""
+    source = resources.connections.store_of(job.service)
+    notes = []
+    for name in replica_stores(resources.connections.settings, job.service, job.index):
+        try:
+            report = await replicate_to(resources, job, source, name)
+        except IndexvaultError as error:
+            _LOG.error("replication of %s/%s to store %s failed: %s", job.service, job.index, name, error)
+            notes.append(f"not copied to store {name}: {error.on}: {error.what}")
+            continue
+        notes += [f"{skipped.snapshot} not copied to store {name}: {skipped.why}" for skipped in report.skipped]
+        if report.copied:
+            notes.append(f"{len(report.copied)} snapshots copied to store {name} ({report.chunks} chunks)")
+    return UpkeepReport(notes)
+
+
+async def replicate_to(resources: Resources, job: UpkeepJob, source: Store, name: str) -> ReplicationReport:
+    """Copy an index's snapshots to one store."""
+    replica = resources.connections.store(name)
+    await replica.prepare()
+    return await replicate_index(
+        source,
+        replica,
+        job.service,
+        job.index,
+        clock=resources.clock,
+        progress=lambda chunk: resources.report(Progress(stage="copy", documents=chunk.documents, bytes=chunk.stored)),
+    )
+
+
+async def prune(resources: Resources, job: UpkeepJob) -> UpkeepReport:
+    """Remove what no policy of the index keeps, from its service's store and from the replicas."""
+    notes = []
+    for plan in await prune_stores(resources, job, dry_run=False):
+        report = plan.report
+        if report is None:
+            continue
+        if report.removed:
+            notes.append(f"{len(report.removed)} snapshots removed from store {plan.store}")
+        if report.sweep.hindrance:
+            notes.append(f"no chunks removed from store {plan.store}: {report.sweep.hindrance}")
+        refused = [*report.refused, *report.sweep.refused]
+        if refused:
+            notes.append(f"{len(refused)} blobs stay in store {plan.store}: {refused[0].blob}: {refused[0].why}")
+    return UpkeepReport(notes)
+
+
+async def prune_stores(resources: Resources, job: UpkeepJob, *, dry_run: bool) -> list[PrunePlan]:
+    """Decide for each store of an index, and unless it is a dry run, remove. A pin in one store holds in all."""
+    connections = resources.connections
+    settings = connections.settings
+    names = [connections.settings.services[job.service].store, *replica_stores(settings, job.service, job.index)]
+    stores = {name: connections.store(name) for name in names}
+    pinned = await _pinned(stores, job)
+    plans = []
+    for name, store in stores.items():
+        snapshots = await list_snapshots(store.snapshots, job.service, job.index)
+        decisions = decide(snapshots, retentions(settings, job.service, job.index), pinned)
+        if dry_run:
+            sweep = await sweep_index(store, job.service, job.index, clock=resources.clock, grace=GRACE, dry_run=True)
+            report = PruneReport(removed=(), pinned=(), refused=(), sweep=sweep)
+        else:
+            removals = [Removal(each.snapshot.id, "; ".join(each.reasons)) for each in decisions if not each.keep]
+            report = await prune_index(store, job.service, job.index, removals, clock=resources.clock)
+        plans.append(PrunePlan(name, decisions, report))
+    return plans
+
+
+async def _pinned(stores: Mapping[str, Store], job: UpkeepJob) -> set[str]:
+    pins: dict[str, Pin] = {}
+    for store in stores.values():
+        pins |= await read_pins(store.runs, job.service, job.index)
+    return set(pins)
+
+
+REPLICATE = Step("replicate_snapshots", UpkeepJob, UpkeepReport, replicate)
+PRUNE = Step("prune_snapshots", UpkeepJob, UpkeepReport, prune)
+STEPS = (REPLICATE, PRUNE)
+
+
+def look_after(ctx: OrchestrationContext, job: UpkeepJob) -> Turns[UpkeepReport]:
+    """Replicate, then prune. What fails is in the notes: the snapshot that was made stays made."""
+    notes: list[str] = []
+    for step in STEPS:
+        try:
+            notes += (yield from call(ctx, step, job)).notes
+        except IndexvaultError as error:
+            notes.append(f"{step.name.replace('_', ' ')} failed: {error.on}: {error.what}")
+            break
+    return UpkeepReport(notes)
+
+
+LOOK_AFTER = Workflow("look_after_snapshots", UpkeepJob, UpkeepReport, look_after)

@@ -1,0 +1,76 @@
+"""What policies together mean for an index."""
+
+import json
+from typing import Any
+
+import pytest
+
+from errors import NotFoundError, SettingsError
+from settings.model import Settings
+from settings.policies import policies_covering, reading_order, replica_stores, retentions
+from settings.read import read_settings
+from snapshots.retention import Retention
+
+
+def settings(**policies: dict[str, Any]) -> Settings:
+    regions = {"east": "eastus", "west": "westus2", "north": "northeurope"}
+    return read_settings(
+        json.dumps(
+            {
+                "stores": {
+                    name: {"account_url": f"https://{name}.blob.core.windows.net", "region": region}
+                    for name, region in regions.items()
+                },
+                "services": {
+                    "contoso": {
+                        "endpoint": "https://contoso.search.windows.net",
+                        "region": "eastus",
+                        "tier": "standard",
+                        "store": "east",
+                    }
+                },
+                "policies": {
+                    name: {"service": "contoso", "schedule": "0 0 2 * * *"} | policy
+                    for name, policy in policies.items()
+                },
+            }
+        )
+    )
+
+
+def test_an_index_is_covered_by_every_policy_whose_patterns_mean_it() -> None:
+    found = settings(
+        nightly={"indexes": ["*", "!tmp-*"], "keep": {"daily": 7, "within": "P2D"}}, hourly={"indexes": ["hotels"]}
+    )
+    assert list(policies_covering(found, "contoso", "hotels")) == ["nightly", "hourly"]
+    assert list(policies_covering(found, "contoso", "tmp-1")) == []
+    assert list(policies_covering(found, "other", "hotels")) == []
+    assert retentions(found, "contoso", "motels")[0].daily == 7
+    assert retentions(found, "contoso", "hotels")[1] == Retention()
+
+
+def test_the_nearest_store_is_read_first_and_each_once() -> None:
+    found = settings(nightly={"replicate_to": ["west", "north"]}, hourly={"indexes": ["a*"], "replicate_to": ["west"]})
+    assert reading_order(found, "contoso") == ["east", "west", "north"]
+    assert reading_order(found, "contoso", near="northeurope") == ["north", "east", "west"]
+    assert reading_order(found, "contoso", near="nowhere") == ["east", "west", "north"]
+    assert replica_stores(found, "contoso", "hotels") == ["west", "north"]
+    with pytest.raises(NotFoundError):
+        reading_order(found, "other")
+
+
+@pytest.mark.parametrize(
+    ("policy", "path"),
+    [
+        ({"replicate_to": ["south"]}, "nightly.replicate_to[0]"),
+        ({"replicate_to": ["west", "east"]}, "nightly.replicate_to[1]"),
+        ({"full_every": "PT1H"}, "nightly.full_every"),
+        ({"verify_within": "soon"}, "nightly.verify_within"),
+        ({"keep": {"dayly": 7}}, "nightly.keep"),
+        ({"keep": {"daily": -1}}, "nightly.keep.daily"),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_path(policy: dict[str, Any], path: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings(nightly=policy)
+    assert caught.value.on == f"settings $.policies.{path}"
