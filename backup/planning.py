@@ -13,7 +13,7 @@ from backup.parts import Part
 from backup.plan import edges_of_chunks, range_count, ranges_between
 from backup.questions import IndexQuestions
 from backup.ranges import average_size, ranges_by_rank
-from backup.records import PLAN, PLAN_FORMAT, Plan, require_plan
+from backup.records import KEY_ORDER, PLAN, PLAN_FORMAT, Plan, require_plan
 from backup.reveals import RevealRecords
 from backup.strategies.strategy import REACH
 from backup.wording import found_in, key_order_reason, refusal, without_key_order
@@ -174,7 +174,7 @@ class _Planning:
         return msgspec.structs.replace(
             plan,
             ranges=ranges,
-            method="key order",
+            method=KEY_ORDER,
             reason=f"the key field {key} is filterable and sortable; {len(ranges)} ranges, {how}",
         )
 

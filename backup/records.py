@@ -20,6 +20,8 @@ from snapshots.names import SnapshotReference
 PLAN_FORMAT = f"{FORMAT} plan 1"
 """Changes whenever records of a run mean something else than before: a run of another format is not continued."""
 PLAN = "plan"
+KEY_ORDER = "key order"
+"""The method of a plan that reads in the order of the keys, as most indexes are."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,11 +47,12 @@ async def restore_fields(resources: Resources, job: BackupJob) -> Done:
     return Done()
 
 
-async def hide_again(service: SearchService, records: RevealRecords, reveal: Reveal) -> None:
-    """Make the fields of a record unretrievable again and remove the record.
+async def hide_again(service: SearchService, records: RevealRecords, reveal: Reveal) -> list[str]:
+    """Make the fields of a record unretrievable again, remove the record, and give the fields that were retrievable.
 
     An index that is gone needs nothing. Raises ConflictError if the definition keeps changing; the record stays then.
     """
+    revealed: list[str] = []
     for attempt in range(_ATTEMPTS):
         try:
             definition, etag = await read_index_definition(service, reveal.index)
@@ -69,6 +70,7 @@ async def hide_again(service: SearchService, records: RevealRecords, reveal: Rev
             if attempt == _ATTEMPTS - 1:
                 raise
     await records.remove(reveal.service, reveal.index)
+    return revealed
 
 
 async def _reveal(

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from cli.requests import (
     BackupRequest,
     CheckRequest,
+    HealRequest,
     Request,
     RestoreRequest,
     ShowRequest,
@@ -67,7 +68,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     backup.add_argument("service", metavar="SERVICE", help="a service of the settings")
     backup.add_argument("indexes", metavar="INDEX", nargs="*", default=[], help="an index of it (default: all)")
+    backup.add_argument(
+        "--hidden-fields",
+        choices=("report", "fail", "reveal"),
+        default="report",
+        help="fields that the service does not return: report them as losses (default), fail before anything is read,"
+        " or reveal them while the index is read, which changes its definition for that time",
+    )
+    backup.add_argument("--dry-run", action="store_true", help="only say how each index would be read, and why")
     _add_parallel(backup, "key ranges of an index read at once")
+
+    heal = _add_verb(
+        verbs,
+        "heal",
+        "hide fields that a dead backup left revealed",
+        "Hide again the fields that backups with --hidden-fields reveal have made retrievable and could not hide"
+        " themselves, because they died.",
+    )
+    heal.add_argument("place", metavar="SERVICE[/INDEX]", nargs="?", help="only there (default: every service)")
 
     snapshots = _add_verb(
         verbs, "snapshots", "list the snapshots there are", "List the snapshots there are, newest first."
@@ -171,7 +189,18 @@ def _place(text: str) -> tuple[str, str | None]:
 
 
 def _backup(given: argparse.Namespace) -> Request:
-    return BackupRequest(service=given.service, indexes=tuple(dict.fromkeys(given.indexes)), parallel=given.parallel)
+    return BackupRequest(
+        service=given.service,
+        indexes=tuple(dict.fromkeys(given.indexes)),
+        parallel=given.parallel,
+        hidden_fields=given.hidden_fields,
+        dry_run=given.dry_run,
+    )
+
+
+def _heal(given: argparse.Namespace) -> Request:
+    service, index = _place(given.place) if given.place is not None else (None, None)
+    return HealRequest(service=service, index=index)
 
 
 def _snapshots(given: argparse.Namespace) -> Request:
@@ -204,6 +233,7 @@ def _check(_given: argparse.Namespace) -> Request:
 
 _REQUESTS = {
     "backup": _backup,
+    "heal": _heal,
     "snapshots": _snapshots,
     "show": _show,
     "verify": _verify,

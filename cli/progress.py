@@ -15,7 +15,7 @@ from cli.wording import count, duration, size
 
 SECONDS_BETWEEN_LINES = 10.0
 
-STAGES = {"read": "reading", "verify": "proving chunks", "load": "loading", "compare": "comparing"}
+STAGES = {"read": "reading", "sort": "sorting", "verify": "proving chunks", "load": "loading", "compare": "comparing"}
 
 
 class Progress(Protocol):

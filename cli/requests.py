@@ -4,16 +4,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from settings.model import HiddenFields
 from snapshots.names import SnapshotReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupRequest:
-    """Back up indexes of a service; none named means all of them."""
+    """Back up indexes of a service; none named means all of them, and the service's other objects.
+
+    With `dry_run` only the plans are made and shown.
+    """
 
     service: str
     indexes: tuple[str, ...]
     parallel: int
+    hidden_fields: HiddenFields = "report"
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealRequest:
+    """Hide again the fields that backups which died have left revealed: of every service, of one, or of an index."""
+
+    service: str | None
+    index: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,4 +72,6 @@ class CheckRequest:
     """Try every service and store."""
 
 
-type Request = BackupRequest | SnapshotsRequest | ShowRequest | VerifyRequest | RestoreRequest | CheckRequest
+type Request = (
+    BackupRequest | HealRequest | SnapshotsRequest | ShowRequest | VerifyRequest | RestoreRequest | CheckRequest
+)

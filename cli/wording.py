@@ -49,4 +49,4 @@ def one_line(text: str) -> str:
 
 
 def _plural_ending(noun: str) -> str:
-    return "es" if noun.endswith("x") else "s"
+    return "es" if noun.endswith(("x", "ch")) else "s"

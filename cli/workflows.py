@@ -19,11 +19,11 @@ class Workflows:
         session: Session,
         connections: Connections,
         steps: tuple[Step[Any, Any], ...],
-        workflow: Workflow[Any, Any],
+        *workflows: Workflow[Any, Any],
     ) -> None:
         self._progress: Progress | None = None
         resources = Resources(connections=connections, clock=session.clock, chance=session.chance, report=self._report)
-        self._engine = EmbeddedEngine(resources, steps, [workflow])
+        self._engine = EmbeddedEngine(resources, steps, workflows)
 
     async def __aenter__(self) -> Self:
         """Start the engine."""

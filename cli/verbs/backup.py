@@ -7,51 +7,75 @@ import msgspec
 from rich.text import Text
 
 from backup.job import BackupJob, BackupReport
+from backup.records import KEY_ORDER
+from backup.service_objects import BACK_UP_SERVICE, OBJECTS
 from backup.workflow import BACK_UP_INDEX, STEPS
 from cli.contact import connections, index_names, prepare_store_of
+from cli.continuing import begin, end
+from cli.dry_run import explain
 from cli.exit_codes import DONE, LOSSY, worst
 from cli.requests import BackupRequest
+from cli.service_objects import back_up_objects
 from cli.session import Session
 from cli.wording import count, duration, size
-from cli.workflows import Workflows, run_name
+from cli.workflows import Workflows
+from engine.step import IndexName
 from errors import CancelledError, IndexvaultError, RemoteError
 from snapshots.names import SnapshotReference
+from snapshots.store import Store
+
+_WORKFLOWS = (BACK_UP_INDEX, BACK_UP_SERVICE)
 
 
 async def run(session: Session, request: BackupRequest) -> int:
     """Back up one index after the other, whatever becomes of each, and give the worst code."""
     there = await index_names(session, request.service)
     indexes = request.indexes or tuple(there)
-    if not indexes:
-        session.output.show(f"{request.service} has no index: there is nothing to back up")
-        return DONE
     await prepare_store_of(session, request.service)
+    if not indexes:
+        session.output.show(f"{request.service} has no index")
+    if request.dry_run:
+        return await explain(session, request, indexes)
     codes = []
-    async with connections(session) as opened, Workflows(session, opened, STEPS, BACK_UP_INDEX) as workflows:
+    steps = (*STEPS, OBJECTS)
+    async with connections(session) as opened, Workflows(session, opened, steps, *_WORKFLOWS) as workflows:
+        store = opened.store_of(request.service)
         for position, index in enumerate(indexes):
             try:
-                codes.append(await _back_up(session, workflows, request, index))
+                codes.append(await _back_up(session, workflows, store, request, index))
             except IndexvaultError as error:
                 codes.append(session.output.error(error))
                 if isinstance(error, RemoteError) and not await _is_still_there(session, request.service):
                     codes.extend(_give_up(session, request.service, indexes[position + 1 :]))
                     break
-    if len(indexes) > 1:
-        _sum_up(session, request.service, codes)
+        if len(indexes) > 1:
+            _sum_up(session, request.service, codes)
+        if not request.indexes:
+            codes.append(await back_up_objects(session, workflows, request.service))
     return worst(codes)
 
 
-async def _back_up(session: Session, workflows: Workflows, request: BackupRequest, index: str) -> int:
-    job = BackupJob(service=request.service, index=index, run=run_name(session, "backup"), parallel=request.parallel)
+async def _back_up(session: Session, workflows: Workflows, store: Store, request: BackupRequest, index: str) -> int:
+    name = IndexName(request.service, index)
+    run, continued = await begin(session, store, name)
+    job = BackupJob(
+        service=request.service, index=index, run=run, parallel=request.parallel, hidden_fields=request.hidden_fields
+    )
+    if continued:
+        session.output.notes.print(f"{name}: going on with run {run}, which was not finished")
     try:
-        with session.output.progress(f"{request.service}/{index}") as progress:
+        with session.output.progress(str(name)) as progress:
             report = await workflows.run(BACK_UP_INDEX, job, run=job.run, progress=progress)
     except asyncio.CancelledError:
         raise CancelledError(
             "the backup was stopped before it was finished",
             on=f"{request.service} index {index}",
-            do="Run it again; chunks that are stored already are not sent again",
+            do="Run it again: it goes on from what is finished",
         ) from None
+    except IndexvaultError as error:
+        await end(store, name, run, error)
+        raise
+    await end(store, name, run)
     reference = str(SnapshotReference(service=report.service, index=report.index, id=report.snapshot))
     session.output.result("backup", {"reference": reference, **msgspec.to_builtins(report)}, *_told(reference, report))
     return LOSSY if report.losses else DONE
@@ -68,8 +92,11 @@ def _told(reference: str, report: BackupReport) -> Sequence[Text]:
         f"  {count(report.documents, 'document')}, {size(report.bytes)} in {count(report.chunks, 'chunk')}"
         f" ({size(report.stored_bytes)} compressed); {added}; {duration(report.finished - report.started)}"
     )
-    losses = [Text(f"  not in it: {loss}", style="yellow") for loss in report.losses]
-    return [state, figures, *losses]
+    unusual = report.reading is not None and report.reading.method != KEY_ORDER
+    lines = [Text(f"  read by {report.reading.method}: {report.reading.reason}")] if report.reading and unusual else []
+    lines += [Text(f"  not in it: {loss}", style="yellow") for loss in report.losses]
+    lines += [Text(f"  note: {note}", style="yellow") for note in report.notes]
+    return [state, figures, *lines]
 
 
 async def _is_still_there(session: Session, service: str) -> bool:

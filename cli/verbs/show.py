@@ -7,19 +7,23 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from backup.records import KEY_ORDER
 from cli.contact import connections
 from cli.exit_codes import DONE
 from cli.requests import ShowRequest
+from cli.service_objects import show_objects
 from cli.session import Session
 from cli.wording import count, duration, instant, size
 from search.schema import Schema, read_schema
 from snapshots.catalogue import read_manifest
 from snapshots.manifest import Definition, Manifest
-from snapshots.names import SnapshotReference
+from snapshots.names import SERVICE_OBJECTS, SnapshotReference
 
 
 async def run(session: Session, request: ShowRequest) -> int:
     """Show one snapshot."""
+    if request.snapshot.index == SERVICE_OBJECTS:
+        return await show_objects(session, request.snapshot)
     async with connections(session) as opened:
         manifest = await read_manifest(opened.store_of(request.snapshot.service).snapshots, request.snapshot)
     reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
@@ -63,7 +67,8 @@ def _table(reference: SnapshotReference, manifest: Manifest) -> Table:
     table.add_row(
         "added", f"{count(added.chunks, 'chunk')}, {size(added.stored)} compressed; the rest was there before"
     )
-    table.add_row("read", f"in the order of the key field {manifest.key_field}")
+    for label, text in _how_it_was_read(manifest):
+        table.add_row(label, text)
     for text in _fields(schema):
         table.add_row("fields", text)
     table.add_row("synonym maps", ", ".join(entry.name for entry in manifest.synonym_maps) or "none")
@@ -77,6 +82,21 @@ def _table(reference: SnapshotReference, manifest: Manifest) -> Table:
     table.add_row("made by", f"{manifest.tool}, run {manifest.run}")
     table.add_row("format", manifest.format)
     return table
+
+
+def _how_it_was_read(manifest: Manifest) -> list[tuple[str, str]]:
+    """Give the plan, why it was chosen and what it took; older snapshots were all read in key order and don't say."""
+    reading = manifest.reading
+    in_order = f"in the order of the key field {manifest.key_field}"
+    if reading is None:
+        return [("read", in_order)]
+    again = f", {count(reading.again, 'stretch')} again" if reading.again else ""
+    rows = [
+        ("read", in_order if reading.method == KEY_ORDER else f"by {reading.method}"),
+        ("because", reading.reason),
+        ("took", f"{count(reading.parts, 'part')}{again}, {count(reading.requests, 'request')}"),
+    ]
+    return rows + ([("revealed", f"{', '.join(reading.revealed)}, and hidden again")] if reading.revealed else [])
 
 
 def _fields(schema: Schema) -> list[str]:
