@@ -30,5 +30,5 @@ class PrivateBackend(InMemoryOrchestrationBackend):
     def stop(self, grace: float | None = None) -> None:
         super().stop(grace)
         # Wakes the threads that still wait for a run to end: at its own end, the process would wait for them.
-        self.reset()
+        self.reset()  # type: ignore[no-untyped-call]  # the library leaves it untyped
         self._folder.cleanup()

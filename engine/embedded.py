@@ -15,12 +15,12 @@ from typing import Any, Self
 import msgspec
 from durabletask.client import AsyncTaskHubGrpcClient, OrchestrationStatus
 from durabletask.task import ActivityContext
-from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker
 
-from engine.backend import STEPS_AT_ONCE, PrivateBackend
+from engine.backend import PrivateBackend
 from engine.failure import error_of
 from engine.payloads import orchestrator, perform
 from engine.step import Resources, Step, Workflow
+from engine.worker import PromptWorker
 from errors import CancelledError, IndexvaultError
 
 _POLL_SECONDS = 30
@@ -44,16 +44,7 @@ class EmbeddedEngine:
         """Start the backend and its worker."""
         loop = asyncio.get_running_loop()
         self.address = await asyncio.to_thread(self._backend.start)
-        self._worker = TaskHubGrpcWorker(
-            host_address=self.address,
-            logger=_LOG,
-            emit_trace_spans=False,
-            concurrency_options=ConcurrencyOptions(
-                maximum_concurrent_activity_work_items=STEPS_AT_ONCE,
-                maximum_concurrent_orchestration_work_items=4,
-                maximum_thread_pool_workers=STEPS_AT_ONCE + 4,
-            ),
-        )
+        self._worker = PromptWorker(self.address, _LOG)
         for step in self._steps:
             self._worker.add_activity(self._activity(step, loop))
         for workflow in self._workflows:

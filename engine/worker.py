@@ -1,0 +1,44 @@
+"""The worker that takes steps and workflows from the backend in this process."""
+
+import asyncio
+import contextlib
+import logging
+from typing import override
+
+from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker, _AsyncWorkerManager
+
+from engine.backend import STEPS_AT_ONCE
+
+
+class PromptWorker(TaskHubGrpcWorker):
+    """A worker that ends when it is told to.
+
+    The library's own looks once a second whether it is to end, which every command line would wait for.
+    """
+
+    def __init__(self, address: str, logger: logging.Logger) -> None:
+        options = ConcurrencyOptions(
+            maximum_concurrent_activity_work_items=STEPS_AT_ONCE,
+            maximum_concurrent_orchestration_work_items=4,
+            maximum_thread_pool_workers=STEPS_AT_ONCE + 4,
+        )
+        super().__init__(host_address=address, logger=logger, emit_trace_spans=False, concurrency_options=options)
+        self._async_worker_manager = _PromptManager(options, logger)
+
+
+class _PromptManager(_AsyncWorkerManager):
+    """The library's queues of work, which no longer wait for more once there will be none."""
+
+    _queues: asyncio.Task[None] | None = None
+
+    @override
+    async def run(self) -> None:
+        self._queues = asyncio.current_task()
+        with contextlib.suppress(asyncio.CancelledError):
+            await super().run()
+
+    @override
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self._queues is not None and not self._queues.done():
+            self._queues.cancel()
