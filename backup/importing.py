@@ -1,0 +1,174 @@
+"""A folder of plain files as a snapshot, so that dumps made elsewhere can be restored.
+
+See `snapshots.folder` for the files. Documents may come in any order; they are sorted in bounded memory. Each key must
+be there once: a dump that holds two documents under one key does not say which of them is meant.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+from itertools import batched
+from pathlib import Path
+
+import msgspec
+
+from backup.chunking import scanned_range, store_chunks
+from backup.sorting import SetAside, SortedRun, Sorter, merge, run_name
+from engine.checkpoints import Checkpoints
+from engine.step import Clock, IndexName, Progress
+from engine.version import VERSION
+from errors import AccountingError, NotFoundError, SettingsError
+from search.page import Document, document_line
+from search.schema import read_schema
+from snapshots.announcements import announced
+from snapshots.catalogue import read_manifest
+from snapshots.chunks import ChunkCutter, boundary_bits, chunk_target, key_reader
+from snapshots.folder import Dump, read_dump
+from snapshots.manifest import Counts, Etags, Manifest, known_chunks
+from snapshots.names import ChunkFolder, SnapshotReference, snapshot_id
+from snapshots.store import Store
+from snapshots.summary import Summary
+from snapshots.writer import commit, store_chunk
+
+_LINES = 500
+_SET = "imported"
+
+
+class _Sorted(msgspec.Struct, frozen=True):
+    """Documents that were set aside, how many and how large, in sorted runs by their names."""
+
+    documents: int
+    bytes: int
+    runs: dict[str, SortedRun]
+
+
+class Importer:
+    """Imports folders as snapshots into one store. `report` hears of the documents read and stored."""
+
+    def __init__(
+        self, store: Store, *, clock: Clock, chance: random.Random, report: Callable[[Progress], None]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._chance = chance
+        self._report = report
+
+    async def import_folder(self, folder: Path, index: IndexName, *, run: str) -> Summary:
+        """Make a folder a snapshot of an index, under the names of a service and an index that need not exist.
+
+        Raises NotFoundError when the folder lacks something, SettingsError naming file and line of what is no document,
+        AccountingError when a key is there twice. Then there is no snapshot.
+        """
+        started = self._clock()
+        dump = await asyncio.to_thread(read_dump, folder)
+        schema = read_schema((dump.definition.preview or dump.definition.stable).body, on=str(folder))
+        key_field = schema.key.name
+        await self._store.prepare()
+        aside = SetAside(self._store.runs, run, key_field)
+        try:
+            found = await self._sort(dump, key_field, Sorter(aside, _SET))
+            manifest = await self._store_chunks(dump, index, key_field, found, aside)
+            manifest = msgspec.structs.replace(manifest, started=started, run=run)
+            if manifest.counts.documents != found.documents:
+                raise AccountingError(
+                    f"it holds {found.documents:,} documents under {manifest.counts.documents:,} keys",
+                    on=str(folder),
+                    do="Take out the documents that are there twice",
+                )
+            async with announced(self._store.runs, manifest, self._clock()):
+                return await commit(self._store.snapshots, manifest)
+        finally:
+            await Checkpoints(self._store.runs, run).clear()
+
+    async def _sort(self, dump: Dump, key_field: str, sorter: Sorter) -> _Sorted:
+        """Read all documents and set them aside in sorted runs."""
+        key_of = key_reader(key_field)
+        count = size = 0
+        for file in dump.files:
+            batches = batched(_lines(file, key_of), _LINES, strict=False)
+            while (documents := await asyncio.to_thread(next, batches, None)) is not None:
+                await sorter.add(documents)
+                read = sum(len(document.line) + 1 for document in documents)
+                self._report(Progress(stage="sort", documents=len(documents), bytes=read))
+                count, size = count + len(documents), size + read
+        await sorter.finish()
+        runs = {run_name(_SET, number): segments for number, segments in enumerate(sorter.runs)}
+        return _Sorted(documents=count, bytes=size, runs=runs)
+
+    async def _store_chunks(
+        self, dump: Dump, index: IndexName, key_field: str, found: _Sorted, aside: SetAside
+    ) -> Manifest:
+        previous = await self._previous(index, key_field)
+        average = found.bytes / max(1, found.documents)
+        bits = previous.boundary_bits if previous else boundary_bits(average, chunk_target(found.bytes))
+        generation = previous.generation if previous else ""
+        place = ChunkFolder(service=index.service, index=index.index, generation=generation)
+        known = known_chunks(previous)
+        stored = await store_chunks(
+            self._reported(merge(aside, found.runs, name=f"{_SET}-merging")),
+            ChunkCutter(bits),
+            lambda sealed: store_chunk(self._store.snapshots, place, sealed, known),
+        )
+        scanned = scanned_range(stored)
+        now = self._clock()
+        losses = dump.origin.losses if dump.origin else ()
+        return Manifest(
+            id=snapshot_id(now, self._chance.randbytes(3)),
+            service=index.service,
+            index=index.index,
+            state="lossy" if losses else "complete",
+            losses=losses,
+            created=now,
+            started=now,
+            finished=now,
+            tool=f"indexvault {VERSION}",
+            run="",
+            key_field=key_field,
+            definition=dump.definition,
+            synonym_maps=dump.synonym_maps,
+            counts=Counts(before=None, after=None, documents=sum(chunk.documents for chunk in scanned.chunks)),
+            etag=Etags(before=None, after=None),
+            boundary_bits=bits,
+            generation=generation,
+            bytes=sum(chunk.bytes for chunk in scanned.chunks),
+            stored=sum(chunk.stored for chunk in scanned.chunks),
+            added=scanned.added,
+            content_digest=scanned.digest,
+            chunks=tuple(scanned.chunks),
+        )
+
+    async def _reported(self, pages: AsyncGenerator[list[Document]]) -> AsyncGenerator[list[Document]]:
+        async with aclosing(pages):
+            async for documents in pages:
+                yield documents
+                size = sum(len(document.line) + 1 for document in documents)
+                self._report(Progress(stage="store", documents=len(documents), bytes=size))
+
+    async def _previous(self, index: IndexName, key_field: str) -> Manifest | None:
+        """Give the newest snapshot of the index there is, whose chunks the new one may share."""
+        try:
+            reference = SnapshotReference(service=index.service, index=index.index)
+            manifest = await read_manifest(self._store.snapshots, reference)
+        except NotFoundError:
+            return None
+        return manifest if manifest.key_field == key_field else None
+
+
+def _lines(file: Path, key_of: Callable[[bytes], str]) -> Iterator[Document]:
+    """Give the documents of a file; empty lines are passed over."""
+    with file.open("rb") as opened:
+        for number, raw in enumerate(opened, start=1):
+            line = raw.removeprefix(b"\xef\xbb\xbf").strip()
+            if not line:
+                continue
+            try:
+                msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+                line = document_line(line)
+                yield Document(key_of(line), line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise SettingsError(
+                    f"line {number} is not a document with a key ({type(error).__name__})",
+                    on=str(file),
+                    do="Write each document as one JSON object on a line of its own",
+                ) from None

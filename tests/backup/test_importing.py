@@ -1,0 +1,117 @@
+"""A folder as a snapshot."""
+
+import json
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from backup.importing import Importer
+from engine.step import IndexName, Progress
+from errors import AccountingError, IndexvaultError, NotFoundError, SettingsError
+from snapshots.catalogue import list_snapshots, read_manifest
+from snapshots.diff import Tally, diff_snapshots
+from snapshots.folder import export_snapshot
+from snapshots.memory_store import MemoryStore
+from snapshots.names import SnapshotReference
+from snapshots.store import Store
+from snapshots.summary import Summary
+from snapshots.verify import verify_snapshot
+from tests import hotels
+from tests.world import EAST, WEST, World, open_world
+
+DUMPED = IndexName("elsewhere", "hotels")
+
+
+async def bring(store: Store, folder: Path, index: IndexName = DUMPED) -> Summary:
+    done: list[Progress] = []
+    importer = Importer(store, clock=lambda: datetime.now(UTC), chance=random.Random(5), report=done.append)
+    summary = await importer.import_folder(folder, index, run="import-1")
+    assert sum(each.documents for each in done if each.stage == "store") == summary.documents
+    return summary
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with open_world(MemoryStore("local")) as opened:
+        yield opened
+
+
+async def test_an_exported_snapshot_comes_back_chunk_by_chunk(world: World, tmp_path: Path) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(900))
+    made = await world.back_up("hotels")
+    before = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"))
+    await export_snapshot(world.store.snapshots, before, tmp_path / "out")
+    summary = await bring(world.store, tmp_path / "out", IndexName(EAST, "hotels"))
+    after = await read_manifest(world.store.snapshots, summary)
+    assert [chunk.sha256 for chunk in after.chunks] == [chunk.sha256 for chunk in before.chunks]
+    assert (after.added.chunks, after.content_digest) == (0, before.content_digest)
+    assert after.definition == before.definition
+    assert made.documents == after.counts.documents == 900
+
+
+def dump(folder: Path, *lines: str, definition: object = hotels.DEFINITION) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "definition.json").write_text(json.dumps(definition))
+    (folder / "part.jsonl").write_text("".join(line + "\n" for line in lines))
+    return folder
+
+
+async def test_a_dump_made_elsewhere_is_sorted_stripped_and_restored(world: World, tmp_path: Path) -> None:
+    documents = hotels.hotels(400)
+    lines = [json.dumps({"@search.score": 1.0, **document}) for document in documents]
+    random.Random(1).shuffle(lines)
+    summary = await bring(world.store, dump(tmp_path, *lines, ""))
+    manifest = await read_manifest(world.store.snapshots, summary)
+    (await verify_snapshot(world.store.snapshots, manifest)).raise_for_damage()
+    assert (summary.state, summary.documents) == ("complete", 400)
+    await world.fill(hotels.DEFINITION, documents)
+    made = await world.back_up("hotels")
+    other = await read_manifest(
+        world.store.snapshots, SnapshotReference(service=EAST, index="hotels", id=made.snapshot)
+    )
+    tally = Tally()
+    keys = {change.key async for change in diff_snapshots(world.store.snapshots, manifest, other, tally)}
+    assert (tally.added, tally.removed) == (0, 0)
+    assert keys <= {document["id"] for document in documents}
+
+
+@pytest.mark.parametrize(
+    ("lines", "error", "text"),
+    [
+        (['{"id":"1"}', '{"id":"2"}', '{"id":"1","name":"b"}'], AccountingError, "3 documents under 2 keys"),
+        (['{"id":"1"}', "[1]"], SettingsError, "line 2"),
+        (['{"id":1}'], SettingsError, "line 1"),
+        (['{"name":"x"}'], SettingsError, "line 1"),
+        (['{"id":"1",'], SettingsError, "line 1"),
+    ],
+)
+async def test_what_can_t_be_imported_leaves_no_snapshot(
+    tmp_path: Path, lines: list[str], error: type[IndexvaultError], text: str
+) -> None:
+    store = MemoryStore()
+    with pytest.raises(error, match=text):
+        await bring(store, dump(tmp_path, *lines))
+    assert await list_snapshots(store.snapshots) == []
+    assert [blob.name async for blob in store.runs.list("runs/")] == []
+
+
+async def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        await bring(MemoryStore(), tmp_path)
+
+
+async def test_an_index_without_documents_is_one(tmp_path: Path) -> None:
+    store = MemoryStore()
+    assert (await bring(store, dump(tmp_path))).documents == 0
+
+
+async def test_what_was_lossy_stays_lossy(world: World, tmp_path: Path) -> None:
+    await world.fill(hotels.with_field("name", retrievable=False), [])
+    await world.back_up("hotels")
+    manifest = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"))
+    assert manifest.state == "lossy"
+    await export_snapshot(world.store.snapshots, manifest, tmp_path / "out")
+    assert (await bring(world.store, tmp_path / "out", IndexName(WEST, "hotels"))).state == "lossy"
