@@ -9,6 +9,7 @@ from errors import MalformedError, OversizedError, RequestError
 
 BODY_LIMIT = 1_000_000
 _PATH_OF_MEMBER = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
+_MEMBER_OF_OBJECT = re.compile(r"(?:missing required|unknown) field `([^`]*)`")
 _LONGEST_WORDS = 300
 _DOCUMENT = "Compare the request with GET /api/openapi.json"
 
@@ -39,5 +40,7 @@ def _unusable(error: msgspec.ValidationError, where: str) -> RequestError:
     found = _PATH_OF_MEMBER.match(str(error))
     what, path = (found["what"], found["path"] or "$") if found else (str(error), "$")
     text = f"{what[:1].lower()}{what[1:]}"
-    member = f"{where}{path.removeprefix('$')}"
+    # The library's path ends at the object that lacks a member or has one too many; its text names the member.
+    of_object = _MEMBER_OF_OBJECT.search(what)
+    member = f"{where}{path.removeprefix('$')}" + (f".{of_object[1]}" if of_object else "")
     return RequestError(text[:_LONGEST_WORDS], on=member[:_LONGEST_WORDS], do=_DOCUMENT)

@@ -22,10 +22,13 @@ type IndexPattern = Annotated[
         description="An index, or a pattern with `*`; `!` in front leaves out. The last entry that fits decides.",
     ),
 ]
+_DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?"
+_POINT = f"(latest|[0-9]{{8}}T[0-9]{{6}}Z-[0-9a-f]{{6}}|{_DAY}(T{_CLOCK})?)"
 type SnapshotPoint = Annotated[
     str,
     msgspec.Meta(
-        pattern="^[A-Za-z0-9:.+-]{1,40}$",
+        pattern=f"^{_POINT}$",
         max_length=40,
         description="`latest`, a snapshot's id, or a time: the newest snapshot at or before it.",
     ),
@@ -33,7 +36,7 @@ type SnapshotPoint = Annotated[
 type SnapshotName = Annotated[
     str,
     msgspec.Meta(
-        pattern="^[a-z0-9-]{1,60}/[a-z0-9-]{1,128}@[A-Za-z0-9:.+-]{1,40}$",
+        pattern=f"^[a-z0-9-]{{1,60}}/[a-z0-9-]{{1,128}}@{_POINT}$",
         max_length=230,
         description="A snapshot: `service/index@latest`, `@<time>` or `@<id>`.",
     ),

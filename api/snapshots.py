@@ -7,7 +7,7 @@ import msgspec
 from api.endpoint import Answer, Call, Endpoint, Nothing, Reply
 from api.names import IndexName, ServiceName, SnapshotPoint
 from api.runs import prepared_stores
-from errors import RequestError, SettingsError
+from errors import NotFoundError, SettingsError
 from settings.read import service_settings
 from snapshots.catalogue import list_snapshots, read_manifest, resolve
 from snapshots.manifest import Counts, Definition, Loss, SynonymMap
@@ -67,7 +67,7 @@ async def show_snapshot(call: Call[None, Nothing, SnapshotPath]) -> Reply:
     path = call.path
     store = call.resources.connections.store_of(path.service)
     await store.prepare()
-    reference = read_reference(f"{path.service}/{path.index}@{path.id}", member="path.id")
+    reference = read_reference(f"{path.service}/{path.index}@{path.id}")
     manifest = await read_manifest(store.snapshots, await resolve(store.snapshots, reference))
     return Reply(
         200,
@@ -81,12 +81,15 @@ async def show_snapshot(call: Call[None, Nothing, SnapshotPath]) -> Reply:
     )
 
 
-def read_reference(text: str, *, member: str) -> SnapshotReference:
-    """Read how a request names a snapshot. Raises RequestError naming the member."""
+def read_reference(text: str) -> SnapshotReference:
+    """Read how a request names a snapshot, after its form was checked.
+
+    Raises NotFoundError for a time that the calendar does not have: no snapshot can be from then.
+    """
     try:
         return SnapshotReference.parse(text)
     except SettingsError as error:
-        raise RequestError(error.what, on=member, do=error.do) from None
+        raise NotFoundError(error.what, on=f"snapshot {text}", do=error.do) from None
 
 
 ENDPOINTS = (

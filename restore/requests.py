@@ -49,7 +49,7 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
     """
     asked, resources = call.body, call.resources
     settings = resources.connections.settings
-    reference = read_reference(asked.snapshot, member="body.snapshot")
+    reference = read_reference(asked.snapshot)
     service_settings(settings, reference.service)
     service_settings(settings, asked.target_service)
     store = resources.connections.store_of(reference.service)

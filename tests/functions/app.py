@@ -7,12 +7,14 @@ import secrets
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from emulator.server import Running, running
 from emulator.service import EmulatedService
@@ -182,8 +184,9 @@ def hotels(count: int) -> list[dict[str, Any]]:
     return [{"id": f"hotel-{number:06}", "name": f"Hotel {number} by the sea"} for number in range(count)]
 
 
-@pytest.fixture
-async def ground() -> AsyncIterator[Ground]:
+@asynccontextmanager
+async def open_ground() -> AsyncIterator[Ground]:
+    """Open the two emulated services."""
     services = [
         EmulatedService(name=EAST, tier="standard", region="eastus", api_key=f"{EAST}-admin-key"),
         EmulatedService(name=WEST, tier="basic", region="westus2", api_key=f"{WEST}-admin-key"),
@@ -211,8 +214,9 @@ def configuration(ground: Ground) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-async def app(ground: Ground, azurite: Azurite) -> AsyncIterator[App]:
+@asynccontextmanager
+async def open_app(ground: Ground, azurite: Azurite) -> AsyncIterator[App]:
+    """Open the app over a ground and an empty storage account. At the end it must have told no secret."""
     keys = [secrets.token_urlsafe(12) for _ in range(3)]
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
@@ -226,7 +230,29 @@ async def app(ground: Ground, azurite: Azurite) -> AsyncIterator[App]:
     }
     async with aiohttp.ClientSession() as session:
         app = App(environment, function_key=keys[0], master_key=keys[1], system_key=keys[2], session=session)
-        await app.start()
-        yield app
-        await app.stop()
+        try:
+            await app.start()
+            yield app
+        finally:
+            await app.stop()
         app.require_no_secret()
+
+
+@pytest.fixture
+async def ground() -> AsyncIterator[Ground]:
+    async with open_ground() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def app(ground: Ground, azurite: Azurite) -> AsyncIterator[App]:
+    async with open_app(ground, azurite) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def asked(azurite: Azurite) -> AsyncIterator[App]:
+    """One app for all the requests of a module that change nothing."""
+    async with open_ground() as ground, open_app(ground, azurite) as opened:
+        await ground.fill("hotels", hotels(7))
+        yield opened

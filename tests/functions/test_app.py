@@ -139,3 +139,13 @@ async def test_health_is_down_when_a_service_cannot_be_reached(app: App, ground:
     await ground.faults(EAST, {"fault": "unavailable"})
     answer = await app.ask("GET", "/api/health", key="")
     assert (answer.status, answer.text) == (503, '{"status":"down"}')
+
+
+async def test_settings_that_cannot_be_used_are_an_answer(app: App) -> None:
+    await app.stop()
+    app.environment["INDEXVAULT_CONFIG"] = '{"stores": {}, "services": {"a": {}}}'
+    await app.start()
+    assert (await app.ask("GET", "/api/health", key="")).status == 503
+    answer = await app.ask("GET", "/api/runs")
+    assert (answer.status, answer.json["type"]) == (500, "urn:indexvault:settings")
+    assert answer.json["on"].startswith("settings $.services.a")

@@ -1,0 +1,70 @@
+"""Which policies are due, and which runs are forgotten: decisions without an app."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from backup.forget import forgettable, kept_days
+from backup.policies import Due, due_policies, last_runs, policy_run
+from errors import SettingsError
+from settings.model import PolicySettings
+
+NIGHTLY = {"nightly": PolicySettings(service="contoso-east", schedule="0 0 2 * * *")}
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("now", "last", "due"),
+    [
+        ("2026-11-20T02:03:00", "2026-11-19T02:00:00", "2026-11-20T02:00:00"),
+        ("2026-11-20T02:00:00", "2026-11-19T02:00:00", "2026-11-20T02:00:00"),  # on the moment
+        ("2026-11-20T01:59:59", "2026-11-19T02:00:00", None),
+        ("2026-11-20T09:00:00", "2026-11-20T02:00:00", None),  # it has had its run
+        ("2026-11-20T09:00:00", "2026-11-16T02:00:00", "2026-11-20T02:00:00"),  # four missed, one made up
+        ("2026-11-20T09:00:00", None, "2026-11-20T02:00:00"),  # never ran
+        ("2026-11-20T09:00:00", "2026-11-20T03:00:00", None),  # its schedule was later once
+    ],
+)
+def test_due(now: str, last: str | None, due: str | None) -> None:
+    found = due_policies(NIGHTLY, {"nightly": at(last)} if last else {}, [], at(now))
+    assert found == ([Due("nightly", at(due))] if due else [])
+
+
+def test_a_policy_at_work_is_not_started_again() -> None:
+    assert due_policies(NIGHTLY, {}, ["nightly"], at("2026-11-20T09:00:00")) == []
+
+
+def test_names_of_runs_tell_when_policies_ran() -> None:
+    names = [policy_run(Due("nightly", at(f"2026-11-{day}T02:00:00"))) for day in (18, 20, 19)]
+    names += ["20261121T000000Z-backup-7f3a9c", "20261121T020000Z-policy-nightly-2"]
+    assert last_runs(names) == {"nightly": at("2026-11-20T02:00:00"), "nightly-2": at("2026-11-21T02:00:00")}
+
+
+def test_two_ticks_come_to_one_name() -> None:
+    ticks = [due_policies(NIGHTLY, {}, [], at(f"2026-11-20T02:0{minute}:00"))[0] for minute in (0, 5)]
+    assert policy_run(ticks[0]) == policy_run(ticks[1]) == "20261120T020000Z-policy-nightly"
+
+
+def test_what_tells_whether_a_policy_is_due_is_not_forgotten() -> None:
+    old, older = "20260101T000000Z-policy-yearly", "20250101T000000Z-policy-yearly"
+    asked, running, young = (
+        "20260102T000000Z-backup-7f3a9c",
+        "20260103T000000Z-restore-7f3a9c",
+        "20261119T000000Z-backup-7f3a9c",
+    )
+    names = [old, older, asked, running, young]
+    assert forgettable(names, {running}, at("2026-10-20T00:00:00")) == [older, asked]
+
+
+@pytest.mark.parametrize(("text", "days"), [("", 30), ("7", 7), (" 90 ", 90)])
+def test_days_of_history(text: str, days: int) -> None:
+    assert kept_days({"INDEXVAULT_HISTORY_DAYS": text}) == timedelta(days=days)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5"])
+def test_days_that_are_none(text: str) -> None:
+    with pytest.raises(SettingsError, match="whole number"):
+        kept_days({"INDEXVAULT_HISTORY_DAYS": text})

@@ -1,0 +1,98 @@
+"""Requests that can't be answered: each refusal is a problem document that names what is wrong."""
+
+from typing import Any
+
+import pytest
+
+from tests.functions.app import EAST, WEST, App
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+BACKUPS, RESTORES = "/api/backups", "/api/restores"
+SNAPSHOT = f"{EAST}/hotels@latest"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "member"),
+    [
+        (BACKUPS, {}, 422, "body.service"),
+        (BACKUPS, [], 422, "body"),
+        (BACKUPS, {"service": 7}, 422, "body.service"),
+        (BACKUPS, {"service": EAST, "endpoint": "https://elsewhere.example"}, 422, "body.endpoint"),
+        (BACKUPS, {"service": EAST, "indexes": []}, 422, "body.indexes"),
+        (BACKUPS, {"service": EAST, "indexes": ["hotels", "../x"]}, 422, "body.indexes[1]"),
+        (BACKUPS, {"service": EAST, "indexes": ["a" * 200]}, 422, "body.indexes[0]"),
+        (BACKUPS, {"service": EAST, "indexes": ["!tmp-*"]}, 422, "body.indexes"),
+        (BACKUPS, {"service": "a" * 61}, 422, "body.service"),
+        (BACKUPS, {"service": "nobody"}, 404, None),
+        (BACKUPS, {"service": EAST, "indexes": ["nothing"]}, 404, None),
+        (RESTORES, {"snapshot": "hotels", "target_service": WEST}, 422, "body.snapshot"),
+        (RESTORES, {"snapshot": f"{EAST}/hotels@never", "target_service": WEST}, 422, "body.snapshot"),
+        (RESTORES, {"snapshot": SNAPSHOT, "target_service": WEST, "accept_loss": "yes"}, 422, "body.accept_loss"),
+        (RESTORES, {"snapshot": SNAPSHOT, "target_service": "nobody"}, 404, None),
+        (RESTORES, {"snapshot": f"{EAST}/rooms@latest", "target_service": WEST}, 404, None),
+        (RESTORES, {"snapshot": f"{EAST}/hotels@2026-02-31", "target_service": WEST}, 404, None),
+        ("/api/moves", {"service": EAST, "index": "hotels", "target_service": WEST}, 501, None),
+    ],
+)
+async def test_bodies(asked: App, path: str, body: Any, status: int, member: str | None) -> None:
+    answer = await asked.ask("POST", path, body)
+    assert (answer.status, answer.json["status"]) == (status, status), answer.text
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert answer.json.get("member") == member
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"", 400),
+        (b"{", 400),
+        (b'{"service": "contoso-east"} {}', 400),
+        (b"\xff\xfe", 400),
+        (b'{"service": "\xff"}', 400),
+        (b'{"service": "contoso-east", "indexes": ' + b"[" * 100_000, 422),
+        (b'{"service": "' + b"a" * 1_000_001 + b'"}', 413),
+    ],
+)
+async def test_bytes_that_are_no_request(asked: App, data: bytes, status: int) -> None:
+    answer = await asked.ask("POST", BACKUPS, data=data)
+    assert (answer.status, answer.json["member"].partition(".")[0]) == (status, "body")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/runs/20261120T020000Z-backup-7f3a9c", 404),
+        ("/api/runs/..%2F..%2Frecords", 422),
+        ("/api/runs/x", 422),
+        ("/api/runs?limit=0", 422),
+        ("/api/runs?limit=many", 422),
+        ("/api/runs?unknown=1", 422),
+        ("/api/snapshots?service=nobody", 404),
+        ("/api/snapshots?index=UPPER", 422),
+        (f"/api/snapshots/{EAST}/rooms/latest", 404),
+        (f"/api/snapshots/{EAST}/hotels/not-a-point", 422),
+        (f"/api/snapshots/{EAST}/..%2F..%2Fx/latest", 422),
+        ("/api/nothing", 404),
+    ],
+)
+async def test_paths_and_queries(asked: App, path: str, status: int) -> None:
+    answer = await asked.ask("GET", path)
+    assert answer.status == status, answer.text
+
+
+@pytest.mark.parametrize("path", ["/api/runs", "/api/snapshots", "/api/openapi.json"])
+async def test_a_key_is_needed(asked: App, path: str) -> None:
+    assert (await asked.ask("GET", path, key="")).status == 401
+    assert (await asked.ask("GET", path, key="wrong")).status == 401
+    assert (await asked.ask("GET", f"{path}?code={asked.function_key}", key="")).status == 200
+
+
+async def test_a_snapshot_tells_what_it_holds(asked: App) -> None:
+    run = await asked.back_up("hotels")
+    answer = await asked.ask("GET", f"/api/snapshots/{EAST}/hotels/latest")
+    assert (answer.status, answer.json["summary"]["run"]) == (200, f"{run['run']}-0")
+    assert answer.json["counts"]["documents"] == 7
+    assert answer.json["definition"]["stable"]["body"]["name"] == "hotels"
+    by_id = await asked.ask("GET", f"/api/snapshots/{EAST}/hotels/{answer.json['summary']['id']}")
+    assert by_id.json == answer.json
