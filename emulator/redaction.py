@@ -35,7 +35,7 @@ def written(value: Any, stored: Any) -> Any:
     `stored` is the definition it replaces, or None.
     """
     if isinstance(value, list):
-        return [written(item, _counterpart(item, stored)) for item in value]
+        return [written(item, _counterpart(at, item, stored)) for at, item in enumerate(value)]
     if not isinstance(value, dict):
         return value
     before = stored if isinstance(stored, dict) else {}
@@ -56,12 +56,13 @@ def _written(name: str, value: Any, before: Any, owner: dict[str, Any]) -> Any:
     return None if value == _REDACTED else value
 
 
-def _counterpart(item: Any, stored: Any) -> Any:
-    """Find the list entry of the same name in the stored definition."""
+def _counterpart(at: int, item: Any, stored: Any) -> Any:
+    """Find the list entry of the same name in the stored definition; one without a name is known by its place."""
     if not isinstance(item, dict) or not isinstance(stored, list):
         return None
-    named = (other for other in stored if isinstance(other, dict) and other.get("name") == item.get("name"))
-    return next(named, None)
+    name = item.get("name")
+    candidates = stored[at : at + 1] if name is None else stored
+    return next((one for one in candidates if isinstance(one, dict) and one.get("name") == name), None)
 
 
 def _holds_account_key(owner: dict[str, Any]) -> bool:

@@ -213,11 +213,16 @@ class Service:
             raise ServiceError(
                 429, f"The document quota has been exceeded for this service. Maximum number of documents: {documents}."
             )
-        used = sum(one.table.totals.size for one in self.indexes.values())
-        if used > self.tier.storage:
+        totals = [one.table.totals for one in self.indexes.values()]
+        if sum(total.size for total in totals) > self.tier.storage:
             raise ServiceError(
                 429,
                 f"The storage quota has been exceeded for this service. Maximum storage: {self.tier.storage} bytes.",
+            )
+        vectors = self.tier.vectors
+        if vectors is not None and sum(total.vectors for total in totals) > vectors:
+            raise ServiceError(
+                429, f"The vector index size quota has been exceeded for this service. Maximum size: {vectors} bytes."
             )
 
     def _put(self, kind: str, body: Body, existing: Stored | None, version: ApiVersion) -> Stored:

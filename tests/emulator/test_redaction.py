@@ -35,5 +35,12 @@ def test_unchanged_keeps_and_redacted_removes() -> None:
     assert kept["cognitiveServices"]["key"] == "secret-4"
 
 
+def test_skills_without_a_name_keep_each_its_own_secret() -> None:
+    kind = {"@odata.type": "#Microsoft.Skills.Custom.WebApiSkill"}
+    stored = {"skills": [kind | {"apiKey": "secret-1"}, kind | {"apiKey": "secret-2"}]}
+    sent = {"skills": [kind | {"apiKey": "<unchanged>"}] * 3}
+    assert [skill["apiKey"] for skill in written(sent, stored)["skills"]] == ["secret-1", "secret-2", None]
+
+
 def test_unchanged_of_nothing_is_nothing() -> None:
     assert written({"apiKey": "<unchanged>"}, None) == {"apiKey": None}
