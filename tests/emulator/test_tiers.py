@@ -18,7 +18,7 @@ TABLE: dict[str, tuple[int | None, ...]] = {
     "storage_optimized_l2": (10, 4 * TB, 300 * GB, 10, 10, 20),
 }
 """The service limits of Microsoft's documentation, 2026-09, with one partition."""
-SOURCE = {"type": "azureblob", "credentials": {"connectionString": "x"}, "container": {"name": "c"}}
+SOURCE: dict[str, object] = {"type": "azureblob", "credentials": {"connectionString": "x"}, "container": {"name": "c"}}
 BODIES: dict[str, dict[str, object]] = {
     "indexes": {"fields": plain()["fields"]},
     "synonymmaps": {"synonyms": "a, b"},
