@@ -13,6 +13,7 @@ from cli.requests import (
     RestoreRequest,
     ShowRequest,
     SnapshotsRequest,
+    UnlockRequest,
     VerifyRequest,
 )
 from cli.restore_arguments import add_restore_options, restore_options
@@ -86,6 +87,15 @@ def _parser() -> argparse.ArgumentParser:
         " themselves, because they died.",
     )
     heal.add_argument("place", metavar="SERVICE[/INDEX]", nargs="?", help="only there (default: every service)")
+
+    unlock = _add_verb(
+        verbs,
+        "unlock",
+        "take the lock of an index from a dead run",
+        "Take the lock of an index from whatever run has it, after which that run can't commit. A lock runs out by"
+        " itself ten minutes after its run was last heard of: this is for when that is too long.",
+    )
+    unlock.add_argument("place", metavar="SERVICE/INDEX", help="the index")
 
     snapshots = _add_verb(
         verbs, "snapshots", "list the snapshots there are", "List the snapshots there are, newest first."
@@ -203,6 +213,13 @@ def _heal(given: argparse.Namespace) -> Request:
     return HealRequest(service=service, index=index)
 
 
+def _unlock(given: argparse.Namespace) -> Request:
+    service, index = _place(given.place)
+    if index is None:
+        raise SettingsError("no index is named", on=repr(given.place), do="Write it as contoso-east/hotels")
+    return UnlockRequest(service=service, index=index)
+
+
 def _snapshots(given: argparse.Namespace) -> Request:
     service, index = _place(given.place) if given.place is not None else (None, None)
     return SnapshotsRequest(service=service, index=index)
@@ -234,6 +251,7 @@ def _check(_given: argparse.Namespace) -> Request:
 _REQUESTS = {
     "backup": _backup,
     "heal": _heal,
+    "unlock": _unlock,
     "snapshots": _snapshots,
     "show": _show,
     "verify": _verify,

@@ -31,6 +31,14 @@ class HealRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnlockRequest:
+    """Take the lock of one index from whoever has it."""
+
+    service: str
+    index: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotsRequest:
     """List snapshots: of every store, of a service, or of one index."""
 
@@ -73,5 +81,12 @@ class CheckRequest:
 
 
 type Request = (
-    BackupRequest | HealRequest | SnapshotsRequest | ShowRequest | VerifyRequest | RestoreRequest | CheckRequest
+    BackupRequest
+    | HealRequest
+    | UnlockRequest
+    | SnapshotsRequest
+    | ShowRequest
+    | VerifyRequest
+    | RestoreRequest
+    | CheckRequest
 )
