@@ -1,0 +1,138 @@
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+
+from backup.records import PLAN, PLAN_FORMAT
+from errors import IndexvaultError
+from snapshots.catalogue import read_manifest
+from snapshots.manifest import Manifest
+from snapshots.memory_store import MemoryStore
+from snapshots.names import SnapshotReference, checkpoint_name
+from tests import hotels
+from tests.world import EAST, World, open_world
+
+DOCUMENTS = 21_000
+
+
+class CountingStore(MemoryStore):
+    """A store in memory that notes every chunk it is sent, and can refuse chunks after so many."""
+
+    def __init__(self) -> None:
+        super().__init__("local")
+        self.sent: list[str] = []
+        create = self.snapshots.create
+
+        async def counted(
+            name: str, data: bytes, *, metadata: Mapping[str, str] | None = None, content_type: str = ""
+        ) -> bool:
+            if "/chunks/" in name:
+                self.sent.append(name)
+            return await create(name, data, metadata=metadata, content_type=content_type)
+
+        self.snapshots.create = counted  # type: ignore[method-assign]  # what crosses to the store is watched
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def world(clock: Clock) -> AsyncIterator[World]:
+    async with open_world(CountingStore(), clock=clock) as opened:
+        yield opened
+
+
+def sent(world: World) -> list[str]:
+    assert isinstance(world.store, CountingStore)
+    return world.store.sent
+
+
+async def manifest_of(world: World, index: str) -> Manifest:
+    return await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index=index))
+
+
+async def interrupt(world: World, index: str, *, after: int) -> None:
+    """Run until the service has answered so many searches and then answers none any more."""
+    await world.faults(EAST, {"fault": "unavailable", "operation": "search", "skip": after})
+    with pytest.raises(IndexvaultError):
+        await world.back_up(index, run="interrupted")
+    await world.faults(EAST)
+    await world.control("DELETE", EAST, "/requests")
+
+
+async def searches(world: World) -> int:
+    return int((await world.requests(EAST))["search"]["requests"])
+
+
+async def test_a_run_goes_on_from_its_finished_ranges_and_sends_no_chunk_twice(world: World) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
+    await interrupt(world, "hotels", after=30)
+    before = len(sent(world))
+    assert before > 0
+    report = await world.back_up("hotels", run="interrupted")
+    resumed_searches = await searches(world)
+    assert report.documents == DOCUMENTS
+    assert report.notes == []
+    assert len(set(sent(world))) == len(sent(world)) == report.chunks
+    resumed = await manifest_of(world, "hotels")
+    async with open_world(MemoryStore("other")) as other:
+        await other.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
+        await other.back_up("hotels")
+        assert resumed_searches < await searches(other)
+        undisturbed = await manifest_of(other, "hotels")
+    assert [chunk.sha256 for chunk in resumed.chunks] == [chunk.sha256 for chunk in undisturbed.chunks]
+
+
+async def test_a_run_in_parts_goes_on_from_its_finished_parts(world: World) -> None:
+    await world.fill(hotels.with_field("id", filterable=False, sortable=False), hotels.hotels(1500))
+    await interrupt(world, "hotels", after=8)
+    report = await world.back_up("hotels", run="interrupted")
+    assert (report.documents, report.notes) == (1500, [])
+    assert [blob.name async for blob in world.store.runs.list("runs/")] == []
+
+
+async def test_a_changed_definition_starts_over_and_says_so(world: World) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
+    await interrupt(world, "hotels", after=30)
+    current = await world.east.index_definition("hotels")
+    changed = msgspec.json.decode(current.body)
+    changed["fields"].append({"name": "new", "type": "Edm.String"})
+    await world.east.update_index("hotels", msgspec.json.encode(changed), etag=current.etag, preview=False)
+    report = await world.back_up("hotels", run="interrupted")
+    assert len(report.notes) == 1
+    assert "definition has changed" in report.notes[0]
+    assert report.documents == DOCUMENTS
+    assert b'"new"' in bytes((await manifest_of(world, "hotels")).definition.stable.body)
+    assert [blob.name async for blob in world.store.runs.list("runs/")] == []
+
+
+async def test_a_run_of_the_day_before_yesterday_starts_over_and_says_so(world: World, clock: Clock) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
+    await interrupt(world, "hotels", after=30)
+    clock.now += timedelta(days=2)
+    report = await world.back_up("hotels", run="interrupted")
+    assert "more than a day ago" in report.notes[0]
+    assert (await manifest_of(world, "hotels")).started == clock.now
+
+
+async def test_records_of_another_format_start_over_and_say_so(world: World) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
+    await interrupt(world, "hotels", after=30)
+    name = checkpoint_name("interrupted", PLAN)
+    stored = await world.store.runs.read(name, 10**8)
+    assert stored is not None
+    await world.store.runs.put(name, stored.data.replace(PLAN_FORMAT.encode(), b"indexvault/0 plan 9"))
+    report = await world.back_up("hotels", run="interrupted")
+    assert "format" in report.notes[0]
+    assert report.documents == DOCUMENTS

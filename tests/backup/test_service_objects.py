@@ -1,0 +1,152 @@
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from backup.secret_scan import find_secret
+from backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob, ServiceReport
+from engine.embedded import EmbeddedEngine
+from engine.locking import STEPS as LOCK_STEPS
+from errors import IntegrityError
+from snapshots.catalogue import list_snapshots, resolve
+from snapshots.memory_store import MemoryStore
+from snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
+from snapshots.service_manifest import read_service_manifest
+from tests import hotels
+from tests.world import EAST, World, open_world
+
+NEWEST = SnapshotReference(service=EAST, index=SERVICE_OBJECTS)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with open_world(MemoryStore("local")) as opened:
+        await opened.fill(hotels.DEFINITION, [])
+        yield opened
+
+
+async def put(world: World, path: str, body: dict[str, Any]) -> None:
+    await world.east._exchange.send(
+        "PUT", path, on=path, body=json.dumps(body).encode(), headers={"Prefer": "return=representation"}
+    )
+
+
+async def fill(world: World) -> None:
+    await put(world, "synonymmaps('words')", {"name": "words", "format": "solr", "synonyms": "a, b"})
+    await put(world, "aliases('stay')", {"name": "stay", "indexes": ["hotels"]})
+    await put(
+        world,
+        "datasources('blobs')",
+        {
+            "name": "blobs",
+            "type": "azureblob",
+            "container": {"name": "files"},
+            "credentials": {"connectionString": "DefaultEndpointsProtocol=https;AccountKey=secret"},
+        },
+    )
+
+
+async def back_up(world: World, run: str = "objects-1") -> ServiceReport:
+    async with EmbeddedEngine(world.engine._resources, [*LOCK_STEPS, OBJECTS], [BACK_UP_SERVICE]) as engine:
+        return await engine.run(BACK_UP_SERVICE, ServiceJob(service=EAST, run=run))
+
+
+async def test_objects_are_kept_as_the_service_sent_them_and_without_secrets(world: World) -> None:
+    await fill(world)
+    report = await back_up(world)
+    assert report.state == "complete"
+    assert {kind: number for kind, number in report.objects.items() if number} == {
+        "synonymmaps": 1,
+        "aliases": 1,
+        "datasources": 1,
+    }
+    manifest = await read_service_manifest(
+        world.store.snapshots, (await resolve(world.store.snapshots, NEWEST)).reference
+    )
+    assert [each.name for each in manifest.objects] == ["words", "stay", "blobs"]
+    sent = {each.name: each for each in await world.east.definitions("aliases")}
+    assert bytes(manifest.objects[1].definition.stable.body) == bytes(sent["stay"].body)
+    stored = await world.store.snapshots.read(manifest_name(EAST, SERVICE_OBJECTS, manifest.id), 10**6)
+    assert b"AccountKey" not in stored
+    assert [blob.name async for blob in world.store.runs.list("runs/")] == []
+
+
+async def test_they_are_listed_beside_indexes_with_and_without_metadata(world: World) -> None:
+    await fill(world)
+    await back_up(world)
+    [summary] = await list_snapshots(world.store.snapshots)
+    assert (summary.index, summary.state, summary.documents) == (SERVICE_OBJECTS, "complete", 3)
+    name = manifest_name(EAST, SERVICE_OBJECTS, summary.id)
+    data = await world.store.snapshots.read(name, 10**6)
+    await world.store.snapshots.delete(name)
+    await world.store.snapshots.create(name, data)
+    assert await list_snapshots(world.store.snapshots) == [summary]
+
+
+async def test_a_damaged_one_is_known_by_its_checksum(world: World) -> None:
+    await fill(world)
+    report = await back_up(world)
+    name = manifest_name(EAST, SERVICE_OBJECTS, report.snapshot)
+    data = await world.store.snapshots.read(name, 10**6)
+    await world.store.snapshots.delete(name)
+    await world.store.snapshots.create(name, data.replace(b'"a, b"', b'"a, c"'))
+    with pytest.raises(IntegrityError):
+        await read_service_manifest(
+            world.store.snapshots, SnapshotReference(service=EAST, index=SERVICE_OBJECTS, id=report.snapshot)
+        )
+
+
+async def test_what_looks_like_a_secret_is_withheld_by_name_and_makes_it_lossy(world: World) -> None:
+    await fill(world)
+    await put(
+        world,
+        "skillsets('enrich')",
+        {
+            "name": "enrich",
+            "skills": [
+                {
+                    "@odata.type": "#Microsoft.Skills.Custom.WebApiSkill",
+                    "uri": "https://contoso.azurewebsites.net/api/enrich?code=c2VjcmV0LXNlY3JldA",
+                    "inputs": [{"name": "text", "source": "/document/content"}],
+                    "outputs": [{"name": "words"}],
+                }
+            ],
+        },
+    )
+    report = await back_up(world)
+    assert report.state == "lossy"
+    assert report.withheld == ["skillsets enrich: skills/0/uri looks like a secret"]
+    [summary] = await list_snapshots(world.store.snapshots)
+    assert (summary.state, summary.losses) == ("lossy", 1)
+    stored = await world.store.snapshots.read(manifest_name(EAST, SERVICE_OBJECTS, report.snapshot), 10**6)
+    assert b"c2VjcmV0" not in stored
+
+
+async def test_a_kind_that_the_service_does_not_know_is_skipped_and_noted(world: World) -> None:
+    await fill(world)
+    await world.faults(EAST)
+    report = await back_up(world)
+    assert all("knowledge" in each or "api-version" in each for each in report.skipped)
+
+
+@pytest.mark.parametrize(
+    ("definition", "path"),
+    [
+        ('{"a":{"apiKey":"8f7d"}}', "a/apiKey"),
+        ('{"a":{"apiKey":"<redacted>"}}', None),
+        ('{"credentials":{"connectionString":null}}', None),
+        ('{"credentials":{"connectionString":"ResourceId=/subscriptions/1/x;"}}', None),
+        ('{"credentials":{"connectionString":"Server=x;Password=hunter2"}}', "credentials/connectionString"),
+        ('{"note":"use AccountKey=abc== here"}', "note"),
+        ('{"headers":[{"Authorization":"Bearer abcdefghijklmnopqrst"}]}', "headers/0/Authorization"),
+        ('{"uri":"https://x/api?sig=abcdefgh1234"}', "uri"),
+        ('{"uri":"https://x/api?page=abcdefgh1234"}', None),
+        ('{"fields":[{"name":"id","key":true}]}', None),
+        ('{"synonyms":"key, lock\\npassword, pass phrase"}', None),
+        ('{"text":"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdef"}', "text"),
+        ('{"pem":"-----BEGIN RSA PRIVATE KEY-----"}', "pem"),
+    ],
+)
+def test_secrets_are_known_by_their_names_and_forms(definition: str, path: str | None) -> None:
+    assert find_secret(definition.encode()) == path
