@@ -2,13 +2,17 @@
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any, NoReturn
 
+from cli.contents import CONTENTS_REQUESTS, add_contents_verbs
+from cli.places import SNAPSHOT_HELP, index_or_snapshot, place
 from cli.requests import (
     BackupRequest,
     CheckRequest,
     HealRequest,
+    MoveRequest,
     Request,
     RestoreRequest,
     ShowRequest,
@@ -16,9 +20,11 @@ from cli.requests import (
     UnlockRequest,
     VerifyRequest,
 )
-from cli.restore_arguments import add_restore_options, restore_options
+from cli.restore_arguments import add_move_options, add_restore_options, move_options, restore_options
+from cli.upkeep import UPKEEP_REQUESTS, add_upkeep_verbs
 from errors import SettingsError
 from snapshots.names import SnapshotReference
+from snapshots.slices import Slice
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 PARALLEL = 4
@@ -111,9 +117,14 @@ def _parser() -> argparse.ArgumentParser:
         verbs,
         "verify",
         "read a snapshot back and prove it",
-        "Read every chunk of a snapshot back and check all that its manifest says of it. No search service is asked.",
+        "Read every chunk of a snapshot back and check all that its manifest says of it, or do so with all snapshots of"
+        " an index, reading what they share once. No search service is asked.",
     )
-    _add_snapshot(verify)
+    verify.add_argument("snapshot", metavar="SNAPSHOT|SERVICE/INDEX", help=f"{SNAPSHOT_HELP}; or all of an index")
+    amount = verify.add_mutually_exclusive_group()
+    amount.add_argument("--sample", metavar="N/T", help="read back only slice N of T; 1/12 to 12/12 are everything")
+    amount.add_argument("--sizes", action="store_true", help="only check that all is there and as large as it was")
+    verify.add_argument("--store", metavar="STORE", help="in this store (default: the service's own)")
     _add_parallel(verify, "chunks read at once")
 
     restore = _add_verb(
@@ -128,13 +139,28 @@ def _parser() -> argparse.ArgumentParser:
     add_restore_options(restore)
     _add_parallel(restore, "parts of the snapshot handled at once")
 
+    move = _add_verb(
+        verbs,
+        "move",
+        "move an index to another service, tier or region, and prove it",
+        "Back the index up, restore it to the target, compare the target with the source as it is then, and point an"
+        " alias at it. The source is only read, unless it is to be deleted at the very end. A move that was stopped"
+        " goes on where it was when the same command is given again.",
+    )
+    move.add_argument("source", metavar="SERVICE/INDEX", help="the index to move")
+    add_move_options(move)
+    _add_parallel(move, "parts of the index handled at once")
+
+    add_upkeep_verbs(partial(_add_verb, verbs))
+    add_contents_verbs(partial(_add_verb, verbs))
+
     _add_verb(
         verbs,
         "check",
         "try every service and store",
         "Try that every service and store of the settings is reachable and that the roles suffice for a backup. Writes"
-        " nothing but one small blob beside the snapshots, which is removed again. Whether they suffice for a restore"
-        " is not tried: that would mean to write to the service.",
+        " nothing but one small blob beside the snapshots, which is removed again; whether a restore would be"
+        " allowed is asked with requests that can change nothing.",
     )
     return parser
 
@@ -179,23 +205,13 @@ def _add_parallel(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 def _add_snapshot(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "snapshot", metavar="SNAPSHOT", help="SERVICE/INDEX@latest, @<time> (newest at or before) or @<id>"
-    )
+    parser.add_argument("snapshot", metavar="SNAPSHOT", help=SNAPSHOT_HELP)
 
 
 def _parallel(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_PARALLEL:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {MOST_PARALLEL}")
     return int(text)
-
-
-def _place(text: str) -> tuple[str, str | None]:
-    """Split SERVICE[/INDEX]."""
-    service, slash, index = text.partition("/")
-    if not service or (slash and not index) or "/" in index or "@" in text:
-        raise SettingsError("this is not SERVICE or SERVICE/INDEX", on=repr(text), do="Write it as contoso-east/hotels")
-    return service, index or None
 
 
 def _backup(given: argparse.Namespace) -> Request:
@@ -209,19 +225,19 @@ def _backup(given: argparse.Namespace) -> Request:
 
 
 def _heal(given: argparse.Namespace) -> Request:
-    service, index = _place(given.place) if given.place is not None else (None, None)
+    service, index = place(given.place) if given.place is not None else (None, None)
     return HealRequest(service=service, index=index)
 
 
 def _unlock(given: argparse.Namespace) -> Request:
-    service, index = _place(given.place)
+    service, index = place(given.place)
     if index is None:
         raise SettingsError("no index is named", on=repr(given.place), do="Write it as contoso-east/hotels")
     return UnlockRequest(service=service, index=index)
 
 
 def _snapshots(given: argparse.Namespace) -> Request:
-    service, index = _place(given.place) if given.place is not None else (None, None)
+    service, index = place(given.place) if given.place is not None else (None, None)
     return SnapshotsRequest(service=service, index=index)
 
 
@@ -230,17 +246,38 @@ def _show(given: argparse.Namespace) -> Request:
 
 
 def _verify(given: argparse.Namespace) -> Request:
-    return VerifyRequest(snapshot=SnapshotReference.parse(given.snapshot), parallel=given.parallel)
+    return VerifyRequest(
+        target=index_or_snapshot(given.snapshot),
+        parallel=given.parallel,
+        part=Slice.parse(given.sample) if given.sample is not None else None,
+        sizes=given.sizes,
+        store=given.store,
+    )
 
 
 def _restore(given: argparse.Namespace) -> Request:
-    service, index = _place(given.to)
+    service, index = place(given.to)
     return RestoreRequest(
         snapshot=SnapshotReference.parse(given.snapshot),
         service=service,
         index=index,
         options={**restore_options(given), "parallel": given.parallel},
         dry_run=given.dry_run,
+    )
+
+
+def _move(given: argparse.Namespace) -> Request:
+    service, index = place(given.source)
+    if index is None:
+        raise SettingsError("no index is named", on=repr(given.source), do="Write it as contoso-east/hotels")
+    target_service, target_index = place(given.to)
+    return MoveRequest(
+        service=service,
+        index=index,
+        target_service=target_service,
+        target_index=target_index,
+        snapshot=SnapshotReference.parse(given.snapshot) if given.snapshot is not None else None,
+        options={**move_options(given), "parallel": given.parallel},
     )
 
 
@@ -256,5 +293,8 @@ _REQUESTS = {
     "show": _show,
     "verify": _verify,
     "restore": _restore,
+    "move": _move,
     "check": _check,
+    **UPKEEP_REQUESTS,
+    **CONTENTS_REQUESTS,
 }

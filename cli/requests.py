@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cli.contents import ContentsRequest
+from cli.upkeep import UpkeepRequest
+from engine.step import IndexName
 from settings.model import HiddenFields
 from snapshots.names import SnapshotReference
+from snapshots.slices import Slice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +59,17 @@ class ShowRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyRequest:
-    """Read one snapshot back and prove it."""
+    """Read one snapshot back and prove it, or all of an index.
 
-    snapshot: SnapshotReference
+    `part` limits which chunks are read, `sizes` lets none be read whose size is right. `store` is another store than
+    the service's own.
+    """
+
+    target: SnapshotReference | IndexName
     parallel: int
+    part: Slice | None = None
+    sizes: bool = False
+    store: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +87,21 @@ class RestoreRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MoveRequest:
+    """Move one index; to one named like it where `target_index` is None.
+
+    `snapshot` is one made earlier, None a fresh one; `options` are the further members of a `move.job.MoveJob`.
+    """
+
+    service: str
+    index: str
+    target_service: str
+    target_index: str | None
+    snapshot: SnapshotReference | None
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRequest:
     """Try every service and store."""
 
@@ -88,5 +114,8 @@ type Request = (
     | ShowRequest
     | VerifyRequest
     | RestoreRequest
+    | MoveRequest
     | CheckRequest
+    | UpkeepRequest
+    | ContentsRequest
 )

@@ -1,4 +1,4 @@
-"""What the command line takes about a restore."""
+"""What the command line takes about a restore or a move."""
 
 import argparse
 from pathlib import Path
@@ -55,6 +55,21 @@ def add_restore_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_move_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `indexvault move`."""
+    parser.add_argument(
+        "--to", metavar="SERVICE[/INDEX]", required=True, help="where to move it to (default name: the index's own)"
+    )
+    parser.add_argument("--snapshot", metavar="SNAPSHOT", help="use this snapshot of it (default: a fresh one is made)")
+    add_target_options(parser)
+    parser.add_argument(
+        "--delete-source",
+        action="store_true",
+        help="delete the source at the end, if nothing has changed it since it was compared",
+    )
+    parser.add_argument("--forget", action="store_true", help="forget an earlier, unfinished move of this index")
+
+
 def add_target_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that a restore and a move share."""
     parser.add_argument("--alias", metavar="NAME", help="make this alias, or swap it, once the new index is proved")
@@ -81,6 +96,11 @@ def target_options(given: argparse.Namespace) -> dict[str, Any]:
         "allow_cross_region": given.allow_cross_region,
         "skip_refused": given.skip_refused,
     }
+
+
+def move_options(given: argparse.Namespace) -> dict[str, Any]:
+    """Give the options of a move as members of a MoveJob. Raises an error for a file that can't be read."""
+    return {**target_options(given), "delete_source": given.delete_source, "forget": given.forget}
 
 
 def restore_options(given: argparse.Namespace) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`indexvault verify`: a snapshot read back and proved."""
+"""`indexvault verify`: snapshots read back and proved."""
 
 from collections.abc import Sequence
 
@@ -10,43 +10,66 @@ from cli.exit_codes import DONE
 from cli.requests import VerifyRequest
 from cli.session import Session
 from cli.wording import count, size
-from snapshots.catalogue import read_manifest, resolve
-from snapshots.verify import VerifyReport, verify_snapshot
+from engine.step import IndexName
+from snapshots.audit import WHOLE, AuditReport, audit_index
+from snapshots.catalogue import resolve
 
 
 async def run(session: Session, request: VerifyRequest) -> int:
-    """Verify one snapshot. Raises IntegrityError naming each damaged blob, after all have been read."""
+    """Verify. Raises IntegrityError naming each damaged blob and its snapshots, after all have been read."""
     async with connections(session) as opened:
-        blobs = opened.store_of(request.snapshot.service).snapshots
-        summary = await resolve(blobs, request.snapshot)
-        manifest = await read_manifest(blobs, summary)
-        with session.output.progress(f"{summary.service}/{summary.index}") as progress:
-            progress.advance("verify", expected=manifest.counts.documents)
-            report = await verify_snapshot(
-                blobs,
-                manifest,
+        target = request.target
+        store = opened.store(request.store) if request.store is not None else opened.store_of(target.service)
+        summary = None if isinstance(target, IndexName) else await resolve(store.snapshots, target)
+        with session.output.progress(f"{target.service}/{target.index}") as progress:
+            if summary is not None:
+                progress.advance("verify", expected=summary.documents)
+            report = await audit_index(
+                store.snapshots,
+                target.service,
+                target.index,
+                only=None if summary is None else [summary.id],
+                depth="sizes" if request.sizes else "content",
+                part=request.part or WHOLE,
                 progress=lambda chunk: progress.advance("verify", documents=chunk.documents, bytes=chunk.bytes),
                 concurrency=request.parallel,
             )
-    reference = str(summary.reference)
-    members = msgspec.to_builtins(report) | {"snapshot": summary.id}
+    reference = str(target) if summary is None else str(summary.reference)
     session.output.result(
         "verify",
-        {"reference": reference, "service": summary.service, "index": summary.index, **members},
-        *_told(reference, report),
+        {"reference": reference, **msgspec.to_builtins(report), "damage": msgspec.to_builtins(report.damage)},
+        *_told(reference, request, report),
     )
     report.raise_for_damage()
     return DONE
 
 
-def _told(reference: str, report: VerifyReport) -> Sequence[Text]:
-    """Give what is said of a sound snapshot; damage is told as an error."""
+def _told(reference: str, request: VerifyRequest, report: AuditReport) -> Sequence[Text]:
+    """Give what is said of what is sound; damage is told as an error."""
+    lines = [
+        Text.assemble(("foreign", "yellow"), f"  {finding.blob}: {finding.what}")
+        for finding in report.findings
+        if finding.kind == "foreign"
+    ]
+    if report.unnamed:
+        unnamed = f"{count(report.unnamed, 'chunk')} ({size(report.unnamed_bytes or 0)})"
+        lines.append(
+            Text(f"{unnamed} that no snapshot names: left by a backup that failed, or by a removal", style="yellow")
+        )
     if report.damage:
-        return []
+        return lines
+    if request.sizes:
+        what = "is there and as large as it was written"
+    elif request.part is not None:
+        what = f"is there, and in slice {request.part} every checksum, key and count is as it was written"
+    else:
+        what = "is there: every checksum, key and count is as it was written"
+    snapshots = f"{count(report.snapshots, 'snapshot')}: " if report.snapshots != 1 else ""
     return [
+        *lines,
         Text.assemble(("sound", "green"), "  ", (reference, "bold")),
         Text(
-            f"  {count(report.documents, 'document')} in {count(report.chunks, 'chunk')}, {size(report.bytes)}: every"
-            " checksum, key and count is as it was written"
+            f"  {snapshots}{count(report.documents, 'document')} in {count(report.chunks, 'chunk')} checked of"
+            f" {report.chunks_named:,}, {size(report.bytes)}: each chunk {what}"
         ),
     ]

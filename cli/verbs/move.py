@@ -1,0 +1,84 @@
+"""`indexvault move`: an index at another place, proved against where it came from."""
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+from rich.text import Text
+
+from cli.contact import connections, index_names
+from cli.exit_codes import DONE, LOSSY
+from cli.requests import MoveRequest
+from cli.session import Session
+from cli.wording import count, duration
+from cli.workflows import Workflows, run_name
+from errors import CancelledError, SettingsError
+from move.job import MoveJob, MoveReport
+from move.workflow import MOVE_INDEX, STEPS
+from settings.read import service_settings
+from snapshots.catalogue import resolve
+
+
+async def run(session: Session, request: MoveRequest) -> int:
+    """Move one index."""
+    for service in (request.service, request.target_service):
+        service_settings(session.settings, service)
+        await index_names(session, service)
+    async with connections(session) as opened:
+        snapshot = None
+        if request.snapshot is not None:
+            if (request.snapshot.service, request.snapshot.index) != (request.service, request.index):
+                raise SettingsError(
+                    f"it is no snapshot of {request.service}/{request.index}",
+                    on=f"snapshot {request.snapshot}",
+                    do="Name one of the index that is moved, or leave --snapshot out",
+                )
+            snapshot = (await resolve(opened.store_of(request.service).snapshots, request.snapshot)).id
+        job = MoveJob(
+            service=request.service,
+            index=request.index,
+            target_service=request.target_service,
+            target_index=request.target_index or request.index,
+            snapshot=snapshot,
+            run=run_name(session, "move"),
+            **request.options,
+        )
+        async with Workflows(session, opened, STEPS, MOVE_INDEX) as workflows:
+            report = await _move(session, workflows, job)
+            session.output.result("move", msgspec.to_builtins(report), *_told(report))
+    return LOSSY if report.losses else DONE
+
+
+async def _move(session: Session, workflows: Workflows, job: MoveJob) -> MoveReport:
+    with session.output.progress(f"{job.source} to {job.target}") as progress:
+        try:
+            return await workflows.run(MOVE_INDEX, job, run=job.run, progress=progress)
+        except asyncio.CancelledError:
+            raise CancelledError(
+                "the move was stopped before it was finished; the source is as it was",
+                on=f"{job.source} to {job.target}",
+                do="Give the same command again to go on with it",
+            ) from None
+
+
+def _told(report: MoveReport) -> Sequence[Text]:
+    source = f"{report.service}/{report.index}"
+    lines = [
+        Text.assemble(
+            ("moved", "green"), "  ", (f"{report.target_service}/{report.target_index}", "bold"), f" from {source}"
+        ),
+        Text(
+            f"  {count(report.compared, 'document')} compared with the source, all the same;"
+            f" {count(report.rounds, 'round')}, {duration(report.finished - report.started)}"
+        ),
+    ]
+    if report.resumed is not None:
+        lines.append(Text(f"  went on where run {report.resumed} had stopped"))
+    if report.copied:
+        lines.append(Text(f"  {count(report.copied, 'chunk')} copied to the target's store"))
+    if report.alias is not None:
+        lines.append(Text(f"  alias {report.alias} points at it"))
+    lines.append(Text(f"  the source is {'deleted' if report.source_deleted else 'kept'}: {source}"))
+    lines += [Text(f"  not in it: {loss}", style="yellow") for loss in report.losses]
+    lines += [Text(f"  note: {note}", style="yellow") for note in report.notes]
+    return lines

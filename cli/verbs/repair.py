@@ -1,0 +1,72 @@
+"""`indexvault repair`: what is missing or damaged, put back from where the same bytes still are."""
+
+import msgspec
+from rich.text import Text
+
+from backup.live import LiveIndex
+from cli.contact import FIRST_CONTACT, connections
+from cli.exit_codes import DONE
+from cli.session import Session
+from cli.upkeep import RepairRequest
+from cli.wording import count, one_line
+from engine.step import IndexName
+from errors import IndexvaultError
+from settings.connections import Connections
+from settings.policies import reading_order
+from snapshots.audit import AuditReport, audit_index
+from snapshots.catalogue import resolve
+from snapshots.names import SnapshotReference
+from snapshots.repair import ReplicaSource, Source, repair_index
+from snapshots.store import Store
+
+
+async def run(session: Session, request: RepairRequest) -> int:
+    """Audit, repair, and audit again what was damaged. Raises IntegrityError naming what is still damaged."""
+    async with connections(session, retry=FIRST_CONTACT) as opened:
+        service = request.target.service
+        store = opened.store(request.store) if request.store else opened.store_of(service)
+        found = await _audit(session, store, request.target)
+        if not found.damage:
+            session.output.result("repaired", {"repaired": [], "left": []}, "Nothing is missing or damaged")
+            return DONE
+        sources = await _sources(session, opened, store, request.target)
+        report = await repair_index(store, found, sources, session.clock())
+        session.output.result("repaired", msgspec.to_builtins(report))
+        for repaired in report.repaired:
+            session.output.show(Text.assemble(("put back", "green"), f"  {repaired.blob} from {repaired.source}"))
+        for left in report.left:
+            session.output.show(Text.assemble(("left", "red"), f"  {left.blob}: {one_line(left.why)}"))
+        after = await _audit(session, store, request.target)
+    session.output.show(f"{count(len(report.repaired), 'blob')} put back, {len(after.damage):,} still damaged")
+    after.raise_for_damage()
+    return DONE
+
+
+async def _audit(session: Session, store: Store, target: IndexName | SnapshotReference) -> AuditReport:
+    only = None
+    if isinstance(target, SnapshotReference):
+        only = [target.id or (await resolve(store.snapshots, target)).id]
+    with session.output.progress(f"{target.service}/{target.index}") as progress:
+        return await audit_index(
+            store.snapshots,
+            target.service,
+            target.index,
+            only=only,
+            progress=lambda chunk: progress.advance("verify", documents=chunk.documents, bytes=chunk.bytes),
+        )
+
+
+async def _sources(
+    session: Session, opened: Connections, store: Store, target: IndexName | SnapshotReference
+) -> list[Source]:
+    """Give the other stores, then the live index: a copy that is meant to be the same is the likelier source."""
+    sources: list[Source] = [
+        ReplicaSource(f"store {name}", opened.store(name).snapshots)
+        for name in reading_order(session.settings, target.service)
+        if name != store.name
+    ]
+    try:
+        sources.append(await LiveIndex.open(opened.service(target.service), target.index))
+    except IndexvaultError as error:
+        session.output.show(Text(f"the live index can't help: {one_line(str(error))}", style="yellow"))
+    return sources

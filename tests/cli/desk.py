@@ -1,0 +1,254 @@
+"""An operator's desk: `indexvault` as a process, two emulated services over HTTP, and an empty storage account."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from azure.storage.blob import BlobServiceClient
+
+from emulator.server import Running, running
+from emulator.service import EmulatedService
+from snapshots.names import SNAPSHOT_CONTAINER
+
+EAST, WEST = "contoso-east", "contoso-west"
+ADMIN_KEY = "an-admin-key-nobody-may-see"
+ROLE_KEYS = {"reader-key": "reader", "data-key": "data-reader"}
+VERSION = "2026-04-01"
+
+_STORAGE_VERSION = "2024-11-04"
+"""One that the pinned Azurite knows."""
+_WRITING = ("put_", "post_", "delete_", "index_documents")
+_HOUSE = Path(__file__).parents[2]
+_LONGEST = 100.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The JSON Lines on stdout."""
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+    @property
+    def complaint(self) -> str:
+        """The one line that says what went wrong; a traceback, or a second line of the kind, fails the test."""
+        assert "Traceback" not in self.stdout + self.stderr
+        lines = [line for line in self.stderr.splitlines() if line.startswith("indexvault: ")]
+        assert len(lines) == 1, self.stderr
+        return lines[0].removeprefix("indexvault: ")
+
+
+class Service:
+    """One emulated service, spoken to without any code of the project."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        request = urllib.request.Request(  # noqa: S310 - the emulator's own loopback address
+            f"{self.endpoint}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"api-key": ADMIN_KEY, "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the same
+            data = answer.read()
+        return json.loads(data) if data else None
+
+    def put(self, path: str, body: Any) -> None:
+        self.call("PUT", f"/{path}?api-version={VERSION}", body)
+
+    def fill(self, index: str, documents: int = 120, **attributes: Any) -> None:
+        """Make an index with a text field, to which `attributes` are added, and fill it."""
+        fields = [
+            {"name": "id", "type": "Edm.String", "key": True, "filterable": True, "sortable": True},
+            {"name": "text", "type": "Edm.String", **attributes},
+        ]
+        self.put(f"indexes/{index}", {"name": index, "fields": fields})
+        for start in range(0, documents, 1000):
+            actions = [
+                {"id": f"{number:06d}", "text": f"what {number} says"}
+                for number in range(start, min(start + 1000, documents))
+            ]
+            self.call("POST", f"/indexes/{index}/docs/index?api-version={VERSION}", {"value": actions})
+
+    @property
+    def indexes(self) -> list[str]:
+        return [entry["name"] for entry in self.call("GET", f"/indexes?api-version={VERSION}")["value"]]
+
+    def faults(self, *rules: Mapping[str, Any]) -> None:
+        self.call("POST", "/$emulator/faults", {"rules": list(rules)})
+
+    @property
+    def requests(self) -> dict[str, int]:
+        """How often the service was asked, by operation."""
+        return {name: tally["requests"] for name, tally in self._tallies.items()}
+
+    @property
+    def writes(self) -> int:
+        """How many requests have changed the service; a refused one has not."""
+        return sum(
+            number
+            for name, tally in self._tallies.items()
+            for status, number in tally["statuses"].items()
+            if name.startswith(_WRITING) and int(status) < 300
+        )
+
+    @property
+    def _tallies(self) -> dict[str, Any]:
+        tallies: dict[str, Any] = self.call("GET", "/$emulator")["requests"]
+        return tallies
+
+
+@dataclass
+class Operator:
+    """Who types commands."""
+
+    east: Service
+    west: Service
+    connection_string: str
+    settings: dict[str, Any]
+    environment: dict[str, str] = field(default_factory=dict)
+    said: list[Ended] = field(default_factory=list)
+
+    def indexvault(self, *arguments: str, **environment: str) -> Ended:
+        """Run a command to its end. `environment` adds to, or replaces, what the operator has set."""
+        process = self.start(*arguments, **environment)
+        return self.wait(process)
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        variables = {"INDEXVAULT_CONFIG": json.dumps(self.settings), **self.environment, **environment}
+        return subprocess.Popen(  # noqa: S603 - the command under test
+            [sys.executable, "-m", "cli", *arguments],
+            cwd=_HOUSE,
+            env={**os.environ, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait(self, process: subprocess.Popen[str]) -> Ended:
+        try:
+            stdout, stderr = process.communicate(timeout=_LONGEST)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        ended = Ended(process.returncode, stdout, stderr)
+        self.said.append(ended)
+        return ended
+
+    def interrupt(self, process: subprocess.Popen[str]) -> Ended:
+        process.send_signal(signal.SIGINT)
+        return self.wait(process)
+
+    def back_up(self, index: str) -> str:
+        """Make a snapshot and give its full name."""
+        ended = self.indexvault("backup", EAST, index, "--json")
+        assert ended.code in {0, 3}, ended.stderr
+        reference: str = ended.records[-1]["reference"]
+        return reference
+
+    def flip_byte(self, suffix: str) -> str:
+        """Change one byte of the first snapshot blob whose name ends so, and give its name."""
+        with BlobServiceClient.from_connection_string(self.connection_string, api_version=_STORAGE_VERSION) as account:
+            container = account.get_container_client(SNAPSHOT_CONTAINER)
+            properties = next(blob for blob in container.list_blobs(include=["metadata"]) if blob.name.endswith(suffix))
+            data = bytearray(container.download_blob(properties.name).readall())
+            data[len(data) // 2] ^= 1
+            container.upload_blob(properties.name, bytes(data), metadata=properties.metadata, overwrite=True)
+            name: str = properties.name
+            return name
+
+    def no_secret_was_said(self) -> None:
+        secrets = [ADMIN_KEY, *ROLE_KEYS, _account_key(self.connection_string)]
+        for ended in self.said:
+            for secret in secrets:
+                assert secret not in ended.stdout + ended.stderr
+
+
+@contextmanager
+def operator(connection_string: str) -> Iterator[Operator]:
+    """Seat an operator."""
+    services = [
+        EmulatedService(name=EAST, tier="standard", region="eastus", api_key=ADMIN_KEY, role_keys=ROLE_KEYS),
+        EmulatedService(name=WEST, tier="basic", region="westus", api_key=ADMIN_KEY, role_keys=ROLE_KEYS),
+    ]
+    with _running(services) as emulator:
+        seated = Operator(
+            east=Service(emulator.endpoint(EAST)),
+            west=Service(emulator.endpoint(WEST)),
+            connection_string=connection_string,
+            settings={
+                "stores": {"local": {"connection_string": {"env": "STORE"}, "region": "local"}},
+                "allow_cross_region": True,
+                "services": {
+                    name: {
+                        "endpoint": emulator.endpoint(name),
+                        "region": region,
+                        "tier": tier,
+                        "store": "local",
+                        "api_key": {"env": "SEARCH_KEY"},
+                    }
+                    for name, tier, region in ((EAST, "standard", "eastus"), (WEST, "basic", "westus"))
+                },
+            },
+            environment={"STORE": connection_string, "SEARCH_KEY": ADMIN_KEY},
+        )
+        yield seated
+        seated.no_secret_was_said()
+
+
+def await_request(process: subprocess.Popen[str], service: Service, operation: str, number: int = 1) -> None:
+    """Wait until a command has asked a service something so many times."""
+    deadline = time.monotonic() + _LONGEST
+    while service.requests.get(operation, 0) < number:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"nobody asked for {operation}: {service.requests}"
+        time.sleep(0.02)
+
+
+@contextmanager
+def _running(services: Sequence[EmulatedService]) -> Iterator[Running]:
+    """Run the emulator on a thread of its own, since the tests wait for processes."""
+    up = threading.Event()
+    loop_and_stop: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+    emulator: list[Running] = []
+
+    async def serve() -> None:
+        async with running(services) as it:
+            stop = asyncio.Event()
+            loop_and_stop.append((asyncio.get_running_loop(), stop))
+            emulator.append(it)
+            up.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    try:
+        assert up.wait(30), "the emulator did not start"
+        yield emulator[0]
+    finally:
+        for loop, stop in loop_and_stop:
+            loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+def _account_key(connection_string: str) -> str:
+    return connection_string.partition("AccountKey=")[2].partition(";")[0]

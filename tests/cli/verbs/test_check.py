@@ -1,0 +1,57 @@
+import socket
+
+from tests.cli.desk import EAST, Operator
+
+
+def test_all_is_well(desk: Operator) -> None:
+    desk.east.fill("notes", 10)
+    before = desk.east.writes
+    ended = desk.indexvault("check")
+    assert ended.code == 0, ended.stdout
+    *checks, summary = ended.stdout.splitlines()
+    assert all(line.startswith("ok ") for line in checks)
+    assert "ok      service contoso-east: read a document: one of notes" in checks
+    assert "ok      service contoso-west: restore to it: possible" in checks
+    assert summary == "all is well"
+    assert (desk.east.writes, desk.west.writes) == (before, 0)
+
+
+def test_what_fails_is_named_with_a_hint_and_the_rest_is_tried_all_the_same(desk: Operator) -> None:
+    desk.east.fill("notes", 10)
+    desk.settings["services"]["contoso-west"]["endpoint"] = f"http://127.0.0.1:{free_port()}"
+    ended = desk.indexvault("check", "--json", SEARCH_KEY="reader-key")
+    assert ended.code == 1
+    found = {(record["target"], record["check"]): record for record in ended.records}
+    assert {place for place, record in found.items() if not record["ok"]} == {
+        ("service contoso-east", "read a document"),
+        ("service contoso-west", "reach it"),
+        ("service contoso-west", "list indexes"),
+        ("service contoso-west", "read a document"),
+        ("service contoso-west", "restore to it"),
+    }
+    assert "HTTP 403" in found["service contoso-east", "read a document"]["detail"]
+    assert found["service contoso-east", "restore to it"]["detail"].startswith("not with these rights")
+    assert "Check the endpoint" in found["service contoso-west", "reach it"]["hint"]
+
+
+def test_store_that_refuses_the_key_is_named(desk: Operator) -> None:
+    wrong = desk.connection_string.replace("AccountKey=", "AccountKey=AAAA")
+    ended = desk.indexvault("check", STORE=wrong)
+    assert ended.code == 1
+    failed = [line for line in ended.stdout.splitlines() if line.startswith("failed")]
+    assert len(failed) == 3
+    assert all("store local" in line for line in failed)
+
+
+def test_secret_that_is_not_set_is_a_matter_of_settings(desk: Operator) -> None:
+    ended = desk.indexvault("check", SEARCH_KEY="")
+    assert ended.code == 2
+    assert "the environment variable SEARCH_KEY is not set" in ended.stdout
+    assert f"failed  service {EAST}: list indexes: not tried. Mend the above first" in ended.stdout
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
