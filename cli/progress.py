@@ -15,7 +15,14 @@ from cli.wording import count, duration, size
 
 SECONDS_BETWEEN_LINES = 10.0
 
-STAGES = {"read": "reading", "sort": "sorting", "verify": "proving chunks", "load": "loading", "compare": "comparing"}
+STAGES = {
+    "read": "reading",
+    "sort": "sorting",
+    "verify": "proving chunks",
+    "load": "loading",
+    "compare": "comparing",
+    "copy": "copying",
+}
 
 
 class Progress(Protocol):

@@ -87,7 +87,7 @@ def checks(facts: Facts) -> list[Check]:
     return [
         Check("manifest", "ok", f"{facts.job.reference} is {facts.manifest.format}, its checksum right"),
         *_losses(facts),
-        *_region(facts),
+        region_check(facts.regions, allowed=facts.allow_cross_region),
         _roles(facts),
         *_name(facts),
         *_alias(facts),
@@ -119,6 +119,23 @@ def estimate(documents: int, size: int, parallel: int) -> Estimate:
     )
 
 
+def region_check(regions: Regions, *, allowed: bool) -> Check:
+    """Check that data stays in its region, or may leave it. `local` is no region."""
+    home = regions.source or regions.store
+    away = sorted({each for each in (regions.store, regions.target) if each and "local" not in {each, home}} - {home})
+    if home is None or not away:
+        return Check("region", "ok", f"the data stays in {home or regions.target}")
+    if allowed:
+        return Check("region", "ok", f"data of {home} goes to {', '.join(away)}, which is allowed")
+    return Check(
+        "region",
+        "failed",
+        f"data of {home} would go to {', '.join(away)}",
+        "Use --allow-cross-region, or allow_cross_region in the settings, if the data may leave its region",
+        "ConflictError",
+    )
+
+
 def is_name(text: str) -> bool:
     """Tell whether the service takes a name for an index or alias."""
     return NAME.fullmatch(text) is not None and "--" not in text
@@ -142,24 +159,6 @@ def _losses(facts: Facts) -> Iterator[Check]:
         yield Check("losses", "warning", f"{lacks}: documents that are uploaded lose them in the target too")
     else:
         yield Check("losses", "warning", lacks, "Fill these fields from where they came from")
-
-
-def _region(facts: Facts) -> Iterator[Check]:
-    regions = facts.regions
-    home = regions.source or regions.store
-    away = sorted({each for each in (regions.store, regions.target) if each and "local" not in {each, home}} - {home})
-    if home is None or not away:
-        yield Check("region", "ok", f"the data stays in {home or regions.target}")
-    elif facts.allow_cross_region:
-        yield Check("region", "ok", f"data of {home} goes to {', '.join(away)}, which is allowed")
-    else:
-        yield Check(
-            "region",
-            "failed",
-            f"data of {home} would go to {', '.join(away)}",
-            "Use --allow-cross-region, or allow_cross_region in the settings, if the data may leave its region",
-            "ConflictError",
-        )
 
 
 def _roles(facts: Facts) -> Check:

@@ -97,6 +97,18 @@ async def replicate_index(
     )
 
 
+async def replicate_snapshot(
+    source: Store, replica: Store, snapshot: Summary, *, clock: Clock, progress: Progress | None = None
+) -> int:
+    """Copy one snapshot to a store that may lack it, and give how many chunks had to be copied.
+
+    Raises the errors of `replicate_index`, and those that make it skip a snapshot.
+    """
+    replicator = _Replicator(source, replica, clock, progress)
+    await replicator.replicate(snapshot)
+    return replicator.chunks
+
+
 class _Replicator:
     def __init__(self, source: Store, replica: Store, clock: Clock, progress: Progress | None) -> None:
         self._source = source

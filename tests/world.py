@@ -43,6 +43,7 @@ class World:
 
     connections: Connections
     engine: EmbeddedEngine
+    resources: Resources
     store: Store
     endpoints: dict[str, str]
     progress: list[Progress]
@@ -128,6 +129,7 @@ async def open_world(
     clock: Callable[[], datetime] | None = None,
     services: Sequence[EmulatedService] | None = None,
     replicas: Mapping[str, Store] | None = None,
+    store_of: Mapping[str, str] | None = None,
     policies: Mapping[str, PolicySettings] | None = None,
 ) -> AsyncIterator[World]:
     """Open a world around a store. Waits between retries are noted and not waited. Each replica is its own region."""
@@ -153,7 +155,7 @@ async def open_world(
                     endpoint=emulator.endpoint(each.name),
                     region=each.region,
                     tier=cast("Tier", each.tier),
-                    store="local",
+                    store=(store_of or {}).get(each.name, "local"),
                     api_key=EnvironmentSecret(env=each.name),
                 )
                 for each in emulated
@@ -180,6 +182,7 @@ async def open_world(
                 yield World(
                     connections=connections,
                     engine=opened,
+                    resources=resources,
                     store=store,
                     endpoints={each.name: emulator.endpoint(each.name) for each in emulated},
                     progress=progress,

@@ -1,0 +1,220 @@
+"""What a move is told and what its steps tell each other."""
+
+import hashlib
+from datetime import datetime
+
+import msgspec
+
+from engine.step import IndexName, Work
+from restore.job import Difference, StretchCompared
+
+
+class MoveJob(msgspec.Struct, frozen=True, kw_only=True):
+    """One index to move to another name, service, tier or region.
+
+    `snapshot` is the id of one that was made earlier (None: a fresh one is made). `alias` is made on the target
+    service, or swapped, once the new index is proved; `delete_source` deletes the source then, if nothing has changed
+    it. `forget` leaves an earlier move of this index as it is and begins anew. The rest is as in a restore.
+    """
+
+    service: str
+    index: str
+    target_service: str
+    target_index: str
+    run: str
+    snapshot: str | None = None
+    alias: str | None = None
+    delete_source: bool = False
+    patch: str | None = None
+    accept_loss: bool = False
+    allow_cross_region: bool = False
+    skip_refused: bool = False
+    forget: bool = False
+    parallel: int = 4
+    owner: str = "the command line"
+
+    @property
+    def source(self) -> IndexName:
+        """The index that is moved."""
+        return IndexName(self.service, self.index)
+
+    @property
+    def target(self) -> IndexName:
+        """The index that it becomes."""
+        return IndexName(self.target_service, self.target_index)
+
+    @property
+    def fingerprint(self) -> str:
+        """What two jobs share that ask for the same."""
+        same = msgspec.structs.replace(self, run="", owner="", parallel=1, skip_refused=False, forget=False)
+        return hashlib.sha256(msgspec.json.encode(same)).hexdigest()
+
+
+class SourceState(msgspec.Struct, frozen=True):
+    """How the source was: if neither changes, nobody is known to have written to it."""
+
+    etag: str
+    count: int
+
+
+class Moving(msgspec.Struct, frozen=True, kw_only=True):
+    """A move that has begun and not ended: what is durable of it, under the source's name.
+
+    `records` is the run that its parts are named by, `execution` the one that works on it, or did last. `rounds`
+    counts the snapshots; `snapshot` is the last one. `restoring` says that the target was free when the restore was
+    begun, `restored` that it has ended. `alias_etag` is the alias's state at the beginning.
+    """
+
+    job: MoveJob
+    fingerprint: str
+    records: str
+    execution: str
+    started: datetime
+    rounds: int = 0
+    snapshot: str | None = None
+    restoring: bool = False
+    restored: bool = False
+    alias_etag: str | None = None
+    deleting: SourceState | None = None
+
+
+class MoveRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What each step is told after the first."""
+
+    execution: str
+    records: str
+    source: IndexName
+    target: IndexName
+    owner: str
+    parallel: int
+
+    @property
+    def work(self) -> Work:
+        """What the steps of this move work for."""
+        return Work(run=self.execution, service=self.source.service, index=self.source)
+
+
+class MoveBegun(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a move stands: at its beginning, or where an earlier execution stopped."""
+
+    run: MoveRun
+    job: MoveJob
+    resumes: str | None
+    rounds: int
+    snapshot: str | None
+    restored: bool
+    same_store: bool
+    source_store: str
+    target_store: str
+    started: datetime
+
+
+class Round(msgspec.Struct, frozen=True):
+    """A snapshot that was made for the move."""
+
+    run: MoveRun
+    rounds: int
+    snapshot: str
+
+
+class SourceDivision(msgspec.Struct, frozen=True):
+    """How the source is compared: by stretches of keys, or by content digest where keys have no order."""
+
+    stretches: list[tuple[str | None, str | None]]
+    by_digest: bool
+
+
+class KeyStretch(msgspec.Struct, frozen=True):
+    """The keys above `after` and up to `until`, to be compared between source and target."""
+
+    run: MoveRun
+    after: str | None
+    until: str | None
+
+
+class DigestOrder(msgspec.Struct, frozen=True):
+    """Two snapshots of the source whose documents should be the same."""
+
+    run: MoveRun
+    before: str
+    after: str
+
+
+class SourceProof(msgspec.Struct, frozen=True):
+    """What comparing the target with the source came to."""
+
+    compared: int
+    different: int
+    missing: int
+    extra: int
+    differences: list[Difference]
+
+    @property
+    def proved(self) -> bool:
+        """Whether the two hold the same documents."""
+        return not self.different + self.missing + self.extra
+
+
+def proof_of(parts: list[StretchCompared]) -> SourceProof:
+    """Put a comparison together."""
+    return SourceProof(
+        compared=sum(part.identical + part.equal + part.different + part.missing for part in parts),
+        different=sum(part.different for part in parts),
+        missing=sum(part.missing for part in parts),
+        extra=sum(part.extra for part in parts),
+        differences=[each for part in parts for each in part.differences][:100],
+    )
+
+
+class Transfer(msgspec.Struct, frozen=True):
+    """A snapshot to be in another store too."""
+
+    source_store: str
+    target_store: str
+    service: str
+    index: str
+    snapshot: str
+
+
+class Transferred(msgspec.Struct, frozen=True):
+    """How many chunks had to be copied."""
+
+    chunks: int
+
+
+class Switched(msgspec.Struct, frozen=True):
+    """What became of the alias, and of the source."""
+
+    alias: str | None
+    source_deleted: bool
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """When the move was over."""
+
+    finished: datetime
+
+
+class MoveReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A move that was proved against its source.
+
+    `rounds` is how many snapshots it took: more than one where the source was written to meanwhile. `copied` are
+    chunks that the target's store lacked.
+    """
+
+    service: str
+    index: str
+    target_service: str
+    target_index: str
+    snapshot: str
+    rounds: int
+    copied: int
+    documents: int
+    compared: int
+    alias: str | None
+    source_deleted: bool
+    resumed: str | None
+    losses: list[str]
+    notes: list[str]
+    started: datetime
+    finished: datetime

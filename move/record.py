@@ -1,0 +1,44 @@
+"""What is durable of a move: one record under the source's name, in the store of the source's service."""
+
+import msgspec
+
+from engine.step import IndexName
+from errors import IntegrityError
+from move.job import Moving
+from snapshots.names import move_name
+from snapshots.store import RunBlobs
+
+_LIMIT = 1024 * 1024
+
+
+async def read_moving(runs: RunBlobs, source: IndexName) -> Moving | None:
+    """Give the move of an index that has begun and not ended, or None. Raises IntegrityError if it can't be read."""
+    name = move_name(source.service, source.index)
+    blob = await runs.read(name, _LIMIT)
+    if blob is None:
+        return None
+    try:
+        return msgspec.json.decode(blob.data, type=Moving)
+    except msgspec.MsgspecError:
+        raise IntegrityError(
+            "this record of a move can't be read", on=name, do="Look at source and target, then delete the record"
+        ) from None
+
+
+async def require_moving(runs: RunBlobs, source: IndexName, records: str) -> Moving:
+    """Give the record of a move. Raises IntegrityError if it is gone or another move's."""
+    moving = await read_moving(runs, source)
+    if moving is None or moving.records != records:
+        raise IntegrityError("the record of this move is gone", on=str(source), do="Start the move again")
+    return moving
+
+
+async def write_moving(runs: RunBlobs, moving: Moving) -> None:
+    """Write the record."""
+    source = moving.job.source
+    await runs.put(move_name(source.service, source.index), msgspec.json.encode(moving))
+
+
+async def forget_moving(runs: RunBlobs, source: IndexName) -> None:
+    """Remove the record: the move has ended."""
+    await runs.delete(move_name(source.service, source.index))

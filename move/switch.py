@@ -1,0 +1,63 @@
+"""The end of a move: the alias on the target, then, if asked, the source deleted."""
+
+import msgspec
+
+from engine.step import Resources, Step
+from errors import ConflictError, NotFoundError
+from move.job import MoveRun, Moving, SourceState, Switched
+from move.record import require_moving, write_moving
+from restore.cut_over import require_health, swap_alias
+from search.schema import read_schema
+from search.service import SearchService
+
+
+async def note_source(resources: Resources, run: MoveRun) -> SourceState:
+    """Write down how the source is before it is compared: only a source that is still so may be deleted."""
+    runs = resources.connections.store_of(run.source.service).runs
+    moving = await require_moving(runs, run.source, run.records)
+    state = await _state(resources.connections.service(run.source.service), run.source.index)
+    await write_moving(runs, msgspec.structs.replace(moving, deleting=state))
+    return state
+
+
+async def switch(resources: Resources, run: MoveRun) -> Switched:
+    """Point the alias at the new index, see that it answers, and delete the source if that was asked for.
+
+    The source is deleted only if its ETag and count are what they were before the target was compared with it. Raises
+    ConflictError otherwise, with the target complete and in use.
+    """
+    runs = resources.connections.store_of(run.source.service).runs
+    moving = await require_moving(runs, run.source, run.records)
+    job = moving.job
+    target = resources.connections.service(run.target.service)
+    if job.alias is not None:
+        await swap_alias(target, job.alias, run.target.index, before=moving.alias_etag, resources=resources)
+    schema = read_schema((await target.index_definition(run.target.index)).body, on=str(run.target))
+    await require_health(target, job.alias or run.target.index, run.target.index, schema.key.name)
+    if job.delete_source:
+        await _delete_source(resources, run, moving)
+    return Switched(alias=job.alias, source_deleted=job.delete_source)
+
+
+async def _delete_source(resources: Resources, run: MoveRun, moving: Moving) -> None:
+    source = resources.connections.service(run.source.service)
+    try:
+        state = await _state(source, run.source.index)
+    except NotFoundError:
+        return
+    if state != moving.deleting:
+        raise ConflictError(
+            "it was changed while it was compared with the target, so it is kept; the target is complete",
+            on=str(run.source),
+            do="Stop what writes to it, then give the same command again",
+        )
+    await source.delete_index(run.source.index, etag=state.etag)
+
+
+async def _state(service: SearchService, index: str) -> SourceState:
+    definition = await service.index_definition(index)
+    return SourceState(etag=definition.etag, count=await service.count(index))
+
+
+NOTE_SOURCE = Step("note_source", MoveRun, SourceState, note_source)
+SWITCH = Step("switch_over", MoveRun, Switched, switch, lambda run: run.work)

@@ -1,0 +1,183 @@
+"""The order of a move: backup, restore, proof against the source, cut-over, then, if asked, the end of the source."""
+
+import msgspec
+from durabletask.task import OrchestrationContext
+
+from backup.job import BackupJob
+from backup.workflow import STEPS as BACKUP_STEPS
+from backup.workflow import back_up_index
+from engine.calls import call, call_all
+from engine.locking import Claim, locked
+from engine.step import Step, Turns, Workflow
+from engine.succession import SUCCEED, Succession
+from errors import VerificationError
+from move.begin import BEGIN, END, NOTE_RESTORED, NOTE_RESTORING, NOTE_SNAPSHOT
+from move.job import (
+    DigestOrder,
+    Ended,
+    KeyStretch,
+    MoveBegun,
+    MoveJob,
+    MoveReport,
+    Round,
+    SourceProof,
+    Switched,
+    Transfer,
+    proof_of,
+)
+from move.proof import COMPARE_DIGESTS, COMPARE_SOURCE, DIVIDE
+from move.switch import NOTE_SOURCE, SWITCH
+from move.transfer import TRANSFER
+from restore.job import Mode, RestoreJob, RestoreReport
+from restore.workflow import STEPS as RESTORE_STEPS
+from restore.workflow import restore_index
+
+OWN_STEPS = (
+    BEGIN,
+    NOTE_SNAPSHOT,
+    NOTE_RESTORING,
+    NOTE_RESTORED,
+    TRANSFER,
+    NOTE_SOURCE,
+    DIVIDE,
+    COMPARE_SOURCE,
+    COMPARE_DIGESTS,
+    SWITCH,
+    END,
+)
+STEPS: tuple[Step, ...] = tuple({step.name: step for step in (*BACKUP_STEPS, *RESTORE_STEPS, *OWN_STEPS)}.values())  # type: ignore[type-arg]  # steps of every kind
+ROUNDS = 3
+"""Snapshots at most: a source that is written to is caught up with, unless it changes faster than that."""
+_NAMED = 10
+
+
+class _Progress(msgspec.Struct):
+    """What the rounds have come to so far."""
+
+    snapshot: str
+    rounds: int
+    copied: int = 0
+    documents: int = 0
+    losses: list[str] = []
+    notes: list[str] = []
+
+
+def move_index(ctx: OrchestrationContext, job: MoveJob) -> Turns[MoveReport]:
+    """Move an index, and prove that the target holds what the source holds now.
+
+    A move that stopped is gone on with. Nothing is done to the source but, at the very end, its deletion. Raises
+    VerificationError if the source keeps changing, or is not what the given snapshot holds.
+    """
+    begun = yield from call(ctx, BEGIN, job)
+    so_far = _Progress(snapshot=begun.snapshot or "", rounds=begun.rounds)
+    if begun.snapshot is None:
+        yield from _back_up(ctx, begun, so_far)
+    if not begun.restored:
+        yield from call(ctx, NOTE_RESTORING, begun.run)
+        yield from _restore(ctx, begun, so_far, "create")
+        yield from call(ctx, NOTE_RESTORED, begun.run)
+    while not (proof := (yield from _prove(ctx, begun, so_far))).proved:
+        is_fixed = begun.job.snapshot is not None or begun.job.patch is not None
+        if so_far.rounds >= ROUNDS or is_fixed:
+            raise _differs(begun, proof)
+        yield from _back_up(ctx, begun, so_far)
+        yield from _restore(ctx, begun, so_far, "sync")
+    if begun.resumes is not None:
+        yield from call(ctx, SUCCEED, Succession(begun.run.source, begun.resumes, begun.run.execution))
+    switched, ended = yield from locked(ctx, Claim(begun.run.work, job.owner), _switch(ctx, begun))
+    return MoveReport(
+        service=job.service,
+        index=job.index,
+        target_service=job.target_service,
+        target_index=job.target_index,
+        snapshot=so_far.snapshot,
+        rounds=max(1, so_far.rounds),
+        copied=so_far.copied,
+        documents=so_far.documents or proof.compared,
+        compared=proof.compared,
+        alias=switched.alias,
+        source_deleted=switched.source_deleted,
+        resumed=begun.resumes,
+        losses=so_far.losses,
+        notes=so_far.notes,
+        started=begun.started,
+        finished=ended.finished,
+    )
+
+
+def _back_up(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress) -> Turns[None]:
+    """Make the next snapshot, under a name that an interrupted round has too."""
+    number = so_far.rounds + 1
+    run = f"{begun.run.records}-backup-{number}"
+    if begun.resumes is not None:
+        yield from call(ctx, SUCCEED, Succession(begun.run.source, run, begun.run.execution))
+    job = BackupJob(
+        service=begun.job.service, index=begun.job.index, run=run, parallel=begun.job.parallel, owner=begun.job.owner
+    )
+    report = yield from back_up_index(ctx, job)
+    so_far.snapshot, so_far.rounds = report.snapshot, number
+    yield from call(ctx, NOTE_SNAPSHOT, Round(begun.run, number, report.snapshot))
+
+
+def _restore(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress, mode: Mode) -> Turns[None]:
+    job = begun.job
+    if not begun.same_store:
+        order = Transfer(begun.source_store, begun.target_store, job.service, job.index, so_far.snapshot)
+        so_far.copied += (yield from call(ctx, TRANSFER, order)).chunks
+    run = f"{begun.run.execution}-restore-{mode}-{so_far.rounds}"
+    if mode == "sync" and begun.resumes is not None:
+        earlier = f"{begun.resumes}-restore-{mode}-{begun.rounds}"
+        yield from call(ctx, SUCCEED, Succession(begun.run.target, earlier, run))
+    report: RestoreReport = yield from restore_index(
+        ctx,
+        RestoreJob(
+            service=job.service,
+            index=job.index,
+            snapshot=so_far.snapshot,
+            target_service=job.target_service,
+            target_index=job.target_index,
+            run=run,
+            mode=mode,
+            store=begun.target_store,
+            patch=job.patch if mode == "create" else None,
+            # A sync that ends makes whole whatever an earlier one left.
+            discard_unfinished=mode == "sync",
+            accept_loss=job.accept_loss,
+            allow_cross_region=job.allow_cross_region,
+            skip_refused=job.skip_refused,
+            parallel=job.parallel,
+            owner=job.owner,
+        ),
+    )
+    so_far.documents, so_far.losses, so_far.notes = report.documents, report.losses, report.notes
+
+
+def _prove(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress) -> Turns[SourceProof]:
+    """Compare the target with the source as it is now."""
+    yield from call(ctx, NOTE_SOURCE, begun.run)
+    division = yield from call(ctx, DIVIDE, begun.run)
+    if not division.by_digest:
+        parts = [KeyStretch(begun.run, after, until) for after, until in division.stretches]
+        return proof_of((yield from call_all(ctx, COMPARE_SOURCE, parts, at_once=begun.job.parallel)))
+    # The target was proved to be the snapshot: where keys give no order, a second snapshot shows the source as it is.
+    before = so_far.snapshot
+    yield from _back_up(ctx, begun, so_far)
+    return proof_of([(yield from call(ctx, COMPARE_DIGESTS, DigestOrder(begun.run, before, so_far.snapshot)))])
+
+
+def _switch(ctx: OrchestrationContext, begun: MoveBegun) -> Turns[tuple[Switched, Ended]]:
+    switched = yield from call(ctx, SWITCH, begun.run)
+    return switched, (yield from call(ctx, END, begun.run))
+
+
+def _differs(begun: MoveBegun, proof: SourceProof) -> VerificationError:
+    named = ", ".join(f"{each.key!r} {each.kind}" for each in proof.differences[:_NAMED])
+    return VerificationError(
+        f"the target is not what the source is now: {proof.different} documents differ, {proof.missing} are missing,"
+        f" {proof.extra} extra (first: {named}); nothing was switched over and the source is untouched",
+        on=f"{begun.job.source} to {begun.job.target}",
+        do="Stop what writes to the source, then give the same command again",
+    )
+
+
+MOVE_INDEX = Workflow("move_index", MoveJob, MoveReport, move_index)
