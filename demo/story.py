@@ -140,7 +140,7 @@ def next_steps(console: Console, ground: Ground) -> None:
     console.print(Rule("What to look at next", align="left", characters="─", style="cyan"))
     _suggest(
         console,
-        "A snapshot is plain files. One of its documents (jq before 1.7 rounds integers beyond 2^53; the file does not):",
+        "A snapshot is plain files. A document (jq below 1.7 rounds integers beyond 2^53, the file doesn't):",
         f"zcat {index}/chunks/*.jsonl.gz | head -1 | jq .",
     )
     _suggest(console, "Its chunks, each named by the SHA-256 of what it holds:", f"ls -lh {index}/chunks")

@@ -24,7 +24,7 @@ def closed_port() -> Iterator[int]:
         (("services", EAST, "store"), "west", "settings $.services.contoso-east.store: no store is named 'west'"),
         (
             ("services", EAST, "endpoint"),
-            "http://example.com",
+            "http://contoso.example",
             "settings $.services.contoso-east.endpoint: expected https",
         ),
         (("services", EAST, "api_key"), "abc", "settings $.services.contoso-east.api_key: expected `object"),
@@ -84,6 +84,7 @@ def test_service_that_is_down_is_told_in_one_line(desk: Operator, closed_port: i
     assert len(ended.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow  # the storage library waits between its attempts
 def test_store_that_is_down_is_told_in_one_line(desk: Operator, closed_port: int) -> None:
     down = desk.connection_string.partition("BlobEndpoint=")[0] + f"BlobEndpoint=http://127.0.0.1:{closed_port}/test"
     ended = desk.indexvault("snapshots", "--log-level", "error", STORE=down)

@@ -1,0 +1,25 @@
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo import processes
+from demo.processes import ServerError, free_ports
+
+
+def test_free_ports_are_neighbours_that_can_be_taken() -> None:
+    first = free_ports(3)
+    for port in range(first, first + 3):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", port))
+
+
+def test_server_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    with (
+        pytest.raises(ServerError, match=f"Azurite ended at once; see {log}"),
+        processes._process("Azurite", [sys.executable, "-c", "print('no')"], log, free_ports(1), {}),
+    ):
+        pass
+    assert log.read_text() == "no\n"
