@@ -66,24 +66,45 @@ def stretches(keys: KeyRange, stored: Sequence[StoredChunk], bits: int) -> list[
 
 
 async def settle(
-    keys: KeyRange, stored: Sequence[StoredChunk], bits: int, *, count: CountKeys, read: ReadKeys, on: str
+    keys: KeyRange,
+    stored: Sequence[StoredChunk],
+    bits: int,
+    *,
+    count: CountKeys,
+    read: ReadKeys,
+    on: str,
+    rounds: int = ROUNDS,
 ) -> Settled:
     """Give a range's chunks once each stretch of it has as many unique keys as the service counts there.
 
-    Raises AccountingError if a stretch does not come to agree.
+    A stretch that differs is read again, and what was read is settled in its turn: so the stretches that still differ
+    become shorter, until one fits an answer. Raises AccountingError if one does not come to agree.
     """
     whole = stretches(keys, stored, bits)
-    if await count(keys) == sum(stretch.documents for stretch in whole):
+    documents = sum(stretch.documents for stretch in whole)
+    counted = await count(keys)
+    if counted == documents:
         return Settled(list(stored), again=0)
+    if not rounds:
+        raise AccountingError(
+            f"{documents} unique keys were read in a stretch of the index that the service counts {counted} documents"
+            f" in, in {ROUNDS + 1} readings",
+            on=on,
+            do="Run the backup again, best while the index is not written to",
+        )
     found: list[StoredChunk] = []
     again = 0
     differing = await _differing(whole, count)
     for position, stretch in enumerate(whole):
-        if position in differing:
-            found += await _read_again(stretch, count=count, read=read, on=on)
-            again += 1
-        else:
+        if position not in differing:
             found += stretch.stored
+            continue
+        reread = await read(stretch.keys)
+        settled = Settled(reread.stored, again=0)
+        if reread.counted != sum(entry.chunk.documents for entry in reread.stored):
+            settled = await settle(stretch.keys, reread.stored, bits, count=count, read=read, on=on, rounds=rounds - 1)
+        found += settled.stored
+        again += 1 + settled.again
     return Settled(found, again)
 
 
@@ -102,19 +123,3 @@ async def _differing(whole: Sequence[Stretch], count: CountKeys) -> set[int]:
             middle = (start + end) // 2
             pending += [(start, middle), (middle, end)]
     return differing
-
-
-async def _read_again(stretch: Stretch, *, count: CountKeys, read: ReadKeys, on: str) -> list[StoredChunk]:
-    documents = counted = 0
-    for _ in range(ROUNDS):
-        reread = await read(stretch.keys)
-        documents = sum(entry.chunk.documents for entry in reread.stored)
-        counted = reread.counted if reread.counted is not None else await count(stretch.keys)
-        if documents == counted:
-            return reread.stored
-    raise AccountingError(
-        f"{documents} unique keys were read in a stretch of the index that the service counts {counted} documents in,"
-        f" in {ROUNDS} readings",
-        on=on,
-        do="Run the backup again, best while the index is not written to",
-    )

@@ -18,7 +18,7 @@ from snapshots.chunks import Chunk, compress, document_lines, key_reader, open_c
 from snapshots.names import run_prefix
 from snapshots.store import RunBlobs
 
-RUN_BYTES = 16 * 1024 * 1024
+RUN_BYTES = 8 * 1024 * 1024
 """Bytes of documents that are sorted in memory at once."""
 SEGMENT_BYTES = 1024 * 1024
 """Bytes of documents in a segment, unless one document is larger."""

@@ -1,0 +1,178 @@
+"""The claim of docs/guarantees.md, with a writer at work and a service that fails."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+import backup.collecting
+import backup.division
+import backup.planning
+import search.paging
+from backup.division import strategies_for
+from errors import AccountingError
+from search.batch import batch, delete_action, upload_batch
+from snapshots.catalogue import list_snapshots, read_manifest
+from snapshots.chunks import document_lines
+from snapshots.manifest import Manifest
+from snapshots.memory_store import MemoryStore
+from snapshots.names import SnapshotReference
+from snapshots.reader import read_chunk
+from tests.world import EAST, World, open_world
+
+DOCUMENTS = 12_000
+
+
+def definition(**key: bool) -> dict[str, Any]:
+    return {
+        "name": "live",
+        "fields": [
+            {"name": "id", "type": "Edm.String", "key": True, "searchable": False} | key,
+            {"name": "part", "type": "Edm.Int32", "filterable": True, "sortable": True, "retrievable": True},
+            {"name": "version", "type": "Edm.Int32", "retrievable": True},
+            {"name": "text", "type": "Edm.String", "searchable": True, "retrievable": True},
+        ],
+    }
+
+
+def document(number: int, version: int) -> dict[str, Any]:
+    return {"id": f"{number:06}", "part": number % 500, "version": version, "text": "x" * 300}
+
+
+class Writer:
+    """Changes an index without pause; knows what it wrote of each key, and which keys were there throughout."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self.world = world
+        self.chance = random.Random(seed)
+        self.versions: dict[str, set[int]] = {f"{number:06}": {0} for number in range(DOCUMENTS)}
+        self.throughout = set(self.versions)
+        self.numbers = itertools.count(DOCUMENTS)
+        self.batches = 0
+
+    async def write(self) -> None:
+        """Change, delete and add a few documents."""
+        self.batches += 1
+        changed = self.chance.sample(sorted(self.throughout), 8)
+        gone = self.chance.sample(sorted(self.throughout), 4)
+        self.throughout.difference_update(gone)
+        new = [next(self.numbers) for _ in range(4)]
+        documents = [document(int(key), self.batches) for key in changed] + [document(number, 0) for number in new]
+        for each in documents:
+            self.versions.setdefault(each["id"], set()).add(each["version"])
+        await self.world.east.index_documents("live", upload_batch(json.dumps(each).encode() for each in documents))
+        await self.world.east.index_documents("live", batch(delete_action("id", key) for key in gone))
+
+
+@contextlib.asynccontextmanager
+async def writing(writer: Writer) -> AsyncIterator[None]:
+    async def go_on() -> None:
+        while True:
+            await writer.write()
+            await asyncio.sleep(0.02)
+
+    task = asyncio.create_task(go_on())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with open_world(MemoryStore("local")) as opened:
+        yield opened
+
+
+async def snapshot(world: World) -> tuple[list[dict[str, Any]], Manifest]:
+    manifest = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="live"))
+    return [
+        json.loads(line)
+        for chunk in manifest.chunks
+        for line in document_lines(await read_chunk(world.store.snapshots, manifest.folder, chunk))
+    ], manifest
+
+
+def assert_claim(documents: list[dict[str, Any]], writer: Writer) -> None:
+    keys = [each["id"] for each in documents]
+    assert keys == sorted(set(keys)), "each key is there once"
+    assert writer.throughout <= set(keys), "what was there throughout is there"
+    assert all(each["version"] in writer.versions[each["id"]] for each in documents), "in a version it had"
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_the_claim_holds_while_documents_come_go_and_change(world: World, seed: int) -> None:
+    await world.fill(definition(filterable=True, sortable=True), [document(number, 0) for number in range(DOCUMENTS)])
+    await world.faults(
+        EAST,
+        {"fault": "unavailable", "operation": "search", "probability": 0.1},
+        {"fault": "latency", "operation": "search", "seconds": 0.02},
+        {"fault": "short_page", "operation": "search", "documents": 700},
+        seed=seed,
+    )
+    writer = Writer(world, seed)
+    async with writing(writer):
+        report = await world.back_up("live", parallel=2)
+    assert writer.batches > 10
+    documents, manifest = await snapshot(world)
+    assert_claim(documents, writer)
+    assert manifest.reading is not None
+    assert manifest.reading.again > 0
+    assert manifest.counts.documents == report.documents == len(documents)
+
+
+async def test_in_parts_the_claim_holds_or_the_run_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((backup.division, "REACH"), (backup.planning, "REACH"), (backup.collecting, "MOST_SKIPPED")):
+        monkeypatch.setattr(module, name, 4000)
+    monkeypatch.setattr(search.paging, "MOST_SKIPPED", 4000)
+    cut: Callable[..., Any] = strategies_for
+    monkeypatch.setattr(backup.planning, "strategies_for", lambda schema: cut(schema, comfortable=2000))
+    await world.fill(definition(filterable=False, sortable=False), [document(number, 0) for number in range(DOCUMENTS)])
+    writer = Writer(world, 1)
+    try:
+        async with writing(writer):
+            await world.back_up("live", parallel=2)
+    except AccountingError:
+        assert await list_snapshots(world.store.snapshots) == []
+    else:
+        assert_claim((await snapshot(world))[0], writer)
+    quiet = await world.back_up("live")
+    assert quiet.state == "complete"
+
+
+async def test_a_document_that_moves_between_parts_is_found_by_the_recount(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the last part was read, one document is moved to the first, and another deleted from where it was."""
+    monkeypatch.setattr(backup.division, "REACH", 400)
+    monkeypatch.setattr(backup.planning, "REACH", 400)
+    cut: Callable[..., Any] = strategies_for
+    monkeypatch.setattr(backup.planning, "strategies_for", lambda schema: cut(schema, comfortable=200))
+    await world.fill(definition(filterable=False, sortable=False), [document(number, 0) for number in range(1000)])
+    plan = backup.collecting.collect
+    moved = False
+
+    async def collect_and_move(resources: Any, order: Any) -> Any:
+        nonlocal moved
+        summary = await plan(resources, order)
+        if not moved:
+            moved = True
+            line = json.dumps(document(499, 7) | {"part": 0}).encode()
+            await world.east.index_documents("live", upload_batch([line]))
+        return summary
+
+    step = next(step for step in world.engine._steps if step.name == "collect_part")
+    object.__setattr__(step, "run", collect_and_move)
+    try:
+        await world.back_up("live", parallel=1)
+    finally:
+        object.__setattr__(step, "run", plan)
+    documents, _manifest = await snapshot(world)
+    assert [each["id"] for each in documents] == [f"{number:06}" for number in range(1000)]
