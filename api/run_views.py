@@ -11,8 +11,9 @@ from engine.runs import Item, RunRecord, RunState
 from engine.step import IndexName
 from errors import from_record
 
-_STAGES = {"backup": 1, "restore": 3}
-"""Stages that go through every document: a backup reads; a restore verifies, loads and compares."""
+_STAGES = {"backup": 1, "restore": 3, "move": 5}
+"""Stages that go through every document: a backup reads; a restore verifies, loads and compares; a move does
+both, and compares with its source."""
 
 
 class IndexView(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +43,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """One run. `rate` is in documents a second, of what is at work now; `failure` says why nothing could be done."""
 
     run: str
-    kind: Literal["backup", "restore"]
+    kind: Literal["backup", "restore", "move"]
     state: RunState
     service: str
     asked: str

@@ -62,7 +62,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     run: str
-    kind: Literal["backup", "restore"]
+    kind: Literal["backup", "restore", "move"]
     workflow: str
     service: str
     asked: str

@@ -1,44 +1,77 @@
-"""`POST /restores` and `POST /moves`."""
+"""`POST /restores`."""
 
-from msgspec import Struct
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, json
 
 from api.endpoint import Answer, Call, Endpoint, Nothing, Reply
 from api.names import IndexName, ServiceName, SnapshotName
-from api.problems import Problem
 from api.snapshots import read_reference
 from api.starting import STARTED, item_run, run_name, start_run
 from engine.locking import Claim
 from engine.runs import Item, RunRecord
 from engine.step import IndexName as Index
-from engine.step import Work
+from engine.step import Resources
 from errors import ConflictError, LossNotAcceptedError
-from restore.job import RestoreJob
+from restore.begin import preflight
+from restore.job import Begun, RestoreJob
 from restore.run import RUN_RESTORE
+from restore.undertaking import read_undertaking
 from settings.read import service_settings
 from snapshots.catalogue import resolve
 
 OWNER = "POST /restores"
 
 
-class RestoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which snapshot to restore as a new index, and where.
+type DocumentKey = Annotated[str, Meta(min_length=1, max_length=1024, description="The key of a document.")]
 
-    The index is named like the old one where `target_index` is left out.
+
+class RestoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which snapshot to restore, where, and how.
+
+    The index is named like the old one where `target_index` is left out; except in mode create it may be an alias.
+    `patch` is a JSON Merge Patch of the definition with fields by name, `filter` a JMESPath expression. A `dry_run` is
+    answered at once with what would be checked, apart from the chunks, and starts nothing.
     """
 
     snapshot: SnapshotName
     target_service: ServiceName
     target_index: IndexName | None = None
+    mode: Literal["create", "replace", "sync", "fill"] = "create"
+    alias: IndexName | None = None
+    replace_in_place: bool = False
+    delete_old: bool = False
+    update_definition: bool = False
+    patch: dict[str, Any] | None = None
+    keys: Annotated[list[DocumentKey], Meta(max_length=1000)] = []
+    filter: Annotated[str, Meta(min_length=1, max_length=2000)] | None = None
+    skip_refused: bool = False
     accept_loss: bool = False
+    allow_cross_region: bool = False
+    resume: bool = False
+    discard_unfinished: bool = False
+    dry_run: bool = False
 
 
-class MoveRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which index to move, and where."""
+class CheckView(Struct, frozen=True):
+    """One finding: `what` was found, and what to `do` about it."""
 
-    service: ServiceName
-    index: IndexName
-    target_service: ServiceName
-    target_index: IndexName | None = None
+    name: str
+    outcome: Literal["ok", "warning", "failed"]
+    what: str
+    do: str
+
+
+class PreflightView(Struct, frozen=True):
+    """What a restore would do; `ready` says whether it would begin, `seconds` is a rough guess."""
+
+    ready: bool
+    resumes: str | None
+    documents: int
+    bytes: int
+    requests: int
+    seconds: float
+    checks: list[CheckView]
 
 
 async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
@@ -55,15 +88,13 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
     store = resources.connections.store_of(reference.service)
     await store.prepare()
     snapshot = await resolve(store.snapshots, reference)
-    if snapshot.losses and not asked.accept_loss:
+    if snapshot.losses and not (asked.accept_loss or asked.dry_run):
         raise LossNotAcceptedError(
             f"the snapshot lacks {snapshot.losses} of the index's fields",
             on=str(snapshot.reference),
             do='Send "accept_loss": true if the index is of use without them',
         )
     target = Index(asked.target_service, asked.target_index or reference.index)
-    if target.index in await resources.connections.service(target.service).index_names():
-        raise ConflictError("an index of that name exists", on=str(target), do="Choose another target_index")
     now = resources.clock()
     run = run_name(now, "restore", resources.chance.randbytes(3))
     job = RestoreJob(
@@ -73,9 +104,24 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
         target_service=target.service,
         target_index=target.index,
         run=item_run(run, 0),
+        mode=asked.mode,
+        alias=asked.alias,
+        in_place=asked.replace_in_place,
+        delete_old=asked.delete_old,
+        update_definition=asked.update_definition,
+        patch=None if asked.patch is None else json.encode(asked.patch).decode(),
+        keys=tuple(sorted(set(asked.keys))),
+        filter=asked.filter,
+        skip_refused=asked.skip_refused,
         accept_loss=asked.accept_loss,
+        allow_cross_region=asked.allow_cross_region,
+        resume=asked.resume,
+        discard_unfinished=asked.discard_unfinished,
         owner=OWNER,
     )
+    if asked.dry_run:
+        return Reply(200, _view(await preflight(resources, job)))
+    await _require_free(resources, job)
     record = RunRecord(
         run=run,
         kind="restore",
@@ -86,40 +132,38 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
         created=now,
         items=[Item(index=target, run=job.run, job=job)],
     )
-    work = Work(run=job.run, service=target.service, index=target)
-    return await start_run(call, record, [Claim(work, OWNER)])
+    return await start_run(call, record, [Claim(job.work, OWNER)])
 
 
-async def move(_call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
-    """Refuse: moving is yet to be built."""
-    return Reply(501, _NO_MOVES)
+async def _require_free(resources: Resources, job: RestoreJob) -> None:
+    """Say at once what the run would find out first: that the name is taken, and not by an unfinished restore."""
+    runs = resources.connections.store_of(job.target_service).runs
+    if job.mode != "create" or await read_undertaking(runs, job.target) is not None:
+        return
+    if job.target_index in await resources.connections.service(job.target_service).index_names():
+        raise ConflictError("an index of that name exists", on=str(job.target), do="Choose another target_index")
 
 
-_NO_MOVES = Problem(
-    type="urn:indexvault:not-built",
-    title="This is not built yet",
-    status=501,
-    detail="Moving an index in one request is not built yet.",
-    do="POST /backups, then POST /restores to the other service, then delete the source yourself",
-)
+def _view(begun: Begun) -> PreflightView:
+    return PreflightView(
+        ready=all(check.outcome != "failed" for check in begun.checks),
+        resumes=begun.resumes,
+        documents=begun.documents,
+        bytes=begun.bytes,
+        requests=begun.requests,
+        seconds=begun.seconds,
+        checks=[CheckView(check.name, check.outcome, check.what, check.do) for check in begun.checks],
+    )
+
 
 ENDPOINTS = (
     Endpoint(
         name="restore",
         method="POST",
         route="restores",
-        summary="Restore a snapshot as a new index",
+        summary="Restore a snapshot, or check whether it could be",
         handle=restore,
         body=RestoreRequest,
-        answers={202: STARTED},
-    ),
-    Endpoint(
-        name="move",
-        method="POST",
-        route="moves",
-        summary="Move an index to another service (not built yet)",
-        handle=move,
-        body=MoveRequest,
-        answers={501: Answer("Not built yet.", Problem)},
+        answers={202: STARTED, 200: Answer("The findings of a dry run.", PreflightView)},
     ),
 )

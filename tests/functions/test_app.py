@@ -31,7 +31,7 @@ async def test_the_worker_indexes_every_function(app: App) -> None:
     ]
     assert all(each["durableRequiresGrpc"] for each in durable)
     names = {name for name, each in triggers.items() if each["type"] == "orchestrationTrigger"}
-    assert {"run_backup", "back_up_index", "run_restore", "restore_index"} <= names
+    assert {"run_backup", "back_up_index", "run_restore", "restore_index", "run_move", "move_index"} <= names
 
 
 async def test_a_due_policy_runs_once(app: App, ground: Ground) -> None:
@@ -61,6 +61,25 @@ async def test_a_restore_is_followed_to_its_end(app: App, ground: Ground) -> Non
     assert (ended["kind"], ended["state"], ended["documents"]) == ("restore", "done", 50)
     again = await app.ask("POST", "/api/restores", asked)
     assert (again.status, again.json["on"]) == (409, f"{WEST}/hotels-back")
+
+
+async def test_a_dry_run_is_answered_at_once_and_starts_nothing(app: App, ground: Ground) -> None:
+    await ground.fill("hotels", hotels(5))
+    await app.back_up("hotels")
+    asked = {"snapshot": f"{EAST}/hotels@latest", "target_service": WEST, "target_index": "x", "dry_run": True}
+    before = await app.runs()
+    answer = await app.ask("POST", "/api/restores", asked)
+    assert (answer.status, answer.json["ready"], answer.json["documents"]) == (200, True, 5)
+    assert await app.runs() == before
+
+
+async def test_a_move_is_followed_to_its_end(app: App, ground: Ground) -> None:
+    await ground.fill("hotels", hotels(30))
+    asked = {"service": EAST, "index": "hotels", "target_service": WEST, "target_index": "hotels-moved"}
+    answer = await app.ask("POST", "/api/moves", asked | {"alias": "guests"})
+    assert answer.status == 202, answer.text
+    ended = await app.end_of(answer.json["run"])
+    assert (ended["kind"], ended["state"], ended["documents"]) == ("move", "done", 30), ended
 
 
 async def test_one_of_two_backups_of_an_index_is_refused(app: App, ground: Ground) -> None:

@@ -8,7 +8,7 @@ from tests.functions.app import EAST, WEST, App
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-BACKUPS, RESTORES = "/api/backups", "/api/restores"
+BACKUPS, RESTORES, MOVES = "/api/backups", "/api/restores", "/api/moves"
 SNAPSHOT = f"{EAST}/hotels@latest"
 
 
@@ -32,7 +32,12 @@ SNAPSHOT = f"{EAST}/hotels@latest"
         (RESTORES, {"snapshot": SNAPSHOT, "target_service": "nobody"}, 404, None),
         (RESTORES, {"snapshot": f"{EAST}/rooms@latest", "target_service": WEST}, 404, None),
         (RESTORES, {"snapshot": f"{EAST}/hotels@2026-02-31", "target_service": WEST}, 404, None),
-        ("/api/moves", {"service": EAST, "index": "hotels", "target_service": WEST}, 501, None),
+        (RESTORES, {"snapshot": SNAPSHOT, "target_service": WEST, "mode": "overwrite"}, 422, "body.mode"),
+        (RESTORES, {"snapshot": SNAPSHOT, "target_service": WEST, "patch": []}, 422, "body.patch"),
+        (RESTORES, {"snapshot": SNAPSHOT, "target_service": WEST, "keys": [""]}, 422, "body.keys[0]"),
+        (MOVES, {"service": EAST, "index": "nothing", "target_service": WEST}, 404, None),
+        (MOVES, {"service": EAST, "index": "hotels"}, 422, "body.target_service"),
+        (MOVES, {"service": EAST, "index": "hotels", "target_service": WEST, "key": "x"}, 422, "body.key"),
     ],
 )
 async def test_bodies(asked: App, path: str, body: Any, status: int, member: str | None) -> None:

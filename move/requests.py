@@ -1,0 +1,116 @@
+"""`POST /moves`."""
+
+from typing import Any
+
+from msgspec import Struct, json
+
+from api.endpoint import Call, Endpoint, Nothing, Reply
+from api.names import IndexName, ServiceName, SnapshotName
+from api.snapshots import read_reference
+from api.starting import STARTED, item_run, run_name, start_run
+from engine.runs import Item, RunRecord
+from engine.step import IndexName as Index
+from errors import ConflictError, NotFoundError, RequestError
+from move.job import MoveJob
+from move.record import read_moving
+from move.run import RUN_MOVE
+from settings.read import service_settings
+from snapshots.catalogue import resolve
+
+OWNER = "POST /moves"
+
+
+class MoveRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which index to move, and where.
+
+    It keeps its name where `target_index` is left out. Without a `snapshot` a fresh one is made. `alias` is made on
+    the target service, or swapped, once the new index is proved; `delete_source` deletes the source then, if nothing
+    has changed it. `patch` is a JSON Merge Patch of the definition with fields by name.
+    """
+
+    service: ServiceName
+    index: IndexName
+    target_service: ServiceName
+    target_index: IndexName | None = None
+    snapshot: SnapshotName | None = None
+    alias: IndexName | None = None
+    delete_source: bool = False
+    patch: dict[str, Any] | None = None
+    accept_loss: bool = False
+    allow_cross_region: bool = False
+    skip_refused: bool = False
+
+
+async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
+    """Start a run.
+
+    Raises NotFoundError for an unknown service, index or snapshot, ConflictError if another move of the index has not
+    ended.
+    """
+    asked, resources = call.body, call.resources
+    for name in (asked.service, asked.target_service):
+        service_settings(resources.connections.settings, name)
+    store = resources.connections.store_of(asked.service)
+    await store.prepare()
+    source = Index(asked.service, asked.index)
+    target = Index(asked.target_service, asked.target_index or asked.index)
+    if asked.index not in await resources.connections.service(asked.service).index_names():
+        raise NotFoundError("there is no such index", on=str(source), do="List the indexes of the service")
+    now = resources.clock()
+    run = run_name(now, "move", resources.chance.randbytes(3))
+    job = MoveJob(
+        service=source.service,
+        index=source.index,
+        target_service=target.service,
+        target_index=target.index,
+        snapshot=await _snapshot(call, asked),
+        run=item_run(run, 0),
+        alias=asked.alias,
+        delete_source=asked.delete_source,
+        patch=None if asked.patch is None else json.encode(asked.patch).decode(),
+        accept_loss=asked.accept_loss,
+        allow_cross_region=asked.allow_cross_region,
+        skip_refused=asked.skip_refused,
+        owner=OWNER,
+    )
+    moving = await read_moving(store.runs, source)
+    if moving is not None and moving.fingerprint != job.fingerprint:
+        raise ConflictError(
+            f"a move of it to {moving.job.target} has not ended", on=str(source), do="Ask for that one again to go on"
+        )
+    record = RunRecord(
+        run=run,
+        kind="move",
+        workflow=RUN_MOVE.name,
+        service=source.service,
+        asked=f"{source} to {target}",
+        owner=OWNER,
+        created=now,
+        items=[Item(index=target, run=job.run, job=job)],
+    )
+    return await start_run(call, record, [])
+
+
+async def _snapshot(call: Call[MoveRequest, Nothing, Nothing], asked: MoveRequest) -> str | None:
+    if asked.snapshot is None:
+        return None
+    reference = read_reference(asked.snapshot)
+    if (reference.service, reference.index) != (asked.service, asked.index):
+        raise RequestError(
+            f"it is no snapshot of {asked.service}/{asked.index}", on="body.snapshot", do="Name one of that index"
+        )
+    store = call.resources.connections.store_of(asked.service)
+    return (await resolve(store.snapshots, reference)).id
+
+
+ENDPOINTS = (
+    Endpoint(
+        name="move",
+        method="POST",
+        route="moves",
+        summary="Move an index to another name or service",
+        handle=move,
+        body=MoveRequest,
+        answers={202: STARTED},
+    ),
+)
