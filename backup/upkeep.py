@@ -99,6 +99,8 @@ async def prune_stores(resources: Resources, job: UpkeepJob, *, dry_run: bool) -
     settings = connections.settings
     names = [connections.settings.services[job.service].store, *replica_stores(settings, job.service, job.index)]
     stores = {name: connections.store(name) for name in names}
+    for store in stores.values():
+        await store.prepare()
     pinned = await _pinned(stores, job)
     plans = []
     for name, store in stores.items():

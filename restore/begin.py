@@ -29,6 +29,7 @@ from restore.undertaking import (
     unfinished,
     write_undertaking,
 )
+from settings.policies import reading_order
 from settings.read import service_settings
 from snapshots.chunks import document_lines, key_reader
 from snapshots.manifest import Manifest
@@ -150,8 +151,10 @@ async def touch(resources: Resources, run: RestoreRun) -> Done:
 
 
 async def _decide(resources: Resources, job: RestoreJob) -> tuple[Facts, Order]:
-    store_name = job.store or service_settings(resources.connections.settings, job.service).store
-    store = resources.connections.store(store_name)
+    settings = resources.connections.settings
+    near = service_settings(settings, job.target_service).region
+    store_name = job.store or reading_order(settings, job.service, near=near)[0]
+    store = resources.connections.source_store(job.service, store_name)
     manifest = await manifest_of(store, job.service, job.index, job.snapshot)
     selection = Selection(job.keys, job.filter)
     if job.mode == "replace" and not selection.everything:

@@ -121,7 +121,7 @@ async def open_scene(resources: Resources, run: RestoreRun) -> Scene:
     runs = resources.connections.store_of(run.target.service).runs
     records = Checkpoints(runs, run.records)
     order = await require(records, ORDER, Order, f"run {run.records}")
-    store = resources.connections.store(order.store)
+    store = resources.connections.source_store(order.job.service, order.store)
     return Scene(
         resources=resources,
         run=run,

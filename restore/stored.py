@@ -9,7 +9,7 @@ from snapshots.verify import check_chunk
 
 async def prove_stored(resources: Resources, stretch: StoredStretch) -> StretchProved:
     """Prove the chunks of a stretch. Raises IntegrityError naming the first blob that is damaged or gone."""
-    store = resources.connections.store(stretch.store)
+    store = resources.connections.source_store(stretch.service, stretch.store)
     manifest = await manifest_of(store, stretch.service, stretch.index, stretch.snapshot)
     for chunk in manifest.chunks[stretch.start : stretch.end]:
         try:

@@ -117,6 +117,11 @@ class Connections:
         """Give the client of the store that a service's snapshots go to."""
         return self.store(service_settings(self.settings, service).store)
 
+    def source_store(self, service: str, store: str) -> Store:
+        """Give a store that holds a service's snapshots, with the others that do behind it should it not answer."""
+        names = dict.fromkeys([store, *reading_order(self.settings, service)])
+        return self.store(store) if len(names) == 1 else NearestStore([self.store(name) for name in names])
+
     def reading_store(self, service: str, *, near: str | None = None) -> Store:
         """Give the stores that hold a service's snapshots as one to read from: those in the region `near` first."""
         names = reading_order(self.settings, service, near=near)

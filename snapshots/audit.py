@@ -70,11 +70,15 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
 
     def raise_for_damage(self) -> None:
         """Raise IntegrityError, naming the blobs and their snapshots, unless all that snapshots need is sound."""
+        way_out = "Run `indexvault repair`, or restore another snapshot"
+        if len(self.damage) == 1:
+            (only,) = self.damage
+            raise IntegrityError(only.what, on=only.blob, do=f"It belongs to {', '.join(only.snapshots)}. {way_out}")
         if self.damage:
             raise IntegrityError(
                 "; ".join(f"{each.blob}: {each.what} (in {', '.join(each.snapshots)})" for each in self.damage),
                 on=f"{self.service}/{self.index}",
-                do="Run `indexvault repair`, or restore another snapshot",
+                do=way_out,
             )
 
 

@@ -28,7 +28,7 @@ async def run(session: Session, request: RestoreRequest) -> int:
     service_settings(session.settings, request.service)
     async with connections(session) as opened:
         chosen = request.options.get("store")
-        store = opened.store(chosen) if chosen else opened.store_of(request.snapshot.service)
+        store = opened.store(chosen) if chosen else opened.reading_store(request.snapshot.service)
         snapshot = await resolve(store.snapshots, request.snapshot)
         await index_names(session, request.service)
         job = RestoreJob(

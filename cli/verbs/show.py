@@ -18,6 +18,7 @@ from search.schema import Schema, read_schema
 from snapshots.catalogue import read_manifest
 from snapshots.manifest import Definition, Manifest
 from snapshots.names import SERVICE_OBJECTS, SnapshotReference
+from snapshots.sharing import Sharing, read_sharing
 
 
 async def run(session: Session, request: ShowRequest) -> int:
@@ -25,9 +26,12 @@ async def run(session: Session, request: ShowRequest) -> int:
     if request.snapshot.index == SERVICE_OBJECTS:
         return await show_objects(session, request.snapshot)
     async with connections(session) as opened:
-        manifest = await read_manifest(opened.store_of(request.snapshot.service).snapshots, request.snapshot)
+        blobs = opened.reading_store(request.snapshot.service).snapshots
+        manifest = await read_manifest(blobs, request.snapshot)
+        shares = await read_sharing(blobs, manifest)
     reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
-    session.output.result("manifest", {"reference": str(reference), **_record(manifest)}, _table(reference, manifest))
+    record = {"reference": str(reference), **_record(manifest), "sharing": msgspec.to_builtins(shares)}
+    session.output.result("manifest", record, _table(reference, manifest, shares))
     return DONE
 
 
@@ -47,7 +51,7 @@ def _definition(definition: Definition) -> dict[str, Any]:
     return {version.api_version: msgspec.json.decode(version.body) for version in versions}
 
 
-def _table(reference: SnapshotReference, manifest: Manifest) -> Table:
+def _table(reference: SnapshotReference, manifest: Manifest, shares: Sharing) -> Table:
     counts, added, etag = manifest.counts, manifest.added, manifest.etag
     schema = read_schema((manifest.definition.preview or manifest.definition.stable).body, on=str(reference))
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -66,6 +70,11 @@ def _table(reference: SnapshotReference, manifest: Manifest) -> Table:
     table.add_row("chunks", f"{len(manifest.chunks):,}, {size(manifest.bytes)}, {size(manifest.stored)} compressed")
     table.add_row(
         "added", f"{count(added.chunks, 'chunk')}, {size(added.stored)} compressed; the rest was there before"
+    )
+    table.add_row(
+        "shared",
+        f"{count(shares.shared, 'chunk')}, {size(shares.shared_stored)} compressed, with"
+        f" {count(shares.with_snapshots, 'other snapshot')}; {shares.own:,} ({size(shares.own_stored)}) are its alone",
     )
     for label, text in _how_it_was_read(manifest):
         table.add_row(label, text)
