@@ -5,7 +5,7 @@ A snapshot exists when its manifest does. Listings read metadata, not manifests,
 
 from collections.abc import AsyncIterator
 
-from errors import IntegrityError, NotFoundError
+from errors import IntegrityError, NotFoundError, SettingsError
 from snapshots.manifest import MANIFEST_LIMIT, Manifest, open_manifest
 from snapshots.names import (
     SERVICE_OBJECTS,
@@ -64,9 +64,16 @@ async def resolve(blobs: SnapshotBlobs, reference: SnapshotReference) -> Summary
 async def read_manifest(blobs: SnapshotBlobs, snapshot: Summary | SnapshotReference) -> Manifest:
     """Read and prove the manifest of a snapshot; a reference without an id is resolved first.
 
-    Raises NotFoundError when it is gone, IntegrityError when it is damaged or is another snapshot's.
+    Raises NotFoundError when it is gone, IntegrityError when it is damaged or is another snapshot's, SettingsError for a
+    snapshot of a service's other objects, which `service_manifest` reads.
     """
     reference = snapshot.reference if isinstance(snapshot, Summary) else snapshot
+    if reference.index == SERVICE_OBJECTS:
+        raise SettingsError(
+            "this is a snapshot of a service's objects and not of an index",
+            on=str(reference),
+            do="Name an index's snapshot; `indexvault show` tells what this one holds",
+        )
     if reference.id is None:
         reference = (await resolve(blobs, reference)).reference
     name = manifest_name(reference.service, reference.index, reference.id or "")

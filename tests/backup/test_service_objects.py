@@ -8,8 +8,8 @@ from backup.secret_scan import find_secret
 from backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob, ServiceReport
 from engine.embedded import EmbeddedEngine
 from engine.locking import STEPS as LOCK_STEPS
-from errors import IntegrityError
-from snapshots.catalogue import list_snapshots, resolve
+from errors import IntegrityError, SettingsError
+from snapshots.catalogue import list_snapshots, read_manifest, resolve
 from snapshots.memory_store import MemoryStore
 from snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from snapshots.service_manifest import read_service_manifest
@@ -150,3 +150,10 @@ async def test_a_kind_that_the_service_does_not_know_is_skipped_and_noted(world:
 )
 def test_secrets_are_known_by_their_names_and_forms(definition: str, path: str | None) -> None:
     assert find_secret(definition.encode()) == path
+
+
+async def test_it_is_not_taken_for_an_index_s_snapshot(world: World) -> None:
+    await fill(world)
+    await back_up(world)
+    with pytest.raises(SettingsError, match="not of an index"):
+        await read_manifest(world.store.snapshots, NEWEST)
