@@ -12,13 +12,16 @@ AZURITE_READY := .tools/azurite/.complete
 ENVIRONMENT_READY := .venv/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow conformance lint requirements clean
+.PHONY: help demo serve test test-slow conformance lint requirements clean
 
 help: ## this list
 	@awk -F ': |## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$3 }' Makefile
 
 demo: $(ENVIRONMENT_READY) $(AZURITE_READY) ## back up an index, restore it to another service and prove it, all on this machine
 	@.venv/bin/python -m demo
+
+serve: $(ENVIRONMENT_READY) $(AZURITE_READY) ## the Functions app on this machine, with emulated services, and the curl lines to try
+	@.venv/bin/python -m tests.serve
 
 test: $(ENVIRONMENT_READY) $(AZURITE_READY) ## the tests
 	.venv/bin/pytest -n auto -m "not slow"

@@ -82,7 +82,7 @@ async def cancel_run(call: Call[None, Nothing, RunPath]) -> Reply:
 
 
 async def _stop(resources: Resources, engine: DurableEngine, record: RunRecord) -> None:
-    """Stop what the engine still does for a run, and take its locks, so that nothing of it can commit any more."""
+    """Stop what the engine still does for a run, and take its locks, so that it can't commit any more."""
     stopped = [item for item in record.items if item.outcome.state == "cancelled"]
     for item in stopped:
         await revoke(resources, item.index, item.run)
@@ -129,7 +129,7 @@ ENDPOINTS = (
         name="cancel_run",
         method="DELETE",
         route="runs/{run}",
-        summary="Stop a run; nothing of it can be committed after the answer",
+        summary="Stop a run and take its locks, so that it can't commit",
         handle=cancel_run,
         path=RunPath,
         answers={200: Answer("The run, stopped.", RunView)},

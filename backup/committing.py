@@ -92,7 +92,7 @@ async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
         chunks=tuple(chunks),
     )
     async with announced(store.runs, manifest, now):
-        await commit(store.snapshots, manifest)
+        await commit(store.snapshots, manifest, fence=resources.fence)
     await checkpoints.clear()
     return _report(manifest)
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -18,8 +19,9 @@ _LOG = logging.getLogger(__name__)
 async def _run(step: Step[Any, Any], resources: Resources, given: Any) -> Any:
     if step.work is None:
         return await step.run(resources, given)
-    async with lock_of(resources, step.work(given)).held():
-        return await step.run(resources, given)
+    lock = lock_of(resources, step.work(given))
+    async with lock.held():
+        return await step.run(replace(resources, fence=lock.hold), given)
 
 
 async def perform(step: Step[Any, Any], resources: Resources, payload: Any) -> Any:

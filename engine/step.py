@@ -59,15 +59,23 @@ class Progress(msgspec.Struct, frozen=True):
     expected: int | None = None
 
 
+async def _open_fence() -> None:
+    """Let everything through: what a step has that works under no lock."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What steps work with, passed in by the home they run in."""
+    """What steps work with, passed in by the home they run in.
+
+    `fence` raises ConflictError when the run has lost its lock: a step asks right before what can't be undone.
+    """
 
     connections: Connections
     clock: Clock
     chance: random.Random
     report: Callable[[Progress], None]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    fence: Callable[[], Awaitable[None]] = _open_fence
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -55,16 +55,21 @@ async def store_chunk(
     return StoredChunk(chunk=_with_size(chunk, there.size if there else len(stored)), digest=sealed.digest, added=False)
 
 
-async def commit(blobs: SnapshotBlobs, manifest: Manifest) -> Summary:
+async def commit(
+    blobs: SnapshotBlobs, manifest: Manifest, *, fence: Callable[[], Awaitable[None]] | None = None
+) -> Summary:
     """Make the snapshot exist: write its manifest, once every chunk it names is seen to be there.
 
-    May be called again for the same run. Raises IntegrityError, and writes nothing, when a chunk is missing or damaged
+    `fence` is called right before the manifest is written; what it raises keeps the snapshot from existing. May be
+    called again for the same run. Raises IntegrityError, and writes nothing, when a chunk is missing or damaged
     or the manifest contradicts itself; ConflictError when another run's snapshot has this id.
     """
     data = await asyncio.to_thread(seal, manifest)
     await _check_chunks(blobs, manifest)
     name = manifest_name(manifest.service, manifest.index, manifest.id)
     summary = summarise(manifest)
+    if fence is not None:
+        await fence()
     if not await blobs.create(name, data, metadata=to_metadata(summary), content_type="application/json"):
         reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
         there = await read_manifest(blobs, reference)

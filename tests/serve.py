@@ -1,0 +1,107 @@
+"""`make serve`: the app on this machine, with Azurite and two emulated services, and what to ask it."""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from demo.ground import SOURCE, TARGET, Ground
+from demo.hotels import INDEX, SYNONYM_MAP, definition, documents, synonym_map
+from demo.processes import servers
+
+PORT = 7071
+_DOCUMENTS = 5_000
+_API_VERSION = "2026-04-01"
+_LINES = """
+The app runs at {url} until Control-C; its log is below. With this key every line works as it stands:
+
+  export KEY={key}
+
+  curl -s {url}/api/health
+  curl -s {url}/api/openapi.json -H "x-functions-key: $KEY"
+  curl -si {url}/api/backups -H "x-functions-key: $KEY" -d '{{"service": "{source}", "indexes": ["{index}"]}}'
+  curl -s {url}/api/runs -H "x-functions-key: $KEY"
+  curl -s {url}/api/snapshots -H "x-functions-key: $KEY"
+  curl -si {url}/api/restores -H "x-functions-key: $KEY" \\
+       -d '{{"snapshot": "{source}/{index}@latest", "target_service": "{target}"}}'
+  curl -si -X POST {url}/admin/functions/start_due_policies -H "x-functions-key: {master}" -d '{{}}'
+
+The last one fires the timer, which fires by itself every five minutes.
+"""
+
+
+def main() -> int:
+    """Run until Control-C."""
+    with tempfile.TemporaryDirectory(prefix="indexvault-serve-") as folder, contextlib.ExitStack() as stack:
+        ground = Ground(Path(folder))
+        stack.enter_context(ground.taken(fresh=True))
+        keys = ground.keys()
+        blob_port, search_port = stack.enter_context(servers(ground, keys))
+        _fill(ground.endpoint(search_port), keys.search)
+        environment = os.environ | ground.write_settings(keys, blob_port, search_port)
+        settings = json.loads(ground.settings.read_text())
+        settings["policies"] = {"nightly": {"service": SOURCE, "indexes": ["*", "!tmp-*"], "schedule": "0 0 2 * * *"}}
+        ground.settings.write_text(json.dumps(settings))
+        function_key, master_key = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+        host = subprocess.Popen(  # noqa: S603 - our own host
+            [sys.executable, "-m", "tests.host", "--port", str(PORT)],
+            env=environment | {"HOST_FUNCTION_KEY": function_key, "HOST_MASTER_KEY": master_key},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        stack.callback(_end, host)
+        assert host.stdout is not None
+        line = host.stdout.readline()
+        if not line:
+            return host.wait()
+        sys.stdout.write(
+            _LINES.format(
+                url=json.loads(line)["url"],
+                key=function_key,
+                master=master_key,
+                source=SOURCE,
+                target=TARGET,
+                index=INDEX,
+            )
+        )
+        sys.stdout.flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            return host.wait()
+        return 0
+
+
+def _fill(endpoint: str, key: str) -> None:
+    """Make the demo's index on the first service, smaller than the demo does."""
+    _send(endpoint, key, "PUT", f"/synonymmaps('{SYNONYM_MAP}')", synonym_map())
+    _send(endpoint, key, "PUT", f"/indexes('{INDEX}')", definition())
+    lines = [line for _key, line in documents(_DOCUMENTS)]
+    for start in range(0, len(lines), 500):
+        batch = [{**json.loads(line), "@search.action": "upload"} for line in lines[start : start + 500]]
+        _send(endpoint, key, "POST", f"/indexes('{INDEX}')/docs/search.index", json.dumps({"value": batch}).encode())
+
+
+def _send(endpoint: str, key: str, method: str, path: str, body: bytes) -> Any:
+    request = urllib.request.Request(  # noqa: S310 - the emulator on loopback
+        f"{endpoint}{path}?api-version={_API_VERSION}",
+        data=body,
+        method=method,
+        headers={"api-key": key, "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same
+        return answer.read()
+
+
+def _end(host: "subprocess.Popen[str]") -> None:
+    host.send_signal(signal.SIGTERM)
+    host.wait(30)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
