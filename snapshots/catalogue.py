@@ -64,8 +64,8 @@ async def resolve(blobs: SnapshotBlobs, reference: SnapshotReference) -> Summary
 async def read_manifest(blobs: SnapshotBlobs, snapshot: Summary | SnapshotReference) -> Manifest:
     """Read and prove the manifest of a snapshot; a reference without an id is resolved first.
 
-    Raises NotFoundError when it is gone, IntegrityError when it is damaged or is another snapshot's, SettingsError for a
-    snapshot of a service's other objects, which `service_manifest` reads.
+    Raises NotFoundError when it is gone, IntegrityError when it is damaged or is another snapshot's, SettingsError for
+    a snapshot of a service's other objects, which `service_manifest` reads.
     """
     reference = snapshot.reference if isinstance(snapshot, Summary) else snapshot
     if reference.index == SERVICE_OBJECTS:
