@@ -45,6 +45,16 @@ def test_what_the_readme_shows_is_read() -> None:
             "settings $.services.contoso.tier",
             "expected one of free, basic, standard",
         ),
+        (
+            text(services={"contoso": SERVICE | {"pressure": {"most_at_once": 0}}}),
+            "settings $.services.contoso.pressure.most_at_once",
+            ">= 1",
+        ),
+        (
+            text(services={"contoso": SERVICE | {"pressure": {"requests_per_second": 0}}}),
+            "settings $.services.contoso.pressure.requests_per_second",
+            "> 0",
+        ),
         (text(services={"contoso": SERVICE | {"store": "west"}}), "settings $.services.contoso.store", "stores: east"),
         (
             text(services={"contoso": SERVICE | {"endpoint": "http://contoso.search.windows.net"}}),

@@ -41,3 +41,16 @@ def test_snapshot_by_time_is_the_newest_at_or_before(desk: Operator) -> None:
     early = desk.indexvault("show", f"{EAST}/notes@2020-01-01")
     assert early.code == 4
     assert "there is no such snapshot" in early.complaint
+
+
+def test_a_service_s_objects_are_shown_by_kind_and_name(desk: Operator) -> None:
+    desk.east.fill("notes", 3)
+    desk.east.put("synonymmaps/words", {"name": "words", "format": "solr", "synonyms": "a, b"})
+    assert desk.indexvault("backup", EAST).code == 0
+    shown = desk.indexvault("show", f"{EAST}/$service@latest")
+    assert shown.code == 0, shown.stderr
+    assert ["synonymmaps", "words"] in [line.split() for line in shown.stdout.splitlines()]
+    assert f"{EAST}/$service@" in desk.indexvault("snapshots", EAST).stdout
+    refused = desk.indexvault("restore", f"{EAST}/$service@latest", "--to", EAST)
+    assert refused.code == 2, refused.stderr
+    assert "not of an index" in refused.complaint
