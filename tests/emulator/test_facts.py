@@ -825,7 +825,7 @@ async def _(east: Caller) -> None:
     assert (await east.search({"search": "*"}, key="wrong")).status == 403
 
 
-@pytest.mark.parametrize("line", FACTS)
+@pytest.mark.parametrize("line", FACTS, ids=list(FACTS))  # ids that pytest makes itself end at a hundred characters
 async def test_the_emulator_keeps_the_fact(line: str, east: Caller, small: Caller) -> None:
     check = FACTS[line]
     services = {"east": east, "small": small}

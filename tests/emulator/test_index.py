@@ -113,3 +113,13 @@ def reaches(document: dict[str, Any], field: Field) -> bool:
         found = [value[name] for value in values if isinstance(value, dict) and name in value]
         values = [item for value in found for item in (value if isinstance(value, list) else [value])]
     return any(isinstance(value, dict) and last in value for value in values)
+
+
+def test_a_vector_that_is_not_stored_is_dropped_from_below_a_complex_value() -> None:
+    definition = things()
+    gone = {"type": "Collection(Edm.Single)", "dimensions": 2, "vectorSearchProfile": "profile"}
+    definition["fields"][11]["fields"].append({"name": "gone", "stored": False, "retrievable": False, **gone})
+    index = opened(definition)
+    applied(index, [{"id": "a", "rooms": [{"price": 1.0, "gone": [1.0, 2.0]}]}])
+    assert index.documents(["a"])["a"]["rooms"] == [{"price": 1.0, "beds": []}]
+    index.table.database.close()

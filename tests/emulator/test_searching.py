@@ -45,6 +45,12 @@ async def test_select_takes_paths(loaded: Caller, select: object, shown: dict[st
         assert (await loaded.call("GET", f"/indexes/things/docs/a?$select={select}")).body == shown
 
 
+async def test_a_complex_value_that_is_null_is_selected_as_null(loaded: Caller) -> None:
+    await loaded.upload([{"id": "a"}])
+    for select in ("address", "address/city"):
+        assert (await loaded.search({"select": select})).documents == [{"address": None}]
+
+
 @pytest.mark.parametrize(
     ("query", "parameter"),
     [
