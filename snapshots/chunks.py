@@ -19,7 +19,7 @@ SMALLEST_TARGET = 16 * 1024
 """Uncompressed bytes that a chunk holds on average in all but large indexes.
 
 A changed document costs a snapshot its whole chunk, so small chunks save the most: with 0.5 % of documents of 1 kB
-changed at random keys a day, ten snapshots take 22 % of ten full ones at this size, 48 % at 64 KiB, 92 % at 512 KiB.
+changed at random keys a day, ten snapshots take 23 % of ten full ones at this size, 46 % at 64 KiB, 94 % at 512 KiB.
 Smaller ones lose more than that to compression and to longer manifests. Source: benchmarks/deduplication.py.
 """
 
