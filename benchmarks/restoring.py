@@ -1,0 +1,198 @@
+"""What restores cost, in writes and time: every mode against every state of the target, and a sync after few changes.
+
+    python -m benchmarks.restoring matrix
+    python -m benchmarks.restoring sync --documents 100000 --changed 0.01
+
+Runs in one process against two emulated services and a store in memory; waits (ten seconds for an alias, and between
+retries) are left out of the times.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from backup.job import BackupReport
+from errors import IndexvaultError
+from restore.job import RestoreReport
+from search.batch import batch, delete_action, upload_action
+from snapshots.memory_store import MemoryStore
+from tests import hotels
+from tests.world import WEST, World, open_world
+
+_DOCUMENTS = 2000
+_INDEX, _ALIAS = "hotels", "guests"
+
+type State = Callable[[World], Awaitable[None]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.restoring", description=__doc__)
+    what = parser.add_subparsers(dest="what", required=True)
+    what.add_parser("matrix")
+    sync = what.add_parser("sync")
+    sync.add_argument("--documents", type=int, default=100_000)
+    sync.add_argument("--changed", type=float, default=0.01)
+    options = parser.parse_args(arguments)
+    if options.what == "matrix":
+        asyncio.run(_matrix())
+    else:
+        asyncio.run(_sync(options.documents, options.changed))
+    return 0
+
+
+async def _absent(_world: World) -> None: ...
+
+
+async def _equal(world: World) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(_DOCUMENTS), service=WEST)
+
+
+async def _older(world: World) -> None:
+    """Make the target as it was before a hundred documents were added and fifty changed."""
+    documents = hotels.hotels(_DOCUMENTS)
+    before = [document | {"stars": 0} for document in documents[:50]] + documents[50:-100]
+    await world.fill(hotels.DEFINITION, before, service=WEST)
+
+
+async def _newer(world: World) -> None:
+    """Make the target as it is after a hundred more were added and fifty changed."""
+    documents = hotels.hotels(_DOCUMENTS)
+    later = [document | {"stars": 9} for document in documents[:50]] + documents[50:]
+    later += [documents[0] | {"id": f"z{number:03}"} for number in range(100)]
+    await world.fill(hotels.DEFINITION, later, service=WEST)
+
+
+async def _partly_deleted(world: World) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(_DOCUMENTS)[: _DOCUMENTS // 2], service=WEST)
+
+
+async def _another_schema(world: World) -> None:
+    fields = [hotels.DEFINITION["fields"][0], {"name": "other", "type": "Edm.String"}]
+    await world.fill({"name": _INDEX, "fields": fields}, [{"id": "a", "other": "b"}], service=WEST)
+
+
+_STATES: dict[str, State] = {
+    "absent": _absent,
+    "equal": _equal,
+    "older": _older,
+    "newer": _newer,
+    "partly deleted": _partly_deleted,
+    "another schema": _another_schema,
+}
+_MODES: dict[str, dict[str, Any]] = {
+    "create": {"index": _INDEX},
+    "replace (alias)": {"index": _ALIAS, "mode": "replace"},
+    "replace in place": {"index": _INDEX, "mode": "replace", "in_place": True},
+    "sync": {"index": _INDEX, "mode": "sync"},
+    "fill": {"index": _INDEX, "mode": "fill"},
+}
+
+
+async def _matrix() -> None:
+    table = Table(title=f"{_DOCUMENTS:,} documents in the snapshot")
+    for heading in ("mode", "target", "outcome", "uploaded", "deleted", "write requests", "s"):
+        table.add_column(
+            heading, justify="right" if heading in {"uploaded", "deleted", "write requests", "s"} else "left"
+        )
+    for mode, changes in _MODES.items():
+        for state, prepare in _STATES.items():
+            table.add_row(mode, state, *(await _cell(changes, prepare)))
+        table.add_section()
+    Console(width=170).print(table)
+
+
+async def _cell(changes: dict[str, Any], prepare: State) -> list[str]:
+    async with open_world(MemoryStore("local")) as world:
+        await world.fill(hotels.DEFINITION, hotels.hotels(_DOCUMENTS))
+        snapshot = await world.back_up(_INDEX)
+        await prepare(world)
+        if changes["index"] == _ALIAS and await world.west.index_names():
+            await world.west.point_alias(_ALIAS, _INDEX, etag=None)
+        before = await _state_of(world)
+        started = time.monotonic()
+        try:
+            report = await world.restore(snapshot, **changes)
+        except IndexvaultError as error:
+            seconds = time.monotonic() - started
+            untouched = "untouched" if await _state_of(world) == before else "CHANGED"
+            kind = type(error).__name__.removesuffix("Error")
+            return [f"refused ({kind}, exit {error.exit_code}), {untouched}", "0", "0", "0", f"{seconds:.1f}"]
+        seconds = time.monotonic() - started
+        return [_outcome(report), f"{report.uploaded:,}", f"{report.deleted:,}", str(report.requests), f"{seconds:.1f}"]
+
+
+def _outcome(report: RestoreReport) -> str:
+    same = report.identical + report.equal
+    told = f"{same:,} the same"
+    if report.different or report.extra:
+        told += f", {report.different} differ and {report.extra} extra left alone"
+    if report.old_index is not None:
+        told += f"; alias moved, {report.old_index} kept"
+    return told
+
+
+async def _state_of(world: World) -> list[tuple[str, int, str]]:
+    return [
+        (name, await world.west.count(name), (await world.west.index_definition(name)).etag)
+        for name in await world.west.index_names()
+    ]
+
+
+async def _sync(count: int, share: float) -> None:
+    """Change, delete and add a share of the target's documents, then make it equal to the snapshot again."""
+    definition = {"name": _INDEX, "fields": [hotels.DEFINITION["fields"][0], {"name": "text", "type": "Edm.String"}]}
+    documents = [{"id": f"h{number:07}", "text": f"{number} " + "words of a document " * 20} for number in range(count)]
+    async with open_world(MemoryStore("local")) as world:
+        await world.fill(definition, documents)
+        snapshot = await world.back_up(_INDEX)
+        await world.fill(definition, documents, service=WEST)
+        console = Console(width=120)
+        console.print(f"snapshot: {count:,} documents, {snapshot.chunks} chunks, {snapshot.bytes / 1e6:.1f} MB")
+        chance = random.Random(6)  # noqa: S311 - repeatable, not secret
+        for name, picked in (
+            ("scattered", chance.sample(range(count), round(count * share))),
+            ("in one stretch", list(range(count // 2, count // 2 + round(count * share)))),
+        ):
+            await _change(world, [documents[number] for number in picked])
+            await _measure(console, world, snapshot, name, len(picked))
+
+
+async def _change(world: World, documents: Sequence[dict[str, Any]]) -> None:
+    """Change four fifths of some documents, delete one, and add one for each ten."""
+    actions = []
+    for number, document in enumerate(documents):
+        if number % 10 == 0:
+            actions.append(delete_action("id", document["id"]))
+        elif number % 10 == 1:
+            actions.append(upload_action(msgspec.json.encode(document | {"id": f"{document['id']}-new"})))
+        else:
+            actions.append(upload_action(msgspec.json.encode(document | {"text": "changed"})))
+    for start in range(0, len(actions), 1000):
+        await world.west.index_documents(_INDEX, batch(actions[start : start + 1000]))
+
+
+async def _measure(console: Console, world: World, snapshot: BackupReport, name: str, changed: int) -> None:
+    await world.control("DELETE", WEST, "/requests")
+    started = time.monotonic()
+    report = await world.restore(snapshot, index=_INDEX, mode="sync")
+    seconds = time.monotonic() - started
+    requests = await world.requests(WEST)
+    console.print(
+        f"{name}: {changed:,} changed; uploaded {report.uploaded:,}, deleted {report.deleted:,}, in {report.requests}"
+        f" write requests; {report.untouched_chunks} of {snapshot.chunks} chunks matched by hash and were not read;"
+        f" {requests['search']['requests']} pages read (sync and proof); {seconds:.1f} s;"
+        f" {report.identical:,} the same to the byte afterwards"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
