@@ -1,7 +1,6 @@
 """The Azure Functions app: settings in, blueprints registered, nothing else."""
 
 import logging
-import logging
 import os
 import random
 
@@ -16,8 +15,6 @@ from move.requests import ENDPOINTS as MOVE_ENDPOINTS
 from restore.blueprint import restore_blueprint
 from restore.requests import ENDPOINTS as RESTORE_ENDPOINTS
 
-# At the level that the platform keeps, the SDKs tell the address and headers of every single request.
-logging.getLogger("azure.core").setLevel(logging.WARNING)
 # At the level that the platform keeps, the SDKs tell the address and headers of every single request.
 logging.getLogger("azure.core").setLevel(logging.WARNING)
 home = FunctionsHome(os.environ, chance=random.SystemRandom())

@@ -14,11 +14,6 @@ refuses a missing key before the app sees the request; tests/functions/test_requ
 CONFIGURATION = """
 [headers]
 x-functions-key = "{key}"
-
-[[operations]]
-# 501 is what it documents and answers until it is built
-include-operation-id = "move"
-checks.not_a_server_error.enabled = false
 """
 
 
