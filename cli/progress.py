@@ -9,11 +9,15 @@ from typing import Protocol, Self, override
 
 import rich.progress
 from rich.console import Console
+from rich.table import Column
 from rich.text import Text
 
 from cli.wording import count, duration, size
 
 SECONDS_BETWEEN_LINES = 10.0
+_NARROWEST_BAR, _WIDEST_BAR = 4, 32
+_BESIDE_BAR = 76
+"""Columns that a stage's name and figures take beside its bar."""
 
 STAGES = {
     "read": "reading",
@@ -45,18 +49,20 @@ class Bars:
         self.stage = ""
         self._subject = subject
         self._tasks: dict[str, rich.progress.TaskID] = {}
+        self._console = console
         self._bars = rich.progress.Progress(
-            rich.progress.TextColumn("{task.description}"),
-            rich.progress.BarColumn(bar_width=24),
-            _Documents(),
-            _Bytes(),
-            _Rate(),
-            _TimeLeft(),
+            rich.progress.TextColumn("  {task.description}"),
+            rich.progress.BarColumn(bar_width=max(_NARROWEST_BAR, min(_WIDEST_BAR, console.width - _BESIDE_BAR))),
+            _Documents(table_column=Column(no_wrap=True)),
+            _Bytes(table_column=Column(no_wrap=True)),
+            _Rate(table_column=Column(no_wrap=True)),
+            _TimeLeft(table_column=Column(no_wrap=True)),
             console=console,
         )
 
     def __enter__(self) -> Self:
         """Begin to draw."""
+        self._console.print(self._subject)
         self._bars.start()
         return self
 
@@ -70,8 +76,7 @@ class Bars:
         """Add to a stage's bar."""
         self.stage = stage
         if stage not in self._tasks:
-            description = f"{self._subject} {STAGES.get(stage, stage)}"
-            self._tasks[stage] = self._bars.add_task(description, total=expected, size=0)
+            self._tasks[stage] = self._bars.add_task(STAGES.get(stage, stage), total=expected, size=0)
         task = self._bars.tasks[self._tasks[stage]]
         self._bars.update(
             task.id,

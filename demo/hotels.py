@@ -12,7 +12,7 @@ SYNONYM_MAP = "lodging-words"
 DOCUMENTS = 20_000
 SEED = 2026
 
-_SINGLE_DIMENSIONS, _HALF_DIMENSIONS, _SMALL_DIMENSIONS, _BITS = 48, 16, 16, 64
+_SINGLE_DIMENSIONS, _HALF_DIMENSIONS, _SMALL_DIMENSIONS, _BITS = 16, 8, 8, 64
 _PLACES = [
     ("Lisboa", "Portugal", -9.14, 38.71),
     ("Sarajevo", "Bosna i Hercegovina", 18.41, 43.86),
@@ -142,7 +142,7 @@ def _hotel(key: str, chance: random.Random) -> dict[str, Any]:
     return {
         "HotelId": key,
         "Name": f"{chance.choice(_ADJECTIVES)} {chance.choice(_NOUNS)}",
-        "Description": " ".join(chance.sample(_SENTENCES, 3)),
+        "Description": " ".join(chance.sample(_SENTENCES, 2)),
         "Category": chance.choice([*_CATEGORIES, None]),
         "Stars": chance.randint(1, 5),
         "Visits": chance.randint(2**31, 2**62),
@@ -162,7 +162,7 @@ def _hotel(key: str, chance: random.Random) -> dict[str, Any]:
             "City": city,
             "Country": country,
         },
-        "Rooms": [_room(chance) for _ in range(chance.randint(0, 3))],
+        "Rooms": [_room(chance) for _ in range(chance.randint(0, 2))],
         "DescriptionVector": [round(chance.uniform(-1, 1), 5) for _ in range(_SINGLE_DIMENSIONS)],
         "PhotoVector": [chance.randint(-1024, 1024) / 1024 for _ in range(_HALF_DIMENSIONS)],
         "ReviewVector": [chance.randint(-(2**15), 2**15 - 1) for _ in range(_SMALL_DIMENSIONS)],

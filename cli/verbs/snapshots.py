@@ -1,9 +1,10 @@
 """`indexvault snapshots`: what there is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -50,26 +51,41 @@ async def _of_service(opened: Connections, service: str, index: str | None) -> l
 def _tell(session: Session, found: Sequence[Summary]) -> None:
     for summary in found:
         session.output.result("snapshot", {"reference": str(summary.reference), **msgspec.to_builtins(summary)})
-    session.output.show(_table(found, session.clock()) if found else "There are no snapshots")
+    session.output.show(_Listing(found, session.clock()) if found else "There are no snapshots")
 
 
-def _table(found: Sequence[Summary], now: datetime) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("snapshot", overflow="fold")
-    for heading in ("state", "age"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("documents", "size", "stored", "added"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for summary in found:
-        damaged = summary.state == "damaged"
-        table.add_row(
-            str(summary.reference),
-            Text(summary.state, style=_STYLES[summary.state]),
-            age(summary.created, now),
-            *(
-                ["?"] * 4
-                if damaged
-                else [f"{summary.documents:,}", size(summary.bytes), size(summary.stored), size(summary.added_stored)]
-            ),
-        )
-    return table
+class _Listing:
+    """A table of snapshots whose names stay whole, to be copied: a narrow terminal gets fewer figures."""
+
+    def __init__(self, found: Sequence[Summary], now: datetime) -> None:
+        self._columns: dict[str, list[str]] = {
+            "snapshot": [str(summary.reference) for summary in found],
+            "state": [summary.state for summary in found],
+            "age": [age(summary.created, now) for summary in found],
+            "documents": [_figure(summary, f"{summary.documents:,}") for summary in found],
+            "size": [_figure(summary, size(summary.bytes)) for summary in found],
+            "stored": [_figure(summary, size(summary.stored)) for summary in found],
+            "added": [_figure(summary, size(summary.added_stored)) for summary in found],
+        }
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        columns = dict(self._columns)
+        for dispensable in ("stored", "size", "age"):
+            if _width(columns) > options.max_width:
+                del columns[dispensable]
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in columns:
+            justify: JustifyMethod = "right" if heading in {"documents", "size", "stored", "added"} else "left"
+            table.add_column(heading, justify=justify, overflow="fold", no_wrap=heading != "snapshot")
+        for row in zip(*columns.values(), strict=True):
+            table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
+        yield table
+
+
+def _width(columns: Mapping[str, Sequence[str]]) -> int:
+    """Give the width of a table, with two blanks between its columns."""
+    return sum(max(map(len, [heading, *cells])) for heading, cells in columns.items()) + 2 * (len(columns) - 1)
+
+
+def _figure(summary: Summary, figure: str) -> str:
+    return "?" if summary.state == "damaged" else figure

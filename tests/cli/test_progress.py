@@ -51,16 +51,18 @@ def test_lines_of_a_repeated_step_never_count_more_than_there_is(paper: io.Strin
     assert paper.getvalue() == "contoso-east/notes reading: 10 documents in 0.0 s\n"
 
 
-def test_bars_show_documents_bytes_and_rate_of_each_stage(paper: io.StringIO) -> None:
-    console = Console(file=paper, force_terminal=True, width=160, color_system=None)
+@pytest.mark.parametrize("width", [80, 160])
+def test_bars_show_documents_bytes_and_rate_of_each_stage(paper: io.StringIO, width: int) -> None:
+    console = Console(file=paper, force_terminal=True, width=width, color_system=None)
     with Bars(console, "contoso-east/notes") as progress:
         progress.advance("load", expected=2000)
         progress.advance("load", documents=2500, bytes=31_200_000)
         progress.advance("compare", documents=5)
         assert progress.stage == "compare"
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", paper.getvalue()).splitlines()[-2:]
-    assert "contoso-east/notes loading" in last[0]
+    assert "contoso-east/notes\n" in paper.getvalue().replace("\r", "")
+    assert "  loading" in last[0]
     assert "2,000/2,000 documents" in last[0]
     assert "31.2 MB" in last[0]
-    assert "contoso-east/notes comparing" in last[1]
+    assert "  comparing" in last[1]
     assert " 5 documents" in last[1]

@@ -1,3 +1,11 @@
+import io
+from datetime import UTC, datetime
+
+from rich.console import Console
+
+from cli.verbs.snapshots import _Listing
+from snapshots.names import SnapshotReference
+from snapshots.summary import damaged_summary
 from tests.cli.desk import EAST, Operator
 
 
@@ -43,3 +51,13 @@ def test_damaged_manifest_is_still_listed(desk: Operator) -> None:
     ended = desk.indexvault("snapshots", "--json")
     assert ended.code == 0
     assert len(ended.records) == 1
+
+
+def test_names_stay_whole_on_a_narrow_terminal() -> None:
+    reference = SnapshotReference(service="contoso-east", index="hotels", id="20261121T031035Z-7d2cd4")
+    for width, headings in ((120, 7), (90, 6), (80, 5)):
+        paper = io.StringIO()
+        Console(file=paper, width=width).print(_Listing([damaged_summary(reference)], datetime.now(UTC)))
+        heading, row = paper.getvalue().splitlines()
+        assert len(heading.split()) == headings
+        assert row.split()[:2] == [str(reference), "damaged"]
