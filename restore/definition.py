@@ -1,5 +1,7 @@
 """The definition that a target gets, made from the snapshot's."""
 
+from typing import Any
+
 import msgspec
 
 from restore.patch import patched, read_patch
@@ -70,11 +72,25 @@ def same_content(one: msgspec.Raw, other: msgspec.Raw) -> bool:
     return content(one) == content(other)
 
 
-def content(body: msgspec.Raw) -> dict[str, object]:
-    """Give what a definition says by member, apart from its name, what the service adds and what is empty."""
+def content(body: msgspec.Raw) -> dict[str, Any]:
+    """Give what a definition says by member, apart from its name and what the service adds.
+
+    What is null, empty or false on any level is left out: a newer api-version shows members that an older one does not
+    know, and gives those that nobody has set such values.
+    """
     members = {name: msgspec.json.decode(value) for name, value in _members(body).items()}
     members.pop("name", None)
-    return {name: value for name, value in members.items() if value not in (None, [], {})}
+    said: dict[str, Any] = _said(members)
+    return said
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_said(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    inner = {name: _said(item) for name, item in value.items() if not name.startswith("@odata.e")}
+    return {name: item for name, item in inner.items() if item is not False and item not in (None, [], {})}
 
 
 def holds_redacted_secrets(body: bytes | msgspec.Raw) -> bool:
