@@ -1,6 +1,7 @@
 """What a step of a restore has around it: order, snapshot, target, and how documents go from one to the other."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +20,7 @@ from snapshots.catalogue import read_manifest
 from snapshots.chunks import Chunk, document_lines, key_reader
 from snapshots.manifest import Manifest
 from snapshots.names import SnapshotReference
-from snapshots.reader import read_chunk
+from snapshots.reader import read_ahead, read_chunk
 from snapshots.store import RunBlobs, Store
 
 
@@ -70,13 +71,16 @@ class Scene:
     async def stored(self, stretch: Stretch, after: str | None, *, stage: str) -> AsyncGenerator[tuple[str, bytes]]:
         """Give the selected documents of a stretch with keys above `after`, each chunk proved before its first."""
         key_of = key_reader(self.manifest.key_field)
-        for chunk in self.chunks(stretch):
-            if after is None or chunk.last > after:
-                for line in document_lines(await self.read(chunk)):
+        done = [chunk for chunk in self.chunks(stretch) if after is not None and chunk.last <= after]
+        for chunk in done:
+            self.resources.report(Progress(stage=stage, documents=chunk.documents, bytes=chunk.bytes))
+        async with aclosing(read_ahead(self.chunks(stretch)[len(done) :], self.read)) as reading:
+            async for chunk, data in reading:
+                for line in document_lines(data):
                     key = key_of(line)
                     if (after is None or key > after) and self.selection.takes(key, line):
                         yield key, line
-            self.resources.report(Progress(stage=stage, documents=chunk.documents, bytes=chunk.bytes))
+                self.resources.report(Progress(stage=stage, documents=chunk.documents, bytes=chunk.bytes))
 
     async def present(self, stretch: Stretch) -> Documents:
         """Give the target's documents over the keys of a stretch.
@@ -97,12 +101,13 @@ class Scene:
 
     async def _stored_keys(self, stretch: Stretch) -> list[str]:
         key_of = key_reader(self.manifest.key_field)
-        return [
-            key
-            for chunk in self.chunks(stretch)
-            for line in document_lines(await self.read(chunk))
-            if self.selection.takes(key := key_of(line), line)
-        ]
+        async with aclosing(read_ahead(self.chunks(stretch), self.read)) as reading:
+            return [
+                key
+                async for _chunk, data in reading
+                for line in document_lines(data)
+                if self.selection.takes(key := key_of(line), line)
+            ]
 
     async def comparison(self) -> Comparison:
         """Give how the target's documents are compared with the snapshot's: by the fields it returns."""

@@ -1,10 +1,15 @@
 """Reading chunks back, each byte proved before it is handed on."""
 
 import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
-from snapshots.chunks import Chunk, open_chunk
+from snapshots.chunks import CHUNK_CAP, Chunk, open_chunk
 from snapshots.names import ChunkFolder
 from snapshots.store import SnapshotBlobs
+
+MOST_AHEAD = 8
+"""Chunks read at once for one reader: small chunks cost a round trip to the store each, and these overlap."""
 
 
 async def read_chunk(blobs: SnapshotBlobs, folder: ChunkFolder, chunk: Chunk) -> bytes:
@@ -15,6 +20,38 @@ async def read_chunk(blobs: SnapshotBlobs, folder: ChunkFolder, chunk: Chunk) ->
     name = folder.blob(chunk.sha256)
     stored = await blobs.read(name, _most_stored(chunk))
     return await asyncio.to_thread(open_chunk, chunk, stored, name)
+
+
+async def read_ahead[Result](
+    chunks: Sequence[Chunk], read: Callable[[Chunk], Awaitable[Result]]
+) -> AsyncGenerator[tuple[Chunk, Result]]:
+    """Give each chunk with what `read` makes of it, in order, while the next ones are being read.
+
+    At most MOST_AHEAD chunks are under way, and beyond the first no more than CHUNK_CAP uncompressed bytes of them.
+    What `read` raises is raised at its chunk's place. Close the generator (`aclosing`) to stop what is under way.
+    """
+    waiting = deque(chunks)
+    under_way: deque[tuple[Chunk, asyncio.Task[Result]]] = deque()
+    size = 0
+
+    async def one(chunk: Chunk) -> Result:
+        return await read(chunk)
+
+    try:
+        while waiting or under_way:
+            while waiting and len(under_way) < MOST_AHEAD and (not under_way or size + waiting[0].bytes <= CHUNK_CAP):
+                chunk = waiting.popleft()
+                size += chunk.bytes
+                under_way.append((chunk, asyncio.create_task(one(chunk))))
+            chunk, task = under_way[0]
+            result = await task
+            under_way.popleft()
+            size -= chunk.bytes
+            yield chunk, result
+    finally:
+        for _chunk, task in under_way:
+            task.cancel()
+        await asyncio.gather(*(task for _chunk, task in under_way), return_exceptions=True)
 
 
 def _most_stored(chunk: Chunk) -> int:
