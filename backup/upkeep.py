@@ -14,6 +14,7 @@ from engine.step import Progress, Resources, Step, Turns, Workflow
 from errors import IndexvaultError
 from settings.policies import replica_stores, retentions
 from snapshots.catalogue import list_snapshots
+from snapshots.names import SERVICE_OBJECTS
 from snapshots.pins import Pin, read_pins
 from snapshots.prune import PruneReport, Removal, prune_index
 from snapshots.replicate import ReplicationReport, replicate_index
@@ -46,11 +47,15 @@ class PrunePlan(msgspec.Struct, frozen=True):
 
 
 async def replicate(resources: Resources, job: UpkeepJob) -> UpkeepReport:
-    """Copy an index's snapshots to every store that its policies name. A store that fails is noted, not fatal."""
+    """Copy an index's snapshots, and those of its service's objects, to every store that its policies name.
+
+    A store that fails is noted, not fatal.
+    """
     source = resources.connections.store_of(job.service)
     notes = []
     for name in replica_stores(resources.connections.settings, job.service, job.index):
         try:
+            await replicate_to(resources, UpkeepJob(service=job.service, index=SERVICE_OBJECTS), source, name)
             report = await replicate_to(resources, job, source, name)
         except IndexvaultError as error:
             _LOG.error("replication of %s/%s to store %s failed: %s", job.service, job.index, name, error)

@@ -7,7 +7,7 @@ from engine.step import Resources
 from errors import NotFoundError
 from settings.connections import Connections
 from settings.read import service_settings
-from snapshots.names import SERVICE_OBJECTS, parse_segment, service_prefix
+from snapshots.names import parse_segment, service_prefix
 from snapshots.store import Store
 
 
@@ -21,13 +21,13 @@ def resources(session: Session, connections: Connections, progress: Progress) ->
 
 
 async def indexes_with_snapshots(session: Session, store: Store, service: str, index: str | None) -> list[str]:
-    """Give the indexes of a service that a store has something of, or the one that is asked for.
+    """Give the indexes of a service that a store has something of, `$service` among them, or the one that is asked for.
 
     Raises NotFoundError for an unknown service, and when there is nothing.
     """
     service_settings(session.settings, service)
     names = [parse_segment(segment) async for segment in store.snapshots.folders(service_prefix(service))]
-    found = [name for name in names if name is not None and name != SERVICE_OBJECTS and index in {None, name}]
+    found = [name for name in names if name is not None and index in {None, name}]
     if not found:
         there = ", ".join(name for name in names if name is not None) or "none at all"
         raise NotFoundError(

@@ -14,12 +14,14 @@ from snapshots.catalogue import read_manifest
 from snapshots.chunks import Chunk, Digest, add_digests
 from snapshots.manifest import Manifest
 from snapshots.names import (
+    SERVICE_OBJECTS,
     SnapshotReference,
     index_prefix,
     manifest_name,
     parse_chunk_name,
     parse_manifest_name,
 )
+from snapshots.service_manifest import read_service_manifest
 from snapshots.slices import Slice
 from snapshots.store import BlobProperties, SnapshotBlobs
 from snapshots.summary import from_metadata, summarise
@@ -103,10 +105,10 @@ async def audit_index(
     references = [found for name in there if (found := parse_manifest_name(name)) is not None]
     wanted = [reference for reference in references if only is None or reference.id in only]
     _require_known(service, index, only, wanted)
-    manifests, findings = await _read(blobs, wanted)
+    manifests, unread = await _read(blobs, wanted)
     checker = _Checker(blobs, there, depth, part)
     await checker.check(manifests, progress, concurrency)
-    findings += _manifest_findings(there, manifests, checker.digests)
+    findings = [*unread, *_manifest_findings(there, manifests, checker.digests)]
     if checker.damage and len(wanted) < len(references):
         others, _ = await _read(blobs, [each for each in references if each not in wanted])
     else:
@@ -117,7 +119,7 @@ async def audit_index(
     return AuditReport(
         service=service,
         index=index,
-        snapshots=len(manifests),
+        snapshots=len(wanted) - len(unread),
         chunks_named=checker.named,
         chunks=len(checker.sound),
         documents=sum(chunk.documents for chunk in checker.sound),
@@ -198,7 +200,10 @@ async def _read(blobs: SnapshotBlobs, references: Iterable[SnapshotReference]) -
     manifests, findings = [], []
     for reference in references:
         try:
-            manifests.append(await read_manifest(blobs, reference))
+            if reference.index == SERVICE_OBJECTS:
+                await read_service_manifest(blobs, reference)
+            else:
+                manifests.append(await read_manifest(blobs, reference))
         except IntegrityError as error:
             name = manifest_name(reference.service, reference.index, reference.id or "")
             findings.append(Finding("damaged", name, error.what, (reference.id or "",)))

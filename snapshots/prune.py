@@ -11,8 +11,7 @@ import msgspec
 
 from errors import ConflictError, IntegrityError
 from snapshots.catalogue import list_snapshots, read_manifest
-from snapshots.manifest import Manifest
-from snapshots.names import SnapshotReference, manifest_name, tombstone_name
+from snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name, tombstone_name
 from snapshots.pins import is_pinned
 from snapshots.store import Store
 from snapshots.sweep import GRACE, Clock, Refusal, SweepReport, sweep_index
@@ -76,14 +75,7 @@ async def remove_snapshot(store: Store, reference: SnapshotReference, reason: st
     Raises ConflictError when the container does not let the manifest go: then nothing has changed.
     """
     service, index, snapshot = reference.service, reference.index, reference.id or ""
-    manifest = await _readable(store, reference)
-    tombstone = Tombstone(
-        removed=now,
-        reason=reason,
-        generation=manifest.generation if manifest else "",
-        chunks=tuple(chunk.sha256 for chunk in manifest.chunks) if manifest else None,
-    )
-    await raise_tombstone(store.runs, service, index, snapshot, tombstone)
+    await raise_tombstone(store.runs, service, index, snapshot, await _tombstone(store, reference, reason, now))
     # After the tombstone: a pin that comes later sees it and gives up.
     if await is_pinned(store.runs, reference):
         await store.runs.delete(tombstone_name(service, index, snapshot))
@@ -96,11 +88,19 @@ async def remove_snapshot(store: Store, reference: SnapshotReference, reason: st
     return True
 
 
-async def _readable(store: Store, reference: SnapshotReference) -> Manifest | None:
+async def _tombstone(store: Store, reference: SnapshotReference, reason: str, now: datetime) -> Tombstone:
+    if reference.index == SERVICE_OBJECTS:
+        return Tombstone(removed=now, reason=reason, chunks=())
     try:
-        return await read_manifest(store.snapshots, reference)
+        manifest = await read_manifest(store.snapshots, reference)
     except IntegrityError:
-        return None
+        return Tombstone(removed=now, reason=reason)
+    return Tombstone(
+        removed=now,
+        reason=reason,
+        generation=manifest.generation,
+        chunks=tuple(chunk.sha256 for chunk in manifest.chunks),
+    )
 
 
 async def _require_complete(store: Store, service: str, index: str, removals: Sequence[Removal]) -> None:

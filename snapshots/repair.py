@@ -18,10 +18,11 @@ from snapshots.audit import AuditReport, Finding
 from snapshots.catalogue import read_manifest
 from snapshots.chunks import compress
 from snapshots.manifest import MANIFEST_LIMIT, Manifest, open_manifest
-from snapshots.names import SnapshotReference, manifest_name, parse_chunk_name, parse_manifest_name
+from snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name, parse_chunk_name, parse_manifest_name
 from snapshots.reader import read_chunk
+from snapshots.service_manifest import ServiceManifest, read_service_manifest, summarise_service
 from snapshots.store import SnapshotBlobs, Store
-from snapshots.summary import summarise, to_metadata
+from snapshots.summary import Summary, summarise, to_metadata
 
 
 class Source(Protocol):
@@ -58,7 +59,10 @@ class ReplicaSource:
     async def manifest(self, reference: SnapshotReference) -> bytes | None:
         """See `Source.manifest`."""
         try:
-            await read_manifest(self._blobs, reference)
+            if reference.index == SERVICE_OBJECTS:
+                await read_service_manifest(self._blobs, reference)
+            else:
+                await read_manifest(self._blobs, reference)
             name = manifest_name(reference.service, reference.index, reference.id or "")
             return await self._blobs.read(name, MANIFEST_LIMIT)
         except (NotFoundError, IntegrityError):
@@ -148,15 +152,18 @@ class _Repairer:
             data = await source.manifest(reference)
             if data is None:
                 continue
-            manifest = open_manifest(data, finding.blob)
-            # Without its manifest, even for a moment, a sweep would take its chunks for unnamed.
-            async with announced(self._store.runs, manifest, self._now):
-                await self._store.snapshots.delete(finding.blob)
-                await self._store.snapshots.create(
-                    finding.blob,
-                    data,
-                    metadata=to_metadata(summarise(manifest)),
-                    content_type="application/json",
-                )
+            if reference.index == SERVICE_OBJECTS:
+                service_manifest = msgspec.json.decode(data, type=ServiceManifest)
+                await self._replace_manifest(finding.blob, data, summarise_service(service_manifest, len(data)))
+            else:
+                manifest = open_manifest(data, finding.blob)
+                # Without its manifest, even for a moment, a sweep would take its chunks for unnamed.
+                async with announced(self._store.runs, manifest, self._now):
+                    await self._replace_manifest(finding.blob, data, summarise(manifest))
             return source.name
         return None
+
+    async def _replace_manifest(self, name: str, data: bytes, summary: Summary) -> None:
+        await self._store.snapshots.delete(name)
+        metadata = to_metadata(summary)
+        await self._store.snapshots.create(name, data, metadata=metadata, content_type="application/json")

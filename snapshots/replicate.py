@@ -18,8 +18,9 @@ from snapshots.azure_blobs import AzureSnapshotBlobs
 from snapshots.catalogue import list_snapshots, read_manifest
 from snapshots.chunks import Chunk
 from snapshots.manifest import MANIFEST_LIMIT, Manifest
-from snapshots.names import manifest_name
+from snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from snapshots.reader import read_chunk
+from snapshots.service_manifest import read_service_manifest
 from snapshots.store import BlobProperties, SnapshotBlobs, Store
 from snapshots.summary import Summary
 
@@ -121,6 +122,10 @@ class _Replicator:
         self.by_the_accounts = 0
 
     async def replicate(self, snapshot: Summary) -> None:
+        if snapshot.index == SERVICE_OBJECTS:
+            await read_service_manifest(self._source.snapshots, snapshot.reference)
+            await self._write_manifest(snapshot.reference)
+            return
         manifest = await read_manifest(self._source.snapshots, snapshot)
         async with announced(self._replica.runs, manifest, self._clock()):
             arrived = await _listed(self._replica.snapshots, manifest)
@@ -131,7 +136,7 @@ class _Replicator:
             }
             await self._copy_all(manifest, lacking)
             await self._require_same(manifest)
-            await self._write_manifest(manifest)
+            await self._write_manifest(snapshot.reference)
 
     async def _copy_all(self, manifest: Manifest, lacking: Mapping[str, Chunk]) -> None:
         waiting = iter(lacking.items())
@@ -182,8 +187,8 @@ class _Replicator:
             if not same or other.content_md5 is None:
                 await read_chunk(self._replica.snapshots, manifest.folder, chunk)
 
-    async def _write_manifest(self, manifest: Manifest) -> None:
-        name = manifest_name(manifest.service, manifest.index, manifest.id)
+    async def _write_manifest(self, reference: SnapshotReference) -> None:
+        name = manifest_name(reference.service, reference.index, reference.id or "")
         properties = await self._source.snapshots.properties(name)
         data = await self._source.snapshots.read(name, MANIFEST_LIMIT)
         metadata = properties.metadata if properties is not None else {}

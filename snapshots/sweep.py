@@ -15,6 +15,7 @@ from errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError
 from snapshots.announcements import SweepRecord, announced_chunks
 from snapshots.catalogue import read_manifest
 from snapshots.names import (
+    SERVICE_OBJECTS,
     ChunkFolder,
     SnapshotReference,
     manifests_prefix,
@@ -96,6 +97,7 @@ async def sweep_index(
         named = await _named_chunks(store.snapshots, service, index, seen)
     except IntegrityError as error:
         return SweepReport(hindrance=f"{error.on}: {error.what}")
+    # After the manifests: the tombstone of one that has gone since it was listed is there by now.
     tombstones = await read_tombstones(store.runs, service, index)
     unnamed = [
         blob
@@ -172,8 +174,8 @@ async def _named_chunks(blobs: SnapshotBlobs, service: str, index: str, seen: se
     """Give the chunks that manifests name, of those manifests not seen before."""
     named: set[str] = set()
     async for blob in blobs.list(manifests_prefix(service, index)):
-        if blob.name in seen:
-            continue
+        if blob.name in seen or index == SERVICE_OBJECTS:
+            continue  # the manifests of a service's objects name no chunks
         reference = parse_manifest_name(blob.name)
         if reference is None:
             raise IntegrityError("a foreign blob stands among the manifests", on=blob.name, do="Find out who wrote it")

@@ -13,11 +13,14 @@ from engine.conduct import RunOrder
 from engine.embedded import EmbeddedEngine
 from errors import ForbiddenError, NotFoundError
 from settings.model import PolicySettings
+from snapshots.audit import audit_index
 from snapshots.catalogue import list_snapshots, read_manifest
 from snapshots.memory_store import MemoryStore
-from snapshots.names import SnapshotReference
+from snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name, snapshot_id
 from snapshots.pins import Pin, pin
+from snapshots.repair import ReplicaSource, repair_index
 from snapshots.retention import Retention
+from snapshots.service_manifest import ServiceManifest, commit_service
 from snapshots.store import Store
 from tests import hotels
 from tests.world import EAST, World, open_world
@@ -55,8 +58,8 @@ async def world(calendar: Calendar, west: MemoryStore) -> AsyncIterator[World]:
         yield opened
 
 
-async def ids(store: Store) -> list[str]:
-    return [summary.id for summary in await list_snapshots(store.snapshots, EAST, "hotels")]
+async def ids(store: Store, index: str = "hotels") -> list[str]:
+    return [summary.id for summary in await list_snapshots(store.snapshots, EAST, index)]
 
 
 async def nights(world: World, calendar: Calendar, number: int, policy: str | None = "nightly") -> list[str]:
@@ -196,3 +199,37 @@ async def test_restores_read_from_the_store_that_answers(world: World) -> None:
     reading = world.connections.reading_store(EAST, near="west")
     manifest = await read_manifest(reading.snapshots, SnapshotReference(service=EAST, index="hotels"))
     assert manifest.id == made.snapshot
+
+
+async def test_the_service_s_other_objects_are_copied_audited_and_pruned_too(
+    world: World, calendar: Calendar, west: MemoryStore
+) -> None:
+    made = []
+    for _ in range(3):
+        manifest = ServiceManifest(
+            id=snapshot_id(calendar.now, b"abc"),
+            service=EAST,
+            state="complete",
+            created=calendar.now,
+            tool="test",
+            run=f"run-{calendar.now}",
+            objects=(),
+        )
+        await commit_service(world.store.snapshots, manifest)
+        made.append(manifest.id)
+        calendar.now += DAY
+    await world.back_up("hotels", policy="nightly")
+    assert await ids(west, SERVICE_OBJECTS) == made[::-1]
+    audit = await audit_index(west.snapshots, EAST, SERVICE_OBJECTS)
+    assert (audit.snapshots, audit.findings) == (3, ())
+    name = manifest_name(EAST, SERVICE_OBJECTS, made[1])
+    data = await west.snapshots.read(name, 10**6)
+    await west.snapshots.delete(name)
+    await west.snapshots.create(name, data.replace(b"test", b"tset"))
+    damaged = await audit_index(west.snapshots, EAST, SERVICE_OBJECTS)
+    assert [finding.snapshots for finding in damaged.damage] == [(made[1],)]
+    source = ReplicaSource("store local", world.store.snapshots)
+    assert len((await repair_index(west, damaged, [source], calendar.now)).repaired) == 1
+    assert not (await audit_index(west.snapshots, EAST, SERVICE_OBJECTS)).findings
+    await prune_stores(world.resources, UpkeepJob(service=EAST, index=SERVICE_OBJECTS), dry_run=False)
+    assert await ids(west, SERVICE_OBJECTS) == await ids(world.store, SERVICE_OBJECTS) == made[:0:-1]
