@@ -12,12 +12,14 @@ type ServiceName = Annotated[
 ]
 type IndexName = Annotated[
     str,
-    msgspec.Meta(pattern="^[a-z0-9]([a-z0-9-]{0,126}[a-z0-9])?$", max_length=128, description="The name of an index."),
+    msgspec.Meta(
+        pattern="^[a-z0-9]([a-z0-9_-]{0,126}[a-z0-9_])?$", max_length=128, description="The name of an index."
+    ),
 ]
 type IndexPattern = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^!?[a-z0-9*][a-z0-9*-]{0,127}$",
+        pattern=r"^!?[a-z0-9*][a-z0-9*_-]{0,127}$",
         max_length=129,
         description="An index, or a pattern with `*`; `!` in front leaves out. The last entry that fits decides.",
     ),
@@ -36,7 +38,7 @@ type SnapshotPoint = Annotated[
 type SnapshotName = Annotated[
     str,
     msgspec.Meta(
-        pattern=f"^[a-z0-9-]{{1,60}}/[a-z0-9-]{{1,128}}@{_POINT}$",
+        pattern=f"^[a-z0-9-]{{1,60}}/[a-z0-9_-]{{1,128}}@{_POINT}$",
         max_length=230,
         description="A snapshot: `service/index@latest`, `@<time>` or `@<id>`.",
     ),

@@ -21,8 +21,9 @@ from search.schema import Schema, read_schema
 from search.statistics import ServiceStatistics
 from snapshots.manifest import Manifest
 
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,126}[a-z0-9])?")
-"""Names that an index or alias can have: also not two dashes in a row. Source: naming rules, 2026-09."""
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,126}[a-z0-9_])?")
+"""Names that an index or alias can have: also not two dashes or underscores in a row. Source: naming rules, 2026-09;
+a dash at the end is what the service itself refuses."""
 
 SECONDS_PER_REQUEST = 1.0
 """A guess for batches of a thousand documents and pages of as many; only for telling minutes from hours."""
@@ -138,7 +139,7 @@ def region_check(regions: Regions, *, allowed: bool) -> Check:
 
 def is_name(text: str) -> bool:
     """Tell whether the service takes a name for an index or alias."""
-    return NAME.fullmatch(text) is not None and "--" not in text
+    return NAME.fullmatch(text) is not None and "--" not in text and "__" not in text
 
 
 def _losses(facts: Facts) -> Iterator[Check]:
@@ -174,7 +175,7 @@ def _name(facts: Facts) -> Iterator[Check]:
             "name",
             "failed",
             f"the service takes no index name like {job.target_index!r}",
-            "Use lower-case letters, digits and single inner dashes, at most 128",
+            "Use lower-case letters, digits, single inner dashes and single underscores, at most 128",
             "SettingsError",
         )
         return
@@ -218,7 +219,7 @@ def _alias(facts: Facts) -> Iterator[Check]:
             "alias",
             "failed",
             f"the service takes no alias name like {job.alias!r}",
-            "Use lower-case letters, digits and single inner dashes, at most 128",
+            "Use lower-case letters, digits, single inner dashes and single underscores, at most 128",
             "SettingsError",
         )
     elif place.kind == "index" or job.alias == job.target_index:

@@ -12,7 +12,7 @@ import msgspec
 from errors import SettingsError
 
 MOST_PATTERNS = 1000
-_ENTRY = re.compile(r"!?[a-z0-9*](?:[a-z0-9*-]{0,127})")
+_ENTRY = re.compile(r"!?[a-z0-9*](?:[a-z0-9*_-]{0,127})")
 
 
 class Selection(msgspec.Struct, frozen=True):

@@ -111,12 +111,12 @@ def test_the_first_failed_check_decides_the_kind_of_error_and_all_are_named() ->
     assert failure(found[:1], "x") is None
 
 
-@pytest.mark.parametrize("name", ["a", "hotels-2", "0", "a" * 128])
+@pytest.mark.parametrize("name", ["a", "hotels-2", "hotels_2", "a-b_c", "a_", "0", "a" * 128])
 def test_names_that_the_service_takes(name: str) -> None:
     assert is_name(name)
 
 
-@pytest.mark.parametrize("name", ["", "-a", "a-", "A", "a_b", "a--b", "a" * 129, "ä", "a/b"])
+@pytest.mark.parametrize("name", ["", "-a", "_a", "a-", "A", "a__b", "a--b", "a" * 129, "ä", "a/b"])
 def test_names_that_the_service_would_refuse(name: str) -> None:
     assert not is_name(name)
 

@@ -14,6 +14,7 @@ NAMES = ["hotels", "hotels-2", "tmp-a", "tmp-keep"]
         (["*", "!tmp-*", "tmp-keep"], ["hotels", "hotels-2", "tmp-keep"], []),
         (["hotels"], ["hotels"], []),  # and not hotels-2
         (["hotels", "rooms"], ["hotels"], ["rooms"]),
+        (["tmp-*", "by_night"], ["tmp-a", "tmp-keep"], ["by_night"]),
         (["rooms", "!rooms"], [], []),
         (["x*"], [], []),
     ],
