@@ -15,15 +15,16 @@ from cli.requests import (
     MoveRequest,
     Request,
     RestoreRequest,
+    RestoreServiceRequest,
     ShowRequest,
     SnapshotsRequest,
     UnlockRequest,
     VerifyRequest,
 )
-from cli.restore_arguments import add_move_options, add_restore_options, move_options, restore_options
+from cli.restore_arguments import add_move_options, add_restore_options, move_options, restore_options, service_options
 from cli.upkeep import UPKEEP_REQUESTS, add_upkeep_verbs
 from errors import SettingsError
-from snapshots.names import SnapshotReference
+from snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from snapshots.slices import Slice
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -133,7 +134,9 @@ def _parser() -> argparse.ArgumentParser:
         "rebuild an index from a snapshot and prove it",
         "Check that the restore can work, prove the snapshot, write the target, and compare every document of it with"
         " the snapshot. Unless another mode is asked for, an index that exists is never touched. A restore that was"
-        " stopped goes on where it was when the same command is given again.",
+        " stopped goes on where it was when the same command is given again. SERVICE@latest or SERVICE@<time> stands"
+        " for a whole service: its synonym maps, indexes, data sources, skillsets, indexers (disabled), knowledge"
+        " sources and bases, and aliases.",
     )
     _add_snapshot(restore)
     add_restore_options(restore)
@@ -257,6 +260,15 @@ def _verify(given: argparse.Namespace) -> Request:
 
 def _restore(given: argparse.Namespace) -> Request:
     service, index = place(given.to)
+    whole, at, point = given.snapshot.partition("@")
+    if at and "/" not in whole:
+        if index is not None:
+            raise SettingsError("a whole service is restored to a service", on=repr(given.to), do="Leave the index out")
+        return RestoreServiceRequest(
+            snapshot=SnapshotReference.parse(f"{whole}/{SERVICE_OBJECTS}@{point}"),
+            service=service,
+            options={**service_options(given), "parallel": given.parallel},
+        )
     return RestoreRequest(
         snapshot=SnapshotReference.parse(given.snapshot),
         service=service,

@@ -87,6 +87,15 @@ class RestoreRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreServiceRequest:
+    """Restore a whole service; `options` are the further members of a `restore.service.job.ServiceRestoreJob`."""
+
+    snapshot: SnapshotReference
+    service: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MoveRequest:
     """Move one index; to one named like it where `target_index` is None.
 
@@ -114,6 +123,7 @@ type Request = (
     | ShowRequest
     | VerifyRequest
     | RestoreRequest
+    | RestoreServiceRequest
     | MoveRequest
     | CheckRequest
     | UpkeepRequest

@@ -47,6 +47,23 @@ def add_restore_options(parser: argparse.ArgumentParser) -> None:
         help="only documents of the snapshot for which this is true, such as 'Rating >= `4`'",
     )
     parser.add_argument("--store", metavar="STORE", help="read the snapshot from this store (default: the service's)")
+    parser.add_argument(
+        "--rename",
+        action="append",
+        default=[],
+        metavar="RULE",
+        help="with a whole service: names on the target, such as '*=dr-*'; repeatable, the first that fits decides",
+    )
+    parser.add_argument(
+        "--indexes",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="with a whole service: only these of its indexes, such as '*' and '!tmp-*'; repeatable",
+    )
+    parser.add_argument(
+        "--overlay", metavar="NAME", help="with a whole service: fill secrets in from this overlay of the settings"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the unfinished restore into this target")
     parser.add_argument(
         "--discard-unfinished",
@@ -119,6 +136,38 @@ def restore_options(given: argparse.Namespace) -> dict[str, Any]:
         "store": given.store,
         "resume": given.resume,
         "discard_unfinished": given.discard_unfinished,
+    }
+
+
+def service_options(given: argparse.Namespace) -> dict[str, Any]:
+    """Give the options of a whole service's restore. Raises SettingsError for one that only an index can have."""
+    only = {
+        "--mode": given.mode != "create",
+        "--dry-run": given.dry_run,
+        "--alias": given.alias is not None,
+        "--patch": given.patch is not None,
+        "--replace-in-place": given.replace_in_place,
+        "--delete-old": given.delete_old,
+        "--update-definition": given.update_definition,
+        "--key": bool(given.key),
+        "--keys": given.keys is not None,
+        "--filter": given.filter is not None,
+        "--store": given.store is not None,
+        "--resume": given.resume,
+        "--discard-unfinished": given.discard_unfinished,
+    }
+    used = [name for name, is_used in only.items() if is_used]
+    if used:
+        raise SettingsError(
+            f"{', '.join(used)} can't be used with a whole service", on="restore", do="Restore single indexes so"
+        )
+    return {
+        "rename": tuple(given.rename),
+        "indexes": tuple(given.indexes) or ("*",),
+        "overlay": given.overlay,
+        "accept_loss": given.accept_loss,
+        "allow_cross_region": given.allow_cross_region,
+        "skip_refused": given.skip_refused,
     }
 
 

@@ -147,6 +147,14 @@ class SearchService:
             for raw in _read(answer, Listed, f"{self.name} {kind}").value
         ]
 
+    async def definition(self, kind: str, name: str, *, preview: bool = False) -> Definition:
+        """Give an object of a collection such as `skillsets`."""
+        return await self._definition(f"{kind}('{segment(name)}')", f"{kind} {name}", preview=preview)
+
+    async def create_definition(self, kind: str, name: str, definition: bytes, *, preview: bool) -> None:
+        """Create an object of a collection that must not exist. Raises ConflictError if it does."""
+        await self._create(f"{kind}('{segment(name)}')", definition, f"{kind} {name}", preview=preview)
+
     async def index_definition(self, index: str, *, preview: bool = False) -> Definition:
         """Give an index's definition, as a stable or the preview api-version tells it."""
         return await self._definition(f"indexes('{segment(index)}')", f"index {index}", preview=preview)

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from azure.core.credentials import AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
@@ -13,8 +13,10 @@ from search.pressure import PressureLimits
 from search.retry import RetryPolicy
 from search.service import SearchService
 from settings.model import Settings
+from settings.overlays import filled, overlay_of
 from settings.policies import reading_order
-from settings.read import secret_value, service_settings, store_settings
+from settings.read import service_settings, store_settings
+from settings.secrets import secret_value
 from snapshots.azure_store import AzureStore
 from snapshots.nearest import NearestStore
 from snapshots.store import Store
@@ -126,6 +128,14 @@ class Connections:
         """Give the stores that hold a service's snapshots as one to read from: those in the region `near` first."""
         names = reading_order(self.settings, service, near=near)
         return self.store(names[0]) if len(names) == 1 else NearestStore([self.store(name) for name in names])
+
+    def overlay(self, name: str, entry: str) -> Any:
+        """Give an overlay's patch of one object with its secrets filled in, or None if it has none.
+
+        Raises NotFoundError for an unknown overlay, SettingsError for a secret that is not set.
+        """
+        patch = overlay_of(self.settings, name).get(entry)
+        return None if patch is None else filled(patch, self._environment, f"settings $.overlays.{name}.{entry}")
 
     def _identity_of(self, authority_host: str) -> AsyncTokenCredential:
         if authority_host not in self._identities:

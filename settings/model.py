@@ -10,7 +10,7 @@ Requests name what stands here; they never carry an endpoint, a key or a blob ad
 """
 
 from datetime import timedelta
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -100,10 +100,12 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is configured.
 
-    `allow_cross_region` lets every restore and move take data out of the region of its source.
+    `allow_cross_region` lets every restore and move take data out of the region of its source. `overlays` are as
+    `settings.overlays` reads them.
     """
 
     stores: dict[str, StoreSettings]
     services: dict[str, ServiceSettings]
     policies: dict[str, PolicySettings] = {}
     allow_cross_region: bool = False
+    overlays: dict[str, dict[str, dict[str, Any]]] = {}

@@ -1,14 +1,15 @@
 """Settings from their JSON, checked field by field."""
 
 import re
-from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from errors import NotFoundError, SettingsError
-from settings.model import TIERS, EnvironmentSecret, PolicySettings, ServiceSettings, Settings, StoreSettings
+from settings.model import TIERS, PolicySettings, ServiceSettings, Settings, StoreSettings
+from settings.overlays import check_overlays
 from settings.patterns import check_patterns
 from settings.schedule import Schedule
 
@@ -28,6 +29,10 @@ def read_settings(text: str | bytes) -> Settings:
         services={name: _decode(raw, ServiceSettings, f"$.services.{name}") for name, raw in outline.services.items()},
         policies={name: _decode(raw, PolicySettings, f"$.policies.{name}") for name, raw in outline.policies.items()},
         allow_cross_region=outline.allow_cross_region,
+        overlays={
+            name: _decode(raw, dict[str, dict[str, Any]], f"$.overlays.{name}")
+            for name, raw in outline.overlays.items()
+        },
     )
     for name, store in settings.stores.items():
         _check_name(name, f"$.stores.{name}")
@@ -38,19 +43,8 @@ def read_settings(text: str | bytes) -> Settings:
     for name, policy in settings.policies.items():
         _check_name(name, f"$.policies.{name}")
         _check_policy(policy, f"$.policies.{name}", settings)
+    check_overlays(settings)
     return settings
-
-
-def secret_value(secret: EnvironmentSecret, environment: Mapping[str, str], on: str) -> str:
-    """Give a secret's value from the environment, which is passed in. Raises SettingsError if it is not set."""
-    value = environment.get(secret.env, "").strip()
-    if not value:
-        raise SettingsError(
-            f"the environment variable {secret.env} is not set",
-            on=on,
-            do=f"Set {secret.env}, or take the entry out of the settings to use an Entra identity",
-        )
-    return value
 
 
 def service_settings(settings: Settings, name: str) -> ServiceSettings:
@@ -82,6 +76,7 @@ class _Outline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     services: dict[str, msgspec.Raw]
     policies: dict[str, msgspec.Raw] = {}
     allow_cross_region: bool = False
+    overlays: dict[str, msgspec.Raw] = {}
 
 
 def _decode[Decoded](text: str | bytes | msgspec.Raw, kind: type[Decoded], path: str) -> Decoded:

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from cli.contact import connections, index_names
 from cli.exit_codes import DONE
-from cli.requests import RestoreRequest
+from cli.requests import RestoreRequest, RestoreServiceRequest
+from cli.service_restore import restore_whole_service
 from cli.session import Session
 from cli.wording import count, duration
 from cli.workflows import Workflows, run_name
@@ -23,8 +24,10 @@ _STAGES_ON_TARGET = frozenset({"load", "compare"})
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 
-async def run(session: Session, request: RestoreRequest) -> int:
-    """Restore one snapshot, or only check whether it could be restored."""
+async def run(session: Session, request: RestoreRequest | RestoreServiceRequest) -> int:
+    """Restore one snapshot, or only check whether it could be restored; or restore a whole service."""
+    if isinstance(request, RestoreServiceRequest):
+        return await restore_whole_service(session, request)
     service_settings(session.settings, request.service)
     async with connections(session) as opened:
         chosen = request.options.get("store")

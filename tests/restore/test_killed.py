@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -42,6 +43,10 @@ def batches(service: Service) -> int:
     return service.requests.get("index_documents", 0)
 
 
+def has_batches(service: Service, number: int) -> bool:
+    return batches(service) > number
+
+
 def killed_when(desk: Operator, ready: Callable[[], bool], *command: str) -> None:
     """Start a command and kill it as soon as something is so."""
     process = desk.start(*command)
@@ -69,8 +74,8 @@ def test_a_restore_under_faults_and_three_kills_ends_equal(desk: Operator) -> No
     desk.west.faults(*FAULTS, SLOWLY)
     command = ("restore", snapshot, "--to", WEST, "--json", "--parallel", "2")
     for _ in range(3):
-        before = batches(desk.west)
-        killed_when(desk, lambda before=before: batches(desk.west) > before + 6, *command)
+        enough = batches(desk.west) + 6
+        killed_when(desk, partial(has_batches, desk.west, enough), *command)
         assert desk.west.call("GET", "/indexes/hotels/docs/$count?api-version=2026-04-01") < 30_000
         other = desk.indexvault("restore", snapshot, "--to", WEST, "--mode", "sync")
         assert other.code == 5
@@ -90,7 +95,7 @@ def test_a_move_that_is_killed_leaves_the_source_and_ends_when_asked_again(desk:
     whole = documents(desk.east, "hotels")
     desk.west.faults(SLOWLY)
     command = ("move", f"{EAST}/hotels", "--to", WEST, "--alias", "guests", "--delete-source", "--json")
-    killed_when(desk, lambda: batches(desk.west) > 3, *command)
+    killed_when(desk, partial(has_batches, desk.west, 3), *command)
     assert documents(desk.east, "hotels") == whole
     desk.west.faults()
     ended = finished(desk, *command)

@@ -3,7 +3,9 @@ import pytest
 
 from errors import NotFoundError, SettingsError
 from settings.model import EnvironmentSecret
-from settings.read import read_settings, secret_value, service_settings, store_settings
+from settings.overlays import filled, overlay_of
+from settings.read import read_settings, service_settings, store_settings
+from settings.secrets import secret_value
 
 STORE = {"connection_string": "UseDevelopmentStorage=true", "region": "local"}
 SERVICE = {"endpoint": "https://contoso.search.windows.net", "region": "eastus", "tier": "basic", "store": "east"}
@@ -102,3 +104,38 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
         service_settings(settings, "fabrikam")
     with pytest.raises(NotFoundError, match="Known stores: east"):
         store_settings(settings, "west")
+
+
+def with_overlay(entry: str, patch: object) -> str:
+    return msgspec.json.encode({"stores": {}, "services": {}, "overlays": {"west": {entry: patch}}}).decode()
+
+
+def test_an_overlay_names_its_secrets() -> None:
+    patch = {"credentials": {"connectionString": {"env": "BLOBS"}}}
+    settings = read_settings(with_overlay("datasources/blobs", patch))
+    found = overlay_of(settings, "west")["datasources/blobs"]
+    assert filled(found, {"BLOBS": "a secret"}, "x") == {"credentials": {"connectionString": "a secret"}}
+    with pytest.raises(SettingsError, match="BLOBS"):
+        filled(found, {}, "x")
+    with pytest.raises(NotFoundError, match="west"):
+        overlay_of(settings, "east")
+
+
+@pytest.mark.parametrize(
+    ("entry", "patch", "what"),
+    [
+        ("datasources/blobs", {"credentials": {"connectionString": "AccountKey=s3cret"}}, "no secret"),
+        ("skillsets/a", {"skills": [{"apiKey": "s3cret"}]}, "no secret"),
+        ("blobs", {}, "KIND/NAME"),
+        ("teapots/a", {}, "KIND/NAME"),
+    ],
+)
+def test_an_overlay_with_a_secret_or_for_nothing_is_refused(entry: str, patch: object, what: str) -> None:
+    with pytest.raises(SettingsError, match=what) as raised:
+        read_settings(with_overlay(entry, patch))
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_connection_string_that_names_a_resource_is_no_secret() -> None:
+    patch = {"credentials": {"connectionString": "ResourceId=/subscriptions/s/x;"}}
+    assert read_settings(with_overlay("datasources/blobs", patch)).overlays

@@ -1,0 +1,186 @@
+"""The steps of restoring a service. An object is made only if all it refers to is there and no secret is missing."""
+
+from typing import Any
+
+import msgspec
+
+from engine.step import Resources, Step
+from errors import ConflictError, IndexvaultError, NotFoundError, SettingsError
+from restore.definition import content, same_definition
+from restore.patch import patched
+from restore.service.job import (
+    Finished,
+    IndexOrder,
+    ObjectOrder,
+    ObjectOutcome,
+    Outcome,
+    PlannedIndex,
+    PlannedObject,
+    ServicePlan,
+    ServiceRestoreJob,
+)
+from restore.service.naming import ORDER, Reference, Rules, redacted_paths, renamed
+from search.service import SearchService
+from settings.patterns import select
+from settings.read import service_settings
+from snapshots.catalogue import list_snapshots
+from snapshots.manifest import Definition
+from snapshots.names import SERVICE_OBJECTS, SnapshotReference
+from snapshots.service_manifest import ServiceManifest, ServiceObject, read_service_manifest
+from snapshots.summary import Summary
+
+
+async def plan(resources: Resources, job: ServiceRestoreJob) -> ServicePlan:
+    """Say what is restored under which names. Raises SettingsError if a rule gives two objects one name."""
+    service_settings(resources.connections.settings, job.target_service)
+    rules = Rules(job.rename)
+    manifest = await _manifest(resources, job)
+    snapshots = await _index_snapshots(resources, job)
+    chosen = select(sorted(snapshots), job.indexes)
+    if chosen.missing:
+        raise NotFoundError(
+            f"there is no snapshot of {', '.join(chosen.missing)}", on=job.service, do="See indexvault snapshots"
+        )
+    indexes = [PlannedIndex(name, snapshots[name].id, rules.name("indexes", name)) for name in chosen.found]
+    objects = sorted(
+        (PlannedObject(each.kind, each.name, rules.name(each.kind, each.name)) for each in manifest.objects),
+        key=lambda each: (ORDER.index(each.kind), each.name),
+    )
+    _require_distinct([("indexes", each.target) for each in indexes] + [(each.kind, each.target) for each in objects])
+    return ServicePlan(
+        indexes=indexes,
+        objects=objects,
+        withheld=[f"{each.kind} {each.name}: {each.path} looked like a secret" for each in manifest.withheld],
+        started=resources.clock(),
+    )
+
+
+async def make_object(resources: Resources, order: ObjectOrder) -> ObjectOutcome:
+    """Make one object, unless the same one is there, or something that it needs is missing. An indexer is disabled."""
+    job, planned = order.job, order.object
+    manifest = await _manifest(resources, job)
+    source = next(each for each in manifest.objects if (each.kind, each.name) == (planned.kind, planned.name))
+    try:
+        return await _make(resources, job, planned, source)
+    except SettingsError:
+        raise
+    except IndexvaultError as error:
+        if error.may_pass:
+            raise
+        return _outcome(planned, "failed", f"{error.what}. {error.do}")
+
+
+async def fill_index(resources: Resources, order: IndexOrder) -> ObjectOutcome:
+    """Give a restored index what the overlay has for it, and say what its definition still lacks."""
+    job, index = order.job, order.index
+    target = resources.connections.service(job.target_service)
+    present = await target.index_definition(index.target, preview=True)
+    patch = resources.connections.overlay(job.overlay, f"indexes/{index.index}") if job.overlay is not None else None
+    definition = present.body if patch is None else patched(present.body, patch)
+    lacking = list(redacted_paths(msgspec.json.decode(definition)))
+    if patch is not None:
+        await target.update_index(index.target, bytes(definition), etag=present.etag, preview=True)
+    why = f"secrets are still to be set: {', '.join(lacking)}" if lacking and patch is None else ""
+    return ObjectOutcome("indexes", index.index, index.target, "made", why)
+
+
+async def finish(resources: Resources, _job: ServiceRestoreJob) -> Finished:
+    """Tell the time."""
+    return Finished(at=resources.clock())
+
+
+async def _make(
+    resources: Resources, job: ServiceRestoreJob, planned: PlannedObject, source: ServiceObject
+) -> ObjectOutcome:
+    target = resources.connections.service(job.target_service)
+    body, preview = _fullest(source.definition)
+    members, references = renamed(planned.kind, body, Rules(job.rename), planned.target)
+    if planned.kind == "indexers":
+        members["disabled"] = True
+    missing = [each for each in references if not await _is_there(target, each)]
+    if missing:
+        names = ", ".join(f"{each.kind} {each.name}" for each in missing)
+        return _outcome(planned, "left out", f"it refers to what is not there: {names}")
+    definition = msgspec.Raw(msgspec.json.encode(members))
+    if job.overlay is not None:
+        patch = resources.connections.overlay(job.overlay, f"{planned.kind}/{planned.name}")
+        definition = definition if patch is None else patched(definition, patch)
+    lacking = list(redacted_paths(msgspec.json.decode(definition)))
+    if lacking:
+        return _outcome(planned, "left out", f"secrets are missing: {', '.join(lacking)}; give them in an overlay")
+    try:
+        await target.create_definition(planned.kind, planned.target, bytes(definition), preview=preview)
+    except ConflictError:
+        present = await target.definition(planned.kind, planned.target, preview=preview)
+        if not _says_the_same(msgspec.json.decode(definition), content(present.body)):
+            return _outcome(planned, "left out", "another one of this name is there, and says something else")
+        return _outcome(planned, "there")
+    return _outcome(planned, "made")
+
+
+async def _is_there(target: SearchService, reference: Reference) -> bool:
+    try:
+        await target.definition(reference.kind, reference.name)
+    except NotFoundError:
+        return False
+    return True
+
+
+def _says_the_same(wanted: Any, present: dict[str, Any]) -> bool:
+    """Compare with what is there, whose secrets can't be seen."""
+    asked = content(msgspec.Raw(msgspec.json.encode(_without_secrets(wanted))))
+    return asked == content(msgspec.Raw(msgspec.json.encode(_without_secrets(present))))
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    secret = {"connectionString", "apiKey", "key", "applicationSecret", "storageConnectionString"}
+    inner = {name: _without_secrets(item) for name, item in value.items() if name not in secret}
+    return {name: item for name, item in inner.items() if item not in (None, [], {})}
+
+
+def _fullest(definition: Definition) -> tuple[msgspec.Raw, bool]:
+    """Give the form that says most, and whether that is the preview's."""
+    if definition.preview is None:
+        return definition.stable.body, definition.stable.api_version.endswith("-preview")
+    if same_definition(definition.stable, definition.preview):
+        return definition.stable.body, False
+    return definition.preview.body, True
+
+
+def _outcome(planned: PlannedObject, outcome: Outcome, why: str = "") -> ObjectOutcome:
+    return ObjectOutcome(planned.kind, planned.name, planned.target, outcome, why)
+
+
+async def _manifest(resources: Resources, job: ServiceRestoreJob) -> ServiceManifest:
+    store = resources.connections.store_of(job.service)
+    reference = SnapshotReference(service=job.service, index=SERVICE_OBJECTS, id=job.snapshot)
+    return await read_service_manifest(store.snapshots, reference)
+
+
+async def _index_snapshots(resources: Resources, job: ServiceRestoreJob) -> dict[str, Summary]:
+    """Give the newest snapshot of each index, at or before the time asked for."""
+    store = resources.connections.store_of(job.service)
+    newest: dict[str, Summary] = {}
+    for snapshot in await list_snapshots(store.snapshots, job.service):
+        fits = snapshot.state != "damaged" and (job.at is None or snapshot.created <= job.at)
+        if fits and snapshot.index != SERVICE_OBJECTS:
+            newest.setdefault(snapshot.index, snapshot)
+    return newest
+
+
+def _require_distinct(names: list[tuple[str, str]]) -> None:
+    twice = sorted({f"{kind} {name}" for kind, name in names if names.count((kind, name)) > 1})
+    if twice:
+        raise SettingsError(
+            f"the rules give one name to several objects: {', '.join(twice)}", on="rename", do="Keep names apart"
+        )
+
+
+PLAN = Step("plan_service", ServiceRestoreJob, ServicePlan, plan, lambda job: job.work)
+MAKE_OBJECT = Step("make_object", ObjectOrder, ObjectOutcome, make_object, lambda order: order.job.work)
+FILL_INDEX = Step("fill_index", IndexOrder, ObjectOutcome, fill_index, lambda order: order.job.work)
+FINISH = Step("finish_service", ServiceRestoreJob, Finished, finish, lambda job: job.work)

@@ -1,0 +1,98 @@
+"""The order of a service's restore: each kind after what it refers to, one object's failure no other's."""
+
+import msgspec
+from durabletask.task import OrchestrationContext
+
+from engine.calls import call
+from engine.locking import Claim, locked
+from engine.step import Turns, Workflow
+from errors import ConflictError, IndexvaultError, SettingsError
+from restore.job import RestoreJob
+from restore.service.job import (
+    IndexOrder,
+    ObjectOrder,
+    ObjectOutcome,
+    PlannedIndex,
+    PlannedObject,
+    ServicePlan,
+    ServiceRestoreJob,
+    ServiceRestoreReport,
+)
+from restore.service.steps import FILL_INDEX, FINISH, MAKE_OBJECT, PLAN
+from restore.workflow import STEPS as RESTORE_STEPS
+from restore.workflow import restore_index
+
+OWN_STEPS = (PLAN, MAKE_OBJECT, FILL_INDEX, FINISH)
+STEPS = (*RESTORE_STEPS, *OWN_STEPS)
+
+
+def restore_service(ctx: OrchestrationContext, job: ServiceRestoreJob) -> Turns[ServiceRestoreReport]:
+    """Restore a service's synonym maps, indexes and all else that its snapshots hold.
+
+    Objects that can't be made are in the report with the reason. Raises errors about the request as a whole.
+    """
+    return (yield from locked(ctx, Claim(job.work, job.owner), _restore(ctx, job)))
+
+
+def _restore(ctx: OrchestrationContext, job: ServiceRestoreJob) -> Turns[ServiceRestoreReport]:
+    plan: ServicePlan = yield from call(ctx, PLAN, job)
+    outcomes: list[ObjectOutcome] = []
+    yield from _make(ctx, job, [each for each in plan.objects if each.kind == "synonymmaps"], outcomes)
+    for position, index in enumerate(plan.indexes):
+        outcomes.append((yield from _restore_index(ctx, job, index, position)))
+    yield from _make(ctx, job, [each for each in plan.objects if each.kind != "synonymmaps"], outcomes)
+    for told in plan.withheld:
+        kind, _, name = told.partition(":")[0].partition(" ")
+        outcomes.append(ObjectOutcome(kind, name, name, "left out", f"not in the snapshot: {told.partition(': ')[2]}"))
+    finished = yield from call(ctx, FINISH, job)
+    return ServiceRestoreReport(
+        service=job.service,
+        snapshot=job.snapshot,
+        target_service=job.target_service,
+        objects=outcomes,
+        started=plan.started,
+        finished=finished.at,
+    )
+
+
+def _make(
+    ctx: OrchestrationContext, job: ServiceRestoreJob, objects: list[PlannedObject], outcomes: list[ObjectOutcome]
+) -> Turns[None]:
+    for each in objects:
+        try:
+            outcomes.append((yield from call(ctx, MAKE_OBJECT, ObjectOrder(job, each))))
+        except SettingsError:
+            raise
+        except IndexvaultError as error:
+            outcomes.append(ObjectOutcome(each.kind, each.name, each.target, "failed", f"{error.what}. {error.do}"))
+
+
+def _restore_index(
+    ctx: OrchestrationContext, job: ServiceRestoreJob, index: PlannedIndex, position: int
+) -> Turns[ObjectOutcome]:
+    order = RestoreJob(
+        service=job.service,
+        index=index.index,
+        snapshot=index.snapshot,
+        target_service=job.target_service,
+        target_index=index.target,
+        run=f"{job.run}-{position}",
+        accept_loss=job.accept_loss,
+        allow_cross_region=job.allow_cross_region,
+        skip_refused=job.skip_refused,
+        parallel=job.parallel,
+        owner=job.owner,
+    )
+    try:
+        report = yield from restore_index(ctx, order)
+        made = yield from call(ctx, FILL_INDEX, IndexOrder(job, index))
+    except ConflictError as error:
+        return ObjectOutcome("indexes", index.index, index.target, "left out", f"{error.what}. {error.do}")
+    except SettingsError:
+        raise
+    except IndexvaultError as error:
+        return ObjectOutcome("indexes", index.index, index.target, "failed", f"{error.what}. {error.do}")
+    return msgspec.structs.replace(made, documents=report.documents)
+
+
+RESTORE_SERVICE = Workflow("restore_service", ServiceRestoreJob, ServiceRestoreReport, restore_service)

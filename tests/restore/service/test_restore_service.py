@@ -1,0 +1,175 @@
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob
+from backup.workflow import STEPS as BACKUP_STEPS
+from engine.embedded import EmbeddedEngine
+from errors import SettingsError
+from restore.service.job import ServiceRestoreJob, ServiceRestoreReport
+from restore.service.naming import Rules, redacted_paths, renamed
+from restore.service.workflow import RESTORE_SERVICE, STEPS
+from snapshots.memory_store import MemoryStore
+from tests import hotels
+from tests.world import EAST, KEYS, WEST, World, open_world
+
+OBJECTS_OF_EAST: dict[str, list[dict[str, Any]]] = {
+    "synonymmaps": [{"name": "words", "format": "solr", "synonyms": "hotel, inn"}],
+    "datasources": [
+        {
+            "name": "blobs",
+            "type": "azureblob",
+            "credentials": {"connectionString": "AccountKey=never-kept"},
+            "container": {"name": "c"},
+        }
+    ],
+    "skillsets": [
+        {"name": "skills", "skills": [{"@odata.type": "#Microsoft.Skills.Text.V3.EntityRecognitionSkill", "name": "e"}]}
+    ],
+    "indexers": [{"name": "nightly", "dataSourceName": "blobs", "targetIndexName": "hotels", "skillsetName": "skills"}],
+    "aliases": [{"name": "guests", "indexes": ["hotels"]}],
+}
+OVERLAYS = {"west": {"datasources/blobs": {"credentials": {"connectionString": {"env": "BLOBS"}}}}}
+
+
+class Services:
+    """A world in which a whole service is backed up and restored."""
+
+    def __init__(self, world: World, engine: EmbeddedEngine) -> None:
+        self.world = world
+        self.engine = engine
+
+    async def back_up(self) -> str:
+        await self.world.back_up("hotels")
+        return (await self.engine.run(BACK_UP_SERVICE, ServiceJob(service=EAST, run="objects"))).snapshot
+
+    async def restore(self, snapshot: str, **changes: Any) -> ServiceRestoreReport:
+        job = ServiceRestoreJob(
+            service=EAST, snapshot=snapshot, target_service=WEST, run=f"whole-{len(changes)}", **changes
+        )
+        return await self.engine.run(RESTORE_SERVICE, job)
+
+    async def there(self, kind: str, name: str) -> dict[str, Any]:
+        body = (await self.world.west.definition(kind, name)).body
+        found: dict[str, Any] = msgspec.json.decode(body)
+        return found
+
+
+@pytest.fixture
+async def services() -> AsyncIterator[Services]:
+    async with open_world(MemoryStore("local")) as world:
+        world.connections.settings = msgspec.structs.replace(world.connections.settings, overlays=OVERLAYS)
+        world.connections._environment = {**{name: KEYS[name] for name in (EAST, WEST)}, "BLOBS": "AccountKey=west"}
+        for kind in ("synonymmaps", "datasources", "skillsets"):
+            await make(world, kind)
+        await world.fill(hotels.with_field("name", synonymMaps=["words"]), hotels.hotels(40))
+        for kind in ("indexers", "aliases"):
+            await make(world, kind)
+        every = {step.name: step for step in (*BACKUP_STEPS, OBJECTS, *STEPS)}
+        async with EmbeddedEngine(world.resources, every.values(), [BACK_UP_SERVICE, RESTORE_SERVICE]) as engine:
+            yield Services(world, engine)
+
+
+async def make(world: World, kind: str) -> None:
+    for each in OBJECTS_OF_EAST[kind]:
+        await world.east.create_definition(kind, each["name"], msgspec.json.encode(each), preview=False)
+
+
+def outcomes(report: ServiceRestoreReport) -> dict[str, str]:
+    return {f"{each.kind}/{each.target}": each.outcome for each in report.objects}
+
+
+async def test_a_service_comes_back_whole_with_its_indexers_disabled(services: Services) -> None:
+    report = await services.restore(await services.back_up(), overlay="west")
+    assert outcomes(report) == dict.fromkeys(
+        [
+            "synonymmaps/words", "indexes/hotels", "datasources/blobs", "skillsets/skills", "indexers/nightly",
+            "aliases/guests",
+        ],
+        "made",
+    )  # fmt: skip
+    assert [each.kind for each in report.objects][:2] == ["synonymmaps", "indexes"]
+    assert report.whole
+    assert (await services.there("indexers", "nightly"))["disabled"] is True
+    assert await services.world.west.alias_target("guests") == "hotels"
+    assert await services.world.west.count("hotels") == 40
+
+
+async def test_what_lacks_a_secret_is_left_out_with_what_needs_it(services: Services) -> None:
+    report = await services.restore(await services.back_up())
+    told = outcomes(report)
+    assert told["datasources/blobs"] == told["indexers/nightly"] == "left out"
+    assert told["indexes/hotels"] == told["skillsets/skills"] == told["aliases/guests"] == "made"
+    why = {each.kind: each.why for each in report.objects}
+    assert "credentials.connectionString" in why["datasources"]
+    assert "datasources blobs" in why["indexers"]
+    assert not report.whole
+
+
+async def test_a_secret_is_in_no_record_and_no_report(services: Services) -> None:
+    report = await services.restore(await services.back_up(), overlay="west")
+    assert "AccountKey" not in msgspec.json.encode(report).decode()
+    async for blob in services.world.store.runs.list(""):
+        read = await services.world.store.runs.read(blob.name, 2**26)
+        assert read is None or b"AccountKey" not in read.data
+
+
+async def test_names_follow_a_rule_and_so_does_what_refers_to_them(services: Services) -> None:
+    report = await services.restore(await services.back_up(), overlay="west", rename=("guests=guests", "*=dr-*"))
+    assert report.whole
+    indexer = await services.there("indexers", "dr-nightly")
+    assert (indexer["dataSourceName"], indexer["targetIndexName"], indexer["skillsetName"]) == (
+        "dr-blobs",
+        "dr-hotels",
+        "dr-skills",
+    )
+    assert await services.world.west.alias_target("guests") == "dr-hotels"
+
+
+async def test_again_finds_everything_there_but_the_index_that_is_in_the_way(services: Services) -> None:
+    snapshot = await services.back_up()
+    await services.restore(snapshot, overlay="west")
+    told = outcomes(await services.restore(snapshot, overlay="west"))
+    assert told.pop("indexes/hotels") == "left out"
+    assert set(told.values()) == {"there"}
+
+
+async def test_rules_that_give_two_objects_one_name_are_refused(services: Services) -> None:
+    await services.world.fill(hotels.DEFINITION | {"name": "inns"}, [])
+    await services.world.back_up("inns")
+    with pytest.raises(SettingsError, match="indexes one"):
+        await services.restore(await services.back_up(), rename=("hotels=one", "inns=one"))
+
+
+async def test_only_the_indexes_asked_for_are_restored(services: Services) -> None:
+    told = outcomes(await services.restore(await services.back_up(), indexes=("*", "!hotels")))
+    assert "indexes/hotels" not in told
+    assert told["aliases/guests"] == "left out"
+
+
+@pytest.mark.parametrize("rule", ["", "hotels", "=x", "x=", "a=b*", "a=b=c"])
+def test_a_rule_that_makes_no_sense_is_told(rule: str) -> None:
+    with pytest.raises(SettingsError):
+        Rules([rule])
+
+
+def test_every_reference_of_every_kind_follows_its_rule() -> None:
+    rules = Rules(["*=x-*"])
+    skillset = {"name": "s", "indexProjections": {"selectors": [{"targetIndexName": "i"}, {"targetIndexName": "j"}]}}
+    base = {"name": "b", "knowledgeSources": [{"name": "k"}], "@odata.etag": "1"}
+    source = {"name": "k", "kind": "searchIndex", "searchIndexParameters": {"searchIndexName": "i"}}
+    made, found = renamed("skillsets", msgspec.Raw(msgspec.json.encode(skillset)), rules, "x-s")
+    assert [each["targetIndexName"] for each in made["indexProjections"]["selectors"]] == ["x-i", "x-j"]
+    assert [(each.kind, each.name) for each in found] == [("indexes", "x-i"), ("indexes", "x-j")]
+    made, _found = renamed("knowledgebases", msgspec.Raw(msgspec.json.encode(base)), rules, "x-b")
+    assert made == {"name": "x-b", "knowledgeSources": [{"name": "x-k"}]}
+    made, _found = renamed("knowledgesources", msgspec.Raw(msgspec.json.encode(source)), rules, "x-k")
+    assert made["searchIndexParameters"]["searchIndexName"] == "x-i"
+    assert rules.name("synonymmaps", "words") == "words"
+
+
+def test_secrets_that_the_service_kept_are_found_on_every_level() -> None:
+    definition = {"credentials": {"connectionString": None}, "skills": [{"apiKey": "<redacted>"}, {"apiKey": "x"}]}
+    assert list(redacted_paths(definition)) == ["credentials.connectionString", "skills[0].apiKey"]
