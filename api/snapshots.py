@@ -65,7 +65,7 @@ async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
 async def show_snapshot(call: Call[None, Nothing, SnapshotPath]) -> Reply:
     """Answer with one snapshot, proved as far as its manifest goes."""
     path = call.path
-    store = call.resources.connections.store_of(path.service)
+    store = call.resources.connections.reading_store(path.service)
     await store.prepare()
     reference = read_reference(f"{path.service}/{path.index}@{path.id}")
     manifest = await read_manifest(store.snapshots, await resolve(store.snapshots, reference))

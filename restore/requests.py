@@ -85,7 +85,7 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
     reference = read_reference(asked.snapshot)
     service_settings(settings, reference.service)
     service_settings(settings, asked.target_service)
-    store = resources.connections.store_of(reference.service)
+    store = resources.connections.reading_store(reference.service)
     await store.prepare()
     snapshot = await resolve(store.snapshots, reference)
     if snapshot.losses and not (asked.accept_loss or asked.dry_run):
