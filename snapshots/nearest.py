@@ -89,7 +89,9 @@ class NearestBlobs:
         for store in self._stores:
             try:
                 found += [entry async for entry in ask(store.snapshots)]
-            except (RemoteError, NotFoundError) as error:
+            except NotFoundError as error:  # nothing has been copied to it yet
+                failures.append(error)
+            except RemoteError as error:
                 _LOG.warning("store %s is left out of the listing: %s", store.name, error)
                 failures.append(error)
         if len(failures) == len(self._stores):
@@ -103,16 +105,20 @@ class NearestStore:
     def __init__(self, stores: Sequence[Store]) -> None:
         self.name = " or ".join(store.name for store in stores)
         self.snapshots = NearestBlobs(stores)
-        self._first = stores[0]
+        self._stores = stores
 
     @property
     def runs(self) -> RunBlobs:
         """The first store's."""
-        return self._first.runs
+        return self._stores[0].runs
 
     async def prepare(self) -> None:
-        """See `Store.prepare`."""
-        await self._first.prepare()
+        """See `Store.prepare`; a store that does not answer is none to read from, and is passed over."""
+        for store in self._stores:
+            try:
+                await store.prepare()
+            except RemoteError as error:
+                _LOG.warning("store %s can't be prepared: %s", store.name, error)
 
     async def close(self) -> None:
         """Do nothing: the stores are their openers' to close."""

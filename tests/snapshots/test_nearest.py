@@ -58,6 +58,7 @@ async def test_a_store_that_does_not_answer_is_passed_over(
     replica: MemoryStore, azurite_that_is_gone: AzureStore
 ) -> None:
     nearest = NearestStore([azurite_that_is_gone, replica])
+    await nearest.prepare()
     assert (await proved(nearest)).counts.documents == 200
     with pytest.raises(UnreachableError):
         await NearestStore([azurite_that_is_gone]).snapshots.read("x", 1)
