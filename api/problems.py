@@ -26,14 +26,16 @@ RETRY_SECONDS = 30
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What went wrong.
 
-    `type` names the kind for programs, `detail` is for people, `on` is what it happened to, `do` what to do next;
-    `member` is the part of the request that is wrong.
+    `type` names the kind for programs, `detail` is for people. `kind`, `what`, `on` and `do` are the error itself: its
+    class in `errors`, what failed, on what, and what to do next. `member` is the part of the request that is wrong.
     """
 
     type: str
     title: str
     status: int
     detail: str
+    kind: str = ""
+    what: str = ""
     on: str = ""
     do: str = ""
     member: str = ""
@@ -91,6 +93,8 @@ def _problem(status: int, kind: str, error: IndexvaultError) -> Problem:
         title=_TITLES[status],
         status=status,
         detail=str(error),
+        kind=type(error).__name__,
+        what=error.what,
         on=error.on,
         do=error.do,
         member=error.on if isinstance(error, RequestError) else "",

@@ -9,7 +9,7 @@ import msgspec
 from engine.progress import RunProgress
 from engine.runs import Item, RunRecord, RunState
 from engine.step import IndexName
-from errors import from_record
+from errors import ErrorRecord, from_record
 
 _STAGES = {"backup": 1, "restore": 3, "move": 5}
 """Stages that go through every document: a backup reads; a restore verifies, loads and compares; a move does
@@ -20,7 +20,8 @@ class IndexView(msgspec.Struct, frozen=True, kw_only=True):
     """One index of a run.
 
     `documents` and `bytes` are those of the stage it is in, and in the end those of the whole; `expected` documents the
-    stage will have, where that is known. `rate` is in documents a second over all stages so far.
+    stage will have, where that is known. `rate` is in documents a second over all stages so far. `failure` is the
+    `error` in words.
     """
 
     service: str
@@ -36,6 +37,7 @@ class IndexView(msgspec.Struct, frozen=True, kw_only=True):
     losses: list[str] = []
     notes: list[str] = []
     failure: str | None = None
+    error: ErrorRecord | None = None
     finished: datetime | None = None
 
 
@@ -58,8 +60,15 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     rate: float | None
     seconds_left: int | None
     failure: str | None
+    error: ErrorRecord | None = None
     notes: list[str]
     indexes: list[IndexView]
+
+
+class RunList(msgspec.Struct, frozen=True):
+    """Runs, the newest first, without the progress of those at work."""
+
+    runs: list[RunView]
 
 
 def view_run(record: RunRecord, progress: Mapping[str, RunProgress], now: datetime) -> RunView:
@@ -84,6 +93,7 @@ def view_run(record: RunRecord, progress: Mapping[str, RunProgress], now: dateti
         rate=round(sum(rates), 1) if rates else None,
         seconds_left=max(left) if left and not any(index.state == "waiting" for index in indexes) else None,
         failure=None if record.failure is None else str(from_record(record.failure)),
+        error=record.failure,
         notes=record.notes,
         indexes=indexes,
     )
@@ -103,6 +113,7 @@ def _view_item(record: RunRecord, item: Item, progress: RunProgress | None, now:
         losses=outcome.losses,
         notes=outcome.notes,
         failure=None if outcome.failure is None else str(from_record(outcome.failure)),
+        error=outcome.failure,
         finished=item.finished,
     )
 

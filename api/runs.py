@@ -7,7 +7,7 @@ import msgspec
 
 from api.endpoint import Answer, Call, Endpoint, Nothing, Reply
 from api.names import RunName
-from api.run_views import RunView, view_run
+from api.run_views import RunList, RunView, view_run
 from api.starting import POLL_SECONDS
 from engine.durable import DurableEngine
 from engine.locking import revoke
@@ -28,12 +28,6 @@ class RunPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which run."""
 
     run: RunName
-
-
-class RunList(msgspec.Struct, frozen=True):
-    """Runs, the newest first, without the progress of those at work."""
-
-    runs: list[RunView]
 
 
 async def list_runs(call: Call[None, RunsQuery, Nothing]) -> Reply:

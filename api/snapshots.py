@@ -7,12 +7,12 @@ import msgspec
 from api.endpoint import Answer, Call, Endpoint, Nothing, Reply
 from api.names import IndexName, ServiceName, SnapshotPoint
 from api.runs import prepared_stores
+from api.snapshot_views import SnapshotList, SnapshotView, view_snapshot
 from errors import NotFoundError, SettingsError
 from settings.read import service_settings
 from snapshots.catalogue import list_snapshots, read_manifest, resolve
-from snapshots.manifest import Counts, Definition, Loss, SynonymMap
 from snapshots.names import SnapshotReference
-from snapshots.summary import Summary, summarise
+from snapshots.sharing import read_sharing
 
 
 class SnapshotsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,21 +31,10 @@ class SnapshotPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: SnapshotPoint
 
 
-class SnapshotList(msgspec.Struct, frozen=True):
-    """Snapshots by service and index, the newest first. `more` says that the limit left some out."""
+class SnapshotQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether to compare the snapshot with the others of its index too, which reads all their manifests."""
 
-    snapshots: list[Summary]
-    more: bool
-
-
-class SnapshotView(msgspec.Struct, frozen=True):
-    """One snapshot: its summary, what it lacks, the counts it was proved by, and the definitions in it."""
-
-    summary: Summary
-    losses: list[Loss]
-    counts: Counts
-    definition: Definition
-    synonym_maps: list[SynonymMap]
+    sharing: bool = False
 
 
 async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
@@ -62,23 +51,15 @@ async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
     return Reply(200, SnapshotList(found[: asked.limit], len(found) > asked.limit))
 
 
-async def show_snapshot(call: Call[None, Nothing, SnapshotPath]) -> Reply:
+async def show_snapshot(call: Call[None, SnapshotQuery, SnapshotPath]) -> Reply:
     """Answer with one snapshot, proved as far as its manifest goes."""
     path = call.path
     store = call.resources.connections.reading_store(path.service)
     await store.prepare()
     reference = read_reference(f"{path.service}/{path.index}@{path.id}")
     manifest = await read_manifest(store.snapshots, await resolve(store.snapshots, reference))
-    return Reply(
-        200,
-        SnapshotView(
-            summary=summarise(manifest),
-            losses=list(manifest.losses),
-            counts=manifest.counts,
-            definition=manifest.definition,
-            synonym_maps=list(manifest.synonym_maps),
-        ),
-    )
+    shares = await read_sharing(store.snapshots, manifest) if call.query.sharing else None
+    return Reply(200, view_snapshot(manifest, shares))
 
 
 def read_reference(text: str) -> SnapshotReference:
@@ -108,6 +89,7 @@ ENDPOINTS = (
         route="snapshots/{service}/{index}/{id}",
         summary="What one snapshot holds",
         handle=show_snapshot,
+        query=SnapshotQuery,
         path=SnapshotPath,
         answers={200: Answer("The snapshot.", SnapshotView)},
     ),

@@ -14,9 +14,11 @@ from cli.contact import connections, index_names, prepare_store_of
 from cli.continuing import begin, end
 from cli.dry_run import explain
 from cli.exit_codes import DONE, LOSSY, worst
+from cli.output import Output
 from cli.requests import BackupRequest
 from cli.service_objects import back_up_objects
 from cli.session import Session
+from cli.shortcomings import shortcomings
 from cli.wording import count, duration, size
 from cli.workflows import Workflows
 from engine.step import IndexName
@@ -49,7 +51,7 @@ async def run(session: Session, request: BackupRequest) -> int:
                     codes.extend(_give_up(session, request.service, indexes[position + 1 :]))
                     break
         if len(indexes) > 1:
-            _sum_up(session, request.service, codes)
+            sum_up(session.output, request.service, codes)
         if not request.indexes:
             codes.append(await back_up_objects(session, workflows, request.service))
     return worst(codes)
@@ -76,8 +78,13 @@ async def _back_up(session: Session, workflows: Workflows, store: Store, request
         await end(store, name, run, error)
         raise
     await end(store, name, run)
+    return tell_backup(session.output, report)
+
+
+def tell_backup(output: Output, report: BackupReport) -> int:
+    """Give a finished snapshot as a result, and the exit code for it."""
     reference = str(SnapshotReference(service=report.service, index=report.index, id=report.snapshot))
-    session.output.result("backup", {"reference": reference, **msgspec.to_builtins(report)}, *_told(reference, report))
+    output.result("backup", {"reference": reference, **msgspec.to_builtins(report)}, *_told(reference, report))
     return LOSSY if report.losses else DONE
 
 
@@ -94,9 +101,7 @@ def _told(reference: str, report: BackupReport) -> Sequence[Text]:
     )
     unusual = report.reading is not None and report.reading.method != KEY_ORDER
     lines = [Text(f"  read by {report.reading.method}: {report.reading.reason}")] if report.reading and unusual else []
-    lines += [Text(f"  not in it: {loss}", style="yellow") for loss in report.losses]
-    lines += [Text(f"  note: {note}", style="yellow") for note in report.notes]
-    return [state, figures, *lines]
+    return [state, figures, *lines, *shortcomings(report.losses, report.notes)]
 
 
 async def _is_still_there(session: Session, service: str) -> bool:
@@ -121,9 +126,10 @@ def _give_up(session: Session, service: str, indexes: Sequence[str]) -> list[int
     ]
 
 
-def _sum_up(session: Session, service: str, codes: Sequence[int]) -> None:
+def sum_up(output: Output, service: str, codes: Sequence[int]) -> None:
+    """Say in one line what became of all indexes."""
     complete, lossy = codes.count(DONE), codes.count(LOSSY)
     failed = len(codes) - complete - lossy
     parts = [f"{complete} complete", *([f"{lossy} lossy"] if lossy else []), *([f"{failed} failed"] if failed else [])]
     style = "red" if worst(codes) not in {DONE, LOSSY} else "yellow" if lossy else "green"
-    session.output.show(Text(f"{service}: {count(len(codes), 'index')}: {', '.join(parts)}", style=style))
+    output.show(Text(f"{service}: {count(len(codes), 'index')}: {', '.join(parts)}", style=style))

@@ -10,6 +10,7 @@ from cli.contact import connections, index_names
 from cli.exit_codes import DONE, LOSSY
 from cli.requests import MoveRequest
 from cli.session import Session
+from cli.shortcomings import shortcomings
 from cli.wording import count, duration
 from cli.workflows import Workflows, run_name
 from errors import CancelledError, SettingsError
@@ -79,6 +80,4 @@ def _told(report: MoveReport) -> Sequence[Text]:
     if report.alias is not None:
         lines.append(Text(f"  alias {report.alias} points at it"))
     lines.append(Text(f"  the source is {'deleted' if report.source_deleted else 'kept'}: {source}"))
-    lines += [Text(f"  not in it: {loss}", style="yellow") for loss in report.losses]
-    lines += [Text(f"  note: {note}", style="yellow") for note in report.notes]
-    return lines
+    return [*lines, *shortcomings(report.losses, report.notes)]

@@ -9,9 +9,11 @@ from rich.text import Text
 
 from cli.contact import connections, index_names
 from cli.exit_codes import DONE
+from cli.output import Output
 from cli.requests import RestoreRequest, RestoreServiceRequest
 from cli.service_restore import restore_whole_service
 from cli.session import Session
+from cli.shortcomings import shortcomings
 from cli.wording import count, duration
 from cli.workflows import Workflows, run_name
 from errors import CancelledError, ErrorRecord, from_record
@@ -57,8 +59,14 @@ async def run(session: Session, request: RestoreRequest | RestoreServiceRequest)
 async def _check(session: Session, workflows: Workflows, job: RestoreJob) -> int:
     with session.output.progress(str(job.target)) as progress:
         report = await workflows.run(PREFLIGHT_RESTORE, job, run=job.run, progress=progress)
-    record = {"reference": job.reference, "ready": report.ready, **msgspec.to_builtins(report)}
-    session.output.result("preflight", record, preflight_table(report))
+    return tell_preflight(session.output, report)
+
+
+def tell_preflight(output: Output, report: PreflightReport) -> int:
+    """Give the findings as a result, and the exit code that the restore would end with."""
+    reference = f"{report.service}/{report.index}@{report.snapshot}"
+    record = {"reference": reference, "ready": report.ready, **msgspec.to_builtins(report)}
+    output.result("preflight", record, preflight_table(report))
     failed = [check for check in report.checks if check.outcome == "failed"]
     return from_record(ErrorRecord(failed[0].error, "", "", "")).exit_code if failed else DONE
 
@@ -120,6 +128,4 @@ def _told(reference: str, report: RestoreReport) -> Sequence[Text]:
         lines.append(Text(f"  deleted: the index before it, {report.old_index}"))
     if report.synonym_maps:
         lines.append(Text(f"  made for it: {', '.join(f'synonym map {name}' for name in report.synonym_maps)}"))
-    lines += [Text(f"  not in it: {loss}", style="yellow") for loss in report.losses]
-    lines += [Text(f"  note: {note}", style="yellow") for note in report.notes]
-    return lines
+    return [*lines, *shortcomings(report.losses, report.notes)]

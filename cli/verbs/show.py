@@ -10,6 +10,7 @@ from rich.text import Text
 from backup.records import KEY_ORDER
 from cli.contact import connections
 from cli.exit_codes import DONE
+from cli.output import Output
 from cli.requests import ShowRequest
 from cli.service_objects import show_objects
 from cli.session import Session
@@ -29,16 +30,21 @@ async def run(session: Session, request: ShowRequest) -> int:
         blobs = opened.reading_store(request.snapshot.service).snapshots
         manifest = await read_manifest(blobs, request.snapshot)
         shares = await read_sharing(blobs, manifest)
-    reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
-    record = {"reference": str(reference), **_record(manifest), "sharing": msgspec.to_builtins(shares)}
-    session.output.result("manifest", record, _table(reference, manifest, shares))
+    tell_manifest(session.output, manifest, len(manifest.chunks), shares)
     return DONE
 
 
-def _record(manifest: Manifest) -> dict[str, Any]:
+def tell_manifest(output: Output, manifest: Manifest, chunks: int, shares: Sharing) -> None:
+    """Give a manifest as a result; `chunks` is how many it has, which need not be in it."""
+    reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
+    record = {"reference": str(reference), **_record(manifest, chunks), "sharing": msgspec.to_builtins(shares)}
+    output.result("manifest", record, _table(reference, manifest, chunks, shares))
+
+
+def _record(manifest: Manifest, chunks: int) -> dict[str, Any]:
     """Give the manifest as data, with its chunks counted and its definitions as JSON values."""
     members = {name: getattr(manifest, name) for name in manifest.__struct_fields__}
-    members["chunks"] = len(manifest.chunks)
+    members["chunks"] = chunks
     members["definition"] = _definition(manifest.definition)
     members["synonym_maps"] = [
         {"name": entry.name, "definition": _definition(entry.definition)} for entry in manifest.synonym_maps
@@ -51,7 +57,7 @@ def _definition(definition: Definition) -> dict[str, Any]:
     return {version.api_version: msgspec.json.decode(version.body) for version in versions}
 
 
-def _table(reference: SnapshotReference, manifest: Manifest, shares: Sharing) -> Table:
+def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, shares: Sharing) -> Table:
     counts, added, etag = manifest.counts, manifest.added, manifest.etag
     schema = read_schema((manifest.definition.preview or manifest.definition.stable).body, on=str(reference))
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -67,7 +73,7 @@ def _table(reference: SnapshotReference, manifest: Manifest, shares: Sharing) ->
         f"{counts.documents:,}, each key once (the service counted {_known(counts.before)} before and"
         f" {_known(counts.after)} after)",
     )
-    table.add_row("chunks", f"{len(manifest.chunks):,}, {size(manifest.bytes)}, {size(manifest.stored)} compressed")
+    table.add_row("chunks", f"{chunks:,}, {size(manifest.bytes)}, {size(manifest.stored)} compressed")
     table.add_row(
         "added", f"{count(added.chunks, 'chunk')}, {size(added.stored)} compressed; the rest was there before"
     )

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from cli.contact import connections
 from cli.exit_codes import DONE, worst
+from cli.output import Output
 from cli.requests import SnapshotsRequest
 from cli.session import Session
 from cli.wording import age, size
@@ -26,7 +27,7 @@ async def run(session: Session, request: SnapshotsRequest) -> int:
     """List the snapshots of an index, a service, or every store."""
     async with connections(session) as opened:
         if request.service is not None:
-            _tell(session, await _of_service(opened, request.service, request.index))
+            tell_snapshots(session.output, await _of_service(opened, request.service, request.index), session.clock())
             return DONE
         found: list[Summary] = []
         codes = []
@@ -36,7 +37,7 @@ async def run(session: Session, request: SnapshotsRequest) -> int:
             except IndexvaultError as error:
                 codes.append(session.output.error(error))
         if found or not codes:
-            _tell(session, found)
+            tell_snapshots(session.output, found, session.clock())
         return worst(codes)
 
 
@@ -48,10 +49,11 @@ async def _of_service(opened: Connections, service: str, index: str | None) -> l
     return found
 
 
-def _tell(session: Session, found: Sequence[Summary]) -> None:
+def tell_snapshots(output: Output, found: Sequence[Summary], now: datetime) -> None:
+    """Give a listing as a result."""
     for summary in found:
-        session.output.result("snapshot", {"reference": str(summary.reference), **msgspec.to_builtins(summary)})
-    session.output.show(_Listing(found, session.clock()) if found else "There are no snapshots")
+        output.result("snapshot", {"reference": str(summary.reference), **msgspec.to_builtins(summary)})
+    output.show(_Listing(found, now) if found else "There are no snapshots")
 
 
 class _Listing:
