@@ -25,6 +25,7 @@ from backup.records import (
 from backup.wording import incomplete
 from engine.checkpoints import Checkpoints
 from engine.step import Resources
+from engine.telemetry import note_snapshot
 from engine.version import VERSION
 from errors import AccountingError, ConflictError
 from search.service import SearchService
@@ -94,6 +95,8 @@ async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
     async with announced(store.runs, manifest, now):
         await commit(store.snapshots, manifest, fence=resources.fence)
     await checkpoints.clear()
+    if manifest.state == "complete":
+        note_snapshot(job.service, job.index, manifest.created, resources.clock)
     return _report(manifest)
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from api.starting import hand_over
+from backup.ages import note_ages
 from backup.run import RUN_BACKUP
 from engine.durable import DurableEngine
 from engine.runs import RunRecord, Runs, closed
@@ -76,6 +77,7 @@ async def tick(resources: Resources, engine: DurableEngine) -> list[str]:
     for store, policies in policies_of.items():
         try:
             started += await _tick_store(resources, engine, store, policies)
+            await note_ages(resources, store, policies.values())
         except IndexvaultError as error:
             _LOG.error("tick: %s", error)
     return started

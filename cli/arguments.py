@@ -187,7 +187,9 @@ def _add_verb(verbs: Any, name: str, summary: str, description: str) -> argparse
 
 def _add_common(parser: argparse.ArgumentParser, *, json: bool | str, log_level: str) -> None:
     """Add what every verb takes. It may stand before the verb too, so only the outer parser has defaults."""
-    parser.add_argument("--json", action="store_true", default=json, help="JSON Lines on stdout, the log on stderr")
+    parser.add_argument(
+        "--json", action="store_true", default=json, help="JSON Lines on stdout, and the log as such on stderr"
+    )
     parser.add_argument(
         "--log-level",
         metavar="LEVEL",

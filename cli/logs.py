@@ -7,17 +7,20 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.wording import one_line
+from engine.logs import JsonEntries, WorkLabels
 
 _LIBRARIES = ("asyncio", "azure", "durabletask", "engine.embedded", "grpc")
 """What these have to say is said again, better, by our own errors; their logs help only in search of a bug."""
 _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 
 
-def configure_logs(level: str, console: Console) -> None:
-    """Send the log to a console from a level on."""
+def configure_logs(level: str, console: Console, *, as_json: bool = False) -> None:
+    """Send the log to a console from a level on, for a person or as JSON Lines."""
     debug = level == "debug"
     root = logging.getLogger()
-    root.handlers = [_ConsoleHandler(console, debug=debug)]
+    handler = _ConsoleHandler(console, debug=debug, entries=JsonEntries(tracebacks=debug) if as_json else None)
+    handler.addFilter(WorkLabels())
+    root.handlers = [handler]
     root.setLevel(level.upper())
     for library in _LIBRARIES:
         logging.getLogger(library).setLevel(logging.DEBUG if debug else logging.CRITICAL)
@@ -28,22 +31,27 @@ def configure_logs(level: str, console: Console) -> None:
 class _ConsoleHandler(logging.Handler):
     """Writes entries above whatever bar is being drawn."""
 
-    def __init__(self, console: Console, *, debug: bool) -> None:
+    def __init__(self, console: Console, *, debug: bool, entries: JsonEntries | None) -> None:
         super().__init__()
         self._console = console
         self._debug = debug
+        self._entries = entries
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            line = Text()
-            line.append(record.levelname.lower(), style=_STYLES.get(record.levelno, "dim"))
-            service = getattr(record, "service", None)
-            operation = getattr(record, "operation", None)
-            place = " ".join(part for part in (service, operation) if part) or (record.name if self._debug else "")
-            line.append(f" {place}: {one_line(record.getMessage())}" if place else f" {one_line(record.getMessage())}")
-            if self._debug and record.exc_info:
-                line.append(f"\n{logging.Formatter().formatException(record.exc_info)}")
+            line = self._line(record) if self._entries is None else self._entries.format(record)
             self._console.print(line, soft_wrap=True)
         except Exception:  # noqa: BLE001 - the logging library's own contract: what can't be written is handed to it
             self.handleError(record)
+
+    def _line(self, record: logging.LogRecord) -> Text:
+        line = Text()
+        line.append(record.levelname.lower(), style=_STYLES.get(record.levelno, "dim"))
+        service = getattr(record, "service", None)
+        operation = getattr(record, "operation", None)
+        place = " ".join(part for part in (service, operation) if part) or (record.name if self._debug else "")
+        line.append(f" {place}: {one_line(record.getMessage())}" if place else f" {one_line(record.getMessage())}")
+        if self._debug and record.exc_info:
+            line.append(f"\n{logging.Formatter().formatException(record.exc_info)}")
+        return line

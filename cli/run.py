@@ -26,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 def run(given: argparse.Namespace, environment: Mapping[str, str], *, stdout: TextIO, stderr: TextIO) -> int:
     """Do what was asked and give the exit code; what goes wrong becomes one line, and a code."""
     output = Output(as_json=given.json, stdout=stdout, stderr=stderr)
-    configure_logs(given.log_level, output.notes)
+    configure_logs(given.log_level, output.notes, as_json=given.json)
     try:
         request = request_of(given)
         session = Session(

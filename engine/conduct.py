@@ -14,6 +14,7 @@ from engine.failure import failure_of
 from engine.locking import Done
 from engine.runs import Item, Outcome, RunRecord, Runs, closed, with_outcome
 from engine.step import Resources, Step, Turns, Workflow
+from engine.telemetry import run_ended
 from errors import ErrorRecord, IndexvaultError
 
 INDEXES_AT_ONCE = 2
@@ -91,9 +92,12 @@ async def note_outcome(resources: Resources, note: Note) -> Done:
 async def close_run(resources: Resources, closing: Closing) -> Done:
     """Write down that a run has ended."""
     now = resources.clock()
-    await runs_of(resources, closing.order.service).change(
+    record = await runs_of(resources, closing.order.service).change(
         closing.order.run, lambda record: closed(record, now, closing.failure)
     )
+    # A run that was closed before, by an earlier attempt at this or by a cancellation, has another time.
+    if record.finished == now:
+        run_ended(record)
     return Done()
 
 

@@ -15,11 +15,13 @@ from typing import Any, Self
 import msgspec
 from durabletask.client import AsyncTaskHubGrpcClient, OrchestrationStatus
 from durabletask.task import ActivityContext
+from opentelemetry.context import Context
 
 from engine.backend import PrivateBackend
 from engine.failure import error_of
 from engine.payloads import orchestrator, perform
 from engine.step import Resources, Step, Workflow
+from engine.telemetry import run_span, within
 from engine.worker import PromptWorker
 from errors import CancelledError, IndexvaultError
 
@@ -38,6 +40,7 @@ class EmbeddedEngine:
         self._workflows = list(dict.fromkeys(workflows))
         self._backend = PrivateBackend()
         self._running: dict[asyncio.Task[Any], str] = {}
+        self._contexts: dict[str, Context] = {}
         self.address = ""
 
     async def __aenter__(self) -> Self:
@@ -70,9 +73,16 @@ class EmbeddedEngine:
         `run` names it, made up if not given. Raises the error of ours that ended it; cancelling the caller stops the
         workflow and what it has running.
         """
-        name = await self._client.schedule_new_orchestration(
-            workflow.name, input=msgspec.to_builtins(given), instance_id=run or secrets.token_hex(8)
-        )
+        name = run or secrets.token_hex(8)
+        with run_span(workflow.name, given) as context:
+            self._contexts[name] = context
+            try:
+                return await self._run(workflow, given, name)
+            finally:
+                del self._contexts[name]
+
+    async def _run[Input, Output](self, workflow: Workflow[Input, Output], given: Input, name: str) -> Output:
+        await self._client.schedule_new_orchestration(workflow.name, input=msgspec.to_builtins(given), instance_id=name)
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
@@ -95,13 +105,19 @@ class EmbeddedEngine:
             if run in runs:
                 task.cancel()
 
+    def _context(self, run: str) -> Context | None:
+        """Give the context of a run; a workflow that another one called has a name of its own, and the caller's."""
+        only = next(iter(self._contexts.values())) if len(self._contexts) == 1 else None
+        return self._contexts.get(run, only)
+
     def _activity(self, step: Step[Any, Any], loop: asyncio.AbstractEventLoop) -> Callable[[ActivityContext, Any], Any]:
         async def work(run: str, payload: Any) -> Any:
             task = asyncio.current_task()
             assert task is not None  # noqa: S101 - a coroutine always runs in a task
             self._running[task] = run
             try:
-                return await perform(step, self._resources, payload)
+                with within(self._context(run)):
+                    return await perform(step, self._resources, payload)
             finally:
                 del self._running[task]
 

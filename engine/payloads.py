@@ -11,12 +11,18 @@ from durabletask.task import OrchestrationContext
 from engine.failure import StepFailedError
 from engine.locking import lock_of
 from engine.step import Resources, Step, Turns, Workflow
+from engine.telemetry import counted, step_span
 from errors import IndexvaultError
 
 _LOG = logging.getLogger(__name__)
 
 
 async def _run(step: Step[Any, Any], resources: Resources, given: Any) -> Any:
+    with step_span(step, given):
+        return await _under_lock(step, replace(resources, report=counted(resources.report, step, given)), given)
+
+
+async def _under_lock(step: Step[Any, Any], resources: Resources, given: Any) -> Any:
     if step.work is None:
         return await step.run(resources, given)
     lock = lock_of(resources, step.work(given))

@@ -12,11 +12,13 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from engine.telemetry import batch_span
 from errors import OverloadedError, RefusedError, TooLargeError, UnexpectedAnswerError
 from restore.batches import Actions, Batch, batches, halves, joined, only, pieces
 from search.batch import MOST_ACTIONS, ItemResult, batch, may_pass
 from search.retry import RetryPolicy
 from search.service import SearchService
+from search.telemetry import note_retry
 
 MOST_REFUSED = 100
 """Refused documents after which a load that must not have any is given up."""
@@ -112,10 +114,18 @@ class Loader:
             _LOG.warning(
                 "%d of %d documents put off by the service; again in %.1f s", len(remaining.keys), len(whole.keys), wait
             )
+            note_retry(self._service.name)
             await self._sleep(wait)
 
     async def _send(self, part: Batch) -> Batch:
         """Send a batch and give what is to be sent again."""
+        size = sum(len(action) for action in part.actions)
+        with batch_span(self._service.name, self._index, len(part.keys), size) as span:
+            again = await self._sent(part)
+            span.set_attribute("indexvault.documents.again", len(again.keys))
+        return again
+
+    async def _sent(self, part: Batch) -> Batch:
         self.loaded.requests += 1
         try:
             answer = await self._service.index_documents(self._index, batch(part.actions))

@@ -25,6 +25,7 @@ from search.counting import note_request
 from search.pressure import Pressure
 from search.refusals import refusal
 from search.retry import RetryPolicy
+from search.telemetry import note_busy, note_retry
 from search.wording import without_quoted_values
 
 STABLE = "2026-04-01"
@@ -127,6 +128,7 @@ class Exchange:
                 "%s; attempt %d of %d, again in %.1f s", outcome.error.what, failures, self._retry.attempts, wait,
                 extra={"service": self.name, "operation": f"{method} {on}"},
             )  # fmt: skip
+            note_retry(self.name)
             await self._sleep(wait)
 
     async def close(self) -> None:
@@ -177,6 +179,7 @@ class Exchange:
         if holds_documents:
             says = without_quoted_values(says)
         if status in _BUSY and not (status == 429 and "quota" in says.lower()):  # noqa: PLR2004 - Too Many Requests
+            note_busy(self.name, status)
             overloaded = OverloadedError(
                 f"the service is busy (HTTP {status})",
                 on=on,
