@@ -98,6 +98,12 @@ def test_a_secret_comes_from_the_environment_given_and_is_missed_by_name() -> No
         secret_value(EnvironmentSecret(env="KEY"), {}, "x")
 
 
+def test_a_secret_of_two_lines_is_refused_without_being_told() -> None:
+    with pytest.raises(SettingsError, match="KEY holds a line break") as refused:
+        secret_value(EnvironmentSecret(env="KEY"), {"KEY": "first\nsecond"}, "x")
+    assert "first" not in str(refused.value)
+
+
 def test_unknown_names_are_answered_with_the_known_ones() -> None:
     settings = read_settings(text())
     with pytest.raises(NotFoundError, match="Known services: contoso"):
