@@ -64,8 +64,8 @@ async def resolve(blobs: SnapshotBlobs, reference: SnapshotReference) -> Summary
 async def read_manifest(blobs: SnapshotBlobs, snapshot: Summary | SnapshotReference) -> Manifest:
     """Read and prove the manifest of a snapshot; a reference without an id is resolved first.
 
-    Raises NotFoundError when it is gone, IntegrityError when it is damaged or is another snapshot's, SettingsError for
-    a snapshot of a service's other objects, which `service_manifest` reads.
+    Raises NotFoundError, naming what there is, when it is gone, IntegrityError when it is damaged or is another
+    snapshot's, SettingsError for a snapshot of a service's other objects, which `service_manifest` reads.
     """
     reference = snapshot.reference if isinstance(snapshot, Summary) else snapshot
     if reference.index == SERVICE_OBJECTS:
@@ -77,7 +77,12 @@ async def read_manifest(blobs: SnapshotBlobs, snapshot: Summary | SnapshotRefere
     if reference.id is None:
         reference = (await resolve(blobs, reference)).reference
     name = manifest_name(reference.service, reference.index, reference.id or "")
-    manifest = open_manifest(await blobs.read(name, MANIFEST_LIMIT), name)
+    try:
+        data = await blobs.read(name, MANIFEST_LIMIT)
+    except NotFoundError:
+        known = await list_snapshots(blobs, reference.service, reference.index)
+        raise await _not_found(blobs, reference, known) from None
+    manifest = open_manifest(data, name)
     if (manifest.service, manifest.index, manifest.id) != (reference.service, reference.index, reference.id):
         raise IntegrityError(
             f"it is the manifest of {manifest.service}/{manifest.index}@{manifest.id}",

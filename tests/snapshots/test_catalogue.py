@@ -157,6 +157,10 @@ class TestReadingAManifest:
         summary_of_nothing = reference("contoso-east/hotels@20261120T023000Z-7f3a9c")
         with pytest.raises(NotFoundError, match="20261120T023000Z-7f3a9c"):
             await read_manifest(store.snapshots, summary_of_nothing)
+        ids = await three_days(store)
+        with pytest.raises(NotFoundError) as caught:
+            await read_manifest(store.snapshots, summary_of_nothing)
+        assert all(snapshot in caught.value.do for snapshot in ids)
 
     async def test_the_manifest_decides_what_the_metadata_can_only_say(self, store: Store) -> None:
         manifest = manifest_of([], "0" * 64, losses=(LOSS,))
