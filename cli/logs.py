@@ -40,7 +40,7 @@ class _ConsoleHandler(logging.Handler):
     @override
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            line = self._line(record) if self._entries is None else self._entries.format(record)
+            line = self._line(record) if self._entries is None else Text(self._entries.format(record))
             self._console.print(line, soft_wrap=True)
         except Exception:  # noqa: BLE001 - the logging library's own contract: what can't be written is handed to it
             self.handleError(record)

@@ -1,4 +1,5 @@
 import io
+import json
 import logging
 from collections.abc import Iterator
 
@@ -6,6 +7,8 @@ import pytest
 from rich.console import Console
 
 from cli.logs import configure_logs
+from engine.logs import labelled
+from tests.cli.desk import EAST, WEST, Operator
 
 
 @pytest.fixture
@@ -49,3 +52,38 @@ def test_libraries_are_heard_only_in_search_of_a_bug(paper: io.StringIO) -> None
         logging.getLogger("asyncio").error("unclosed")
         logging.getLogger("azure.core").info("GET https://contoso-east.search.windows.net")
         assert len(paper.getvalue().splitlines()) == heard
+
+
+def test_an_entry_is_a_line_of_json_for_a_program(paper: io.StringIO) -> None:
+    configure_logs("info", Console(file=paper, width=40), as_json=True)
+    with labelled({"run": "the-run", "service": "contoso-east", "index": "hotels"}):
+        logging.getLogger("restore.load").warning("3 of %d documents [put] off;\n again", 1000)
+    logging.getLogger("search.exchange").info("busy", extra={"service": "contoso-west", "operation": "GET indexes"})
+    first, second = (json.loads(line) for line in paper.getvalue().splitlines())
+    assert first.pop("time").endswith("Z")
+    assert first == {
+        "level": "warning",
+        "logger": "restore.load",
+        "message": "3 of 1000 documents [put] off;\n again",
+        "run": "the-run",
+        "service": "contoso-east",
+        "index": "hotels",
+    }
+    assert (second["service"], second["operation"]) == ("contoso-west", "GET indexes")
+    assert "run" not in second
+
+
+def test_a_command_logs_its_run_as_json_and_no_document(desk: Operator) -> None:
+    desk.east.fill("hotels", 30)
+    desk.east.faults({"fault": "throttled", "probability": 0.5, "times": 4})
+    snapshot = desk.indexvault("backup", EAST, "hotels", "--json", "--log-level", "debug")
+    restored = desk.indexvault(
+        "restore", snapshot.records[-1]["reference"], "--to", WEST, "--json", "--log-level", "debug"
+    )
+    assert (snapshot.code, restored.code) == (0, 0)
+    entries = [json.loads(line) for line in snapshot.stderr.splitlines() if line.startswith("{")]
+    labels = {(each["run"], each["service"], each["index"]) for each in entries if each["logger"] == "search.exchange"}
+    assert {(service, index) for _, service, index in labels} == {(EAST, "hotels")}
+    assert len(labels) == 1
+    assert any(each["logger"] == "engine.embedded" for each in entries)
+    assert "says" not in snapshot.stderr + restored.stderr
