@@ -3,14 +3,19 @@
 import msgspec
 
 from engine.locking import Done
-from engine.step import Resources, Step
+from engine.step import IndexName, Resources, Step
 from errors import ConflictError, NotFoundError
-from move.job import Ended, MoveBegun, MoveJob, MoveRun, Moving, Round
+from move.job import Ended, MoveBegun, MoveJob, MoveRun, Moving, Restoring, Round
 from move.record import forget_moving, read_moving, require_moving, write_moving
+from restore.job import Proof
 from restore.preflight import Regions, failure, region_check
 from restore.survey import place_of
 from restore.undertaking import read_undertaking
 from settings.read import service_settings, store_settings
+from snapshots.names import report_name
+from snapshots.store import RunBlobs
+
+_PROOF_LIMIT = 1024 * 1024
 
 
 async def begin(resources: Resources, job: MoveJob) -> MoveBegun:
@@ -61,7 +66,8 @@ async def begin(resources: Resources, job: MoveJob) -> MoveBegun:
         resumes=resumes,
         rounds=moving.rounds,
         snapshot=moving.snapshot,
-        restored=moving.restored,
+        held=moving.held,
+        source_is_gone=moving.removing and not await _is_there(resources, job.source),
         same_store=source_store == target_store,
         source_store=source_store,
         target_store=target_store,
@@ -75,19 +81,19 @@ async def note_snapshot(resources: Resources, made: Round) -> Done:
     return Done()
 
 
-async def note_restoring(resources: Resources, run: MoveRun) -> Done:
-    """Write down that the target was free, so that an index found there later is this move's own."""
+async def note_restoring(resources: Resources, order: Restoring) -> Done:
+    """Write down which restore makes the target, if its name is free: only what it has proved is this move's own."""
+    run = order.run
     runs = resources.connections.store_of(run.source.service).runs
     moving = await require_moving(runs, run.source, run.records)
-    target = resources.connections.service(run.target.service)
-    if not moving.restoring and (await place_of(target, run.target.index)).kind == "absent":
-        await write_moving(runs, msgspec.structs.replace(moving, restoring=True))
+    if order.restore not in moving.restores and not await _is_there(resources, run.target):
+        await write_moving(runs, msgspec.structs.replace(moving, restores=[*moving.restores, order.restore]))
     return Done()
 
 
-async def note_restored(resources: Resources, run: MoveRun) -> Done:
-    """Write down that the target holds the snapshot."""
-    await _change(resources, run, restored=True)
+async def note_restored(resources: Resources, made: Round) -> Done:
+    """Write down that the target was proved to hold a snapshot."""
+    await _change(resources, made.run, held=made.snapshot)
     return Done()
 
 
@@ -131,12 +137,26 @@ async def _require_movable(resources: Resources, job: MoveJob) -> None:
 
 async def _with_ended_restore(resources: Resources, moving: Moving) -> Moving:
     """See whether a restore that the move had begun has ended without the move having noted it."""
-    if moving.restored or not moving.restoring:
+    if moving.held is not None or not moving.restores:
         return moving
     target = moving.job.target
-    undertaking = await read_undertaking(resources.connections.store_of(target.service).runs, target)
-    place = await place_of(resources.connections.service(target.service), target.index)
-    return msgspec.structs.replace(moving, restored=undertaking is None and place.kind == "index")
+    runs = resources.connections.store_of(target.service).runs
+    if await read_undertaking(runs, target) is not None or not await _is_there(resources, target):
+        return moving
+    # An index that is there need not be the one: a restore that failed before it touched anything left the name free.
+    is_proved = [await _has_proved(runs, restore) for restore in moving.restores]
+    return msgspec.structs.replace(moving, held=moving.snapshot) if any(is_proved) else moving
+
+
+async def _has_proved(runs: RunBlobs, restore: str) -> bool:
+    """Tell whether a restore has left a proof, and it says that the target is right."""
+    blob = await runs.read(report_name(restore, "proof"), _PROOF_LIMIT)
+    return blob is not None and msgspec.json.decode(blob.data, type=Proof).proved
+
+
+async def _is_there(resources: Resources, index: IndexName) -> bool:
+    """Tell whether a name is taken, by an index or an alias."""
+    return (await place_of(resources.connections.service(index.service), index.index)).kind != "absent"
 
 
 async def _change(resources: Resources, run: MoveRun, **changes: object) -> None:
@@ -147,6 +167,6 @@ async def _change(resources: Resources, run: MoveRun, **changes: object) -> None
 
 BEGIN = Step("begin_move", MoveJob, MoveBegun, begin)
 NOTE_SNAPSHOT = Step("note_snapshot", Round, Done, note_snapshot)
-NOTE_RESTORING = Step("note_restoring", MoveRun, Done, note_restoring)
-NOTE_RESTORED = Step("note_restored", MoveRun, Done, note_restored)
+NOTE_RESTORING = Step("note_restoring", Restoring, Done, note_restoring)
+NOTE_RESTORED = Step("note_restored", Round, Done, note_restored)
 END = Step("end_move", MoveRun, Ended, end, lambda run: run.work)

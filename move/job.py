@@ -61,8 +61,9 @@ class Moving(msgspec.Struct, frozen=True, kw_only=True):
     """A move that has begun and not ended: what is durable of it, under the source's name.
 
     `records` is the run that its parts are named by, `execution` the one that works on it, or did last. `rounds`
-    counts the snapshots; `snapshot` is the last one. `restoring` says that the target was free when the restore was
-    begun, `restored` that it has ended. `alias_etag` is the alias's state at the beginning.
+    counts the snapshots; `snapshot` is the last one, `held` the one that the target was last proved to hold. `restores`
+    are the runs that were to make the target, each begun while its name was free. `alias_etag` is the alias's state at
+    the beginning. `removing` says that the source, as `deleting` has it, is about to be deleted.
     """
 
     job: MoveJob
@@ -72,10 +73,11 @@ class Moving(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     rounds: int = 0
     snapshot: str | None = None
-    restoring: bool = False
-    restored: bool = False
+    held: str | None = None
+    restores: list[str] = []
     alias_etag: str | None = None
     deleting: SourceState | None = None
+    removing: bool = False
 
 
 class MoveRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,14 +97,18 @@ class MoveRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MoveBegun(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a move stands: at its beginning, or where an earlier execution stopped."""
+    """Where a move stands: at its beginning, or where an earlier execution stopped.
+
+    `source_is_gone` says that this move has deleted the source already, and only has to end.
+    """
 
     run: MoveRun
     job: MoveJob
     resumes: str | None
     rounds: int
     snapshot: str | None
-    restored: bool
+    held: str | None
+    source_is_gone: bool
     same_store: bool
     source_store: str
     target_store: str
@@ -110,11 +116,18 @@ class MoveBegun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Round(msgspec.Struct, frozen=True):
-    """A snapshot that was made for the move."""
+    """A snapshot that was made for the move, or that the target was proved to hold."""
 
     run: MoveRun
     rounds: int
     snapshot: str
+
+
+class Restoring(msgspec.Struct, frozen=True):
+    """A restore, by its run's name, that is about to make the target."""
+
+    run: MoveRun
+    restore: str
 
 
 class SourceDivision(msgspec.Struct, frozen=True):
@@ -183,10 +196,11 @@ class Transferred(msgspec.Struct, frozen=True):
 
 
 class Switched(msgspec.Struct, frozen=True):
-    """What became of the alias, and of the source."""
+    """What became of the alias, and of the source; `notes` say why it was kept although it was to be deleted."""
 
     alias: str | None
     source_deleted: bool
+    notes: list[str]
 
 
 class Ended(msgspec.Struct, frozen=True):

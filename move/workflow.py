@@ -19,6 +19,7 @@ from move.job import (
     MoveBegun,
     MoveJob,
     MoveReport,
+    Restoring,
     Round,
     SourceProof,
     Switched,
@@ -56,6 +57,8 @@ class _Progress(msgspec.Struct):
 
     snapshot: str
     rounds: int
+    held: str
+    by_digest: bool = False
     copied: int = 0
     documents: int = 0
     losses: list[str] = []
@@ -69,19 +72,12 @@ def move_index(ctx: OrchestrationContext, job: MoveJob) -> Turns[MoveReport]:
     VerificationError if the source keeps changing, or is not what the given snapshot holds.
     """
     begun = yield from call(ctx, BEGIN, job)
-    so_far = _Progress(snapshot=begun.snapshot or "", rounds=begun.rounds)
-    if begun.snapshot is None:
-        yield from _back_up(ctx, begun, so_far)
-    if not begun.restored:
-        yield from call(ctx, NOTE_RESTORING, begun.run)
-        yield from _restore(ctx, begun, so_far, "create")
-        yield from call(ctx, NOTE_RESTORED, begun.run)
-    while not (proof := (yield from _prove(ctx, begun, so_far))).proved:
-        is_fixed = begun.job.snapshot is not None or begun.job.patch is not None
-        if so_far.rounds >= ROUNDS or is_fixed:
-            raise _differs(begun, proof)
-        yield from _back_up(ctx, begun, so_far)
-        yield from _restore(ctx, begun, so_far, "sync")
+    so_far = _Progress(snapshot=begun.snapshot or "", rounds=begun.rounds, held=begun.held or "")
+    if begun.source_is_gone:
+        so_far.notes = [f"the source was deleted by run {begun.resumes}, after it had been compared"]
+        proof = proof_of([])
+    else:
+        proof = yield from _make_equal(ctx, begun, so_far)
     if begun.resumes is not None:
         yield from call(ctx, SUCCEED, Succession(begun.run.source, begun.resumes, begun.run.execution))
     switched, ended = yield from locked(ctx, Claim(begun.run.work, job.owner), _switch(ctx, begun))
@@ -99,10 +95,26 @@ def move_index(ctx: OrchestrationContext, job: MoveJob) -> Turns[MoveReport]:
         source_deleted=switched.source_deleted,
         resumed=begun.resumes,
         losses=so_far.losses,
-        notes=so_far.notes,
+        notes=[*so_far.notes, *switched.notes],
         started=begun.started,
         finished=ended.finished,
     )
+
+
+def _make_equal(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress) -> Turns[SourceProof]:
+    """Restore, prove, and catch up with a source that is written to."""
+    if begun.snapshot is None:
+        yield from _back_up(ctx, begun, so_far)
+    if begun.held is None:
+        yield from _restore(ctx, begun, so_far, "create")
+    while not (proof := (yield from _prove(ctx, begun, so_far))).proved:
+        is_fixed = begun.job.snapshot is not None or begun.job.patch is not None or so_far.by_digest
+        # The rounds of this execution count: once the writer has stopped, another one catches up.
+        if so_far.rounds - begun.rounds >= ROUNDS or is_fixed:
+            raise _differs(begun, proof, is_fixed=is_fixed)
+        yield from _back_up(ctx, begun, so_far)
+        yield from _restore(ctx, begun, so_far, "sync")
+    return proof
 
 
 def _back_up(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress) -> Turns[None]:
@@ -125,6 +137,8 @@ def _restore(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress, mod
         order = Transfer(begun.source_store, begun.target_store, job.service, job.index, so_far.snapshot)
         so_far.copied += (yield from call(ctx, TRANSFER, order)).chunks
     run = f"{begun.run.execution}-restore-{mode}-{so_far.rounds}"
+    if mode == "create":
+        yield from call(ctx, NOTE_RESTORING, Restoring(begun.run, run))
     if mode == "sync" and begun.resumes is not None:
         earlier = f"{begun.resumes}-restore-{mode}-{begun.rounds}"
         yield from call(ctx, SUCCEED, Succession(begun.run.target, earlier, run))
@@ -150,6 +164,8 @@ def _restore(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress, mod
         ),
     )
     so_far.documents, so_far.losses, so_far.notes = report.documents, report.losses, report.notes
+    so_far.held = so_far.snapshot
+    yield from call(ctx, NOTE_RESTORED, Round(begun.run, so_far.rounds, so_far.held))
 
 
 def _prove(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress) -> Turns[SourceProof]:
@@ -159,10 +175,10 @@ def _prove(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress) -> Tu
     if not division.by_digest:
         parts = [KeyStretch(begun.run, after, until) for after, until in division.stretches]
         return proof_of((yield from call_all(ctx, COMPARE_SOURCE, parts, at_once=begun.job.parallel)))
-    # The target was proved to be the snapshot: where keys give no order, a second snapshot shows the source as it is.
-    before = so_far.snapshot
+    # The target was proved to be a snapshot: where keys give no order, a further one shows the source as it is.
+    so_far.by_digest = True
     yield from _back_up(ctx, begun, so_far)
-    return proof_of([(yield from call(ctx, COMPARE_DIGESTS, DigestOrder(begun.run, before, so_far.snapshot)))])
+    return proof_of([(yield from call(ctx, COMPARE_DIGESTS, DigestOrder(begun.run, so_far.held, so_far.snapshot)))])
 
 
 def _switch(ctx: OrchestrationContext, begun: MoveBegun) -> Turns[tuple[Switched, Ended]]:
@@ -170,13 +186,15 @@ def _switch(ctx: OrchestrationContext, begun: MoveBegun) -> Turns[tuple[Switched
     return switched, (yield from call(ctx, END, begun.run))
 
 
-def _differs(begun: MoveBegun, proof: SourceProof) -> VerificationError:
+def _differs(begun: MoveBegun, proof: SourceProof, *, is_fixed: bool) -> VerificationError:
     named = ", ".join(f"{each.key!r} {each.kind}" for each in proof.differences[:_NAMED])
     return VerificationError(
         f"the target is not what the source is now: {proof.different} documents differ, {proof.missing} are missing,"
         f" {proof.extra} extra (first: {named}); nothing was switched over and the source is untouched",
         on=f"{begun.job.source} to {begun.job.target}",
-        do="Stop what writes to the source, then give the same command again",
+        do=f"Stop what writes to the source, delete {begun.job.target}, then move again with --forget and no --snapshot"
+        if is_fixed
+        else "Stop what writes to the source, then give the same command again",
     )
 
 
