@@ -14,6 +14,7 @@ from engine.locking import revoke
 from engine.progress import read_progress
 from engine.runs import RunRecord, Runs, cancelled
 from engine.step import Resources
+from engine.telemetry import run_ended
 from errors import ConflictError, NotFoundError
 from snapshots.store import Store
 
@@ -67,6 +68,7 @@ async def cancel_run(call: Call[None, Nothing, RunPath]) -> Reply:
     store, found = await _find(resources, call.path.run)
     now = resources.clock()
     record = await Runs(store.runs).change(found.run, lambda record: cancelled(record, now))
+    run_ended(record, now)
     if record.state != "cancelled":
         raise ConflictError(
             f"it has ended already ({record.state})", on=f"run {record.run}", do="There is nothing to cancel"

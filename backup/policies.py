@@ -17,6 +17,7 @@ from backup.run import RUN_BACKUP
 from engine.durable import DurableEngine
 from engine.runs import RunRecord, Runs, closed
 from engine.step import Resources
+from engine.telemetry import run_ended
 from errors import IndexvaultError
 from settings.model import PolicySettings
 from settings.schedule import Schedule
@@ -129,6 +130,7 @@ async def _look_after(resources: Resources, engine: DurableEngine, runs: Runs, r
     elif state == "ended":
         now = resources.clock()
         ended = await runs.change(record.run, lambda record: closed(record, now, _LOST.record()))
+        run_ended(ended, now)
         _LOG.warning("run %s had ended without a word and is now %s", record.run, ended.state)
         return True
     return False

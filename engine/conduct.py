@@ -95,9 +95,7 @@ async def close_run(resources: Resources, closing: Closing) -> Done:
     record = await runs_of(resources, closing.order.service).change(
         closing.order.run, lambda record: closed(record, now, closing.failure)
     )
-    # A run that was closed before, by an earlier attempt at this or by a cancellation, has another time.
-    if record.finished == now:
-        run_ended(record)
+    run_ended(record, now)
     return Done()
 
 

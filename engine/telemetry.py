@@ -82,9 +82,12 @@ def within(parent: Context | None) -> Iterator[None]:
             context.detach(token)
 
 
-def run_ended(record: RunRecord) -> None:
-    """Tell of a run of the app: one span from its start to its end, whatever processes its steps were done in."""
-    if record.finished is None:
+def run_ended(record: RunRecord, now: datetime) -> None:
+    """Tell of a run of the app: one span from its start to its end, whatever processes its steps were done in.
+
+    `now` is when whoever calls has ended it: of a run that had ended before, that was told then.
+    """
+    if record.finished is None or record.finished != now:
         return
     span = _TRACER.start_span(
         f"run_{record.kind}",
