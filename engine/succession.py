@@ -52,9 +52,9 @@ async def succeed(resources: Resources, succession: Succession) -> Done:
             do="Wait for it, or cancel it first",
         )
     if await _is_held(blobs, succession):
-        await blobs.delete(name, lease=lease)
-    else:
-        await blobs.release(name, lease)
+        # Emptied and not deleted: a late write of the dead run, with its lapsed lease, would make a deleted blob anew.
+        await blobs.put(name, b"", lease=lease)
+    await blobs.release(name, lease)
     return Done()
 
 
