@@ -3,10 +3,10 @@
 import argparse
 from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import version
 from typing import Any, NoReturn
 
 from cli.contents import CONTENTS_REQUESTS, add_contents_verbs
+from cli.deployments import DEPLOYMENT_REQUESTS, add_deployment_verbs, add_key, add_url
 from cli.places import SNAPSHOT_HELP, index_or_snapshot, place
 from cli.requests import (
     BackupRequest,
@@ -23,6 +23,7 @@ from cli.requests import (
 )
 from cli.restore_arguments import add_move_options, add_restore_options, move_options, restore_options, service_options
 from cli.upkeep import UPKEEP_REQUESTS, add_upkeep_verbs
+from engine.version import VERSION
 from errors import SettingsError
 from snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from snapshots.slices import Slice
@@ -40,6 +41,7 @@ a SNAPSHOT is written
 
 environment
   INDEXVAULT_CONFIG  the path of the settings file, or its JSON itself
+  INDEXVAULT_KEY     with --url, a function key of the deployment
 
 exit codes
   0 done   1 failed   2 usage or settings   3 lossy   4 not found   5 conflict   6 integrity   130 cancelled
@@ -63,8 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="indexvault", description=_ABOUT, epilog=_NOTES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--version", action="version", version=f"indexvault {version('indexvault')}")
-    _add_common(parser, json=False, log_level="warning")
+    parser.add_argument("--version", action="version", version=f"indexvault {VERSION}")
+    _add_common(parser, json=False, log_level="warning", url=None)
+    add_key(parser)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs", parser_class=_Parser)
 
     backup = _add_verb(
@@ -156,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_upkeep_verbs(partial(_add_verb, verbs))
     add_contents_verbs(partial(_add_verb, verbs))
+    add_deployment_verbs(partial(_add_verb, verbs))
 
     _add_verb(
         verbs,
@@ -181,11 +185,11 @@ class _Parser(argparse.ArgumentParser):
 
 def _add_verb(verbs: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
     verb: argparse.ArgumentParser = verbs.add_parser(name, help=summary, description=description)
-    _add_common(verb, json=argparse.SUPPRESS, log_level=argparse.SUPPRESS)
+    _add_common(verb, json=argparse.SUPPRESS, log_level=argparse.SUPPRESS, url=argparse.SUPPRESS)
     return verb
 
 
-def _add_common(parser: argparse.ArgumentParser, *, json: bool | str, log_level: str) -> None:
+def _add_common(parser: argparse.ArgumentParser, *, json: bool | str, log_level: str, url: str | None) -> None:
     """Add what every verb takes. It may stand before the verb too, so only the outer parser has defaults."""
     parser.add_argument(
         "--json", action="store_true", default=json, help="JSON Lines on stdout, and the log as such on stderr"
@@ -197,6 +201,7 @@ def _add_common(parser: argparse.ArgumentParser, *, json: bool | str, log_level:
         default=log_level,
         help=f"what the log on stderr tells: {', '.join(LOG_LEVELS)} (default: warning)",
     )
+    add_url(parser, default=url)
 
 
 def _add_parallel(parser: argparse.ArgumentParser, what: str) -> None:
@@ -311,4 +316,5 @@ _REQUESTS = {
     "check": _check,
     **UPKEEP_REQUESTS,
     **CONTENTS_REQUESTS,
+    **DEPLOYMENT_REQUESTS,
 }

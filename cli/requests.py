@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cli.contents import ContentsRequest
+from cli.deployments import DeploymentRequest
 from cli.upkeep import UpkeepRequest
 from engine.step import IndexName
 from settings.model import HiddenFields
@@ -128,4 +129,5 @@ type Request = (
     | CheckRequest
     | UpkeepRequest
     | ContentsRequest
+    | DeploymentRequest
 )

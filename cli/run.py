@@ -7,18 +7,21 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Any, TextIO
 
 from cli.arguments import request_of
-from cli.configuration import load_settings
+from cli.deployments import DEPLOYMENT_REQUESTS
 from cli.exit_codes import CANCELLED, FAILED
 from cli.logs import configure_logs
 from cli.output import Output
 from cli.requests import Request
 from cli.session import Session
-from errors import CancelledError, IndexvaultError
+from errors import CancelledError, IndexvaultError, SettingsError
+from settings.source import load_settings
+
+type Verb = Callable[[Session, Request], Coroutine[Any, Any, int]]
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,14 +32,8 @@ def run(given: argparse.Namespace, environment: Mapping[str, str], *, stdout: Te
     configure_logs(given.log_level, output.notes, as_json=given.json)
     try:
         request = request_of(given)
-        session = Session(
-            settings=load_settings(environment),
-            environment=environment,
-            output=output,
-            clock=lambda: datetime.now(UTC),
-            chance=random.SystemRandom(),
-        )
-        return asyncio.run(_answer(given.verb, session, request))
+        answer = _embedded if given.url is None else _remote
+        return asyncio.run(_until_stopped(given.verb, answer(given, request, environment, output)))
     except BrokenPipeError:
         # Whoever read the output has gone; without this the interpreter would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
@@ -56,12 +53,45 @@ def run(given: argparse.Namespace, environment: Mapping[str, str], *, stdout: Te
         )
 
 
-async def _answer(verb: str, session: Session, request: Request) -> int:
-    _stop_on_signals()
+def _embedded(
+    given: argparse.Namespace, request: Request, environment: Mapping[str, str], output: Output
+) -> Coroutine[Any, Any, int]:
+    """Give the verb as this process does it, with the settings that the environment names."""
+    if given.function_key is not None:
+        raise SettingsError("a key is for a deployment, and none is named", on="--key", do="Name it by --url")
+    if given.verb in DEPLOYMENT_REQUESTS:
+        raise SettingsError("only a deployment has runs", on=f"indexvault {given.verb}", do="Name one by --url")
+    session = Session(
+        settings=load_settings(environment),
+        environment=environment,
+        output=output,
+        clock=_now,
+        chance=random.SystemRandom(),
+    )
     # Each verb loads the libraries that it needs, and no other.
-    run_verb: Callable[[Session, Request], Awaitable[int]] = importlib.import_module(f"cli.verbs.{verb}").run
+    run_verb: Verb = importlib.import_module(f"cli.verbs.{given.verb}").run
+    return run_verb(session, request)
+
+
+def _remote(
+    given: argparse.Namespace, request: Request, environment: Mapping[str, str], output: Output
+) -> Coroutine[Any, Any, int]:
+    """Give the verb as a deployment does it. No settings are read."""
+    from cli.remote.address import address_of  # noqa: PLC0415 - not needed without a deployment
+    from cli.remote.verbs import answer  # noqa: PLC0415 - the same
+
+    address = address_of(given.url, given.function_key, environment)
+    return answer(given.verb, request, address, output=output, clock=_now, chance=random.SystemRandom())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _until_stopped(verb: str, work: Coroutine[Any, Any, int]) -> int:
+    _stop_on_signals()
     try:
-        return await run_verb(session, request)
+        return await work
     except asyncio.CancelledError:
         raise _stopped(verb) from None
 

@@ -27,6 +27,8 @@ def test_common_options_stand_before_or_after_the_verb() -> None:
     for arguments in (["--json", "check"], ["check", "--json"]):
         assert parse(arguments).json is True
     assert parse(["--log-level", "debug", "check"]).log_level == "debug"
+    for arguments in (["--url", "https://x", "check"], ["check", "--url", "https://x"]):
+        assert parse(arguments).url == "https://x"
     assert (parse(["check"]).json, parse(["check"]).log_level) == (False, "warning")
 
 
@@ -61,5 +63,15 @@ def test_help_names_every_verb_and_exit_code(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         parse(["--help"])
     said = capsys.readouterr().out
-    for word in ("backup", "snapshots", "show", "verify", "restore", "check", "130 cancelled", "INDEXVAULT_CONFIG"):
+    for word in (
+        "backup",
+        "snapshots",
+        "show",
+        "verify",
+        "restore",
+        "check",
+        "130 cancelled",
+        "INDEXVAULT_CONFIG",
+        "INDEXVAULT_KEY",
+    ):
         assert word in said

@@ -12,7 +12,7 @@ from tests.cli.desk import EAST, Operator, await_request
 
 def test_what_nobody_foresaw_is_one_line_with_a_hint() -> None:
     stdout, stderr = io.StringIO(), io.StringIO()
-    given = argparse.Namespace(verb="no-such-verb", json=False, log_level="error")
+    given = argparse.Namespace(verb="no-such-verb", json=False, log_level="error", url=None)
     assert run(given, {}, stdout=stdout, stderr=stderr) == 1
     assert stdout.getvalue() == ""
     assert stderr.getvalue() == (

@@ -1,0 +1,94 @@
+"""`backup`, through a deployment."""
+
+from api.run_views import IndexView
+from backup.job import BackupReport
+from cli.exit_codes import DONE, worst
+from cli.remote.following import failure_of, follow, start
+from cli.remote.offer import is_own_parallel, refuse_options
+from cli.remote.reading import read_snapshot
+from cli.remote.session import RemoteSession
+from cli.requests import BackupRequest
+from cli.verbs.backup import sum_up, tell_backup
+from errors import CancelledError, IndexvaultError, RemoteError, SettingsError
+from snapshots.names import SnapshotReference
+
+
+async def run(session: RemoteSession, request: BackupRequest) -> int:
+    """Back up one index after the other, each in a run of its own, or all in one run; give the worst code."""
+    refuse_options(
+        {
+            "--dry-run": request.dry_run,
+            "--hidden-fields": request.hidden_fields != "report",
+            "--parallel": is_own_parallel(request.parallel),
+        }
+    )
+    for index in request.indexes:
+        if "*" in index or index.startswith("!"):
+            raise SettingsError(
+                "this is a pattern, not an index", on=repr(index), do="Name indexes in full, or none to back up all"
+            )
+    codes = []
+    for index in request.indexes:
+        try:
+            codes += await _back_up(session, request.service, index, f"{request.service}/{index}")
+        except CancelledError:
+            raise
+        except IndexvaultError as error:
+            if isinstance(error, RemoteError) and not codes:
+                raise
+            codes.append(session.output.error(error))
+    if not request.indexes:
+        codes += await _back_up(session, request.service, "*", request.service)
+        session.output.notes.print(
+            f"{request.service}: objects other than indexes are not in it, which a deployment does not back up"
+        )
+    if len(codes) > 1:
+        sum_up(session.output, request.service, codes)
+    return worst(codes)
+
+
+async def _back_up(session: RemoteSession, service: str, indexes: str, subject: str) -> list[int]:
+    begun = await start(session, "backups", {"service": service, "indexes": [indexes]})
+    view = await follow(session, begun, subject)
+    for note in view.notes:
+        session.output.notes.print(f"{subject}: {note}", soft_wrap=True)
+    return [await _tell(session, index) for index in view.indexes]
+
+
+async def _tell(session: RemoteSession, index: IndexView) -> int:
+    name = f"{index.service}/{index.index}"
+    if index.state == "gone":
+        session.output.notes.print(f"{name}: it was deleted before its turn came", soft_wrap=True)
+        return DONE
+    failure = failure_of(index)
+    if failure is not None:
+        return session.output.error(failure)
+    try:
+        return tell_backup(session.output, await _report(session, index))
+    except IndexvaultError as error:
+        return session.output.error(error)
+
+
+async def _report(session: RemoteSession, index: IndexView) -> BackupReport:
+    """Give the report of a finished snapshot, from the snapshot itself."""
+    view = await read_snapshot(
+        session, SnapshotReference(service=index.service, index=index.index, id=index.snapshot)
+    )  # fmt: skip
+    summary = view.summary
+    return BackupReport(
+        service=summary.service,
+        index=summary.index,
+        snapshot=summary.id,
+        state=summary.state,
+        losses=index.losses,
+        documents=summary.documents,
+        chunks=summary.chunks,
+        bytes=summary.bytes,
+        stored_bytes=summary.stored,
+        added_chunks=summary.added_chunks,
+        added_bytes=summary.added_stored,
+        started=view.started,
+        finished=view.finished,
+        reading=view.reading,
+        notes=index.notes,
+    )

@@ -1,0 +1,172 @@
+"""The command line against a deployment: `python -m cli --url` as a process, the real app behind it."""
+
+import asyncio
+import json
+import re
+import signal
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.functions.app import EAST, HOUSE, WEST, App, Ground, hotels
+
+_LONGEST = 90
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+    @property
+    def complaint(self) -> str:
+        assert "Traceback" not in self.stdout + self.stderr
+        [line] = [line for line in self.stderr.splitlines() if line.startswith("indexvault: ")]
+        return line
+
+
+async def started(app: App, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
+    """Start a command that knows the app's address and key, and no settings."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli", "--url", app.url, *arguments),
+        cwd=HOUSE,
+        env={"PATH": app.environment["PATH"], "INDEXVAULT_KEY": app.function_key, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def ended(app: App, process: asyncio.subprocess.Process) -> Ended:
+    stdout, stderr = await asyncio.wait_for(process.communicate(), _LONGEST)
+    assert process.returncode is not None
+    app.said += [stdout.decode(), stderr.decode()]
+    return Ended(process.returncode, stdout.decode(), stderr.decode())
+
+
+async def indexvault(app: App, *arguments: str, **environment: str) -> Ended:
+    return await ended(app, await started(app, *arguments, **environment))
+
+
+async def embedded(app: App, *arguments: str) -> Ended:
+    """Run a command in a process of its own, with the app's settings."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli", *arguments),
+        cwd=HOUSE,
+        env=app.environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    return await ended(app, process)
+
+
+async def test_a_backup_is_listed_shown_and_restored(app: App, ground: Ground) -> None:
+    await ground.fill("hotels", hotels(40))
+    made = await indexvault(app, "backup", EAST, "hotels")
+    assert made.code == 0, made.stderr
+    reference = made.stdout.split()[1]
+    assert re.fullmatch(
+        r"complete  \S+\n  40 documents, .* in 1 chunk \(.*\); added .* in 1 chunk; .* s\n", made.stdout
+    )
+
+    for arguments in (["snapshots", EAST, "--json"], ["show", f"{EAST}/hotels@latest"], ["show", reference, "--json"]):
+        remote, local = await indexvault(app, *arguments), await embedded(app, *arguments)
+        assert (remote.code, remote.stdout) == (local.code, local.stdout) == (0, local.stdout), remote.stderr
+
+    into = ("--to", f"{WEST}/hotels-back")
+    checked = await indexvault(app, "restore", f"{EAST}/hotels@latest", *into, "--dry-run", "--json")
+    assert (checked.code, checked.records[0]["ready"]) == (0, True), checked.stderr
+    restored = await indexvault(app, "restore", f"{EAST}/hotels@latest", *into)
+    assert restored.code == 0, restored.stderr
+    assert restored.stdout.startswith(f"restored  {WEST}/hotels-back from {reference}\n  40 documents read back")
+    again = await indexvault(app, "restore", reference, *into)
+    assert (again.code, f"{WEST}/hotels-back: an index of that name exists" in again.complaint) == (5, True)
+
+
+async def test_a_move_and_what_ran(app: App, ground: Ground) -> None:
+    await ground.fill("hotels", hotels(30))
+    moved = await indexvault(app, "move", f"{EAST}/hotels", "--to", f"{WEST}/inns", "--json")
+    assert moved.code == 0, moved.stderr
+    [record] = moved.records
+    assert (record["event"], record["target_index"], record["documents"]) == ("move", "inns", 30)
+    listed = await indexvault(app, "runs", "--json")
+    assert [(each["run"], each["state"]) for each in listed.records] == [(record["run"], "done")]
+    shown = await indexvault(app, "runs", record["run"])
+    assert f"{WEST}/inns: done, 30 documents" in shown.stdout
+    assert (await indexvault(app, "cancel", record["run"])).code == 5
+
+
+async def test_lossy_and_failed_indexes_each_have_their_say(app: App, ground: Ground) -> None:
+    fields = [
+        {"name": "id", "type": "Edm.String", "key": True, "filterable": True, "sortable": True},
+        {"name": "name", "type": "Edm.String", "retrievable": False},
+    ]
+    await ground.send(EAST, "PUT", "/indexes('rooms')", {"name": "rooms", "fields": fields})
+    everything = await indexvault(app, "backup", EAST, "--json")
+    assert everything.code == 3, everything.stderr
+    assert [record["state"] for record in everything.records] == ["lossy"]
+    refused = await indexvault(app, "restore", f"{EAST}/rooms@latest", "--to", f"{WEST}/rooms", "--json")
+    assert (refused.code, refused.records[0]["kind"]) == (3, "LossNotAcceptedError")
+    some = await indexvault(app, "backup", EAST, "rooms", "nothing")
+    assert (some.code, "nothing: there is no such index" in some.complaint) == (4, True)
+    assert f"{EAST}: 2 indexes: 0 complete, 1 lossy, 1 failed" in some.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["verify", f"{EAST}/hotels@latest"], 2, "verify: a deployment does not offer this. Leave out --url and set"),
+        (["prune", EAST], 2, "prune: a deployment does not offer this"),
+        (["backup", EAST, "--dry-run"], 2, "--url: a deployment does not offer --dry-run"),
+        (["backup", EAST, "h*"], 2, "this is a pattern, not an index"),
+        (["backup", EAST, "no/index"], 2, "body.indexes[0]: "),
+        (["backup", "nobody"], 4, "service nobody"),
+        (["snapshots", f"{EAST}/rooms"], 4, "rooms"),
+        (["show", f"{EAST}/rooms@latest"], 4, "rooms"),
+        (["runs", "20261120T020000Z-backup-7f3a9c"], 4, "there is no such run"),
+    ],
+)
+async def test_refusals_end_as_they_do_here(refusing: App, arguments: list[str], code: int, complaint: str) -> None:
+    told = await indexvault(refusing, *arguments)
+    assert (told.code, complaint in told.complaint) == (code, True), told.stderr
+
+
+async def test_keys_that_do_not_open(refusing: App) -> None:
+    wrong = await indexvault(refusing, "snapshots", INDEXVAULT_KEY="a-wrong-key")
+    assert (wrong.code, "the key is missing or wrong. Set INDEXVAULT_KEY" in wrong.complaint) == (1, True)
+    none = await indexvault(refusing, "snapshots", INDEXVAULT_KEY="")
+    assert (none.code, "there is no key for the deployment" in none.complaint) == (2, True)
+    assert "a-wrong-key" not in wrong.stderr + wrong.stdout
+    given = await indexvault(refusing, "--key", refusing.function_key, "snapshots", INDEXVAULT_KEY="a-wrong-key")
+    assert (given.code, given.stdout) == (0, "There are no snapshots\n")
+
+
+async def test_an_interrupted_command_leaves_the_run_which_can_be_cancelled(app: App, ground: Ground) -> None:
+    await ground.fill("hotels", hotels(3000))
+    await ground.faults(EAST, {"fault": "latency", "path": "docs/search", "seconds": 2})
+    process = await started(app, "backup", EAST, "hotels")
+    async with asyncio.timeout(_LONGEST):
+        while not (runs := await app.runs()):  # noqa: ASYNC110 - another process is polled
+            await asyncio.sleep(0.1)
+    run = runs[0]["run"]
+    await app.until(run, lambda view: view["state"] == "running")
+    process.send_signal(signal.SIGINT)
+    stopped = await ended(app, process)
+    assert stopped.code == 130
+    assert f"run {run} goes on in the deployment" in stopped.complaint
+    assert f"stop it: indexvault --url {app.url} cancel {run}" in stopped.complaint
+    assert (await app.show(run))["state"] == "running"
+    cancelled = await indexvault(app, "cancel", run, "--json")
+    assert (cancelled.code, cancelled.records[0]["state"]) == (0, "cancelled")
+
+
+async def test_a_deployment_that_is_down(app: App) -> None:
+    await app.stop()
+    down = await indexvault(app, "snapshots")
+    assert (down.code, "no connection could be made" in down.complaint) == (1, True)
