@@ -16,9 +16,9 @@ from settings.policies import replica_stores, retentions
 from snapshots.catalogue import list_snapshots
 from snapshots.names import SERVICE_OBJECTS
 from snapshots.pins import Pin, read_pins
-from snapshots.prune import PruneReport, Removal, prune_index
+from snapshots.prune import PruneReport, Removal, decide_proved, prune_index
 from snapshots.replicate import ReplicationReport, replicate_index
-from snapshots.retention import Decision, decide
+from snapshots.retention import Decision
 from snapshots.store import Store
 from snapshots.sweep import GRACE, sweep_index
 
@@ -110,7 +110,7 @@ async def prune_stores(resources: Resources, job: UpkeepJob, *, dry_run: bool) -
     plans = []
     for name, store in stores.items():
         snapshots = await list_snapshots(store.snapshots, job.service, job.index)
-        decisions = decide(snapshots, retentions(settings, job.service, job.index), pinned)
+        decisions = await decide_proved(store, snapshots, retentions(settings, job.service, job.index), pinned)
         if dry_run:
             sweep = await sweep_index(store, job.service, job.index, clock=resources.clock, grace=GRACE, dry_run=True)
             report = PruneReport(removed=(), pinned=(), refused=(), sweep=sweep)

@@ -26,11 +26,13 @@ async def pin(store: Store, reference: SnapshotReference, wanted: Pin) -> Snapsh
     """
     snapshot = (await resolve(store.snapshots, reference)).id
     name = pin_name(reference.service, reference.index, snapshot)
+    own: str | None = None
     with contextlib.suppress(ConflictError):
-        await store.runs.put(name, msgspec.json.encode(wanted), if_absent=True)
+        own = await store.runs.put(name, msgspec.json.encode(wanted), if_absent=True)
     # A removal writes its tombstone and then looks for a pin: one of the two sees the other.
     if await store.runs.read(tombstone_name(reference.service, reference.index, snapshot), _ANY_SIZE) is not None:
-        await store.runs.delete(name)
+        if own is not None:  # a pin that was there already is somebody's word, and may be what stops the removal
+            await store.runs.delete(name, if_match=own)
         raise ConflictError(
             "the snapshot is being removed",
             on=f"snapshot {reference.service}/{reference.index}@{snapshot}",

@@ -4,16 +4,19 @@ Which snapshots go is decided elsewhere (see `retention`); this is how they go. 
 a snapshot is whole while its manifest is there, and gone as soon as it is not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
-from errors import ConflictError, IntegrityError
+from errors import ConflictError, IntegrityError, NotFoundError
 from snapshots.catalogue import list_snapshots, read_manifest
 from snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name, tombstone_name
 from snapshots.pins import is_pinned
+from snapshots.retention import Decision, Retention, decide
+from snapshots.service_manifest import read_service_manifest
 from snapshots.store import Store
+from snapshots.summary import Summary, damaged_summary
 from snapshots.sweep import GRACE, Clock, Refusal, SweepReport, sweep_index
 from snapshots.tombstones import Tombstone, raise_tombstone
 
@@ -36,6 +39,29 @@ class PruneReport(msgspec.Struct, frozen=True, kw_only=True):
     pinned: tuple[str, ...]
     refused: tuple[Refusal, ...]
     sweep: SweepReport
+
+
+async def decide_proved(
+    store: Store,
+    snapshots: Iterable[Summary],
+    policies: Sequence[Retention],
+    pinned: Collection[str] = frozenset(),
+) -> list[Decision]:
+    """Decide as `retention.decide` does, and let no snapshot go for the sake of one whose manifest can't be read.
+
+    Listings come from metadata, which may be sound where the manifest is not. So where something is to go, the
+    manifests of what stays are read; those that can't be count as damaged, and it is decided again.
+    """
+    known = list(snapshots)
+    proved: set[str] = set()
+    while True:
+        decisions = decide(known, policies, pinned)
+        asked = [each.snapshot for each in decisions if each.keep and each.snapshot.id not in proved]
+        if not asked or all(each.keep for each in decisions):
+            return decisions
+        damaged = {each.id for each in asked if each.state != "damaged" and not await _is_readable(store, each)}
+        proved.update(each.id for each in asked)
+        known = [damaged_summary(each.reference) if each.id in damaged else each for each in known]
 
 
 async def prune_index(
@@ -63,6 +89,8 @@ async def prune_index(
                 removed.append(removal.snapshot)
             else:
                 pinned.append(removal.snapshot)
+        except NotFoundError:
+            continue  # another prune was faster, and has left the tombstone
         except ConflictError as error:
             refused.append(Refusal(blob=manifest_name(service, index, removal.snapshot), why=error.what))
     sweep = await sweep_index(store, service, index, clock=clock, grace=grace)
@@ -72,7 +100,8 @@ async def prune_index(
 async def remove_snapshot(store: Store, reference: SnapshotReference, reason: str, now: datetime) -> bool:
     """Remove one snapshot unless it is pinned; give whether it is gone. Its chunks are left for a sweep.
 
-    Raises ConflictError when the container does not let the manifest go: then nothing has changed.
+    Raises ConflictError when the container does not let the manifest go, and NotFoundError when there is no such
+    snapshot (any more): then nothing has changed.
     """
     service, index, snapshot = reference.service, reference.index, reference.id or ""
     await raise_tombstone(store.runs, service, index, snapshot, await _tombstone(store, reference, reason, now))
@@ -85,6 +114,17 @@ async def remove_snapshot(store: Store, reference: SnapshotReference, reason: st
     except ConflictError:
         await store.runs.delete(tombstone_name(service, index, snapshot))
         raise
+    return True
+
+
+async def _is_readable(store: Store, snapshot: Summary) -> bool:
+    try:
+        if snapshot.index == SERVICE_OBJECTS:
+            await read_service_manifest(store.snapshots, snapshot.reference)
+        else:
+            await read_manifest(store.snapshots, snapshot)
+    except (IntegrityError, NotFoundError):
+        return False
     return True
 
 

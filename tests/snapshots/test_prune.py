@@ -16,10 +16,11 @@ from snapshots.manifest import Manifest
 from snapshots.memory_store import MemoryStore
 from snapshots.names import ChunkFolder, SnapshotReference, manifest_name, sweep_name, tombstone_name
 from snapshots.pins import Pin, pin, read_pins, unpin
-from snapshots.prune import PruneReport, Removal, prune_index, remove_snapshot
+from snapshots.prune import PruneReport, Removal, decide_proved, prune_index, remove_snapshot
+from snapshots.retention import Retention
 from snapshots.store import BlobProperties, Store
 from snapshots.sweep import SWEEP_FOR, sweep_index, sweepable
-from snapshots.tombstones import Tombstone
+from snapshots.tombstones import Tombstone, raise_tombstone
 from snapshots.verify import verify_snapshot
 from snapshots.writer import commit, store_chunk
 from tests.snapshots.samples import cut, document, documents, manifest_of, write_snapshot
@@ -137,6 +138,42 @@ async def test_a_snapshot_that_is_being_removed_can_t_be_pinned(store: Store, ca
     await remove_snapshot(store, reference, "old", calendar.now)
     with pytest.raises(NotFoundError):
         await pin(store, reference, Pin(calendar.now))
+
+
+async def test_a_pin_outlives_a_second_one_that_comes_during_a_removal(store: Store, calendar: Calendar) -> None:
+    one, _ = await snapshot(store, calendar), await snapshot(store, calendar, [7], days=1)
+    reference = SnapshotReference(service=EAST, index=HOTELS, id=one.id)
+    await pin(store, reference, Pin(calendar.now, "audit"))
+    await raise_tombstone(store.runs, EAST, HOTELS, one.id, Tombstone(removed=calendar.now, reason="killed here"))
+    with pytest.raises(ConflictError, match="is being removed"):
+        await pin(store, reference, Pin(calendar.now, "again"))
+    assert (await prune(store, calendar, one)).pinned == (one.id,)
+    assert (await read_pins(store.runs, EAST, HOTELS))[one.id].reason == "audit"
+
+
+async def test_what_another_prune_has_removed_stops_nothing(store: Store, calendar: Calendar) -> None:
+    one, other, _ = [await snapshot(store, calendar, [day], days=day) for day in range(3)]
+    await prune(store, calendar, one)
+    report = await prune(store, calendar, one, other)
+    assert report.removed == (other.id,)
+
+
+async def test_nothing_goes_for_the_sake_of_a_manifest_that_can_t_be_read(store: Store, calendar: Calendar) -> None:
+    old, middle, new = [await snapshot(store, calendar, [day], days=day) for day in range(3)]
+    name = manifest_name(EAST, HOTELS, new.id)
+    properties = await store.snapshots.properties(name)
+    assert properties is not None
+    await store.snapshots.delete(name)
+    await store.snapshots.create(name, b"{}", metadata=properties.metadata, content_type="application/json")
+    listed = await list_snapshots(store.snapshots)
+    assert [each.state for each in listed] == ["complete"] * 3
+    decisions = await decide_proved(store, listed, [Retention(last=1)])
+    assert [(each.snapshot.id, each.keep) for each in decisions] == [
+        (new.id, True),
+        (middle.id, True),
+        (old.id, False),
+    ]
+    assert decisions[0].reasons == ("its manifest can't be read",)
 
 
 async def test_the_last_complete_snapshot_is_not_removed_whoever_asks(store: Store, calendar: Calendar) -> None:
