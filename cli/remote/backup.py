@@ -8,9 +8,20 @@ from cli.remote.offer import is_own_parallel, refuse_options
 from cli.remote.reading import read_snapshot
 from cli.remote.session import RemoteSession
 from cli.requests import BackupRequest
-from cli.verbs.backup import sum_up, tell_backup
-from errors import CancelledError, IndexvaultError, RemoteError, SettingsError
+from cli.verbs.backup import give_up, sum_up, tell_backup
+from errors import (
+    CancelledError,
+    ForbiddenError,
+    IndexvaultError,
+    SettingsError,
+    UnauthorizedError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
 from snapshots.names import SnapshotReference
+
+_CLOSED = (UnreachableError, UnauthorizedError, ForbiddenError, UnexpectedAnswerError)
+"""What each further index would meet too."""
 
 
 async def run(session: RemoteSession, request: BackupRequest) -> int:
@@ -28,15 +39,19 @@ async def run(session: RemoteSession, request: BackupRequest) -> int:
                 "this is a pattern, not an index", on=repr(index), do="Name indexes in full, or none to back up all"
             )
     codes = []
-    for index in request.indexes:
+    for position, index in enumerate(request.indexes):
+        others = request.indexes[position + 1 :]
         try:
             codes += await _back_up(session, request.service, index, f"{request.service}/{index}")
         except CancelledError:
+            if others:
+                session.output.notes.print(f"not begun: {', '.join(others)}", soft_wrap=True)
             raise
         except IndexvaultError as error:
-            if isinstance(error, RemoteError) and not codes:
-                raise
             codes.append(session.output.error(error))
+            if isinstance(error, _CLOSED):
+                codes += give_up(session.output, request.service, others)
+                break
     if not request.indexes:
         codes += await _back_up(session, request.service, "*", request.service)
         session.output.notes.print(

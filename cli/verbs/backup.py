@@ -48,7 +48,7 @@ async def run(session: Session, request: BackupRequest) -> int:
             except IndexvaultError as error:
                 codes.append(session.output.error(error))
                 if isinstance(error, RemoteError) and not await _is_still_there(session, request.service):
-                    codes.extend(_give_up(session, request.service, indexes[position + 1 :]))
+                    codes.extend(give_up(session.output, request.service, indexes[position + 1 :]))
                     break
         if len(indexes) > 1:
             sum_up(session.output, request.service, codes)
@@ -113,9 +113,10 @@ async def _is_still_there(session: Session, service: str) -> bool:
     return True
 
 
-def _give_up(session: Session, service: str, indexes: Sequence[str]) -> list[int]:
+def give_up(output: Output, service: str, indexes: Sequence[str]) -> list[int]:
+    """Say of each index that it was not tried, and give the codes."""
     return [
-        session.output.error(
+        output.error(
             IndexvaultError(
                 "not tried, since the service no longer answers",
                 on=f"{service} index {index}",

@@ -168,5 +168,8 @@ async def test_an_interrupted_command_leaves_the_run_which_can_be_cancelled(app:
 
 async def test_a_deployment_that_is_down(app: App) -> None:
     await app.stop()
+    several = await indexvault(app, "backup", EAST, "hotels", "rooms")
+    assert several.code == 1
+    assert f"{EAST} index rooms: not tried" in several.stderr
     down = await indexvault(app, "snapshots")
     assert (down.code, "no connection could be made" in down.complaint) == (1, True)
