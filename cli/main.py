@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from cli.arguments import parse
 from cli.exit_codes import CANCELLED
@@ -10,6 +11,7 @@ from cli.exit_codes import CANCELLED
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks and give the exit code. Nothing that goes wrong leaves here as an exception."""
+    _open_closed_streams()
     try:
         given = parse(arguments)
         # The C library beneath the workflow engine writes to stderr by itself.
@@ -20,3 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("indexvault: stopped\n")
         return CANCELLED
+
+
+def _open_closed_streams() -> None:
+    """Let what is said to a stream that the caller has closed go nowhere, and no socket take its number."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end

@@ -3,8 +3,9 @@
 Results go to stdout. All else (progress, the log, errors) goes to stderr, so that a program can read stdout.
 """
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TextIO
 
 import msgspec
@@ -32,8 +33,9 @@ class Output:
         """Give one result: as a line of JSON with the event's name, or as what is shown to a person."""
         if self._as_json:
             line = msgspec.json.encode({"event": event, **record}).decode()
-            self._stdout.write(line + "\n")
-            self._stdout.flush()
+            with self._writing():
+                self._stdout.write(line + "\n")
+                self._stdout.flush()
         else:
             self.show(*shown)
 
@@ -45,19 +47,35 @@ class Output:
 
     def _show(self, shown: RenderableType) -> None:
         """Print; where it is no terminal, without the blanks that a table's last column is filled up with."""
-        if self._results.is_terminal:
-            self._results.print(shown)
-            return
-        with self._results.capture() as capture:
-            self._results.print(shown, soft_wrap=isinstance(shown, str | Text))
-        for line in capture.get().splitlines():
-            self._stdout.write(line.rstrip() + "\n")
-        self._stdout.flush()
+        with self._writing():
+            if self._results.is_terminal:
+                self._results.print(shown)
+                return
+            with self._results.capture() as capture:
+                self._results.print(shown, soft_wrap=isinstance(shown, str | Text))
+            for line in capture.get().splitlines():
+                self._stdout.write(line.rstrip() + "\n")
+            self._stdout.flush()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Write to stdout. Raises BrokenPipeError when its reader has gone, IndexvaultError when its disk is full."""
+        try:
+            yield
+        except OSError as error:
+            # What stays in the stream's buffer would be tried again, and complained about, at the interpreter's end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stdout.fileno())
+            if isinstance(error, BrokenPipeError):
+                raise
+            raise IndexvaultError(
+                f"the output can't be written ({error.strerror})", on="stdout", do="Make room, or send it elsewhere"
+            ) from None
 
     def error(self, error: IndexvaultError) -> int:
         """Say what went wrong, in one line, and give the exit code for it."""
-        if self._as_json:
-            self.result("error", {**msgspec.to_builtins(error.record()), "exit_code": error.exit_code})
+        with suppress(BrokenPipeError, IndexvaultError):  # stderr and the exit code tell it in any case
+            if self._as_json:
+                self.result("error", {**msgspec.to_builtins(error.record()), "exit_code": error.exit_code})
         line = Text("indexvault: ", style="bold red", end="")
         line.append(one_line(str(error)), style="not bold default")
         self.notes.print(line, soft_wrap=not self.notes.is_terminal)
