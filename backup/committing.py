@@ -24,6 +24,7 @@ from backup.records import (
 )
 from backup.wording import incomplete
 from engine.checkpoints import Checkpoints
+from engine.locking import Done
 from engine.step import Resources
 from engine.telemetry import note_snapshot
 from engine.version import VERSION
@@ -100,6 +101,19 @@ async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
     return _report(manifest)
 
 
+async def require_held(resources: Resources, job: BackupJob) -> Done:
+    """See to it that the documents were all read under the definition that the reading was planned with.
+
+    For a run that reveals fields, before it hides them: had somebody hidden them meanwhile, some documents would be
+    without them. Raises ConflictError.
+    """
+    plan = await require_plan(Checkpoints(resources.connections.store_of(job.service).runs, job.run), job)
+    _definition, etag = await read_index_definition(resources.connections.service(job.service), job.index)
+    if etag != plan.etag_reading:
+        raise _changed(f"{job.service} index {job.index}")
+    return Done()
+
+
 async def _readings(checkpoints: Checkpoints, job: BackupJob, plan: Plan) -> tuple[list[ScannedRange], Reading]:
     """Give what was read, and how."""
     if plan.parts:
@@ -128,13 +142,25 @@ async def _readings(checkpoints: Checkpoints, job: BackupJob, plan: Plan) -> tup
 
 
 async def _require_same_definition(service: SearchService, index: str, plan: Plan, *, on: str) -> str:
-    """Give the ETag after the reading. Raises ConflictError if fields came, went or changed meanwhile."""
+    """Give the ETag after the reading. Raises ConflictError if the definition is another one than before.
+
+    Any other ETag counts, since an index that was deleted and made anew looks as it did. Only a run that revealed
+    fields has changed it by hiding them; it has seen to the ETag before (`require_held`).
+    """
     definition, etag = await read_index_definition(service, index)
-    if etag != plan.etag and widest_schema(definition, on=on) != widest_schema(plan.definition, on=on):
-        raise ConflictError(
-            "the definition's fields were changed while the documents were read", on=on, do="Run the backup again"
-        )
+    if etag != plan.etag and not (
+        plan.revealed and widest_schema(definition, on=on) == widest_schema(plan.definition, on=on)
+    ):
+        raise _changed(on)
     return etag
+
+
+def _changed(on: str) -> ConflictError:
+    return ConflictError(
+        "the index's definition was changed, or the index made anew, while the documents were read",
+        on=on,
+        do="Run the backup again",
+    )
 
 
 async def _accounted(resources: Resources, service: SearchService, job: BackupJob, plan: Plan, documents: int) -> int:

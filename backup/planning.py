@@ -113,7 +113,7 @@ class _Planning:
         """Make the plan."""
         job, started = self._job, self._resources.clock()
         definition, etag = await _definition(self._resources, job)
-        current, _etag = await read_index_definition(self._service, job.index)
+        current, etag_reading = await read_index_definition(self._service, job.index)
         schema = widest_schema(current, on=self._on)
         self._require_no_hidden_fields(schema)
         require_reader(self._service, schema, on=self._on)
@@ -135,6 +135,7 @@ class _Planning:
             started=started,
             definition=definition,
             etag=etag,
+            etag_reading=etag_reading,
             synonym_maps=[await read_synonym_map(self._service, name) for name in schema.synonym_map_names()],
             losses=[*losses(schema), *out_of_sight(schema, elevated=elevated, counted=counted, found=found)],
             key_field=schema.key.name,

@@ -17,7 +17,7 @@ from snapshots.chunks import Chunk
 from snapshots.manifest import FORMAT, Added, Definition, Loss, SynonymMap
 from snapshots.names import SnapshotReference
 
-PLAN_FORMAT = f"{FORMAT} plan 1"
+PLAN_FORMAT = f"{FORMAT} plan 2"
 """Changes whenever records of a run mean something else than before: a run of another format is not continued."""
 PLAN = "plan"
 KEY_ORDER = "key order"
@@ -31,6 +31,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     lags, or where documents are kept from this caller. The index is read either in key `ranges` or in `parts`; with
     `exact`, each document is in one part only. `method` and `reason` say in words how it is read and why; `tried` names
     the ways of cutting that had nothing to cut with. `revealed` are fields that are made retrievable for the reading.
+    `etag` is that of the definition as its owner left it, `etag_reading` that of the one the documents are read under:
+    they differ where fields are revealed.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     definition: Definition
     etag: str
+    etag_reading: str
     synonym_maps: list[SynonymMap]
     losses: list[Loss]
     key_field: str

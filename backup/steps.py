@@ -6,7 +6,7 @@ snapshot's id; the manifest, which makes the snapshot; then the run's records go
 """
 
 from backup.collecting import collect
-from backup.committing import commit_snapshot
+from backup.committing import commit_snapshot, require_held
 from backup.job import BackupJob, BackupReport, CollectOrder, PlanSummary, Recounted, ScanOrder, ScanSummary
 from backup.merging import merge_parts, recount
 from backup.planning import plan_backup
@@ -21,6 +21,7 @@ SCAN = Step("scan_range", ScanOrder, ScanSummary, scan, lambda order: order.job.
 COLLECT = Step("collect_part", CollectOrder, ScanSummary, collect, lambda order: order.job.work)
 RECOUNT = Step("recount_parts", BackupJob, Recounted, recount, lambda job: job.work)
 MERGE = Step("merge_parts", BackupJob, ScanSummary, merge_parts, lambda job: job.work)
+REQUIRE_HELD = Step("require_held_definition", BackupJob, Done, require_held, lambda job: job.work)
 RESTORE_FIELDS = Step("restore_fields", BackupJob, Done, restore_fields, lambda job: job.work)
 COMMIT = Step("commit_snapshot", BackupJob, BackupReport, commit_snapshot, lambda job: job.work)
-STEPS = (PREPARE, PLAN, SCAN, COLLECT, RECOUNT, MERGE, RESTORE_FIELDS, COMMIT)
+STEPS = (PREPARE, PLAN, SCAN, COLLECT, RECOUNT, MERGE, REQUIRE_HELD, RESTORE_FIELDS, COMMIT)

@@ -4,7 +4,7 @@ import msgspec
 from durabletask.task import OrchestrationContext
 
 from backup.job import BackupJob, BackupReport, CollectOrder, PlanSummary, ScanOrder
-from backup.steps import COLLECT, COMMIT, MERGE, PLAN, PREPARE, RECOUNT, RESTORE_FIELDS, SCAN
+from backup.steps import COLLECT, COMMIT, MERGE, PLAN, PREPARE, RECOUNT, REQUIRE_HELD, RESTORE_FIELDS, SCAN
 from backup.steps import STEPS as BACKUP_STEPS
 from backup.upkeep import STEPS as UPKEEP_STEPS
 from backup.upkeep import UpkeepJob, look_after
@@ -47,6 +47,8 @@ def _read(ctx: OrchestrationContext, job: BackupJob) -> Turns[PlanSummary]:
         else:
             orders = [ScanOrder(job=job, position=position) for position in range(plan.ranges)]
             yield from call_all(ctx, SCAN, orders, at_once=job.parallel)
+        if job.hidden_fields == "reveal":
+            yield from call(ctx, REQUIRE_HELD, job)
     except IndexvaultError:
         if job.hidden_fields == "reveal":
             yield from call(ctx, RESTORE_FIELDS, job)

@@ -15,7 +15,7 @@ import backup.division
 import backup.planning
 import search.paging
 from backup.division import strategies_for
-from errors import AccountingError
+from errors import AccountingError, ConflictError
 from search.batch import batch, delete_action, upload_batch
 from snapshots.catalogue import list_snapshots, read_manifest
 from snapshots.chunks import document_lines
@@ -176,3 +176,29 @@ async def test_a_document_that_moves_between_parts_is_found_by_the_recount(
         object.__setattr__(step, "run", plan)
     documents, _manifest = await snapshot(world)
     assert [each["id"] for each in documents] == [f"{number:06}" for number in range(1000)]
+
+
+async def test_an_index_that_is_made_anew_meanwhile_is_no_snapshot(world: World) -> None:
+    """Each range agrees with its count, one in the old index and the others in the new, which is empty."""
+    shape = definition(filterable=True, sortable=True)
+    await world.fill(shape, [document(number, 0) for number in range(DOCUMENTS)])
+    step = next(step for step in world.engine._steps if step.name == "scan_range")
+    scan = step.run
+    made_anew = False
+
+    async def scan_and_make_anew(resources: Any, order: Any) -> Any:
+        nonlocal made_anew
+        summary = await scan(resources, order)
+        if not made_anew:
+            made_anew = True
+            await world.east.delete_index("live", etag=(await world.east.index_definition("live")).etag)
+            await world.east.create_index("live", json.dumps(shape).encode(), preview=False)
+        return summary
+
+    object.__setattr__(step, "run", scan_and_make_anew)
+    try:
+        with pytest.raises(ConflictError, match="made anew"):
+            await world.back_up("live", parallel=1)
+    finally:
+        object.__setattr__(step, "run", scan)
+    assert await list_snapshots(world.store.snapshots) == []

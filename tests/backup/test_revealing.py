@@ -10,7 +10,7 @@ from backup.heal import STEPS as HEAL_STEPS
 from backup.reveals import RevealRecords, with_retrievable
 from backup.workflow import BACK_UP_INDEX, STEPS
 from engine.embedded import EmbeddedEngine
-from errors import IndexvaultError, LossNotAcceptedError
+from errors import ConflictError, IndexvaultError, LossNotAcceptedError
 from search.schema import read_schema
 from snapshots.catalogue import list_snapshots, read_manifest
 from snapshots.chunks import document_lines
@@ -183,6 +183,27 @@ async def test_somebody_elses_change_meanwhile_is_kept(world: World) -> None:
     after = msgspec.json.decode((await world.east.index_definition("staff")).body)
     assert after["corsOptions"]["allowedOrigins"] == ["https://contoso.example"]
     assert await hidden_now(world) == [*HIDDEN, "voice"]
+
+
+async def test_fields_that_somebody_hides_meanwhile_are_not_taken_for_read(world: World) -> None:
+    step = next(step for step in world.engine._steps if step.name == "scan_range")
+    scan = step.run
+
+    async def hide_and_scan(resources: Any, order: Any) -> Any:
+        current = await world.east.index_definition("staff", preview=True)
+        hidden = with_retrievable(bytes(current.body), HIDDEN, retrievable=False)
+        await world.east.update_index("staff", hidden, etag=current.etag, preview=True)
+        return await scan(resources, order)
+
+    object.__setattr__(step, "run", hide_and_scan)
+    try:
+        with pytest.raises(ConflictError, match="definition was changed"):
+            await world.back_up("staff", hidden_fields="reveal")
+    finally:
+        object.__setattr__(step, "run", scan)
+    assert await list_snapshots(world.store.snapshots) == []
+    assert await hidden_now(world) == [*HIDDEN, "voice"]
+    assert [reveal async for reveal in RevealRecords(world.store.runs).all()] == []
 
 
 def test_only_retrievable_changes_and_secrets_are_left_to_the_service() -> None:
