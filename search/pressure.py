@@ -96,11 +96,11 @@ class Pressure:
 
     async def _wait_for_turn(self) -> None:
         """Wait while the service has asked to be left alone, and keep the distance of the requests-a-second cap."""
-        start = max(self._now(), self._closed_until, self._next_start)
-        if self._limits.requests_per_second is not None:
-            self._next_start = start + 1 / self._limits.requests_per_second
-        while (wait := start - self._now()) > 0:
-            await self._sleep(wait)
+        while True:
+            start = max(self._now(), self._closed_until, self._next_start)
+            if self._limits.requests_per_second is not None:
+                self._next_start = start + 1 / self._limits.requests_per_second
+            while (wait := start - self._now()) > 0:
+                await self._sleep(wait)
             if self._closed_until <= start:
-                break
-            start = self._closed_until
+                return

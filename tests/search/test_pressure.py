@@ -96,6 +96,25 @@ async def test_the_cap_of_requests_a_second_spaces_them() -> None:
     assert starts[-1] - starts[0] == pytest.approx(2.0)
 
 
+async def test_those_that_wait_for_a_retry_after_are_spaced_when_it_is_over() -> None:
+    time = Time()
+    over = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        until = time.now + seconds
+        await over.wait()
+        time.now = max(time.now, until)
+
+    held_back = Pressure(PressureLimits(most_at_once=2, requests_per_second=4), now=time, sleep=sleep)
+    await ask(held_back, time, seconds=0)
+    waiting = [asyncio.create_task(ask(held_back, time, seconds=0)) for _ in range(2)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    held_back.busy(time.now, 30.0)
+    over.set()
+    assert sorted(await asyncio.gather(*waiting)) == [130.0, 130.25]
+
+
 async def test_no_more_than_allowed_are_under_way() -> None:
     time = Time()
     held_back = pressure(time, most_at_once=3)
