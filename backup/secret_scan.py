@@ -58,6 +58,8 @@ def _find(value: Any, path: str) -> str | None:
 def _is_secret(name: str, value: str) -> bool:
     if value in _PLACEHOLDERS:
         return False
+    if _SECRET_VALUES.search(value):
+        return True
     if name.lower() == "connectionstring" and _IDENTITY.fullmatch(value):
         return False
-    return name.lower() in _SECRET_NAMES or _SECRET_VALUES.search(value) is not None
+    return name.lower() in _SECRET_NAMES

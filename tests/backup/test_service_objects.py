@@ -137,6 +137,10 @@ async def test_a_kind_that_the_service_does_not_know_is_skipped_and_noted(world:
         ('{"a":{"apiKey":"<redacted>"}}', None),
         ('{"credentials":{"connectionString":null}}', None),
         ('{"credentials":{"connectionString":"ResourceId=/subscriptions/1/x;"}}', None),
+        (
+            '{"credentials":{"connectionString":"ResourceId=/subscriptions/1/x;AccountKey=a1"}}',
+            "credentials/connectionString",
+        ),
         ('{"credentials":{"connectionString":"Server=x;Password=hunter2"}}', "credentials/connectionString"),
         ('{"note":"use AccountKey=abc== here"}', "note"),
         ('{"headers":[{"Authorization":"Bearer abcdefghijklmnopqrst"}]}', "headers/0/Authorization"),
