@@ -16,6 +16,7 @@ from snapshots.names import (
     parse_segment,
     service_prefix,
 )
+from snapshots.nearest import NearestBlobs
 from snapshots.service_manifest import read_service_summary
 from snapshots.store import SnapshotBlobs
 from snapshots.summary import Summary, damaged_summary, from_metadata, summarise
@@ -78,11 +79,16 @@ async def read_manifest(blobs: SnapshotBlobs, snapshot: Summary | SnapshotRefere
         reference = (await resolve(blobs, reference)).reference
     name = manifest_name(reference.service, reference.index, reference.id or "")
     try:
-        data = await blobs.read(name, MANIFEST_LIMIT)
+        if isinstance(blobs, NearestBlobs):
+            return await blobs.first_sound(lambda one: _read_manifest(one, reference, name))
+        return await _read_manifest(blobs, reference, name)
     except NotFoundError:
         known = await list_snapshots(blobs, reference.service, reference.index)
         raise await _not_found(blobs, reference, known) from None
-    manifest = open_manifest(data, name)
+
+
+async def _read_manifest(blobs: SnapshotBlobs, reference: SnapshotReference, name: str) -> Manifest:
+    manifest = open_manifest(await blobs.read(name, MANIFEST_LIMIT), name)
     if (manifest.service, manifest.index, manifest.id) != (reference.service, reference.index, reference.id):
         raise IntegrityError(
             f"it is the manifest of {manifest.service}/{manifest.index}@{manifest.id}",

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from types import TracebackType
 from typing import Self
 
-from errors import ConflictError, NotFoundError, RemoteError
+from errors import ConflictError, IntegrityError, NotFoundError, RemoteError
 from snapshots.store import BlobProperties, RunBlobs, SnapshotBlobs, Store
 
 _LOG = logging.getLogger(__name__)
@@ -18,7 +18,8 @@ _LOG = logging.getLogger(__name__)
 class NearestBlobs:
     """The snapshot halves of several stores, as one that is only read. `stores` are in the order they are asked in.
 
-    A blob comes from the first store that gives it. Listings unite those of all stores that answer; what can't be had
+    A blob comes from the first store that gives it; chunks and manifests, which prove themselves, from the first that
+    gives them sound (`first_sound`). Listings unite those of all stores that answer; what can't be had
     from any raises the first store's error.
     """
 
@@ -28,6 +29,31 @@ class NearestBlobs:
     async def read(self, name: str, limit: int) -> bytes:
         """See `SnapshotBlobs.read`."""
         return await self._first(lambda blobs: blobs.read(name, limit))
+
+    async def first_sound[Found](self, read: Callable[[SnapshotBlobs], Awaitable[Found]]) -> Found:
+        """Give what `read` makes of the first store where it raises nothing.
+
+        `read` proves what it gives, by IntegrityError for what is damaged. Raises the first store's IntegrityError
+        where no store has it sound, else as `read` does.
+        """
+        damage: list[IntegrityError] = []
+
+        async def one(blobs: SnapshotBlobs) -> Found:
+            try:
+                return await read(blobs)
+            except IntegrityError as error:
+                damage.append(error)
+                raise NotFoundError(error.what, on=error.on, do=error.do) from error
+
+        try:
+            found = await self._first(one)
+        except (RemoteError, NotFoundError):
+            if damage:
+                raise damage[0] from None
+            raise
+        for error in damage:
+            _LOG.warning("what is damaged in one store is read from another: %s", error)
+        return found
 
     async def properties(self, name: str) -> BlobProperties | None:
         """See `SnapshotBlobs.properties`."""

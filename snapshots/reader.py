@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from snapshots.chunks import CHUNK_CAP, Chunk, open_chunk
 from snapshots.names import ChunkFolder
+from snapshots.nearest import NearestBlobs
 from snapshots.store import SnapshotBlobs
 
 MOST_AHEAD = 8
@@ -15,11 +16,20 @@ MOST_AHEAD = 8
 async def read_chunk(blobs: SnapshotBlobs, folder: ChunkFolder, chunk: Chunk) -> bytes:
     """Give the uncompressed bytes of a chunk; `document_lines` splits them.
 
-    Raises NotFoundError when the blob is gone, IntegrityError when it does not hold exactly what was stored.
+    Of several stores that are read as one, the first that has it sound gives it. Raises NotFoundError when the blob is
+    gone, IntegrityError when it does not hold exactly what was stored.
     """
+    if isinstance(blobs, NearestBlobs):
+        return await blobs.first_sound(lambda one: read_chunk(one, folder, chunk))
+    _, data = await read_stored_chunk(blobs, folder, chunk)
+    return data
+
+
+async def read_stored_chunk(blobs: SnapshotBlobs, folder: ChunkFolder, chunk: Chunk) -> tuple[bytes, bytes]:
+    """Give a chunk of one store as it is stored, and its uncompressed bytes. Raises as `read_chunk` does."""
     name = folder.blob(chunk.sha256)
     stored = await blobs.read(name, _most_stored(chunk))
-    return await asyncio.to_thread(open_chunk, chunk, stored, name)
+    return stored, await asyncio.to_thread(open_chunk, chunk, stored, name)
 
 
 async def read_ahead[Result](

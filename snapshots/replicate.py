@@ -1,8 +1,9 @@
 """Copies of an index's snapshots in a second store, whole before they exist there.
 
-For each snapshot that the second store lacks, the oldest first: the chunks it lacks are copied, by the accounts among
-themselves where they can, then all are compared by size and MD5 with those of the first store, then the manifest is
-written. So what exists in the second store can be restored from it, wherever a replication was cut off.
+For each snapshot that the second store lacks, the oldest first: the chunks it lacks are proved in the first store, so
+that no damage is copied, and then copied, by the accounts among themselves where they can. Then all are compared by
+size and MD5 with those of the first store, then the manifest is written. So what exists in the second store can be
+restored from it, wherever a replication was cut off.
 """
 
 import asyncio
@@ -19,10 +20,11 @@ from snapshots.catalogue import list_snapshots, read_manifest
 from snapshots.chunks import Chunk
 from snapshots.manifest import MANIFEST_LIMIT, Manifest
 from snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
-from snapshots.reader import read_chunk
-from snapshots.service_manifest import read_service_manifest
+from snapshots.reader import read_chunk, read_stored_chunk
+from snapshots.sealing import has_checksum
+from snapshots.service_manifest import read_service_manifest, summarise_service
 from snapshots.store import BlobProperties, SnapshotBlobs, Store
-from snapshots.summary import Summary
+from snapshots.summary import Summary, summarise, to_metadata
 
 COPIES_AT_ONCE = 16
 
@@ -123,8 +125,8 @@ class _Replicator:
 
     async def replicate(self, snapshot: Summary) -> None:
         if snapshot.index == SERVICE_OBJECTS:
-            await read_service_manifest(self._source.snapshots, snapshot.reference)
-            await self._write_manifest(snapshot.reference)
+            objects = await read_service_manifest(self._source.snapshots, snapshot.reference)
+            await self._write_manifest(snapshot.reference, lambda size: summarise_service(objects, size))
             return
         manifest = await read_manifest(self._source.snapshots, snapshot)
         async with announced(self._replica.runs, manifest, self._clock()):
@@ -135,8 +137,10 @@ class _Replicator:
                 if manifest.folder.blob(chunk.sha256) not in arrived
             }
             await self._copy_all(manifest, lacking)
+        # Anew: copying may have taken longer than an announcement counts.
+        async with announced(self._replica.runs, manifest, self._clock()):
             await self._require_same(manifest)
-            await self._write_manifest(snapshot.reference)
+            await self._write_manifest(snapshot.reference, lambda _: summarise(manifest))
 
     async def _copy_all(self, manifest: Manifest, lacking: Mapping[str, Chunk]) -> None:
         waiting = iter(lacking.items())
@@ -158,6 +162,8 @@ class _Replicator:
 
     async def _copy(self, manifest: Manifest, name: str, chunk: Chunk) -> None:
         one, other = self._source.snapshots, self._replica.snapshots
+        # Proved before it is copied: the accounts compare nothing, and damage would arrive as it left.
+        stored, _ = await read_stored_chunk(one, manifest.folder, chunk)
         if self._fetches and isinstance(one, AzureSnapshotBlobs) and isinstance(other, AzureSnapshotBlobs):
             try:
                 await other.fetch(one, name)
@@ -168,8 +174,6 @@ class _Replicator:
                 _LOG.warning("the accounts can't copy among themselves, so bytes go through here: %s", error)
             else:
                 return
-        await read_chunk(one, manifest.folder, chunk)
-        stored = await one.read(name, chunk.bytes + chunk.stored + _ROOM)
         await other.create(name, stored, content_type="application/gzip")
 
     async def _require_same(self, manifest: Manifest) -> None:
@@ -187,16 +191,14 @@ class _Replicator:
             if not same or other.content_md5 is None:
                 await read_chunk(self._replica.snapshots, manifest.folder, chunk)
 
-    async def _write_manifest(self, reference: SnapshotReference) -> None:
+    async def _write_manifest(self, reference: SnapshotReference, summary_of: Callable[[int], Summary]) -> None:
+        """Write the manifest as it is, and the summary that follows from it: the metadata there may be wrong."""
         name = manifest_name(reference.service, reference.index, reference.id or "")
-        properties = await self._source.snapshots.properties(name)
         data = await self._source.snapshots.read(name, MANIFEST_LIMIT)
-        metadata = properties.metadata if properties is not None else {}
+        if not has_checksum(data):
+            raise IntegrityError("its checksum does not match its bytes", on=name, do="Repair it, then replicate again")
+        metadata = to_metadata(summary_of(len(data)))
         await self._replica.snapshots.create(name, data, metadata=metadata, content_type="application/json")
-
-
-_ROOM = 4096
-"""Bytes that gzip may add to what does not shrink, beside what the manifest says of its size."""
 
 
 async def _listed(blobs: SnapshotBlobs, manifest: Manifest) -> dict[str, BlobProperties]:

@@ -14,6 +14,7 @@ from errors import ConflictError, IntegrityError
 from snapshots.chunks import content_digest
 from snapshots.manifest import FORMAT, MANIFEST_LIMIT, AwareTime, Definition
 from snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
+from snapshots.nearest import NearestBlobs
 from snapshots.sealing import has_checksum, with_checksum
 from snapshots.store import SnapshotBlobs
 from snapshots.summary import Summary, to_metadata
@@ -128,6 +129,8 @@ async def read_service_summary(blobs: SnapshotBlobs, reference: SnapshotReferenc
 
 
 async def _read(blobs: SnapshotBlobs, name: str) -> tuple[ServiceManifest, int]:
+    if isinstance(blobs, NearestBlobs):
+        return await blobs.first_sound(lambda one: _read(one, name))
     data = await blobs.read(name, MANIFEST_LIMIT)
     if not has_checksum(data):
         raise IntegrityError("its checksum does not match its bytes", on=name, do="Use another snapshot")

@@ -1,16 +1,17 @@
 """Whichever store answers is read."""
 
+import logging
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
-from errors import ConflictError, NotFoundError, UnreachableError
+from errors import ConflictError, IntegrityError, NotFoundError, UnreachableError
 from snapshots.azure_store import AzureStore
 from snapshots.catalogue import list_snapshots, read_manifest, resolve
 from snapshots.manifest import Manifest
 from snapshots.memory_store import MemoryStore
-from snapshots.names import SnapshotReference
+from snapshots.names import SnapshotReference, manifest_name
 from snapshots.nearest import NearestStore
 from snapshots.replicate import replicate_index
 from snapshots.store import Store
@@ -83,6 +84,25 @@ async def test_single_chunks_may_come_from_either(store: Store, replica: MemoryS
     for place, chunk in enumerate(manifest.chunks):
         await (store, replica)[place % 2].snapshots.delete(manifest.folder.blob(chunk.sha256))
     await proved(nearest)
+
+
+async def test_what_is_damaged_in_the_nearest_is_read_from_the_other(
+    store: Store, replica: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    nearest = NearestStore([store, replica])
+    manifest = await proved(nearest)
+    damaged = [manifest.folder.blob(manifest.chunks[0].sha256), manifest_name(EAST, HOTELS, manifest.id)]
+    for name in damaged:
+        properties = await store.snapshots.properties(name)
+        assert properties is not None
+        await store.snapshots.delete(name)
+        await store.snapshots.create(name, b"rotten", metadata=properties.metadata)
+    with caplog.at_level(logging.WARNING):
+        assert await proved(nearest) == manifest
+    assert all(name in caplog.text for name in damaged)
+    await replica.snapshots.delete(damaged[0])
+    with pytest.raises(IntegrityError, match="does not begin as a chunk does"):
+        await proved(nearest)
 
 
 async def test_listings_unite_what_each_store_has(store: Store, replica: MemoryStore) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from itertools import product
 
+import msgspec
 import pytest
 
 from errors import ForbiddenError
@@ -14,9 +15,10 @@ from snapshots.azure_store import AzureStore
 from snapshots.catalogue import list_snapshots, read_manifest
 from snapshots.manifest import Manifest
 from snapshots.memory_store import MemoryStore
+from snapshots.names import manifest_name
 from snapshots.replicate import Lag, ReplicationReport, lag, replicate_index
 from snapshots.store import Store
-from snapshots.summary import summarise
+from snapshots.summary import summarise, to_metadata
 from snapshots.verify import verify_snapshot
 from tests.azurite import Azurite
 from tests.snapshots.samples import MORNING, document, documents, manifest_of, write_snapshot
@@ -133,6 +135,40 @@ async def test_what_is_damaged_is_skipped_with_the_reason_and_the_rest_copied() 
     assert [skipped.snapshot for skipped in report.skipped] == [first.id]
     assert name in report.skipped[0].why
     assert report.lag == Lag(1, NOW - MORNING)
+
+
+async def test_damage_is_not_copied_by_the_accounts_either(azurite: Azurite) -> None:
+    source = AzureStore.from_connection_string("east", azurite.new_account())
+    replica = AzureStore.from_connection_string("west", azurite.new_account())
+    async with source, replica:
+        await source.prepare()
+        await replica.prepare()
+        first, second = await two_snapshots(source)
+        own = next(chunk for chunk in first.chunks if chunk not in second.chunks)
+        name = first.folder.blob(own.sha256)
+        stored = bytearray(await source.snapshots.read(name, 1 << 20))
+        stored[len(stored) // 2] ^= 1
+        await source.snapshots.delete(name)
+        await source.snapshots.create(name, bytes(stored))
+        report = await replicate(source, replica)
+        assert report.copied == (second.id,)
+        assert [(skipped.snapshot, name in skipped.why) for skipped in report.skipped] == [(first.id, True)]
+        assert report.by_the_accounts == report.chunks
+        assert await replica.snapshots.properties(name) is None
+        assert not (await audit_index(replica.snapshots, EAST, HOTELS)).findings
+
+
+async def test_a_summary_that_lies_is_not_copied(pair: tuple[Store, Store]) -> None:
+    source, replica = pair
+    first, _ = await two_snapshots(source)
+    name = manifest_name(EAST, HOTELS, first.id)
+    data = await source.snapshots.read(name, 1 << 20)
+    await source.snapshots.delete(name)
+    lie = to_metadata(msgspec.structs.replace(summarise(first), documents=1))
+    await source.snapshots.create(name, data, metadata=lie, content_type="application/json")
+    await replicate(source, replica)
+    assert [each.documents for each in await list_snapshots(source.snapshots)] == [300, 1]
+    assert [each.documents for each in await list_snapshots(replica.snapshots)] == [300, 300]
 
 
 async def test_bytes_that_arrive_changed_are_found(azurite: Azurite) -> None:
