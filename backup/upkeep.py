@@ -110,7 +110,9 @@ async def prune_stores(resources: Resources, job: UpkeepJob, *, dry_run: bool) -
     plans = []
     for name, store in stores.items():
         snapshots = await list_snapshots(store.snapshots, job.service, job.index)
-        decisions = await decide_proved(store, snapshots, retentions(settings, job.service, job.index), pinned)
+        decisions = await decide_proved(
+            store, snapshots, retentions(settings, job.service, job.index), pinned, now=resources.clock()
+        )
         if dry_run:
             sweep = await sweep_index(store, job.service, job.index, clock=resources.clock, grace=GRACE, dry_run=True)
             report = PruneReport(removed=(), pinned=(), refused=(), sweep=sweep)

@@ -46,6 +46,8 @@ async def decide_proved(
     snapshots: Iterable[Summary],
     policies: Sequence[Retention],
     pinned: Collection[str] = frozenset(),
+    *,
+    now: datetime,
 ) -> list[Decision]:
     """Decide as `retention.decide` does, and let no snapshot go for the sake of one whose manifest can't be read.
 
@@ -55,7 +57,7 @@ async def decide_proved(
     known = list(snapshots)
     proved: set[str] = set()
     while True:
-        decisions = decide(known, policies, pinned)
+        decisions = decide(known, policies, pinned, now=now)
         asked = [each.snapshot for each in decisions if each.keep and each.snapshot.id not in proved]
         if not asked or all(each.keep for each in decisions):
             return decisions

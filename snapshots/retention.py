@@ -9,6 +9,8 @@ What no rule can do:
   kept where its period has no complete one, as many times as the rule's number and beside it.
 - The last complete snapshot of an index is never removed; nor is the newest one, which a lossy one may be; nor a
   pinned one, nor one whose manifest can't be read, since nobody knows what depends on it.
+- A snapshot that is dated later than now, by a clock that was wrong, stays and counts for no rule: else those made
+  after it would go at once.
 - A policy without rules removes nothing.
 """
 
@@ -22,6 +24,8 @@ import msgspec
 from snapshots.summary import Summary
 
 Number = Annotated[int, msgspec.Meta(ge=0)]
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,19 +53,23 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 def decide(
-    snapshots: Iterable[Summary], policies: Sequence[Retention], pinned: Collection[str] = frozenset()
+    snapshots: Iterable[Summary],
+    policies: Sequence[Retention],
+    pinned: Collection[str] = frozenset(),
+    *,
+    now: datetime = _NEVER,
 ) -> list[Decision]:
     """Decide about every snapshot, each index for itself, by service and index, the newest first.
 
     `policies` are all those that back the indexes up: a snapshot is removed only when none of them keeps it, and
-    without any nothing is. `pinned` are ids.
+    without any nothing is. `pinned` are ids. What is dated later than `now` stays and takes the place of none.
     """
     ordered = sorted(snapshots, key=lambda snapshot: (snapshot.created, snapshot.id), reverse=True)
     ordered.sort(key=lambda snapshot: (snapshot.service, snapshot.index))
     decisions: list[Decision] = []
     for _, group in groupby(ordered, key=lambda snapshot: (snapshot.service, snapshot.index)):
         newest_first = list(group)
-        reasons = _reasons(newest_first, policies, pinned)
+        reasons = _reasons(newest_first, policies, pinned, now)
         decisions += [
             Decision(snapshot=snapshot, keep=bool(why), reasons=why or ("no rule keeps it",))
             for snapshot, why in ((each, tuple(dict.fromkeys(reasons[each.id]))) for each in newest_first)
@@ -70,16 +78,18 @@ def decide(
 
 
 def _reasons(
-    newest_first: Sequence[Summary], policies: Sequence[Retention], pinned: Collection[str]
+    newest_first: Sequence[Summary], policies: Sequence[Retention], pinned: Collection[str], now: datetime
 ) -> dict[str, list[str]]:
     """Give, for each snapshot of one index, why it stays; nothing when it goes."""
     reasons: dict[str, list[str]] = {snapshot.id: [] for snapshot in newest_first}
-    readable = [snapshot for snapshot in newest_first if snapshot.state != "damaged"]
+    readable = [snapshot for snapshot in newest_first if snapshot.state != "damaged" and snapshot.created <= now]
     for snapshot in newest_first:
         if snapshot.id in pinned:
             reasons[snapshot.id].append("pinned")
         if snapshot.state == "damaged":
             reasons[snapshot.id].append("its manifest can't be read")
+        elif snapshot.created > now:
+            reasons[snapshot.id].append("it is dated later than now")
     for policy in policies or [Retention()]:
         for snapshot, reason in _kept(readable, policy):
             reasons[snapshot.id].append(reason)

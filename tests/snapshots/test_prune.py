@@ -167,7 +167,7 @@ async def test_nothing_goes_for_the_sake_of_a_manifest_that_can_t_be_read(store:
     await store.snapshots.create(name, b"{}", metadata=properties.metadata, content_type="application/json")
     listed = await list_snapshots(store.snapshots)
     assert [each.state for each in listed] == ["complete"] * 3
-    decisions = await decide_proved(store, listed, [Retention(last=1)])
+    decisions = await decide_proved(store, listed, [Retention(last=1)], now=calendar.now)
     assert [(each.snapshot.id, each.keep) for each in decisions] == [
         (new.id, True),
         (middle.id, True),

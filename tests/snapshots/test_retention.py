@@ -94,6 +94,13 @@ def test_pins_hold() -> None:
     ]
 
 
+def test_nothing_goes_for_a_snapshot_of_a_clock_that_was_wrong() -> None:
+    wrong = snapshot("2030-01-01T02:30")
+    decisions = decide([wrong, *DAYS[:4]], [Retention(within=timedelta(days=1))], now=DAYS[0].created)
+    assert [each.keep for each in decisions] == [True, True, True, False, False]
+    assert decisions[0].reasons == ("it is dated later than now",)
+
+
 def test_periods_end_at_natural_boundaries_in_utc() -> None:
     before, after = snapshot("2026-11-19T23:59:59"), snapshot("2026-11-20T00:00:00")
     assert [each.keep for each in decide([before, after], [Retention(daily=2)])] == [True, True]
