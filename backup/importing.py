@@ -8,17 +8,16 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from itertools import batched
 from pathlib import Path
 
 import msgspec
 
 from backup.chunking import scanned_range, store_chunks
-from backup.sorting import SetAside, SortedRun, Sorter, merge, run_name
+from backup.sorting import RUN_BYTES, SetAside, SortedRun, Sorter, merge, run_name
 from engine.checkpoints import Checkpoints
 from engine.step import Clock, IndexName, Progress
 from engine.version import VERSION
-from errors import AccountingError, NotFoundError, SettingsError
+from errors import AccountingError, IntegrityError, NotFoundError, SettingsError
 from search.page import Document, document_line
 from search.schema import read_schema
 from snapshots.announcements import announced
@@ -32,6 +31,8 @@ from snapshots.summary import Summary
 from snapshots.writer import commit, store_chunk
 
 _LINES = 500
+_LONGEST_LINE = 64 * 1024 * 1024
+"""Bytes; a request to the service, and so a document, has 16 MiB at most. Source: service limits, 2026-09."""
 _SET = "imported"
 
 
@@ -76,6 +77,7 @@ class Importer:
                     on=str(folder),
                     do="Take out the documents that are there twice",
                 )
+            _require_as_exported(dump, manifest, on=str(folder))
             async with announced(self._store.runs, manifest, self._clock()):
                 return await commit(self._store.snapshots, manifest)
         finally:
@@ -86,7 +88,7 @@ class Importer:
         key_of = key_reader(key_field)
         count = size = 0
         for file in dump.files:
-            batches = batched(_lines(file, key_of), _LINES, strict=False)
+            batches = _batches(_lines(file, key_of))
             while (documents := await asyncio.to_thread(next, batches, None)) is not None:
                 await sorter.add(documents)
                 read = sum(len(document.line) + 1 for document in documents)
@@ -150,15 +152,47 @@ class Importer:
         try:
             reference = SnapshotReference(service=index.service, index=index.index)
             manifest = await read_manifest(self._store.snapshots, reference)
-        except NotFoundError:
+        except (NotFoundError, IntegrityError):  # a damaged one is no reason not to make a new one
             return None
         return manifest if manifest.key_field == key_field else None
+
+
+def _require_as_exported(dump: Dump, manifest: Manifest, *, on: str) -> None:
+    """Compare with what was exported. Raises AccountingError when documents were lost or changed on the way."""
+    origin = dump.origin
+    if origin is None or origin.content_digest is None or origin.content_digest == manifest.content_digest:
+        return
+    raise AccountingError(
+        f"its documents are not those that were exported: {manifest.counts.documents:,} are there"
+        + ("" if origin.documents is None else f", and {origin.documents:,} were exported"),
+        on=on,
+        do="Copy or export it again; if they were changed on purpose, take content_digest out of snapshot.json",
+    )
+
+
+def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
+    held: list[Document] = []
+    size = 0
+    for document in documents:
+        held.append(document)
+        size += len(document.line)
+        if len(held) == _LINES or size >= RUN_BYTES:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
 
 
 def _lines(file: Path, key_of: Callable[[bytes], str]) -> Iterator[Document]:
     """Give the documents of a file; empty lines are passed over."""
     with file.open("rb") as opened:
-        for number, raw in enumerate(opened, start=1):
+        for number, raw in enumerate(iter(lambda: opened.readline(_LONGEST_LINE + 1), b""), start=1):
+            if len(raw) > _LONGEST_LINE:
+                raise SettingsError(
+                    f"line {number} is longer than any document can be",
+                    on=str(file),
+                    do="Write each document as one JSON object on a line of its own",
+                )
             line = raw.removeprefix(b"\xef\xbb\xbf").strip()
             if not line:
                 continue

@@ -19,7 +19,7 @@ from typing import IO
 import msgspec
 
 from errors import ConflictError, IntegrityError, NotFoundError, SettingsError
-from snapshots.chunks import Chunk, add_digests, content_digest, document_lines
+from snapshots.chunks import Chunk, Digest, add_digests, content_digest, document_lines
 from snapshots.manifest import Definition, Loss, Manifest, SynonymMap, VersionedDefinition
 from snapshots.names import parse_segment, segment_of
 from snapshots.reader import read_chunk
@@ -36,14 +36,17 @@ Progress = Callable[[Chunk], None]
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an exported folder came from; `import` takes the key field, the api-versions and the losses from it."""
+    """Where an exported folder came from.
+
+    `import` takes the api-versions and the losses from it, and compares the content digest, if there is one.
+    """
 
     reference: str
     created: str
     tool: str
     key_field: str
-    documents: int
-    content_digest: str
+    documents: int | None = None
+    content_digest: Digest | None = None
     state: str
     losses: tuple[Loss, ...] = ()
     stable_version: str
@@ -98,6 +101,9 @@ def read_dump(folder: Path) -> Dump:
     origin = _decode(origin_file, Origin) if origin_file.exists() else None
     definition = folder / DEFINITION
     files = tuple(sorted(folder.glob("*.jsonl")))
+    for file in files:
+        if not file.is_file():  # a pipe would be waited for, and a folder can't be read
+            raise _unusable(file, "it is no file")
     if not definition.exists() or not files:
         raise NotFoundError(
             "there is no definition.json and *.jsonl in it",

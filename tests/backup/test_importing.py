@@ -1,6 +1,7 @@
 """A folder as a snapshot."""
 
 import json
+import os
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from snapshots.catalogue import list_snapshots, read_manifest
 from snapshots.diff import Tally, diff_snapshots
 from snapshots.folder import export_snapshot
 from snapshots.memory_store import MemoryStore
-from snapshots.names import SnapshotReference
+from snapshots.names import SnapshotReference, manifest_name
 from snapshots.store import Store
 from snapshots.summary import Summary
 from snapshots.verify import verify_snapshot
@@ -25,9 +26,9 @@ from tests.world import EAST, WEST, World, open_world
 DUMPED = IndexName("elsewhere", "hotels")
 
 
-async def bring(store: Store, folder: Path, index: IndexName = DUMPED) -> Summary:
+async def bring(store: Store, folder: Path, index: IndexName = DUMPED, *, seed: int = 5) -> Summary:
     done: list[Progress] = []
-    importer = Importer(store, clock=lambda: datetime.now(UTC), chance=random.Random(5), report=done.append)
+    importer = Importer(store, clock=lambda: datetime.now(UTC), chance=random.Random(seed), report=done.append)
     summary = await importer.import_folder(folder, index, run="import-1")
     assert sum(each.documents for each in done if each.stage == "store") == summary.documents
     return summary
@@ -96,6 +97,59 @@ async def test_what_can_t_be_imported_leaves_no_snapshot(
         await bring(store, dump(tmp_path, *lines))
     assert await list_snapshots(store.snapshots) == []
     assert [blob.name async for blob in store.runs.list("runs/")] == []
+
+
+async def test_an_export_that_lost_a_document_is_refused_unless_that_was_meant(world: World, tmp_path: Path) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(50))
+    await world.back_up("hotels")
+    manifest = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"))
+    folder = tmp_path / "out"
+    file = await export_snapshot(world.store.snapshots, manifest, folder)
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(AccountingError, match="49 are there, and 50 were exported"):
+        await bring(world.store, folder, IndexName(WEST, "hotels"))
+    origin = json.loads((folder / "snapshot.json").read_text())
+    del origin["content_digest"]
+    (folder / "snapshot.json").write_text(json.dumps(origin))
+    assert (await bring(world.store, folder, IndexName(WEST, "hotels"))).documents == 49
+
+
+async def test_lines_may_end_and_begin_as_other_systems_write_them(tmp_path: Path) -> None:
+    folder = dump(tmp_path)
+    for file in folder.glob("*.jsonl"):
+        file.unlink()
+    (folder / "b.jsonl").write_bytes(b'\xef\xbb\xbf{"id":"2"}\r\n\r\n{"id":"1"}')
+    store = MemoryStore()
+    manifest = await read_manifest(store.snapshots, await bring(store, folder))
+    assert [(chunk.first, chunk.last) for chunk in manifest.chunks] == [("1", "2")]
+    assert manifest.bytes == len(b'{"id":"1"}\n{"id":"2"}\n')
+
+
+async def test_what_is_no_document_by_its_size_is_not_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backup.importing._LONGEST_LINE", 100)
+    with pytest.raises(SettingsError, match="line 2 is longer than any document"):
+        await bring(MemoryStore(), dump(tmp_path, '{"id":"1"}', json.dumps({"id": "2", "name": "x" * 100})))
+
+
+async def test_a_pipe_or_a_folder_among_the_files_is_refused(tmp_path: Path) -> None:
+    folder = dump(tmp_path, '{"id":"1"}')
+    os.mkfifo(folder / "z.jsonl")
+    with pytest.raises(SettingsError, match="no file"):
+        await bring(MemoryStore(), folder)
+
+
+async def test_a_damaged_newest_snapshot_is_no_reason_not_to_import(tmp_path: Path) -> None:
+    store = MemoryStore()
+    folder = dump(tmp_path, '{"id":"1"}')
+    first = await bring(store, folder)
+    name = manifest_name(first.service, first.index, first.id)
+    properties = await store.snapshots.properties(name)
+    assert properties is not None
+    await store.snapshots.delete(name)
+    await store.snapshots.create(name, b"{}", metadata=properties.metadata)
+    assert (await bring(store, folder, seed=6)).documents == 1
 
 
 async def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
