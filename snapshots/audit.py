@@ -178,7 +178,8 @@ class _Checker:
 
     async def _check(self, manifest: Manifest, chunk: Chunk) -> None:
         name = manifest.folder.blob(chunk.sha256)
-        blob = self._there.get(name)
+        # A chunk may have been stored, and its manifest written, while the listing was between the two.
+        blob = self._there.get(name) or await self._blobs.properties(name)
         if blob is None:
             self.damage[name] = ("missing", "the chunk is gone")
             return

@@ -9,18 +9,26 @@ from cli.contents import FindRequest
 from cli.exit_codes import DONE
 from cli.session import Session
 from cli.wording import count, instant, one_line
-from errors import NotFoundError
+from errors import IntegrityError, NotFoundError
 from snapshots.history import Event, find_key
 
 _STYLES = {"appeared": "green", "changed": "yellow", "vanished": "red", "unreadable": "red"}
 
 
 async def run(session: Session, request: FindRequest) -> int:
-    """Follow one document. Raises NotFoundError when it is in no snapshot."""
+    """Follow one document. Raises NotFoundError when it is in no snapshot, IntegrityError when that can't be known."""
     async with connections(session) as opened:
         blobs = opened.reading_store(request.index.service).snapshots
         history = await find_key(blobs, request.index.service, request.index.index, request.key)
     if all(event.kind == "unreadable" for event in history.events):
+        if history.events:
+            raise IntegrityError(
+                f"whether the document was there is not known: {len(history.events):,} of"
+                f" {count(history.snapshots, 'snapshot')} can't be read, and the others do not have it;"
+                f" first {one_line(history.events[0].detail)}",
+                on=f"{request.index} key {one_line(request.key)}",
+                do="Run `indexvault verify` on the index, then `indexvault repair`",
+            )
         raise NotFoundError(
             f"no document of this key is in any of {count(history.snapshots, 'snapshot')}",
             on=f"{request.index} key {one_line(request.key)}",

@@ -1,6 +1,6 @@
 """What an audit says to each kind of damage, and what it reads."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from snapshots.manifest import Manifest
 from snapshots.memory_store import MemoryStore
 from snapshots.names import manifest_name
 from snapshots.slices import Slice
-from snapshots.store import Store
+from snapshots.store import BlobProperties, Store
 from tests.snapshots.samples import MORNING, document, documents, write_snapshot
 
 EAST, HOTELS = "contoso-east", "hotels"
@@ -158,3 +158,18 @@ async def test_a_shared_chunk_lies_in_its_generation(store: Store) -> None:
     fresh, _ = await write_snapshot(store.snapshots, LINES, created=created, run="run-3", generation="g2")
     await store.snapshots.delete(first.folder.blob(first.chunks[0].sha256))
     assert fresh.id not in (await audit(store)).findings[0].snapshots
+
+
+async def test_a_chunk_stored_while_the_listing_was_under_way_is_not_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    manifest, _ = await write_snapshot(store.snapshots, documents(range(100)))
+    late = manifest.folder.blob(manifest.chunks[0].sha256)
+    listing = store.snapshots.list
+
+    async def stale(prefix: str) -> AsyncIterator[BlobProperties]:
+        async for blob in listing(prefix):
+            if blob.name != late:
+                yield blob
+
+    monkeypatch.setattr(store.snapshots, "list", stale)
+    assert (await audit_index(store.snapshots, EAST, HOTELS)).damage == ()

@@ -48,6 +48,10 @@ def test_find_follows_a_document(desk: Operator) -> None:
     assert "what 7 says" not in table.stdout
     assert "2 snapshots looked at, 2 chunks read" in table.stdout
     assert desk.indexvault("find", NOTES, "nobody").code == 4
+    desk.flip_byte(".json")
+    lost = desk.indexvault("find", NOTES, "nobody")
+    assert lost.code == 6
+    assert "is not known: 1 of 2 snapshots can't be read" in lost.complaint
 
 
 def test_export_and_import_round_trip(desk: Operator, tmp_path: Path) -> None:
