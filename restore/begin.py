@@ -16,7 +16,7 @@ from errors import ConflictError, NotFoundError, SettingsError
 from restore.job import Begun, Check, Concluded, RestoreJob, RestoreRun
 from restore.plan import stretches
 from restore.preflight import Facts, checks, estimate, failure
-from restore.scene import manifest_of, open_scene
+from restore.scene import beside, manifest_of, open_scene
 from restore.selection import Selection
 from restore.survey import survey
 from restore.undertaking import (
@@ -168,7 +168,7 @@ async def _decide(resources: Resources, job: RestoreJob) -> tuple[Facts, Order]:
     target = resources.connections.service(job.target_service)
     started = resources.clock()
     swaps = job.mode == "replace" and facts.place.kind == "alias"
-    into = f"{job.target_index[:113]}-{started:%Y%m%d%H%M%S}" if swaps else facts.place.index or job.target_index
+    into = beside(job.target_index, started) if swaps else facts.place.index or job.target_index
     alias = job.target_index if swaps else job.alias
     present = await target.alias(alias) if alias is not None and facts.place.kind != "index" else None
     old = facts.place.index if job.mode == "replace" else None

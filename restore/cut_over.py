@@ -1,26 +1,17 @@
 """The switch from the old index to the proved one, and what becomes of the old one."""
 
-import msgspec
-
 from engine.step import Resources, Step
 from errors import ConflictError, NotFoundError, UnexpectedAnswerError
-from restore.definition import renamed, same_content, with_fields_shown
+from restore.definition import renamed, same_content, same_when_shown, with_fields_shown
 from restore.job import CutOver, RestoreRun
 from restore.scene import Scene, open_scene
-from restore.undertaking import MADE, Made, require
+from restore.undertaking import HIDING, MADE, Hiding, Made, require
 from search.page import PageReader
 from search.query import DocumentQuery
 from search.service import SearchService
 
 ALIAS_SECONDS = 10
 """How long a swapped alias may still lead to the old index. Source: index aliases, 2026-09."""
-_FINAL = "final"
-
-
-class _Final(msgspec.Struct, frozen=True):
-    """The ETag of the new index with its final definition."""
-
-    etag: str
 
 
 async def cut_over(resources: Resources, run: RestoreRun) -> CutOver:
@@ -91,11 +82,12 @@ async def _finish(scene: Scene) -> None:
         return
     made = await require(scene.records, MADE, Made, scene.on)
     final = renamed(order.definition, order.into)
-    loading = await scene.records.read(_FINAL, _Final)
     present = await scene.target.index_definition(order.into, preview=final.preview)
-    if loading is not None and present.etag == loading.etag:
-        return
     if present.etag != made.etag:
+        # An attempt that was killed may have hidden them without having heard so.
+        is_hiding = await scene.records.read(HIDING, Hiding) is not None
+        if is_hiding and same_when_shown(present.body, made.body):
+            return
         raise ConflictError(
             "its definition was changed by somebody else while it was restored",
             on=scene.on,
@@ -103,9 +95,8 @@ async def _finish(scene: Scene) -> None:
         )
     if not _has_hidden_fields(scene):
         return
+    await scene.records.write(HIDING, Hiding())
     await scene.target.update_index(order.into, bytes(final.body), etag=present.etag, preview=final.preview)
-    present = await scene.target.index_definition(order.into, preview=final.preview)
-    await scene.records.write(_FINAL, _Final(etag=present.etag))
 
 
 def _has_hidden_fields(scene: Scene) -> bool:

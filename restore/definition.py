@@ -72,6 +72,11 @@ def same_content(one: msgspec.Raw, other: msgspec.Raw) -> bool:
     return content(one) == content(other)
 
 
+def same_when_shown(present: msgspec.Raw, shown: msgspec.Raw) -> bool:
+    """Tell whether a definition is another one in which fields that were hidden are shown, or that one itself."""
+    return same_content(with_fields_shown(TargetDefinition(body=present, preview=False)).body, shown)
+
+
 def content(body: msgspec.Raw) -> dict[str, Any]:
     """Give what a definition says by member, apart from its name and what the service adds.
 

@@ -111,7 +111,7 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 class StoredStretch(msgspec.Struct, frozen=True):
-    """Consecutive chunks of a snapshot in a store, by position."""
+    """Consecutive chunks of a snapshot in a store, by position, and which of their documents are wanted."""
 
     store: str
     service: str
@@ -119,6 +119,8 @@ class StoredStretch(msgspec.Struct, frozen=True):
     snapshot: str
     start: int
     end: int
+    keys: tuple[str, ...] = ()
+    filter: str | None = None
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -153,9 +155,10 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StretchProved(msgspec.Struct, frozen=True):
-    """That so many chunks are in the store as they were written."""
+    """That so many chunks are in the store as they were written, with so many of the wanted documents."""
 
     chunks: int
+    wanted: int
 
 
 class TargetReady(msgspec.Struct, frozen=True):

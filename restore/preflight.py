@@ -18,7 +18,7 @@ from restore.limits import Demand, limit_checks
 from restore.reading import has_key_order
 from search.batch import MOST_ACTIONS
 from search.schema import Schema, read_schema
-from search.statistics import ServiceStatistics
+from search.statistics import IndexStatistics, ServiceStatistics
 from snapshots.manifest import Manifest
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,126}[a-z0-9_])?")
@@ -50,7 +50,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision stands on.
 
     `definition` is the one that the target would get, with its `schema`; `changes` are from the snapshot's schema to
-    the one that documents go into. `present` is the definition of the existing index in modes sync and fill.
+    the one that documents go into. `present` is the definition of the existing index in modes sync and fill, `held`
+    what the index that is written or replaced in place takes up now.
     `missing_maps` and `differing_maps` are synonym maps that the definition names. `denied` is what the target says to
     a caller without the roles.
     """
@@ -74,6 +75,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     knows_preview: bool
     documents: int
     bytes: int
+    held: IndexStatistics | None
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -368,10 +370,20 @@ def _demand(facts: Facts) -> Demand:
     job = facts.job
     is_new = job.mode in {"create", "replace"}
     adds_alias = job.alias is not None and facts.alias_place is not None and facts.alias_place.kind == "absent"
+    documents, size = facts.documents, facts.bytes
+    if job.keys:
+        size = size * documents // max(1, facts.manifest.counts.documents)
+    if job.filter is not None or (job.keys and not is_new):
+        # How many there will be more is not known before they are looked for.
+        documents = size = 0
+    if facts.held is not None:
+        documents = max(0, documents - facts.held.document_count)
+        size = max(0, size - facts.held.storage_size)
     return Demand(
-        indexes=int(is_new and not job.in_place),
+        # In place too: the definition is tried on an empty index beside the old one.
+        indexes=int(is_new),
         aliases=int(adds_alias),
         synonym_maps=len(facts.missing_maps),
-        documents=facts.documents if is_new and not job.in_place else 0,
-        bytes=facts.bytes if is_new and not job.in_place else 0,
+        documents=documents,
+        bytes=size,
     )

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from engine.checkpoints import Checkpoints
@@ -137,6 +138,11 @@ async def open_scene(resources: Resources, run: RestoreRun) -> Scene:
         records=records,
         target=resources.connections.service(run.target.service),
     )
+
+
+def beside(index: str, started: datetime) -> str:
+    """Give the name of an index beside another one: at most 128 characters, never with two dashes in a row."""
+    return f"{index[:113].rstrip('-_')}-{started:%Y%m%d%H%M%S}"
 
 
 async def manifest_of(store: Store, service: str, index: str, snapshot: str) -> Manifest:

@@ -6,15 +6,24 @@ from engine.step import Progress, Resources, Step
 from errors import IntegrityError, NotFoundError
 from restore.job import StoredStretch, StretchProved
 from restore.scene import manifest_of
-from snapshots.chunks import Chunk
-from snapshots.reader import read_ahead
+from restore.selection import Selection
+from snapshots.chunks import Chunk, document_lines, key_reader
+from snapshots.reader import read_ahead, read_chunk
 from snapshots.verify import check_chunk
 
 
 async def prove_stored(resources: Resources, stretch: StoredStretch) -> StretchProved:
-    """Prove the chunks of a stretch. Raises IntegrityError naming the first blob that is damaged or gone."""
+    """Prove the chunks of a stretch, and count what a filter picks of them.
+
+    Raises IntegrityError naming the first blob that is damaged or gone, SettingsError for a filter that can't be
+    applied to a document.
+    """
     store = resources.connections.source_store(stretch.service, stretch.store)
     manifest = await manifest_of(store, stretch.service, stretch.index, stretch.snapshot)
+
+    selection = Selection(stretch.keys, stretch.filter)
+    key_of = key_reader(manifest.key_field)
+    wanted = 0
 
     async def check(chunk: Chunk) -> None:
         try:
@@ -24,10 +33,17 @@ async def prove_stored(resources: Resources, stretch: StoredStretch) -> StretchP
                 "the chunk is gone", on=manifest.folder.blob(chunk.sha256), do="Use another snapshot"
             ) from error
 
+    async def picked(chunk: Chunk) -> int:
+        if stretch.filter is None:
+            return chunk.documents
+        data = await read_chunk(store.snapshots, manifest.folder, chunk)
+        return sum(selection.takes(key_of(line), line) for line in document_lines(data))
+
     async with aclosing(read_ahead(manifest.chunks[stretch.start : stretch.end], check)) as checking:
         async for chunk, _none in checking:
+            wanted += await picked(chunk)
             resources.report(Progress(stage="verify", documents=chunk.documents, bytes=chunk.bytes))
-    return StretchProved(chunks=stretch.end - stretch.start)
+    return StretchProved(chunks=stretch.end - stretch.start, wanted=wanted)
 
 
 PROVE = Step("prove_stored", StoredStretch, StretchProved, prove_stored)

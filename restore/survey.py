@@ -33,6 +33,7 @@ async def survey(
         present = (await target.index_definition(place.index, preview=definition.preview)).body
     changes = schema_changes(source, wanted if present is None else read_schema(present, on=job.target_index))
     missing, differing = await _synonym_maps(target, manifest.synonym_maps)
+    stays = job.in_place or job.mode in {"sync", "fill"}
     home = settings.services.get(job.service)
     facts = Facts(
         job=job,
@@ -58,6 +59,7 @@ async def survey(
         knows_preview=not definition.preview or await target.knows_preview(),
         documents=len(job.keys) if job.keys else manifest.counts.documents,
         bytes=manifest.bytes,
+        held=await target.index_statistics(place.index) if stays and place.index is not None else None,
     )
     return facts, definition
 

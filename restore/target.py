@@ -12,14 +12,15 @@ from restore.definition import (
     holds_redacted_secrets,
     renamed,
     same_definition,
+    same_when_shown,
     target_definition,
     with_fields_shown,
 )
 from restore.job import RestoreRun, TargetReady
 from restore.preflight import Place
-from restore.scene import Scene, open_scene
+from restore.scene import Scene, beside, open_scene
 from restore.survey import place_of
-from restore.undertaking import MADE, Made
+from restore.undertaking import HIDING, MADE, Hiding, Made
 from search.schema import read_schema
 from snapshots.manifest import SynonymMap, VersionedDefinition
 
@@ -47,7 +48,7 @@ async def make_target(resources: Resources, run: RestoreRun) -> TargetReady:
     scene = await open_scene(resources, run)
     made = await scene.records.read(MADE, Made)
     if made is not None:
-        await _require_same(scene, made)
+        made = await _same(scene, made)
     elif scene.order.job.mode in {"sync", "fill"}:
         made = await _take(scene)
     else:
@@ -133,7 +134,7 @@ async def _delete_old(scene: Scene, final: TargetDefinition) -> None:
 
 async def _try_definition(scene: Scene, final: TargetDefinition) -> None:
     """Let the service judge the definition on an empty index beside the old one, and remove that again."""
-    name = f"{scene.order.into[:113]}-{scene.order.started:%Y%m%d%H%M%S}"
+    name = beside(scene.order.into, scene.order.started)
     trial = with_fields_shown(renamed(final, name))
     try:
         await scene.target.create_index(name, bytes(trial.body), preview=trial.preview)
@@ -153,18 +154,23 @@ def _require_free(place: Place, scene: Scene) -> None:
         )
 
 
-async def _require_same(scene: Scene, made: Made) -> None:
-    """Raise ConflictError unless the index is still the one that this run made or took."""
+async def _same(scene: Scene, made: Made) -> Made:
+    """Give the index that this run made or took, as it is now. Raises ConflictError unless it is still that one."""
     try:
-        present = await scene.target.index_definition(scene.order.into)
+        present = await scene.target.index_definition(scene.order.into, preview=scene.order.definition.preview)
     except NotFoundError:
         present = None
-    if present is None or present.etag != made.etag:
+    if present is not None and present.etag == made.etag:
+        return made
+    is_hiding = await scene.records.read(HIDING, Hiding) is not None
+    if present is None or not is_hiding or not same_when_shown(present.body, made.body):
         raise ConflictError(
             "it is gone, or its definition was changed, since this restore began",
             on=scene.on,
             do="Look at what changed, then restore again with --discard-unfinished",
         )
+    # Proved by every field and hidden right before it stopped. Readers may have it by now: it stays hidden.
+    return msgspec.structs.replace(made, etag=present.etag, body=present.body)
 
 
 async def _is_there(scene: Scene, entry: SynonymMap) -> bool:

@@ -19,7 +19,7 @@ from snapshots.names import restore_name
 from snapshots.store import RunBlobs
 
 _LIMIT = 64 * 1024
-ORDER, MADE = "order", "made"
+ORDER, MADE, HIDING = "order", "made", "hiding"
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +53,10 @@ class Made(msgspec.Struct, frozen=True):
     body: msgspec.Raw
     synonym_maps: list[str]
     notes: list[str]
+
+
+class Hiding(msgspec.Struct, frozen=True):
+    """That the documents were proved, by every field, and fields that are to be hidden are about to be hidden."""
 
 
 class LoadProgress(msgspec.Struct, frozen=True):

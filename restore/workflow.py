@@ -9,7 +9,7 @@ from engine.locking import STEPS as LOCK_STEPS
 from engine.locking import Claim, locked
 from engine.step import Turns, Workflow
 from engine.succession import SUCCEED, Succession
-from errors import IndexvaultError, IntegrityError, VerificationError, from_record
+from errors import IndexvaultError, IntegrityError, NotFoundError, VerificationError, from_record
 from restore.begin import ABANDON, BEGIN, CLAIM, CONCLUDE, PREFLIGHT, TOUCH
 from restore.cut_over import CUT_OVER
 from restore.job import (
@@ -73,6 +73,8 @@ def preflight_restore(ctx: OrchestrationContext, job: RestoreJob) -> Turns[Prefl
         chunks = Check("chunks", "ok", f"every chunk of {begun.documents:,} documents is stored as it was written")
     except IntegrityError as error:
         chunks = Check("chunks", "failed", f"{error.on}: {error.what}", error.do, "IntegrityError")
+    except NotFoundError as error:
+        chunks = Check("filter", "failed", f"{error.on}: {error.what}", error.do, "NotFoundError")
     return PreflightReport(
         service=job.service,
         index=job.index,
@@ -107,10 +109,18 @@ def _restore(ctx: OrchestrationContext, begun: Begun) -> Turns[RestoreReport]:
 def _prove_stored(ctx: OrchestrationContext, begun: Begun) -> Turns[None]:
     source = begun.source
     stored = [
-        StoredStretch(begun.store, source.service, source.index, source.snapshot, start, end)
+        StoredStretch(
+            begun.store, source.service, source.index, source.snapshot, start, end, source.keys, source.filter
+        )
         for start, end in begun.stretches
     ]
-    yield from call_all(ctx, PROVE, stored, at_once=begun.run.parallel)
+    proved = yield from call_all(ctx, PROVE, stored, at_once=begun.run.parallel)
+    if source.filter is not None and not any(part.wanted for part in proved):
+        raise NotFoundError(
+            f"the filter {source.filter!r} picks none of its documents; nothing was touched",
+            on=source.reference,
+            do='Look at the fields of a document, and at how text is quoted: "Rating >= `4`", "Name == \'Inn\'"',
+        )
 
 
 def _write_and_prove(ctx: OrchestrationContext, begun: Begun) -> Turns[RestoreReport]:

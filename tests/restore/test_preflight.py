@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from emulator.service import EmulatedService
-from errors import ConflictError, UnauthorizedError
+from errors import ConflictError, NotFoundError, QuotaError, SettingsError, UnauthorizedError
 from restore.job import Check, PreflightReport
 from restore.limits import Demand, limit_checks, vector_bytes
 from restore.preflight import failure, is_name
@@ -192,3 +192,32 @@ async def test_data_leaves_its_region_only_when_that_is_allowed(world: World) ->
         await world.restore(snapshot)
     assert (await world.preflight(snapshot, target_service=EAST, index="again")).ready
     assert (await world.restore(snapshot, allow_cross_region=True)).documents == 5
+
+
+async def test_a_filter_that_picks_nothing_is_told_before_anything_is_made(world: World) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(20))
+    snapshot = await world.back_up("hotels")
+    with pytest.raises(NotFoundError, match="picks none of its documents; nothing was touched"):
+        await world.restore(snapshot, filter="stars == `77`")
+    told = await world.preflight(snapshot, filter="stars == `77`")
+    assert not told.ready
+    with pytest.raises(SettingsError, match="JMESPath"):
+        await world.restore(snapshot, filter="contains(stars, 'x')")
+    assert await world.west.index_names() == []
+
+
+async def test_what_replaces_an_index_in_place_must_fit_before_the_old_one_goes() -> None:
+    services = (
+        EmulatedService(name=EAST, tier="standard", region="eastus", api_key=KEYS[EAST]),
+        EmulatedService(name=WEST, tier="basic", region="westus2", api_key=KEYS[WEST], quotas={"documents": 1000}),
+    )
+    async with open_world(MemoryStore("local"), services=services) as world:
+        await world.fill(hotels.DEFINITION, hotels.hotels(1500))
+        large = await world.back_up("hotels")
+        await world.fill(hotels.DEFINITION, hotels.hotels(900), service=WEST)
+        for asked in ({"mode": "replace", "in_place": True}, {"mode": "sync"}, {"mode": "fill"}):
+            with pytest.raises(QuotaError, match=r"600 more documents .*nothing was touched"):
+                await world.restore(large, index="hotels", **asked)
+        assert await world.west.count("hotels") == 900
+        # Single documents of a large snapshot need little room.
+        assert (await world.restore(large, keys=("h000001",))).documents == 1

@@ -210,3 +210,20 @@ def small(**quotas: int) -> tuple[EmulatedService, EmulatedService]:
         EmulatedService(name=EAST, tier="standard", region="eastus", api_key=KEYS[EAST]),
         EmulatedService(name=WEST, tier="basic", region="westus2", api_key=KEYS[WEST], quotas=quotas),
     )
+
+
+async def test_a_restore_killed_after_it_hid_its_fields_goes_on_and_keeps_them_hidden(world: World) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(30))
+    await world.fill(hotels.with_field("stars", retrievable=False) | {"name": "older"}, [], service=WEST)
+    await world.west.point_alias("guests", "older", etag=None)
+    snapshot = await world.back_up("hotels")
+    # The alias can't be swapped: everything before it is done.
+    await world.faults(WEST, {"fault": "unavailable", "method": "PUT", "path": "alias"})
+    asked = {"alias": "guests", "patch": '{"fields":{"stars":{"retrievable":false}}}'}
+    with pytest.raises(OverloadedError):
+        await world.restore(snapshot, **asked)
+    await world.faults(WEST)
+    report = await world.restore(snapshot, **asked)
+    assert report.identical == 30
+    assert await world.west.alias_target("guests") == "restored"
+    assert "stars" not in (await world.documents(WEST, "restored", "id"))[0]
