@@ -36,10 +36,15 @@ async def collect(resources: Resources, order: CollectOrder) -> ScanSummary:
     record = part_record(plan, order.position)
     collected = await checkpoints.read(record, CollectedPart)
     if collected is None or collected.attempt not in {_attempt(order, number) for number in range(READINGS)}:
+        before = collected
         with counted_requests() as counter:
             reading = _Reading(resources, resources.connections.service(job.service), order, plan)
             collected = await reading.collect(SetAside(store.runs, job.run, plan.key_field))
-        collected = msgspec.structs.replace(collected, requests=counter.requests)
+        collected = msgspec.structs.replace(
+            collected,
+            readings=collected.readings + (before.readings if before is not None else 0),
+            requests=counter.requests + (before.requests if before is not None else 0),
+        )
         await checkpoints.write(record, collected)
     return ScanSummary(documents=collected.documents, bytes=collected.bytes)
 

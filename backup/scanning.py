@@ -1,5 +1,6 @@
 """Reading one key range of an index into chunks."""
 
+import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -11,6 +12,7 @@ from backup.records import Plan, ScannedRange, range_record, require_plan
 from backup.recounting import Reread, settle
 from engine.checkpoints import Checkpoints
 from engine.step import Progress, Resources
+from errors import TooLargeError, TooSlowError
 from search.counting import counted_requests
 from search.page import Document, PageReader
 from search.page_size import page_size
@@ -84,9 +86,12 @@ class _Scanning:
             top=page_size(self._plan.average_document_bytes),
             count=True,
         )
-        page = await self._service.documents(self._index, query, self._reader, elevated=self._plan.elevated)
-        if page.count == len(page.documents):
-            return Reread(await self._stored(_one(page.documents)), counted=page.count)
+        with contextlib.suppress(TooLargeError, TooSlowError):  # then it is read page by page, as small as it takes
+            page = await self._service.documents(
+                self._index, query, self._reader, elevated=self._plan.elevated, may_shrink=True
+            )
+            if page.count == len(page.documents):
+                return Reread(await self._stored(_one(page.documents)), counted=page.count)
         return Reread(await self._stored(self._pages(keys)), counted=None)
 
     def _pages(self, keys: KeyRange) -> AsyncGenerator[list[Document]]:

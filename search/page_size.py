@@ -2,7 +2,7 @@
 
 from search.query import MOST_PER_PAGE
 
-PAGE_BYTES = 4 * 1024 * 1024
+PAGE_BYTES = 2 * 1024 * 1024
 """The size of an answer aimed for, so that it stays small in memory and quick on the wire."""
 _GROWTH = 1.5
 

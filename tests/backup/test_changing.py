@@ -17,6 +17,7 @@ import search.paging
 from backup.division import strategies_for
 from errors import AccountingError, ConflictError
 from search.batch import batch, delete_action, upload_batch
+from search.service import SearchService
 from snapshots.catalogue import list_snapshots, read_manifest
 from snapshots.chunks import document_lines
 from snapshots.manifest import Manifest
@@ -126,6 +127,37 @@ async def test_the_claim_holds_while_documents_come_go_and_change(world: World, 
     assert manifest.reading is not None
     assert manifest.reading.again > 0
     assert manifest.counts.documents == report.documents == len(documents)
+
+
+async def test_a_stretch_too_large_for_one_answer_is_read_again_page_by_page(world: World) -> None:
+    await world.fill(definition(filterable=True, sortable=True), [document(number, 0) for number in range(600)])
+    await world.faults(EAST, {"fault": "too_large", "operation": "search", "bytes": 4000})
+    step = next(step for step in world.engine._steps if step.name == "scan_range")
+    scan = step.run
+    counted = SearchService.count_found
+
+    async def delete_and_count(self: SearchService, *arguments: Any, **options: Any) -> int:
+        """Between the reading and its count, a document goes."""
+        if not gone:
+            gone.append(f"{300:06}")
+            await self.index_documents("live", batch([delete_action("id", gone[0])]))
+        return await counted(self, *arguments, **options)
+
+    async def scan_and_delete(resources: Any, order: Any) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(SearchService, "count_found", delete_and_count)
+            return await scan(resources, order)
+
+    gone: list[str] = []
+    object.__setattr__(step, "run", scan_and_delete)
+    try:
+        await world.back_up("live")
+    finally:
+        object.__setattr__(step, "run", scan)
+    documents, manifest = await snapshot(world)
+    assert manifest.reading is not None
+    assert manifest.reading.again > 0
+    assert [each["id"] for each in documents] == [f"{number:06}" for number in range(600) if number != 300]
 
 
 async def test_in_parts_the_claim_holds_or_the_run_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
