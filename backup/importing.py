@@ -63,8 +63,7 @@ class Importer:
         """
         started = self._clock()
         dump = await asyncio.to_thread(read_dump, folder)
-        schema = read_schema((dump.definition.preview or dump.definition.stable).body, on=str(folder))
-        key_field = schema.key.name
+        key_field = _key_field(dump, on=str(folder))
         await self._store.prepare()
         aside = SetAside(self._store.runs, run, key_field)
         try:
@@ -155,6 +154,19 @@ class Importer:
         except (NotFoundError, IntegrityError):  # a damaged one is no reason not to make a new one
             return None
         return manifest if manifest.key_field == key_field else None
+
+
+def _key_field(dump: Dump, *, on: str) -> str:
+    """Give the key field that all the definitions have. Raises SettingsError when they do not agree."""
+    versions = [version for version in (dump.definition.stable, dump.definition.preview) if version is not None]
+    keys = {read_schema(version.body, on=on).key.name for version in versions}
+    if len(keys) > 1:
+        raise SettingsError(
+            f"its definitions name different key fields: {', '.join(sorted(keys))}",
+            on=on,
+            do="Leave definition.preview.json out, or take both from the same index",
+        )
+    return keys.pop()
 
 
 def _require_as_exported(dump: Dump, manifest: Manifest, *, on: str) -> None:

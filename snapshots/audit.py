@@ -154,8 +154,7 @@ class _Checker:
 
         async def work() -> None:
             for manifest, chunk in waiting:
-                await self._check(manifest, chunk)
-                if progress is not None:
+                if await self._check(manifest, chunk) and progress is not None:
                     progress(chunk)
 
         try:
@@ -176,25 +175,28 @@ class _Checker:
             Finding(kind, name, what, tuple(sorted(set(owners[name])))) for name, (kind, what) in self.damage.items()
         ]
 
-    async def _check(self, manifest: Manifest, chunk: Chunk) -> None:
+    async def _check(self, manifest: Manifest, chunk: Chunk) -> bool:
+        """Check one chunk, and give whether more was looked at than that it is there."""
         name = manifest.folder.blob(chunk.sha256)
         # A chunk may have been stored, and its manifest written, while the listing was between the two.
         blob = self._there.get(name) or await self._blobs.properties(name)
         if blob is None:
             self.damage[name] = ("missing", "the chunk is gone")
-            return
+            return True
         reads = self._part.has(chunk.sha256) if self._depth == "content" else blob.size != chunk.stored
         if reads:
             try:
                 self.digests[name] = await check_chunk(self._blobs, manifest.folder, chunk, manifest.key_field)
             except NotFoundError:
                 self.damage[name] = ("missing", "the chunk is gone")
-                return
+                return True
             except IntegrityError as error:
                 self.damage[name] = ("damaged", error.what)
-                return
-        if reads or self._depth == "sizes":
+                return True
+        checked = reads or self._depth == "sizes"
+        if checked:
             self.sound.append(chunk)
+        return checked
 
 
 async def _read(blobs: SnapshotBlobs, references: Iterable[SnapshotReference]) -> tuple[list[Manifest], list[Finding]]:

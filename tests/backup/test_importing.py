@@ -152,6 +152,15 @@ async def test_a_damaged_newest_snapshot_is_no_reason_not_to_import(tmp_path: Pa
     assert (await bring(store, folder, seed=6)).documents == 1
 
 
+@pytest.mark.parametrize("stable", ["[]", '{"name":"hotels"}'])
+async def test_both_definitions_must_be_definitions(tmp_path: Path, stable: str) -> None:
+    folder = dump(tmp_path, '{"id":"1"}')
+    (folder / "definition.json").rename(folder / "definition.preview.json")
+    (folder / "definition.json").write_text(stable)
+    with pytest.raises(IndexvaultError):
+        await bring(MemoryStore(), folder)
+
+
 async def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         await bring(MemoryStore(), tmp_path)

@@ -173,3 +173,11 @@ async def test_a_chunk_stored_while_the_listing_was_under_way_is_not_missing(mon
 
     monkeypatch.setattr(store.snapshots, "list", stale)
     assert (await audit_index(store.snapshots, EAST, HOTELS)).damage == ()
+
+
+async def test_progress_counts_the_chunks_of_the_slice_alone() -> None:
+    store = MemoryStore()
+    await write_snapshot(store.snapshots, documents(range(300)))
+    heard: list[Chunk] = []
+    report = await audit_index(store.snapshots, EAST, HOTELS, part=Slice(number=1, total=3), progress=heard.append)
+    assert 0 < len(heard) == report.chunks < report.chunks_named
