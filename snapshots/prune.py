@@ -49,21 +49,20 @@ async def decide_proved(
     *,
     now: datetime,
 ) -> list[Decision]:
-    """Decide as `retention.decide` does, and let no snapshot go for the sake of one whose manifest can't be read.
+    """Decide as `retention.decide` does, on manifests that were read.
 
     Listings come from metadata, which may be sound where the manifest is not. So where something is to go, the
-    manifests of what stays are read; those that can't be count as damaged, and it is decided again.
+    manifests are read; those that can't be count as damaged: they stay, and nothing goes for their sake.
     """
     known = list(snapshots)
-    proved: set[str] = set()
-    while True:
-        decisions = decide(known, policies, pinned, now=now)
-        asked = [each.snapshot for each in decisions if each.keep and each.snapshot.id not in proved]
-        if not asked or all(each.keep for each in decisions):
-            return decisions
-        damaged = {each.id for each in asked if each.state != "damaged" and not await _is_readable(store, each)}
-        proved.update(each.id for each in asked)
-        known = [damaged_summary(each.reference) if each.id in damaged else each for each in known]
+    decisions = decide(known, policies, pinned, now=now)
+    if all(each.keep for each in decisions):
+        return decisions
+    proved = [
+        each if each.state == "damaged" or await _is_readable(store, each) else damaged_summary(each.reference)
+        for each in known
+    ]
+    return decide(proved, policies, pinned, now=now)
 
 
 async def prune_index(
