@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,7 +21,7 @@ class IndexView(msgspec.Struct, frozen=True, kw_only=True):
 
     `documents` and `bytes` are those of the stage it is in, and in the end those of the whole; `expected` documents the
     stage will have, where that is known. `rate` is in documents a second over all stages so far. `failure` is the
-    `error` in words.
+    `error` in words. `report` is all that a finished restore or move says of itself, the proof's figures among it.
     """
 
     service: str
@@ -38,6 +38,7 @@ class IndexView(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str] = []
     failure: str | None = None
     error: ErrorRecord | None = None
+    report: dict[str, Any] | None = None
     finished: datetime | None = None
 
 
@@ -114,6 +115,7 @@ def _view_item(record: RunRecord, item: Item, progress: RunProgress | None, now:
         notes=outcome.notes,
         failure=None if outcome.failure is None else str(from_record(outcome.failure)),
         error=outcome.failure,
+        report=outcome.report,
         finished=item.finished,
     )
 

@@ -28,7 +28,10 @@ _ATTEMPTS = 10
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one index. `gone` is an index that was deleted between being found and being read."""
+    """What became of one index. `gone` is an index that was deleted between being found and being read.
+
+    `report` is all that a finished restore or move says of itself, as plain data.
+    """
 
     state: ItemState
     documents: int | None = None
@@ -37,6 +40,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     losses: list[str] = []
     notes: list[str] = []
     failure: ErrorRecord | None = None
+    report: dict[str, Any] | None = None
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):

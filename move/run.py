@@ -1,5 +1,6 @@
 """A move as a run: one index, with a record that tells what becomes of it."""
 
+import msgspec
 from durabletask.task import OrchestrationContext
 
 from engine.conduct import OPEN, Conducted, RunOrder, conduct
@@ -20,6 +21,7 @@ def succeeded(report: MoveReport) -> Outcome:
         snapshot=report.snapshot,
         losses=report.losses,
         notes=[*report.notes, f"the source {report.service}/{report.index} {kept}"],
+        report=msgspec.to_builtins(report),
     )
 
 

@@ -54,12 +54,13 @@ class RestoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CheckView(Struct, frozen=True):
-    """One finding: `what` was found, and what to `do` about it."""
+    """One finding: `what` was found, and what to `do` about it; `error` is the kind of error it would raise."""
 
     name: str
     outcome: Literal["ok", "warning", "failed"]
     what: str
     do: str
+    error: str
 
 
 class PreflightView(Struct, frozen=True):
@@ -152,7 +153,7 @@ def _view(begun: Begun) -> PreflightView:
         bytes=begun.bytes,
         requests=begun.requests,
         seconds=begun.seconds,
-        checks=[CheckView(check.name, check.outcome, check.what, check.do) for check in begun.checks],
+        checks=[CheckView(check.name, check.outcome, check.what, check.do, check.error) for check in begun.checks],
     )
 
 

@@ -1,5 +1,6 @@
 """A restore as a run: one index, with a record that tells what becomes of it."""
 
+import msgspec
 from durabletask.task import OrchestrationContext
 
 from engine.conduct import OPEN, Conducted, RunOrder, conduct
@@ -21,6 +22,7 @@ def succeeded(report: RestoreReport) -> Outcome:
         snapshot=report.snapshot,
         losses=report.losses,
         notes=report.notes,
+        report=msgspec.to_builtins(report),
     )
 
 

@@ -1,35 +1,29 @@
-"""`restore` and `move`, through a deployment.
-
-The app proves a restore as the command line does, and keeps less of its report: documents, bytes and time, not what was
-the same to the byte and how many requests it took.
-"""
+"""`restore` and `move`, through a deployment: the app proves as the command line does, and its report is told here."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 import msgspec
-from rich.text import Text
 
-from api.run_views import IndexView, RunView
-from cli.exit_codes import DONE, LOSSY
+from api.run_views import RunView
+from cli.exit_codes import DONE
 from cli.remote.following import follow, only_index, start
 from cli.remote.offer import is_own_parallel, refuse_options, refuse_verb
 from cli.remote.reading import read_snapshot
 from cli.remote.session import RemoteSession
 from cli.requests import MoveRequest, RestoreRequest, RestoreServiceRequest
-from cli.shortcomings import shortcomings
-from cli.verbs.restore import tell_preflight
-from cli.wording import count, duration
-from errors import SettingsError
-from restore.job import Check, PreflightReport
+from cli.verbs.move import tell_move
+from cli.verbs.restore import tell_preflight, tell_restore
+from errors import SettingsError, UnexpectedAnswerError
+from move.job import MoveReport
+from restore.job import Check, PreflightReport, RestoreReport
 
 _OWN_NAMES = {"in_place": "replace_in_place"}
 """Members of jobs that the API calls by another name."""
 
 
 class _Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a dry run found; `error` of a check is empty where the app does not tell the kind of failure."""
+    """What a dry run found."""
 
     resumes: str | None
     documents: int
@@ -67,18 +61,7 @@ async def run_restore(session: RemoteSession, request: RestoreRequest | RestoreS
         )
         return tell_preflight(session.output, report)
     view = await follow(session, await start(session, "restores", body), target)
-    index = only_index(view)
-    record = {"reference": reference, "service": summary.service, "index": summary.index, "snapshot": summary.id}
-    session.output.result(
-        "restore",
-        {**record, **_record(view, index, request.service, target_index, options)},
-        Text.assemble(("restored", "green"), "  ", (target, "bold"), f" from {reference}"),
-        Text(
-            f"  {count(index.documents or 0, 'document')} read back and compared with the snapshot;"
-            f" {_duration(view)}; mode {options['mode']}"
-        ),
-        *shortcomings(index.losses, index.notes),
-    )
+    tell_restore(session.output, _report(view, RestoreReport))
     return DONE
 
 
@@ -97,16 +80,7 @@ async def run_move(session: RemoteSession, request: MoveRequest) -> int:
         **_members(options),
     }
     view = await follow(session, await start(session, "moves", body), f"{source} to {target}")
-    index = only_index(view)
-    record = {"service": request.service, "index": request.index, "snapshot": index.snapshot}
-    session.output.result(
-        "move",
-        {**record, **_record(view, index, request.target_service, target_index, options)},
-        Text.assemble(("moved", "green"), "  ", (target, "bold"), f" from {source}"),
-        Text(f"  {count(index.documents or 0, 'document')} compared with the source, all the same; {_duration(view)}"),
-        *shortcomings(index.losses, index.notes),
-    )
-    return LOSSY if index.losses else DONE
+    return tell_move(session.output, _report(view, MoveReport))
 
 
 def _members(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,24 +94,12 @@ def _members(options: Mapping[str, Any]) -> dict[str, Any]:
     return members
 
 
-def _record(
-    view: RunView, index: IndexView, service: str, target_index: str, options: Mapping[str, Any]
-) -> dict[str, Any]:
-    return {
-        "target_service": service,
-        "target_index": target_index,
-        **({"mode": options["mode"]} if "mode" in options else {}),
-        "documents": index.documents,
-        "bytes": index.bytes,
-        "losses": index.losses,
-        "notes": index.notes,
-        "run": view.run,
-        "started": view.started,
-        "finished": view.finished,
-    }
-
-
-def _duration(view: RunView) -> str:
-    if view.started is None or view.finished is None:
-        return duration(timedelta())
-    return duration(view.finished - view.started)
+def _report[Report](view: RunView, kind: type[Report]) -> Report:
+    try:
+        return msgspec.convert(only_index(view).report, kind)
+    except msgspec.ValidationError:
+        raise UnexpectedAnswerError(
+            "the run is done, and the app's report of it can't be read",
+            on=f"run {view.run}",
+            do="Use the same version of indexvault here and in the app",
+        ) from None

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from cli.contact import connections, index_names
 from cli.exit_codes import DONE, LOSSY
+from cli.output import Output
 from cli.requests import MoveRequest
 from cli.session import Session
 from cli.shortcomings import shortcomings
@@ -46,7 +47,12 @@ async def run(session: Session, request: MoveRequest) -> int:
         )
         async with Workflows(session, opened, STEPS, MOVE_INDEX) as workflows:
             report = await _move(session, workflows, job)
-            session.output.result("move", msgspec.to_builtins(report), *_told(report))
+    return tell_move(session.output, report)
+
+
+def tell_move(output: Output, report: MoveReport) -> int:
+    """Give a proved move as a result, and the exit code that goes with it."""
+    output.result("move", msgspec.to_builtins(report), *_told(report))
     return LOSSY if report.losses else DONE
 
 

@@ -50,10 +50,14 @@ async def run(session: Session, request: RestoreRequest | RestoreServiceRequest)
             if request.dry_run:
                 return await _check(session, workflows, job)
             report = await _restore(session, workflows, job)
-            reference = f"{report.service}/{report.index}@{report.snapshot}"
-            record = {"reference": reference, **msgspec.to_builtins(report)}
-            session.output.result("restore", record, *_told(reference, report))
+            tell_restore(session.output, report)
     return DONE
+
+
+def tell_restore(output: Output, report: RestoreReport) -> None:
+    """Give a proved restore as a result."""
+    reference = f"{report.service}/{report.index}@{report.snapshot}"
+    output.result("restore", {"reference": reference, **msgspec.to_builtins(report)}, *_told(reference, report))
 
 
 async def _check(session: Session, workflows: Workflows, job: RestoreJob) -> int:

@@ -85,6 +85,10 @@ async def test_a_backup_is_listed_shown_and_restored(app: App, ground: Ground) -
     restored = await indexvault(app, "restore", f"{EAST}/hotels@latest", *into)
     assert restored.code == 0, restored.stderr
     assert restored.stdout.startswith(f"restored  {WEST}/hotels-back from {reference}\n  40 documents read back")
+    assert "40 the same to the byte" in restored.stdout
+    assert "mode create: 40 documents written, 0 deleted, in 1 request" in restored.stdout
+    in_the_way = await indexvault(app, "restore", reference, *into, "--dry-run", "--json")
+    assert (in_the_way.code, in_the_way.records[0]["ready"]) == (5, False)
     again = await indexvault(app, "restore", reference, *into)
     assert (again.code, f"{WEST}/hotels-back: an index of that name exists" in again.complaint) == (5, True)
 
@@ -94,12 +98,12 @@ async def test_a_move_and_what_ran(app: App, ground: Ground) -> None:
     moved = await indexvault(app, "move", f"{EAST}/hotels", "--to", f"{WEST}/inns", "--json")
     assert moved.code == 0, moved.stderr
     [record] = moved.records
-    assert (record["event"], record["target_index"], record["documents"]) == ("move", "inns", 30)
-    listed = await indexvault(app, "runs", "--json")
-    assert [(each["run"], each["state"]) for each in listed.records] == [(record["run"], "done")]
-    shown = await indexvault(app, "runs", record["run"])
+    assert (record["event"], record["target_index"], record["compared"]) == ("move", "inns", 30)
+    [listed] = (await indexvault(app, "runs", "--json")).records
+    assert listed["state"] == "done"
+    shown = await indexvault(app, "runs", listed["run"])
     assert f"{WEST}/inns: done, 30 documents" in shown.stdout
-    assert (await indexvault(app, "cancel", record["run"])).code == 5
+    assert (await indexvault(app, "cancel", listed["run"])).code == 5
 
 
 async def test_lossy_and_failed_indexes_each_have_their_say(app: App, ground: Ground) -> None:
