@@ -1,5 +1,7 @@
 """`indexvault repair`: what is missing or damaged, put back from where the same bytes still are."""
 
+from collections.abc import Sequence
+
 import msgspec
 from rich.text import Text
 
@@ -16,7 +18,7 @@ from settings.policies import reading_order
 from snapshots.audit import AuditReport, audit_index
 from snapshots.catalogue import resolve
 from snapshots.names import SnapshotReference
-from snapshots.repair import ReplicaSource, Source, repair_index
+from snapshots.repair import RepairReport, ReplicaSource, Source, repair_index
 from snapshots.store import Store
 
 
@@ -30,16 +32,27 @@ async def run(session: Session, request: RepairRequest) -> int:
             session.output.result("repaired", {"repaired": [], "left": []}, "Nothing is missing or damaged")
             return DONE
         sources = await _sources(session, opened, store, request.target)
-        report = await repair_index(store, found, sources, session.clock())
-        session.output.result("repaired", msgspec.to_builtins(report))
-        for repaired in report.repaired:
-            session.output.show(Text.assemble(("put back", "green"), f"  {repaired.blob} from {repaired.source}"))
-        for left in report.left:
-            session.output.show(Text.assemble(("left", "red"), f"  {left.blob}: {one_line(left.why)}"))
+        report = await _repair(session, store, found, sources)
         after = await _audit(session, store, request.target)
+        known = {finding.blob for finding in found.damage}
+        if {finding.blob for finding in after.damage} - known:
+            # A manifest that is back shows which of its chunks are damaged.
+            second = await _repair(session, store, after, sources)
+            report = RepairReport(repaired=(*report.repaired, *second.repaired), left=second.left)
+            after = await _audit(session, store, request.target)
+        session.output.result("repaired", msgspec.to_builtins(report))
     session.output.show(f"{count(len(report.repaired), 'blob')} put back, {len(after.damage):,} still damaged")
     after.raise_for_damage()
     return DONE
+
+
+async def _repair(session: Session, store: Store, found: AuditReport, sources: Sequence[Source]) -> RepairReport:
+    report = await repair_index(store, found, sources, session.clock())
+    for repaired in report.repaired:
+        session.output.show(Text.assemble(("put back", "green"), f"  {repaired.blob} from {repaired.source}"))
+    for left in report.left:
+        session.output.show(Text.assemble(("left", "red"), f"  {left.blob}: {one_line(left.why)}"))
+    return report
 
 
 async def _audit(session: Session, store: Store, target: IndexName | SnapshotReference) -> AuditReport:

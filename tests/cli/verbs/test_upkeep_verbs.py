@@ -123,3 +123,16 @@ def test_repair_takes_from_the_replica_or_the_index(desk: Operator, second_store
     left = desk.indexvault("repair", NOTES)
     assert left.code == 6
     assert f"left  {missing}" in left.stdout
+
+
+def test_repair_goes_on_to_the_chunks_of_a_manifest_that_is_back(desk: Operator, second_store: str) -> None:
+    desk.east.fill("notes", 3000)
+    desk.back_up("notes")
+    assert second_store
+    assert desk.indexvault("replicate", EAST).code == 0
+    damaged = {desk.flip_byte(".jsonl.gz"), desk.flip_byte(".json")}
+    ended = desk.indexvault("repair", NOTES, "--json")
+    assert ended.code == 0, ended.stderr
+    (record,) = ended.records
+    assert {repaired["blob"] for repaired in record["repaired"]} == damaged
+    assert desk.indexvault("verify", NOTES).code == 0
