@@ -40,11 +40,12 @@ class ServiceRestoreJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlannedIndex(msgspec.Struct, frozen=True):
-    """An index, its snapshot, and the name that it gets."""
+    """An index, its snapshot, and the name that it gets; `lacking` are the paths of secrets that are missing."""
 
     index: str
     snapshot: str
     target: str
+    lacking: list[str] = []
 
 
 class PlannedObject(msgspec.Struct, frozen=True):

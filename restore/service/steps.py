@@ -23,7 +23,7 @@ from restore.service.naming import ORDER, Reference, Rules, redacted_paths, rena
 from search.service import SearchService
 from settings.patterns import select
 from settings.read import service_settings
-from snapshots.catalogue import list_snapshots
+from snapshots.catalogue import list_snapshots, read_manifest
 from snapshots.manifest import Definition
 from snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from snapshots.service_manifest import ServiceManifest, ServiceObject, read_service_manifest
@@ -41,7 +41,12 @@ async def plan(resources: Resources, job: ServiceRestoreJob) -> ServicePlan:
         raise NotFoundError(
             f"there is no snapshot of {', '.join(chosen.missing)}", on=job.service, do="See indexvault snapshots"
         )
-    indexes = [PlannedIndex(name, snapshots[name].id, rules.name("indexes", name)) for name in chosen.found]
+    indexes = [
+        PlannedIndex(
+            name, snapshots[name].id, rules.name("indexes", name), await _lacking(resources, job, snapshots[name])
+        )
+        for name in chosen.found
+    ]
     objects = sorted(
         (PlannedObject(each.kind, each.name, rules.name(each.kind, each.name)) for each in manifest.objects),
         key=lambda each: (ORDER.index(each.kind), each.name),
@@ -71,17 +76,15 @@ async def make_object(resources: Resources, order: ObjectOrder) -> ObjectOutcome
 
 
 async def fill_index(resources: Resources, order: IndexOrder) -> ObjectOutcome:
-    """Give a restored index what the overlay has for it, and say what its definition still lacks."""
+    """Give a restored index what the overlay has for it."""
     job, index = order.job, order.index
     target = resources.connections.service(job.target_service)
     present = await target.index_definition(index.target, preview=True)
     patch = resources.connections.overlay(job.overlay, f"indexes/{index.index}") if job.overlay is not None else None
-    definition = present.body if patch is None else patched(present.body, patch)
-    lacking = list(redacted_paths(msgspec.json.decode(definition)))
     if patch is not None:
+        definition = patched(present.body, patch)
         await target.update_index(index.target, bytes(definition), etag=present.etag, preview=True)
-    why = f"secrets are still to be set: {', '.join(lacking)}" if lacking and patch is None else ""
-    return ObjectOutcome("indexes", index.index, index.target, "made", why)
+    return ObjectOutcome("indexes", index.index, index.target, "made", "")
 
 
 async def finish(resources: Resources, _job: ServiceRestoreJob) -> Finished:
@@ -116,6 +119,16 @@ async def _make(
             return _outcome(planned, "left out", "another one of this name is there, and says something else")
         return _outcome(planned, "there")
     return _outcome(planned, "made")
+
+
+async def _lacking(resources: Resources, job: ServiceRestoreJob, snapshot: Summary) -> list[str]:
+    """Give the paths of the secrets that an index's definition needs and the overlay does not have."""
+    store = resources.connections.store_of(job.service)
+    definition, _preview = _fullest((await read_manifest(store.snapshots, snapshot)).definition)
+    if job.overlay is not None:
+        patch = resources.connections.overlay(job.overlay, f"indexes/{snapshot.index}")
+        definition = definition if patch is None else patched(definition, patch)
+    return list(redacted_paths(msgspec.json.decode(definition)))
 
 
 async def _is_there(target: SearchService, reference: Reference) -> bool:

@@ -70,6 +70,9 @@ def _make(
 def _restore_index(
     ctx: OrchestrationContext, job: ServiceRestoreJob, index: PlannedIndex, position: int
 ) -> Turns[ObjectOutcome]:
+    if index.lacking:
+        why = f"secrets are missing: {', '.join(index.lacking)}; give them in an overlay"
+        return ObjectOutcome("indexes", index.index, index.target, "left out", why)
     order = RestoreJob(
         service=job.service,
         index=index.index,

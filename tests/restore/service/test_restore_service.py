@@ -108,6 +108,30 @@ async def test_what_lacks_a_secret_is_left_out_with_what_needs_it(services: Serv
     assert not report.whole
 
 
+VECTORIZER = {
+    "name": "words-to-vectors",
+    "kind": "azureOpenAI",
+    "azureOpenAIParameters": {
+        "resourceUri": "https://contoso.openai.azure.com",
+        "deploymentId": "embed",
+        "modelName": "text-embedding-3-small",
+        "apiKey": "vectorizer-key",
+    },
+}
+
+
+async def test_an_index_that_lacks_a_secret_is_left_out_and_not_made_broken(services: Services) -> None:
+    vectors = hotels.DEFINITION["vectorSearch"] | {"vectorizers": [VECTORIZER]}
+    await services.world.fill(hotels.definition(name="inns", vectorSearch=vectors), hotels.hotels(3))
+    await services.world.back_up("inns")
+    report = await services.restore(await services.back_up(), overlay="west")
+    assert outcomes(report)["indexes/inns"] == "left out"
+    [why] = [each.why for each in report.objects if each.target == "inns"]
+    assert "vectorSearch.vectorizers[0].azureOpenAIParameters.apiKey" in why
+    assert await services.world.west.index_names() == ["hotels"]
+    assert not report.whole
+
+
 async def test_a_secret_is_in_no_record_and_no_report(services: Services) -> None:
     report = await services.restore(await services.back_up(), overlay="west")
     assert "AccountKey" not in msgspec.json.encode(report).decode()
