@@ -144,6 +144,8 @@ async def _try_service(opened: Connections, name: str) -> _Target:
     await target.check("list indexes", definitions)
 
     async def writing() -> str:
+        if not any(finding.ok for finding in target.findings):
+            raise IndexvaultError("not tried, since nothing else works", on=name, do=_MEND_ABOVE)
         service = opened.service(name)
         try:
             await service.may_write_definitions()

@@ -43,6 +43,15 @@ def test_store_that_refuses_the_key_is_named(desk: Operator) -> None:
     assert all("store local" in line for line in failed)
 
 
+def test_wrong_search_key_lets_no_check_of_the_service_pass(desk: Operator) -> None:
+    ended = desk.indexvault("check", SEARCH_KEY="not-the-key")
+    assert ended.code == 1
+    told = [line for line in ended.stdout.splitlines() if f"service {EAST}" in line]
+    assert len(told) == 4
+    assert all(line.startswith("failed") for line in told)
+    assert "not-the-key" not in ended.stdout + ended.stderr
+
+
 def test_secret_that_is_not_set_is_a_matter_of_settings(desk: Operator) -> None:
     ended = desk.indexvault("check", SEARCH_KEY="")
     assert ended.code == 2
