@@ -1,5 +1,5 @@
 import io
-from datetime import UTC, datetime
+from datetime import timedelta
 
 from rich.console import Console
 
@@ -55,9 +55,11 @@ def test_damaged_manifest_is_still_listed(desk: Operator) -> None:
 
 def test_names_stay_whole_on_a_narrow_terminal() -> None:
     reference = SnapshotReference(service="contoso-east", index="hotels", id="20261121T031035Z-7d2cd4")
-    for width, headings in ((120, 7), (90, 6), (80, 5)):
+    summary = damaged_summary(reference)
+    now = summary.created + timedelta(hours=10)
+    for width, headings in ((120, 7), (86, 6), (78, 5)):
         paper = io.StringIO()
-        Console(file=paper, width=width).print(_Listing([damaged_summary(reference)], datetime.now(UTC)))
+        Console(file=paper, width=width).print(_Listing([summary], now))
         heading, row = paper.getvalue().splitlines()
         assert len(heading.split()) == headings
         assert row.split()[:2] == [str(reference), "damaged"]
