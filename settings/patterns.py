@@ -4,6 +4,7 @@
 is every index but the temporary ones. The last entry that matches a name decides.
 """
 
+import fnmatch
 import re
 from collections.abc import Sequence
 
@@ -44,18 +45,17 @@ def plain_names(patterns: Sequence[str]) -> list[str]:
 
 def select(names: Sequence[str], patterns: Sequence[str]) -> Selection:
     """Choose among the indexes that exist."""
+    entries = [(_expression(entry.removeprefix("!")), not entry.startswith("!")) for entry in reversed(patterns)]
     return Selection(
-        found=sorted(name for name in names if _decides(name, patterns)),
-        missing=[name for name in plain_names(patterns) if name not in names and _decides(name, patterns)],
+        found=sorted(name for name in names if _is_chosen(name, entries)),
+        missing=[name for name in plain_names(patterns) if name not in names and _is_chosen(name, entries)],
     )
 
 
-def _decides(name: str, patterns: Sequence[str]) -> bool:
-    for entry in reversed(patterns):
-        if _expression(entry.removeprefix("!")).fullmatch(name):
-            return not entry.startswith("!")
-    return False
+def _is_chosen(name: str, entries: Sequence[tuple[re.Pattern[str], bool]]) -> bool:
+    return next((brings_in for expression, brings_in in entries if expression.fullmatch(name)), False)
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")))
+    # Its stars never go back on what they have taken, so no pattern keeps the app busy. Entries hold no other wildcard.
+    return re.compile(fnmatch.translate(pattern))
