@@ -4,23 +4,27 @@ from typing import Annotated
 
 import msgspec
 
+
+def _text(pattern: str, *, longest: int, description: str) -> msgspec.Meta:
+    r"""Describe a text that fits a pattern from end to end.
+
+    The pattern is read by Python, to whom `$` is also the place before a last line break, and, from the document, by
+    JavaScript, to whom it is the end and who has no `\Z`. So it says that no line break follows.
+    """
+    return msgspec.Meta(pattern=rf"^{pattern}$(?!\n)", max_length=longest, description=description)
+
+
 type ServiceName = Annotated[
-    str,
-    msgspec.Meta(
-        pattern="^[a-z0-9]([a-z0-9-]{0,58}[a-z0-9])?$", max_length=60, description="A service in the app's settings."
-    ),
+    str, _text("[a-z0-9]([a-z0-9-]{0,58}[a-z0-9])?", longest=60, description="A service in the app's settings.")
 ]
 type IndexName = Annotated[
-    str,
-    msgspec.Meta(
-        pattern="^[a-z0-9]([a-z0-9_-]{0,126}[a-z0-9_])?$", max_length=128, description="The name of an index."
-    ),
+    str, _text("[a-z0-9]([a-z0-9_-]{0,126}[a-z0-9_])?", longest=128, description="The name of an index.")
 ]
 type IndexPattern = Annotated[
     str,
-    msgspec.Meta(
-        pattern=r"^!?[a-z0-9*][a-z0-9*_-]{0,127}$",
-        max_length=129,
+    _text(
+        "!?[a-z0-9*][a-z0-9*_-]{0,127}",
+        longest=129,
         description="An index, or a pattern with `*`; `!` in front leaves out. The last entry that fits decides.",
     ),
 ]
@@ -29,23 +33,20 @@ _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?(Z|[+-]([01
 _POINT = f"(latest|[0-9]{{8}}T[0-9]{{6}}Z-[0-9a-f]{{6}}|{_DAY}(T{_CLOCK})?)"
 type SnapshotPoint = Annotated[
     str,
-    msgspec.Meta(
-        pattern=f"^{_POINT}$",
-        max_length=40,
+    _text(
+        _POINT,
+        longest=40,
         description="`latest`, a snapshot's id, or a time: the newest snapshot at or before it.",
     ),
 ]
 type SnapshotName = Annotated[
     str,
-    msgspec.Meta(
-        pattern=f"^[a-z0-9-]{{1,60}}/[a-z0-9_-]{{1,128}}@{_POINT}$",
-        max_length=230,
+    _text(
+        f"[a-z0-9-]{{1,60}}/[a-z0-9_-]{{1,128}}@{_POINT}",
+        longest=230,
         description="A snapshot: `service/index@latest`, `@<time>` or `@<id>`.",
     ),
 ]
 type RunName = Annotated[
-    str,
-    msgspec.Meta(
-        pattern="^[0-9]{8}T[0-9]{6}Z-[a-z0-9-]{1,72}$", max_length=89, description="A run, as its 202 named it."
-    ),
+    str, _text("[0-9]{8}T[0-9]{6}Z-[a-z0-9-]{1,72}", longest=89, description="A run, as its 202 named it.")
 ]
