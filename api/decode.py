@@ -1,11 +1,12 @@
 """Requests from their bytes, each refusal naming the member that is wrong."""
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from errors import MalformedError, OversizedError, RequestError
+from errors import MalformedError, OversizedError, RequestError, SettingsError
 
 BODY_LIMIT = 1_000_000
 _PATH_OF_MEMBER = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
@@ -36,6 +37,19 @@ def decode_members[Members](given: Mapping[str, str], kind: type[Members], where
         raise _unusable(error, where) from None
 
 
+@contextlib.contextmanager
+def blaming(*members: str) -> Iterator[None]:
+    """Refuse the request for an error about one of these members of its body, which the error's `on` begins with."""
+    try:
+        yield
+    except SettingsError as error:
+        member, _, rest = error.on.partition(" ")
+        if member not in members:
+            raise
+        path = rest.removeprefix("$") if rest.startswith("$") else ""
+        raise RequestError(error.what, on=f"body.{member}{path}"[:_LONGEST_WORDS], do=error.do) from None
+
+
 def _unusable(error: msgspec.ValidationError, where: str) -> RequestError:
     found = _PATH_OF_MEMBER.match(str(error))
     what, path = (found["what"], found["path"] or "$") if found else (str(error), "$")
@@ -43,4 +57,9 @@ def _unusable(error: msgspec.ValidationError, where: str) -> RequestError:
     # The library's path ends at the object that lacks a member or has one too many; its text names the member.
     of_object = _MEMBER_OF_OBJECT.search(what)
     member = f"{where}{path.removeprefix('$')}" + (f".{of_object[1]}" if of_object else "")
-    return RequestError(text[:_LONGEST_WORDS], on=member[:_LONGEST_WORDS], do=_DOCUMENT)
+    return RequestError(_printable(text), on=_printable(member), do=_DOCUMENT)
+
+
+def _printable(text: str) -> str:
+    """Give a text that may be the caller's own as one line, for the answer and for the log."""
+    return "".join(character if character.isprintable() else " " for character in text[:_LONGEST_WORDS])

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from msgspec import Struct, json
+from msgspec import Struct
 
+from api.decode import blaming
 from api.endpoint import Call, Endpoint, Nothing, Reply
 from api.names import IndexName, ServiceName, SnapshotName
 from api.snapshots import read_reference
@@ -14,6 +15,7 @@ from errors import ConflictError, NotFoundError, RequestError
 from move.job import MoveJob
 from move.record import read_moving
 from move.run import RUN_MOVE
+from restore.patch import patch_text
 from settings.read import service_settings
 from snapshots.catalogue import resolve
 
@@ -48,6 +50,8 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
     ended.
     """
     asked, resources = call.body, call.resources
+    with blaming("patch"):
+        patch = None if asked.patch is None else patch_text(asked.patch)
     for name in (asked.service, asked.target_service):
         service_settings(resources.connections.settings, name)
     store = resources.connections.store_of(asked.service)
@@ -67,7 +71,7 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
         run=item_run(run, 0),
         alias=asked.alias,
         delete_source=asked.delete_source,
-        patch=None if asked.patch is None else json.encode(asked.patch).decode(),
+        patch=patch,
         accept_loss=asked.accept_loss,
         allow_cross_region=asked.allow_cross_region,
         skip_refused=asked.skip_refused,

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from errors import SettingsError, UnexpectedAnswerError
 from restore.patch import patched, read_patch
 from search.schema import read_schema
 from snapshots.manifest import Definition, VersionedDefinition
@@ -32,6 +33,12 @@ def target_definition(definition: Definition, name: str, patch: str | None = Non
     body = msgspec.Raw(msgspec.json.encode(members))
     if patch is not None:
         body = patched(body, read_patch(patch))
+        try:
+            read_schema(body, on="patch")
+        except UnexpectedAnswerError as error:
+            raise SettingsError(
+                f"it does not leave an index definition: {error.what}", on="patch", do="Correct the patch"
+            ) from None
     return TargetDefinition(body=body, preview=preview)
 
 

@@ -7,6 +7,7 @@ makes a field facetable, drops one and adds one. RFC 7396 replaces an array as a
 patch gives an object for it; an array in the patch still replaces it. What the patch does not touch keeps its bytes.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ from errors import SettingsError
 
 MOST_BYTES = 256 * 1024
 """The size of a patch at most; a definition itself is rarely larger."""
+MOST_LEVELS = 32
+"""Objects within objects at most. Complex fields have 10 levels, two objects each. Source: service limits, 2026-09."""
 _NULL = msgspec.Raw(b"null")
 _CORRECT = 'Write it as {"fields": {"NAME": {"facetable": true}, "OLD": null}}'
 
@@ -42,12 +45,21 @@ class _Named(msgspec.Struct):
     name: str
 
 
+def patch_text(patch: Mapping[str, Any]) -> str:
+    """Give a patch as its JSON. Raises SettingsError if it can't be one."""
+    _require_shallow(patch)
+    text = msgspec.json.encode(patch).decode()
+    read_patch(text)
+    return text
+
+
 def read_patch(text: str) -> dict[str, Any]:
     """Read a patch. Raises SettingsError if it is no JSON object, or would rename the index."""
     try:
         patch = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise SettingsError(f"not JSON: {error}", on="patch", do=_CORRECT) from None
+    _require_shallow(patch)
     if not isinstance(patch, dict):
         raise SettingsError("a patch of a definition is a JSON object", on="patch", do=_CORRECT)
     if len(text.encode()) > MOST_BYTES:
@@ -62,6 +74,21 @@ def read_patch(text: str) -> dict[str, Any]:
 def patched(definition: msgspec.Raw, patch: dict[str, Any]) -> msgspec.Raw:
     """Give a definition with a patch applied. Raises SettingsError naming the member that can't be patched so."""
     return _merge("$", "", definition, patch)
+
+
+def _require_shallow(patch: Any) -> None:
+    level: list[Any] = [patch]
+    for _ in range(MOST_LEVELS):
+        level = [inner for each in level for inner in _within(each)]
+        if not level:
+            return
+    raise SettingsError(f"it has more than {MOST_LEVELS} levels", on="patch", do=_CORRECT)
+
+
+def _within(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 def _merge(path: str, member: str, target: msgspec.Raw, change: Any) -> msgspec.Raw:

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, json
+from msgspec import Meta, Struct
 
+from api.decode import blaming
 from api.endpoint import Answer, Call, Endpoint, Nothing, Reply
 from api.names import IndexName, ServiceName, SnapshotName
 from api.snapshots import read_reference
@@ -15,12 +16,16 @@ from engine.step import Resources
 from errors import ConflictError, LossNotAcceptedError
 from restore.begin import preflight
 from restore.job import Begun, RestoreJob
+from restore.patch import patch_text
 from restore.run import RUN_RESTORE
+from restore.selection import Selection
 from restore.undertaking import read_undertaking
 from settings.read import service_settings
 from snapshots.catalogue import resolve
 
 OWNER = "POST /restores"
+_READ_LATER = ("patch", "filter", "keys")
+"""Members with a meaning that the types can't tell, and that partly depends on the snapshot."""
 
 
 type DocumentKey = Annotated[str, Meta(min_length=1, max_length=1024, description="The key of a document.")]
@@ -79,10 +84,13 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
     """Start a run.
 
     Raises NotFoundError for an unknown service or snapshot, ConflictError if the target exists or is being worked on,
-    LossNotAcceptedError.
+    LossNotAcceptedError, RequestError.
     """
     asked, resources = call.body, call.resources
     settings = resources.connections.settings
+    with blaming(*_READ_LATER):
+        Selection(asked.keys, asked.filter)
+        patch = None if asked.patch is None else patch_text(asked.patch)
     reference = read_reference(asked.snapshot)
     service_settings(settings, reference.service)
     service_settings(settings, asked.target_service)
@@ -110,7 +118,7 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
         in_place=asked.replace_in_place,
         delete_old=asked.delete_old,
         update_definition=asked.update_definition,
-        patch=None if asked.patch is None else json.encode(asked.patch).decode(),
+        patch=patch,
         keys=tuple(sorted(set(asked.keys))),
         filter=asked.filter,
         skip_refused=asked.skip_refused,
@@ -121,7 +129,8 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
         owner=OWNER,
     )
     if asked.dry_run:
-        return Reply(200, _view(await preflight(resources, job)))
+        with blaming(*_READ_LATER):
+            return Reply(200, _view(await preflight(resources, job)))
     await _require_free(resources, job)
     record = RunRecord(
         run=run,

@@ -16,6 +16,8 @@ from snapshots.chunks import Chunk
 
 MOST_KEYS = 10_000
 _NAMED = 10
+_FAILURES = (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError)
+"""The library lets errors of Python through: `a[::0]`, a comparison of a number with a text, 1000 brackets."""
 
 
 class Selection:
@@ -43,7 +45,7 @@ class Selection:
             return True
         try:
             return _is_true(self._filter.search(msgspec.json.decode(line)))
-        except JMESPathError as error:
+        except _FAILURES as error:
             # The error's text may quote the document.
             raise _unfit(self._text or "", type(error).__name__) from None
 
@@ -77,6 +79,8 @@ def _compiled(text: str) -> Any:
         return jmespath.compile(text)
     except JMESPathError as error:
         raise _unfit(text, str(error).partition("\n")[0][:200]) from None
+    except _FAILURES as error:
+        raise _unfit(text, type(error).__name__) from None
 
 
 def _unfit(text: str, why: str) -> SettingsError:

@@ -12,6 +12,13 @@ BACKUPS, RESTORES, MOVES = "/api/backups", "/api/restores", "/api/moves"
 SNAPSHOT = f"{EAST}/hotels@latest"
 
 
+def nested(levels: int) -> dict[str, Any]:
+    patch: dict[str, Any] = {}
+    for _ in range(levels):
+        patch = {"a": patch}
+    return patch
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "member"),
     [
@@ -24,6 +31,9 @@ SNAPSHOT = f"{EAST}/hotels@latest"
         (BACKUPS, {"service": EAST, "indexes": ["a" * 200]}, 422, "body.indexes[0]"),
         (BACKUPS, {"service": EAST, "indexes": ["!tmp-*"]}, 422, "body.indexes"),
         (BACKUPS, {"service": "a" * 61}, 422, "body.service"),
+        (BACKUPS, {"service": f"{EAST}\n"}, 422, "body.service"),
+        (BACKUPS, {"service": EAST, "indexes": ["hotels\0"]}, 422, "body.indexes[0]"),
+        (BACKUPS, {"service": EAST, "an\nother": 1}, 422, "body.an other"),
         (BACKUPS, {"service": "nobody"}, 404, None),
         (BACKUPS, {"service": EAST, "indexes": ["nothing"]}, 404, None),
         (BACKUPS, {"service": EAST, "indexes": ["no_thing"]}, 404, None),
@@ -37,6 +47,12 @@ SNAPSHOT = f"{EAST}/hotels@latest"
         (RESTORES, {"snapshot": SNAPSHOT, "target_service": WEST, "mode": "overwrite"}, 422, "body.mode"),
         (RESTORES, {"snapshot": SNAPSHOT, "target_service": WEST, "patch": []}, 422, "body.patch"),
         (RESTORES, {"snapshot": SNAPSHOT, "target_service": WEST, "keys": [""]}, 422, "body.keys[0]"),
+        (RESTORES, {"snapshot": SNAPSHOT, "target_service": WEST, "patch": {"name": "inns"}}, 422, "body.patch.name"),
+        (RESTORES, {"snapshot": SNAPSHOT, "target_service": WEST, "patch": nested(900)}, 422, "body.patch"),
+        (RESTORES, {"snapshot": SNAPSHOT, "target_service": WEST, "filter": "a >"}, 422, "body.filter"),
+        (RESTORES, {"snapshot": SNAPSHOT, "target_service": WEST, "filter": "(" * 2000}, 422, "body.filter"),
+        (RESTORES, {"snapshot": f"{SNAPSHOT}\n", "target_service": WEST}, 422, "body.snapshot"),
+        (MOVES, {"service": EAST, "index": "hotels", "target_service": WEST, "patch": nested(99)}, 422, "body.patch"),
         (MOVES, {"service": EAST, "index": "nothing", "target_service": WEST}, 404, None),
         (MOVES, {"service": EAST, "index": "hotels"}, 422, "body.target_service"),
         (MOVES, {"service": EAST, "index": "hotels", "target_service": WEST, "key": "x"}, 422, "body.key"),
@@ -72,6 +88,8 @@ async def test_bytes_that_are_no_request(asked: App, data: bytes, status: int) -
         ("/api/runs/20261120T020000Z-backup-7f3a9c", 404),
         ("/api/runs/..%2F..%2Frecords", 422),
         ("/api/runs/x", 422),
+        ("/api/runs/20261120T020000Z-backup-7f3a9c%0A", 422),
+        (f"/api/snapshots?service={EAST}%0A", 422),
         ("/api/runs?limit=0", 422),
         ("/api/runs?limit=many", 422),
         ("/api/runs?unknown=1", 422),
@@ -93,6 +111,21 @@ async def test_a_key_is_needed(asked: App, path: str) -> None:
     assert (await asked.ask("GET", path, key="")).status == 401
     assert (await asked.ask("GET", path, key="wrong")).status == 401
     assert (await asked.ask("GET", f"{path}?code={asked.function_key}", key="")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "member"),
+    [
+        ({"patch": {"fields": {"gone": None}}}, "body.patch.fields.gone"),
+        ({"patch": {"fields": [1]}}, "body.patch"),
+        ({"mode": "replace", "keys": ["hotel-000001"]}, "body.keys"),
+    ],
+)
+async def test_what_the_snapshot_tells_is_refused_too(asked: App, asked_for: dict[str, Any], member: str) -> None:
+    await asked.back_up("hotels")
+    body = {"snapshot": SNAPSHOT, "target_service": WEST, "dry_run": True, **asked_for}
+    answer = await asked.ask("POST", RESTORES, body)
+    assert (answer.status, answer.json.get("member")) == (422, member), answer.text
 
 
 async def test_a_snapshot_tells_what_it_holds(asked: App) -> None:

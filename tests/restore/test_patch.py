@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 
 from errors import SettingsError
 from restore.changes import schema_changes
-from restore.definition import TargetDefinition, with_fields_shown
-from restore.patch import patched, read_patch
+from restore.definition import TargetDefinition, target_definition, with_fields_shown
+from restore.patch import MOST_LEVELS, patch_text, patched, read_patch
 from restore.shape import Shape, readable
 from search.schema import Field, Schema
+from snapshots.manifest import Definition, VersionedDefinition
 
 DEFINITION = msgspec.Raw(
     b'{"name":"hotels","fields":[{"name":"id","type":"Edm.String","key":true},'
@@ -101,6 +102,24 @@ def field(name: str, kind: str, *inner: Field, **members: object) -> Field:
 
 def schema(*fields: Field) -> Schema:
     return Schema(name="x", fields=(field("id", "Edm.String", key=True), *fields))
+
+
+@pytest.mark.parametrize("levels", [MOST_LEVELS + 1, 100_000])
+def test_a_patch_has_only_so_many_levels(levels: int) -> None:
+    patch: dict[str, object] = {}
+    for _ in range(levels):
+        patch = {"a": patch}
+    with pytest.raises(SettingsError, match="levels"):
+        patch_text(patch)
+    while patch:  # a tower of this height can't be taken down all at once
+        patch = patch["a"]  # type: ignore[assignment]  # it is a dict at every level
+
+
+def test_a_patch_that_makes_no_definition_is_the_patch_s_fault() -> None:
+    definition = VersionedDefinition(api_version="2026-04-01", body=DEFINITION)
+    with pytest.raises(SettingsError) as raised:
+        target_definition(Definition(stable=definition, preview=None), "inns", '{"fields": [1]}')
+    assert raised.value.on == "patch"
 
 
 def test_what_a_change_means_to_documents_is_said_field_by_field() -> None:

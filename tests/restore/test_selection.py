@@ -49,6 +49,14 @@ def test_an_expression_that_can_not_be_read_or_applied_is_told_without_the_docum
     assert "4711" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "expression", ["(" * 2000, "!" * 2000, "a[?" * 500, "a[::0]", "ceil(`1e999`)", "max_by([`1`,'a'],&@)", "\x00"]
+)
+def test_whatever_is_wrong_with_an_expression_is_told(expression: str) -> None:
+    with pytest.raises(SettingsError, match="JMESPath"):
+        Selection(filter=expression).takes("1", b'{"a":[1]}')
+
+
 def test_keys_that_the_snapshot_lacks_are_named() -> None:
     with pytest.raises(NotFoundError, match="'b'"):
         Selection(["a", "b"]).require_all({"a"}, on="x")
