@@ -1,4 +1,8 @@
-"""How a workflow takes the lock of its index first and gives it back last, however it ends."""
+"""How a workflow takes its locks first and gives them back last, however it ends.
+
+It takes them in the order of their names and waits for none: of two runs that need the same, the first is refused
+nothing and the second gives back what it had. So there is no deadlock, and one of the two always goes on.
+"""
 
 import logging
 
@@ -7,7 +11,7 @@ from durabletask.task import OrchestrationContext
 
 from engine.calls import call
 from engine.checkpoints import Checkpoints
-from engine.locks import Lock, unlock
+from engine.locks import Lock, read_holder, unlock
 from engine.step import IndexName, Resources, Step, Turns, Work
 from errors import CancelledError, IndexvaultError, RemoteError
 
@@ -16,7 +20,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A run that claims an index. `owner` says in words who started it."""
+    """A run that claims its indexes. `owner` says in words who started it."""
 
     work: Work
     owner: str
@@ -26,39 +30,63 @@ class Done(msgspec.Struct, frozen=True):
     """That a step without a result is done."""
 
 
-def lock_of(resources: Resources, work: Work, owner: str = "") -> Lock:
-    """Give the lock of a work's index, in the store of the index's service."""
-    store = resources.connections.store_of(work.index.service)
-    return Lock(store.runs, work.index, run=work.run, owner=owner, clock=resources.clock)
+def locks_of(resources: Resources, work: Work, owner: str = "") -> list[Lock]:
+    """Give the locks of a work in the order in which they are taken, each in the store of its index's service."""
+    return [
+        Lock(
+            resources.connections.store_of(name.service).runs,
+            name,
+            run=work.run,
+            owner=owner,
+            clock=resources.clock,
+            also=work.also if name == work.index else (),
+        )
+        for name in work.names
+    ]
 
 
 async def take_lock(resources: Resources, claim: Claim) -> Done:
-    """Make the run the index's only writer. Raises ConflictError if another run is, CancelledError once revoked."""
-    store = resources.connections.store_of(claim.work.index.service)
-    await store.prepare()
-    lock = lock_of(resources, claim.work, claim.owner)
-    await lock.take()
-    # Looked for after taking: `revoke` leaves its word first and takes the lock away then.
-    if await Checkpoints(store.runs, claim.work.run).read(_REVOKED, Done) is not None:
-        await lock.release()
-        raise CancelledError("it was cancelled", on=f"run {claim.work.run}", do="Start a new run")
+    """Make the run the only writer of all its indexes, or of none.
+
+    Raises ConflictError if another run is that of one of them, CancelledError once revoked.
+    """
+    work = claim.work
+    for service in sorted({name.service for name in work.names}):
+        await resources.connections.store_of(service).prepare()
+    try:
+        for lock in locks_of(resources, work, claim.owner):
+            await lock.take()
+        # Looked for after taking: `revoke` leaves its word first and takes the locks away then.
+        records = Checkpoints(resources.connections.store_of(work.index.service).runs, work.run)
+        if await records.read(_REVOKED, Done) is not None:
+            raise CancelledError("it was cancelled", on=f"run {work.run}", do="Start a new run")
+    except IndexvaultError:
+        await release_lock(resources, claim)
+        raise
     return Done()
 
 
 async def release_lock(resources: Resources, claim: Claim) -> Done:
-    """Give the lock back. What can't be given back runs out by itself, and is no reason to fail."""
-    try:
-        await lock_of(resources, claim.work, claim.owner).release()
-    except RemoteError as error:
-        _LOG.warning("the lock of %s was not given back and runs out by itself: %s", claim.work.index, error)
+    """Give the locks back. What can't be given back runs out by itself, and is no reason to fail."""
+    for name, lock in zip(claim.work.names, locks_of(resources, claim.work, claim.owner), strict=True):
+        try:
+            await lock.release()
+        except RemoteError as error:
+            _LOG.warning("the lock of %s was not given back and runs out by itself: %s", name, error)
     return Done()
 
 
 async def revoke(resources: Resources, index: IndexName, run: str) -> None:
-    """Take the lock of an index from a run for good: no step of it can commit, or begin, after this."""
+    """Take the lock of an index, and what else it locked with it, from a run for good.
+
+    No step of it can commit, or begin, after this.
+    """
     blobs = resources.connections.store_of(index.service).runs
     await Checkpoints(blobs, run).write(_REVOKED, Done())
+    holder = await read_holder(blobs, index)
     await unlock(blobs, index, run=run)
+    for other in holder.also if holder is not None and holder.run == run else ():
+        await unlock(resources.connections.store_of(other.service).runs, other, run=run)
 
 
 TAKE = Step("take_lock", Claim, Done, take_lock)
@@ -67,7 +95,7 @@ STEPS = (TAKE, RELEASE)
 
 
 def locked[Output](ctx: OrchestrationContext, claim: Claim, inner: Turns[Output]) -> Turns[Output]:
-    """Run a part of a workflow between taking the lock and giving it back."""
+    """Run a part of a workflow between taking the locks and giving them back."""
     yield from call(ctx, TAKE, claim)
     try:
         output = yield from inner

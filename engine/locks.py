@@ -38,23 +38,37 @@ _LOG = logging.getLogger(__name__)
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who has a lock: the run, who or what started it, and until when it counts."""
+    """Who has a lock: the run, who or what started it, until when it counts, and what else the run has locked."""
 
     run: str
     owner: str
     expires: datetime
+    also: tuple[IndexName, ...] = ()
 
 
 class Lock:
-    """The lock of one index, as one run sees it. `owner` says in words who started the run."""
+    """The lock of one index, as one run sees it.
 
-    def __init__(self, blobs: RunBlobs, index: IndexName, *, run: str, owner: str, clock: Clock) -> None:
+    `owner` says in words who started the run, `also` what else it locks: who takes this lock away finds the others.
+    """
+
+    def __init__(
+        self,
+        blobs: RunBlobs,
+        index: IndexName,
+        *,
+        run: str,
+        owner: str,
+        clock: Clock,
+        also: tuple[IndexName, ...] = (),
+    ) -> None:
         self._blobs = blobs
         self._index = index
         self._name = lock_name(index.service, index.index)
         self._run = run
         self._owner = owner
         self._clock = clock
+        self._also = also
         # Every process that works for a run comes to the same lease.
         self._lease = str(uuid.uuid5(_LEASES, run))
 
@@ -71,18 +85,18 @@ class Lock:
 
     async def hold(self) -> None:
         """Keep the lock for a while longer. Raises ConflictError if the run has it no longer."""
-        try:
-            holder = await self._lease_and_read()
-        except ConflictError:
-            raise self._lost(await read_holder(self._blobs, self._index)) from None
+        holder = await self._patiently_lease_and_read()
         if holder is None or holder.run != self._run:
             await self._let_go()
             raise self._lost(holder)
-        self._owner = holder.owner
+        self._owner, self._also = holder.owner, holder.also
         await self._write(self._clock() + KEPT)
 
     async def release(self) -> None:
         """Give the lock back, if the run still has it; a step of the run that is done again may still hold it."""
+        holder = await read_holder(self._blobs, self._index)
+        if holder is None or holder.run != self._run:
+            return
         try:
             holder = await self._lease_and_read()
             if holder is not None and holder.run == self._run:
@@ -151,6 +165,18 @@ class Lock:
             except NotFoundError:
                 await _make(self._blobs, self._name)
 
+    async def _patiently_lease_and_read(self) -> Holder | None:
+        """Take the lease again between two steps, though another run may have it while it looks who has the lock."""
+        for _ in range(_LOOKS):
+            try:
+                return await self._lease_and_read()
+            except ConflictError:
+                holder = await read_holder(self._blobs, self._index)
+                if holder is None or holder.run != self._run:
+                    raise self._lost(holder) from None
+                await asyncio.sleep(_LOOK_SECONDS)
+        raise self._lost(None)
+
     async def _who(self) -> Holder | None:
         """Give who has the lock. Whoever has just got the lease is still about to write its name."""
         for _ in range(_LOOKS):
@@ -161,7 +187,7 @@ class Lock:
         return None
 
     async def _write(self, expires: datetime) -> None:
-        holder = Holder(run=self._run, owner=self._owner, expires=expires)
+        holder = Holder(run=self._run, owner=self._owner, expires=expires, also=self._also)
         try:
             await self._blobs.put(self._name, msgspec.json.encode(holder), lease=self._lease)
         except ConflictError:

@@ -1,5 +1,6 @@
 """Steps and workflows with their payloads as plain data, which is what every engine carries."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +10,7 @@ import msgspec
 from durabletask.task import OrchestrationContext
 
 from engine.failure import StepFailedError
-from engine.locking import lock_of
+from engine.locking import locks_of
 from engine.step import Resources, Step, Turns, Workflow
 from engine.telemetry import counted, step_span
 from errors import IndexvaultError
@@ -25,9 +26,16 @@ async def _run(step: Step[Any, Any], resources: Resources, given: Any) -> Any:
 async def _under_lock(step: Step[Any, Any], resources: Resources, given: Any) -> Any:
     if step.work is None:
         return await step.run(resources, given)
-    lock = lock_of(resources, step.work(given))
-    async with lock.held():
-        return await step.run(replace(resources, fence=lock.hold), given)
+    locks = locks_of(resources, step.work(given))
+
+    async def fence() -> None:
+        for lock in locks:
+            await lock.hold()
+
+    async with contextlib.AsyncExitStack() as stack:
+        for lock in locks:
+            await stack.enter_async_context(lock.held())
+        return await step.run(replace(resources, fence=fence), given)
 
 
 async def perform(step: Step[Any, Any], resources: Resources, payload: Any) -> Any:

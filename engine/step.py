@@ -39,12 +39,18 @@ class Work(msgspec.Struct, frozen=True):
     """What a step works for.
 
     The run, the service whose store keeps the run's records, and the index that only this run may write, in the
-    service or as snapshots.
+    service or as snapshots. `also` are further names that are only its own: an alias, the index behind it.
     """
 
     run: str
     service: str
     index: IndexName
+    also: tuple[IndexName, ...] = ()
+
+    @property
+    def names(self) -> list[IndexName]:
+        """All names that are locked, in the order in which every run locks them."""
+        return sorted({self.index, *self.also}, key=str)
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -72,6 +72,7 @@ async def _delete_source(resources: Resources, run: MoveRun, moving: Moving) -> 
     # So that the move, if it is killed now, knows later that the source is gone by its own hand.
     runs = resources.connections.store_of(run.source.service).runs
     await write_moving(runs, msgspec.structs.replace(moving, removing=True))
+    await resources.fence()
     await source.delete_index(run.source.index, etag=state.etag)
 
 

@@ -1,7 +1,7 @@
 """How a restore begins and ends: what it will do is decided and written down, taken up again, given up, concluded.
 
-Durable, in this order: the order, under the run's own name; the undertaking, under the target's name and its lock; that
-the target is touched. At the end the undertaking goes first, then the records: a restore is finished when no
+Durable, in this order: the order, under the run's own name; the undertaking, under the target's names and their locks;
+that the target is touched. At the end the undertaking goes first, then the records: a restore is finished when no
 undertaking names it.
 """
 
@@ -11,30 +11,25 @@ import msgspec
 
 from engine.checkpoints import Checkpoints
 from engine.locking import Done
-from engine.step import Progress, Resources, Step
-from errors import ConflictError, NotFoundError, SettingsError
+from engine.step import IndexName, Progress, Resources, Step
+from errors import ConflictError, NotFoundError
+from restore.decision import decide
 from restore.job import Begun, Check, Concluded, RestoreJob, RestoreRun
-from restore.plan import stretches
-from restore.preflight import Facts, checks, estimate, failure
-from restore.scene import beside, manifest_of, open_scene
-from restore.selection import Selection
-from restore.survey import survey
+from restore.preflight import checks, estimate, failure, is_name, told
+from restore.scene import open_scene
+from restore.survey import place_of
 from restore.undertaking import (
     ORDER,
     Order,
     Undertaking,
     forget_undertaking,
+    marked_by,
     read_undertaking,
     require,
     unfinished,
     write_undertaking,
 )
-from settings.policies import reading_order
 from settings.read import service_settings
-from snapshots.chunks import document_lines, key_reader
-from snapshots.manifest import Manifest
-from snapshots.reader import read_chunk
-from snapshots.store import Store
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,12 +38,12 @@ async def preflight(resources: Resources, job: RestoreJob) -> Begun:
     """Decide what a restore would do, and whether it can. Writes nothing; failed checks are in the answer."""
     service_settings(resources.connections.settings, job.target_service)
     runs = resources.connections.store_of(job.target_service).runs
-    undertaking = await read_undertaking(runs, job.target)
+    undertaking = await _standing(resources, job)
     if undertaking is not None and undertaking.touched and _is_same(undertaking, job):
         order = await require(Checkpoints(runs, undertaking.records), ORDER, Order, f"run {undertaking.records}")
         resumed = Check("unfinished", "warning", f"would go on with run {undertaking.records}")
         return _begun(job, order, undertaking, [resumed, *order.checks])
-    facts, order = await _decide(resources, job)
+    facts, order = await decide(resources, job)
     found = checks(facts)
     if undertaking is not None and undertaking.touched and await _is_there(resources, job, undertaking):
         conflict = unfinished(undertaking, job.target)
@@ -65,7 +60,7 @@ async def begin(resources: Resources, job: RestoreJob) -> Begun:
     service_settings(resources.connections.settings, job.target_service)
     store = resources.connections.store_of(job.target_service)
     await store.prepare()
-    undertaking = await read_undertaking(store.runs, job.target)
+    undertaking = await _standing(resources, job)
     if undertaking is not None and (_is_same(undertaking, job) or job.resume):
         records = Checkpoints(store.runs, undertaking.records)
         order = await require(records, ORDER, Order, f"run {undertaking.records}")
@@ -80,7 +75,7 @@ async def begin(resources: Resources, job: RestoreJob) -> Begun:
         if await _is_there(resources, job, undertaking):
             raise unfinished(undertaking, job.target)
         _LOG.info("%s, left unfinished by run %s, is gone", undertaking.into, undertaking.records)
-    facts, order = await _decide(resources, job)
+    facts, order = await decide(resources, job)
     found = checks(facts)
     error = failure(found, f"{job.target_service} index {job.target_index}")
     if error is not None:
@@ -91,27 +86,39 @@ async def begin(resources: Resources, job: RestoreJob) -> Begun:
 
 
 async def claim(resources: Resources, begun: Begun) -> Done:
-    """Write the undertaking, under the target's lock. Raises ConflictError if another one has come in between."""
-    runs = resources.connections.store_of(begun.run.target.service).runs
-    order = await require(Checkpoints(runs, begun.run.records), ORDER, Order, f"run {begun.run.records}")
-    there = await read_undertaking(runs, begun.run.target)
-    is_ours = there is not None and there.records == begun.run.records
-    if there is not None and not is_ours:
+    """Write the undertaking, under the locks of all its names.
+
+    Raises ConflictError if what was decided before they were taken no longer fits: an alias points elsewhere, an index
+    is gone, another restore has come in between.
+    """
+    run, service = begun.run, begun.run.target.service
+    runs = resources.connections.store_of(service).runs
+    order = await require(Checkpoints(runs, run.records), ORDER, Order, f"run {run.records}")
+    earlier = await read_undertaking(runs, run.mark)
+    is_ours = earlier is not None and earlier.records == run.records
+    touched = earlier is not None and is_ours and earlier.touched
+    await _require_same_place(resources, run, order, touched=touched)
+    for index in dict.fromkeys((order.job.target_index, order.into)):
+        there = await read_undertaking(runs, IndexName(service, index))
+        if there is None or there.records == run.records:
+            continue
         if there.touched and not order.job.discard_unfinished and await _is_there(resources, order.job, there):
-            raise unfinished(there, begun.run.target)
+            raise unfinished(there, run.target)
+        await forget_undertaking(runs, service, there)
         await Checkpoints(runs, there.records).clear()
     await write_undertaking(
         runs,
-        begun.run.target,
+        service,
         Undertaking(
             fingerprint=order.job.fingerprint,
             snapshot=order.job.reference,
             mode=order.job.mode,
+            target=order.job.target_index,
             into=order.into,
-            records=begun.run.records,
-            execution=begun.run.execution,
+            records=run.records,
+            execution=run.execution,
             started=order.started,
-            touched=there.touched if there is not None and is_ours else False,
+            touched=touched,
         ),
     )
     return Done()
@@ -120,9 +127,9 @@ async def claim(resources: Resources, begun: Begun) -> Done:
 async def abandon(resources: Resources, run: RestoreRun) -> Done:
     """After a failure: forget the restore if it has touched nothing, else leave all that is needed to go on."""
     runs = resources.connections.store_of(run.target.service).runs
-    undertaking = await read_undertaking(runs, run.target)
+    undertaking = await read_undertaking(runs, run.mark)
     if undertaking is not None and undertaking.records == run.records and not undertaking.touched:
-        await forget_undertaking(runs, run.target)
+        await forget_undertaking(runs, run.target.service, undertaking)
         await Checkpoints(runs, run.records).clear()
     return Done()
 
@@ -130,9 +137,9 @@ async def abandon(resources: Resources, run: RestoreRun) -> Done:
 async def conclude(resources: Resources, run: RestoreRun) -> Concluded:
     """Say that the target is finished, then remove the run's records, since nothing depends on them any more."""
     runs = resources.connections.store_of(run.target.service).runs
-    undertaking = await read_undertaking(runs, run.target)
+    undertaking = await read_undertaking(runs, run.mark)
     if undertaking is not None and undertaking.records == run.records:
-        await forget_undertaking(runs, run.target)
+        await forget_undertaking(runs, run.target.service, undertaking)
     await Checkpoints(runs, run.records).clear()
     return Concluded(finished=resources.clock())
 
@@ -140,76 +147,46 @@ async def conclude(resources: Resources, run: RestoreRun) -> Concluded:
 async def touch(resources: Resources, run: RestoreRun) -> Done:
     """Note that the target is about to be changed: from here on it is unfinished until it is proved."""
     scene = await open_scene(resources, run)
-    undertaking = await read_undertaking(scene.runs, run.target)
+    undertaking = await read_undertaking(scene.runs, run.mark)
     if undertaking is None or undertaking.records != run.records:
         raise ConflictError(
             "another restore has taken its place", on=scene.on, do="See what it does before you start again"
         )
-    if not undertaking.touched:
-        await write_undertaking(scene.runs, run.target, msgspec.structs.replace(undertaking, touched=True))
+    touched = msgspec.structs.replace(undertaking, touched=True)
+    await write_undertaking(scene.runs, run.target.service, touched)
     return Done()
 
 
-async def _decide(resources: Resources, job: RestoreJob) -> tuple[Facts, Order]:
-    settings = resources.connections.settings
-    near = service_settings(settings, job.target_service).region
-    store_name = job.store or reading_order(settings, job.service, near=near)[0]
-    store = resources.connections.source_store(job.service, store_name)
-    manifest = await manifest_of(store, job.service, job.index, job.snapshot)
-    selection = Selection(job.keys, job.filter)
-    if job.mode == "replace" and not selection.everything:
-        raise SettingsError(
-            "a replacement holds the whole snapshot, not single documents",
-            on="keys or filter",
-            do="Use --mode fill or sync to bring single documents back, or create to look at them",
-        )
-    await _require_keys(store, manifest, selection, job.reference)
-    facts, definition = await survey(resources, job, manifest, store_name)
-    target = resources.connections.service(job.target_service)
-    started = resources.clock()
-    swaps = job.mode == "replace" and facts.place.kind == "alias"
-    into = beside(job.target_index, started) if swaps else facts.place.index or job.target_index
-    alias = job.target_index if swaps else job.alias
-    present = await target.alias(alias) if alias is not None and facts.place.kind != "index" else None
-    old = facts.place.index if job.mode == "replace" else None
-    if old is None and present is not None and present.index != into:
-        old = present.index
-    order = Order(
-        job=job,
-        store=store_name,
-        into=into,
-        alias=alias,
-        alias_etag=present.etag if present is not None else None,
-        old_index=old,
-        old_etag=(await target.index_definition(old)).etag if old is not None else None,
-        old_count=await target.count(old) if old is not None else None,
-        definition=definition,
-        documents=facts.documents,
-        bytes=manifest.bytes,
-        losses=[f"{loss.field}: {loss.reason}" for loss in manifest.losses],
-        stretches=_stretches(manifest, selection),
-        checks=[],
-        started=started,
-    )
-    return facts, order
+async def _standing(resources: Resources, job: RestoreJob) -> Undertaking | None:
+    """Give what is under way for the name that is asked for, or for the index behind it where that is written."""
+    runs = resources.connections.store_of(job.target_service).runs
+    undertaking = await read_undertaking(runs, job.target)
+    if undertaking is not None or not (job.mode in {"sync", "fill"} or job.resume) or not is_name(job.target_index):
+        return undertaking
+    behind = await resources.connections.service(job.target_service).alias_target(job.target_index)
+    return None if behind is None else await read_undertaking(runs, IndexName(job.target_service, behind))
 
 
-async def _require_keys(store: Store, manifest: Manifest, selection: Selection, on: str) -> None:
-    """Raise NotFoundError unless the snapshot has every key that is listed."""
-    if not selection.keys:
-        return
-    key_of = key_reader(manifest.key_field)
-    found: set[str] = set()
-    for position in selection.chunks(manifest.chunks):
-        data = await read_chunk(store.snapshots, manifest.folder, manifest.chunks[position])
-        found.update(key_of(line) for line in document_lines(data))
-    selection.require_all(found, on=on)
-
-
-def _stretches(manifest: Manifest, selection: Selection) -> list[tuple[int, int]]:
-    if not selection.keys:
-        return stretches(manifest.chunks)
-    return [(position, position + 1) for position in selection.chunks(manifest.chunks)]
+async def _require_same_place(resources: Resources, run: RestoreRun, order: Order, *, touched: bool) -> None:
+    """See, now that nobody else of ours can move it, that the name still stands for what it stood for."""
+    target = resources.connections.service(run.target.service)
+    marked = f"; {order.into} stays marked as unfinished" if touched else "; nothing was touched"
+    if order.job.mode in {"sync", "fill"}:
+        place = await place_of(target, run.target.index)
+        if place.index != order.into:
+            raise ConflictError(
+                f"it stood for {order.into} when the restore was decided, and is {told(place)} now{marked}",
+                on=str(run.target),
+                do="Look at who moved it, then restore again",
+            )
+    if order.alias is not None and not touched:
+        alias = await target.alias(order.alias)
+        if (alias.etag if alias is not None else None) != order.alias_etag:
+            raise ConflictError(
+                f"the alias was changed since the restore was decided{marked}",
+                on=f"{run.target.service} alias {order.alias}",
+                do="Look at who changed it, then restore again",
+            )
 
 
 def _begun(job: RestoreJob, order: Order, undertaking: Undertaking | None, found: list[Check]) -> Begun:
@@ -217,7 +194,16 @@ def _begun(job: RestoreJob, order: Order, undertaking: Undertaking | None, found
     records = undertaking.records if undertaking is not None else job.run
     execution = undertaking.execution if undertaking is not None else job.run
     return Begun(
-        run=RestoreRun(execution=job.run, records=records, target=job.target, owner=job.owner, parallel=job.parallel),
+        run=RestoreRun(
+            execution=job.run,
+            records=records,
+            target=job.target,
+            mark=IndexName(job.target_service, marked_by(order.job.mode, order.job.target_index, order.into)),
+            also=_also_locked(job, order),
+            owner=job.owner,
+            parallel=job.parallel,
+            locked_by=job.locked_by,
+        ),
         mode=order.job.mode,
         store=order.store,
         source=order.job,
@@ -231,6 +217,16 @@ def _begun(job: RestoreJob, order: Order, undertaking: Undertaking | None, found
         checks=found,
         started=order.started,
     )
+
+
+def _also_locked(job: RestoreJob, order: Order) -> tuple[IndexName, ...]:
+    """Give what is locked beside the name that was asked for.
+
+    An old index that is kept is not among it: nothing is done to it, and it may be backed up meanwhile.
+    """
+    doomed = order.old_index if order.job.delete_old else None
+    names = {order.into, order.job.target_index, order.alias, doomed} - {None, job.target_index}
+    return tuple(IndexName(job.target_service, name) for name in sorted(filter(None, names)))
 
 
 def _is_same(undertaking: Undertaking, job: RestoreJob) -> bool:

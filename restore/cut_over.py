@@ -59,6 +59,7 @@ async def swap_alias(
             on=f"{service.name} alias {alias}",
             do=f"Point it at {index} yourself if that is what you want",
         )
+    await resources.fence()
     await service.point_alias(alias, index, etag=before)
     await resources.sleep(ALIAS_SECONDS)
 
@@ -115,6 +116,7 @@ async def _delete_old(scene: Scene) -> None:
             on=f"{scene.target.name} index {old}",
             do="Look at what was written to it meanwhile, then delete it yourself",
         )
+    await scene.resources.fence()
     await scene.target.delete_index(old, etag=present.etag)
 
 

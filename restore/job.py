@@ -23,6 +23,8 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     service). `target_index` may be an alias, except in mode create. `run` names the execution, `owner` says in words
     who started it.
 
+    `locked_by` names the run that has the target's locks already, where the restore is a part of it.
+
     `alias` points at the new index once it is proved. `in_place` replaces a plain index, which can't be swapped;
     `delete_old` lets a replaced index go. `update_definition` lets a sync change what a live index allows. `patch` is a
     JSON Merge Patch of the definition. `keys` and `filter` (JMESPath) restrict the restore to single documents.
@@ -53,6 +55,7 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     resume: bool = False
     parallel: int = 4
     owner: str = "the command line"
+    locked_by: str | None = None
 
     @property
     def reference(self) -> str:
@@ -73,7 +76,14 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     def fingerprint(self) -> str:
         """What two jobs share that ask for the same: a hash over all but who asks, when, how fast and how strictly."""
         same = msgspec.structs.replace(
-            self, run="", owner="", parallel=1, discard_unfinished=False, resume=False, skip_refused=False
+            self,
+            run="",
+            owner="",
+            parallel=1,
+            discard_unfinished=False,
+            resume=False,
+            skip_refused=False,
+            locked_by=None,
         )
         return hashlib.sha256(msgspec.json.encode(same)).hexdigest()
 
@@ -82,19 +92,26 @@ class RestoreRun(msgspec.Struct, frozen=True, kw_only=True):
     """What each step is told after the first.
 
     `execution` is the run that works now, `records` the run under whose name the records lie: an earlier one where it
-    is resumed. `target` is locked for as long as the execution lives.
+    is resumed. `target` is what was asked for, `mark` the name under which the target is marked as unfinished. `also`
+    are the other names that are locked with `target` for as long as the execution lives: the index that is written,
+    the alias that is swapped, an old index that is to be deleted. `locked_by` has the locks, if another run has.
     """
 
     execution: str
     records: str
     target: IndexName
+    mark: IndexName
+    also: tuple[IndexName, ...]
     owner: str
     parallel: int
+    locked_by: str | None = None
 
     @property
     def work(self) -> Work:
         """What the steps of this run work for."""
-        return Work(run=self.execution, service=self.target.service, index=self.target)
+        return Work(
+            run=self.locked_by or self.execution, service=self.target.service, index=self.target, also=self.also
+        )
 
 
 class Stretch(msgspec.Struct, frozen=True):

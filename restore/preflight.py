@@ -204,10 +204,11 @@ def _name(facts: Facts) -> Iterator[Check]:
     elif job.in_place and place.kind == "alias":
         yield Check("name", "failed", f"{target} is an alias", "Leave out --replace-in-place", "ConflictError")
     else:
-        yield Check("name", "ok", f"{target} is {_told(place)}, which fits mode {job.mode}")
+        yield Check("name", "ok", f"{target} is {told(place)}, which fits mode {job.mode}")
 
 
-def _told(place: Place) -> str:
+def told(place: Place) -> str:
+    """Say in words what a name stands for."""
     return {"absent": "free", "index": "an index", "alias": f"an alias of {place.index}"}[place.kind]
 
 

@@ -129,6 +129,7 @@ async def _delete_old(scene: Scene, final: TargetDefinition) -> None:
             on=scene.on,
             do="Look at what changed, then restore again with --discard-unfinished",
         )
+    await scene.resources.fence()
     await scene.target.delete_index(scene.order.into, etag=deletion.etag)
 
 

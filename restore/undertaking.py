@@ -1,10 +1,13 @@
 """What is durable of a restore: what it set out to do, and that its target is not finished.
 
-The order is written before anything is touched and does not change. The undertaking lies under the name of the target,
-where every other restore into it looks first; it goes when the target is proved. An index that an undertaking names as
-touched is unfinished, whatever it looks like: nothing in the index itself says so, since that would change its content.
+The order is written before anything is touched and does not change. The undertaking lies under the name of the index
+that is written, where every other restore into it looks first, whatever name it was asked for by; that of a replacement
+also under the alias, where the same restore given again looks for it. It goes when the target is proved. An index that
+an undertaking names as touched is unfinished, whatever it looks like: nothing in the index itself says so, since that
+would change its content.
 """
 
+import contextlib
 from datetime import datetime
 
 import msgspec
@@ -73,42 +76,67 @@ class LoadProgress(msgspec.Struct, frozen=True):
 class Undertaking(msgspec.Struct, frozen=True, kw_only=True):
     """A restore into a target that has begun and not ended.
 
-    `records` is the run whose name its records have, `execution` the run that works on it, or did last. `touched` says
-    that the target may have been changed.
+    `target` is the name that was asked for, `into` the index that is written. `records` is the run whose name its
+    records have, `execution` the run that works on it, or did last. `touched` says that the target may have been
+    changed.
     """
 
     fingerprint: str
     snapshot: str
     mode: str
+    target: str
     into: str
     records: str
     execution: str
     started: datetime
     touched: bool = False
 
+    @property
+    def marked(self) -> tuple[str, ...]:
+        """The names under which it lies. By the first one the same restore finds it again, so that one goes last."""
+        return tuple(dict.fromkeys((marked_by(self.mode, self.target, self.into), self.into)))
 
-async def read_undertaking(runs: RunBlobs, target: IndexName) -> Undertaking | None:
-    """Give what is under way for a target, or None. Raises IntegrityError if that can't be read."""
-    name = restore_name(target.service, target.index)
+
+def marked_by(mode: str, target: str, into: str) -> str:
+    """Give the name under which the undertaking of a restore is looked for."""
+    return target if mode == "replace" else into
+
+
+async def read_undertaking(runs: RunBlobs, index: IndexName) -> Undertaking | None:
+    """Give what is under way for a name, or None. Raises IntegrityError if that can't be read."""
+    found = await _read(runs, index)
+    return None if found is None else found[0]
+
+
+async def write_undertaking(runs: RunBlobs, service: str, undertaking: Undertaking) -> None:
+    """Write what is under way. The locks of its names keep others from doing so."""
+    for index in undertaking.marked:
+        await runs.put(restore_name(service, index), msgspec.json.encode(undertaking))
+
+
+async def forget_undertaking(runs: RunBlobs, service: str, undertaking: Undertaking) -> None:
+    """Remove the record from where it lies: the target is finished, or was never touched.
+
+    Whatever has taken its place under one of its names stays: not all of them need be locked by who forgets it.
+    """
+    for index in reversed(undertaking.marked):
+        found = await _read(runs, IndexName(service, index))
+        if found is not None and found[0].records == undertaking.records:
+            with contextlib.suppress(ConflictError):
+                await runs.delete(restore_name(service, index), if_match=found[1])
+
+
+async def _read(runs: RunBlobs, index: IndexName) -> tuple[Undertaking, str] | None:
+    name = restore_name(index.service, index.index)
     blob = await runs.read(name, _LIMIT)
     if blob is None:
         return None
     try:
-        return msgspec.json.decode(blob.data, type=Undertaking)
+        return msgspec.json.decode(blob.data, type=Undertaking), blob.etag
     except msgspec.MsgspecError:
         raise IntegrityError(
             "this record of a restore can't be read", on=name, do="Look at the target, then delete the record"
         ) from None
-
-
-async def write_undertaking(runs: RunBlobs, target: IndexName, undertaking: Undertaking) -> None:
-    """Write what is under way. The target's lock keeps others from doing so."""
-    await runs.put(restore_name(target.service, target.index), msgspec.json.encode(undertaking))
-
-
-async def forget_undertaking(runs: RunBlobs, target: IndexName) -> None:
-    """Remove the record: the target is finished, or was never touched."""
-    await runs.delete(restore_name(target.service, target.index))
 
 
 async def require[Kind](records: Checkpoints, part: str, kind: type[Kind], on: str) -> Kind:

@@ -5,8 +5,8 @@ import contextlib
 from durabletask.task import OrchestrationContext
 
 from engine.calls import call, call_all
+from engine.locking import RELEASE, Claim, locked
 from engine.locking import STEPS as LOCK_STEPS
-from engine.locking import Claim, locked
 from engine.step import Turns, Workflow
 from engine.succession import SUCCEED, Succession
 from errors import IndexvaultError, IntegrityError, NotFoundError, VerificationError, from_record
@@ -59,10 +59,25 @@ def restore_index(ctx: OrchestrationContext, job: RestoreJob) -> Turns[RestoreRe
     A restore that stopped earlier is gone on with. Raises the error of the first failed check, with nothing touched;
     VerificationError if the target is not as it should be. What fails later leaves the target marked as unfinished.
     """
-    begun = yield from call(ctx, BEGIN, job)
-    if begun.resumes is not None:
-        yield from call(ctx, SUCCEED, Succession(begun.run.target, begun.resumes, job.run))
+    try:
+        begun = yield from call(ctx, BEGIN, job)
+        yield from _succeed(ctx, begun)
+    except IndexvaultError:
+        # Whoever started the run may have taken the lock for it.
+        if job.locked_by is None:
+            yield from call(ctx, RELEASE, Claim(job.work, job.owner))
+        raise
+    if job.locked_by is not None:
+        return (yield from _restore(ctx, begun))
     return (yield from locked(ctx, Claim(begun.run.work, job.owner), _restore(ctx, begun)))
+
+
+def _succeed(ctx: OrchestrationContext, begun: Begun) -> Turns[None]:
+    """Take the locks from a dead run that is gone on with."""
+    if begun.resumes is None or begun.run.locked_by is not None:
+        return
+    for name in begun.run.work.names:
+        yield from call(ctx, SUCCEED, Succession(name, begun.resumes, begun.run.execution))
 
 
 def preflight_restore(ctx: OrchestrationContext, job: RestoreJob) -> Turns[PreflightReport]:

@@ -1,0 +1,198 @@
+"""One writer an index, by whatever name it is asked for: its own, an alias, a replacement that moves one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from backup.job import BackupReport
+from engine.locks import Lock, read_holder
+from engine.step import IndexName
+from errors import ConflictError, NotFoundError, OverloadedError
+from restore.begin import begin, claim
+from restore.undertaking import read_undertaking
+from restore.workflow import RESTORE_INDEX
+from search.batch import batch, delete_action
+from snapshots.memory_store import MemoryStore
+from tests import hotels
+from tests.world import WEST, World, open_world
+
+SLOWLY = {"fault": "latency", "seconds": 2, "operation": "index_documents"}
+NEVER = {"fault": "item", "status": 503, "key": "h000[1-5]", "operation": "index_documents"}
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with open_world(MemoryStore("local")) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def snapshot(world: World) -> BackupReport:
+    """Give a snapshot of 600 documents; the west has the first ten of them, behind an alias."""
+    await world.fill(hotels.DEFINITION, hotels.hotels(600))
+    await world.fill(hotels.DEFINITION, hotels.hotels(10), service=WEST)
+    await world.west.point_alias("guests", "hotels", etag=None)
+    return await world.back_up("hotels")
+
+
+def lock(world: World, index: str) -> Lock:
+    return Lock(
+        world.store.runs, IndexName(WEST, index), run="another", owner="a test", clock=world.resources.clock
+    )  # fmt: skip
+
+
+async def locked(world: World) -> dict[str, str]:
+    """Give the names of the west that a run has to itself, and the run."""
+    found = {}
+    for index in ["guests", *await world.west.index_names()]:
+        holder = await read_holder(world.store.runs, IndexName(WEST, index))
+        if holder is not None and holder.expires > world.resources.clock():
+            found[index] = holder.run
+    return found
+
+
+async def under_way(world: World, snapshot: BackupReport, **changes: Any) -> asyncio.Task[Any]:
+    """Start a restore and wait until it writes documents."""
+    await world.faults(WEST, SLOWLY)
+    restoring = asyncio.create_task(world.engine.run(RESTORE_INDEX, world.restore_job(snapshot, **changes)))
+    while not any(progress.stage == "load" for progress in world.progress):
+        assert not restoring.done(), restoring.exception()
+        await asyncio.sleep(0.01)
+    return restoring
+
+
+@pytest.mark.parametrize("mode", ["sync", "fill"])
+@pytest.mark.parametrize(("asked", "held"), [("guests", "hotels"), ("hotels", "hotels"), ("guests", "guests")])
+async def test_an_index_that_is_being_worked_on_is_so_by_each_of_its_names(
+    world: World, snapshot: BackupReport, mode: str, asked: str, held: str
+) -> None:
+    await lock(world, held).take()
+    with pytest.raises(ConflictError, match="worked on by run another"):
+        await world.restore(snapshot, index=asked, mode=mode)
+    assert await world.west.count("hotels") == 10
+    assert set(await locked(world)) == {held}
+
+
+async def test_a_sync_through_an_alias_keeps_others_from_both(world: World, snapshot: BackupReport) -> None:
+    syncing = await under_way(world, snapshot, index="guests", mode="sync")
+    assert set(await locked(world)) == {"guests", "hotels"}
+    for changes in ({"index": "hotels", "mode": "fill"}, {"index": "guests", "mode": "replace"}):
+        with pytest.raises(ConflictError):
+            await world.restore(snapshot, **changes)
+    assert (await syncing).uploaded == 590
+    assert await locked(world) == {}
+
+
+async def test_an_alias_that_another_run_works_through_is_not_swapped(world: World, snapshot: BackupReport) -> None:
+    await lock(world, "guests").take()
+    with pytest.raises(ConflictError, match="worked on by run another"):
+        await world.restore(snapshot, index="new", alias="guests")
+    assert await world.west.index_names() == ["hotels"]
+
+
+async def test_a_replacement_has_the_alias_and_the_new_index_to_itself_and_leaves_the_old_one_free(
+    world: World, snapshot: BackupReport
+) -> None:
+    replacing = await under_way(world, snapshot, index="guests", mode="replace")
+    [new] = set(await world.west.index_names()) - {"hotels"}
+    assert set(await locked(world)) == {"guests", new}
+    with pytest.raises(ConflictError):
+        await world.restore(snapshot, index=new, mode="sync")
+    await world.back_up("hotels")
+    report = await replacing
+    assert report.target_index == new
+    assert await world.west.alias_target("guests") == new
+
+
+async def test_an_old_index_that_is_to_be_deleted_is_locked_too(world: World, snapshot: BackupReport) -> None:
+    await lock(world, "hotels").take()
+    with pytest.raises(ConflictError, match="worked on"):
+        await world.restore(snapshot, index="guests", mode="replace", delete_old=True)
+    await lock(world, "hotels").release()
+    report = await world.restore(snapshot, index="guests", mode="replace", delete_old=True)
+    assert report.old_deleted
+
+
+async def test_an_alias_that_is_moved_before_the_locks_are_taken_is_noticed(
+    world: World, snapshot: BackupReport
+) -> None:
+    await world.fill(hotels.DEFINITION | {"name": "other"}, [], service=WEST)
+    for mode in ("sync", "replace"):
+        job = world.restore_job(snapshot, index="guests", mode=mode)
+        begun = await begin(world.resources, job)
+        present = await world.west.alias("guests")
+        assert present is not None
+        elsewhere = "other" if present.index == "hotels" else "hotels"
+        await world.west.point_alias("guests", elsewhere, etag=present.etag)
+        with pytest.raises(ConflictError, match=r"(stood for|was changed).*nothing was touched"):
+            await claim(world.resources, begun)
+        assert await read_undertaking(world.store.runs, IndexName(WEST, "hotels")) is None
+
+
+async def half_synced(world: World, snapshot: BackupReport, **changes: Any) -> None:
+    await world.faults(WEST, NEVER)
+    with pytest.raises(OverloadedError):
+        await world.restore(snapshot, **changes)
+    await world.faults(WEST)
+
+
+async def test_an_index_half_synced_through_an_alias_is_unfinished_by_its_own_name(
+    world: World, snapshot: BackupReport
+) -> None:
+    await half_synced(world, snapshot, index="guests", mode="sync")
+    with pytest.raises(ConflictError, match="hotels is unfinished"):
+        await world.restore(snapshot, index="hotels", mode="fill")
+    report = await world.restore(snapshot, index="guests", mode="sync")
+    assert report.resumed is not None
+    assert report.identical == 600
+    assert [blob.name async for blob in world.store.runs.list("restores/")] == []
+
+
+async def test_an_index_half_synced_through_an_alias_that_moved_on_stays_unfinished(
+    world: World, snapshot: BackupReport
+) -> None:
+    await half_synced(world, snapshot, index="guests", mode="sync")
+    await world.fill(hotels.DEFINITION | {"name": "other"}, [], service=WEST)
+    present = await world.west.alias("guests")
+    await world.west.point_alias("guests", "other", etag=present.etag if present else None)
+    report = await world.restore(snapshot, index="guests", mode="sync")
+    assert (report.target_index, report.uploaded, report.resumed) == ("other", 600, None)
+    with pytest.raises(ConflictError, match="hotels is unfinished"):
+        await world.restore(snapshot, index="hotels", mode="sync")
+    assert (await world.restore(snapshot, index="hotels", resume=True)).identical == 600
+
+
+async def test_an_unfinished_replacement_is_so_by_the_alias_and_by_its_new_index(
+    world: World, snapshot: BackupReport
+) -> None:
+    await half_synced(world, snapshot, index="guests", mode="replace")
+    [new] = set(await world.west.index_names()) - {"hotels"}
+    for asked in ("guests", new):
+        with pytest.raises(ConflictError, match=f"{new} is unfinished"):
+            await world.restore(snapshot, index=asked, mode="sync")
+    report = await world.restore(snapshot, index=new, mode="sync", discard_unfinished=True)
+    assert report.identical == 600
+    # By the alias nothing is left either: a replacement given again is a new one.
+    with pytest.raises(NotFoundError, match="unfinished"):
+        await world.restore(snapshot, index="guests", resume=True)
+    assert [blob.name async for blob in world.store.runs.list("restores/")] == []
+
+
+async def test_a_replacement_is_resumed_by_the_name_of_its_new_index_too(world: World, snapshot: BackupReport) -> None:
+    await half_synced(world, snapshot, index="guests", mode="replace")
+    [new] = set(await world.west.index_names()) - {"hotels"}
+    report = await world.restore(snapshot, index=new, resume=True)
+    assert (report.alias, report.identical) == ("guests", 600)
+    assert await world.west.alias_target("guests") == new
+    assert [blob.name async for blob in world.store.runs.list("restores/")] == []
+    assert await locked(world) == {}
+
+
+async def test_a_document_deleted_behind_an_alias_comes_back_through_it(world: World, snapshot: BackupReport) -> None:
+    await world.west.index_documents("hotels", batch([delete_action("id", "h000003")]))
+    report = await world.restore(snapshot, index="guests", mode="fill", keys=("h000003",))
+    assert (report.target_index, report.uploaded) == ("hotels", 1)
+    assert msgspec.json.decode(await world.west.document("hotels", "h000003") or b"null")["id"] == "h000003"
