@@ -9,10 +9,12 @@ from engine.checkpoints import Checkpoints
 from engine.durable import DurableEngine
 from engine.runs import Runs
 from engine.step import Resources
-from errors import SettingsError
+from errors import IndexvaultError, SettingsError
+from snapshots.store import Store
 
 VARIABLE = "INDEXVAULT_HISTORY_DAYS"
 _DEFAULT_DAYS = 30
+_MOST_DIGITS = 5
 _TIME_LENGTH = len("20261120T020000Z")
 _LOG = logging.getLogger(__name__)
 
@@ -20,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 def kept_days(environment: Mapping[str, str]) -> timedelta:
     """Give how long runs are remembered. Raises SettingsError for what is no number of days."""
     text = environment.get(VARIABLE, "").strip() or str(_DEFAULT_DAYS)
-    if not (text.isdecimal() and int(text) > 0):
+    if not (text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) > 0):
         raise SettingsError("expected a whole number of days, 1 or more", on=VARIABLE, do=f"Set it to {_DEFAULT_DAYS}")
     return timedelta(days=int(text))
 
@@ -37,22 +39,35 @@ def forgettable(names: Iterable[str], unfinished: Collection[str], before: datet
 
 
 async def forget_old_runs(resources: Resources, engine: DurableEngine, *, keep: timedelta) -> int:
-    """Forget what is older, and tell how many records went."""
+    """Forget what is older, and tell how many records went. What fails in one store keeps no other's from going."""
     before = resources.clock() - keep
     forgotten = 0
     for name in resources.connections.settings.stores:
-        store = resources.connections.store(name)
-        await store.prepare()
-        runs = Runs(store.runs)
-        unfinished = {record.run for record in await runs.unfinished()}
-        for run in forgettable(await runs.names(), unfinished, before):
-            record = await runs.read(run)
-            for item in record.items if record is not None else ():
-                # What a cancelled or failed run left behind.
-                await Checkpoints(store.runs, item.run).clear()
-                await Checkpoints(resources.connections.store_of(item.index.service).runs, item.run).clear()
-            await runs.forget(run)
-            forgotten += 1
+        try:
+            forgotten += await _forget_in(resources, resources.connections.store(name), before)
+        except IndexvaultError as error:
+            _LOG.error("forgetting old runs: %s", error)
     await engine.forget(before)
     _LOG.info("%d runs from before %s are forgotten", forgotten, before)
     return forgotten
+
+
+async def _forget_in(resources: Resources, store: Store, before: datetime) -> int:
+    await store.prepare()
+    runs = Runs(store.runs)
+    unfinished = {record.run for record in await runs.unfinished()}
+    names = forgettable(await runs.names(), unfinished, before)
+    for run in names:
+        await _clear_after(resources, store, runs, run)
+        await runs.forget(run)
+    return len(names)
+
+
+async def _clear_after(resources: Resources, store: Store, runs: Runs, run: str) -> None:
+    """Remove what a cancelled or failed run left behind, as far as its record tells where that is."""
+    services = resources.connections.settings.services
+    for record in await runs.read_all([run]):
+        for item in record.items:
+            await Checkpoints(store.runs, item.run).clear()
+            if item.index.service in services:
+                await Checkpoints(resources.connections.store_of(item.index.service).runs, item.run).clear()

@@ -55,13 +55,15 @@ def policy_run(due: Due) -> str:
 
 
 def last_runs(names: Iterable[str]) -> dict[str, datetime]:
-    """Give the newest scheduled time of each policy, from the names of runs."""
+    """Give the newest scheduled time of each policy, from the names of runs; what is no such name tells nothing."""
     last: dict[str, datetime] = {}
     for name in names:
-        time, middle, policy = name.partition(_MIDDLE)
-        if middle:
+        time, _, policy = name.partition(_MIDDLE)
+        try:
             scheduled = datetime.strptime(time, _TIME).replace(tzinfo=UTC)
-            last[policy] = max(last.get(policy, scheduled), scheduled)
+        except ValueError:
+            continue
+        last[policy] = max(last.get(policy, scheduled), scheduled)
     return last
 
 

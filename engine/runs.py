@@ -6,6 +6,7 @@ storage alone. A record that is finished does not change any more.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
@@ -25,6 +26,7 @@ FINISHED: frozenset[str] = frozenset({"done", "lossy", "failed", "cancelled"})
 _RECORD_LIMIT = 64 * 1024 * 1024
 _READ_AT_ONCE = 8
 _ATTEMPTS = 10
+_LOG = logging.getLogger(__name__)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,11 +139,18 @@ class Runs:
         return sorted((name for name in found if name is not None), reverse=True)
 
     async def unfinished(self) -> list[RunRecord]:
-        """Give the runs that are not finished, the oldest first; marks that mean nothing any more go."""
+        """Give the runs that are not finished, the oldest first; marks that mean nothing any more go.
+
+        A record that can't be read is told in the log, and keeps nobody from seeing to the others.
+        """
         marked = [run_of(blob.name) async for blob in self._blobs.list(OPEN_PREFIX)]
         records = []
         for run in filter(None, marked):
-            record = await self.read(run)
+            try:
+                record = await self.read(run)
+            except IntegrityError as error:
+                _LOG.error("%s", error)
+                continue
             if record is None or record.is_finished:
                 await self._blobs.delete(open_name(run))
             else:
@@ -149,12 +158,16 @@ class Runs:
         return records
 
     async def read_all(self, names: list[str]) -> list[RunRecord]:
-        """Give the records of these names, in their order, a few read at once."""
+        """Give the records of these names, in their order, a few read at once, without those that can't be read."""
         room = asyncio.Semaphore(_READ_AT_ONCE)
 
         async def read(name: str) -> RunRecord | None:
             async with room:
-                return await self.read(name)
+                try:
+                    return await self.read(name)
+                except IntegrityError as error:
+                    _LOG.warning("%s", error)
+                    return None
 
         return [record for record in await asyncio.gather(*map(read, names)) if record is not None]
 

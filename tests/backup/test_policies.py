@@ -1,13 +1,23 @@
 """Which policies are due, and which runs are forgotten: decisions without an app."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from durabletask.client import AsyncTaskHubGrpcClient
+from msgspec.structs import replace
 
-from backup.forget import forgettable, kept_days
+from backup.forget import forget_old_runs, forgettable, kept_days
 from backup.policies import Due, due_policies, last_runs, policy_run
+from backup.run import item_for
+from engine.checkpoints import Checkpoints
+from engine.durable import DurableEngine
+from engine.runs import RunRecord, Runs, cancelled
 from errors import SettingsError
 from settings.model import PolicySettings
+from snapshots.memory_store import MemoryStore
+from snapshots.names import checkpoint_name, record_name
+from tests.world import EAST, open_world
 
 NIGHTLY = {"nightly": PolicySettings(service="contoso-east", schedule="0 0 2 * * *")}
 
@@ -43,6 +53,10 @@ def test_names_of_runs_tell_when_policies_ran() -> None:
     assert last_runs(names) == {"nightly": at("2026-11-20T02:00:00"), "nightly-2": at("2026-11-21T02:00:00")}
 
 
+def test_what_is_not_of_ours_tells_nothing() -> None:
+    assert last_runs(["notes-policy-nightly", "-policy-", "20269999T999999Z-policy-nightly"]) == {}
+
+
 def test_two_ticks_come_to_one_name() -> None:
     ticks = [due_policies(NIGHTLY, {}, [], at(f"2026-11-20T02:0{minute}:00"))[0] for minute in (0, 5)]
     assert policy_run(ticks[0]) == policy_run(ticks[1]) == "20261120T020000Z-policy-nightly"
@@ -64,7 +78,37 @@ def test_days_of_history(text: str, days: int) -> None:
     assert kept_days({"INDEXVAULT_HISTORY_DAYS": text}) == timedelta(days=days)
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5"])
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", "99999999999", "9" * 5000])
 def test_days_that_are_none(text: str) -> None:
     with pytest.raises(SettingsError, match="whole number"):
         kept_days({"INDEXVAULT_HISTORY_DAYS": text})
+
+
+async def test_old_runs_are_forgotten_even_those_of_a_service_that_is_no_longer_there() -> None:
+    async with (
+        open_world(MemoryStore("local")) as world,
+        AsyncTaskHubGrpcClient(host_address=world.engine.address) as client,
+    ):
+        await world.store.prepare()
+        runs, old = Runs(world.store.runs), at("2026-01-01T00:00:00")
+        names = []
+        for number, service in enumerate(("gone", EAST, "damaged")):
+            record = RunRecord(
+                run=f"2026010{number + 1}T000000Z-backup-7f3a9c",
+                kind="backup",
+                workflow="run_backup",
+                service=service,
+                asked="hotels",
+                owner="a test",
+                created=old,
+            )
+            item = item_for(record, "hotels", 0)
+            await Checkpoints(world.store.runs, item.run).write("plan", {})
+            await runs.create(cancelled(replace(record, items=[item]), old))
+            names.append(record.run)
+        await world.store.runs.put(record_name(names[2]), b"{")
+        resources = dataclasses.replace(world.resources, clock=lambda: at("2026-11-20T00:00:00"))
+        assert await forget_old_runs(resources, DurableEngine(client), keep=timedelta(days=30)) == len(names)
+        assert await runs.names() == []
+        left = [blob.name async for blob in world.store.runs.list("runs/")]
+        assert left == [checkpoint_name(f"{names[2]}-0", "plan")]
