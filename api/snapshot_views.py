@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from snapshots.manifest import Added, Counts, Definition, Etags, Loss, Manifest, Reading, SynonymMap
+from snapshots.manifest import Added, Counts, Definition, Etags, Loss, Manifest, Reading, SynonymMap, Withheld
 from snapshots.sharing import Sharing
 from snapshots.summary import Summary, summarise
 
@@ -18,6 +18,8 @@ class SnapshotList(msgspec.Struct, frozen=True):
 
 class SnapshotView(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot: its summary, what it lacks, how it was read and proved, and the definitions in it.
+
+    `withheld` are the secrets that were taken out of these.
 
     `sharing` is what it shares with the other snapshots of its index, where that was asked for.
     """
@@ -33,6 +35,7 @@ class SnapshotView(msgspec.Struct, frozen=True, kw_only=True):
     boundary_bits: int
     definition: Definition
     synonym_maps: list[SynonymMap]
+    withheld: list[Withheld] = []
     sharing: Sharing | None = None
 
 
@@ -50,6 +53,7 @@ def view_snapshot(manifest: Manifest, sharing: Sharing | None) -> SnapshotView:
         boundary_bits=manifest.boundary_bits,
         definition=manifest.definition,
         synonym_maps=list(manifest.synonym_maps),
+        withheld=list(manifest.withheld),
         sharing=sharing,
     )
 
@@ -72,6 +76,7 @@ def manifest_of(view: SnapshotView) -> Manifest:
         key_field=view.key_field,
         definition=view.definition,
         synonym_maps=tuple(view.synonym_maps),
+        withheld=tuple(view.withheld),
         counts=view.counts,
         etag=view.etag,
         reading=view.reading,

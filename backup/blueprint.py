@@ -22,6 +22,10 @@ from engine.durable import DurableEngine
 from engine.functions import FunctionsHome
 from errors import IndexvaultError
 
+TICK = "INDEXVAULT_TICK"
+TICK_AT = "0 */5 * * * *"
+"""Where the setting is not there: the host would leave out a function that names one it does not have. Source:
+azure-functions-host 10346."""
 FORGET_AT = "0 30 3 * * *"
 VERIFY_AT = "0 0 4 * * 1"
 """Monday morning: `backup.verification` counts its turns in weeks from Monday."""
@@ -39,7 +43,8 @@ def backup_blueprint(home: FunctionsHome) -> df.Blueprint:
     )
     register_endpoints(blueprint, home, ENDPOINTS)
 
-    _on_schedule(blueprint, "%INDEXVAULT_TICK%", start_due_policies(home))
+    tick_at = f"%{TICK}%" if home.environment.get(TICK, "").strip() else TICK_AT
+    _on_schedule(blueprint, tick_at, start_due_policies(home))
     _on_schedule(blueprint, FORGET_AT, forget_runs(home))
     _on_schedule(blueprint, VERIFY_AT, verify_snapshots(home))
     return blueprint

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from backup.account import Agreement, explains, require_unique
-from backup.definitions import read_index_definition
+from backup.definitions import read_index_definition, withheld_from_index
 from backup.job import BackupJob, BackupReport
 from backup.losses import DOCUMENTS
 from backup.parts import Part
@@ -22,13 +22,14 @@ from backup.records import (
     require_plan,
     snapshot_record,
 )
-from backup.wording import incomplete
+from backup.wording import incomplete, to_supply
 from engine.checkpoints import Checkpoints
 from engine.locking import Done
 from engine.step import Resources
 from engine.telemetry import note_snapshot
 from engine.version import VERSION
 from errors import AccountingError, ConflictError
+from search.secret_scan import is_for_secrets
 from search.service import SearchService
 from snapshots.announcements import announced
 from snapshots.chunks import add_digests
@@ -82,6 +83,7 @@ async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
         key_field=plan.key_field,
         definition=plan.definition,
         synonym_maps=tuple(plan.synonym_maps),
+        withheld=tuple(withheld_from_index(job.index, plan.definition, plan.synonym_maps)),
         counts=Counts(before=plan.counted, after=counted, documents=documents),
         etag=Etags(before=plan.etag, after=etag_after),
         reading=reading,
@@ -228,4 +230,5 @@ def _report(manifest: Manifest) -> BackupReport:
         started=manifest.started,
         finished=manifest.finished,
         reading=manifest.reading,
+        notes=[to_supply(each) for each in manifest.withheld if is_for_secrets(each.path)],
     )

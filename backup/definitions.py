@@ -1,15 +1,25 @@
-"""The definitions that belong to an index, as the service sent them, in two api-versions."""
+"""The definitions that belong to an index, as the service sent them, in two api-versions.
 
-from collections.abc import Awaitable, Callable
+What looks like a secret is taken out as they are read, so that it reaches no snapshot, no record and no report.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
 
 from errors import NotFoundError, RefusedError
+from search.secret_scan import withheld_members, without_secrets
 from search.service import Definition as ReadDefinition
 from search.service import SearchService
-from snapshots.manifest import Definition, SynonymMap, VersionedDefinition
+from snapshots.manifest import Definition, SynonymMap, VersionedDefinition, Withheld
 
 
 async def read_index_definition(service: SearchService, index: str) -> tuple[Definition, str]:
-    """Give an index's definition and its ETag.
+    """Give an index's definition without secrets, and its ETag. Raises NotFoundError."""
+    definition, etag = await read_whole_index_definition(service, index)
+    return kept(definition), etag
+
+
+async def read_whole_index_definition(service: SearchService, index: str) -> tuple[Definition, str]:
+    """Give an index's definition with all that is in it, to be sent back and written nowhere else, and its ETag.
 
     Raises NotFoundError with the indexes there are, or saying that the name is an alias: reading through an alias
     could switch to another index half way.
@@ -39,7 +49,34 @@ async def read_synonym_map(service: SearchService, name: str) -> SynonymMap:
         return await service.synonym_map(name, preview=preview)
 
     definition, _etag = await _both(read)
-    return SynonymMap(name=name, definition=definition)
+    return SynonymMap(name=name, definition=kept(definition))
+
+
+def kept(definition: Definition) -> Definition:
+    """Give a definition as it may be written down: `<withheld>` stands for each value that looks like a secret."""
+    return Definition(
+        stable=_without_secrets(definition.stable),
+        preview=_without_secrets(definition.preview) if definition.preview is not None else None,
+    )
+
+
+def withheld_from(kind: str, name: str, definition: Definition) -> list[Withheld]:
+    """Give what was taken out of a definition that was kept, by its paths in either api-version."""
+    versions = [definition.stable, *([definition.preview] if definition.preview is not None else [])]
+    paths = dict.fromkeys(path for version in versions for path in withheld_members(version.body))
+    return [Withheld(kind, name, path) for path in paths]
+
+
+def withheld_from_index(index: str, definition: Definition, maps: Iterable[SynonymMap]) -> list[Withheld]:
+    """Give what was taken out of an index's definition and out of the synonym maps that it names."""
+    found = withheld_from("indexes", index, definition)
+    for entry in maps:
+        found += withheld_from("synonymmaps", entry.name, entry.definition)
+    return found
+
+
+def _without_secrets(version: VersionedDefinition) -> VersionedDefinition:
+    return VersionedDefinition(api_version=version.api_version, body=without_secrets(version.body))
 
 
 async def _both(read: Callable[..., Awaitable[ReadDefinition]]) -> tuple[Definition, str]:

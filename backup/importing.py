@@ -13,6 +13,8 @@ from pathlib import Path
 import msgspec
 
 from backup.chunking import scanned_range, store_chunks
+from backup.definitions import kept, withheld_from_index
+from backup.losses import lost_content
 from backup.sorting import RUN_BYTES, SetAside, SortedRun, Sorter, merge, run_name
 from engine.checkpoints import Checkpoints
 from engine.step import Clock, IndexName, Progress
@@ -24,7 +26,7 @@ from snapshots.announcements import announced
 from snapshots.catalogue import read_manifest
 from snapshots.chunks import ChunkCutter, boundary_bits, chunk_target, key_reader
 from snapshots.folder import Dump, read_dump
-from snapshots.manifest import Counts, Etags, Manifest, known_chunks
+from snapshots.manifest import Counts, Etags, Manifest, SynonymMap, known_chunks
 from snapshots.names import ChunkFolder, SnapshotReference, snapshot_id
 from snapshots.store import Store
 from snapshots.summary import Summary
@@ -113,7 +115,11 @@ class Importer:
         )
         scanned = scanned_range(stored)
         now = self._clock()
-        losses = dump.origin.losses if dump.origin else ()
+        definition = kept(dump.definition)
+        synonym_maps = tuple(SynonymMap(entry.name, kept(entry.definition)) for entry in dump.synonym_maps)
+        withheld = withheld_from_index(index.index, definition, synonym_maps)
+        before = dump.origin.losses if dump.origin else ()
+        losses = (*before, *(loss for loss in lost_content(withheld) if loss not in before))
         return Manifest(
             id=snapshot_id(now, self._chance.randbytes(3)),
             service=index.service,
@@ -126,8 +132,9 @@ class Importer:
             tool=f"indexvault {VERSION}",
             run="",
             key_field=key_field,
-            definition=dump.definition,
-            synonym_maps=dump.synonym_maps,
+            definition=definition,
+            synonym_maps=synonym_maps,
+            withheld=tuple(withheld),
             counts=Counts(before=None, after=None, documents=sum(chunk.documents for chunk in scanned.chunks)),
             etag=Etags(before=None, after=None),
             boundary_bits=bits,

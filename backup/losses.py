@@ -1,8 +1,11 @@
 """What of an index its service does not give out."""
 
+from collections.abc import Iterable
+
 from backup.access import is_protected
 from search.schema import Schema
-from snapshots.manifest import Loss
+from search.secret_scan import is_for_secrets
+from snapshots.manifest import Loss, Withheld
 
 DOCUMENTS = "(documents)"
 """Stands in a field's place where whole documents are missing."""
@@ -22,6 +25,21 @@ def losses(schema: Schema) -> list[Loss]:
         )
         for path, field in schema.walk()
         if not field.is_readable
+    ]
+
+
+def lost_content(withheld: Iterable[Withheld]) -> list[Loss]:
+    """Give a loss for each value that was taken for a secret where none belongs, and so was part of the content.
+
+    A secret where one belongs is no loss: like those that the service keeps to itself, whoever restores supplies it.
+    """
+    return [
+        Loss(
+            field="(definition)" if each.kind == "indexes" else f"(synonym map {each.name})",
+            reason=f"{each.path} looks like a secret and was not kept",
+        )
+        for each in withheld
+        if not is_for_secrets(each.path)
     ]
 
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 import msgspec
 
 from backup.access import may_read_elevated, require_reader
-from backup.definitions import read_index_definition, read_synonym_map
+from backup.definitions import kept, read_index_definition, read_synonym_map, withheld_from_index
 from backup.division import divide, reading_order, strategies_for
 from backup.job import BackupJob, PlanSummary
-from backup.losses import hidden_fields, losses, out_of_sight
+from backup.losses import hidden_fields, losses, lost_content, out_of_sight
 from backup.parts import Part
 from backup.plan import edges_of_chunks, range_count, ranges_between
 from backup.questions import IndexQuestions
@@ -97,7 +97,7 @@ async def _definition(resources: Resources, job: BackupJob) -> tuple[Definition,
     records = RevealRecords(resources.connections.store_of(job.service).runs)
     revealed = await records.read(job.service, job.index)
     if revealed is not None:
-        return revealed.definition, revealed.etag
+        return kept(revealed.definition), revealed.etag
     return await read_index_definition(resources.connections.service(job.service), job.index)
 
 
@@ -130,14 +130,19 @@ class _Planning:
             else await average_size(self._service, job.index, schema.key.name, elevated=elevated)
         )
         bits = previous.boundary_bits if previous is not None else boundary_bits(average, chunk_target(found * average))
+        synonym_maps = [await read_synonym_map(self._service, name) for name in schema.synonym_map_names()]
         plan = Plan(
             id=f"{started:%Y%m%dT%H%M%SZ}-{self._resources.chance.randbytes(3).hex()}",
             started=started,
             definition=definition,
             etag=etag,
             etag_reading=etag_reading,
-            synonym_maps=[await read_synonym_map(self._service, name) for name in schema.synonym_map_names()],
-            losses=[*losses(schema), *out_of_sight(schema, elevated=elevated, counted=counted, found=found)],
+            synonym_maps=synonym_maps,
+            losses=[
+                *losses(schema),
+                *out_of_sight(schema, elevated=elevated, counted=counted, found=found),
+                *lost_content(withheld_from_index(job.index, definition, synonym_maps)),
+            ],
             key_field=schema.key.name,
             counted=counted,
             found=found,

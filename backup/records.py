@@ -17,7 +17,7 @@ from snapshots.chunks import Chunk
 from snapshots.manifest import FORMAT, Added, Definition, Loss, SynonymMap
 from snapshots.names import SnapshotReference
 
-PLAN_FORMAT = f"{FORMAT} plan 2"
+PLAN_FORMAT = f"{FORMAT} plan 3"
 """Changes whenever records of a run mean something else than before: a run of another format is not continued."""
 PLAN = "plan"
 KEY_ORDER = "key order"

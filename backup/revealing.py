@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from backup.definitions import read_index_definition
+from backup.definitions import kept, read_whole_index_definition
 from backup.job import BackupJob
 from backup.losses import hidden_fields
 from backup.planning import widest_schema
@@ -55,7 +55,7 @@ async def hide_again(service: SearchService, records: RevealRecords, reveal: Rev
     revealed: list[str] = []
     for attempt in range(_ATTEMPTS):
         try:
-            definition, etag = await read_index_definition(service, reveal.index)
+            definition, etag = await read_whole_index_definition(service, reveal.index)
         except NotFoundError:
             break
         readable = {path for path, field in _walk(definition, reveal.index) if field.is_readable}
@@ -78,7 +78,7 @@ async def _reveal(
 ) -> None:
     """Reveal. Before each attempt the record says what is there now; after it, the ETag must still be that."""
     for attempt in range(_ATTEMPTS):
-        definition, etag = await read_index_definition(service, job.index)
+        definition, etag = await read_whole_index_definition(service, job.index)
         hidden = hidden_fields(widest_schema(definition, on=f"{job.service} index {job.index}"))
         if not hidden:
             return
@@ -89,7 +89,7 @@ async def _reveal(
                 index=job.index,
                 run=job.run,
                 fields=fields,
-                definition=definition if earlier is None else _hidden(definition, earlier.fields),
+                definition=kept(definition if earlier is None else _hidden(definition, earlier.fields)),
                 etag=etag,
                 started=resources.clock(),
             )

@@ -3,7 +3,7 @@
 import msgspec
 from durabletask.task import OrchestrationContext
 
-from backup.secret_scan import find_secret
+from backup.definitions import kept, withheld_from
 from engine.calls import call
 from engine.checkpoints import Checkpoints
 from engine.locking import Claim, locked
@@ -11,10 +11,11 @@ from engine.step import IndexName, Resources, Step, Turns, Work, Workflow
 from engine.version import VERSION
 from errors import NotFoundError, RefusedError
 from search.exchange import PREVIEW, STABLE
+from search.secret_scan import is_for_secrets
 from search.service import NamedDefinition, SearchService
-from snapshots.manifest import Definition, VersionedDefinition
+from snapshots.manifest import Definition, VersionedDefinition, Withheld
 from snapshots.names import SERVICE_OBJECTS, snapshot_id
-from snapshots.service_manifest import ServiceManifest, ServiceObject, Skipped, Withheld, commit_service
+from snapshots.service_manifest import ServiceManifest, ServiceObject, Skipped, commit_service
 
 KINDS = ("synonymmaps", "aliases", "datasources", "skillsets", "indexers", "knowledgesources", "knowledgebases")
 """What the collections are called in the service's paths. Source: REST reference, 2026-09."""
@@ -37,8 +38,9 @@ class ServiceJob(msgspec.Struct, frozen=True, kw_only=True):
 class ServiceReport(msgspec.Struct, frozen=True, kw_only=True):
     """A finished snapshot of a service's objects.
 
-    `withheld` are the objects that look as if they held a secret, with the path of the member; `skipped` the kinds that
-    the service does not know in an api-version.
+    `withheld` are the members that look like secrets and whose values were not kept; `skipped` the kinds that the
+    service does not know in an api-version. The state is `lossy` when a value was taken out of what is no place for
+    secrets, so that it may have been content.
     """
 
     service: str
@@ -69,16 +71,14 @@ async def _read(resources: Resources, job: ServiceJob) -> ServiceManifest:
     skipped: list[Skipped] = []
     for kind in KINDS:
         for each in await _objects(service, kind, skipped):
-            path = _secret_in(each.definition)
-            if path is None:
-                objects.append(each)
-            else:
-                withheld.append(Withheld(kind, each.name, path))
+            definition = kept(each.definition)
+            objects.append(ServiceObject(kind, each.name, definition))
+            withheld.extend(withheld_from(kind, each.name, definition))
     now = resources.clock()
     return ServiceManifest(
         id=snapshot_id(now, resources.chance.randbytes(3)),
         service=job.service,
-        state="lossy" if withheld else "complete",
+        state="lossy" if any(not is_for_secrets(each.path) for each in withheld) else "complete",
         created=now,
         tool=f"indexvault {VERSION}",
         run=job.run,
@@ -108,14 +108,6 @@ async def _listed(
     except (RefusedError, NotFoundError) as error:
         skipped.append(Skipped(kind, PREVIEW if preview else STABLE, error.what))
         return {}
-
-
-def _secret_in(definition: Definition) -> str | None:
-    for version in (definition.stable, definition.preview):
-        path = find_secret(version.body) if version is not None else None
-        if path is not None:
-            return path
-    return None
 
 
 def _report(manifest: ServiceManifest) -> ServiceReport:

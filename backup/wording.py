@@ -3,6 +3,7 @@
 from backup.division import Division
 from errors import UnreadableIndexError
 from search.schema import Schema
+from snapshots.manifest import Withheld
 
 _NAMED = 5
 REMEDY = (
@@ -26,6 +27,14 @@ def key_order_reason(schema: Schema) -> str | None:
 def without_key_order(schema: Schema) -> str:
     """Say why an index is not read in key order."""
     return f"the key field {schema.key.name} is {key_order_reason(schema)}"
+
+
+def to_supply(withheld: Withheld) -> str:
+    """Say that a secret was not kept, and how a restore gets it."""
+    return (
+        f"{withheld.path} of {withheld.kind}/{withheld.name} looks like a secret and was not kept: a restore takes it"
+        " from an overlay"
+    )
 
 
 def found_in(division: Division) -> str:

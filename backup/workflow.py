@@ -34,7 +34,7 @@ def back_up_index(ctx: OrchestrationContext, job: BackupJob) -> Turns[BackupRepo
 def _back_up(ctx: OrchestrationContext, job: BackupJob) -> Turns[BackupReport]:
     plan = yield from _read(ctx, job)
     report = yield from call(ctx, COMMIT, job)
-    return msgspec.structs.replace(report, notes=plan.notes)
+    return msgspec.structs.replace(report, notes=[*plan.notes, *report.notes])
 
 
 def _read(ctx: OrchestrationContext, job: BackupJob) -> Turns[PlanSummary]:

@@ -26,13 +26,13 @@ async def back_up_objects(session: Session, workflows: Workflows, service: str) 
         return session.output.error(error)
     reference = str(SnapshotReference(service=service, index=SERVICE_OBJECTS, id=report.snapshot))
     kept = ", ".join(f"{number} {kind}" for kind, number in report.objects.items() if number) or "none is there"
-    lossy = bool(report.withheld)
+    lossy = report.state == "lossy"
     session.output.result(
         "service_objects",
         {"reference": reference, **msgspec.to_builtins(report)},
         Text.assemble((report.state, "yellow" if lossy else "green"), "  ", (reference, "bold")),
         Text(f"  {kept}"),
-        *(Text(f"  not in it: {each}", style="yellow") for each in report.withheld),
+        *(Text(f"  withheld: {each}", style="yellow") for each in report.withheld),
         *(Text(f"  skipped: {each}") for each in report.skipped),
     )
     return LOSSY if lossy else DONE
@@ -63,14 +63,14 @@ def _table(manifest: ServiceManifest) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("snapshot", str(manifest.reference))
-    table.add_row("state", Text(manifest.state, style="yellow" if manifest.withheld else "green"))
+    table.add_row("state", Text(manifest.state, style="yellow" if manifest.state == "lossy" else "green"))
     table.add_row("taken", instant(manifest.created))
     table.add_row("objects", count(len(manifest.objects), "object"))
     for each in manifest.objects:
         table.add_row(each.kind, each.name)
     for withheld in manifest.withheld:
         what = f"{withheld.kind} {withheld.name}: {withheld.path} looks like a secret"
-        table.add_row("not in it", Text(what, style="yellow"))
+        table.add_row("withheld", Text(what, style="yellow"))
     for skipped in manifest.skipped:
         table.add_row("skipped", f"{skipped.kind} (api-version {skipped.api_version}): {skipped.reason}")
     table.add_row("made by", f"{manifest.tool}, run {manifest.run}")

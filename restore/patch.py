@@ -36,13 +36,15 @@ NAMED_LISTS = frozenset(
         "compressions",
         "vectorizers",
         "configurations",
+        "skills",
     }
 )
-"""Members of a definition that are lists of named objects. Source: Create Index, REST reference, 2026-09."""
+"""Members of a definition that are lists of named objects. Source: Create Index and Create
+Skillset, REST reference, 2026-09; a skill without a name is called `#` and its position, from 1."""
 
 
 class _Named(msgspec.Struct):
-    name: str
+    name: str = ""
 
 
 def patch_text(patch: Mapping[str, Any]) -> str:
@@ -106,7 +108,10 @@ def _merge(path: str, member: str, target: msgspec.Raw, change: Any) -> msgspec.
 
 
 def _merge_named(path: str, target: msgspec.Raw, change: dict[str, Any]) -> msgspec.Raw:
-    entries = {msgspec.json.decode(entry, type=_Named).name: entry for entry in _list(target)}
+    entries = {
+        msgspec.json.decode(entry, type=_Named).name or f"#{position}": entry
+        for position, entry in enumerate(_list(target), start=1)
+    }
     for name, inner in change.items():
         at = f"{path}.{name}"
         if inner is None:

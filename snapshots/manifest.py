@@ -36,7 +36,7 @@ class Loss(msgspec.Struct, frozen=True):
 class VersionedDefinition(msgspec.Struct, frozen=True):
     """A definition as one api-version of the service gave it.
 
-    `body` is JSON text exactly as received, apart from white space around it.
+    `body` is JSON text exactly as received, apart from white space around it and secrets, which are taken out.
     """
 
     api_version: str
@@ -58,6 +58,17 @@ class SynonymMap(msgspec.Struct, frozen=True):
 
     name: str
     definition: Definition
+
+
+class Withheld(msgspec.Struct, frozen=True):
+    """A value that was taken out of an object's definition, since it looks like a secret: `path` is its member.
+
+    `kind` is what the object's collection is called in the service's paths, such as `indexes`.
+    """
+
+    kind: str
+    name: str
+    path: str
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -122,6 +133,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     key_field: str
     definition: Definition
     synonym_maps: tuple[SynonymMap, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
     counts: Counts
     etag: Etags
     reading: Reading | None = None

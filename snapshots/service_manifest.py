@@ -12,7 +12,7 @@ import msgspec
 
 from errors import ConflictError, IntegrityError
 from snapshots.chunks import content_digest
-from snapshots.manifest import FORMAT, MANIFEST_LIMIT, AwareTime, Definition
+from snapshots.manifest import FORMAT, MANIFEST_LIMIT, AwareTime, Definition, Withheld
 from snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from snapshots.nearest import NearestBlobs
 from snapshots.sealing import has_checksum, with_checksum
@@ -28,14 +28,6 @@ class ServiceObject(msgspec.Struct, frozen=True):
     definition: Definition
 
 
-class Withheld(msgspec.Struct, frozen=True):
-    """An object that was not kept, since the member at `path` looks like a secret."""
-
-    kind: str
-    name: str
-    path: str
-
-
 class Skipped(msgspec.Struct, frozen=True):
     """A kind of object that the service does not have, in one api-version, and its answer in words."""
 
@@ -45,7 +37,11 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 class ServiceManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """One snapshot of a service's objects, sorted by kind and name. It is `lossy` when an object was withheld."""
+    """One snapshot of a service's objects, sorted by kind and name.
+
+    `withheld` are the secrets that were taken out of them; the first snapshots left such an object out whole. It is
+    `lossy` when what was taken out belonged to the content of an object.
+    """
 
     format: str = FORMAT
     id: str
@@ -87,7 +83,7 @@ def summarise_service(manifest: ServiceManifest, size: int) -> Summary:
         run=manifest.run,
         documents=len(manifest.objects),
         chunks=0,
-        losses=len(manifest.withheld),
+        losses=len(manifest.withheld) if manifest.state == "lossy" else 0,
         bytes=size,
         stored=size,
         added_chunks=0,

@@ -67,6 +67,9 @@ def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, shares
     table.add_row("state", Text(manifest.state, style="yellow" if manifest.losses else "green"))
     for loss in manifest.losses:
         table.add_row("not in it", Text(f"{loss.field}: {loss.reason}", style="yellow"))
+    for withheld in manifest.withheld:
+        what = f"{withheld.path} of {withheld.kind}/{withheld.name}, which looks like a secret"
+        table.add_row("withheld", Text(what, style="yellow"))
     table.add_row("taken", f"{instant(manifest.created)}, in {duration(manifest.finished - manifest.started)}")
     table.add_row(
         "documents",

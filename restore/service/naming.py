@@ -70,20 +70,25 @@ def renamed(kind: str, body: msgspec.Raw, rules: Rules, target: str) -> tuple[di
 
 
 def redacted_paths(definition: Any, path: str = "") -> Iterator[str]:
-    """Give the paths of members whose value the service has kept to itself."""
+    """Give the paths of members whose secret the service, or the backup, has kept out of the definition."""
     match definition:
         case dict():
             for name, inner in definition.items():
                 below = f"{path}.{name}" if path else name
-                if name == "connectionString" and inner is None:
+                if inner is None and (name == "connectionString" or _lacks_application_secret(name, definition)):
                     yield below
                 else:
                     yield from redacted_paths(inner, below)
         case list():
             for position, inner in enumerate(definition):
                 yield from redacted_paths(inner, f"{path}[{position}]")
-        case "<redacted>":
+        case "<redacted>" | "<withheld>":
             yield path
+
+
+def _lacks_application_secret(name: str, owner: dict[str, Any]) -> bool:
+    """Tell whether this is the secret of the application that reads an encryption key; an identity needs none."""
+    return name == "applicationSecret" and owner.get("applicationId") is not None
 
 
 def _noted(found: list[Reference], kind: str, rules: Rules, name: str) -> str:

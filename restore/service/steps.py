@@ -51,11 +51,16 @@ async def plan(resources: Resources, job: ServiceRestoreJob) -> ServicePlan:
         (PlannedObject(each.kind, each.name, rules.name(each.kind, each.name)) for each in manifest.objects),
         key=lambda each: (ORDER.index(each.kind), each.name),
     )
+    kept = {(each.kind, each.name) for each in manifest.objects}
     _require_distinct([("indexes", each.target) for each in indexes] + [(each.kind, each.target) for each in objects])
     return ServicePlan(
         indexes=indexes,
         objects=objects,
-        withheld=[f"{each.kind} {each.name}: {each.path} looked like a secret" for each in manifest.withheld],
+        withheld=[
+            f"{each.kind} {each.name}: {each.path} looked like a secret"
+            for each in manifest.withheld
+            if (each.kind, each.name) not in kept
+        ],
         started=resources.clock(),
     )
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from backup.secret_scan import find_secret
 from backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob, ServiceReport
 from engine.embedded import EmbeddedEngine
 from engine.locking import STEPS as LOCK_STEPS
@@ -17,6 +16,19 @@ from tests import hotels
 from tests.world import EAST, World, open_world
 
 NEWEST = SnapshotReference(service=EAST, index=SERVICE_OBJECTS)
+
+
+SKILLSET = {
+    "name": "enrich",
+    "skills": [
+        {
+            "@odata.type": "#Microsoft.Skills.Custom.WebApiSkill",
+            "uri": "https://contoso.azurewebsites.net/api/enrich?code=c2VjcmV0LXNlY3JldA",
+            "inputs": [{"name": "text", "source": "/document/content"}],
+            "outputs": [{"name": "words"}],
+        }
+    ],
+}
 
 
 @pytest.fixture
@@ -97,30 +109,32 @@ async def test_a_damaged_one_is_known_by_its_checksum(world: World) -> None:
         )
 
 
-async def test_what_looks_like_a_secret_is_withheld_by_name_and_makes_it_lossy(world: World) -> None:
+async def test_a_secret_is_taken_out_and_named_and_all_else_of_its_object_is_kept(world: World) -> None:
     await fill(world)
+    await put(world, "skillsets('enrich')", SKILLSET)
+    report = await back_up(world)
+    assert report.state == "complete"
+    assert report.withheld == ["skillsets enrich: skills/0/uri looks like a secret"]
+    manifest = await read_service_manifest(
+        world.store.snapshots, (await resolve(world.store.snapshots, NEWEST)).reference
+    )
+    [skillset] = [each for each in manifest.objects if each.name == "enrich"]
+    [skill] = json.loads(bytes(skillset.definition.stable.body))["skills"]
+    assert skill["uri"] == "<withheld>"
+    assert skill["inputs"][0]["source"] == "/document/content"
+    stored = await world.store.snapshots.read(manifest_name(EAST, SERVICE_OBJECTS, report.snapshot), 10**6)
+    assert b"c2VjcmV0" not in stored
+
+
+async def test_what_is_taken_out_of_content_makes_it_lossy(world: World) -> None:
     await put(
-        world,
-        "skillsets('enrich')",
-        {
-            "name": "enrich",
-            "skills": [
-                {
-                    "@odata.type": "#Microsoft.Skills.Custom.WebApiSkill",
-                    "uri": "https://contoso.azurewebsites.net/api/enrich?code=c2VjcmV0LXNlY3JldA",
-                    "inputs": [{"name": "text", "source": "/document/content"}],
-                    "outputs": [{"name": "words"}],
-                }
-            ],
-        },
+        world, "synonymmaps('words')", {"name": "words", "format": "solr", "synonyms": "a, b\nAccountKey=abc, key"}
     )
     report = await back_up(world)
     assert report.state == "lossy"
-    assert report.withheld == ["skillsets enrich: skills/0/uri looks like a secret"]
+    assert report.withheld == ["synonymmaps words: synonyms looks like a secret"]
     [summary] = await list_snapshots(world.store.snapshots)
     assert (summary.state, summary.losses) == ("lossy", 1)
-    stored = await world.store.snapshots.read(manifest_name(EAST, SERVICE_OBJECTS, report.snapshot), 10**6)
-    assert b"c2VjcmV0" not in stored
 
 
 async def test_a_kind_that_the_service_does_not_know_is_skipped_and_noted(world: World) -> None:
@@ -128,32 +142,6 @@ async def test_a_kind_that_the_service_does_not_know_is_skipped_and_noted(world:
     await world.faults(EAST)
     report = await back_up(world)
     assert all("knowledge" in each or "api-version" in each for each in report.skipped)
-
-
-@pytest.mark.parametrize(
-    ("definition", "path"),
-    [
-        ('{"a":{"apiKey":"8f7d"}}', "a/apiKey"),
-        ('{"a":{"apiKey":"<redacted>"}}', None),
-        ('{"credentials":{"connectionString":null}}', None),
-        ('{"credentials":{"connectionString":"ResourceId=/subscriptions/1/x;"}}', None),
-        (
-            '{"credentials":{"connectionString":"ResourceId=/subscriptions/1/x;AccountKey=a1"}}',
-            "credentials/connectionString",
-        ),
-        ('{"credentials":{"connectionString":"Server=x;Password=hunter2"}}', "credentials/connectionString"),
-        ('{"note":"use AccountKey=abc== here"}', "note"),
-        ('{"headers":[{"Authorization":"Bearer abcdefghijklmnopqrst"}]}', "headers/0/Authorization"),
-        ('{"uri":"https://x/api?sig=abcdefgh1234"}', "uri"),
-        ('{"uri":"https://x/api?page=abcdefgh1234"}', None),
-        ('{"fields":[{"name":"id","key":true}]}', None),
-        ('{"synonyms":"key, lock\\npassword, pass phrase"}', None),
-        ('{"text":"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abcdef"}', "text"),
-        ('{"pem":"-----BEGIN RSA PRIVATE KEY-----"}', "pem"),
-    ],
-)
-def test_secrets_are_known_by_their_names_and_forms(definition: str, path: str | None) -> None:
-    assert find_secret(definition.encode()) == path
 
 
 async def test_it_is_not_taken_for_an_index_s_snapshot(world: World) -> None:

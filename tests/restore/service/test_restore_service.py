@@ -108,6 +108,28 @@ async def test_what_lacks_a_secret_is_left_out_with_what_needs_it(services: Serv
     assert not report.whole
 
 
+async def test_a_skill_s_secret_comes_from_the_overlay(services: Services) -> None:
+    skill = {
+        "@odata.type": "#Microsoft.Skills.Custom.WebApiSkill",
+        "name": "own",
+        "uri": "https://contoso.example/api?code=never-kept-1",
+        "inputs": [{"name": "text", "source": "/document/content"}],
+        "outputs": [{"name": "words"}],
+    }
+    body = msgspec.json.encode({"name": "enrich", "skills": [skill]})
+    await services.world.east.create_definition("skillsets", "enrich", body, preview=False)
+    snapshot = await services.back_up()
+    told = {each.name: each for each in (await services.restore(snapshot)).objects}
+    assert (told["enrich"].outcome, "skills[0].uri" in told["enrich"].why) == ("left out", True)
+    settings = services.world.connections.settings
+    overlay = OVERLAYS["west"] | {"skillsets/enrich": {"skills": {"own": {"uri": {"env": "BLOBS"}}}}}
+    services.world.connections.settings = msgspec.structs.replace(settings, overlays={"west": overlay})
+    report = await services.restore(snapshot, overlay="west", indexes=("*", "!hotels"))
+    assert outcomes(report)["skillsets/enrich"] == "made"
+    made = (await services.there("skillsets", "enrich"))["skills"][0]
+    assert (made["uri"], made["outputs"][0]["name"]) == ("AccountKey=west", "words")
+
+
 VECTORIZER = {
     "name": "words-to-vectors",
     "kind": "azureOpenAI",
@@ -195,5 +217,15 @@ def test_every_reference_of_every_kind_follows_its_rule() -> None:
 
 
 def test_secrets_that_the_service_kept_are_found_on_every_level() -> None:
-    definition = {"credentials": {"connectionString": None}, "skills": [{"apiKey": "<redacted>"}, {"apiKey": "x"}]}
-    assert list(redacted_paths(definition)) == ["credentials.connectionString", "skills[0].apiKey"]
+    definition = {
+        "credentials": {"connectionString": None},
+        "skills": [{"apiKey": "<redacted>"}, {"apiKey": "x"}, {"uri": "<withheld>"}],
+        "encryptionKey": {"accessCredentials": {"applicationId": "a", "applicationSecret": None}},
+        "other": {"accessCredentials": {"applicationId": None, "applicationSecret": None}},
+    }
+    assert list(redacted_paths(definition)) == [
+        "credentials.connectionString",
+        "skills[0].apiKey",
+        "skills[2].uri",
+        "encryptionKey.accessCredentials.applicationSecret",
+    ]
