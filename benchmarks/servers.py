@@ -104,7 +104,8 @@ def _process(command: Sequence[str], port: int, environment: Mapping[str, str]) 
         _await_port(process, port)
         yield process.pid
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it may never have started: that is the error to tell
+            os.killpg(process.pid, signal.SIGTERM)
         process.wait()
 
 
@@ -114,7 +115,7 @@ def _await_port(process: subprocess.Popen[bytes], port: int) -> None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.05)
-    raise TimeoutError(f"{process.args!r} did not start")
+    raise TimeoutError(f"{process.args!r} did not start; is it set up? `make test` does that")
 
 
 def _free_port() -> int:
