@@ -11,7 +11,7 @@ from engine.durable import DurableEngine
 from engine.locking import Claim, release_lock, take_lock
 from engine.runs import RunRecord
 from engine.step import Resources
-from errors import IndexvaultError
+from errors import ConflictError, IndexvaultError
 
 POLL_SECONDS = 5
 STARTED = Answer(
@@ -36,8 +36,7 @@ async def start_run(call: Call[object, object, object], record: RunRecord, claim
     """Start a run and answer 202. Raises ConflictError, with nothing started, if an index is being worked on."""
     resources = call.resources
     await resources.connections.store_of(record.service).prepare()
-    await _take_all(resources, claims)
-    await runs_of(resources, record.service).create(record)
+    await claim_and_record(resources, record, claims)
     await hand_over(call.engine, record)
     view = view_run(record, {}, resources.clock())
     return Reply(202, view, {"Location": f"{PREFIX}/runs/{record.run}", "Retry-After": str(POLL_SECONDS)})
@@ -51,12 +50,15 @@ async def hand_over(engine: DurableEngine, record: RunRecord) -> None:
         _LOG.warning("run %s waits for the next tick: %s", record.run, error)
 
 
-async def _take_all(resources: Resources, claims: Sequence[Claim]) -> None:
+async def claim_and_record(resources: Resources, record: RunRecord, claims: Sequence[Claim]) -> None:
+    """Take all locks and write the record of a new run, or leave neither behind. Raises ConflictError."""
     taken: list[Claim] = []
     try:
         for claim in claims:
             await take_lock(resources, claim)
             taken.append(claim)
+        if not await runs_of(resources, record.service).create(record):
+            raise ConflictError("there is a run of this name", on=f"run {record.run}", do="Ask again")
     except IndexvaultError:
         for claim in taken:
             await release_lock(resources, claim)

@@ -169,3 +169,12 @@ async def test_settings_that_cannot_be_used_are_an_answer(app: App) -> None:
     answer = await app.ask("GET", "/api/runs")
     assert (answer.status, answer.json["type"]) == (500, "urn:indexvault:settings")
     assert answer.json["on"].startswith("settings $.services.a")
+
+
+async def test_a_tick_that_is_not_set_is_every_five_minutes(app: App) -> None:
+    await app.stop()
+    app.environment["INDEXVAULT_TICK"] = ""
+    await app.start()
+    answer = await app.ask("GET", "/admin/functions", key=app.master_key)
+    [bindings] = [each["bindings"] for each in answer.json if each["name"] == "start_due_policies"]
+    assert [each["schedule"] for each in bindings if "schedule" in each] == ["0 */5 * * * *"]

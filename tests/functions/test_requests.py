@@ -110,6 +110,7 @@ async def test_paths_and_queries(asked: App, path: str, status: int) -> None:
 async def test_a_key_is_needed(asked: App, path: str) -> None:
     assert (await asked.ask("GET", path, key="")).status == 401
     assert (await asked.ask("GET", path, key="wrong")).status == 401
+    assert (await asked.ask("GET", path, key="\udcff")).status == 401
     assert (await asked.ask("GET", f"{path}?code={asked.function_key}", key="")).status == 200
 
 

@@ -81,7 +81,9 @@ class Front:
         keys = {"ANONYMOUS": [], "FUNCTION": [self._function_key, self._master_key]}.get(
             level.upper(), [self._master_key]
         )  # fmt: skip
-        return level.upper() == "ANONYMOUS" or any(hmac.compare_digest(given.encode(), key.encode()) for key in keys)
+        # Whatever bytes a header has, aiohttp gives them as surrogates.
+        said = given.encode(errors="surrogateescape")
+        return level.upper() == "ANONYMOUS" or any(hmac.compare_digest(said, key.encode()) for key in keys)
 
     async def _fire(self, request: web.Request) -> web.Response:
         if not self._may(request, "ADMIN"):
