@@ -16,6 +16,7 @@ from engine.runs import RunRecord, Runs, cancelled
 from engine.step import Resources
 from engine.telemetry import run_ended
 from errors import ConflictError, NotFoundError
+from settings.read import service_settings
 from snapshots.store import Store
 
 
@@ -55,7 +56,8 @@ async def show_run(call: Call[None, Nothing, RunPath]) -> Reply:
     if not record.is_finished:
         for item in record.items:
             if item.outcome.state == "waiting":
-                found = await read_progress(connections.store_of(item.index.service).runs, item.run)
+                stores = {service_settings(connections.settings, index.service).store for index in item.indexes}
+                found = await read_progress([connections.store(name).runs for name in sorted(stores)], item.run)
                 if found is not None:
                     progress[item.run] = found
     headers = {} if record.is_finished else {"Retry-After": str(POLL_SECONDS)}
@@ -81,7 +83,8 @@ async def _stop(resources: Resources, engine: DurableEngine, record: RunRecord) 
     """Stop what the engine still does for a run, and take its locks, so that it can't commit any more."""
     stopped = [item for item in record.items if item.outcome.state == "cancelled"]
     for item in stopped:
-        await revoke(resources, item.index, item.run)
+        for index in item.indexes:
+            await revoke(resources, index, item.run)
     for run in [record.run, *(item.run for item in stopped)]:
         await engine.stop(run)
 

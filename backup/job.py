@@ -20,7 +20,7 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     once, `owner` says in words who started it. A generation of chunks older than `full_every` is not continued: all
     chunks are written anew. `hidden_fields` is what to do about fields that the service has and does not return:
     `report` them as losses, `fail`, or `reveal` them while the index is read. With a `policy`, the index's snapshots
-    are replicated and pruned afterwards.
+    are replicated and pruned afterwards. `part_of` is the run that a person knows, where the backup is a part of one.
     """
 
     service: str
@@ -31,11 +31,13 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     policy: str | None = None
     full_every: timedelta | None = None
     hidden_fields: HiddenFields = "report"
+    part_of: str | None = None
 
     @property
     def work(self) -> Work:
         """What the steps of this job work for."""
-        return Work(run=self.run, service=self.service, index=IndexName(self.service, self.index))
+        index = IndexName(self.service, self.index)
+        return Work(run=self.run, service=self.service, index=index, part_of=self.part_of)
 
 
 class PlanSummary(msgspec.Struct, frozen=True):

@@ -40,6 +40,7 @@ def locks_of(resources: Resources, work: Work, owner: str = "") -> list[Lock]:
             owner=owner,
             clock=resources.clock,
             also=work.also if name == work.index else (),
+            part_of=work.part_of,
         )
         for name in work.names
     ]
@@ -57,9 +58,9 @@ async def take_lock(resources: Resources, claim: Claim) -> Done:
         for lock in locks_of(resources, work, claim.owner):
             await lock.take()
         # Looked for after taking: `revoke` leaves its word first and takes the locks away then.
-        records = Checkpoints(resources.connections.store_of(work.index.service).runs, work.run)
+        records = Checkpoints(resources.connections.store_of(work.index.service).runs, work.known_run)
         if await records.read(_REVOKED, Done) is not None:
-            raise CancelledError("it was cancelled", on=f"run {work.run}", do="Start a new run")
+            raise CancelledError("it was cancelled", on=f"run {work.known_run}", do="Start a new run")
     except IndexvaultError:
         await release_lock(resources, claim)
         raise
@@ -77,16 +78,18 @@ async def release_lock(resources: Resources, claim: Claim) -> Done:
 
 
 async def revoke(resources: Resources, index: IndexName, run: str) -> None:
-    """Take the lock of an index, and what else it locked with it, from a run for good.
+    """Take the lock of an index, and what else it locked with it, from a run and its parts for good.
 
-    No step of it can commit, or begin, after this.
+    No step of it that works under this lock can commit, or begin, after this.
     """
     blobs = resources.connections.store_of(index.service).runs
     await Checkpoints(blobs, run).write(_REVOKED, Done())
     holder = await read_holder(blobs, index)
-    await unlock(blobs, index, run=run)
-    for other in holder.also if holder is not None and holder.run == run else ():
-        await unlock(resources.connections.store_of(other.service).runs, other, run=run)
+    if holder is None or not holder.works_for(run):
+        return
+    await unlock(blobs, index, run=holder.run)
+    for other in holder.also:
+        await unlock(resources.connections.store_of(other.service).runs, other, run=holder.run)
 
 
 TAKE = Step("take_lock", Claim, Done, take_lock)

@@ -38,12 +38,20 @@ _LOG = logging.getLogger(__name__)
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who has a lock: the run, who or what started it, until when it counts, and what else the run has locked."""
+    """Who has a lock: the run, who or what started it, until when it counts, and what else the run has locked.
+
+    `part_of` is the run that it is a part of, if it is one.
+    """
 
     run: str
     owner: str
     expires: datetime
     also: tuple[IndexName, ...] = ()
+    part_of: str | None = None
+
+    def works_for(self, run: str) -> bool:
+        """Tell whether the lock is a run's, or that of a part of it."""
+        return run in {self.run, self.part_of}
 
 
 class Lock:
@@ -61,6 +69,7 @@ class Lock:
         owner: str,
         clock: Clock,
         also: tuple[IndexName, ...] = (),
+        part_of: str | None = None,
     ) -> None:
         self._blobs = blobs
         self._index = index
@@ -69,6 +78,7 @@ class Lock:
         self._owner = owner
         self._clock = clock
         self._also = also
+        self._part_of = part_of
         # Every process that works for a run comes to the same lease.
         self._lease = str(uuid.uuid5(_LEASES, run))
 
@@ -89,7 +99,7 @@ class Lock:
         if holder is None or holder.run != self._run:
             await self._let_go()
             raise self._lost(holder)
-        self._owner, self._also = holder.owner, holder.also
+        self._owner, self._also, self._part_of = holder.owner, holder.also, holder.part_of
         await self._write(self._clock() + KEPT)
 
     async def release(self) -> None:
@@ -187,7 +197,7 @@ class Lock:
         return None
 
     async def _write(self, expires: datetime) -> None:
-        holder = Holder(run=self._run, owner=self._owner, expires=expires, also=self._also)
+        holder = Holder(run=self._run, owner=self._owner, expires=expires, also=self._also, part_of=self._part_of)
         try:
             await self._blobs.put(self._name, msgspec.json.encode(holder), lease=self._lease)
         except ConflictError:

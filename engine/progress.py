@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -64,7 +64,7 @@ async def reported(resources: Resources, step: Step[Any, Any], given: Any) -> As
         return
     work = step.work(given)
     digest = hashlib.sha256(msgspec.json.encode(given)).hexdigest()[:16]
-    name = checkpoint_name(work.run, f"{_PART}{step.name}-{digest}")
+    name = checkpoint_name(work.known_run, f"{_PART}{step.name}-{digest}")
     blobs = resources.connections.store_of(work.service).runs
     started = resources.clock()
     stages: dict[str, StageProgress] = {}
@@ -98,13 +98,14 @@ async def reported(resources: Resources, step: Step[Any, Any], given: Any) -> As
             await write()
 
 
-async def read_progress(blobs: RunBlobs, run: str) -> RunProgress | None:
-    """Give how far a run has come, or None if no step of it has said anything."""
+async def read_progress(stores: Iterable[RunBlobs], run: str) -> RunProgress | None:
+    """Give how far a run has come by what lies in these stores, or None if no step of it has said anything."""
     records = []
-    async for blob in blobs.list(f"{run_prefix(run)}{_PART}"):
-        read = await blobs.read(blob.name, _RECORD_LIMIT)
-        if read is not None:
-            records.append(msgspec.json.decode(read.data, type=StepProgress))
+    for blobs in stores:
+        async for blob in blobs.list(f"{run_prefix(run)}{_PART}"):
+            read = await blobs.read(blob.name, _RECORD_LIMIT)
+            if read is not None:
+                records.append(msgspec.json.decode(read.data, type=StepProgress))
     if not records:
         return None
     records.sort(key=lambda record: record.started)

@@ -48,15 +48,22 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One index that a run writes, or makes a snapshot of; `named` says that it was asked for by its full name.
 
-    `run` names this part of the work: its lock, its checkpoints and its workflow go by it.
+    `run` names this part of the work: its lock, its checkpoints and its workflow go by it. `also` are further indexes
+    that it locks at some time: the source of a move.
     """
 
     index: IndexName
     run: str
     job: Any
     named: bool = True
+    also: list[IndexName] = []
     outcome: Outcome = Outcome(state="waiting")
     finished: datetime | None = None
+
+    @property
+    def indexes(self) -> list[IndexName]:
+        """All indexes that it locks at some time."""
+        return [self.index, *self.also]
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):

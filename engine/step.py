@@ -39,13 +39,20 @@ class Work(msgspec.Struct, frozen=True):
     """What a step works for.
 
     The run, the service whose store keeps the run's records, and the index that only this run may write, in the
-    service or as snapshots. `also` are further names that are only its own: an alias, the index behind it.
+    service or as snapshots. `also` are further names that are only its own: an alias, the index behind it. `part_of` is
+    the run that a person knows, where this one is a part of it: to cancel that one is to cancel this.
     """
 
     run: str
     service: str
     index: IndexName
     also: tuple[IndexName, ...] = ()
+    part_of: str | None = None
+
+    @property
+    def known_run(self) -> str:
+        """The run that a person knows."""
+        return self.part_of or self.run
 
     @property
     def names(self) -> list[IndexName]:

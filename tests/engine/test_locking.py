@@ -10,7 +10,7 @@ from engine.locking import Claim, release_lock, revoke, take_lock
 from engine.locks import Lock, read_holder
 from engine.payloads import perform
 from engine.step import IndexName, Resources, Step, Work
-from errors import ConflictError
+from errors import CancelledError, ConflictError
 from snapshots.memory_store import MemoryStore
 from snapshots.names import lock_name
 from tests.world import EAST, WEST, World, open_world
@@ -56,6 +56,19 @@ async def test_a_revoked_run_loses_all_its_names(world: World) -> None:
     await take_lock(world.resources, claim("stopped", ALIAS, INDEX))
     await revoke(world.resources, ALIAS, "stopped")
     assert [await holder_of(world, name) for name in (ALIAS, INDEX)] == [None, None]
+
+
+async def test_a_run_that_is_revoked_takes_its_parts_along(world: World) -> None:
+    part = Claim(Work(run="move-0-backup-1", service=WEST, index=INDEX, also=(ALIAS,), part_of="move-0"), "a test")
+    other = claim("move-0-backup-10", IndexName(WEST, "rooms"))
+    await take_lock(world.resources, part)
+    await take_lock(world.resources, other)
+    for name in (INDEX, other.work.index):
+        await revoke(world.resources, name, "move-0")
+    assert [await holder_of(world, name) for name in (INDEX, ALIAS)] == [None, None]
+    assert await holder_of(world, other.work.index) == other.work.run
+    with pytest.raises(CancelledError, match="run move-0: it was cancelled"):
+        await take_lock(world.resources, part)
 
 
 async def test_a_step_stops_when_any_of_its_names_is_lost(world: World) -> None:
