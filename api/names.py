@@ -47,6 +47,9 @@ type SnapshotName = Annotated[
         description="A snapshot: `service/index@latest`, `@<time>` or `@<id>`.",
     ),
 ]
+type OverlayName = Annotated[
+    str, _text("[A-Za-z0-9][A-Za-z0-9._-]{0,59}", longest=60, description="An overlay in the app's settings.")
+]
 type RunName = Annotated[
     str, _text("[0-9]{8}T[0-9]{6}Z-[a-z0-9-]{1,72}", longest=89, description="A run, as its 202 named it.")
 ]

@@ -62,7 +62,7 @@ def add_restore_options(parser: argparse.ArgumentParser) -> None:
         help="with a whole service: only these of its indexes, such as '*' and '!tmp-*'; repeatable",
     )
     parser.add_argument(
-        "--overlay", metavar="NAME", help="with a whole service: fill secrets in from this overlay of the settings"
+        "--overlay", metavar="NAME", help="fill secrets in, which no snapshot holds, from this overlay of the settings"
     )
     parser.add_argument("--resume", action="store_true", help="go on with the unfinished restore into this target")
     parser.add_argument(
@@ -127,6 +127,7 @@ def restore_options(given: argparse.Namespace) -> dict[str, Any]:
         keys += [line.strip() for line in _read(given.keys).splitlines() if line.strip()]
     return {
         **target_options(given),
+        "overlay": given.overlay,
         "mode": given.mode,
         "in_place": given.replace_in_place,
         "delete_old": given.delete_old,

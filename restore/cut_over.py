@@ -5,6 +5,7 @@ from errors import ConflictError, NotFoundError, UnexpectedAnswerError
 from restore.definition import renamed, same_content, same_when_shown, with_fields_shown
 from restore.job import CutOver, RestoreRun
 from restore.scene import Scene, open_scene
+from restore.secrets import supplied
 from restore.undertaking import HIDING, MADE, Hiding, Made, require
 from search.page import PageReader
 from search.query import DocumentQuery
@@ -97,7 +98,8 @@ async def _finish(scene: Scene) -> None:
     if not _has_hidden_fields(scene):
         return
     await scene.records.write(HIDING, Hiding())
-    await scene.target.update_index(order.into, bytes(final.body), etag=present.etag, preview=final.preview)
+    sent = supplied(scene.resources, order.job, final)
+    await scene.target.update_index(order.into, bytes(sent.body), etag=present.etag, preview=final.preview)
 
 
 def _has_hidden_fields(scene: Scene) -> bool:

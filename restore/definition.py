@@ -7,9 +7,8 @@ import msgspec
 from errors import SettingsError, UnexpectedAnswerError
 from restore.patch import patched, read_patch
 from search.schema import read_schema
+from search.secret_scan import without_secrets
 from snapshots.manifest import Definition, VersionedDefinition
-
-_REDACTED = b'"<redacted>"'
 
 
 class TargetDefinition(msgspec.Struct, frozen=True):
@@ -85,12 +84,12 @@ def same_when_shown(present: msgspec.Raw, shown: msgspec.Raw) -> bool:
 
 
 def content(body: msgspec.Raw) -> dict[str, Any]:
-    """Give what a definition says by member, apart from its name and what the service adds.
+    """Give what a definition says by member, apart from its name, its secrets and what the service adds.
 
     What is null, empty or false on any level is left out: a newer api-version shows members that an older one does not
     know, and gives those that nobody has set such values.
     """
-    members = {name: msgspec.json.decode(value) for name, value in _members(body).items()}
+    members = {name: msgspec.json.decode(value) for name, value in _members(without_secrets(body)).items()}
     members.pop("name", None)
     said: dict[str, Any] = _said(members)
     return said
@@ -103,11 +102,6 @@ def _said(value: Any) -> Any:
         return value
     inner = {name: _said(item) for name, item in value.items() if not name.startswith("@odata.e")}
     return {name: item for name, item in inner.items() if item is not False and item not in (None, [], {})}
-
-
-def holds_redacted_secrets(body: bytes | msgspec.Raw) -> bool:
-    """Tell whether the service kept a secret out of this definition, so that it can't be restored from it."""
-    return _REDACTED in bytes(body)
 
 
 def _members(body: msgspec.Raw) -> dict[str, msgspec.Raw]:

@@ -27,7 +27,8 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
 
     `alias` points at the new index once it is proved. `in_place` replaces a plain index, which can't be swapped;
     `delete_old` lets a replaced index go. `update_definition` lets a sync change what a live index allows. `patch` is a
-    JSON Merge Patch of the definition. `keys` and `filter` (JMESPath) restrict the restore to single documents.
+    JSON Merge Patch of the definition, `overlay` names what the settings have for it, secrets above all. `keys` and
+    `filter` (JMESPath) restrict the restore to single documents.
     `skip_refused` goes on without documents that the target refuses. `accept_loss` and `allow_cross_region` say that
     a lossy snapshot, or data leaving its region, is fine. `discard_unfinished` forgets an unfinished restore into this
     target instead of refusing; `resume` goes on with it, whatever else is asked.
@@ -46,6 +47,7 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     delete_old: bool = False
     update_definition: bool = False
     patch: str | None = None
+    overlay: str | None = None
     keys: tuple[str, ...] = ()
     filter: str | None = None
     skip_refused: bool = False

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from errors import SettingsError
+from search.secret_scan import holds_secret
 
 MOST_BYTES = 256 * 1024
 """The size of a patch at most; a definition itself is rarely larger."""
@@ -66,6 +67,12 @@ def read_patch(text: str) -> dict[str, Any]:
         raise SettingsError("a patch of a definition is a JSON object", on="patch", do=_CORRECT)
     if len(text.encode()) > MOST_BYTES:
         raise SettingsError(f"it is larger than {MOST_BYTES} bytes", on="patch", do="Patch only what changes")
+    if holds_secret(text.encode()):
+        raise SettingsError(
+            "it holds what looks like a secret, and a patch is written down with the run",
+            on="patch",
+            do="Put it into an overlay of the settings, which names the environment variable that holds it",
+        )
     if "name" in patch:
         raise SettingsError(
             "it would rename the index", on="patch $.name", do="Name the target with --to SERVICE/INDEX"

@@ -12,10 +12,11 @@ import msgspec
 
 from errors import ErrorRecord, IndexvaultError, from_record
 from restore.changes import SchemaChanges
-from restore.definition import content, holds_redacted_secrets
+from restore.definition import content
 from restore.job import Check, RestoreJob
 from restore.limits import Demand, limit_checks
 from restore.reading import has_key_order
+from restore.secrets import missing_paths, needed_paths
 from search.batch import MOST_ACTIONS
 from search.schema import Schema, read_schema
 from search.statistics import IndexStatistics, ServiceStatistics
@@ -348,12 +349,27 @@ def _features(facts: Facts) -> Iterator[Check]:
             "documents are protected one by one: they can be compared only by a caller that may read them all",
             "Use an identity that may read elevated",
         )
-    if holds_redacted_secrets(facts.definition):
+    if facts.present is None or facts.job.update_definition:
+        yield from _secrets(facts)
+
+
+def _secrets(facts: Facts) -> Iterator[Check]:
+    missing, needed = missing_paths(facts.definition), needed_paths(facts.definition)
+    entry = f'an overlay of the settings that has "indexes/{facts.job.index}"'
+    if needed:
+        yield Check(
+            "secrets",
+            "failed",
+            f"no snapshot holds secrets, and without these no index can be made: {', '.join(needed)}",
+            f"Give them with --overlay: {entry}; or take what needs them out with a patch",
+            "SettingsError",
+        )
+    elif missing:
         yield Check(
             "secrets",
             "warning",
-            "secrets in the definition are not part of a snapshot",
-            "Set them again on the restored index",
+            f"no snapshot holds secrets; these are missing: {', '.join(missing)}",
+            f"Give them with --overlay: {entry}; or set them again on the restored index",
         )
 
 

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from api.decode import blaming
 from api.endpoint import Answer, Call, Endpoint, Nothing, Reply
-from api.names import IndexName, ServiceName, SnapshotName
+from api.names import IndexName, OverlayName, ServiceName, SnapshotName
 from api.snapshots import read_reference
 from api.starting import STARTED, item_run, run_name, start_run
 from engine.locking import Claim
@@ -35,8 +35,9 @@ class RestoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Which snapshot to restore, where, and how.
 
     The index is named like the old one where `target_index` is left out; except in mode create it may be an alias.
-    `patch` is a JSON Merge Patch of the definition with fields by name, `filter` a JMESPath expression. A `dry_run` is
-    answered at once with what would be checked, apart from the chunks, and starts nothing.
+    `patch` is a JSON Merge Patch of the definition with fields by name, `overlay` names what the settings have for
+    it, such as the secrets that no snapshot holds, `filter` is a JMESPath expression. A `dry_run` is answered at once
+    with what would be checked, apart from the chunks, and starts nothing.
     """
 
     snapshot: SnapshotName
@@ -48,6 +49,7 @@ class RestoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
     delete_old: bool = False
     update_definition: bool = False
     patch: dict[str, Any] | None = None
+    overlay: OverlayName | None = None
     keys: Annotated[list[DocumentKey], Meta(max_length=1000)] = []
     filter: Annotated[str, Meta(min_length=1, max_length=2000)] | None = None
     skip_refused: bool = False
@@ -119,6 +121,7 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
         delete_old=asked.delete_old,
         update_definition=asked.update_definition,
         patch=patch,
+        overlay=asked.overlay,
         keys=tuple(sorted(set(asked.keys))),
         filter=asked.filter,
         skip_refused=asked.skip_refused,

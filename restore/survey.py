@@ -8,6 +8,7 @@ from restore.changes import schema_changes
 from restore.definition import TargetDefinition, same_content, target_definition
 from restore.job import RestoreJob
 from restore.preflight import Facts, Place, Regions, is_name
+from restore.secrets import supplied
 from search.schema import read_schema
 from search.service import SearchService
 from settings.read import service_settings
@@ -17,7 +18,7 @@ from snapshots.manifest import Manifest, SynonymMap
 async def survey(
     resources: Resources, job: RestoreJob, manifest: Manifest, store: str
 ) -> tuple[Facts, TargetDefinition]:
-    """Give the facts about a restore, and the definition that its target would get.
+    """Give the facts about a restore, and the definition that its target would get, without its overlay's secrets.
 
     Raises the errors of a target that can't be reached, SettingsError for a patch that can't be applied.
     """
@@ -26,8 +27,9 @@ async def survey(
     statistics = await target.service_statistics()
     place = await place_of(target, job.target_index)
     definition = target_definition(manifest.definition, job.target_index, job.patch)
+    complete = supplied(resources, job, definition)
     source = read_schema((manifest.definition.preview or manifest.definition.stable).body, on=job.reference)
-    wanted = read_schema(definition.body, on="the patched definition")
+    wanted = read_schema(complete.body, on="the patched definition")
     present = None
     if job.mode in {"sync", "fill"} and place.index is not None:
         present = (await target.index_definition(place.index, preview=definition.preview)).body
@@ -38,7 +40,7 @@ async def survey(
     facts = Facts(
         job=job,
         manifest=manifest,
-        definition=definition.body,
+        definition=complete.body,
         preview=definition.preview,
         schema=wanted,
         changes=changes,

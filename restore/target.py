@@ -9,7 +9,6 @@ from engine.step import Progress, Resources, Step
 from errors import ConflictError, NotFoundError
 from restore.definition import (
     TargetDefinition,
-    holds_redacted_secrets,
     renamed,
     same_definition,
     same_when_shown,
@@ -19,9 +18,11 @@ from restore.definition import (
 from restore.job import RestoreRun, TargetReady
 from restore.preflight import Place
 from restore.scene import Scene, beside, open_scene
+from restore.secrets import missing_paths, supplied
 from restore.survey import place_of
 from restore.undertaking import HIDING, MADE, Hiding, Made
 from search.schema import read_schema
+from search.secret_scan import without_secrets
 from snapshots.manifest import SynonymMap, VersionedDefinition
 
 _INTENTION, _DELETION = "target", "deletion"
@@ -64,12 +65,15 @@ async def _take(scene: Scene) -> Made:
     present = await scene.target.index_definition(scene.order.into, preview=wanted.preview)
     if scene.order.job.update_definition:
         await scene.target.update_index(
-            scene.order.into, bytes(renamed(wanted, scene.order.into).body), etag=present.etag, preview=wanted.preview
+            scene.order.into,
+            bytes(supplied(scene.resources, scene.order.job, renamed(wanted, scene.order.into)).body),
+            etag=present.etag,
+            preview=wanted.preview,
         )
         present = await scene.target.index_definition(scene.order.into, preview=wanted.preview)
     hidden = [path for path, field in read_schema(present.body, on=scene.on).walk() if not field.is_readable]
     notes = [f"{path} is hidden in the target: documents were not compared by it" for path in hidden]
-    return Made(etag=present.etag, body=present.body, synonym_maps=[], notes=notes)
+    return Made(etag=present.etag, body=without_secrets(present.body), synonym_maps=[], notes=notes)
 
 
 async def _create(scene: Scene) -> Made:
@@ -84,7 +88,7 @@ async def _create(scene: Scene) -> Made:
     for entry in missing:
         definition = target_definition(entry.definition, entry.name)
         await scene.target.create_synonym_map(entry.name, bytes(definition.body), preview=definition.preview)
-    loading = with_fields_shown(final)
+    loading = with_fields_shown(supplied(scene.resources, scene.order.job, final))
     try:
         await scene.target.create_index(scene.order.into, bytes(loading.body), preview=loading.preview)
     except ConflictError:
@@ -93,7 +97,7 @@ async def _create(scene: Scene) -> Made:
     present = await scene.target.index_definition(scene.order.into, preview=loading.preview)
     return Made(
         etag=present.etag,
-        body=present.body,
+        body=without_secrets(present.body),
         synonym_maps=[entry.name for entry in missing],
         notes=_notes(loading),
     )
@@ -101,8 +105,9 @@ async def _create(scene: Scene) -> Made:
 
 def _notes(loading: TargetDefinition) -> list[str]:
     notes = []
-    if holds_redacted_secrets(loading.body):
-        notes.append("secrets in the definition are not part of a snapshot: set them again on the restored index")
+    missing = missing_paths(loading.body)
+    if missing:
+        notes.append(f"no snapshot holds secrets: set {', '.join(missing)} again on the restored index")
     schema = read_schema(loading.body, on="definition")
     notes.extend(
         f"{path} is a vector that the service does not store: what was loaded into it could not be read back"
@@ -136,7 +141,7 @@ async def _delete_old(scene: Scene, final: TargetDefinition) -> None:
 async def _try_definition(scene: Scene, final: TargetDefinition) -> None:
     """Let the service judge the definition on an empty index beside the old one, and remove that again."""
     name = beside(scene.order.into, scene.order.started)
-    trial = with_fields_shown(renamed(final, name))
+    trial = with_fields_shown(supplied(scene.resources, scene.order.job, renamed(final, name)))
     try:
         await scene.target.create_index(name, bytes(trial.body), preview=trial.preview)
     except ConflictError:
@@ -171,7 +176,7 @@ async def _same(scene: Scene, made: Made) -> Made:
             do="Look at what changed, then restore again with --discard-unfinished",
         )
     # Proved by every field and hidden right before it stopped. Readers may have it by now: it stays hidden.
-    return msgspec.structs.replace(made, etag=present.etag, body=present.body)
+    return msgspec.structs.replace(made, etag=present.etag, body=without_secrets(present.body))
 
 
 async def _is_there(scene: Scene, entry: SynonymMap) -> bool:

@@ -72,13 +72,6 @@ class ObjectOrder(msgspec.Struct, frozen=True):
     object: PlannedObject
 
 
-class IndexOrder(msgspec.Struct, frozen=True):
-    """A restored index that may have an overlay."""
-
-    job: ServiceRestoreJob
-    index: PlannedIndex
-
-
 class ObjectOutcome(msgspec.Struct, frozen=True):
     """What became of one object: `there` if the target had the same one, `left out` and `failed` with the reason."""
 

@@ -4,7 +4,7 @@ Synonym maps keep their names: they are part of what an index's definition says.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -67,28 +67,6 @@ def renamed(kind: str, body: msgspec.Raw, rules: Rules, target: str) -> tuple[di
     for path, referred in _REFERENCES.get(kind, ()):
         _replace(members, path.split("."), partial(_noted, found, referred, rules))
     return members, found
-
-
-def redacted_paths(definition: Any, path: str = "") -> Iterator[str]:
-    """Give the paths of members whose secret the service, or the backup, has kept out of the definition."""
-    match definition:
-        case dict():
-            for name, inner in definition.items():
-                below = f"{path}.{name}" if path else name
-                if inner is None and (name == "connectionString" or _lacks_application_secret(name, definition)):
-                    yield below
-                else:
-                    yield from redacted_paths(inner, below)
-        case list():
-            for position, inner in enumerate(definition):
-                yield from redacted_paths(inner, f"{path}[{position}]")
-        case "<redacted>" | "<withheld>":
-            yield path
-
-
-def _lacks_application_secret(name: str, owner: dict[str, Any]) -> bool:
-    """Tell whether this is the secret of the application that reads an encryption key; an identity needs none."""
-    return name == "applicationSecret" and owner.get("applicationId") is not None
 
 
 def _noted(found: list[Reference], kind: str, rules: Rules, name: str) -> str:

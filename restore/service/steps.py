@@ -8,9 +8,9 @@ from engine.step import Resources, Step
 from errors import ConflictError, IndexvaultError, NotFoundError, SettingsError
 from restore.definition import content, same_definition
 from restore.patch import patched
+from restore.secrets import missing_paths
 from restore.service.job import (
     Finished,
-    IndexOrder,
     ObjectOrder,
     ObjectOutcome,
     Outcome,
@@ -19,7 +19,7 @@ from restore.service.job import (
     ServicePlan,
     ServiceRestoreJob,
 )
-from restore.service.naming import ORDER, Reference, Rules, redacted_paths, renamed
+from restore.service.naming import ORDER, Reference, Rules, renamed
 from search.service import SearchService
 from settings.patterns import select
 from settings.read import service_settings
@@ -80,18 +80,6 @@ async def make_object(resources: Resources, order: ObjectOrder) -> ObjectOutcome
         return _outcome(planned, "failed", f"{error.what}. {error.do}")
 
 
-async def fill_index(resources: Resources, order: IndexOrder) -> ObjectOutcome:
-    """Give a restored index what the overlay has for it."""
-    job, index = order.job, order.index
-    target = resources.connections.service(job.target_service)
-    present = await target.index_definition(index.target, preview=True)
-    patch = resources.connections.overlay(job.overlay, f"indexes/{index.index}") if job.overlay is not None else None
-    if patch is not None:
-        definition = patched(present.body, patch)
-        await target.update_index(index.target, bytes(definition), etag=present.etag, preview=True)
-    return ObjectOutcome("indexes", index.index, index.target, "made", "")
-
-
 async def finish(resources: Resources, _job: ServiceRestoreJob) -> Finished:
     """Tell the time."""
     return Finished(at=resources.clock())
@@ -113,7 +101,7 @@ async def _make(
     if job.overlay is not None:
         patch = resources.connections.overlay(job.overlay, f"{planned.kind}/{planned.name}")
         definition = definition if patch is None else patched(definition, patch)
-    lacking = list(redacted_paths(msgspec.json.decode(definition)))
+    lacking = missing_paths(definition)
     if lacking:
         return _outcome(planned, "left out", f"secrets are missing: {', '.join(lacking)}; give them in an overlay")
     try:
@@ -133,7 +121,7 @@ async def _lacking(resources: Resources, job: ServiceRestoreJob, snapshot: Summa
     if job.overlay is not None:
         patch = resources.connections.overlay(job.overlay, f"indexes/{snapshot.index}")
         definition = definition if patch is None else patched(definition, patch)
-    return list(redacted_paths(msgspec.json.decode(definition)))
+    return missing_paths(definition)
 
 
 async def _is_there(target: SearchService, reference: Reference) -> bool:
@@ -200,5 +188,4 @@ def _require_distinct(names: list[tuple[str, str]]) -> None:
 
 PLAN = Step("plan_service", ServiceRestoreJob, ServicePlan, plan, lambda job: job.work)
 MAKE_OBJECT = Step("make_object", ObjectOrder, ObjectOutcome, make_object, lambda order: order.job.work)
-FILL_INDEX = Step("fill_index", IndexOrder, ObjectOutcome, fill_index, lambda order: order.job.work)
 FINISH = Step("finish_service", ServiceRestoreJob, Finished, finish, lambda job: job.work)

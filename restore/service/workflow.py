@@ -1,6 +1,5 @@
 """The order of a service's restore: each kind after what it refers to, one object's failure no other's."""
 
-import msgspec
 from durabletask.task import OrchestrationContext
 
 from engine.calls import call
@@ -9,7 +8,6 @@ from engine.step import Turns, Workflow
 from errors import ConflictError, IndexvaultError, SettingsError
 from restore.job import RestoreJob
 from restore.service.job import (
-    IndexOrder,
     ObjectOrder,
     ObjectOutcome,
     PlannedIndex,
@@ -18,11 +16,11 @@ from restore.service.job import (
     ServiceRestoreJob,
     ServiceRestoreReport,
 )
-from restore.service.steps import FILL_INDEX, FINISH, MAKE_OBJECT, PLAN
+from restore.service.steps import FINISH, MAKE_OBJECT, PLAN
 from restore.workflow import STEPS as RESTORE_STEPS
 from restore.workflow import restore_index
 
-OWN_STEPS = (PLAN, MAKE_OBJECT, FILL_INDEX, FINISH)
+OWN_STEPS = (PLAN, MAKE_OBJECT, FINISH)
 STEPS = (*RESTORE_STEPS, *OWN_STEPS)
 
 
@@ -79,6 +77,7 @@ def _restore_index(
         snapshot=index.snapshot,
         target_service=job.target_service,
         target_index=index.target,
+        overlay=job.overlay,
         run=f"{job.run}-{position}",
         accept_loss=job.accept_loss,
         allow_cross_region=job.allow_cross_region,
@@ -88,14 +87,13 @@ def _restore_index(
     )
     try:
         report = yield from restore_index(ctx, order)
-        made = yield from call(ctx, FILL_INDEX, IndexOrder(job, index))
     except ConflictError as error:
         return ObjectOutcome("indexes", index.index, index.target, "left out", f"{error.what}. {error.do}")
     except SettingsError:
         raise
     except IndexvaultError as error:
         return ObjectOutcome("indexes", index.index, index.target, "failed", f"{error.what}. {error.do}")
-    return msgspec.structs.replace(made, documents=report.documents)
+    return ObjectOutcome("indexes", index.index, index.target, "made", documents=report.documents)
 
 
 RESTORE_SERVICE = Workflow("restore_service", ServiceRestoreJob, ServiceRestoreReport, restore_service)

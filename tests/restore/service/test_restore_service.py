@@ -9,7 +9,7 @@ from backup.workflow import STEPS as BACKUP_STEPS
 from engine.embedded import EmbeddedEngine
 from errors import SettingsError
 from restore.service.job import ServiceRestoreJob, ServiceRestoreReport
-from restore.service.naming import Rules, redacted_paths, renamed
+from restore.service.naming import Rules, renamed
 from restore.service.workflow import RESTORE_SERVICE, STEPS
 from snapshots.memory_store import MemoryStore
 from tests import hotels
@@ -214,18 +214,3 @@ def test_every_reference_of_every_kind_follows_its_rule() -> None:
     made, _found = renamed("knowledgesources", msgspec.Raw(msgspec.json.encode(source)), rules, "x-k")
     assert made["searchIndexParameters"]["searchIndexName"] == "x-i"
     assert rules.name("synonymmaps", "words") == "words"
-
-
-def test_secrets_that_the_service_kept_are_found_on_every_level() -> None:
-    definition = {
-        "credentials": {"connectionString": None},
-        "skills": [{"apiKey": "<redacted>"}, {"apiKey": "x"}, {"uri": "<withheld>"}],
-        "encryptionKey": {"accessCredentials": {"applicationId": "a", "applicationSecret": None}},
-        "other": {"accessCredentials": {"applicationId": None, "applicationSecret": None}},
-    }
-    assert list(redacted_paths(definition)) == [
-        "credentials.connectionString",
-        "skills[0].apiKey",
-        "skills[2].uri",
-        "encryptionKey.accessCredentials.applicationSecret",
-    ]

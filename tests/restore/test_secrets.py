@@ -1,0 +1,163 @@
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from errors import IndexvaultError, NotFoundError, SettingsError
+from restore.patch import read_patch
+from restore.secrets import missing_paths, needed_paths
+from snapshots.memory_store import MemoryStore
+from tests import hotels
+from tests.world import EAST, KEYS, WEST, World, open_world
+
+OWN, OPEN_AI = "customWebApiParameters", "azureOpenAIParameters"
+VECTORIZERS = [
+    {
+        "name": "own",
+        "kind": "customWebApi",
+        OWN: {"uri": "https://contoso.example/api/embed?code=east-function-key", "httpMethod": "POST"},
+    },
+    {
+        "name": "open-ai",
+        "kind": "azureOpenAI",
+        OPEN_AI: {
+            "resourceUri": "https://contoso.openai.azure.com",
+            "deploymentId": "embed",
+            "modelName": "text-embedding-3-small",
+            "apiKey": "east-model-key",
+        },
+    },
+]
+ENCRYPTION = {
+    "keyVaultKeyName": "key",
+    "keyVaultUri": "https://contoso.vault.azure.net",
+    "accessCredentials": {"applicationId": "id", "applicationSecret": "east-app-secret"},
+}
+PATCH = {
+    "vectorSearch": {
+        "vectorizers": {"own": {OWN: {"uri": {"env": "URI"}}}, "open-ai": {OPEN_AI: {"apiKey": {"env": "MODEL"}}}}
+    },
+    "encryptionKey": {"accessCredentials": {"applicationSecret": {"env": "APP"}}},
+}
+WEST_SECRETS = {
+    "URI": "https://contoso.example/api/embed?code=west-function-key",
+    "MODEL": "west-model-key",
+    "APP": "west-app-secret",
+}
+URI = "vectorSearch.vectorizers[0].customWebApiParameters.uri"
+
+
+def definition(**changes: Any) -> dict[str, Any]:
+    vectors = hotels.DEFINITION["vectorSearch"] | {"vectorizers": VECTORIZERS}
+    fields = [
+        field | {"retrievable": False} if field["name"] == "vector" else field for field in hotels.DEFINITION["fields"]
+    ]
+    return hotels.definition(**{"vectorSearch": vectors, "encryptionKey": ENCRYPTION, "fields": fields} | changes)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with open_world(MemoryStore("local")) as opened:
+        settings = opened.connections.settings
+        overlays = {"west": {"indexes/hotels": PATCH}, "none": {}}
+        opened.connections.settings = msgspec.structs.replace(settings, overlays=overlays)
+        opened.connections._environment = {**{name: KEYS[name] for name in (EAST, WEST)}, **WEST_SECRETS}
+        yield opened
+
+
+async def stored(world: World, service: str, index: str) -> str:
+    """Give the definition as the service holds it, with the secrets that it does not show."""
+    overview = await world.control("GET", service, f"/indexes/{index}")
+    return json.dumps(overview)
+
+
+async def records(world: World) -> bytes:
+    names = [blob.name async for blob in world.store.runs.list("")]
+    found = [await world.store.runs.read(name, 10**7) for name in names]
+    return b"".join(each.data for each in found if each is not None)
+
+
+async def test_an_index_that_lacks_what_it_can_t_be_made_without_is_told_before_anything_is_touched(
+    world: World,
+) -> None:
+    await world.fill(definition(), hotels.hotels(3))
+    made = await world.back_up("hotels", hidden_fields="reveal")
+    [check] = [each for each in (await world.preflight(made)).checks if each.name == "secrets"]
+    assert check.outcome == "failed"
+    assert URI in check.what
+    assert "encryptionKey.accessCredentials.applicationSecret" in check.what
+    assert "--overlay" in check.do
+    assert '"indexes/hotels"' in check.do
+    with pytest.raises(SettingsError, match="no snapshot holds secrets"):
+        await world.restore(made)
+    assert await world.west.index_names() == []
+
+
+async def test_an_overlay_gives_them_and_they_stand_in_no_record(world: World) -> None:
+    await world.fill(definition(), hotels.hotels(30))
+    made = await world.back_up("hotels", hidden_fields="reveal")
+    await world.restore(made, overlay="west")
+    present = json.loads(bytes((await world.west.index_definition("restored")).body))
+    [own, _open_ai] = present["vectorSearch"]["vectorizers"]
+    assert own[OWN]["uri"] == WEST_SECRETS["URI"]
+    assert [field["retrievable"] for field in present["fields"] if field["name"] == "vector"] == [False]
+    assert await world.west.count("restored") == 30
+    assert b"west-" not in (await records(world)).replace(b"contoso-west", b"")
+
+
+async def test_records_of_an_unfinished_restore_hold_none_either(world: World) -> None:
+    await world.fill(definition(), hotels.hotels(30))
+    made = await world.back_up("hotels", hidden_fields="reveal")
+    await world.faults(WEST, {"fault": "unavailable", "operation": "index_documents", "skip": 1})
+    with pytest.raises(IndexvaultError):
+        await world.restore(made, overlay="west")
+    left = await records(world)
+    assert b'"uri":"<withheld>"' in left.replace(b" ", b"")
+    assert b"west-function-key" not in left
+    await world.faults(WEST)
+    report = await world.restore(made, overlay="west")
+    assert report.documents == 30
+
+
+async def test_what_the_service_itself_hides_is_a_warning(world: World) -> None:
+    vectors = hotels.DEFINITION["vectorSearch"] | {"vectorizers": VECTORIZERS[1:]}
+    await world.fill(definition(vectorSearch=vectors, encryptionKey=None), hotels.hotels(3))
+    made = await world.back_up("hotels", hidden_fields="reveal")
+    [check] = [each for each in (await world.preflight(made)).checks if each.name == "secrets"]
+    assert (check.outcome, "azureOpenAIParameters.apiKey" in check.what) == ("warning", True)
+    report = await world.restore(made)
+    assert any("azureOpenAIParameters.apiKey again" in note for note in report.notes)
+
+
+async def test_an_overlay_that_is_not_configured_is_told(world: World) -> None:
+    await world.fill(definition(), hotels.hotels(3))
+    made = await world.back_up("hotels")
+    with pytest.raises(NotFoundError, match="overlay"):
+        await world.preflight(made, overlay="east", accept_loss=True)
+
+
+def test_a_patch_with_a_secret_is_refused_since_it_would_be_written_down() -> None:
+    with pytest.raises(SettingsError, match="looks like a secret") as raised:
+        read_patch(
+            '{"vectorSearch":{"vectorizers":{"own":{"customWebApiParameters":{"uri":"https://x?code=12345678"}}}}}'
+        )
+    assert "12345678" not in str(raised.value)
+
+
+def test_missing_secrets_are_found_on_every_level() -> None:
+    body = {
+        "credentials": {"connectionString": None},
+        "skills": [{"apiKey": "<redacted>"}, {"apiKey": "x"}, {"uri": "<withheld>"}],
+        "encryptionKey": {"accessCredentials": {"applicationId": "a", "applicationSecret": None}},
+        "other": {"accessCredentials": {"applicationId": None, "applicationSecret": None}},
+    }
+    application = "encryptionKey.accessCredentials.applicationSecret"
+    assert missing_paths(json.dumps(body).encode()) == [
+        "credentials.connectionString",
+        "skills[0].apiKey",
+        "skills[2].uri",
+        application,
+    ]
+    assert needed_paths(json.dumps(body).encode()) == ["skills[2].uri", application]
