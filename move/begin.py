@@ -2,15 +2,17 @@
 
 import msgspec
 
+from engine.checkpoints import Checkpoints
 from engine.locking import Done
 from engine.step import IndexName, Resources, Step
 from errors import ConflictError, NotFoundError
-from move.job import Ended, MoveBegun, MoveJob, MoveRun, Moving, Restoring, Round
-from move.record import forget_moving, read_moving, require_moving, write_moving
+from move.job import Ended, Found, MoveBegun, MoveJob, MoveRun, Moving, Restoring, Round
+from move.record import add_moving, forget_moving, other_move, read_moving, require_moving, write_moving
 from restore.job import Proof
 from restore.preflight import Regions, failure, region_check
+from restore.scene import manifest_of
 from restore.survey import place_of
-from restore.undertaking import read_undertaking
+from restore.undertaking import read_undertaking, unfinished
 from settings.read import service_settings, store_settings
 from snapshots.names import report_name
 from snapshots.store import RunBlobs
@@ -18,22 +20,28 @@ from snapshots.store import RunBlobs
 _PROOF_LIMIT = 1024 * 1024
 
 
+async def find(resources: Resources, job: MoveJob) -> Found:
+    """Say which execution has begun a move of this index and not ended it: what it has locked may have to be freed."""
+    store = resources.connections.store_of(job.service)
+    await store.prepare()
+    moving = await read_moving(store.runs, job.source)
+    return Found(moving.execution if moving is not None and moving.execution != job.run else None)
+
+
 async def begin(resources: Resources, job: MoveJob) -> MoveBegun:
     """Look at source and target and write the move down, or take an earlier one up.
 
-    Raises NotFoundError if there is no such index, ConflictError if another move of it has not ended, or if an alias
-    of the source stands in the way of deleting it.
+    Raises NotFoundError if there is no such index, ConflictError if another move of it has not ended, if an alias of
+    the source stands in the way of deleting it, or if another restore has left the target unfinished.
     """
     connections = resources.connections
     store = connections.store_of(job.service)
-    await store.prepare()
-    moving = await read_moving(store.runs, job.source) if not job.forget else None
+    moving = await read_moving(store.runs, job.source)
+    if moving is not None and job.forget and moving.records != job.run:
+        await forget_moving(store.runs, job.source)
+        moving = None
     if moving is not None and moving.fingerprint != job.fingerprint:
-        raise ConflictError(
-            f"a move of it to {moving.job.target} began {moving.started:%Y-%m-%d %H:%M:%SZ} and has not ended",
-            on=str(job.source),
-            do="Give the same command again to go on with it, or indexvault move --forget to leave it as it is",
-        )
+        raise other_move(moving)
     resumes = moving.execution if moving is not None and moving.execution != job.run else None
     if moving is None:
         await _require_movable(resources, job)
@@ -47,9 +55,14 @@ async def begin(resources: Resources, job: MoveJob) -> MoveBegun:
             snapshot=job.snapshot,
             alias_etag=alias.etag if alias is not None else None,
         )
+        await add_moving(store.runs, moving)
     moving = await _with_ended_restore(resources, moving)
+    is_half_synced = await _is_half_synced(resources, moving)
     moving = msgspec.structs.replace(moving, execution=job.run)
     await write_moving(store.runs, moving)
+    held = None
+    if moving.held is not None:
+        held = await manifest_of(store, job.service, job.index, moving.held)
     settings = connections.settings
     source_store = service_settings(settings, job.service).store
     target_store = service_settings(settings, job.target_service).store
@@ -59,6 +72,7 @@ async def begin(resources: Resources, job: MoveJob) -> MoveBegun:
             records=moving.records,
             source=job.source,
             target=job.target,
+            work=job.work,
             owner=job.owner,
             parallel=job.parallel,
         ),
@@ -67,6 +81,10 @@ async def begin(resources: Resources, job: MoveJob) -> MoveBegun:
         rounds=moving.rounds,
         snapshot=moving.snapshot,
         held=moving.held,
+        documents=held.counts.documents if held is not None else 0,
+        losses=[f"{loss.field}: {loss.reason}" for loss in held.losses] if held is not None else [],
+        notes=moving.notes,
+        is_half_synced=is_half_synced,
         source_is_gone=moving.removing and not await _is_there(resources, job.source),
         same_store=source_store == target_store,
         source_store=source_store,
@@ -82,23 +100,30 @@ async def note_snapshot(resources: Resources, made: Round) -> Done:
 
 
 async def note_restoring(resources: Resources, order: Restoring) -> Done:
-    """Write down which restore makes the target, if its name is free: only what it has proved is this move's own."""
+    """Write down which restore writes to the target: only what such a one has proved, or left, is this move's own.
+
+    One that makes the target is noted only while the name is free.
+    """
     run = order.run
     runs = resources.connections.store_of(run.source.service).runs
     moving = await require_moving(runs, run.source, run.records)
-    if order.restore not in moving.restores and not await _is_there(resources, run.target):
+    if order.mode == "sync":
+        await write_moving(runs, msgspec.structs.replace(moving, syncs=[*moving.syncs, order.restore]))
+    elif order.restore not in moving.restores and not await _is_there(resources, run.target):
         await write_moving(runs, msgspec.structs.replace(moving, restores=[*moving.restores, order.restore]))
     return Done()
 
 
 async def note_restored(resources: Resources, made: Round) -> Done:
     """Write down that the target was proved to hold a snapshot."""
-    await _change(resources, made.run, held=made.snapshot)
+    await _change(resources, made.run, held=made.snapshot, notes=made.notes)
     return Done()
 
 
 async def end(resources: Resources, run: MoveRun) -> Ended:
-    """Remove the record: nothing of the move is open any more."""
+    """Remove the record, and what the steps have left: nothing of the move is open any more."""
+    for service in {run.source.service, run.target.service}:
+        await Checkpoints(resources.connections.store_of(service).runs, run.execution).clear()
     await forget_moving(resources.connections.store_of(run.source.service).runs, run.source)
     return Ended(finished=resources.clock())
 
@@ -148,6 +173,17 @@ async def _with_ended_restore(resources: Resources, moving: Moving) -> Moving:
     return msgspec.structs.replace(moving, held=moving.snapshot) if any(is_proved) else moving
 
 
+async def _is_half_synced(resources: Resources, moving: Moving) -> bool:
+    """Tell whether a sync of this move has not ended. Raises ConflictError if that of another has not."""
+    target = moving.job.target
+    undertaking = await read_undertaking(resources.connections.store_of(target.service).runs, target)
+    if moving.held is None or undertaking is None or not undertaking.touched:
+        return False
+    if undertaking.records not in moving.syncs:
+        raise unfinished(undertaking, target)
+    return True
+
+
 async def _has_proved(runs: RunBlobs, restore: str) -> bool:
     """Tell whether a restore has left a proof, and it says that the target is right."""
     blob = await runs.read(report_name(restore, "proof"), _PROOF_LIMIT)
@@ -165,8 +201,9 @@ async def _change(resources: Resources, run: MoveRun, **changes: object) -> None
     await write_moving(runs, msgspec.structs.replace(moving, **changes))
 
 
-BEGIN = Step("begin_move", MoveJob, MoveBegun, begin)
-NOTE_SNAPSHOT = Step("note_snapshot", Round, Done, note_snapshot)
-NOTE_RESTORING = Step("note_restoring", Restoring, Done, note_restoring)
-NOTE_RESTORED = Step("note_restored", Round, Done, note_restored)
-END = Step("end_move", MoveRun, Ended, end, lambda run: run.work)
+FIND = Step("find_move", MoveJob, Found, find)
+BEGIN = Step("begin_move", MoveJob, MoveBegun, begin, lambda job: job.work)
+NOTE_SNAPSHOT = Step("note_snapshot", Round, Done, note_snapshot, lambda made: made.run.work)
+NOTE_RESTORING = Step("note_restoring", Restoring, Done, note_restoring, lambda order: order.run.work)
+NOTE_RESTORED = Step("note_restored", Round, Done, note_restored, lambda made: made.run.work)
+END = Step("end_move", MoveRun, Ended, end, lambda run: run.ending)

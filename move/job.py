@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from engine.step import IndexName, Work
-from restore.job import Difference, StretchCompared
+from restore.job import Difference, Mode, StretchCompared
 
 
 class MoveJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +44,12 @@ class MoveJob(msgspec.Struct, frozen=True, kw_only=True):
         return IndexName(self.target_service, self.target_index)
 
     @property
+    def work(self) -> Work:
+        """What the steps of this move work for: its target and the alias are its own until it ends."""
+        also = () if self.alias is None else (IndexName(self.target_service, self.alias),)
+        return Work(run=self.run, service=self.service, index=self.target, also=also)
+
+    @property
     def fingerprint(self) -> str:
         """What two jobs share that ask for the same."""
         same = msgspec.structs.replace(self, run="", owner="", parallel=1, skip_refused=False, forget=False)
@@ -61,9 +67,10 @@ class Moving(msgspec.Struct, frozen=True, kw_only=True):
     """A move that has begun and not ended: what is durable of it, under the source's name.
 
     `records` is the run that its parts are named by, `execution` the one that works on it, or did last. `rounds`
-    counts the snapshots; `snapshot` is the last one, `held` the one that the target was last proved to hold. `restores`
-    are the runs that were to make the target, each begun while its name was free. `alias_etag` is the alias's state at
-    the beginning. `removing` says that the source, as `deleting` has it, is about to be deleted.
+    counts the snapshots; `snapshot` is the last one, `held` the one that the target was last proved to hold, and
+    `notes` what was to be told of that. `restores` are the runs that were to make the target, each begun while its name
+    was free, `syncs` those that caught up. `alias_etag` is the alias's state at the beginning. `removing` says that the
+    source, as `deleting` has it, is about to be deleted.
     """
 
     job: MoveJob
@@ -74,7 +81,9 @@ class Moving(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int = 0
     snapshot: str | None = None
     held: str | None = None
+    notes: list[str] = []
     restores: list[str] = []
+    syncs: list[str] = []
     alias_etag: str | None = None
     deleting: SourceState | None = None
     removing: bool = False
@@ -87,19 +96,22 @@ class MoveRun(msgspec.Struct, frozen=True, kw_only=True):
     records: str
     source: IndexName
     target: IndexName
+    work: Work
     owner: str
     parallel: int
 
     @property
-    def work(self) -> Work:
-        """What the steps of this move work for."""
-        return Work(run=self.execution, service=self.source.service, index=self.source)
+    def ending(self) -> Work:
+        """What the last steps work for: the source too is nobody else's while it may be deleted."""
+        return msgspec.structs.replace(self.work, also=(*self.work.also, self.source))
 
 
 class MoveBegun(msgspec.Struct, frozen=True, kw_only=True):
     """Where a move stands: at its beginning, or where an earlier execution stopped.
 
-    `source_is_gone` says that this move has deleted the source already, and only has to end.
+    `documents`, `losses` and `notes` are of the snapshot that the target holds, `is_half_synced` says that a sync of
+    the last one has not ended. `source_is_gone` says that this move has deleted the source already, and only has to
+    end.
     """
 
     run: MoveRun
@@ -108,6 +120,10 @@ class MoveBegun(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int
     snapshot: str | None
     held: str | None
+    documents: int
+    losses: list[str]
+    notes: list[str]
+    is_half_synced: bool
     source_is_gone: bool
     same_store: bool
     source_store: str
@@ -115,19 +131,27 @@ class MoveBegun(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
 
 
+class Found(msgspec.Struct, frozen=True):
+    """The execution that has begun the move and not ended it; None where there is none, or it is this one."""
+
+    execution: str | None
+
+
 class Round(msgspec.Struct, frozen=True):
-    """A snapshot that was made for the move, or that the target was proved to hold."""
+    """A snapshot that was made for the move, or that the target was proved to hold, with what is to be told of it."""
 
     run: MoveRun
     rounds: int
     snapshot: str
+    notes: list[str] = []
 
 
 class Restoring(msgspec.Struct, frozen=True):
-    """A restore, by its run's name, that is about to make the target."""
+    """A restore, by its run's name, that is about to make the target, or to make it equal to a newer snapshot."""
 
     run: MoveRun
     restore: str
+    mode: Mode
 
 
 class SourceDivision(msgspec.Struct, frozen=True):

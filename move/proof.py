@@ -91,6 +91,6 @@ async def _compare(resources: Resources, stretch: KeyStretch) -> StretchCompared
     )
 
 
-DIVIDE = Step("divide_source", MoveRun, SourceDivision, divide)
-COMPARE_SOURCE = Step("compare_source", KeyStretch, StretchCompared, compare_source)
-COMPARE_DIGESTS = Step("compare_digests", DigestOrder, StretchCompared, compare_digests)
+DIVIDE = Step("divide_source", MoveRun, SourceDivision, divide, lambda run: run.work)
+COMPARE_SOURCE = Step("compare_source", KeyStretch, StretchCompared, compare_source, lambda stretch: stretch.run.work)
+COMPARE_DIGESTS = Step("compare_digests", DigestOrder, StretchCompared, compare_digests, lambda order: order.run.work)

@@ -3,7 +3,7 @@
 import msgspec
 
 from engine.step import IndexName
-from errors import IntegrityError
+from errors import ConflictError, IntegrityError
 from move.job import Moving
 from snapshots.names import move_name
 from snapshots.store import RunBlobs
@@ -31,6 +31,27 @@ async def require_moving(runs: RunBlobs, source: IndexName, records: str) -> Mov
     if moving is None or moving.records != records:
         raise IntegrityError("the record of this move is gone", on=str(source), do="Start the move again")
     return moving
+
+
+def other_move(moving: Moving) -> ConflictError:
+    """Give the error for an index of which another move has begun and not ended."""
+    return ConflictError(
+        f"a move of it to {moving.job.target} began {moving.started:%Y-%m-%d %H:%M:%SZ} and has not ended",
+        on=str(moving.job.source),
+        do="Give the same command again to go on with it, or indexvault move --forget to leave it as it is",
+    )
+
+
+async def add_moving(runs: RunBlobs, moving: Moving) -> None:
+    """Write the record of a new move. Raises ConflictError if another one of the index came first."""
+    source = moving.job.source
+    try:
+        await runs.put(move_name(source.service, source.index), msgspec.json.encode(moving), if_absent=True)
+    except ConflictError:
+        there = await read_moving(runs, source)
+        # The answer to a first attempt may have been lost.
+        if there is None or there.records != moving.records:
+            raise other_move(there or moving) from None
 
 
 async def write_moving(runs: RunBlobs, moving: Moving) -> None:

@@ -11,9 +11,9 @@ from api.snapshots import read_reference
 from api.starting import STARTED, item_run, run_name, start_run
 from engine.runs import Item, RunRecord
 from engine.step import IndexName as Index
-from errors import ConflictError, NotFoundError, RequestError
+from errors import NotFoundError, RequestError
 from move.job import MoveJob
-from move.record import read_moving
+from move.record import other_move, read_moving
 from move.run import RUN_MOVE
 from restore.patch import patch_text
 from settings.read import service_settings
@@ -79,9 +79,7 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
     )
     moving = await read_moving(store.runs, source)
     if moving is not None and moving.fingerprint != job.fingerprint:
-        raise ConflictError(
-            f"a move of it to {moving.job.target} has not ended", on=str(source), do="Ask for that one again to go on"
-        )
+        raise other_move(moving)
     record = RunRecord(
         run=run,
         kind="move",

@@ -81,5 +81,5 @@ async def _state(service: SearchService, index: str) -> SourceState:
     return SourceState(etag=definition.etag, count=await service.count(index))
 
 
-NOTE_SOURCE = Step("note_source", MoveRun, SourceState, note_source)
-SWITCH = Step("switch_over", MoveRun, Switched, switch, lambda run: run.work)
+NOTE_SOURCE = Step("note_source", MoveRun, SourceState, note_source, lambda run: run.work)
+SWITCH = Step("switch_over", MoveRun, Switched, switch, lambda run: run.ending)

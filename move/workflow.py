@@ -11,7 +11,7 @@ from engine.locking import Claim, locked
 from engine.step import Step, Turns, Workflow
 from engine.succession import SUCCEED, Succession
 from errors import VerificationError
-from move.begin import BEGIN, END, NOTE_RESTORED, NOTE_RESTORING, NOTE_SNAPSHOT
+from move.begin import BEGIN, END, FIND, NOTE_RESTORED, NOTE_RESTORING, NOTE_SNAPSHOT
 from move.job import (
     DigestOrder,
     Ended,
@@ -34,6 +34,7 @@ from restore.workflow import STEPS as RESTORE_STEPS
 from restore.workflow import restore_index
 
 OWN_STEPS = (
+    FIND,
     BEGIN,
     NOTE_SNAPSHOT,
     NOTE_RESTORING,
@@ -71,16 +72,28 @@ def move_index(ctx: OrchestrationContext, job: MoveJob) -> Turns[MoveReport]:
     A move that stopped is gone on with. Nothing is done to the source but, at the very end, its deletion. Raises
     VerificationError if the source keeps changing, or is not what the given snapshot holds.
     """
+    found = yield from call(ctx, FIND, job)
+    for name in sorted({*job.work.names, job.source}, key=str) if found.execution is not None else ():
+        yield from call(ctx, SUCCEED, Succession(name, found.execution or "", job.run))
+    return (yield from locked(ctx, Claim(job.work, job.owner), _move(ctx, job)))
+
+
+def _move(ctx: OrchestrationContext, job: MoveJob) -> Turns[MoveReport]:
     begun = yield from call(ctx, BEGIN, job)
-    so_far = _Progress(snapshot=begun.snapshot or "", rounds=begun.rounds, held=begun.held or "")
+    so_far = _Progress(
+        snapshot=begun.snapshot or "",
+        rounds=begun.rounds,
+        held=begun.held or "",
+        documents=begun.documents,
+        losses=begun.losses,
+        notes=begun.notes,
+    )
     if begun.source_is_gone:
-        so_far.notes = [f"the source was deleted by run {begun.resumes}, after it had been compared"]
+        so_far.notes = [*begun.notes, f"the source was deleted by run {begun.resumes}, after it had been compared"]
         proof = proof_of([])
     else:
         proof = yield from _make_equal(ctx, begun, so_far)
-    if begun.resumes is not None:
-        yield from call(ctx, SUCCEED, Succession(begun.run.source, begun.resumes, begun.run.execution))
-    switched, ended = yield from locked(ctx, Claim(begun.run.work, job.owner), _switch(ctx, begun))
+    switched, ended = yield from locked(ctx, Claim(begun.run.ending, job.owner), _switch(ctx, begun))
     return MoveReport(
         service=job.service,
         index=job.index,
@@ -107,6 +120,8 @@ def _make_equal(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress) 
         yield from _back_up(ctx, begun, so_far)
     if begun.held is None:
         yield from _restore(ctx, begun, so_far, "create")
+    elif begun.is_half_synced:
+        yield from _restore(ctx, begun, so_far, "sync")
     while not (proof := (yield from _prove(ctx, begun, so_far))).proved:
         is_fixed = begun.job.snapshot is not None or begun.job.patch is not None or so_far.by_digest
         # The rounds of this execution count: once the writer has stopped, another one catches up.
@@ -137,11 +152,7 @@ def _restore(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress, mod
         order = Transfer(begun.source_store, begun.target_store, job.service, job.index, so_far.snapshot)
         so_far.copied += (yield from call(ctx, TRANSFER, order)).chunks
     run = f"{begun.run.execution}-restore-{mode}-{so_far.rounds}"
-    if mode == "create":
-        yield from call(ctx, NOTE_RESTORING, Restoring(begun.run, run))
-    if mode == "sync" and begun.resumes is not None:
-        earlier = f"{begun.resumes}-restore-{mode}-{begun.rounds}"
-        yield from call(ctx, SUCCEED, Succession(begun.run.target, earlier, run))
+    yield from call(ctx, NOTE_RESTORING, Restoring(begun.run, run, mode))
     report: RestoreReport = yield from restore_index(
         ctx,
         RestoreJob(
@@ -161,11 +172,12 @@ def _restore(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress, mod
             skip_refused=job.skip_refused,
             parallel=job.parallel,
             owner=job.owner,
+            locked_by=begun.run.work.run,
         ),
     )
     so_far.documents, so_far.losses, so_far.notes = report.documents, report.losses, report.notes
     so_far.held = so_far.snapshot
-    yield from call(ctx, NOTE_RESTORED, Round(begun.run, so_far.rounds, so_far.held))
+    yield from call(ctx, NOTE_RESTORED, Round(begun.run, so_far.rounds, so_far.held, so_far.notes))
 
 
 def _prove(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress) -> Turns[SourceProof]:

@@ -1,20 +1,37 @@
 """Moves that stopped and are given again, and sources that must not be deleted."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 
 from engine.embedded import EmbeddedEngine
+from engine.locks import Lock, read_holder
+from engine.step import IndexName, Resources, Step
 from errors import ConflictError, IndexvaultError, VerificationError
+from move.job import KeyStretch
+from move.proof import COMPARE_SOURCE
 from move.record import require_moving, write_moving
 from move.workflow import MOVE_INDEX, STEPS
-from search.batch import batch, upload_action
+from restore.job import StretchCompared
+from search.batch import batch, delete_action, upload_action
 from snapshots.memory_store import MemoryStore
 from snapshots.names import restore_name
 from tests import hotels
 from tests.move.test_move_index import Mover
 from tests.world import EAST, WEST, World, open_world
+
+VECTORIZER = {
+    "name": "words-to-vectors",
+    "kind": "azureOpenAI",
+    "azureOpenAIParameters": {
+        "resourceUri": "https://contoso.openai.azure.com",
+        "deploymentId": "embed",
+        "modelName": "text-embedding-3-small",
+        "apiKey": "vectorizer-key",
+    },
+}
 
 
 @pytest.fixture
@@ -93,3 +110,111 @@ async def test_a_move_killed_right_after_the_sources_deletion_ends_well(mover: M
     report = await mover.move(delete_source=True)
     assert report.source_deleted
     assert any("was deleted by run" in note for note in report.notes)
+
+
+async def stop_at_the_alias(mover: Mover, **changes: object) -> None:
+    """Move, but with the alias's swap failing, so that everything before it is done."""
+    await mover.world.faults(WEST, {"fault": "unavailable", "method": "PUT", "path": "alias"})
+    with pytest.raises(IndexvaultError):
+        await mover.move(alias="guests", **changes)
+    await mover.world.faults(WEST)
+
+
+async def test_what_was_lost_is_told_by_the_execution_that_ends_the_move(mover: Mover) -> None:
+    await mover.world.fill(hotels.with_field("stars", retrievable=False), hotels.hotels(20))
+    await stop_at_the_alias(mover, accept_loss=True)
+    report = await mover.move(alias="guests", accept_loss=True)
+    assert report.resumed is not None
+    assert [loss.partition(":")[0] for loss in report.losses] == ["stars"]
+    assert report.documents == 20
+
+
+async def test_what_was_noted_is_told_by_the_execution_that_ends_the_move(mover: Mover) -> None:
+    vectors = hotels.DEFINITION["vectorSearch"] | {"vectorizers": [VECTORIZER]}
+    await mover.world.fill(hotels.definition(vectorSearch=vectors), hotels.hotels(3))
+    await stop_at_the_alias(mover)
+    report = await mover.move(alias="guests")
+    assert any("secrets" in note for note in report.notes)
+
+
+async def stop_in_a_sync(mover: Mover) -> None:
+    """Stop with a second round under way: the target was made, and one document is still to be caught up with."""
+    await mover.world.fill(hotels.DEFINITION, hotels.hotels(20))
+    await stop_before_the_end(mover)
+    await add_to_source(mover.world, "late")
+    await mover.world.faults(WEST, {"fault": "item", "status": 503, "key": "late", "operation": "index_documents"})
+    with pytest.raises(IndexvaultError):
+        await mover.move(delete_source=True)
+    await mover.world.faults(WEST)
+
+
+async def marks(world: World) -> list[str]:
+    return [blob.name async for blob in world.store.runs.list("restores/")]
+
+
+async def test_a_sync_that_was_killed_with_all_written_leaves_no_mark(mover: Mover) -> None:
+    await stop_in_a_sync(mover)
+    assert await marks(mover.world) == [restore_name(WEST, "hotels")]
+    late = hotels.hotels(1)[0] | {"id": "late"}
+    await mover.world.west.index_documents("hotels", batch([upload_action(msgspec.json.encode(late))]))
+    report = await mover.move(delete_source=True)
+    assert (report.compared, report.rounds, report.source_deleted) == (21, 2, True)
+    assert await marks(mover.world) == []
+
+
+async def test_a_sync_that_was_killed_is_ended_before_anything_else(mover: Mover) -> None:
+    await stop_in_a_sync(mover)
+    report = await mover.move(delete_source=True)
+    assert (report.compared, report.rounds, report.source_deleted) == (21, 2, True)
+    assert await marks(mover.world) == []
+
+
+async def test_what_another_restore_left_unfinished_in_the_target_is_not_the_moves_to_discard(mover: Mover) -> None:
+    await mover.world.fill(hotels.DEFINITION, hotels.hotels(20))
+    snapshot = await mover.world.back_up("hotels")
+    await stop_before_the_end(mover)
+    gone = [delete_action("id", "h000003")]
+    await mover.world.west.index_documents("hotels", batch(gone))
+    await mover.world.faults(WEST, {"fault": "item", "status": 503, "key": "h000003", "operation": "index_documents"})
+    with pytest.raises(IndexvaultError):
+        await mover.world.restore(snapshot, index="hotels", mode="sync")
+    await mover.world.faults(WEST)
+    with pytest.raises(ConflictError, match="hotels is unfinished"):
+        await mover.move(delete_source=True)
+    assert await mover.world.east.count("hotels") == 20
+    await mover.world.restore(snapshot, index="hotels", mode="sync")
+    assert (await mover.move(delete_source=True)).source_deleted
+
+
+async def test_the_target_is_the_moves_own_until_it_ends(mover: Mover) -> None:
+    await mover.world.fill(hotels.DEFINITION, hotels.hotels(20))
+    snapshot = await mover.world.back_up("hotels")
+    locks: list[str | None] = []
+    step = COMPARE_SOURCE.run
+
+    async def watched(resources: Resources, stretch: KeyStretch) -> StretchCompared:
+        for name in ("guests", "hotels"):
+            holder = await read_holder(mover.world.store.runs, IndexName(WEST, name))
+            locks.append(holder.run if holder is not None else None)
+        with pytest.raises(ConflictError, match="worked on"):
+            await mover.world.restore(snapshot, index="hotels", mode="sync")
+        return await step(resources, stretch)
+
+    steps = [each for each in STEPS if each is not COMPARE_SOURCE]
+    steps.append(Step(COMPARE_SOURCE.name, KeyStretch, StretchCompared, watched, COMPARE_SOURCE.work))
+    async with EmbeddedEngine(mover.world.resources, steps, [MOVE_INDEX]) as engine:
+        job = mover.job(alias="guests", delete_source=True)
+        report = await engine.run(MOVE_INDEX, job)
+    assert locks == [job.run, job.run]
+    assert report.source_deleted
+    for index in (IndexName(WEST, "guests"), IndexName(WEST, "hotels"), IndexName(EAST, "hotels")):
+        await Lock(mover.world.store.runs, index, run="next", owner="a test", clock=mover.world.resources.clock).take()
+
+
+async def test_of_two_moves_of_one_index_that_begin_at_once_one_is_refused(mover: Mover) -> None:
+    await mover.world.fill(hotels.DEFINITION, hotels.hotels(20))
+    ends = await asyncio.gather(
+        mover.move(), mover.move(target_index="inns"), mover.move(target_index="lodges"), return_exceptions=True
+    )
+    assert sum(isinstance(each, ConflictError) for each in ends) == 2
+    assert len(await mover.world.west.index_names()) == 1
