@@ -14,7 +14,7 @@ import msgspec
 from cli.remote.address import Address
 from cli.remote.refusals import error_of
 from engine.version import VERSION
-from errors import TooSlowError, UnexpectedAnswerError, UnreachableError
+from errors import OverloadedError, TooSlowError, UnexpectedAnswerError, UnreachableError
 from search.retry import RetryPolicy
 
 RETRY = RetryPolicy(attempts=3, first_wait=0.5, longest_wait=2.0, longest_retry_after=5.0)
@@ -32,11 +32,20 @@ class Reply[Content]:
     retry_after: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    request: str
+    status: int
+    data: bytes
+    retry_after: float | None
+
+
 class Deployment:
     """Asks one deployment.
 
-    What only reads is repeated a few times when nothing comes back. What starts a run is not: it may have arrived. No
-    redirect is followed, since the key would go along.
+    What only reads is repeated a few times when nothing comes back, or word that the app is too busy, and then no
+    sooner than it says. What starts a run is not: it may have arrived. No redirect is followed, since the key would go
+    along.
     """
 
     def __init__(self, address: Address, *, chance: random.Random, retry: RetryPolicy = RETRY) -> None:
@@ -70,31 +79,32 @@ class Deployment:
     ) -> Reply[Content]:
         """Read something, with the time after which to read it again."""
         for failures in range(1, self._retry.attempts):
+            answer: _Answer | None = None
             try:
-                return await self._send("GET", path, kind, query=query)
-            except UnreachableError as error:
-                wait = self._retry.wait(failures, None, self._chance)
+                answer = await self._ask("GET", path, query=query)
+                return self._reply(answer, kind)
+            except (UnreachableError, OverloadedError) as error:
+                wait = self._retry.wait(failures, answer.retry_after if answer is not None else None, self._chance)
                 _LOG.info("%s; asking again in %.1f s", error.what, wait)
                 await asyncio.sleep(wait)
-        return await self._send("GET", path, kind, query=query)
+        return self._reply(await self._ask("GET", path, query=query), kind)
 
     async def post[Content](self, path: str, body: Mapping[str, Any], kind: type[Content]) -> Content:
         """Ask for something to be done, once."""
-        return (await self._send("POST", path, kind, body=body)).content
+        return self._reply(await self._ask("POST", path, body=body), kind).content
 
     async def delete[Content](self, path: str, kind: type[Content]) -> Content:
         """Ask for something to be stopped, once; asking again changes nothing."""
-        return (await self._send("DELETE", path, kind)).content
+        return self._reply(await self._ask("DELETE", path), kind).content
 
-    async def _send[Content](
+    async def _ask(
         self,
         method: str,
         path: str,
-        kind: type[Content],
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
-    ) -> Reply[Content]:
+    ) -> _Answer:
         assert self._session is not None  # noqa: S101 - used as a block
         url = f"{self.url}/api/{path}"
         try:
@@ -102,7 +112,8 @@ class Deployment:
                 method, url, params=query, json=body, allow_redirects=False
             ) as answer:  # fmt: skip
                 data = await answer.read()
-                status, after = answer.status, answer.headers.get("Retry-After", "")
+                after = answer.headers.get("Retry-After", "")
+                return _Answer(f"{method} {path}", answer.status, data, float(after) if after.isdecimal() else None)
         except TimeoutError:
             raise TooSlowError("it did not answer in time", on=self.url, do=_after(method)) from None
         except aiohttp.ClientConnectorError:
@@ -111,17 +122,19 @@ class Deployment:
             ) from None
         except aiohttp.ClientError as error:
             raise UnreachableError(f"it broke off ({type(error).__name__})", on=self.url, do=_after(method)) from None
-        if status >= _BELOW_ERRORS:
-            raise error_of(status, data, self.url)
+
+    def _reply[Content](self, answer: _Answer, kind: type[Content]) -> Reply[Content]:
+        """Read an answer. Raises the error that it is."""
+        if answer.status >= _BELOW_ERRORS:
+            raise error_of(answer.status, answer.data, self.url)
         try:
-            content = msgspec.json.decode(data, type=kind)
+            return Reply(msgspec.json.decode(answer.data, type=kind), answer.retry_after)
         except msgspec.MsgspecError:
             raise UnexpectedAnswerError(
-                f"its answer to {method} {path} can't be read",
+                f"its answer to {answer.request} can't be read",
                 on=self.url,
                 do="Check --url, and that the app and this command line are of one version",
             ) from None
-        return Reply(content, float(after) if after.isdecimal() else None)
 
 
 def _after(method: str) -> str:

@@ -25,7 +25,8 @@ from errors import (
 from search.retry import RetryPolicy
 
 KEY = "a-key-nobody-may-see"
-QUICK = RetryPolicy(attempts=3, first_wait=0.001, longest_wait=0.001)
+QUICK = RetryPolicy(attempts=3, first_wait=0.001, longest_wait=0.001, longest_retry_after=0.001)
+BUSY = OverloadedError("it is too busy", on="store local", do="Try again")
 type Reply = Callable[[], web.Response] | type[ConnectionAbortedError]
 
 
@@ -84,10 +85,14 @@ async def test_what_only_reads_is_asked_again_a_few_times() -> None:
     async with answering(status(503), status(502), nothing) as (deployment, asked):
         assert await deployment.get("runs", RunList) == RunList([])
         assert len(asked) == 3
-    async with answering(status(503)) as (deployment, asked):
-        with pytest.raises(UnreachableError):
-            await deployment.get("runs", RunList)
-        assert len(asked) == QUICK.attempts
+    async with answering(status(429, **{"Retry-After": "1"}), refusing(BUSY), nothing) as (deployment, asked):
+        assert await deployment.get("runs", RunList) == RunList([])
+        assert len(asked) == 3
+    for reply, kind in ((status(503), UnreachableError), (status(429), OverloadedError)):
+        async with answering(reply) as (deployment, asked):
+            with pytest.raises(kind):
+                await deployment.get("runs", RunList)
+            assert len(asked) == QUICK.attempts
 
 
 async def test_what_begins_a_run_is_asked_once() -> None:
