@@ -88,7 +88,7 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
         asked=f"{source} to {target}",
         owner=OWNER,
         created=now,
-        items=[Item(index=target, run=job.run, job=job)],
+        items=[Item(index=target, run=job.run, job=job, also=[source])],
     )
     return await start_run(call, record, [])
 

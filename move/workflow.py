@@ -139,7 +139,12 @@ def _back_up(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress) -> 
     if begun.resumes is not None:
         yield from call(ctx, SUCCEED, Succession(begun.run.source, run, begun.run.execution))
     job = BackupJob(
-        service=begun.job.service, index=begun.job.index, run=run, parallel=begun.job.parallel, owner=begun.job.owner
+        service=begun.job.service,
+        index=begun.job.index,
+        run=run,
+        parallel=begun.job.parallel,
+        owner=begun.job.owner,
+        part_of=begun.run.execution,
     )
     report = yield from back_up_index(ctx, job)
     so_far.snapshot, so_far.rounds = report.snapshot, number

@@ -178,3 +178,22 @@ async def test_a_tick_that_is_not_set_is_every_five_minutes(app: App) -> None:
     answer = await app.ask("GET", "/admin/functions", key=app.master_key)
     [bindings] = [each["bindings"] for each in answer.json if each["name"] == "start_due_policies"]
     assert [each["schedule"] for each in bindings if "schedule" in each] == ["0 */5 * * * *"]
+
+
+async def test_a_cancelled_move_goes_no_further(app: App, ground: Ground) -> None:
+    await ground.fill("hotels", hotels(5_000))
+    await ground.faults(EAST, {"fault": "latency", "path": "docs/search", "seconds": 1})
+    asked = {"service": EAST, "index": "hotels", "target_service": WEST, "target_index": "moved", "delete_source": True}
+    answer = await app.ask("POST", "/api/moves", asked)
+    run = answer.json["run"]
+    shown = await app.until(run, lambda view: view["documents"] > 0)
+    assert (shown["indexes"][0]["stage"], shown["indexes"][0]["expected"]) == ("read", 5_000)
+    for _ in range(2):
+        cancelled = await app.ask("DELETE", f"/api/runs/{run}")
+        assert (cancelled.status, cancelled.json["state"]) == (200, "cancelled")
+    await ground.faults(EAST)
+    again = await app.back_up("hotels")
+    assert again["state"] == "done"
+    listed = (await app.ask("GET", "/api/snapshots")).json["snapshots"]
+    assert [each["run"] for each in listed] == [f"{again['run']}-0"]
+    await ground.fill("moved", hotels(1), WEST)  # nobody has taken the name
