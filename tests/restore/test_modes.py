@@ -6,6 +6,7 @@ import pytest
 
 from backup.job import BackupReport
 from errors import ConflictError, NotFoundError, RefusedError, SettingsError
+from restore.proof import SETTLE_POLL_SECONDS
 from search.batch import batch, delete_action, upload_action
 from snapshots.memory_store import MemoryStore
 from tests import hotels
@@ -245,3 +246,17 @@ async def test_documents_that_the_target_refuses_fail_the_restore_with_a_list(wo
     assert blob is not None
     assert msgspec.json.decode(blob.data)[0]["key"] == "zz"
     assert b"xxxx" not in blob.data
+
+
+@pytest.mark.parametrize("mode", ["create", "sync"])
+async def test_documents_that_were_refused_are_not_waited_for(world: World, mode: str) -> None:
+    plain = hotels.with_field("name", filterable=False, sortable=False, facetable=False) | {"name": "long"}
+    await world.fill(plain, [*hotels.hotels(3), {"id": "zz", "name": "x" * 40_000}])
+    long = await world.back_up("long")
+    asked = {"mode": mode, "patch": '{"fields":{"name":{"filterable":true}}}'}
+    if mode == "sync":
+        del asked["patch"]
+        await world.fill(hotels.with_field("name", filterable=True) | {"name": "restored"}, [], service=WEST)
+    report = await world.restore(long, skip_refused=True, **asked)
+    assert (report.refused, report.identical + report.equal) == (1, 3)
+    assert world.slept.count(SETTLE_POLL_SECONDS) == 0
