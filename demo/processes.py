@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -12,13 +13,14 @@ from pathlib import Path
 
 from demo.ground import ACCOUNT, SERVICES, Ground, Keys
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 END_SECONDS = 5.0
 
 _HOUSE = Path(__file__).parents[1]
 _NODE = _HOUSE / ".tools/node/bin/node"
 _AZURITE = _HOUSE / ".tools/azurite/node_modules/.bin/azurite-blob"
 _LOOPBACK = "127.0.0.1"
+_LOWEST_PORT, _HIGHEST_PORT = 10_240, 32_000
 
 
 class ServerError(Exception):
@@ -48,21 +50,17 @@ def servers(ground: Ground, keys: Keys) -> Iterator[tuple[int, int]]:
 
 
 def free_ports(number: int) -> int:
-    """Give the first of so many neighbouring ports of the loopback interface that nobody has."""
+    """Give the first of so many neighbouring ports of the loopback interface that nobody has.
+
+    They are below those that systems give to connections and to whoever asks for any port: before the server is up,
+    nobody else gets them by chance.
+    """
     while True:
-        with contextlib.ExitStack() as stack:
-            first = _bind(stack, 0)
-            with contextlib.suppress(OSError, OverflowError):
-                for offset in range(1, number):
-                    _bind(stack, first + offset)
-                return first
-
-
-def _bind(stack: contextlib.ExitStack, port: int) -> int:
-    taken = stack.enter_context(socket.socket())
-    taken.bind((_LOOPBACK, port))
-    bound: int = taken.getsockname()[1]
-    return bound
+        first = _LOWEST_PORT + secrets.randbelow(_HIGHEST_PORT - _LOWEST_PORT)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(first, first + number):
+                stack.enter_context(socket.socket()).bind((_LOOPBACK, port))
+            return first
 
 
 @contextlib.contextmanager

@@ -3,6 +3,8 @@
 Every choice comes from one seeded source, so that the same requests in the same order fail the same way.
 """
 
+import asyncio
+import contextlib
 import random
 import re
 from typing import Annotated, Literal
@@ -57,7 +59,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str | None = None
     """For `item`: a regular expression for the keys that can be hit."""
     seconds: Seconds = 0.0
-    """For latency, lagging_count and lagging_visibility."""
+    """For latency, lagging_count and lagging_visibility. Latency ends sooner when the rules are replaced."""
     documents: Some = 1
     """For short_page: at most this many documents in the page."""
     replicas: Some = 3
@@ -105,10 +107,13 @@ class Faults:
     """The rules in force on one service."""
 
     def __init__(self, plan: Plan) -> None:
+        self._replaced = asyncio.Event()
         self.replace(plan)
 
     def replace(self, plan: Plan) -> None:
-        """Put other rules in force, their counters at zero."""
+        """Put other rules in force, their counters at zero. Requests that the old ones held back go on."""
+        self._replaced.set()
+        self._replaced = asyncio.Event()
         self.rules = list(plan.rules)
         self.random = random.Random(plan.seed)  # noqa: S311  # repeatable, not secret
         self._matched = [0] * len(self.rules)
@@ -117,6 +122,12 @@ class Faults:
     def fired(self) -> list[Fired]:
         """Give every rule with its counters."""
         return [Fired(rule, self._matched[at], self._fired[at]) for at, rule in enumerate(self.rules)]
+
+    async def hold_back(self, seconds: float) -> None:
+        """Wait so long, or until the rules are replaced: whoever needs a request to be under way can say until when."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._replaced.wait()
 
     def draw(self, request: Request) -> dict[str, Rule]:
         """Choose the faults of one request: at most one rule of each kind; item faults are drawn a document."""

@@ -4,7 +4,6 @@ async with running([EmulatedService(name="contoso-east", api_key="...")]) as emu
     emulator.endpoint("contoso-east")
 """
 
-import asyncio
 import logging
 import time
 import uuid
@@ -119,7 +118,7 @@ class _Handler:
 
     async def _reply(self, request: web.Request, found: Operation, faults: Mapping[str, Rule]) -> Reply:
         if "latency" in faults:
-            await asyncio.sleep(faults["latency"].seconds)
+            await self.service.faults.hold_back(faults["latency"].seconds)
         before = [rule for rule in faults.values() if not rule.after]
         after = [rule for rule in faults.values() if rule.after]
         try:

@@ -6,6 +6,7 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from itertools import count
@@ -62,6 +63,14 @@ def azurite() -> Iterator[Azurite]:
     finally:
         os.killpg(process.pid, signal.SIGKILL)  # asked politely it waits for idle connections; it holds nothing to keep
         process.communicate()
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """Give a port of this machine that refuses connections: it is bound, and nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 @pytest.fixture

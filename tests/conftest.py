@@ -1,11 +1,40 @@
-"""Fixtures that every room's tests may ask for."""
+"""Fixtures that every room's tests may ask for, and the same surroundings for all of them."""
 
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.azurite import azurite, storage_account
+from tests.azurite import azurite, closed_port, storage_account
 from tests.watch import providers, watch
 
-__all__ = ["azurite", "providers", "storage_account", "watch"]
+__all__ = ["azurite", "closed_port", "providers", "storage_account", "watch"]
+
+# What changes how programs print, which settings they find, or where they connect to: no test depends on who runs it.
+_NOT_OURS = re.compile(
+    r"(COLUMNS|LINES|TERM|NO_COLOR|(CLICOLOR_)?FORCE_?COLOR|CLICOLOR.*|TTY_.*|PYTHON_?COLORS|PYTHONWARNINGS"
+    r"|\w+_proxy|(AZURE|AZURITE|INDEXVAULT|HOST|OTEL|APPLICATIONINSIGHTS|FUNCTIONS|GRPC)_.*)",
+    re.IGNORECASE,
+)
+for name in [name for name in os.environ if _NOT_OURS.fullmatch(name)]:
+    del os.environ[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give this process and those it starts a folder for temporary files: what is killed can't remove its own."""
+    tmp_path_factory.getbasetemp()  # stays where it is: pytest keeps what failed tests have left there
+    folder = tempfile.mkdtemp(prefix="tests-")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", folder)
+        patch.setattr(tempfile, "tempdir", folder)
+        yield
+    shutil.rmtree(folder, ignore_errors=True)
+
 
 # A busy machine is no finding: nothing here may fail for the time that an example takes. The examples are the same in
 # every run; `pytest --hypothesis-profile search` draws new ones, and more of them.

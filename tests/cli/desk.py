@@ -30,7 +30,7 @@ _STORAGE_VERSION = "2024-11-04"
 """One that the pinned Azurite knows."""
 _WRITING = ("put_", "post_", "delete_", "index_documents")
 _HOUSE = Path(__file__).parents[2]
-_LONGEST = 100.0
+_LONGEST = 300.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Service:
             data=None if body is None else json.dumps(body).encode(),
             headers={"api-key": ADMIN_KEY, "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - the same
+        with urllib.request.urlopen(request, timeout=_LONGEST) as answer:  # noqa: S310 - the same
             data = answer.read()
         return json.loads(data) if data else None
 
@@ -242,7 +242,7 @@ def _running(services: Sequence[EmulatedService]) -> Iterator[Running]:
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
     try:
-        assert up.wait(30), "the emulator did not start"
+        assert up.wait(_LONGEST), "the emulator did not start"
         yield emulator[0]
     finally:
         for loop, stop in loop_and_stop:

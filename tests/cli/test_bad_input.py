@@ -1,20 +1,10 @@
 """What people get wrong, and what is wrong with what they reach: one line that says what and what to do, and a code."""
 
-import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.cli.desk import EAST, WEST, Operator
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """Give a port of this machine that refuses connections: it is bound, and nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from emulator.service import EmulatedService
 from tests.conformance.outcomes import Outcome
 
 _STAND_INS = Path(__file__).with_name("stand_ins")
-_SECONDS = 180
+_SECONDS = 900
 _SUBJECTS = (
     "knowledge_base",
     "knowledge_base_configuration",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).parents[2]
-LONGEST = 100.0
+LONGEST = 300.0
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -86,7 +86,9 @@ async def killed(folder: Path) -> AsyncIterator[str]:
     try:
         found = None
         while found is None:
-            found = re.search(rb"http://[\d.:]+", await asyncio.wait_for(process.stdout.readline(), 30))
+            line = await asyncio.wait_for(process.stdout.readline(), 300)
+            assert line, "it ended without telling its endpoint"
+            found = re.search(rb"http://[\d.:]+", line)
         yield found[0].decode()
     finally:
         process.kill()

@@ -85,10 +85,15 @@ type Opened = tuple[EmbeddedEngine, Workflow[Many, Number]]
 
 
 async def test_steps_are_fanned_out_and_bounded(engine_and_workflow: Opened, behaviour: Behaviour) -> None:
-    async def slowly(_value: int, _attempt: int) -> None:
-        await asyncio.sleep(0.02)
+    three = asyncio.Barrier(3)
 
-    behaviour.act = slowly
+    async def together(value: int, _attempt: int) -> None:
+        if value > 0:
+            async with asyncio.timeout(300):
+                await three.wait()
+            await asyncio.sleep(0.02)  # a fourth would have the time to come
+
+    behaviour.act = together
     opened, workflow = engine_and_workflow
     assert await opened.run(workflow, Many(10)) == Number(90)
     assert behaviour.most_running == 3
@@ -122,7 +127,7 @@ async def test_a_refusal_ends_the_run_after_what_runs_has_ended(
     async def refuse_two(value: int, _attempt: int) -> None:
         if value == 2:
             raise RefusedError("no } way", on="{x", do="change it")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
 
     behaviour.act = refuse_two
     opened, workflow = engine_and_workflow

@@ -129,7 +129,7 @@ async def test_work_stops_when_the_lock_is_broken(
         nonlocal committed
         async with first.held():
             await unlock(blobs, HOTELS)
-            await asyncio.sleep(30)
+            await asyncio.sleep(300)
             committed = True
 
     with pytest.raises(ConflictError, match="has lost its lock"):
@@ -149,28 +149,34 @@ async def test_unlocking_wins_against_a_run_that_holds_on(blobs: RunBlobs, clock
     first = lock(blobs, "first", clock)
     await first.take()
 
+    held = asyncio.Event()
+
     async def hold_on() -> None:
         while True:
             await first.hold()
+            held.set()
             await asyncio.sleep(0)  # the store in memory never waits
 
     holding = asyncio.create_task(hold_on())
-    await asyncio.sleep(0.05)
+    await held.wait()
     assert await unlock(blobs, HOTELS) == "unlocked"
     with pytest.raises(ConflictError, match="has lost its lock"):
-        await asyncio.wait_for(holding, 30)
+        await asyncio.wait_for(holding, 300)
 
 
 async def test_cancelled_work_gives_it_back(blobs: RunBlobs, clock: Clock) -> None:
     first = lock(blobs, "first", clock)
     await first.take()
 
+    begun = asyncio.Event()
+
     async def work() -> None:
         async with first.held():
-            await asyncio.sleep(30)
+            begun.set()
+            await asyncio.sleep(300)
 
     task = asyncio.create_task(work())
-    await asyncio.sleep(0.2)
+    await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

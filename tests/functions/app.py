@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,9 @@ HOUSE = Path(__file__).resolve().parents[2]
 EAST, WEST = "contoso-east", "contoso-west"
 NEVER = "0 0 0 1 1 *"
 """A schedule whose last time is long past, whenever the tests run."""
-_END_SECONDS = 60
+HELD = {"fault": "latency", "path": "docs/search", "seconds": 3600}
+"""Holds every search back until the faults are replaced."""
+_END_SECONDS = 300
 _POLL_SECONDS = 0.1
 
 
@@ -220,6 +223,7 @@ async def open_app(ground: Ground, azurite: Azurite) -> AsyncIterator[App]:
     keys = [secrets.token_urlsafe(12) for _ in range(3)]
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
+        "TMPDIR": tempfile.gettempdir(),
         "INDEXVAULT_CONFIG": json.dumps(configuration(ground)),
         "KEY_CONTOSO_EAST": f"{EAST}-admin-key",
         "KEY_CONTOSO_WEST": f"{WEST}-admin-key",

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.functions.app import EAST, WEST, App, Ground, hotels
+from tests.functions.app import EAST, HELD, WEST, App, Ground, hotels
 
 
 async def test_the_worker_indexes_every_function(app: App) -> None:
@@ -85,9 +85,10 @@ async def test_a_move_is_followed_to_its_end(app: App, ground: Ground) -> None:
 async def test_one_of_two_backups_of_an_index_is_refused(app: App, ground: Ground) -> None:
     await ground.fill("hotels", hotels(50))
     await ground.fill("rooms", hotels(50))
-    await ground.faults(EAST, {"fault": "latency", "path": "docs/search", "seconds": 0.5})
+    await ground.faults(EAST, HELD)
     body = {"service": EAST, "indexes": ["rooms", "hotels"]}
     answers = await asyncio.gather(*(app.ask("POST", "/api/backups", body) for _ in range(2)))
+    await ground.faults(EAST)
     taken, refused = sorted(answers, key=lambda answer: answer.status)
     assert (taken.status, refused.status) == (202, 409)
     assert refused.headers["Content-Type"].startswith("application/problem+json")
@@ -99,10 +100,11 @@ async def test_one_of_two_backups_of_an_index_is_refused(app: App, ground: Groun
 async def test_a_deleted_index_is_reported_and_not_fatal(app: App, ground: Ground) -> None:
     for name in ("a-hotels", "b-hotels", "c-hotels"):
         await ground.fill(name, hotels(5))
-    await ground.faults(EAST, {"fault": "latency", "path": "docs/search", "seconds": 0.7})
+    await ground.faults(EAST, HELD)
     answer = await app.ask("POST", "/api/backups", {"service": EAST, "indexes": ["*"]})
     await app.until(answer.json["run"], lambda run: bool(run["indexes"]))
     await ground.send(EAST, "DELETE", "/indexes('c-hotels')")
+    await ground.faults(EAST)
     ended = await app.end_of(answer.json["run"])
     assert ended["state"] == "done"
     assert {each["index"]: each["state"] for each in ended["indexes"]} == {
@@ -115,11 +117,12 @@ async def test_a_deleted_index_is_reported_and_not_fatal(app: App, ground: Groun
 
 async def test_a_killed_host_goes_on_from_its_checkpoints(app: App, ground: Ground) -> None:
     await ground.fill("hotels", hotels(12_000))
-    await ground.faults(EAST, {"fault": "latency", "path": "docs/search", "seconds": 0.3})
+    await ground.faults(EAST, HELD | {"skip": 12})
     answer = await app.ask("POST", "/api/backups", {"service": EAST, "indexes": ["hotels"]})
     run = answer.json["run"]
     await app.until(run, lambda run: run["documents"] >= 3000)
     await app.kill()
+    await ground.faults(EAST)
     await app.start()
     assert (await app.show(run))["state"] == "running"
     assert (await app.ask("POST", "/api/backups", {"service": EAST, "indexes": ["hotels"]})).status == 409
@@ -132,7 +135,7 @@ async def test_a_killed_host_goes_on_from_its_checkpoints(app: App, ground: Grou
 
 async def test_a_cancelled_run_commits_nothing(app: App, ground: Ground) -> None:
     await ground.fill("hotels", hotels(5_000))
-    await ground.faults(EAST, {"fault": "latency", "path": "docs/search", "seconds": 0.5})
+    await ground.faults(EAST, HELD)
     answer = await app.ask("POST", "/api/backups", {"service": EAST, "indexes": ["hotels"]})
     path = f"/api/runs/{answer.json['run']}"
     cancelled = await app.ask("DELETE", path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.functions.app import App, Ground, hotels
 
-SECONDS = 240
+SECONDS = 900
 EXCLUDED = "unsupported_method,missing_required_header"
 """Azure Functions answers 404, and not 405, to a method that a route does not have (azure-functions-host 10098), and
 refuses a missing key before the app sees the request; tests/functions/test_requests.py looks at the key."""
@@ -26,7 +26,7 @@ async def test_schemathesis_finds_nothing(app: App, ground: Ground, tmp_path: Pa
         str(Path(sys.executable).with_name("schemathesis")),
         *("--config-file", str(configuration), "run", f"{app.url}/api/openapi.json"),
         *("--max-examples", "15", "--seed", "7", "--exclude-checks", EXCLUDED, "--no-color"),
-        *("--phases", "examples,coverage,fuzzing", "--generation-database", "none"),
+        *("--phases", "examples,coverage,fuzzing", "--generation-database", "none", "--request-timeout", "300"),
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

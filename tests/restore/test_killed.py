@@ -50,7 +50,7 @@ def has_batches(service: Service, number: int) -> bool:
 def killed_when(desk: Operator, ready: Callable[[], bool], *command: str) -> None:
     """Start a command and kill it as soon as something is so."""
     process = desk.start(*command)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while not ready() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     assert process.poll() is None, process.communicate()
@@ -61,7 +61,7 @@ def killed_when(desk: Operator, ready: Callable[[], bool], *command: str) -> Non
 def finished(desk: Operator, *command: str) -> Ended:
     process = desk.start(*command)
     try:
-        stdout, stderr = process.communicate(timeout=300)
+        stdout, stderr = process.communicate(timeout=900)
     except subprocess.TimeoutExpired:
         process.kill()
         raise

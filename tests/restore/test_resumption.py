@@ -155,15 +155,25 @@ async def test_a_dead_restore_is_gone_on_with_once_its_lease_has_lapsed(world: W
     assert report.identical == 2500
 
 
-async def test_two_restores_into_one_target_are_a_conflict(world: World) -> None:
+async def test_two_restores_into_one_target_are_a_conflict(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(1200))
     snapshot = await world.back_up("hotels")
-    await world.faults(WEST, {"fault": "latency", "seconds": 0.3, "operation": "index_documents"})
+    read, reading, go_on = world.store.snapshots.read, asyncio.Event(), asyncio.Event()
+
+    async def held_back(name: str, limit: int) -> bytes:
+        if "/chunks/" in name:
+            reading.set()
+            await go_on.wait()
+        return await read(name, limit)
+
+    monkeypatch.setattr(world.store.snapshots, "read", held_back)
     one = asyncio.create_task(world.engine.run(RESTORE_INDEX, world.restore_job(snapshot)))
-    while await undertaking(world) is None:  # noqa: ASYNC110 - the other side is a store, not a task
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(300):
+        await reading.wait()
+    assert await undertaking(world) is not None
     with pytest.raises(ConflictError):
         await world.restore(snapshot, filter="stars")
+    go_on.set()
     assert (await one).identical == 1200
 
 

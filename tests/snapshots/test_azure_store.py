@@ -163,8 +163,8 @@ class TestFaults:
             await store.snapshots.create("a", b"1")
         assert len(proxy.requests) - before == 5
 
-    async def test_a_store_that_is_down_is_unreachable(self, azurite: Azurite) -> None:
-        nobody = azurite.connection_string("test0000", port=9)
+    async def test_a_store_that_is_down_is_unreachable(self, azurite: Azurite, closed_port: int) -> None:
+        nobody = azurite.connection_string("test0000", port=closed_port)
         async with AzureStore.from_connection_string("east", nobody) as store:
             with pytest.raises(UnreachableError) as caught:
                 await store.prepare()

@@ -68,11 +68,12 @@ async def test_a_store_that_does_not_answer_is_passed_over(
 
 
 @pytest.fixture
-async def azurite_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AzureStore]:
+async def azurite_that_is_gone(monkeypatch: pytest.MonkeyPatch, closed_port: int) -> AsyncIterator[AzureStore]:
     """Give a store behind a port where nobody listens, without pauses between tries."""
     monkeypatch.setattr("snapshots.azure_store._RETRIES", 0)
     connection = (
-        "DefaultEndpointsProtocol=http;AccountName=gone;AccountKey=Z29uZQ==;BlobEndpoint=http://127.0.0.1:9/gone"
+        "DefaultEndpointsProtocol=http;AccountName=gone;AccountKey=Z29uZQ==;"
+        f"BlobEndpoint=http://127.0.0.1:{closed_port}/gone"
     )
     async with AzureStore.from_connection_string("gone", connection) as gone:
         yield gone

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.functions.app import EAST, HOUSE, WEST, App, Ground, hotels
+from tests.functions.app import EAST, HELD, HOUSE, WEST, App, Ground, hotels
 
-_LONGEST = 90
+_LONGEST = 300
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ async def started(app: App, *arguments: str, **environment: str) -> asyncio.subp
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli", "--url", app.url, *arguments),
         cwd=HOUSE,
-        env={"PATH": app.environment["PATH"], "INDEXVAULT_KEY": app.function_key, **environment},
+        env={name: app.environment[name] for name in ("PATH", "TMPDIR")}
+        | {"INDEXVAULT_KEY": app.function_key}
+        | environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -153,13 +155,14 @@ async def test_keys_that_do_not_open(refusing: App) -> None:
 
 async def test_an_interrupted_command_leaves_the_run_which_can_be_cancelled(app: App, ground: Ground) -> None:
     await ground.fill("hotels", hotels(3000))
-    await ground.faults(EAST, {"fault": "latency", "path": "docs/search", "seconds": 2})
+    await ground.faults(EAST, HELD)
     process = await started(app, "backup", EAST, "hotels")
     async with asyncio.timeout(_LONGEST):
         while not (runs := await app.runs()):  # noqa: ASYNC110 - another process is polled
             await asyncio.sleep(0.1)
     run = runs[0]["run"]
     await app.until(run, lambda view: view["state"] == "running")
+    await asyncio.sleep(1)  # the command has been told of its run, and needs a moment to read that
     process.send_signal(signal.SIGINT)
     stopped = await ended(app, process)
     assert stopped.code == 130

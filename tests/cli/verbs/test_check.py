@@ -1,5 +1,3 @@
-import socket
-
 from tests.cli.desk import EAST, Operator
 
 
@@ -16,9 +14,9 @@ def test_all_is_well(desk: Operator) -> None:
     assert (desk.east.writes, desk.west.writes) == (before, 0)
 
 
-def test_what_fails_is_named_with_a_hint_and_the_rest_is_tried_all_the_same(desk: Operator) -> None:
+def test_what_fails_is_named_with_a_hint_and_the_rest_is_tried_all_the_same(desk: Operator, closed_port: int) -> None:
     desk.east.fill("notes", 10)
-    desk.settings["services"]["contoso-west"]["endpoint"] = f"http://127.0.0.1:{free_port()}"
+    desk.settings["services"]["contoso-west"]["endpoint"] = f"http://127.0.0.1:{closed_port}"
     ended = desk.indexvault("check", "--json", SEARCH_KEY="reader-key")
     assert ended.code == 1
     found = {(record["target"], record["check"]): record for record in ended.records}
@@ -57,10 +55,3 @@ def test_secret_that_is_not_set_is_a_matter_of_settings(desk: Operator) -> None:
     assert ended.code == 2
     assert "the environment variable SEARCH_KEY is not set" in ended.stdout
     assert f"failed  service {EAST}: list indexes: not tried. Mend the above first" in ended.stdout
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
