@@ -14,8 +14,15 @@ async def test_requests_are_counted_by_operation_and_status(loaded: Caller) -> N
 
 
 async def test_the_most_requests_at_once_is_kept(loaded: Caller) -> None:
-    await loaded.faults({"fault": "latency", "seconds": 0.5})
-    await asyncio.gather(*(loaded.search({"search": "*"}) for _ in range(4)))
+    await loaded.faults({"fault": "latency", "seconds": 3600, "operation": "search"})
+    four = [asyncio.create_task(loaded.search({"search": "*"})) for _ in range(4)]
+    async with asyncio.timeout(300):
+        while (await loaded.overview())["requests"].get("search", {}).get("requests") != 4:
+            assert not any(one.done() for one in four)
+    await loaded.faults()
+    await asyncio.gather(*four)
+    for _ in range(2):
+        await loaded.search({"search": "*"})
     assert (await loaded.overview())["requests"]["search"]["most_at_once"] == 4
 
 

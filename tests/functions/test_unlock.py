@@ -5,7 +5,7 @@ import json
 import sys
 from typing import Any
 
-from tests.functions.app import EAST, HOUSE, App, Ground, hotels
+from tests.functions.app import EAST, HELD, HOUSE, App, Ground, hotels
 
 
 async def indexvault(app: App, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
@@ -25,7 +25,7 @@ async def indexvault(app: App, *arguments: str) -> tuple[int, list[dict[str, Any
 
 async def test_a_killed_run_is_unlocked_and_can_no_longer_commit(app: App, ground: Ground) -> None:
     await ground.fill("hotels", hotels(3_000))
-    await ground.faults(EAST, {"fault": "latency", "path": "docs/search", "seconds": 1})
+    await ground.faults(EAST, HELD)
     answer = await app.ask("POST", "/api/backups", {"service": EAST, "indexes": ["hotels"]})
     run = answer.json["run"]
     await app.kill()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -19,7 +20,6 @@ from snapshots.memory_store import MemoryStore
 from tests import hotels
 from tests.world import WEST, World, open_world
 
-SLOWLY = {"fault": "latency", "seconds": 2, "operation": "index_documents"}
 NEVER = {"fault": "item", "status": 503, "key": "h000[1-5]", "operation": "index_documents"}
 
 
@@ -54,14 +54,24 @@ async def locked(world: World) -> dict[str, str]:
     return found
 
 
-async def under_way(world: World, snapshot: BackupReport, **changes: Any) -> asyncio.Task[Any]:
-    """Start a restore and wait until it writes documents."""
-    await world.faults(WEST, SLOWLY)
-    restoring = asyncio.create_task(world.engine.run(RESTORE_INDEX, world.restore_job(snapshot, **changes)))
-    while not any(progress.stage == "load" for progress in world.progress):
-        assert not restoring.done(), restoring.exception()
-        await asyncio.sleep(0.01)
-    return restoring
+@asynccontextmanager
+async def under_way(world: World, snapshot: BackupReport, **changes: Any) -> AsyncIterator[asyncio.Task[Any]]:
+    """Start a restore and hold it back, when it has written documents and would note it, until the block is left."""
+    put, written, go_on = world.store.runs.put, asyncio.Event(), asyncio.Event()
+
+    async def held_back(name: str, data: bytes, **options: Any) -> str:
+        if "/loaded-" in name:
+            written.set()
+            await go_on.wait()
+        return await put(name, data, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.store.runs, "put", held_back)
+        restoring = asyncio.create_task(world.engine.run(RESTORE_INDEX, world.restore_job(snapshot, **changes)))
+        async with asyncio.timeout(300):
+            await written.wait()
+        yield restoring
+        go_on.set()
 
 
 @pytest.mark.parametrize("mode", ["sync", "fill"])
@@ -77,11 +87,11 @@ async def test_an_index_that_is_being_worked_on_is_so_by_each_of_its_names(
 
 
 async def test_a_sync_through_an_alias_keeps_others_from_both(world: World, snapshot: BackupReport) -> None:
-    syncing = await under_way(world, snapshot, index="guests", mode="sync")
-    assert set(await locked(world)) == {"guests", "hotels"}
-    for changes in ({"index": "hotels", "mode": "fill"}, {"index": "guests", "mode": "replace"}):
-        with pytest.raises(ConflictError):
-            await world.restore(snapshot, **changes)
+    async with under_way(world, snapshot, index="guests", mode="sync") as syncing:
+        assert set(await locked(world)) == {"guests", "hotels"}
+        for changes in ({"index": "hotels", "mode": "fill"}, {"index": "guests", "mode": "replace"}):
+            with pytest.raises(ConflictError):
+                await world.restore(snapshot, **changes)
     assert (await syncing).uploaded == 590
     assert await locked(world) == {}
 
@@ -96,12 +106,12 @@ async def test_an_alias_that_another_run_works_through_is_not_swapped(world: Wor
 async def test_a_replacement_has_the_alias_and_the_new_index_to_itself_and_leaves_the_old_one_free(
     world: World, snapshot: BackupReport
 ) -> None:
-    replacing = await under_way(world, snapshot, index="guests", mode="replace")
-    [new] = set(await world.west.index_names()) - {"hotels"}
-    assert set(await locked(world)) == {"guests", new}
-    with pytest.raises(ConflictError):
-        await world.restore(snapshot, index=new, mode="sync")
-    await world.back_up("hotels")
+    async with under_way(world, snapshot, index="guests", mode="replace") as replacing:
+        [new] = set(await world.west.index_names()) - {"hotels"}
+        assert set(await locked(world)) == {"guests", new}
+        with pytest.raises(ConflictError):
+            await world.restore(snapshot, index=new, mode="sync")
+        await world.back_up("hotels")
     report = await replacing
     assert report.target_index == new
     assert await world.west.alias_target("guests") == new

@@ -94,7 +94,7 @@ def retrievable(desk: Operator) -> Any:
 
 def test_fields_that_a_killed_backup_revealed_are_hidden_by_heal(desk: Operator) -> None:
     desk.east.fill("notes", 50, retrievable=False)
-    desk.east.faults({"fault": "latency", "operation": "search", "seconds": 2})
+    desk.east.faults({"fault": "latency", "operation": "search", "seconds": 3600, "skip": 1})
     process = desk.start("backup", EAST, "notes", "--hidden-fields", "reveal")
     await_request(process, desk.east, "search", 2)
     assert retrievable(desk) is True
@@ -109,7 +109,7 @@ def test_fields_that_a_killed_backup_revealed_are_hidden_by_heal(desk: Operator)
 
 def test_the_next_backup_hides_them_too(desk: Operator) -> None:
     desk.east.fill("notes", 50, retrievable=False)
-    desk.east.faults({"fault": "latency", "operation": "search", "seconds": 2})
+    desk.east.faults({"fault": "latency", "operation": "search", "seconds": 3600, "skip": 1})
     process = desk.start("backup", EAST, "notes", "--hidden-fields", "reveal")
     await_request(process, desk.east, "search", 2)
     kill(process)
