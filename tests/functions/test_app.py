@@ -185,7 +185,7 @@ async def test_a_tick_that_is_not_set_is_every_five_minutes(app: App) -> None:
 
 async def test_a_cancelled_move_goes_no_further(app: App, ground: Ground) -> None:
     await ground.fill("hotels", hotels(5_000))
-    await ground.faults(EAST, {"fault": "latency", "path": "docs/search", "seconds": 1})
+    await ground.faults(EAST, HELD | {"skip": 7})
     asked = {"service": EAST, "index": "hotels", "target_service": WEST, "target_index": "moved", "delete_source": True}
     answer = await app.ask("POST", "/api/moves", asked)
     run = answer.json["run"]
