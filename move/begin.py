@@ -8,16 +8,12 @@ from engine.step import IndexName, Resources, Step
 from errors import ConflictError, NotFoundError
 from move.job import Ended, Found, MoveBegun, MoveJob, MoveRun, Moving, Restoring, Round
 from move.record import add_moving, forget_moving, other_move, read_moving, require_moving, write_moving
-from restore.job import Proof
 from restore.preflight import Regions, failure, region_check
+from restore.proof import read_proof
 from restore.scene import manifest_of
 from restore.survey import place_of
 from restore.undertaking import read_undertaking, unfinished
 from settings.read import service_settings, store_settings
-from snapshots.names import report_name
-from snapshots.store import RunBlobs
-
-_PROOF_LIMIT = 1024 * 1024
 
 
 async def find(resources: Resources, job: MoveJob) -> Found:
@@ -169,8 +165,9 @@ async def _with_ended_restore(resources: Resources, moving: Moving) -> Moving:
     if await read_undertaking(runs, target) is not None or not await _is_there(resources, target):
         return moving
     # An index that is there need not be the one: a restore that failed before it touched anything left the name free.
-    is_proved = [await _has_proved(runs, restore) for restore in moving.restores]
-    return msgspec.structs.replace(moving, held=moving.snapshot) if any(is_proved) else moving
+    proofs = [await read_proof(runs, restore) for restore in moving.restores]
+    is_proved = any(proof is not None and proof.proved for proof in proofs)
+    return msgspec.structs.replace(moving, held=moving.snapshot) if is_proved else moving
 
 
 async def _is_half_synced(resources: Resources, moving: Moving) -> bool:
@@ -182,12 +179,6 @@ async def _is_half_synced(resources: Resources, moving: Moving) -> bool:
     if undertaking.records not in moving.syncs:
         raise unfinished(undertaking, target)
     return True
-
-
-async def _has_proved(runs: RunBlobs, restore: str) -> bool:
-    """Tell whether a restore has left a proof, and it says that the target is right."""
-    blob = await runs.read(report_name(restore, "proof"), _PROOF_LIMIT)
-    return blob is not None and msgspec.json.decode(blob.data, type=Proof).proved
 
 
 async def _is_there(resources: Resources, index: IndexName) -> bool:

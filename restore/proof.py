@@ -13,10 +13,12 @@ from restore.undertaking import MADE, Made, require
 from restore.write import progress_part, refused_of
 from search.schema import read_schema
 from snapshots.names import report_name
+from snapshots.store import RunBlobs
 
 SETTLE_SECONDS = 120
 """How long written documents may take to be searchable before they count as missing."""
 SETTLE_POLL_SECONDS = 2
+_PROOF_LIMIT = 1024 * 1024
 COMPARISONS = 3
 """How often a stretch is compared before a difference is believed: replicas show new documents at different times."""
 
@@ -88,6 +90,12 @@ async def report_proof(resources: Resources, order: ProofOrder) -> ProofReport:
     blob = report_name(order.run.records, "proof")
     await scene.runs.put(blob, msgspec.json.encode(proof))
     return ProofReport(proof=proof, blob=blob)
+
+
+async def read_proof(runs: RunBlobs, run: str) -> Proof | None:
+    """Give the proof that a restore, by the run that its records are named by, has left; None if it came to none."""
+    blob = await runs.read(report_name(run, "proof"), _PROOF_LIMIT)
+    return None if blob is None else msgspec.json.decode(blob.data, type=Proof)
 
 
 async def _with_extras_by_count(scene: Scene, proof: Proof) -> Proof:

@@ -1,5 +1,6 @@
 """What the restore of a whole service is told and what its steps tell each other."""
 
+import hashlib
 from datetime import datetime
 from typing import Literal
 
@@ -38,6 +39,16 @@ class ServiceRestoreJob(msgspec.Struct, frozen=True, kw_only=True):
         """What the steps of this job work for."""
         return Work(run=self.run, service=self.target_service, index=IndexName(self.target_service, SERVICE_OBJECTS))
 
+    def index_run(self, position: int, execution: str | None = None) -> str:
+        """Name the restore of an index of the plan, of this execution or an earlier one."""
+        return f"{execution or self.run}-{position}"
+
+    @property
+    def fingerprint(self) -> str:
+        """What two jobs share that ask for the same: a hash over all but who asks, when, how fast and how strictly."""
+        same = msgspec.structs.replace(self, run="", owner="", parallel=1, skip_refused=False)
+        return hashlib.sha256(msgspec.json.encode(same)).hexdigest()
+
 
 class PlannedIndex(msgspec.Struct, frozen=True):
     """An index, its snapshot, and the name that it gets; `lacking` are the paths of secrets that are missing."""
@@ -63,6 +74,19 @@ class ServicePlan(msgspec.Struct, frozen=True):
     objects: list[PlannedObject]
     withheld: list[str]
     started: datetime
+
+
+class ServiceBegun(msgspec.Struct, frozen=True):
+    """The plan, and the documents of the indexes that earlier executions have made, by their names on the target."""
+
+    plan: ServicePlan
+    made: dict[str, int]
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The execution that has begun the same and not ended it; None where there is none, or it is this one."""
+
+    execution: str | None
 
 
 class ObjectOrder(msgspec.Struct, frozen=True):

@@ -4,22 +4,32 @@ from typing import Any
 
 import msgspec
 
-from engine.step import Resources, Step
+from engine.step import IndexName, Resources, Step
 from errors import ConflictError, IndexvaultError, NotFoundError, SettingsError
 from restore.definition import content, same_definition
 from restore.patch import patched
+from restore.proof import read_proof
 from restore.secrets import missing_paths
 from restore.service.job import (
     Finished,
+    Found,
     ObjectOrder,
     ObjectOutcome,
     Outcome,
     PlannedIndex,
     PlannedObject,
+    ServiceBegun,
     ServicePlan,
     ServiceRestoreJob,
 )
 from restore.service.naming import ORDER, Reference, Rules, renamed
+from restore.service.undertaking import (
+    ServiceUndertaking,
+    forget_service_undertaking,
+    read_service_undertaking,
+    write_service_undertaking,
+)
+from restore.undertaking import read_undertaking
 from search.service import SearchService
 from settings.patterns import select
 from settings.read import service_settings
@@ -28,6 +38,31 @@ from snapshots.manifest import Definition
 from snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from snapshots.service_manifest import ServiceManifest, ServiceObject, read_service_manifest
 from snapshots.summary import Summary
+
+
+async def find(resources: Resources, job: ServiceRestoreJob) -> Found:
+    """Say which execution has begun the same restore and not ended it."""
+    store = resources.connections.store_of(job.target_service)
+    await store.prepare()
+    there = await read_service_undertaking(store.runs, job.target_service)
+    if there is None or there.fingerprint != job.fingerprint or there.executions[-1] == job.run:
+        return Found(None)
+    return Found(there.executions[-1])
+
+
+async def begin(resources: Resources, job: ServiceRestoreJob) -> ServiceBegun:
+    """Write down what is restored under which names, or go on with what the same restore had written down.
+
+    Raises SettingsError if a rule gives two objects one name.
+    """
+    runs = resources.connections.store_of(job.target_service).runs
+    there = await read_service_undertaking(runs, job.target_service)
+    if there is None or there.fingerprint != job.fingerprint:
+        there = ServiceUndertaking(fingerprint=job.fingerprint, executions=[job.run], plan=await plan(resources, job))
+    if there.executions[-1] != job.run:
+        there = msgspec.structs.replace(there, executions=[*there.executions, job.run])
+    await write_service_undertaking(runs, job.target_service, there)
+    return ServiceBegun(plan=there.plan, made=await _made(resources, job, there))
 
 
 async def plan(resources: Resources, job: ServiceRestoreJob) -> ServicePlan:
@@ -80,9 +115,26 @@ async def make_object(resources: Resources, order: ObjectOrder) -> ObjectOutcome
         return _outcome(planned, "failed", f"{error.what}. {error.do}")
 
 
-async def finish(resources: Resources, _job: ServiceRestoreJob) -> Finished:
-    """Tell the time."""
+async def finish(resources: Resources, job: ServiceRestoreJob) -> Finished:
+    """Say that every object was seen to: nothing is left to go on with."""
+    await forget_service_undertaking(resources.connections.store_of(job.target_service).runs, job.target_service)
     return Finished(at=resources.clock())
+
+
+async def _made(resources: Resources, job: ServiceRestoreJob, there: ServiceUndertaking) -> dict[str, int]:
+    """Give the indexes that this restore has made and proved: there, marked as unfinished by nothing, with a proof."""
+    runs = resources.connections.store_of(job.target_service).runs
+    names = await resources.connections.service(job.target_service).index_names()
+    made = {}
+    for position, index in enumerate(there.plan.indexes):
+        target = IndexName(job.target_service, index.target)
+        if index.target not in names or await read_undertaking(runs, target) is not None:
+            continue
+        for execution in there.executions:
+            proof = await read_proof(runs, job.index_run(position, execution))
+            if proof is not None and proof.proved and proof.target == str(target):
+                made[index.target] = proof.compared
+    return made
 
 
 async def _make(
@@ -186,6 +238,7 @@ def _require_distinct(names: list[tuple[str, str]]) -> None:
         )
 
 
-PLAN = Step("plan_service", ServiceRestoreJob, ServicePlan, plan, lambda job: job.work)
+FIND = Step("find_service_restore", ServiceRestoreJob, Found, find)
+BEGIN = Step("begin_service_restore", ServiceRestoreJob, ServiceBegun, begin, lambda job: job.work)
 MAKE_OBJECT = Step("make_object", ObjectOrder, ObjectOutcome, make_object, lambda order: order.job.work)
 FINISH = Step("finish_service", ServiceRestoreJob, Finished, finish, lambda job: job.work)

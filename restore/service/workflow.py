@@ -5,6 +5,7 @@ from durabletask.task import OrchestrationContext
 from engine.calls import call
 from engine.locking import Claim, locked
 from engine.step import Turns, Workflow
+from engine.succession import SUCCEED, Succession
 from errors import ConflictError, IndexvaultError, SettingsError
 from restore.job import RestoreJob
 from restore.service.job import (
@@ -12,32 +13,41 @@ from restore.service.job import (
     ObjectOutcome,
     PlannedIndex,
     PlannedObject,
-    ServicePlan,
+    ServiceBegun,
     ServiceRestoreJob,
     ServiceRestoreReport,
 )
-from restore.service.steps import FINISH, MAKE_OBJECT, PLAN
+from restore.service.steps import BEGIN, FIND, FINISH, MAKE_OBJECT
 from restore.workflow import STEPS as RESTORE_STEPS
 from restore.workflow import restore_index
 
-OWN_STEPS = (PLAN, MAKE_OBJECT, FINISH)
+OWN_STEPS = (FIND, BEGIN, MAKE_OBJECT, FINISH)
 STEPS = (*RESTORE_STEPS, *OWN_STEPS)
 
 
 def restore_service(ctx: OrchestrationContext, job: ServiceRestoreJob) -> Turns[ServiceRestoreReport]:
     """Restore a service's synonym maps, indexes and all else that its snapshots hold.
 
-    Objects that can't be made are in the report with the reason. Raises errors about the request as a whole.
+    Objects that can't be made are in the report with the reason. One that was killed is gone on with: by its plan, and
+    without the indexes that it has made. Raises errors about the request as a whole.
     """
+    found = yield from call(ctx, FIND, job)
+    if found.execution is not None:
+        yield from call(ctx, SUCCEED, Succession(job.work.index, found.execution, job.run))
     return (yield from locked(ctx, Claim(job.work, job.owner), _restore(ctx, job)))
 
 
 def _restore(ctx: OrchestrationContext, job: ServiceRestoreJob) -> Turns[ServiceRestoreReport]:
-    plan: ServicePlan = yield from call(ctx, PLAN, job)
+    begun: ServiceBegun = yield from call(ctx, BEGIN, job)
+    plan = begun.plan
     outcomes: list[ObjectOutcome] = []
     yield from _make(ctx, job, [each for each in plan.objects if each.kind == "synonymmaps"], outcomes)
     for position, index in enumerate(plan.indexes):
-        outcomes.append((yield from _restore_index(ctx, job, index, position)))
+        documents = begun.made.get(index.target)
+        if documents is not None:
+            outcomes.append(ObjectOutcome("indexes", index.index, index.target, "made", documents=documents))
+        else:
+            outcomes.append((yield from _restore_index(ctx, job, index, position)))
     yield from _make(ctx, job, [each for each in plan.objects if each.kind != "synonymmaps"], outcomes)
     for told in plan.withheld:
         kind, _, name = told.partition(":")[0].partition(" ")
@@ -78,7 +88,7 @@ def _restore_index(
         target_service=job.target_service,
         target_index=index.target,
         overlay=job.overlay,
-        run=f"{job.run}-{position}",
+        run=job.index_run(position),
         accept_loss=job.accept_loss,
         allow_cross_region=job.allow_cross_region,
         skip_refused=job.skip_refused,

@@ -1,4 +1,7 @@
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -7,7 +10,9 @@ import pytest
 from backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob
 from backup.workflow import STEPS as BACKUP_STEPS
 from engine.embedded import EmbeddedEngine
-from errors import SettingsError
+from engine.locks import Lock
+from engine.step import Resources
+from errors import ConflictError, SettingsError
 from restore.service.job import ServiceRestoreJob, ServiceRestoreReport
 from restore.service.naming import Rules, renamed
 from restore.service.workflow import RESTORE_SERVICE, STEPS
@@ -40,16 +45,18 @@ class Services:
     def __init__(self, world: World, engine: EmbeddedEngine) -> None:
         self.world = world
         self.engine = engine
+        self.runs = 0
 
     async def back_up(self) -> str:
         await self.world.back_up("hotels")
         return (await self.engine.run(BACK_UP_SERVICE, ServiceJob(service=EAST, run="objects"))).snapshot
 
     async def restore(self, snapshot: str, **changes: Any) -> ServiceRestoreReport:
-        job = ServiceRestoreJob(
-            service=EAST, snapshot=snapshot, target_service=WEST, run=f"whole-{len(changes)}", **changes
-        )
-        return await self.engine.run(RESTORE_SERVICE, job)
+        self.runs += 1
+        return await self.engine.run(RESTORE_SERVICE, self.job(snapshot, run=f"whole-{self.runs}", **changes))
+
+    def job(self, snapshot: str, **changes: Any) -> ServiceRestoreJob:
+        return ServiceRestoreJob(service=EAST, snapshot=snapshot, target_service=WEST, **changes)
 
     async def there(self, kind: str, name: str) -> dict[str, Any]:
         body = (await self.world.west.definition(kind, name)).body
@@ -57,9 +64,22 @@ class Services:
         return found
 
 
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 20, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
 @pytest.fixture
-async def services() -> AsyncIterator[Services]:
-    async with open_world(MemoryStore("local")) as world:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def services(clock: Clock) -> AsyncIterator[Services]:
+    async with open_world(MemoryStore("local", clock), clock=clock) as world:
         world.connections.settings = msgspec.structs.replace(world.connections.settings, overlays=OVERLAYS)
         world.connections._environment = {**{name: KEYS[name] for name in (EAST, WEST)}, "BLOBS": "AccountKey=west"}
         for kind in ("synonymmaps", "datasources", "skillsets"):
@@ -180,6 +200,46 @@ async def test_again_finds_everything_there_but_the_index_that_is_in_the_way(ser
     told = outcomes(await services.restore(snapshot, overlay="west"))
     assert told.pop("indexes/hotels") == "left out"
     assert set(told.values()) == {"there"}
+
+
+async def stopped(services: Services, snapshot: str, clock: Clock, *, kill: str) -> None:
+    """Restore until a step is reached, and leave behind what a run leaves that is killed there: its locks too."""
+    job = services.job(snapshot, run="killed", overlay="west")
+
+    async def hang(_resources: Resources, _given: Any) -> Any:
+        reached.set()
+        await asyncio.Event().wait()
+
+    reached = asyncio.Event()
+    every: list[Any] = list(STEPS)
+    steps = [replace(step, run=hang) if step.name == kill else step for step in every]
+    async with EmbeddedEngine(services.world.resources, steps, [RESTORE_SERVICE]) as engine:
+        running = asyncio.create_task(engine.run(RESTORE_SERVICE, job))
+        await asyncio.wait_for(reached.wait(), 30)
+        running.cancel()
+        await asyncio.wait([running])
+    await Lock(services.world.store.runs, job.work.index, run="killed", owner="a test", clock=clock).take()
+
+
+@pytest.mark.parametrize("kill", ["make_object", "load_documents", "conclude_restore", "finish_service"])
+async def test_a_killed_restore_of_a_service_is_gone_on_with(services: Services, clock: Clock, kill: str) -> None:
+    snapshot = await services.back_up()
+    await stopped(services, snapshot, clock, kill=kill)
+    clock.now += timedelta(seconds=61)
+    report = await services.restore(snapshot, overlay="west")
+    assert report.whole, report.objects
+    assert {each.documents for each in report.objects if each.kind == "indexes"} == {40}
+    assert [blob.name async for blob in services.world.store.runs.list("restores/")] == []
+
+
+async def test_a_restore_of_a_service_that_lives_is_told_of(services: Services, clock: Clock) -> None:
+    snapshot = await services.back_up()
+    await stopped(services, snapshot, clock, kill="make_object")
+    with pytest.raises(ConflictError, match="the same is under way as run killed"):
+        await services.restore(snapshot, overlay="west")
+    clock.now += timedelta(seconds=61)
+    with pytest.raises(ConflictError, match=r"worked on by run killed .* until 2026-11-20 00:10:00Z"):
+        await services.restore(snapshot)
 
 
 async def test_rules_that_give_two_objects_one_name_are_refused(services: Services) -> None:
