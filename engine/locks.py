@@ -87,10 +87,10 @@ class Lock:
         try:
             holder = await self._lease_and_read()
         except ConflictError:
-            raise self._taken_by(await self._who()) from None
+            raise taken(self._index, await self._who()) from None
         if holder is not None and holder.run != self._run and holder.expires > self._clock():
             await self._let_go()
-            raise self._taken_by(holder)
+            raise taken(self._index, holder)
         await self._write(self._clock() + KEPT)
 
     async def hold(self) -> None:
@@ -209,15 +209,6 @@ class Lock:
         except (ConflictError, NotFoundError):
             _LOG.debug("the lease of %s was gone already", self._index)
 
-    def _taken_by(self, holder: Holder | None) -> ConflictError:
-        who = f"run {holder.run} ({holder.owner})" if holder is not None else "another run"
-        until = f", at the latest until {holder.expires:%Y-%m-%d %H:%M:%SZ}" if holder is not None else ""
-        return ConflictError(
-            f"it is being worked on by {who}{until}",
-            on=str(self._index),
-            do=f"Wait for that run or cancel it; if it is dead: indexvault unlock {self._index}",
-        )
-
     def _lost(self, holder: Holder | None) -> ConflictError:
         now = f": run {holder.run} has it now" if holder is not None else ""
         return ConflictError(
@@ -225,6 +216,17 @@ class Lock:
             on=str(self._index),
             do="Start the run again once nothing else works on this index",
         )
+
+
+def taken(index: IndexName, holder: Holder | None) -> ConflictError:
+    """Give the error for an index that another run is working on, who that is where it is known."""
+    who = f"run {holder.run} ({holder.owner})" if holder is not None else "another run"
+    until = f", at the latest until {holder.expires:%Y-%m-%d %H:%M:%SZ}" if holder is not None else ""
+    return ConflictError(
+        f"it is being worked on by {who}{until}",
+        on=str(index),
+        do=f"Wait for that run or cancel it; if it is dead: indexvault unlock {index}",
+    )
 
 
 async def read_holder(blobs: RunBlobs, index: IndexName) -> Holder | None:

@@ -1,5 +1,6 @@
 """`POST /moves`."""
 
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
@@ -9,15 +10,18 @@ from api.endpoint import Call, Endpoint, Nothing, Reply
 from api.names import IndexName, ServiceName, SnapshotName
 from api.snapshots import read_reference
 from api.starting import STARTED, item_run, run_name, start_run
+from engine.locking import Claim
+from engine.locks import read_holder, taken
 from engine.runs import Item, RunRecord
 from engine.step import IndexName as Index
-from errors import NotFoundError, RequestError
-from move.job import MoveJob
+from errors import ConflictError, NotFoundError, RequestError
+from move.job import MoveJob, Moving
 from move.record import other_move, read_moving
 from move.run import RUN_MOVE
 from restore.patch import patch_text
 from settings.read import service_settings
 from snapshots.catalogue import resolve
+from snapshots.store import RunBlobs
 
 OWNER = "POST /moves"
 
@@ -47,7 +51,7 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
     """Start a run.
 
     Raises NotFoundError for an unknown service, index or snapshot, ConflictError if another move of the index has not
-    ended.
+    ended, or if source, target or alias is being worked on.
     """
     asked, resources = call.body, call.resources
     with blaming("patch"):
@@ -78,8 +82,10 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
         owner=OWNER,
     )
     moving = await read_moving(store.runs, source)
-    if moving is not None and moving.fingerprint != job.fingerprint:
-        raise other_move(moving)
+    if moving is not None:
+        await _require_same_and_stopped(call, moving, job)
+    else:
+        await _require_free(store.runs, source, now)
     record = RunRecord(
         run=run,
         kind="move",
@@ -90,7 +96,24 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
         created=now,
         items=[Item(index=target, run=job.run, job=job, also=[source])],
     )
-    return await start_run(call, record, [])
+    # A move that is gone on with takes its locks from the dead one first, which the run sees to.
+    return await start_run(call, record, [Claim(job.work, OWNER)] if moving is None else [])
+
+
+async def _require_same_and_stopped(call: Call[MoveRequest, Nothing, Nothing], moving: Moving, job: MoveJob) -> None:
+    if moving.fingerprint != job.fingerprint:
+        raise other_move(moving)
+    if await call.engine.state(moving.execution) == "active":
+        raise ConflictError(
+            f"the same is under way as run {moving.execution}", on=str(job.source), do="Wait for it, or cancel it first"
+        )
+
+
+async def _require_free(blobs: RunBlobs, source: Index, now: datetime) -> None:
+    """Say at once what the move's backup would find out: that another run works on the index."""
+    holder = await read_holder(blobs, source)
+    if holder is not None and holder.expires > now:
+        raise taken(source, holder)
 
 
 async def _snapshot(call: Call[MoveRequest, Nothing, Nothing], asked: MoveRequest) -> str | None:

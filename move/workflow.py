@@ -7,10 +7,10 @@ from backup.job import BackupJob
 from backup.workflow import STEPS as BACKUP_STEPS
 from backup.workflow import back_up_index
 from engine.calls import call, call_all
-from engine.locking import Claim, locked
+from engine.locking import RELEASE, Claim, locked
 from engine.step import Step, Turns, Workflow
 from engine.succession import SUCCEED, Succession
-from errors import VerificationError
+from errors import IndexvaultError, VerificationError
 from move.begin import BEGIN, END, FIND, NOTE_RESTORED, NOTE_RESTORING, NOTE_SNAPSHOT
 from move.job import (
     DigestOrder,
@@ -72,9 +72,14 @@ def move_index(ctx: OrchestrationContext, job: MoveJob) -> Turns[MoveReport]:
     A move that stopped is gone on with. Nothing is done to the source but, at the very end, its deletion. Raises
     VerificationError if the source keeps changing, or is not what the given snapshot holds.
     """
-    found = yield from call(ctx, FIND, job)
-    for name in sorted({*job.work.names, job.source}, key=str) if found.execution is not None else ():
-        yield from call(ctx, SUCCEED, Succession(name, found.execution or "", job.run))
+    try:
+        found = yield from call(ctx, FIND, job)
+        for name in sorted({*job.work.names, job.source}, key=str) if found.execution is not None else ():
+            yield from call(ctx, SUCCEED, Succession(name, found.execution or "", job.run))
+    except IndexvaultError:
+        # Whoever started the run may have taken the locks for it.
+        yield from call(ctx, RELEASE, Claim(job.work, job.owner))
+        raise
     return (yield from locked(ctx, Claim(job.work, job.owner), _move(ctx, job)))
 
 

@@ -183,6 +183,24 @@ async def test_a_tick_that_is_not_set_is_every_five_minutes(app: App) -> None:
     assert [each["schedule"] for each in bindings if "schedule" in each] == ["0 */5 * * * *"]
 
 
+async def test_one_of_two_moves_of_an_index_is_refused(app: App, ground: Ground) -> None:
+    await ground.fill("hotels", hotels(50))
+    await ground.faults(EAST, {"fault": "latency", "path": "docs/search", "seconds": 0.5})
+    asked = {"service": EAST, "index": "hotels", "target_service": WEST, "target_index": "moved"}
+    answers = await asyncio.gather(*(app.ask("POST", "/api/moves", asked) for _ in range(2)))
+    taken, refused = sorted(answers, key=lambda answer: answer.status)
+    assert (taken.status, refused.status) == (202, 409)
+    run = taken.json["run"]
+    assert f"run {run}-0" in refused.json["detail"]
+    await app.until(run, lambda view: view["state"] == "running")
+    again = await app.ask("POST", "/api/moves", asked)
+    assert (again.status, f"run {run}-0" in again.json["detail"]) == (409, True)
+    assert (await app.end_of(run))["state"] == "done"
+    backup = await app.ask("POST", "/api/backups", {"service": EAST, "indexes": ["hotels"]})
+    elsewhere = await app.ask("POST", "/api/moves", asked | {"target_index": "elsewhere"})
+    assert (elsewhere.status, f"run {backup.json['run']}-0 (POST /backups)" in elsewhere.json["detail"]) == (409, True)
+
+
 async def test_a_cancelled_move_goes_no_further(app: App, ground: Ground) -> None:
     await ground.fill("hotels", hotels(5_000))
     await ground.faults(EAST, HELD | {"skip": 7})
