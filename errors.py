@@ -7,6 +7,7 @@
     │       └── OversizedError      it is too large to be looked at
     ├── NotFoundError               a name that nothing answers to
     ├── ConflictError               something is in the way: an existing target, a changed ETag
+    │   └── OutdatedReadingError    what was read of an index no longer stands; reading it again helps
     ├── IntegrityError              stored bytes are not what was stored
     ├── VerificationError           a restored index is not its snapshot
     ├── LossNotAcceptedError        a lossy snapshot, and nobody said that this is fine
@@ -111,6 +112,10 @@ class ConflictError(IndexvaultError):
     """What is there is in the way, or is no longer what it was."""
 
     exit_code = 5
+
+
+class OutdatedReadingError(ConflictError):
+    """What was read of an index can't become a snapshot any more. Reading it again helps."""
 
 
 class IntegrityError(IndexvaultError):

@@ -46,9 +46,10 @@ class ChunkStore:
         begun = await checkpoints.read(f"{part}-begun", _Begun)
         if begun is None:
             await checkpoints.write(f"{part}-begun", _Begun())
-        previous = await read_manifest(store.snapshots, plan.previous) if plan.previous is not None else None
+        trusted = plan.previous if plan.trusting else None
+        previous = await read_manifest(store.snapshots, trusted) if trusted is not None else None
         folder = ChunkFolder(service=job.service, index=job.index, generation=plan.generation)
-        return cls(store, folder, known_chunks(previous), may_be_there=begun is not None)
+        return cls(store, folder, known_chunks(previous), may_be_there=begun is not None or not plan.trusting)
 
     async def store(self, sealed: SealedChunk) -> StoredChunk:
         """Store a chunk."""

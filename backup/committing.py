@@ -5,9 +5,10 @@ from datetime import datetime
 import msgspec
 
 from backup.account import Agreement, explains, require_unique
-from backup.definitions import read_index_definition, withheld_from_index
+from backup.definition_changes import agrees_with_documents
+from backup.definitions import read_index_definition, read_synonym_map, withheld_from_index
 from backup.job import BackupJob, BackupReport
-from backup.losses import DOCUMENTS
+from backup.losses import DOCUMENTS, is_lost_content, lost_content
 from backup.parts import Part
 from backup.planning import widest_schema
 from backup.questions import IndexQuestions
@@ -28,18 +29,24 @@ from engine.locking import Done
 from engine.step import Resources
 from engine.telemetry import note_snapshot
 from engine.version import VERSION
-from errors import AccountingError, ConflictError
+from errors import AccountingError, IntegrityError, OutdatedReadingError
 from search.secret_scan import is_for_secrets
 from search.service import SearchService
 from snapshots.announcements import announced
 from snapshots.chunks import add_digests
-from snapshots.manifest import Added, Counts, Etags, Manifest, Reading
+from snapshots.manifest import Added, Counts, Definition, Etags, Manifest, Reading, SynonymMap
 from snapshots.names import snapshot_id
 from snapshots.writer import commit
 
 SETTLE_SECONDS = 60
 """How long a count that lags behind is waited for. Source: counts lag by seconds to minutes, service facts, 2026-09."""
 SETTLE_POLL_SECONDS = 3
+
+
+_NEWER = (
+    "the index's definition was changed while the documents were read, but in nothing that they depend on: the"
+    " snapshot has the newer one"
+)
 
 
 class _Identity(msgspec.Struct, frozen=True):
@@ -49,11 +56,19 @@ class _Identity(msgspec.Struct, frozen=True):
     created: datetime
 
 
+class _Definition(msgspec.Struct, frozen=True):
+    """The definition that a snapshot gets, and the index's ETag after the reading."""
+
+    definition: Definition
+    synonym_maps: list[SynonymMap]
+    etag: str
+
+
 async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
     """Account for every document and write the manifest.
 
     Raises AccountingError or UnreadableIndexError if the documents read do not agree with what the service holds,
-    ConflictError if the definition changed while they were read.
+    OutdatedReadingError if they no longer agree with the definition, or a chunk of them is not there any more.
     """
     store = resources.connections.store_of(job.service)
     checkpoints = Checkpoints(store.runs, job.run)
@@ -63,8 +78,10 @@ async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
     chunks = [chunk for part in scanned for chunk in part.chunks]
     documents = require_unique(chunks, on=on)
     service = resources.connections.service(job.service)
-    etag_after = await _require_same_definition(service, job.index, plan, on=on)
+    held, notes = await _definition_of(resources, job, plan, documents, on=on)
     counted = await _accounted(resources, service, job, plan, documents)
+    withheld = withheld_from_index(job.index, held.definition, held.synonym_maps)
+    losses = [*(loss for loss in plan.losses if not is_lost_content(loss)), *lost_content(withheld)]
     now = resources.clock()
     identity = await checkpoints.write_once(
         snapshot_record(plan), _Identity(id=snapshot_id(now, resources.chance.randbytes(3)), created=now)
@@ -73,19 +90,19 @@ async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
         id=identity.id,
         service=job.service,
         index=job.index,
-        state="lossy" if plan.losses else "complete",
-        losses=tuple(plan.losses),
+        state="lossy" if losses else "complete",
+        losses=tuple(losses),
         created=identity.created,
         started=plan.started,
         finished=identity.created,
         tool=f"indexvault {VERSION}",
         run=job.run,
         key_field=plan.key_field,
-        definition=plan.definition,
-        synonym_maps=tuple(plan.synonym_maps),
-        withheld=tuple(withheld_from_index(job.index, plan.definition, plan.synonym_maps)),
+        definition=held.definition,
+        synonym_maps=tuple(held.synonym_maps),
+        withheld=tuple(withheld),
         counts=Counts(before=plan.counted, after=counted, documents=documents),
-        etag=Etags(before=plan.etag, after=etag_after),
+        etag=Etags(before=plan.etag, after=held.etag),
         reading=reading,
         boundary_bits=plan.boundary_bits,
         generation=plan.generation,
@@ -95,19 +112,22 @@ async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
         content_digest=add_digests(part.digest for part in scanned),
         chunks=tuple(chunks),
     )
-    async with announced(store.runs, manifest, now):
-        await commit(store.snapshots, manifest, fence=resources.fence)
+    try:
+        async with announced(store.runs, manifest, now):
+            await commit(store.snapshots, manifest, fence=resources.fence)
+    except IntegrityError as error:
+        raise OutdatedReadingError(error.what, on=error.on, do=error.do) from error
     await checkpoints.clear()
     if manifest.state == "complete":
         note_snapshot(job.service, job.index, manifest.created, resources.clock)
-    return _report(manifest)
+    return _report(manifest, notes)
 
 
 async def require_held(resources: Resources, job: BackupJob) -> Done:
     """See to it that the documents were all read under the definition that the reading was planned with.
 
     For a run that reveals fields, before it hides them: had somebody hidden them meanwhile, some documents would be
-    without them. Raises ConflictError.
+    without them. Raises OutdatedReadingError.
     """
     plan = await require_plan(Checkpoints(resources.connections.store_of(job.service).runs, job.run), job)
     _definition, etag = await read_index_definition(resources.connections.service(job.service), job.index)
@@ -143,25 +163,35 @@ async def _readings(checkpoints: Checkpoints, job: BackupJob, plan: Plan) -> tup
     )
 
 
-async def _require_same_definition(service: SearchService, index: str, plan: Plan, *, on: str) -> str:
-    """Give the ETag after the reading. Raises ConflictError if the definition is another one than before.
+async def _definition_of(
+    resources: Resources, job: BackupJob, plan: Plan, documents: int, *, on: str
+) -> tuple[_Definition, list[str]]:
+    """Give the definition that the documents agree with, as new as can be, and what an operator should know of it.
 
-    Any other ETag counts, since an index that was deleted and made anew looks as it did. Only a run that revealed
-    fields has changed it by hiding them; it has seen to the ETag before (`require_held`).
+    An index that was deleted and made anew looks as it did, and only its ETag is another. So where the ETag has
+    changed, the fields must be the same and the documents as many before, in and after the reading. Only a run that
+    revealed fields has changed the ETag itself, by hiding them; it has seen to that before (`require_held`). Raises
+    OutdatedReadingError.
     """
-    definition, etag = await read_index_definition(service, index)
-    if etag != plan.etag and not (
-        plan.revealed and widest_schema(definition, on=on) == widest_schema(plan.definition, on=on)
-    ):
+    service = resources.connections.service(job.service)
+    definition, etag = await read_index_definition(service, job.index)
+    is_ours = bool(plan.revealed) and widest_schema(definition, on=on) == widest_schema(plan.definition, on=on)
+    if etag == plan.etag or is_ours:
+        return _Definition(plan.definition, plan.synonym_maps, etag), []
+    if not agrees_with_documents(plan.definition, definition):
         raise _changed(on)
-    return etag
+    found = await IndexQuestions(service, job.index, plan.key_field, elevated=plan.elevated).count(Part())
+    if not documents == plan.found == found:
+        raise _changed(on)
+    names = widest_schema(definition, on=on).synonym_map_names()
+    return _Definition(definition, [await read_synonym_map(service, name) for name in names], etag), [_NEWER]
 
 
-def _changed(on: str) -> ConflictError:
-    return ConflictError(
+def _changed(on: str) -> OutdatedReadingError:
+    return OutdatedReadingError(
         "the index's definition was changed, or the index made anew, while the documents were read",
         on=on,
-        do="Run the backup again",
+        do="Run the backup again when nobody changes the index",
     )
 
 
@@ -214,7 +244,7 @@ def _sum_added(scanned: list[ScannedRange]) -> Added:
     )
 
 
-def _report(manifest: Manifest) -> BackupReport:
+def _report(manifest: Manifest, notes: list[str]) -> BackupReport:
     return BackupReport(
         service=manifest.service,
         index=manifest.index,
@@ -230,5 +260,5 @@ def _report(manifest: Manifest) -> BackupReport:
         started=manifest.started,
         finished=manifest.finished,
         reading=manifest.reading,
-        notes=[to_supply(each) for each in manifest.withheld if is_for_secrets(each.path)],
+        notes=[*notes, *(to_supply(each) for each in manifest.withheld if is_for_secrets(each.path))],
     )

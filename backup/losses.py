@@ -9,6 +9,8 @@ from snapshots.manifest import Loss, Withheld
 
 DOCUMENTS = "(documents)"
 """Stands in a field's place where whole documents are missing."""
+DEFINITION = "(definition)"
+_SYNONYM_MAP = "(synonym map "
 
 
 def losses(schema: Schema) -> list[Loss]:
@@ -35,12 +37,17 @@ def lost_content(withheld: Iterable[Withheld]) -> list[Loss]:
     """
     return [
         Loss(
-            field="(definition)" if each.kind == "indexes" else f"(synonym map {each.name})",
+            field=DEFINITION if each.kind == "indexes" else f"{_SYNONYM_MAP}{each.name})",
             reason=f"{each.path} looks like a secret and was not kept",
         )
         for each in withheld
         if not is_for_secrets(each.path)
     ]
+
+
+def is_lost_content(loss: Loss) -> bool:
+    """Tell whether a loss is one of a definition's content, and not of a field or of documents."""
+    return loss.field == DEFINITION or loss.field.startswith(_SYNONYM_MAP)
 
 
 def hidden_fields(schema: Schema, *, revealed_in: Schema | None = None) -> list[str]:

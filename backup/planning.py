@@ -15,6 +15,7 @@ from backup.questions import IndexQuestions
 from backup.ranges import average_size, ranges_by_rank
 from backup.records import KEY_ORDER, PLAN, PLAN_FORMAT, Plan, require_plan
 from backup.reveals import RevealRecords
+from backup.starting_over import AGAIN, Again
 from backup.strategies.strategy import REACH
 from backup.wording import found_in, key_order_reason, refusal, without_key_order
 from engine.checkpoints import Checkpoints
@@ -49,14 +50,17 @@ async def plan_backup(resources: Resources, job: BackupJob) -> PlanSummary:
     store = resources.connections.store_of(job.service)
     await store.prepare()
     checkpoints = Checkpoints(store.runs, job.run)
-    notes: list[str] = []
+    again = await checkpoints.read(AGAIN, Again)
+    notes = [] if again is None else [f"the index was read twice: {again.why}"]
     plan, mismatch = await _earlier(resources, job, checkpoints)
     if mismatch is not None:
         notes.append(f"an unfinished attempt was not continued: {mismatch}")
-        plan = await make_plan(resources, job, store)
-        await checkpoints.write(PLAN, plan)
     if plan is None:
-        plan = await checkpoints.write_once(PLAN, await make_plan(resources, job, store))
+        made = msgspec.structs.replace(await make_plan(resources, job, store), trusting=again is None)
+        if mismatch is None:
+            plan = await checkpoints.write_once(PLAN, made)
+        else:
+            await checkpoints.write(PLAN, plan := made)
     resources.report(Progress(stage="read", expected=plan.found))
     return PlanSummary(ranges=len(plan.ranges), documents=plan.found, parts=len(plan.parts), notes=notes)
 

@@ -32,7 +32,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     `exact`, each document is in one part only. `method` and `reason` say in words how it is read and why; `tried` names
     the ways of cutting that had nothing to cut with. `revealed` are fields that are made retrievable for the reading.
     `etag` is that of the definition as its owner left it, `etag_reading` that of the one the documents are read under:
-    they differ where fields are revealed.
+    they differ where fields are revealed. While it is `trusting`, a chunk that the previous snapshot names is not sent.
     """
 
     id: str
@@ -51,6 +51,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     boundary_bits: int
     generation: str = ""
     previous: SnapshotReference | None
+    trusting: bool = True
     method: str
     reason: str
     tried: list[str] = []

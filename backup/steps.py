@@ -12,6 +12,7 @@ from backup.merging import merge_parts, recount
 from backup.planning import plan_backup
 from backup.revealing import prepare_fields, restore_fields
 from backup.scanning import scan
+from backup.starting_over import StartOver, start_over
 from engine.locking import Done
 from engine.step import Step
 
@@ -23,5 +24,6 @@ RECOUNT = Step("recount_parts", BackupJob, Recounted, recount, lambda job: job.w
 MERGE = Step("merge_parts", BackupJob, ScanSummary, merge_parts, lambda job: job.work)
 REQUIRE_HELD = Step("require_held_definition", BackupJob, Done, require_held, lambda job: job.work)
 RESTORE_FIELDS = Step("restore_fields", BackupJob, Done, restore_fields, lambda job: job.work)
+START_OVER = Step("start_over", StartOver, Done, start_over, lambda given: given.job.work)
 COMMIT = Step("commit_snapshot", BackupJob, BackupReport, commit_snapshot, lambda job: job.work)
-STEPS = (PREPARE, PLAN, SCAN, COLLECT, RECOUNT, MERGE, REQUIRE_HELD, RESTORE_FIELDS, COMMIT)
+STEPS = (PREPARE, PLAN, SCAN, COLLECT, RECOUNT, MERGE, REQUIRE_HELD, RESTORE_FIELDS, START_OVER, COMMIT)

@@ -4,7 +4,8 @@ import msgspec
 from durabletask.task import OrchestrationContext
 
 from backup.job import BackupJob, BackupReport, CollectOrder, PlanSummary, ScanOrder
-from backup.steps import COLLECT, COMMIT, MERGE, PLAN, PREPARE, RECOUNT, REQUIRE_HELD, RESTORE_FIELDS, SCAN
+from backup.starting_over import StartOver
+from backup.steps import COLLECT, COMMIT, MERGE, PLAN, PREPARE, RECOUNT, REQUIRE_HELD, RESTORE_FIELDS, SCAN, START_OVER
 from backup.steps import STEPS as BACKUP_STEPS
 from backup.upkeep import STEPS as UPKEEP_STEPS
 from backup.upkeep import UpkeepJob, look_after
@@ -12,7 +13,7 @@ from engine.calls import call, call_all
 from engine.locking import STEPS as LOCK_STEPS
 from engine.locking import Claim, locked
 from engine.step import Turns, Workflow
-from errors import AccountingError, IndexvaultError
+from errors import AccountingError, IndexvaultError, OutdatedReadingError
 
 STEPS = (*LOCK_STEPS, *BACKUP_STEPS, *UPKEEP_STEPS)
 ROUNDS = 3
@@ -32,6 +33,14 @@ def back_up_index(ctx: OrchestrationContext, job: BackupJob) -> Turns[BackupRepo
 
 
 def _back_up(ctx: OrchestrationContext, job: BackupJob) -> Turns[BackupReport]:
+    try:
+        return (yield from _attempt(ctx, job))
+    except OutdatedReadingError as error:
+        yield from call(ctx, START_OVER, StartOver(job, error.what))
+    return (yield from _attempt(ctx, job))
+
+
+def _attempt(ctx: OrchestrationContext, job: BackupJob) -> Turns[BackupReport]:
     plan = yield from _read(ctx, job)
     report = yield from call(ctx, COMMIT, job)
     return msgspec.structs.replace(report, notes=[*plan.notes, *report.notes])

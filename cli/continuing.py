@@ -8,7 +8,7 @@ from cli.workflows import run_name
 from engine.checkpoints import Checkpoints
 from engine.step import IndexName
 from engine.unfinished import Unfinished, note_finished, note_unfinished, read_unfinished
-from errors import CancelledError, ConflictError, IndexvaultError, RemoteError
+from errors import CancelledError, ConflictError, IndexvaultError, OutdatedReadingError, RemoteError
 from snapshots.store import Store
 
 
@@ -34,7 +34,7 @@ async def end(store: Store, index: IndexName, run: str, error: IndexvaultError |
 
     What was read by a run that ended in contradictions is not gone on with.
     """
-    if isinstance(error, RemoteError | CancelledError | ConflictError):
+    if isinstance(error, RemoteError | CancelledError | ConflictError) and not isinstance(error, OutdatedReadingError):
         return
     if error is not None:
         await Checkpoints(store.runs, run).clear()

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from errors import ConflictError, RemoteError
+from errors import OutdatedReadingError, RemoteError
 from snapshots.chunks import Digest
 from snapshots.manifest import AwareTime, Manifest
 from snapshots.names import ChunkFolder, announcement_name, announcements_prefix, sweep_name
@@ -46,7 +46,7 @@ class SweepRecord(msgspec.Struct, frozen=True):
 async def announced(runs: RunBlobs, manifest: Manifest, now: datetime) -> AsyncIterator[None]:
     """Keep sweeps away from a manifest's chunks while the block checks that they are there and commits.
 
-    Raises ConflictError when one of them is being swept. When the block fails the announcement stays, since the
+    Raises OutdatedReadingError when one of them is being swept. When the block fails the announcement stays, since the
     manifest may have been written all the same; it stops counting by itself.
     """
     name = announcement_name(manifest.service, manifest.index, manifest.id)
@@ -59,6 +59,12 @@ async def announced(runs: RunBlobs, manifest: Manifest, now: datetime) -> AsyncI
         await runs.delete(name)
     except RemoteError as error:
         _LOG.warning("an announcement stays until it expires: %s", error)
+
+
+async def is_being_swept(runs: RunBlobs, service: str, index: str, now: datetime) -> bool:
+    """Tell whether a sweep of an index's chunks is under way."""
+    sweep = await read_record(runs, sweep_name(service, index), SweepRecord)
+    return sweep is not None and sweep.until > now
 
 
 async def announced_chunks(runs: RunBlobs, service: str, index: str, now: datetime) -> set[str]:
@@ -79,7 +85,7 @@ async def _require_unswept(runs: RunBlobs, manifest: Manifest, now: datetime) ->
         return
     swept = {manifest.folder.blob(chunk.sha256) for chunk in manifest.chunks} & set(sweep.blobs)
     if swept:
-        raise ConflictError(
+        raise OutdatedReadingError(
             f"{len(swept)} of its chunks are being removed as no other snapshot names them; it was not written",
             on=f"snapshot {manifest.service}/{manifest.index}@{manifest.id}",
             do="Run the backup again: it stores what is missing",

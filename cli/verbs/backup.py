@@ -64,7 +64,7 @@ async def _back_up(session: Session, workflows: Workflows, store: Store, request
         service=request.service, index=index, run=run, parallel=request.parallel, hidden_fields=request.hidden_fields
     )
     if continued:
-        session.output.notes.print(f"{name}: going on with run {run}, which was not finished")
+        session.output.notes.print(f"{name}: run {run} was not finished: what it has read is used, if it still fits")
     try:
         with session.output.progress(str(name)) as progress:
             report = await workflows.run(BACK_UP_INDEX, job, run=job.run, progress=progress)
