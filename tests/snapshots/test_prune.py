@@ -43,7 +43,7 @@ class Calendar:
 
 @pytest.fixture
 def calendar() -> Calendar:
-    return Calendar(datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=1))
+    return Calendar(datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1))
 
 
 async def snapshot(store: Store, calendar: Calendar, changed: Iterable[int] = (), *, days: int = 0) -> Manifest:
