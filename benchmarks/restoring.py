@@ -21,7 +21,7 @@ from rich.table import Table
 
 from backup.job import BackupReport
 from errors import IndexvaultError
-from restore.job import RestoreReport
+from restore.report import RestoreReport
 from search.batch import batch, delete_action, upload_action
 from snapshots.memory_store import MemoryStore
 from tests import hotels

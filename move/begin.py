@@ -8,8 +8,9 @@ from engine.step import IndexName, Resources, Step
 from errors import ConflictError, NotFoundError
 from move.job import Ended, Found, MoveBegun, MoveJob, MoveRun, Moving, Restoring, Round
 from move.record import add_moving, forget_moving, other_move, read_moving, require_moving, write_moving
-from restore.preflight import Regions, failure, region_check
+from restore.findings import failure
 from restore.proof import read_proof
+from restore.regions import Regions, region_check
 from restore.scene import manifest_of
 from restore.survey import place_of
 from restore.undertaking import read_undertaking, unfinished

@@ -6,7 +6,8 @@ from datetime import datetime
 import msgspec
 
 from engine.step import IndexName, Work
-from restore.job import Difference, Mode, StretchCompared
+from restore.job import Mode
+from restore.report import Difference, StretchCompared
 
 
 class MoveJob(msgspec.Struct, frozen=True, kw_only=True):

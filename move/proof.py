@@ -7,9 +7,9 @@ from engine.step import Progress, Resources, Step
 from move.job import DigestOrder, KeyStretch, MoveRun, SourceDivision
 from move.record import require_moving
 from restore.compare import Comparison, Tally, differing
-from restore.job import Difference, StretchCompared
 from restore.plan import stretches
 from restore.reading import has_key_order, scanned
+from restore.report import Difference, StretchCompared
 from restore.scene import manifest_of
 from restore.selection import Selection
 from restore.shape import Shape, readable

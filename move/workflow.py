@@ -29,7 +29,8 @@ from move.job import (
 from move.proof import COMPARE_DIGESTS, COMPARE_SOURCE, DIVIDE
 from move.switch import NOTE_SOURCE, SWITCH
 from move.transfer import TRANSFER
-from restore.job import Mode, RestoreJob, RestoreReport
+from restore.job import Mode, RestoreJob
+from restore.report import RestoreReport
 from restore.workflow import STEPS as RESTORE_STEPS
 from restore.workflow import restore_index
 

@@ -14,8 +14,11 @@ from engine.locking import Done
 from engine.step import IndexName, Progress, Resources, Step
 from errors import ConflictError, NotFoundError
 from restore.decision import decide
-from restore.job import Begun, Check, Concluded, RestoreJob, RestoreRun
-from restore.preflight import checks, estimate, failure, is_name, told
+from restore.findings import Check, failure
+from restore.job import Begun, RestoreJob, RestoreRun
+from restore.place import is_name, told
+from restore.preflight import checks, estimate
+from restore.report import Concluded
 from restore.scene import open_scene
 from restore.survey import place_of
 from restore.undertaking import (

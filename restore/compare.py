@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from restore.job import Difference
+from restore.report import Difference
 from restore.selection import Selection
 from restore.shape import Shape
 from restore.values import same_document

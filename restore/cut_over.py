@@ -3,7 +3,8 @@
 from engine.step import Resources, Step
 from errors import ConflictError, NotFoundError, UnexpectedAnswerError
 from restore.definition import renamed, same_content, same_when_shown, with_fields_shown
-from restore.job import CutOver, RestoreRun
+from restore.job import RestoreRun
+from restore.report import CutOver
 from restore.scene import Scene, open_scene
 from restore.secrets import supplied
 from restore.undertaking import HIDING, MADE, Hiding, Made, require

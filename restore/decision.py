@@ -2,9 +2,9 @@
 
 from engine.step import Resources
 from errors import SettingsError
+from restore.facts import Facts
 from restore.job import RestoreJob
 from restore.plan import stretches
-from restore.preflight import Facts
 from restore.scene import beside, manifest_of
 from restore.selection import Selection
 from restore.survey import survey

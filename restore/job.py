@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from engine.step import IndexName, Work
+from restore.findings import Check
 
 type Mode = Literal["create", "replace", "sync", "fill"]
 """How a restore treats its target.
@@ -23,15 +24,14 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     service). `target_index` may be an alias, except in mode create. `run` names the execution, `owner` says in words
     who started it.
 
-    `locked_by` names the run that has the target's locks already, where the restore is a part of it.
-
     `alias` points at the new index once it is proved. `in_place` replaces a plain index, which can't be swapped;
     `delete_old` lets a replaced index go. `update_definition` lets a sync change what a live index allows. `patch` is a
     JSON Merge Patch of the definition, `overlay` names what the settings have for it, secrets above all. `keys` and
-    `filter` (JMESPath) restrict the restore to single documents.
-    `skip_refused` goes on without documents that the target refuses. `accept_loss` and `allow_cross_region` say that
-    a lossy snapshot, or data leaving its region, is fine. `discard_unfinished` forgets an unfinished restore into this
-    target instead of refusing; `resume` goes on with it, whatever else is asked.
+    `filter` (JMESPath) restrict the restore to single documents. `skip_refused` goes on without documents that the
+    target refuses. `accept_loss` and `allow_cross_region` say that a lossy snapshot, or data leaving its region, is
+    fine. `discard_unfinished` forgets an unfinished restore into this target instead of refusing; `resume` goes on with
+    it, whatever else is asked. `locked_by` is the run that has the target's locks already, where the restore is a part
+    of it.
     """
 
     service: str
@@ -142,19 +142,6 @@ class StoredStretch(msgspec.Struct, frozen=True):
     filter: str | None = None
 
 
-class Check(msgspec.Struct, frozen=True):
-    """One finding of the preflight.
-
-    `what` says what was found, `do` what to do about it, `error` the kind of error that a failed check raises.
-    """
-
-    name: str
-    outcome: Literal["ok", "warning", "failed"]
-    what: str
-    do: str = ""
-    error: str = ""
-
-
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore is going to do. `source` is the job as first asked, `resumes` the execution that is continued."""
 
@@ -203,131 +190,3 @@ class Settled(msgspec.Struct, frozen=True):
     """The documents that the target counted when waiting ended."""
 
     counted: int
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """A document that is not as it should be: `different`, `missing` or `extra` in the target."""
-
-    key: str
-    kind: str
-
-
-class StretchCompared(msgspec.Struct, frozen=True):
-    """What comparing one stretch came to, with the first differences in key order.
-
-    `identical` documents have the same bytes, `equal` ones the same values in other bytes. `refused` ones were skipped
-    when loading, and are not among the missing.
-    """
-
-    identical: int
-    equal: int
-    different: int
-    missing: int
-    extra: int
-    differences: list[Difference]
-    refused: int = 0
-    untouched: int = 0
-
-
-class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """What comparing the whole came to; the report that a restore leaves in the runs container."""
-
-    snapshot: str
-    target: str
-    mode: str
-    compared: int
-    identical: int
-    equal: int
-    different: int
-    missing: int
-    extra: int
-    refused: int
-    differences: list[Difference]
-    proved: bool
-
-
-class ProofOrder(msgspec.Struct, frozen=True):
-    """The parts of a comparison, to be put together."""
-
-    run: RestoreRun
-    parts: list[StretchCompared]
-
-
-class ProofReport(msgspec.Struct, frozen=True):
-    """The whole comparison, and the blob it was written to."""
-
-    proof: Proof
-    blob: str
-
-
-class CutOver(msgspec.Struct, frozen=True):
-    """What became of the alias and of the index behind it before."""
-
-    alias: str | None
-    old_index: str | None
-    old_deleted: bool
-    notes: list[str]
-
-
-class Concluded(msgspec.Struct, frozen=True):
-    """When the restore was over."""
-
-    finished: datetime
-
-
-class PreflightReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore would do, without doing it. `seconds` is a rough guess."""
-
-    service: str
-    index: str
-    snapshot: str
-    target_service: str
-    target_index: str
-    mode: Mode
-    resumes: str | None
-    documents: int
-    bytes: int
-    requests: int
-    seconds: float
-    checks: list[Check]
-
-    @property
-    def ready(self) -> bool:
-        """Whether the restore would begin."""
-        return all(check.outcome != "failed" for check in self.checks)
-
-
-class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A restore that was proved. `target_index` is the index that documents went to, behind `alias` if there is one.
-
-    `documents` is what the restore was about, `uploaded` and `deleted` what it took; `bytes` are those of documents as
-    they were sent. `different` and `extra` documents are left alone in mode fill.
-    """
-
-    service: str
-    index: str
-    snapshot: str
-    target_service: str
-    target_index: str
-    mode: Mode
-    documents: int
-    bytes: int
-    uploaded: int
-    deleted: int
-    identical: int
-    equal: int
-    different: int
-    extra: int
-    refused: int
-    requests: int
-    untouched_chunks: int
-    alias: str | None
-    old_index: str | None
-    old_deleted: bool
-    resumed: str | None
-    proof: str
-    synonym_maps: list[str]
-    losses: list[str]
-    notes: list[str]
-    started: datetime
-    finished: datetime

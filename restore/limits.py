@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from restore.job import Check
+from restore.findings import Check
 from search.schema import Schema
 from search.statistics import Counter, ServiceStatistics
 from search.tiers import MOST_COMPLEX_COLLECTIONS, MOST_DEPTH, MOST_DIMENSIONS, TIERS

@@ -6,8 +6,9 @@ import msgspec
 
 from engine.step import Progress, Resources, Step
 from restore.compare import MOST_NAMED, Tally, deviations
-from restore.job import Proof, ProofOrder, ProofReport, RestoreRun, Settled, Stretch, StretchCompared
+from restore.job import RestoreRun, Settled, Stretch
 from restore.reading import has_key_order
+from restore.report import Proof, ProofOrder, ProofReport, StretchCompared
 from restore.scene import Scene, open_scene
 from restore.undertaking import MADE, Made, require
 from restore.write import progress_part, refused_of

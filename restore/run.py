@@ -3,13 +3,13 @@
 import msgspec
 from durabletask.task import OrchestrationContext
 
-from engine.conduct import OPEN, Conducted, RunOrder, conduct
+from engine.conduct import OPEN, Conducted, Part, RunOrder, conduct
 from engine.conduct import STEPS as CONDUCT_STEPS
 from engine.locking import Done
 from engine.runs import Item, Outcome
 from engine.step import Turns, Workflow
 from errors import IndexvaultError
-from restore.job import RestoreReport
+from restore.report import RestoreReport
 from restore.workflow import RESTORE_INDEX
 
 
@@ -31,7 +31,7 @@ def failed(_item: Item, error: IndexvaultError) -> Outcome:
     return Outcome(state="failed", failure=error.record())
 
 
-_CONDUCTED = Conducted(opening=OPEN, workflow=RESTORE_INDEX, outcome=succeeded, failed=failed)
+_CONDUCTED = Conducted(opening=OPEN, part=Part(RESTORE_INDEX, succeeded), failed=failed)
 
 
 def run_restore(ctx: OrchestrationContext, order: RunOrder) -> Turns[Done]:

@@ -6,8 +6,10 @@ from engine.step import Resources
 from errors import ErrorRecord, ForbiddenError, NotFoundError, UnauthorizedError
 from restore.changes import schema_changes
 from restore.definition import TargetDefinition, same_content, target_definition
+from restore.facts import Facts
 from restore.job import RestoreJob
-from restore.preflight import Facts, Place, Regions, is_name
+from restore.place import Place, is_name
+from restore.regions import Regions
 from restore.secrets import supplied
 from search.schema import read_schema
 from search.service import SearchService

@@ -16,7 +16,7 @@ from restore.definition import (
     with_fields_shown,
 )
 from restore.job import RestoreRun, TargetReady
-from restore.preflight import Place
+from restore.place import Place
 from restore.scene import Scene, beside, open_scene
 from restore.secrets import missing_paths, supplied
 from restore.survey import place_of

@@ -16,7 +16,8 @@ from engine.checkpoints import Checkpoints
 from engine.step import IndexName
 from errors import ConflictError, IntegrityError
 from restore.definition import TargetDefinition
-from restore.job import Check, RestoreJob
+from restore.findings import Check
+from restore.job import RestoreJob
 from restore.load import Refused
 from snapshots.names import restore_name
 from snapshots.store import RunBlobs

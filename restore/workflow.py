@@ -12,19 +12,10 @@ from engine.succession import SUCCEED, Succession
 from errors import IndexvaultError, IntegrityError, NotFoundError, VerificationError, from_record
 from restore.begin import ABANDON, BEGIN, CLAIM, CONCLUDE, PREFLIGHT, TOUCH
 from restore.cut_over import CUT_OVER
-from restore.job import (
-    Begun,
-    Check,
-    PreflightReport,
-    Proof,
-    ProofOrder,
-    RestoreJob,
-    RestoreReport,
-    StoredStretch,
-    Stretch,
-    StretchLoaded,
-)
+from restore.findings import Check
+from restore.job import Begun, RestoreJob, StoredStretch, Stretch, StretchLoaded
 from restore.proof import COMPARE, REPORT, SETTLE
+from restore.report import PreflightReport, Proof, ProofOrder, RestoreReport
 from restore.stored import PROVE
 from restore.target import MAKE_TARGET
 from restore.write import LOAD, RECONCILE, REFUSED, RefusedOrder, progress_part

@@ -19,7 +19,8 @@ from emulator.server import running
 from emulator.service import EmulatedService
 from engine.embedded import EmbeddedEngine
 from engine.step import Progress, Resources
-from restore.job import PreflightReport, RestoreJob, RestoreReport
+from restore.job import RestoreJob
+from restore.report import PreflightReport, RestoreReport
 from restore.workflow import PREFLIGHT_RESTORE, RESTORE_INDEX
 from restore.workflow import STEPS as RESTORE_STEPS
 from search.batch import upload_batch

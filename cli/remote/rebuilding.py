@@ -16,21 +16,11 @@ from cli.verbs.move import tell_move
 from cli.verbs.restore import tell_preflight, tell_restore
 from errors import SettingsError, UnexpectedAnswerError
 from move.job import MoveReport
-from restore.job import Check, PreflightReport, RestoreReport
+from restore.findings import Findings
+from restore.report import PreflightReport, RestoreReport
 
 _OWN_NAMES = {"in_place": "replace_in_place"}
 """Members of jobs that the API calls by another name."""
-
-
-class _Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a dry run found."""
-
-    resumes: str | None
-    documents: int
-    bytes: int
-    requests: int
-    seconds: float
-    checks: list[Check]
 
 
 async def run_restore(session: RemoteSession, request: RestoreRequest | RestoreServiceRequest) -> int:
@@ -49,7 +39,7 @@ async def run_restore(session: RemoteSession, request: RestoreRequest | RestoreS
     }
     target = f"{request.service}/{target_index}"
     if request.dry_run:
-        found = await session.deployment.post("restores", {**body, "dry_run": True}, _Findings)
+        found = await session.deployment.post("restores", {**body, "dry_run": True}, Findings)
         report = PreflightReport(
             service=summary.service,
             index=summary.index,

@@ -16,8 +16,10 @@ from cli.session import Session
 from cli.shortcomings import shortcomings
 from cli.wording import count, duration
 from cli.workflows import Workflows, run_name
-from errors import CancelledError, ErrorRecord, from_record
-from restore.job import Check, PreflightReport, RestoreJob, RestoreReport
+from errors import CancelledError
+from restore.findings import Check, failure
+from restore.job import RestoreJob
+from restore.report import PreflightReport, RestoreReport
 from restore.workflow import PREFLIGHT_RESTORE, RESTORE_INDEX, STEPS
 from settings.read import service_settings
 from snapshots.catalogue import resolve
@@ -71,8 +73,8 @@ def tell_preflight(output: Output, report: PreflightReport) -> int:
     reference = f"{report.service}/{report.index}@{report.snapshot}"
     record = {"reference": reference, "ready": report.ready, **msgspec.to_builtins(report)}
     output.result("preflight", record, preflight_table(report))
-    failed = [check for check in report.checks if check.outcome == "failed"]
-    return from_record(ErrorRecord(failed[0].error, "", "", "")).exit_code if failed else DONE
+    stop = failure(report.checks, reference)
+    return DONE if stop is None else stop.exit_code
 
 
 def preflight_table(report: PreflightReport) -> Table:

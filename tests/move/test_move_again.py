@@ -14,7 +14,7 @@ from move.job import KeyStretch
 from move.proof import COMPARE_SOURCE
 from move.record import require_moving, write_moving
 from move.workflow import MOVE_INDEX, STEPS
-from restore.job import StretchCompared
+from restore.report import StretchCompared
 from search.batch import batch, delete_action, upload_action
 from snapshots.memory_store import MemoryStore
 from snapshots.names import restore_name

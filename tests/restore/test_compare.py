@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from errors import VerificationError
 from restore.compare import MOST_NAMED, Comparison, Deviation, Tally, deviations
 from restore.definition import same_definition, target_definition
-from restore.job import Difference, Proof
 from restore.plan import STRETCH_BYTES, STRETCH_DOCUMENTS, stretches
+from restore.report import Difference, Proof
 from restore.selection import Selection
 from restore.shape import Shape
 from restore.workflow import require_proved

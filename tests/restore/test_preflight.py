@@ -6,9 +6,10 @@ import pytest
 
 from emulator.service import EmulatedService
 from errors import ConflictError, NotFoundError, QuotaError, SettingsError, UnauthorizedError
-from restore.job import Check, PreflightReport
+from restore.findings import Check, failure
 from restore.limits import Demand, limit_checks, vector_bytes
-from restore.preflight import failure, is_name
+from restore.place import is_name
+from restore.report import PreflightReport
 from search.schema import Field, Schema
 from search.statistics import Counter, ServiceCounters, ServiceLimits, ServiceStatistics
 from snapshots.memory_store import MemoryStore
