@@ -5,25 +5,29 @@ from typing import Annotated
 import msgspec
 
 
-def _text(pattern: str, *, longest: int, description: str) -> msgspec.Meta:
+def _text(pattern: str, example: str, *, longest: int, description: str) -> msgspec.Meta:
     r"""Describe a text that fits a pattern from end to end.
 
     The pattern is read by Python, to whom `$` is also the place before a last line break, and, from the document, by
     JavaScript, to whom it is the end and who has no `\Z`. So it says that no line break follows.
     """
-    return msgspec.Meta(pattern=rf"^{pattern}$(?!\n)", max_length=longest, description=description)
+    return msgspec.Meta(pattern=rf"^{pattern}$(?!\n)", max_length=longest, description=description, examples=[example])
 
 
 type ServiceName = Annotated[
-    str, _text("[a-z0-9]([a-z0-9-]{0,58}[a-z0-9])?", longest=60, description="A service in the app's settings.")
+    str,
+    _text(
+        "[a-z0-9]([a-z0-9-]{0,58}[a-z0-9])?", "contoso-east", longest=60, description="A service in the app's settings."
+    ),
 ]
 type IndexName = Annotated[
-    str, _text("[a-z0-9]([a-z0-9_-]{0,126}[a-z0-9_])?", longest=128, description="The name of an index.")
+    str, _text("[a-z0-9]([a-z0-9_-]{0,126}[a-z0-9_])?", "hotels", longest=128, description="The name of an index.")
 ]
 type IndexPattern = Annotated[
     str,
     _text(
         "!?[a-z0-9*][a-z0-9*_-]{0,127}",
+        "hotels*",
         longest=129,
         description="An index, or a pattern with `*`; `!` in front leaves out. The last entry that fits decides.",
     ),
@@ -35,6 +39,7 @@ type SnapshotPoint = Annotated[
     str,
     _text(
         _POINT,
+        "latest",
         longest=40,
         description="`latest`, a snapshot's id, or a time: the newest snapshot at or before it.",
     ),
@@ -43,13 +48,21 @@ type SnapshotName = Annotated[
     str,
     _text(
         f"[a-z0-9-]{{1,60}}/[a-z0-9_-]{{1,128}}@{_POINT}",
+        "contoso-east/hotels@latest",
         longest=230,
         description="A snapshot: `service/index@latest`, `@<time>` or `@<id>`.",
     ),
 ]
 type OverlayName = Annotated[
-    str, _text("[A-Za-z0-9][A-Za-z0-9._-]{0,59}", longest=60, description="An overlay in the app's settings.")
+    str,
+    _text("[A-Za-z0-9][A-Za-z0-9._-]{0,59}", "production", longest=60, description="An overlay in the app's settings."),
 ]
 type RunName = Annotated[
-    str, _text("[0-9]{8}T[0-9]{6}Z-[a-z0-9-]{1,72}", longest=89, description="A run, as its 202 named it.")
+    str,
+    _text(
+        "[0-9]{8}T[0-9]{6}Z-[a-z0-9-]{1,72}",
+        "20261120T023000Z-backup-7f3a9c",
+        longest=89,
+        description="A run, as its 202 named it.",
+    ),
 ]
