@@ -13,6 +13,7 @@ from backup.policies import tick
 from backup.requests import ENDPOINTS
 from backup.run import RUN_BACKUP
 from backup.run import STEPS as RUN_STEPS
+from backup.service_objects import BACK_UP_SERVICE
 from backup.upkeep import LOOK_AFTER
 from backup.verification import STEPS as VERIFICATION_STEPS
 from backup.verification import VERIFY_SERVICE, verification_run
@@ -39,7 +40,9 @@ def backup_blueprint(home: FunctionsHome) -> df.Blueprint:
     """Give the blueprint."""
     blueprint = df.Blueprint()
     home.register(
-        blueprint, [*STEPS, *RUN_STEPS, *VERIFICATION_STEPS], [BACK_UP_INDEX, RUN_BACKUP, LOOK_AFTER, VERIFY_SERVICE]
+        blueprint,
+        [*STEPS, *RUN_STEPS, *VERIFICATION_STEPS],
+        [BACK_UP_INDEX, BACK_UP_SERVICE, RUN_BACKUP, LOOK_AFTER, VERIFY_SERVICE],
     )
     register_endpoints(blueprint, home, ENDPOINTS)
 

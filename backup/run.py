@@ -1,19 +1,26 @@
-"""A backup of several indexes: chosen when it begins, each on its own, one's failure no other's."""
+"""A backup of several indexes: chosen when it begins, each on its own, one's failure no other's.
 
+Where every index is meant, so is all else that belongs to the service: its synonym maps, data sources, indexers and so
+on are an item of their own, the last one.
+"""
+
+import msgspec
 from durabletask.task import OrchestrationContext
 from msgspec.structs import replace
 
 from api.starting import item_run
 from backup.job import BackupJob, BackupReport
+from backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob, ServiceReport
 from backup.workflow import BACK_UP_INDEX
 from engine.conduct import STEPS as CONDUCT_STEPS
-from engine.conduct import Assignments, Conducted, RunOrder, begin, conduct, runs_of
+from engine.conduct import Assignments, Conducted, Part, RunOrder, begin, conduct, runs_of
 from engine.locking import Claim, Done
 from engine.runs import Item, Outcome, RunRecord
 from engine.step import IndexName, Resources, Step, Turns, Work, Workflow
 from errors import IndexvaultError, NotFoundError
 from settings.model import PolicySettings
 from settings.patterns import plain_names, select
+from snapshots.names import SERVICE_OBJECTS
 
 _NOTHING = "no index fits, so there was nothing to back up"
 
@@ -34,6 +41,14 @@ def item_for(
     return Item(index=IndexName(record.service, index), run=job.run, job=job, named=named)
 
 
+def objects_item(record: RunRecord, position: int) -> Item:
+    """Give the part of a run that backs up what belongs to the service as a whole."""
+    job = ServiceJob(
+        service=record.service, run=item_run(record.run, position), owner=record.owner, policy=record.policy
+    )
+    return Item(index=job.work.index, run=job.run, job=job, named=False)
+
+
 def claim_of(record: RunRecord, item: Item) -> Claim:
     """Give the claim of an item on its index."""
     return Claim(Work(run=item.run, service=record.service, index=item.index), record.owner)
@@ -52,6 +67,8 @@ def choose(record: RunRecord, names: list[str], policy: PolicySettings | None = 
         item_for(record, index, position, named=index in named, policy=policy)
         for position, index in enumerate([*selection.found, *selection.missing])
     ]
+    if "*" in record.choose:
+        items.append(objects_item(record, len(items)))
     return replace(record, items=items, notes=record.notes if items else [*record.notes, _NOTHING])
 
 
@@ -77,6 +94,18 @@ def succeeded(report: BackupReport) -> Outcome:
     )
 
 
+def kept(report: ServiceReport) -> Outcome:
+    """Give what a finished snapshot of a service's objects is for the run."""
+    is_lossy = report.state == "lossy"
+    return Outcome(
+        state="lossy" if is_lossy else "done",
+        snapshot=report.snapshot,
+        losses=report.withheld if is_lossy else [],
+        notes=report.notes if is_lossy else [*report.withheld, *report.notes],
+        report=msgspec.to_builtins(report),
+    )
+
+
 def failed(item: Item, error: IndexvaultError) -> Outcome:
     """Give what a failure is for the run. An index that is gone failed nobody, unless it was asked for by its name."""
     if (
@@ -89,7 +118,12 @@ def failed(item: Item, error: IndexvaultError) -> Outcome:
 
 
 OPEN_BACKUP = Step("open_backup", RunOrder, Assignments, open_backup)
-_CONDUCTED = Conducted(opening=OPEN_BACKUP, workflow=BACK_UP_INDEX, outcome=succeeded, failed=failed)
+_CONDUCTED = Conducted(
+    opening=OPEN_BACKUP,
+    part=Part(BACK_UP_INDEX, succeeded),
+    special={SERVICE_OBJECTS: Part(BACK_UP_SERVICE, kept)},
+    failed=failed,
+)
 
 
 def run_backup(ctx: OrchestrationContext, order: RunOrder) -> Turns[Done]:
@@ -98,4 +132,4 @@ def run_backup(ctx: OrchestrationContext, order: RunOrder) -> Turns[Done]:
 
 
 RUN_BACKUP = Workflow("run_backup", RunOrder, Done, run_backup)
-STEPS = (*CONDUCT_STEPS, OPEN_BACKUP)
+STEPS = (*CONDUCT_STEPS, OPEN_BACKUP, OBJECTS)

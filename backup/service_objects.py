@@ -4,6 +4,7 @@ import msgspec
 from durabletask.task import OrchestrationContext
 
 from backup.definitions import kept, withheld_from
+from backup.upkeep import UpkeepJob, look_after
 from engine.calls import call
 from engine.checkpoints import Checkpoints
 from engine.locking import Claim, locked
@@ -23,11 +24,12 @@ _RECORD = "service-objects"
 
 
 class ServiceJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A service whose objects to back up; `run` and `owner` as for an index."""
+    """A service whose objects to back up; `run`, `owner` and `policy` as for an index."""
 
     service: str
     run: str
     owner: str = "the command line"
+    policy: str | None = None
 
     @property
     def work(self) -> Work:
@@ -49,6 +51,7 @@ class ServiceReport(msgspec.Struct, frozen=True, kw_only=True):
     objects: dict[str, int]
     withheld: list[str]
     skipped: list[str]
+    notes: list[str] = []
 
 
 async def back_up_objects(resources: Resources, job: ServiceJob) -> ServiceReport:
@@ -125,8 +128,12 @@ OBJECTS = Step("back_up_objects", ServiceJob, ServiceReport, back_up_objects, la
 
 
 def back_up_service(ctx: OrchestrationContext, job: ServiceJob) -> Turns[ServiceReport]:
-    """Make a snapshot of a service's objects."""
-    return (yield from locked(ctx, Claim(job.work, job.owner), call(ctx, OBJECTS, job)))
+    """Make a snapshot of a service's objects. If a policy asked for it, the earlier ones are looked after then."""
+    report = yield from locked(ctx, Claim(job.work, job.owner), call(ctx, OBJECTS, job))
+    if job.policy is None:
+        return report
+    done = yield from look_after(ctx, UpkeepJob(service=job.service, index=SERVICE_OBJECTS))
+    return msgspec.structs.replace(report, notes=done.notes)
 
 
 BACK_UP_SERVICE = Workflow("back_up_service", ServiceJob, ServiceReport, back_up_service)

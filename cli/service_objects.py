@@ -4,10 +4,12 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from backup.service_objects import BACK_UP_SERVICE, ServiceJob
+from backup.service_objects import BACK_UP_SERVICE, ServiceJob, ServiceReport
 from cli.contact import connections
 from cli.exit_codes import DONE, LOSSY
+from cli.output import Output
 from cli.session import Session
+from cli.shortcomings import shortcomings
 from cli.wording import count, instant
 from cli.workflows import Workflows, run_name
 from errors import IndexvaultError
@@ -24,16 +26,22 @@ async def back_up_objects(session: Session, workflows: Workflows, service: str) 
             report = await workflows.run(BACK_UP_SERVICE, job, run=job.run, progress=progress)
     except IndexvaultError as error:
         return session.output.error(error)
-    reference = str(SnapshotReference(service=service, index=SERVICE_OBJECTS, id=report.snapshot))
+    return tell_objects(session.output, report)
+
+
+def tell_objects(output: Output, report: ServiceReport) -> int:
+    """Give a finished snapshot of a service's objects as a result, and the exit code for it."""
+    reference = str(SnapshotReference(service=report.service, index=SERVICE_OBJECTS, id=report.snapshot))
     kept = ", ".join(f"{number} {kind}" for kind, number in report.objects.items() if number) or "none is there"
     lossy = report.state == "lossy"
-    session.output.result(
+    output.result(
         "service_objects",
         {"reference": reference, **msgspec.to_builtins(report)},
         Text.assemble((report.state, "yellow" if lossy else "green"), "  ", (reference, "bold")),
         Text(f"  {kept}"),
         *(Text(f"  withheld: {each}", style="yellow") for each in report.withheld),
         *(Text(f"  skipped: {each}") for each in report.skipped),
+        *shortcomings([], report.notes),
     )
     return LOSSY if lossy else DONE
 

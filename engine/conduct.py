@@ -1,8 +1,8 @@
 """The part that all workflows of several indexes share: one workflow an index, a few at once, none stopping another."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -49,14 +49,29 @@ class Closing(msgspec.Struct, frozen=True):
     failure: ErrorRecord | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conducted[Report]:
-    """How one kind of run is carried out: what opens it, what is done for each item, and what becomes of an item."""
+@dataclass(frozen=True, slots=True)
+class Part[Report]:
+    """How one item of a run is carried out: what is done for it, and what its report is for the run."""
 
-    opening: Step[RunOrder, Assignments]
     workflow: Workflow[Any, Report]
     outcome: Callable[[Report], Outcome]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conducted:
+    """How one kind of run is carried out: what opens it, what is done for each item, and what becomes of a failed one.
+
+    `special` are items that are carried out in a way of their own, by the name that stands in their index's place.
+    """
+
+    opening: Step[RunOrder, Assignments]
+    part: Part[Any]
     failed: Callable[[Item, IndexvaultError], Outcome]
+    special: Mapping[str, Part[Any]] = field(default_factory=dict)
+
+    def part_for(self, item: Item) -> Part[Any]:
+        """Give how an item is carried out."""
+        return self.special.get(item.index.index, self.part)
 
 
 def runs_of(resources: Resources, service: str) -> Runs:
@@ -105,7 +120,7 @@ CLOSE = Step("close_run", Closing, Done, close_run)
 STEPS = (OPEN, NOTE, CLOSE)
 
 
-def conduct(ctx: OrchestrationContext, order: RunOrder, conducted: Conducted[Any]) -> Turns[Done]:
+def conduct(ctx: OrchestrationContext, order: RunOrder, conducted: Conducted) -> Turns[Done]:
     """Carry out a run from its record: open it, run the workflow for each item, close it."""
     try:
         assignments = yield from call(ctx, conducted.opening, order)
@@ -115,20 +130,19 @@ def conduct(ctx: OrchestrationContext, order: RunOrder, conducted: Conducted[Any
     return (yield from call(ctx, CLOSE, Closing(order)))
 
 
-def _carry_out(
-    ctx: OrchestrationContext, order: RunOrder, conducted: Conducted[Any], items: Sequence[Item]
-) -> Turns[None]:
-    workflow = conducted.workflow
+def _carry_out(ctx: OrchestrationContext, order: RunOrder, conducted: Conducted, items: Sequence[Item]) -> Turns[None]:
     waiting = deque(items)
     running: dict[Task[Any], Item] = {}
     while waiting or running:
         while waiting and len(running) < INDEXES_AT_ONCE:
             item = waiting.popleft()
+            workflow = conducted.part_for(item).workflow
             running[ctx.call_sub_orchestrator(workflow.name, input=item.job, instance_id=item.run)] = item
         finished: Task[Any] = yield when_any(list(running))
         item = running.pop(finished)
+        part = conducted.part_for(item)
         try:
-            outcome = conducted.outcome(msgspec.convert(finished.get_result(), workflow.output_type))
+            outcome = part.outcome(msgspec.convert(finished.get_result(), part.workflow.output_type))
         except TaskFailedError as error:
             outcome = conducted.failed(item, failure_of(error))
         yield from call(ctx, NOTE, Note(order, item.run, outcome))

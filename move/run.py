@@ -3,7 +3,7 @@
 import msgspec
 from durabletask.task import OrchestrationContext
 
-from engine.conduct import OPEN, Conducted, RunOrder, conduct
+from engine.conduct import OPEN, Conducted, Part, RunOrder, conduct
 from engine.locking import Done
 from engine.runs import Item, Outcome
 from engine.step import Turns, Workflow
@@ -30,7 +30,7 @@ def failed(_item: Item, error: IndexvaultError) -> Outcome:
     return Outcome(state="failed", failure=error.record())
 
 
-_CONDUCTED = Conducted(opening=OPEN, workflow=MOVE_INDEX, outcome=succeeded, failed=failed)
+_CONDUCTED = Conducted(opening=OPEN, part=Part(MOVE_INDEX, succeeded), failed=failed)
 
 
 def run_move(ctx: OrchestrationContext, order: RunOrder) -> Turns[Done]:

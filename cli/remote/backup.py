@@ -1,13 +1,17 @@
 """`backup`, through a deployment."""
 
-from api.run_views import IndexView
+import msgspec
+
+from api.run_views import IndexView, RunView
 from backup.job import BackupReport
+from backup.service_objects import ServiceReport
 from cli.exit_codes import DONE, worst
 from cli.remote.following import failure_of, follow, start
 from cli.remote.offer import is_own_parallel, refuse_options
 from cli.remote.reading import read_snapshot
 from cli.remote.session import RemoteSession
 from cli.requests import BackupRequest
+from cli.service_objects import tell_objects
 from cli.verbs.backup import give_up, sum_up, tell_backup
 from errors import (
     CancelledError,
@@ -18,7 +22,7 @@ from errors import (
     UnexpectedAnswerError,
     UnreachableError,
 )
-from snapshots.names import SnapshotReference
+from snapshots.names import SERVICE_OBJECTS, SnapshotReference
 
 _CLOSED = (UnreachableError, UnauthorizedError, ForbiddenError, UnexpectedAnswerError)
 """What each further index would meet too."""
@@ -52,22 +56,33 @@ async def run(session: RemoteSession, request: BackupRequest) -> int:
             if isinstance(error, _CLOSED):
                 codes += give_up(session.output, request.service, others)
                 break
+    objects = []
     if not request.indexes:
-        codes += await _back_up(session, request.service, "*", request.service)
-        session.output.notes.print(
-            f"{request.service}: objects other than indexes are not in it, which a deployment does not back up"
-        )
+        told = await _back_up_all(session, request.service)
+        codes = [code for index, code in told if index != SERVICE_OBJECTS]
+        objects = [code for index, code in told if index == SERVICE_OBJECTS]
     if len(codes) > 1:
         sum_up(session.output, request.service, codes)
-    return worst(codes)
+    return worst([*codes, *objects])
+
+
+async def _back_up_all(session: RemoteSession, service: str) -> list[tuple[str, int]]:
+    """Back up all of a service in one run; give each index's code, and that of the service's other objects."""
+    view = await _followed(session, service, "*", service)
+    return [(index.index, await _tell(session, index)) for index in view.indexes]
 
 
 async def _back_up(session: RemoteSession, service: str, indexes: str, subject: str) -> list[int]:
+    view = await _followed(session, service, indexes, subject)
+    return [await _tell(session, index) for index in view.indexes]
+
+
+async def _followed(session: RemoteSession, service: str, indexes: str, subject: str) -> RunView:
     begun = await start(session, "backups", {"service": service, "indexes": [indexes]})
     view = await follow(session, begun, subject)
     for note in view.notes:
         session.output.notes.print(f"{subject}: {note}", soft_wrap=True)
-    return [await _tell(session, index) for index in view.indexes]
+    return view
 
 
 async def _tell(session: RemoteSession, index: IndexView) -> int:
@@ -79,6 +94,8 @@ async def _tell(session: RemoteSession, index: IndexView) -> int:
     if failure is not None:
         return session.output.error(failure)
     try:
+        if index.index == SERVICE_OBJECTS:
+            return tell_objects(session.output, msgspec.convert(index.report, ServiceReport))
         return tell_backup(session.output, await _report(session, index))
     except IndexvaultError as error:
         return session.output.error(error)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from backup.forget import forget_old_runs, forgettable, kept_days
 from backup.policies import Due, due_policies, last_runs, policy_run
-from backup.run import item_for
+from backup.run import choose, item_for
 from engine.checkpoints import Checkpoints
 from engine.durable import DurableEngine
 from engine.runs import RunRecord, Runs, cancelled
@@ -55,6 +55,33 @@ def test_names_of_runs_tell_when_policies_ran() -> None:
 
 def test_what_is_not_of_ours_tells_nothing() -> None:
     assert last_runs(["notes-policy-nightly", "-policy-", "20269999T999999Z-policy-nightly"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "items"),
+    [
+        (["*"], ["hotels", "rooms", "$service"]),
+        (["*", "!rooms", "!*e"], ["hotels", "$service"]),
+        (["hotels", "room*"], ["hotels", "rooms"]),
+        (["*s"], ["hotels", "rooms"]),
+    ],
+)
+def test_where_every_index_is_meant_so_is_all_else_of_the_service(patterns: list[str], items: list[str]) -> None:
+    record = RunRecord(
+        run="20261120T020000Z-policy-nightly",
+        kind="backup",
+        workflow="run_backup",
+        service=EAST,
+        asked="all",
+        owner="policy nightly",
+        created=at("2026-11-20T02:00:00"),
+        policy="nightly",
+        choose=patterns,
+    )
+    chosen = choose(record, ["hotels", "rooms"], NIGHTLY["nightly"]).items
+    assert [item.index.index for item in chosen] == items
+    assert [item.run for item in chosen] == [f"{record.run}-{position}" for position in range(len(items))]
+    assert {item.job.policy for item in chosen} == {"nightly"}
 
 
 def test_two_ticks_come_to_one_name() -> None:

@@ -37,16 +37,24 @@ async def test_the_worker_indexes_every_function(app: App) -> None:
 async def test_a_due_policy_runs_once(app: App, ground: Ground) -> None:
     await ground.fill("hotels", hotels(20))
     await ground.fill("tmp-hotels", hotels(3))
+    words = {"name": "words", "format": "solr", "synonyms": "inn, hotel"}
+    await ground.send(EAST, "PUT", "/synonymmaps('words')", words)
     await asyncio.gather(app.tick(), app.tick())
     [run] = await app.runs()
     assert run["policy"] == "yearly"
     ended = await app.end_of(run["run"])
     assert (ended["state"], ended["documents"]) == ("done", 20)
-    assert [index["index"] for index in ended["indexes"]] == ["hotels"]
+    assert [(index["index"], index["state"]) for index in ended["indexes"]] == [
+        ("hotels", "done"),
+        ("$service", "done"),
+    ]
     await app.tick()
     assert [each["run"] for each in await app.runs()] == [run["run"]]
     listed = (await app.ask("GET", "/api/snapshots")).json["snapshots"]
-    assert [(each["index"], each["documents"], each["run"]) for each in listed] == [("hotels", 20, f"{run['run']}-0")]
+    assert [(each["index"], each["documents"], each["run"]) for each in listed] == [
+        ("$service", 1, f"{run['run']}-1"),
+        ("hotels", 20, f"{run['run']}-0"),
+    ]
 
 
 async def test_a_restore_is_followed_to_its_end(app: App, ground: Ground) -> None:
@@ -111,6 +119,7 @@ async def test_a_deleted_index_is_reported_and_not_fatal(app: App, ground: Groun
         "a-hotels": "done",
         "b-hotels": "done",
         "c-hotels": "gone",
+        "$service": "done",
     }
     assert "there is no such index" in ended["indexes"][2]["failure"]
 
@@ -129,7 +138,7 @@ async def test_a_killed_host_goes_on_from_its_checkpoints(app: App, ground: Grou
     await app.tick()
     ended = await app.end_of(run)
     assert (ended["state"], ended["documents"]) == ("done", 12_000)
-    listed = (await app.ask("GET", f"/api/snapshots?service={EAST}")).json["snapshots"]
+    listed = (await app.ask("GET", f"/api/snapshots?service={EAST}&index=hotels")).json["snapshots"]
     assert [(each["documents"], each["run"]) for each in listed] == [(12_000, f"{run}-0")]
 
 
