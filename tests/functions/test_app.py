@@ -159,12 +159,11 @@ async def test_a_cancelled_run_commits_nothing(app: App, ground: Ground) -> None
     assert (done.status, done.json["type"]) == (409, "urn:indexvault:conflict")
 
 
-async def test_health_says_up_or_down_and_keeps_it(app: App, ground: Ground) -> None:
-    first = await app.ask("GET", "/api/health", key="")
-    assert (first.status, first.text) == (200, '{"status":"up"}')
-    await ground.faults(EAST, {"fault": "unavailable"})
-    kept = await app.ask("GET", "/api/health", key="")
-    assert kept.status == 200
+async def test_health_is_up_when_all_can_be_reached(app: App) -> None:
+    async with asyncio.timeout(300):
+        while (answer := await app.ask("GET", "/api/health", key="")).status == 503:  # noqa: ASYNC110 - a process
+            await asyncio.sleep(1)  # an app that has just started on a busy machine may not make it in time
+    assert (answer.status, answer.text) == (200, '{"status":"up"}')
 
 
 async def test_health_is_down_when_a_service_cannot_be_reached(app: App, ground: Ground) -> None:
