@@ -38,7 +38,15 @@ The last one fires the timer, which fires by itself every five minutes.
 
 
 def main() -> int:
-    """Run until Control-C."""
+    """Run until Control-C, or until told to end in another way: nothing that it started outlives it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    with contextlib.suppress(KeyboardInterrupt):
+        return _serve()
+    return 0
+
+
+def _serve() -> int:
     with tempfile.TemporaryDirectory(prefix="indexvault-serve-") as folder, contextlib.ExitStack() as stack:
         ground = Ground(Path(folder))
         stack.enter_context(ground.taken(fresh=True))
@@ -72,9 +80,7 @@ def main() -> int:
             )
         )
         sys.stdout.flush()
-        with contextlib.suppress(KeyboardInterrupt):
-            return host.wait()
-        return 0
+        return host.wait()
 
 
 def _fill(endpoint: str, key: str) -> None:
@@ -96,6 +102,10 @@ def _send(endpoint: str, key: str, method: str, path: str, body: bytes) -> Any:
     )
     with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same
         return answer.read()
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _end(host: "subprocess.Popen[str]") -> None:
