@@ -297,6 +297,7 @@ def _move(given: argparse.Namespace) -> Request:
         target_index=target_index,
         snapshot=SnapshotReference.parse(given.snapshot) if given.snapshot is not None else None,
         options={**move_options(given), "parallel": given.parallel},
+        dry_run=given.dry_run,
     )
 
 

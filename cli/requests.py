@@ -100,7 +100,8 @@ class RestoreServiceRequest:
 class MoveRequest:
     """Move one index; to one named like it where `target_index` is None.
 
-    `snapshot` is one made earlier, None a fresh one; `options` are the further members of a `move.job.MoveJob`.
+    `snapshot` is one made earlier, None a fresh one; `options` are the further members of a `move.job.MoveJob`; with
+    `dry_run` it is only checked.
     """
 
     service: str
@@ -109,6 +110,7 @@ class MoveRequest:
     target_index: str | None
     snapshot: SnapshotReference | None
     options: Mapping[str, Any]
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

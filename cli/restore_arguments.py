@@ -77,6 +77,9 @@ def add_move_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", metavar="SERVICE[/INDEX]", required=True, help="where to move it to (default name: the index's own)"
     )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything, say what would be done, write nothing"
+    )
     parser.add_argument("--snapshot", metavar="SNAPSHOT", help="use this snapshot of it (default: a fresh one is made)")
     add_target_options(parser)
     parser.add_argument(

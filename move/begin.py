@@ -9,6 +9,7 @@ from errors import ConflictError, NotFoundError
 from move.job import Ended, Found, MoveBegun, MoveJob, MoveRun, Moving, Restoring, Round
 from move.record import add_moving, forget_moving, other_move, read_moving, require_moving, write_moving
 from restore.findings import failure
+from restore.place import alias_checks, name_checks
 from restore.proof import read_proof
 from restore.regions import Regions, region_check
 from restore.scene import manifest_of
@@ -41,7 +42,8 @@ async def begin(resources: Resources, job: MoveJob) -> MoveBegun:
         raise other_move(moving)
     resumes = moving.execution if moving is not None and moving.execution != job.run else None
     if moving is None:
-        await _require_movable(resources, job)
+        await require_movable(resources, job)
+        await _require_names(resources, job)
         alias = await connections.service(job.target_service).alias(job.alias) if job.alias is not None else None
         moving = Moving(
             job=job,
@@ -125,7 +127,11 @@ async def end(resources: Resources, run: MoveRun) -> Ended:
     return Ended(finished=resources.clock())
 
 
-async def _require_movable(resources: Resources, job: MoveJob) -> None:
+async def require_movable(resources: Resources, job: MoveJob) -> None:
+    """Raise the error of whatever of the source, or of the request, stands in the way of a move; none if nothing does.
+
+    That is NotFoundError where there is no such index, ConflictError for what is in the way.
+    """
     settings = resources.connections.settings
     there = service_settings(settings, job.target_service)
     regions = Regions(
@@ -155,6 +161,18 @@ async def _require_movable(resources: Resources, job: MoveJob) -> None:
                 on=str(job.source),
                 do="Point them elsewhere first, or move without --delete-source",
             )
+
+
+async def _require_names(resources: Resources, job: MoveJob) -> None:
+    """Raise now what the restore would raise of target and alias only after the index has been read."""
+    target = resources.connections.service(job.target_service)
+    order = msgspec.structs.replace(job.restore("", "", "create", job.run), alias=job.alias)
+    found = list(name_checks(order, await place_of(target, job.target_index)))
+    if job.alias is not None:
+        found += alias_checks(order, await place_of(target, job.alias))
+    error = failure(found, str(job.target))
+    if error is not None:
+        raise error
 
 
 async def _with_ended_restore(resources: Resources, moving: Moving) -> Moving:

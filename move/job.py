@@ -6,7 +6,8 @@ from datetime import datetime
 import msgspec
 
 from engine.step import IndexName, Work
-from restore.job import Mode
+from restore.findings import Findings
+from restore.job import Mode, RestoreJob
 from restore.report import Difference, StretchCompared
 
 
@@ -49,6 +50,27 @@ class MoveJob(msgspec.Struct, frozen=True, kw_only=True):
         """What the steps of this move work for: its target and the alias are its own until it ends."""
         also = () if self.alias is None else (IndexName(self.target_service, self.alias),)
         return Work(run=self.run, service=self.service, index=self.target, also=also)
+
+    def restore(self, snapshot: str, store: str, mode: Mode, run: str) -> RestoreJob:
+        """Give the restore of a snapshot to the target: the first, which makes it, or one that catches up."""
+        return RestoreJob(
+            service=self.service,
+            index=self.index,
+            snapshot=snapshot,
+            target_service=self.target_service,
+            target_index=self.target_index,
+            run=run,
+            mode=mode,
+            store=store,
+            patch=self.patch if mode == "create" else None,
+            # A sync that ends makes whole whatever an earlier one left.
+            discard_unfinished=mode == "sync",
+            accept_loss=self.accept_loss,
+            allow_cross_region=self.allow_cross_region,
+            skip_refused=self.skip_refused,
+            parallel=self.parallel,
+            owner=self.owner,
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -232,6 +254,21 @@ class Ended(msgspec.Struct, frozen=True):
     """When the move was over."""
 
     finished: datetime
+
+
+class MoveFindings(Findings, frozen=True, kw_only=True):
+    """What was found about a move. `would` says step by step what it would do."""
+
+    would: list[str]
+
+
+class MovePreflightReport(MoveFindings, frozen=True, kw_only=True):
+    """What a move would do and whether it could, without doing it."""
+
+    service: str
+    index: str
+    target_service: str
+    target_index: str
 
 
 class MoveReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from api.decode import blaming
-from api.endpoint import Call, Endpoint, Nothing, Reply
+from api.endpoint import Answer, Call, Endpoint, Nothing, Reply
 from api.names import IndexName, ServiceName, SnapshotName
 from api.snapshots import read_reference
 from api.starting import STARTED, item_run, run_name, start_run
@@ -16,9 +16,11 @@ from engine.runs import Item, RunRecord
 from engine.step import IndexName as Index
 from errors import ConflictError, NotFoundError, RequestError
 from move.job import MoveJob, Moving
+from move.preflight import MovePreflight, preflight
 from move.record import other_move, read_moving
 from move.run import RUN_MOVE
 from restore.patch import patch_text
+from restore.requests import PreflightView, check_views
 from settings.read import service_settings
 from snapshots.catalogue import resolve
 from snapshots.store import RunBlobs
@@ -31,7 +33,8 @@ class MoveRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     It keeps its name where `target_index` is left out. Without a `snapshot` a fresh one is made. `alias` is made on
     the target service, or swapped, once the new index is proved; `delete_source` deletes the source then, if nothing
-    has changed it. `patch` is a JSON Merge Patch of the definition with fields by name.
+    has changed it. `patch` is a JSON Merge Patch of the definition with fields by name. A `dry_run` is answered at once
+    with what would be done and checked, apart from the chunks of a given snapshot, and starts nothing.
     """
 
     service: ServiceName
@@ -45,10 +48,17 @@ class MoveRequest(Struct, frozen=True, forbid_unknown_fields=True):
     accept_loss: bool = False
     allow_cross_region: bool = False
     skip_refused: bool = False
+    dry_run: bool = False
+
+
+class MovePreflightView(PreflightView, frozen=True):
+    """What a move would do, step by step; `ready` says whether it would begin, `seconds` is a rough guess."""
+
+    would: list[str]
 
 
 async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
-    """Start a run.
+    """Start a run, or say what it would do.
 
     Raises NotFoundError for an unknown service, index or snapshot, ConflictError if another move of the index has not
     ended, or if source, target or alias is being worked on.
@@ -62,7 +72,7 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
     await store.prepare()
     source = Index(asked.service, asked.index)
     target = Index(asked.target_service, asked.target_index or asked.index)
-    if asked.index not in await resources.connections.service(asked.service).index_names():
+    if not asked.dry_run and asked.index not in await resources.connections.service(asked.service).index_names():
         raise NotFoundError("there is no such index", on=str(source), do="List the indexes of the service")
     now = resources.clock()
     run = run_name(now, "move", resources.chance.randbytes(3))
@@ -81,6 +91,8 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
         skip_refused=asked.skip_refused,
         owner=OWNER,
     )
+    if asked.dry_run:
+        return Reply(200, _view(await preflight(resources, job)))
     moving = await read_moving(store.runs, source)
     if moving is not None:
         await _require_same_and_stopped(call, moving, job)
@@ -128,14 +140,27 @@ async def _snapshot(call: Call[MoveRequest, Nothing, Nothing], asked: MoveReques
     return (await resolve(store.snapshots, reference)).id
 
 
+def _view(found: MovePreflight) -> MovePreflightView:
+    return MovePreflightView(
+        ready=found.ready,
+        resumes=found.resumes,
+        documents=found.documents,
+        bytes=found.bytes,
+        requests=found.requests,
+        seconds=found.seconds,
+        checks=check_views(found.checks),
+        would=found.would,
+    )
+
+
 ENDPOINTS = (
     Endpoint(
         name="move",
         method="POST",
         route="moves",
-        summary="Move an index to another name or service",
+        summary="Move an index to another name or service, or check whether it could be",
         handle=move,
         body=MoveRequest,
-        answers={202: STARTED},
+        answers={202: STARTED, 200: Answer("The findings of a dry run.", MovePreflightView)},
     ),
 )

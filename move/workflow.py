@@ -18,6 +18,7 @@ from move.job import (
     KeyStretch,
     MoveBegun,
     MoveJob,
+    MovePreflightReport,
     MoveReport,
     Restoring,
     Round,
@@ -26,15 +27,17 @@ from move.job import (
     Transfer,
     proof_of,
 )
+from move.preflight import PREFLIGHT
 from move.proof import COMPARE_DIGESTS, COMPARE_SOURCE, DIVIDE
 from move.switch import NOTE_SOURCE, SWITCH
 from move.transfer import TRANSFER
-from restore.job import Mode, RestoreJob
+from restore.job import Mode
 from restore.report import RestoreReport
 from restore.workflow import STEPS as RESTORE_STEPS
-from restore.workflow import restore_index
+from restore.workflow import check_chunks, restore_index
 
 OWN_STEPS = (
+    PREFLIGHT,
     FIND,
     BEGIN,
     NOTE_SNAPSHOT,
@@ -82,6 +85,27 @@ def move_index(ctx: OrchestrationContext, job: MoveJob) -> Turns[MoveReport]:
         yield from call(ctx, RELEASE, Claim(job.work, job.owner))
         raise
     return (yield from locked(ctx, Claim(job.work, job.owner), _move(ctx, job)))
+
+
+def preflight_move(ctx: OrchestrationContext, job: MoveJob) -> Turns[MovePreflightReport]:
+    """Say what a move would do, check everything that can be checked before, and write nothing."""
+    found = yield from call(ctx, PREFLIGHT, job)
+    checks = found.checks
+    if found.begun is not None:
+        checks = [*checks, (yield from check_chunks(ctx, found.begun))]
+    return MovePreflightReport(
+        service=job.service,
+        index=job.index,
+        target_service=job.target_service,
+        target_index=job.target_index,
+        resumes=found.resumes,
+        documents=found.documents,
+        bytes=found.bytes,
+        requests=found.requests,
+        seconds=found.seconds,
+        checks=checks,
+        would=found.would,
+    )
 
 
 def _move(ctx: OrchestrationContext, job: MoveJob) -> Turns[MoveReport]:
@@ -160,32 +184,14 @@ def _back_up(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress) -> 
 def _restore(ctx: OrchestrationContext, begun: MoveBegun, so_far: _Progress, mode: Mode) -> Turns[None]:
     job = begun.job
     if not begun.same_store:
-        order = Transfer(begun.source_store, begun.target_store, job.service, job.index, so_far.snapshot)
-        so_far.copied += (yield from call(ctx, TRANSFER, order)).chunks
+        transfer = Transfer(begun.source_store, begun.target_store, job.service, job.index, so_far.snapshot)
+        so_far.copied += (yield from call(ctx, TRANSFER, transfer)).chunks
     run = f"{begun.run.execution}-restore-{mode}-{so_far.rounds}"
     yield from call(ctx, NOTE_RESTORING, Restoring(begun.run, run, mode))
-    report: RestoreReport = yield from restore_index(
-        ctx,
-        RestoreJob(
-            service=job.service,
-            index=job.index,
-            snapshot=so_far.snapshot,
-            target_service=job.target_service,
-            target_index=job.target_index,
-            run=run,
-            mode=mode,
-            store=begun.target_store,
-            patch=job.patch if mode == "create" else None,
-            # A sync that ends makes whole whatever an earlier one left.
-            discard_unfinished=mode == "sync",
-            accept_loss=job.accept_loss,
-            allow_cross_region=job.allow_cross_region,
-            skip_refused=job.skip_refused,
-            parallel=job.parallel,
-            owner=job.owner,
-            locked_by=begun.run.work.run,
-        ),
+    order = msgspec.structs.replace(
+        job.restore(so_far.snapshot, begun.target_store, mode, run), locked_by=begun.run.work.run
     )
+    report: RestoreReport = yield from restore_index(ctx, order)
     so_far.documents, so_far.losses, so_far.notes = report.documents, report.losses, report.notes
     so_far.held = so_far.snapshot
     yield from call(ctx, NOTE_RESTORED, Round(begun.run, so_far.rounds, so_far.held, so_far.notes))
@@ -221,4 +227,5 @@ def _differs(begun: MoveBegun, proof: SourceProof, *, is_fixed: bool) -> Verific
     )
 
 
+PREFLIGHT_MOVE = Workflow("preflight_move", MoveJob, MovePreflightReport, preflight_move)
 MOVE_INDEX = Workflow("move_index", MoveJob, MoveReport, move_index)

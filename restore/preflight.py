@@ -33,6 +33,13 @@ def checks(facts: Facts) -> list[Check]:
     """Give every check, in the order in which an operator would want to read them."""
     return [
         Check("manifest", "ok", f"{facts.job.reference} is {facts.manifest.format}, its checksum right"),
+        *target_checks(facts),
+    ]
+
+
+def target_checks(facts: Facts) -> list[Check]:
+    """Give the checks of the target, which hold as well for a snapshot that is yet to be made."""
+    return [
         *_losses(facts),
         region_check(facts.regions, allowed=facts.allow_cross_region),
         _roles(facts),

@@ -1,5 +1,6 @@
 """`POST /restores`."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -15,6 +16,7 @@ from engine.step import IndexName as Index
 from engine.step import Resources
 from errors import ConflictError, LossNotAcceptedError
 from restore.begin import preflight
+from restore.findings import Check, failed
 from restore.job import Begun, RestoreJob
 from restore.patch import patch_text
 from restore.run import RUN_RESTORE
@@ -157,15 +159,20 @@ async def _require_free(resources: Resources, job: RestoreJob) -> None:
         raise ConflictError("an index of that name exists", on=str(job.target), do="Choose another target_index")
 
 
+def check_views(found: Sequence[Check]) -> list[CheckView]:
+    """Give checks as the API tells them."""
+    return [CheckView(check.name, check.outcome, check.what, check.do, check.error) for check in found]
+
+
 def _view(begun: Begun) -> PreflightView:
     return PreflightView(
-        ready=all(check.outcome != "failed" for check in begun.checks),
+        ready=not failed(begun.checks),
         resumes=begun.resumes,
         documents=begun.documents,
         bytes=begun.bytes,
         requests=begun.requests,
         seconds=begun.seconds,
-        checks=[CheckView(check.name, check.outcome, check.what, check.do, check.error) for check in begun.checks],
+        checks=check_views(begun.checks),
     )
 
 

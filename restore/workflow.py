@@ -74,13 +74,7 @@ def _succeed(ctx: OrchestrationContext, begun: Begun) -> Turns[None]:
 def preflight_restore(ctx: OrchestrationContext, job: RestoreJob) -> Turns[PreflightReport]:
     """Check everything that a restore would check before it touches anything, and write nothing."""
     begun = yield from call(ctx, PREFLIGHT, job)
-    try:
-        yield from _prove_stored(ctx, begun)
-        chunks = Check("chunks", "ok", f"every chunk of {begun.documents:,} documents is stored as it was written")
-    except IntegrityError as error:
-        chunks = Check("chunks", "failed", f"{error.on}: {error.what}", error.do, "IntegrityError")
-    except NotFoundError as error:
-        chunks = Check("filter", "failed", f"{error.on}: {error.what}", error.do, "NotFoundError")
+    chunks = yield from check_chunks(ctx, begun)
     return PreflightReport(
         service=job.service,
         index=job.index,
@@ -95,6 +89,17 @@ def preflight_restore(ctx: OrchestrationContext, job: RestoreJob) -> Turns[Prefl
         seconds=begun.seconds,
         checks=[begun.checks[0], chunks, *begun.checks[1:]],
     )
+
+
+def check_chunks(ctx: OrchestrationContext, begun: Begun) -> Turns[Check]:
+    """Read every stored chunk of what would be restored, and say whether each is as it was written."""
+    try:
+        yield from _prove_stored(ctx, begun)
+    except IntegrityError as error:
+        return Check("chunks", "failed", f"{error.on}: {error.what}", error.do, "IntegrityError")
+    except NotFoundError as error:
+        return Check("filter", "failed", f"{error.on}: {error.what}", error.do, "NotFoundError")
+    return Check("chunks", "ok", f"every chunk of {begun.documents:,} documents is stored as it was written")
 
 
 def _restore(ctx: OrchestrationContext, begun: Begun) -> Turns[RestoreReport]:

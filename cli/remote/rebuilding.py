@@ -12,10 +12,10 @@ from cli.remote.offer import is_own_parallel, refuse_options, refuse_verb
 from cli.remote.reading import read_snapshot
 from cli.remote.session import RemoteSession
 from cli.requests import MoveRequest, RestoreRequest, RestoreServiceRequest
-from cli.verbs.move import tell_move
+from cli.verbs.move import tell_move, tell_move_preflight
 from cli.verbs.restore import tell_preflight, tell_restore
 from errors import SettingsError, UnexpectedAnswerError
-from move.job import MoveReport
+from move.job import MoveFindings, MovePreflightReport, MoveReport
 from restore.findings import Findings
 from restore.report import PreflightReport, RestoreReport
 
@@ -56,7 +56,7 @@ async def run_restore(session: RemoteSession, request: RestoreRequest | RestoreS
 
 
 async def run_move(session: RemoteSession, request: MoveRequest) -> int:
-    """Move one index."""
+    """Move one index, or only say what that would do and whether it could be done."""
     options = request.options
     refuse_options({"--forget": bool(options.get("forget")), "--parallel": is_own_parallel(options.get("parallel"))})
     target_index = request.target_index or request.index
@@ -69,6 +69,10 @@ async def run_move(session: RemoteSession, request: MoveRequest) -> int:
         "snapshot": None if request.snapshot is None else str(request.snapshot),
         **_members(options),
     }
+    if request.dry_run:
+        found = await session.deployment.post("moves", {**body, "dry_run": True}, MoveFindings)
+        names = {name: body[name] for name in ("service", "index", "target_service", "target_index")}
+        return tell_move_preflight(session.output, MovePreflightReport(**names, **msgspec.structs.asdict(found)))
     view = await follow(session, await start(session, "moves", body), f"{source} to {target}")
     return tell_move(session.output, _report(view, MoveReport))
 

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from cli.contact import connections, index_names
 from cli.exit_codes import DONE, LOSSY
+from cli.findings import code_of, findings_table
 from cli.output import Output
 from cli.requests import MoveRequest
 from cli.session import Session
@@ -15,14 +16,14 @@ from cli.shortcomings import shortcomings
 from cli.wording import count, duration
 from cli.workflows import Workflows, run_name
 from errors import CancelledError, SettingsError
-from move.job import MoveJob, MoveReport
-from move.workflow import MOVE_INDEX, STEPS
+from move.job import MoveJob, MovePreflightReport, MoveReport
+from move.workflow import MOVE_INDEX, PREFLIGHT_MOVE, STEPS
 from settings.read import service_settings
 from snapshots.catalogue import resolve
 
 
 async def run(session: Session, request: MoveRequest) -> int:
-    """Move one index."""
+    """Move one index, or only say what that would do and whether it could be done."""
     for service in (request.service, request.target_service):
         service_settings(session.settings, service)
         await index_names(session, service)
@@ -45,7 +46,9 @@ async def run(session: Session, request: MoveRequest) -> int:
             run=run_name(session, "move"),
             **request.options,
         )
-        async with Workflows(session, opened, STEPS, MOVE_INDEX) as workflows:
+        async with Workflows(session, opened, STEPS, MOVE_INDEX, PREFLIGHT_MOVE) as workflows:
+            if request.dry_run:
+                return await _check(session, workflows, job)
             report = await _move(session, workflows, job)
     return tell_move(session.output, report)
 
@@ -54,6 +57,26 @@ def tell_move(output: Output, report: MoveReport) -> int:
     """Give a proved move as a result, and the exit code that goes with it."""
     output.result("move", msgspec.to_builtins(report), *_told(report))
     return LOSSY if report.losses else DONE
+
+
+def tell_move_preflight(output: Output, report: MovePreflightReport) -> int:
+    """Give the findings as a result, and the exit code that the move would end with."""
+    verdict = "would be moved" if report.ready else "would not be moved"
+    source, target = f"{report.service}/{report.index}", f"{report.target_service}/{report.target_index}"
+    steps = [Text(f"  {number}. {step}") for number, step in enumerate(report.would, 1)] if report.ready else []
+    output.result(
+        "move_preflight",
+        {"ready": report.ready, **msgspec.to_builtins(report)},
+        findings_table(report, f"{source} {verdict} to {target}"),
+        *([Text("it would"), *steps] if steps else []),
+    )
+    return code_of(report)
+
+
+async def _check(session: Session, workflows: Workflows, job: MoveJob) -> int:
+    with session.output.progress(f"{job.source} to {job.target}") as progress:
+        report = await workflows.run(PREFLIGHT_MOVE, job, run=job.run, progress=progress)
+    return tell_move_preflight(session.output, report)
 
 
 async def _move(session: Session, workflows: Workflows, job: MoveJob) -> MoveReport:

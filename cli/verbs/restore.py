@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 
 import msgspec
-from rich.table import Table
 from rich.text import Text
 
 from cli.contact import connections, index_names
 from cli.exit_codes import DONE
+from cli.findings import code_of, findings_table
 from cli.output import Output
 from cli.requests import RestoreRequest, RestoreServiceRequest
 from cli.service_restore import restore_whole_service
@@ -17,7 +17,6 @@ from cli.shortcomings import shortcomings
 from cli.wording import count, duration
 from cli.workflows import Workflows, run_name
 from errors import CancelledError
-from restore.findings import Check, failure
 from restore.job import RestoreJob
 from restore.report import PreflightReport, RestoreReport
 from restore.workflow import PREFLIGHT_RESTORE, RESTORE_INDEX, STEPS
@@ -25,7 +24,6 @@ from settings.read import service_settings
 from snapshots.catalogue import resolve
 
 _STAGES_ON_TARGET = frozenset({"load", "compare"})
-_STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
 
 
 async def run(session: Session, request: RestoreRequest | RestoreServiceRequest) -> int:
@@ -71,26 +69,10 @@ async def _check(session: Session, workflows: Workflows, job: RestoreJob) -> int
 def tell_preflight(output: Output, report: PreflightReport) -> int:
     """Give the findings as a result, and the exit code that the restore would end with."""
     reference = f"{report.service}/{report.index}@{report.snapshot}"
-    record = {"reference": reference, "ready": report.ready, **msgspec.to_builtins(report)}
-    output.result("preflight", record, preflight_table(report))
-    stop = failure(report.checks, reference)
-    return DONE if stop is None else stop.exit_code
-
-
-def preflight_table(report: PreflightReport) -> Table:
-    """Give the checks as a person reads them."""
     verdict = "would be restored" if report.ready else "would not be restored"
-    table = Table(title=f"{report.service}/{report.index}@{report.snapshot} {verdict}", title_justify="left")
-    table.add_column("check")
-    table.add_column("outcome")
-    table.add_column("what was found, and what to do", overflow="fold")
-    for check in report.checks:
-        table.add_row(check.name, Text(check.outcome, style=_STYLES[check.outcome]), _finding(check))
-    return table
-
-
-def _finding(check: Check) -> str:
-    return f"{check.what}. {check.do}" if check.do and check.outcome != "ok" else check.what
+    record = {"reference": reference, "ready": report.ready, **msgspec.to_builtins(report)}
+    output.result("preflight", record, findings_table(report, f"{reference} {verdict}"))
+    return code_of(report)
 
 
 async def _restore(session: Session, workflows: Workflows, job: RestoreJob) -> RestoreReport:

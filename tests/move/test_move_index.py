@@ -181,3 +181,13 @@ async def test_chunks_go_to_the_targets_store_first() -> None:
         assert await mover.moved_right()
         here = [blob.name async for blob in east.snapshots.list(f"{EAST}/")]
         assert [blob.name async for blob in west.snapshots.list(f"{EAST}/")] == here
+
+
+@pytest.mark.parametrize("changes", [{"target_index": "older"}, {"alias": "older"}])
+async def test_a_name_that_is_taken_is_told_before_the_source_is_read(mover: Mover, changes: dict[str, Any]) -> None:
+    await mover.world.fill(hotels.DEFINITION, hotels.hotels(20))
+    await mover.world.fill(hotels.DEFINITION | {"name": "older"}, [], service=WEST)
+    with pytest.raises(ConflictError, match="older"):
+        await mover.move(**changes)
+    assert [blob async for blob in mover.world.store.snapshots.list("")] == []
+    assert await mover.world.store.runs.read(move_name(EAST, "hotels"), 2**20) is None

@@ -97,6 +97,11 @@ async def test_a_backup_is_listed_shown_and_restored(app: App, ground: Ground) -
 
 async def test_a_move_and_what_ran(app: App, ground: Ground) -> None:
     await ground.fill("hotels", hotels(30))
+    checked = await indexvault(app, "move", f"{EAST}/hotels", "--to", f"{WEST}/inns", "--dry-run", "--json")
+    assert (checked.code, checked.records[0]["ready"], checked.records[0]["documents"]) == (0, True, 30)
+    assert checked.records[0]["would"][0] == f"make a snapshot of {EAST}/hotels"
+    missing = await indexvault(app, "move", f"{EAST}/nothing", "--to", WEST, "--dry-run")
+    assert (missing.code, "would not be moved" in missing.stdout) == (4, True), missing.stderr
     moved = await indexvault(app, "move", f"{EAST}/hotels", "--to", f"{WEST}/inns", "--json")
     assert moved.code == 0, moved.stderr
     [record] = moved.records
@@ -116,7 +121,7 @@ async def test_lossy_and_failed_indexes_each_have_their_say(app: App, ground: Gr
     await ground.send(EAST, "PUT", "/indexes('rooms')", {"name": "rooms", "fields": fields})
     everything = await indexvault(app, "backup", EAST, "--json")
     assert everything.code == 3, everything.stderr
-    assert [(record["type"], record["state"]) for record in everything.records] == [
+    assert [(record["event"], record["state"]) for record in everything.records] == [
         ("backup", "lossy"),
         ("service_objects", "complete"),
     ]
