@@ -26,6 +26,11 @@ class PrivateBackend(InMemoryOrchestrationBackend):
         self._server.start()
         return address
 
+    def end_work(self) -> None:
+        """Give out no more work, so that a worker's stream of it comes to an end and need not be broken off."""
+        self._shutdown_event.set()
+        self._work_available.set()
+
     @override
     def stop(self, grace: float | None = None) -> None:
         super().stop(grace)

@@ -62,6 +62,7 @@ class EmbeddedEngine:
         """Stop what still runs, then the worker and the backend."""
         self._cancel_steps(set(self._running.values()))
         await self._client.close()
+        self._backend.end_work()
         await asyncio.to_thread(self._worker.stop)
         await asyncio.to_thread(self._backend.stop)
 

@@ -9,6 +9,9 @@ from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker, _AsyncWork
 
 from engine.backend import STEPS_AT_ONCE
 
+_END_SECONDS = 5
+"""How long the stream of work may take to end before it is broken off."""
+
 
 class PromptWorker(TaskHubGrpcWorker):
     """A worker that ends when it is told to.
@@ -24,6 +27,14 @@ class PromptWorker(TaskHubGrpcWorker):
         )
         super().__init__(host_address=address, logger=logger, emit_trace_spans=False, concurrency_options=options)
         self._async_worker_manager = _PromptManager(options, logger)
+
+    @override
+    def stop(self) -> None:
+        """End, once the backend has ended the stream of work: the library would break it off, and warn of that."""
+        self._shutdown.set()
+        if self._runLoop is not None:
+            self._runLoop.join(_END_SECONDS)
+        super().stop()  # type: ignore[no-untyped-call]  # the library leaves it untyped
 
 
 class _PromptManager(_AsyncWorkerManager):

@@ -19,9 +19,12 @@ from snapshots.names import RUN_CONTAINER, SNAPSHOT_CONTAINER
 _API_VERSION = "2024-11-04"
 """Pinned, so that a new library brings no new behaviour and an older Azurite will do."""
 
-_CONNECT_SECONDS = 20
+_CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 _RETRIES = 4
+_CONNECT_RETRIES = 1
+"""A store that is not there at all, or whose name is none, is not helped by waiting. What a step meets in the middle of
+its work, the step's own later attempts wait for."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +38,7 @@ class _LoggedRetry(ExponentialRetry):
             increment_base=2,
             random_jitter_range=1,
             retry_total=_RETRIES,
-            retry_connect=_RETRIES,
+            retry_connect=_CONNECT_RETRIES,
             retry_read=_RETRIES,
             retry_status=_RETRIES,
         )

@@ -175,3 +175,21 @@ async def test_nobody_else_can_reach_the_engine(engine_and_workflow: Opened) -> 
     assert opened.address.startswith("unix:")
     folder = Path(opened.address.removeprefix("unix:")).parent
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+async def test_an_engine_that_has_done_its_work_ends_without_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    resources = Resources(
+        connections=cast("Connections", None),
+        clock=lambda: datetime.now(UTC),
+        chance=random.Random(1),
+        report=lambda _progress: None,
+    )
+    step = Step("double", Number, Number, Behaviour().double)
+
+    def once(ctx: OrchestrationContext, number: Number) -> Turns[Number]:
+        return (yield from call(ctx, step, number))
+
+    workflow = Workflow("once", Number, Number, once)
+    async with EmbeddedEngine(resources, [step], [workflow]) as opened:
+        assert await opened.run(workflow, Number(1)) == Number(2)
+    assert [record.message for record in caplog.records if record.levelname not in {"DEBUG", "INFO"}] == []

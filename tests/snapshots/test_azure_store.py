@@ -163,12 +163,15 @@ class TestFaults:
             await store.snapshots.create("a", b"1")
         assert len(proxy.requests) - before == 5
 
-    async def test_a_store_that_is_down_is_unreachable(self, azurite: Azurite, closed_port: int) -> None:
+    async def test_a_store_that_is_down_is_unreachable(
+        self, azurite: Azurite, closed_port: int, caplog: pytest.LogCaptureFixture
+    ) -> None:
         nobody = azurite.connection_string("test0000", port=closed_port)
         async with AzureStore.from_connection_string("east", nobody) as store:
             with pytest.raises(UnreachableError) as caught:
                 await store.prepare()
             assert caught.value.on == "store east, test0000/search-snapshots"
+            assert len([each for each in caplog.records if "trying again" in each.message]) == 1
             with pytest.raises(UnreachableError):
                 await anext(store.snapshots.list("a"))
 
