@@ -7,7 +7,7 @@ from engine.locking import Done
 from engine.step import IndexName, Resources, Step
 from errors import ConflictError, NotFoundError
 from move.job import Ended, Found, MoveBegun, MoveJob, MoveRun, Moving, Restoring, Round
-from move.record import add_moving, forget_moving, other_move, read_moving, require_moving, write_moving
+from move.record import add_moving, forget_moving, other_move, read_moving, require_moving, state_of, write_moving
 from restore.findings import failure
 from restore.place import alias_checks, name_checks
 from restore.proof import read_proof
@@ -115,7 +115,9 @@ async def note_restoring(resources: Resources, order: Restoring) -> Done:
 
 async def note_restored(resources: Resources, made: Round) -> Done:
     """Write down that the target was proved to hold a snapshot."""
-    await _change(resources, made.run, held=made.snapshot, notes=made.notes)
+    target = made.run.target
+    proved = await state_of(resources.connections.service(target.service), target.index)
+    await _change(resources, made.run, held=made.snapshot, proved=proved, notes=made.notes)
     return Done()
 
 
@@ -186,7 +188,10 @@ async def _with_ended_restore(resources: Resources, moving: Moving) -> Moving:
     # An index that is there need not be the one: a restore that failed before it touched anything left the name free.
     proofs = [await read_proof(runs, restore) for restore in moving.restores]
     is_proved = any(proof is not None and proof.proved for proof in proofs)
-    return msgspec.structs.replace(moving, held=moving.snapshot) if is_proved else moving
+    if not is_proved:
+        return moving
+    proved = await state_of(resources.connections.service(target.service), target.index)
+    return msgspec.structs.replace(moving, held=moving.snapshot, proved=proved)
 
 
 async def _is_half_synced(resources: Resources, moving: Moving) -> bool:

@@ -79,8 +79,8 @@ class MoveJob(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(msgspec.json.encode(same)).hexdigest()
 
 
-class SourceState(msgspec.Struct, frozen=True):
-    """How the source was: if neither changes, nobody is known to have written to it."""
+class IndexState(msgspec.Struct, frozen=True):
+    """How an index was: if neither changes, nobody is known to have written to it."""
 
     etag: str
     count: int
@@ -90,10 +90,10 @@ class Moving(msgspec.Struct, frozen=True, kw_only=True):
     """A move that has begun and not ended: what is durable of it, under the source's name.
 
     `records` is the run that its parts are named by, `execution` the one that works on it, or did last. `rounds`
-    counts the snapshots; `snapshot` is the last one, `held` the one that the target was last proved to hold, and
-    `notes` what was to be told of that. `restores` are the runs that were to make the target, each begun while its name
-    was free, `syncs` those that caught up. `alias_etag` is the alias's state at the beginning. `removing` says that the
-    source, as `deleting` has it, is about to be deleted.
+    counts the snapshots; `snapshot` is the last one, `held` the one that the target was last proved to hold, `proved`
+    how the target was then, and `notes` what was to be told of that. `restores` are the runs that were to make the
+    target, each begun while its name was free, `syncs` those that caught up. `alias_etag` is the alias's state at the
+    beginning. `removing` says that the source, as `deleting` has it, is about to be deleted.
     """
 
     job: MoveJob
@@ -104,11 +104,12 @@ class Moving(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int = 0
     snapshot: str | None = None
     held: str | None = None
+    proved: IndexState | None = None
     notes: list[str] = []
     restores: list[str] = []
     syncs: list[str] = []
     alias_etag: str | None = None
-    deleting: SourceState | None = None
+    deleting: IndexState | None = None
     removing: bool = False
 
 

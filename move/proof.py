@@ -4,8 +4,9 @@ from contextlib import aclosing
 from itertools import pairwise
 
 from engine.step import Progress, Resources, Step
+from errors import ConflictError
 from move.job import DigestOrder, KeyStretch, MoveRun, SourceDivision
-from move.record import require_moving
+from move.record import require_moving, state_of
 from restore.compare import Comparison, Tally, differing
 from restore.plan import stretches
 from restore.reading import has_key_order, scanned
@@ -48,8 +49,19 @@ async def compare_source(resources: Resources, stretch: KeyStretch) -> StretchCo
 
 
 async def compare_digests(resources: Resources, order: DigestOrder) -> StretchCompared:
-    """Compare two snapshots of the source by their content digests: for keys that give no order."""
+    """Compare two snapshots of the source by their content digests: for keys that give no order.
+
+    The target was proved to hold the first. Raises ConflictError if it was changed since.
+    """
+    target = order.run.target
     store = resources.connections.store_of(order.run.source.service)
+    moving = await require_moving(store.runs, order.run.source, order.run.records)
+    if await state_of(resources.connections.service(target.service), target.index) != moving.proved:
+        raise ConflictError(
+            "it was changed since it was proved; nothing was switched over and the source is untouched",
+            on=str(target),
+            do="Look at who writes to it, delete it, then move again with --forget",
+        )
     service, index = order.run.source.service, order.run.source.index
     before = await manifest_of(store, service, index, order.before)
     after = await manifest_of(store, service, index, order.after)

@@ -4,7 +4,8 @@ import msgspec
 
 from engine.step import IndexName
 from errors import ConflictError, IntegrityError
-from move.job import Moving
+from move.job import IndexState, Moving
+from search.service import SearchService
 from snapshots.names import move_name
 from snapshots.store import RunBlobs
 
@@ -63,3 +64,9 @@ async def write_moving(runs: RunBlobs, moving: Moving) -> None:
 async def forget_moving(runs: RunBlobs, source: IndexName) -> None:
     """Remove the record: the move has ended."""
     await runs.delete(move_name(source.service, source.index))
+
+
+async def state_of(service: SearchService, index: str) -> IndexState:
+    """Give how an index is now. Raises NotFoundError if there is none."""
+    definition = await service.index_definition(index)
+    return IndexState(etag=definition.etag, count=await service.count(index))

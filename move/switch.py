@@ -4,19 +4,18 @@ import msgspec
 
 from engine.step import Resources, Step
 from errors import ConflictError, NotFoundError
-from move.job import MoveRun, Moving, SourceState, Switched
-from move.record import require_moving, write_moving
+from move.job import IndexState, MoveRun, Moving, Switched
+from move.record import require_moving, state_of, write_moving
 from restore.cut_over import require_health, swap_alias
 from restore.scene import manifest_of, source_schema
 from search.schema import read_schema
-from search.service import SearchService
 
 
-async def note_source(resources: Resources, run: MoveRun) -> SourceState:
+async def note_source(resources: Resources, run: MoveRun) -> IndexState:
     """Write down how the source is before it is compared: only a source that is still so may be deleted."""
     runs = resources.connections.store_of(run.source.service).runs
     moving = await require_moving(runs, run.source, run.records)
-    state = await _state(resources.connections.service(run.source.service), run.source.index)
+    state = await state_of(resources.connections.service(run.source.service), run.source.index)
     await write_moving(runs, msgspec.structs.replace(moving, deleting=state))
     return state
 
@@ -60,7 +59,7 @@ async def _reasons_to_keep(resources: Resources, run: MoveRun, moving: Moving) -
 async def _delete_source(resources: Resources, run: MoveRun, moving: Moving) -> None:
     source = resources.connections.service(run.source.service)
     try:
-        state = await _state(source, run.source.index)
+        state = await state_of(source, run.source.index)
     except NotFoundError:
         return
     if state != moving.deleting:
@@ -76,10 +75,5 @@ async def _delete_source(resources: Resources, run: MoveRun, moving: Moving) -> 
     await source.delete_index(run.source.index, etag=state.etag)
 
 
-async def _state(service: SearchService, index: str) -> SourceState:
-    definition = await service.index_definition(index)
-    return SourceState(etag=definition.etag, count=await service.count(index))
-
-
-NOTE_SOURCE = Step("note_source", MoveRun, SourceState, note_source, lambda run: run.work)
+NOTE_SOURCE = Step("note_source", MoveRun, IndexState, note_source, lambda run: run.work)
 SWITCH = Step("switch_over", MoveRun, Switched, switch, lambda run: run.ending)

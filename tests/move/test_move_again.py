@@ -218,3 +218,12 @@ async def test_of_two_moves_of_one_index_that_begin_at_once_one_is_refused(mover
     )
     assert sum(isinstance(each, ConflictError) for each in ends) == 2
     assert len(await mover.world.west.index_names()) == 1
+
+
+async def test_a_target_without_key_order_that_was_changed_is_not_taken_for_the_source(mover: Mover) -> None:
+    await mover.world.fill(hotels.with_field("id", filterable=False, sortable=False), hotels.hotels(40))
+    await stop_before_the_end(mover)
+    await mover.world.west.index_documents("hotels", batch([delete_action("id", "h000003")]))
+    with pytest.raises(ConflictError, match="changed since it was proved"):
+        await mover.move(delete_source=True)
+    assert await mover.world.east.count("hotels") == 40
