@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -22,6 +23,12 @@ _NOT_OURS = re.compile(
 )
 for name in [name for name in os.environ if _NOT_OURS.fullmatch(name)]:
     del os.environ[name]
+
+
+# What is started in the background inherits that it ignores these; what the tests start is to be ended by them.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

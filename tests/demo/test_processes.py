@@ -1,11 +1,22 @@
+import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from demo import processes
 from demo.processes import ServerError, free_ports
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """Give this process its signals back: the demo ignores them once it ends its servers."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_free_ports_are_neighbours_that_can_be_taken() -> None:
