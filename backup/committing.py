@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from backup.account import Agreement, explains, require_unique
-from backup.definition_changes import agrees_with_documents
+from backup.definition_changes import concerns_searching_alone
 from backup.definitions import read_index_definition, read_synonym_map, withheld_from_index
 from backup.job import BackupJob, BackupReport
 from backup.losses import DOCUMENTS, is_lost_content, lost_content
@@ -169,16 +169,18 @@ async def _definition_of(
     """Give the definition that the documents agree with, as new as can be, and what an operator should know of it.
 
     An index that was deleted and made anew looks as it did, and only its ETag is another. So where the ETag has
-    changed, the fields must be the same and the documents as many before, in and after the reading. Only a run that
+    changed, it must be seen what was changed, the documents must not depend on it, and they must be as many before, in
+    and after the reading. Only a run that
     revealed fields has changed the ETag itself, by hiding them; it has seen to that before (`require_held`). Raises
     OutdatedReadingError.
     """
     service = resources.connections.service(job.service)
     definition, etag = await read_index_definition(service, job.index)
-    is_ours = bool(plan.revealed) and widest_schema(definition, on=on) == widest_schema(plan.definition, on=on)
+    has_hidden = job.hidden_fields == "reveal" and bool(plan.revealed)
+    is_ours = has_hidden and widest_schema(definition, on=on) == widest_schema(plan.definition, on=on)
     if etag == plan.etag or is_ours:
         return _Definition(plan.definition, plan.synonym_maps, etag), []
-    if not agrees_with_documents(plan.definition, definition):
+    if not concerns_searching_alone(plan.definition, definition):
         raise _changed(on)
     found = await IndexQuestions(service, job.index, plan.key_field, elevated=plan.elevated).count(Part())
     if not documents == plan.found == found:

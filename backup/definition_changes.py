@@ -17,14 +17,15 @@ _FIXED = ("similarity", "encryptionKey")
 """Set when an index is made, and never after. Source: Update Index, REST reference, 2026-09."""
 
 
-def agrees_with_documents(read_under: Definition, now: Definition) -> bool:
-    """Tell whether documents that were read under one definition are those that another one describes.
+def concerns_searching_alone(before: Definition, after: Definition) -> bool:
+    """Tell whether a definition was changed, and in nothing that the documents depend on.
 
     Fields must be the same, with their names, types, order and all that decides whether they are returned; and nothing
-    may differ that is fixed when an index is made, since that would be another index.
+    may differ that is fixed when an index is made, since that would be another index. Where nothing at all differs,
+    though the ETag does, nobody knows what was changed and changed back, such as a field hidden for a while: False.
     """
-    one, other = _comparable(read_under, now)
-    return _decisive(one) == _decisive(other)
+    one, other = (msgspec.json.decode(each.body, type=dict[str, Any]) for each in _comparable(before, after))
+    return _decisive(one) == _decisive(other) and _content(one) != _content(other)
 
 
 def _comparable(one: Definition, other: Definition) -> tuple[VersionedDefinition, VersionedDefinition]:
@@ -34,8 +35,11 @@ def _comparable(one: Definition, other: Definition) -> tuple[VersionedDefinition
     return one.stable, other.stable
 
 
-def _decisive(version: VersionedDefinition) -> dict[str, Any]:
-    members = msgspec.json.decode(version.body, type=dict[str, Any])
+def _content(members: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if _said(value) and not name.startswith("@odata.")}
+
+
+def _decisive(members: dict[str, Any]) -> dict[str, Any]:
     found = {name: _said(members.get(name)) for name in (*_DOCUMENTS_DEPEND_ON, *_FIXED)}
     found["fields"] = _fields(members.get("fields"))
     return found

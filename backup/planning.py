@@ -98,11 +98,14 @@ async def _earlier(resources: Resources, job: BackupJob, checkpoints: Checkpoint
 
 async def _definition(resources: Resources, job: BackupJob) -> tuple[Definition, str]:
     """Give the index's definition as its owner left it: while this run reveals fields, that is the one from before."""
+    revealed = await _before_revealing(resources, job)
+    return revealed or await read_index_definition(resources.connections.service(job.service), job.index)
+
+
+async def _before_revealing(resources: Resources, job: BackupJob) -> tuple[Definition, str] | None:
     records = RevealRecords(resources.connections.store_of(job.service).runs)
     revealed = await records.read(job.service, job.index)
-    if revealed is not None:
-        return kept(revealed.definition), revealed.etag
-    return await read_index_definition(resources.connections.service(job.service), job.index)
+    return None if revealed is None else (kept(revealed.definition), revealed.etag)
 
 
 class _Planning:
@@ -116,8 +119,9 @@ class _Planning:
     async def plan(self) -> Plan:
         """Make the plan."""
         job, started = self._job, self._resources.clock()
-        definition, etag = await _definition(self._resources, job)
         current, etag_reading = await read_index_definition(self._service, job.index)
+        revealed = await _before_revealing(self._resources, job)
+        definition, etag = revealed or (current, etag_reading)
         schema = widest_schema(current, on=self._on)
         self._require_no_hidden_fields(schema)
         require_reader(self._service, schema, on=self._on)

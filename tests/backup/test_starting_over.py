@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
+import backup.planning
+from backup.definitions import read_index_definition
 from errors import OutdatedReadingError
 from snapshots.announcements import SweepRecord
 from snapshots.catalogue import list_snapshots, read_manifest
@@ -154,3 +156,30 @@ async def test_a_chunk_that_the_previous_snapshot_lost_is_stored_again(world: Wo
     report = await world.back_up("hotels")
     assert report.added_chunks == 1
     assert any("the chunk is gone" in note for note in report.notes)
+
+
+async def test_a_field_that_others_show_and_hide_again_is_not_taken_for_revealed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hidden as the planning begins, shown before it ends, hidden again while documents are read."""
+    hidden = hotels.with_field("stars", retrievable=False)["fields"]
+    shown = hotels.with_field("stars", retrievable=True)["fields"]
+    await change(world, fields=hidden)
+    calls: list[Any] = []
+
+    async def read_then_show(*arguments: Any) -> Any:
+        found = await read_index_definition(*arguments)
+        calls.append(found)
+        if len(calls) == 1:
+            await change(world, fields=shown)
+        return found
+
+    async def happens(times: int) -> None:
+        if times == 1:
+            await change(world, fields=hidden)
+
+    monkeypatch.setattr(backup.planning, "read_index_definition", read_then_show)
+    with after_reading(world, happens) as times:
+        report = await world.back_up("hotels")
+    assert len(times) == 2
+    assert [loss.partition(":")[0] for loss in report.losses] == ["stars"]
