@@ -61,9 +61,6 @@ def add_restore_options(parser: argparse.ArgumentParser) -> None:
         metavar="PATTERN",
         help="with a whole service: only these of its indexes, such as '*' and '!tmp-*'; repeatable",
     )
-    parser.add_argument(
-        "--overlay", metavar="NAME", help="fill secrets in, which no snapshot holds, from this overlay of the settings"
-    )
     parser.add_argument("--resume", action="store_true", help="go on with the unfinished restore into this target")
     parser.add_argument(
         "--discard-unfinished",
@@ -97,6 +94,9 @@ def add_target_options(parser: argparse.ArgumentParser) -> None:
         "--patch", type=Path, metavar="FILE", help="change the definition by a JSON Merge Patch, fields by name"
     )
     parser.add_argument(
+        "--overlay", metavar="NAME", help="fill secrets in, which no snapshot holds, from this overlay of the settings"
+    )
+    parser.add_argument(
         "--accept-loss", action="store_true", help="restore a lossy snapshot, without the fields it lacks"
     )
     parser.add_argument(
@@ -112,6 +112,7 @@ def target_options(given: argparse.Namespace) -> dict[str, Any]:
     return {
         "alias": given.alias,
         "patch": _read(given.patch) if given.patch is not None else None,
+        "overlay": given.overlay,
         "accept_loss": given.accept_loss,
         "allow_cross_region": given.allow_cross_region,
         "skip_refused": given.skip_refused,
@@ -130,7 +131,6 @@ def restore_options(given: argparse.Namespace) -> dict[str, Any]:
         keys += [line.strip() for line in _read(given.keys).splitlines() if line.strip()]
     return {
         **target_options(given),
-        "overlay": given.overlay,
         "mode": given.mode,
         "in_place": given.replace_in_place,
         "delete_old": given.delete_old,

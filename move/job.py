@@ -28,6 +28,7 @@ class MoveJob(msgspec.Struct, frozen=True, kw_only=True):
     alias: str | None = None
     delete_source: bool = False
     patch: str | None = None
+    overlay: str | None = None
     accept_loss: bool = False
     allow_cross_region: bool = False
     skip_refused: bool = False
@@ -63,6 +64,7 @@ class MoveJob(msgspec.Struct, frozen=True, kw_only=True):
             mode=mode,
             store=store,
             patch=self.patch if mode == "create" else None,
+            overlay=self.overlay if mode == "create" else None,
             # A sync that ends makes whole whatever an earlier one left.
             discard_unfinished=mode == "sync",
             accept_loss=self.accept_loss,

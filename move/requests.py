@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from api.decode import blaming
 from api.endpoint import Answer, Call, Endpoint, Nothing, Reply
-from api.names import IndexName, ServiceName, SnapshotName
+from api.names import IndexName, OverlayName, ServiceName, SnapshotName
 from api.snapshots import read_reference
 from api.starting import STARTED, item_run, run_name, start_run
 from engine.locking import Claim
@@ -33,8 +33,9 @@ class MoveRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     It keeps its name where `target_index` is left out. Without a `snapshot` a fresh one is made. `alias` is made on
     the target service, or swapped, once the new index is proved; `delete_source` deletes the source then, if nothing
-    has changed it. `patch` is a JSON Merge Patch of the definition with fields by name. A `dry_run` is answered at once
-    with what would be done and checked, apart from the chunks of a given snapshot, and starts nothing.
+    has changed it. `patch` is a JSON Merge Patch of the definition with fields by name, `overlay` names what the
+    settings have for it, such as the secrets that no snapshot holds. A `dry_run` is answered at once with what would be
+    done and checked, apart from the chunks of a given snapshot, and starts nothing.
     """
 
     service: ServiceName
@@ -45,6 +46,7 @@ class MoveRequest(Struct, frozen=True, forbid_unknown_fields=True):
     alias: IndexName | None = None
     delete_source: bool = False
     patch: dict[str, Any] | None = None
+    overlay: OverlayName | None = None
     accept_loss: bool = False
     allow_cross_region: bool = False
     skip_refused: bool = False
@@ -86,6 +88,7 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
         alias=asked.alias,
         delete_source=asked.delete_source,
         patch=patch,
+        overlay=asked.overlay,
         accept_loss=asked.accept_loss,
         allow_cross_region=asked.allow_cross_region,
         skip_refused=asked.skip_refused,

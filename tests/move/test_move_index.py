@@ -7,7 +7,7 @@ import pytest
 
 from emulator.service import EmulatedService
 from engine.embedded import EmbeddedEngine
-from errors import ConflictError, NotFoundError, OverloadedError, VerificationError
+from errors import ConflictError, NotFoundError, OverloadedError, SettingsError, VerificationError
 from move.job import MoveJob, MoveReport
 from move.workflow import MOVE_INDEX, STEPS
 from search.batch import batch, upload_action
@@ -125,6 +125,27 @@ async def test_a_patch_moves_along(mover: Mover) -> None:
     report = await mover.move(patch='{"fields":{"visits":null,"stars":{"facetable":true}}}')
     assert report.compared == 20
     assert "visits" not in (await mover.world.documents(WEST, "hotels", "id"))[0]
+
+
+async def test_an_overlay_gives_the_target_the_secrets_that_no_snapshot_holds(mover: Mover) -> None:
+    own = {
+        "name": "own",
+        "kind": "customWebApi",
+        "customWebApiParameters": {"uri": "https://e.example?code=east-key-1"},
+    }
+    vectors = hotels.DEFINITION["vectorSearch"] | {"vectorizers": [own]}
+    await mover.world.fill(hotels.definition(vectorSearch=vectors), hotels.hotels(20))
+    west = {"vectorSearch": {"vectorizers": {"own": {"customWebApiParameters": {"uri": {"env": "WEST_EMBED"}}}}}}
+    settings = mover.world.connections.settings
+    mover.world.connections.settings = msgspec.structs.replace(settings, overlays={"west": {"indexes/hotels": west}})
+    environment = mover.world.connections._environment
+    mover.world.connections._environment = {**environment, "WEST_EMBED": "https://w.example?code=west-key-1"}
+    with pytest.raises(SettingsError, match="no snapshot holds secrets"):
+        await mover.move()
+    await mover.move(overlay="west", forget=True)
+    made = msgspec.json.decode((await mover.world.west.index_definition("hotels")).body)
+    [vectorizer] = made["vectorSearch"]["vectorizers"]
+    assert vectorizer["customWebApiParameters"]["uri"] == "https://w.example?code=west-key-1"
 
 
 async def test_an_index_whose_key_gives_no_order_is_moved_too(mover: Mover) -> None:
