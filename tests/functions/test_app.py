@@ -193,7 +193,7 @@ async def test_a_tick_that_is_not_set_is_every_five_minutes(app: App) -> None:
 
 async def test_one_of_two_moves_of_an_index_is_refused(app: App, ground: Ground) -> None:
     await ground.fill("hotels", hotels(50))
-    await ground.faults(EAST, {"fault": "latency", "path": "docs/search", "seconds": 0.5})
+    await ground.faults(EAST, HELD)
     asked = {"service": EAST, "index": "hotels", "target_service": WEST, "target_index": "moved"}
     answers = await asyncio.gather(*(app.ask("POST", "/api/moves", asked) for _ in range(2)))
     taken, refused = sorted(answers, key=lambda answer: answer.status)
@@ -203,7 +203,9 @@ async def test_one_of_two_moves_of_an_index_is_refused(app: App, ground: Ground)
     await app.until(run, lambda view: view["state"] == "running")
     again = await app.ask("POST", "/api/moves", asked)
     assert (again.status, f"run {run}-0" in again.json["detail"]) == (409, True)
+    await ground.faults(EAST)
     assert (await app.end_of(run))["state"] == "done"
+    await ground.faults(EAST, HELD)
     backup = await app.ask("POST", "/api/backups", {"service": EAST, "indexes": ["hotels"]})
     elsewhere = await app.ask("POST", "/api/moves", asked | {"target_index": "elsewhere"})
     assert (elsewhere.status, f"run {backup.json['run']}-0 (POST /backups)" in elsewhere.json["detail"]) == (409, True)
