@@ -1,5 +1,6 @@
 """The in-memory backend of the durable engine, kept to this user."""
 
+import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,8 @@ from durabletask.internal import orchestrator_service_pb2_grpc as wire
 from durabletask.testing import InMemoryOrchestrationBackend
 
 STEPS_AT_ONCE = 16
+_LONGEST_PLACE = 64
+"""Bytes. The whole path of a socket has at most 108 on Linux and fewer elsewhere. Source: unix(7), 2026-09."""
 
 
 class PrivateBackend(InMemoryOrchestrationBackend):
@@ -18,7 +21,7 @@ class PrivateBackend(InMemoryOrchestrationBackend):
     @override
     def start(self) -> str:
         self._shutdown_event.clear()
-        self._folder = tempfile.TemporaryDirectory(prefix="indexvault-")
+        self._folder = tempfile.TemporaryDirectory(prefix="indexvault-", dir=_place())
         address = f"unix:{Path(self._folder.name) / 'engine.sock'}"
         self._server = grpc.server(ThreadPoolExecutor(max_workers=STEPS_AT_ONCE + 8))
         wire.add_TaskHubSidecarServiceServicer_to_server(self, self._server)  # type: ignore[no-untyped-call]  # generated
@@ -37,3 +40,9 @@ class PrivateBackend(InMemoryOrchestrationBackend):
         # Wakes the threads that still wait for a run to end: at its own end, the process would wait for them.
         self.reset()  # type: ignore[no-untyped-call]  # the library leaves it untyped
         self._folder.cleanup()
+
+
+def _place() -> str:
+    """Give where temporary files go, or the system's own place for them if a socket's path would be too long there."""
+    place = tempfile.gettempdir()
+    return place if len(os.fsencode(place)) <= _LONGEST_PLACE else "/tmp"  # noqa: S108 - the folder in it is ours alone

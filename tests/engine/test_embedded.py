@@ -1,6 +1,7 @@
 import asyncio
 import random
 import stat
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from durabletask.task import OrchestrationContext
 
 import engine.calls
+from engine.backend import PrivateBackend
 from engine.calls import call, call_all
 from engine.embedded import EmbeddedEngine
 from engine.step import Resources, Step, Turns, Workflow
@@ -168,6 +170,20 @@ async def test_cancelling_stops_what_runs(behaviour: Behaviour, engine_and_workf
         await running
     await over.wait()
     assert behaviour.cancelled == 1
+
+
+def test_temporary_files_may_lie_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("deep" * 25)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    backend = PrivateBackend()
+    socket = Path(backend.start().removeprefix("unix:"))
+    try:
+        assert socket.is_socket()
+        assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+    finally:
+        backend.stop()
+    assert not socket.parent.exists()
 
 
 async def test_nobody_else_can_reach_the_engine(engine_and_workflow: Opened) -> None:
