@@ -31,6 +31,7 @@ KEPT = timedelta(minutes=10)
 """How long a run that is not heard of keeps its lock. Longer than the longest rest before a step is tried again."""
 _LAST_WORDS_SECONDS = 5
 _LOOKS, _LOOK_SECONDS = 20, 0.1
+_LOOKERS = 2
 _BREAKS = 10
 _RECORD_LIMIT = 64 * 1024
 _LEASES = uuid.UUID("9a0d7c52-6a3e-4a53-9c3e-5b6f2f7f4a11")
@@ -84,10 +85,7 @@ class Lock:
 
     async def take(self) -> None:
         """Make the run the index's only writer. Raises ConflictError, saying who that is, if another one is."""
-        try:
-            holder = await self._lease_and_read()
-        except ConflictError:
-            raise taken(self._index, await self._who()) from None
+        holder = await self._lease_unless_taken()
         if holder is not None and holder.run != self._run and holder.expires > self._clock():
             await self._let_go()
             raise taken(self._index, holder)
@@ -174,6 +172,17 @@ class Lock:
                 return await read_holder(self._blobs, self._index)
             except NotFoundError:
                 await _make(self._blobs, self._name)
+
+    async def _lease_unless_taken(self) -> Holder | None:
+        """Take the lease. Who only looks whether it still has the lock has it for a moment, and writes no name."""
+        for _ in range(_LOOKERS):
+            try:
+                return await self._lease_and_read()
+            except ConflictError:
+                holder = await self._who()
+                if holder is not None:
+                    raise taken(self._index, holder) from None
+        raise taken(self._index, None)
 
     async def _patiently_lease_and_read(self) -> Holder | None:
         """Take the lease again between two steps, though another run may have it while it looks who has the lock."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
+import engine.locks
 from engine.locking import Claim, release_lock, revoke, take_lock
 from engine.locks import Lock, read_holder
 from engine.payloads import perform
@@ -96,3 +97,17 @@ async def test_a_rival_that_only_looks_does_not_cost_a_run_its_lock(world: World
     await world.store.runs.release(name, rival)
     await holding
     assert await holder_of(world, INDEX) == "ours"
+
+
+async def test_a_run_that_only_looked_whether_it_still_has_the_lock_is_in_nobodys_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine.locks, "_LOOK_SECONDS", 0.001)
+    runs, name, looker = world.store.runs, lock_name(WEST, "hotels"), "7d2c8a7e-3d55-4a8e-8f4e-1c0b8c1f0a55"
+    await runs.put(name, b"")
+    await runs.acquire(name, looker, 60)
+    taking = asyncio.create_task(take_lock(world.resources, claim("next", INDEX)))
+    await asyncio.sleep(0)
+    await runs.release(name, looker)
+    await taking
+    assert await holder_of(world, INDEX) == "next"
