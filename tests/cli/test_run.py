@@ -10,6 +10,7 @@ from cli.run import run
 from tests.cli.desk import EAST, Operator, await_request
 
 
+@pytest.mark.usefixtures("logging_as_before")
 def test_what_nobody_foresaw_is_one_line_with_a_hint() -> None:
     stdout, stderr = io.StringIO(), io.StringIO()
     given = argparse.Namespace(verb="no-such-verb", json=False, log_level="error", url=None)
