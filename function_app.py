@@ -6,22 +6,22 @@ import random
 
 import azure.durable_functions as df
 
-from api.blueprint import service_blueprint
+from backup.backups import ENDPOINTS as BACKUP_ENDPOINTS
 from backup.blueprint import backup_blueprint
-from backup.requests import ENDPOINTS as BACKUP_ENDPOINTS
-from engine.functions import FunctionsHome
-from engine.logs import label_entries
-from move.blueprint import move_blueprint
-from move.requests import ENDPOINTS as MOVE_ENDPOINTS
+from indexvault.api.blueprint import service_blueprint
+from indexvault.workflow.functions_host import FunctionsHost
+from indexvault.workflow.logs import label_entries
 from restore.blueprint import restore_blueprint
-from restore.requests import ENDPOINTS as RESTORE_ENDPOINTS
+from restore.move_blueprint import move_blueprint
+from restore.moves import ENDPOINTS as MOVE_ENDPOINTS
+from restore.restores import ENDPOINTS as RESTORE_ENDPOINTS
 
 # At the level that the platform keeps, the SDKs tell the address and headers of every single request.
 logging.getLogger("azure.core").setLevel(logging.WARNING)
 label_entries(logging.getLogger())
-home = FunctionsHome(os.environ, chance=random.SystemRandom())
+host = FunctionsHost(os.environ, rng=random.SystemRandom())
 app = df.DFApp()
-app.register_functions(backup_blueprint(home))
-app.register_functions(restore_blueprint(home))
-app.register_functions(move_blueprint(home))
-app.register_functions(service_blueprint(home, [*BACKUP_ENDPOINTS, *RESTORE_ENDPOINTS, *MOVE_ENDPOINTS]))
+app.register_functions(backup_blueprint(host))
+app.register_functions(restore_blueprint(host))
+app.register_functions(move_blueprint(host))
+app.register_functions(service_blueprint(host, [*BACKUP_ENDPOINTS, *RESTORE_ENDPOINTS, *MOVE_ENDPOINTS]))

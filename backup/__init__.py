@@ -1,1 +1,1 @@
-"""From a search service to a snapshot."""
+"""The triggers of the Functions app that make and keep snapshots: timers and `POST /backups`."""

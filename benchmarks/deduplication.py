@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.snapshot_data import INDEX, MORNING, SERVICE, document, random_key, rising_key, write_snapshot
-from snapshots.manifest import Manifest
-from snapshots.memory_store import MemoryStore
-from snapshots.names import manifests_prefix
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import manifests_prefix
+from tests.memory_store import MemoryStore
 
 type Pattern = Literal["random keys", "appends"]
 
@@ -31,14 +31,14 @@ _MEGABYTE = 1e6
 
 async def days(pattern: Pattern, documents: int, number: int, target: int | None = None) -> tuple[list[Manifest], int]:
     """Write daily snapshots; give their manifests, and what the manifests themselves take in the store."""
-    chance = random.Random(5)  # noqa: S311 - repeatable data, not secrets
+    rng = random.Random(5)  # noqa: S311 - repeatable data, not secrets
     key_of = random_key if pattern == "random keys" else rising_key
     lines = {key: document(key) for key in map(key_of, range(documents))}
     store = MemoryStore()
     manifests: list[Manifest] = []
     for day in range(number):
         if day and pattern == "random keys":
-            for changed in chance.sample(range(documents), documents // _CHANGED):
+            for changed in rng.sample(range(documents), documents // _CHANGED):
                 lines[key_of(changed)] = document(key_of(changed), day)
         elif day:
             for added in range(len(lines), len(lines) + documents // _CHANGED):

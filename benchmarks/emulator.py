@@ -79,15 +79,15 @@ def _report(what: str, documents: int, processor: float, wall: float, process: i
 
 
 def _batch(start: int, size: int) -> bytes:
-    chance = random.Random(start)  # noqa: S311  # repeatable test data
+    rng = random.Random(start)  # noqa: S311  # repeatable test data
     values = [
         {
             "@search.action": "upload",
             "id": f"{(start + at) * 2654435761 % 2**32:08x}-{start + at}",
             "title": f"Document {start + at}",
-            "text": f"{chance.getrandbits(7100):x}",
-            "rating": chance.random() * 5,
-            "changed": f"20{chance.randrange(10, 26)}-0{chance.randrange(1, 10)}-11T10:00:00Z",
+            "text": f"{rng.getrandbits(7100):x}",
+            "rating": rng.random() * 5,
+            "changed": f"20{rng.randrange(10, 26)}-0{rng.randrange(1, 10)}-11T10:00:00Z",
             "tags": ["one", "two", "three"],
         }
         for at in range(size)

@@ -19,17 +19,17 @@ from rich.table import Table
 
 from benchmarks.servers import servers
 from benchmarks.snapshot_data import INDEX, MORNING, SERVICE, document, manifest_of, random_key, write_snapshot
-from snapshots.audit import audit_index
-from snapshots.azure_store import AzureStore
-from snapshots.catalogue import list_snapshots
-from snapshots.chunks import Chunk
-from snapshots.diff import Tally, diff_snapshots
-from snapshots.manifest import Manifest, seal
-from snapshots.names import index_prefix, manifest_name
-from snapshots.prune import Removal, prune_index
-from snapshots.retention import Retention, decide
-from snapshots.store import Store
-from snapshots.summary import summarise, to_metadata
+from indexvault.snapshots.audit import audit_index
+from indexvault.snapshots.azure_store import AzureStore
+from indexvault.snapshots.catalogue import list_snapshots
+from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.diff import Tally, diff_snapshots
+from indexvault.snapshots.manifest import Manifest, seal
+from indexvault.snapshots.names import index_prefix, manifest_name
+from indexvault.snapshots.prune import Removal, prune_index
+from indexvault.snapshots.retention import Retention, decide
+from indexvault.snapshots.store import Store
+from indexvault.snapshots.summary import summarise, to_metadata
 
 DAY = timedelta(days=1)
 _AT_ONCE = 16
@@ -166,7 +166,7 @@ async def _replace(store: Store, name: str, change: Callable[[bytes], bytes]) ->
 
 
 def _shared(manifest: Manifest) -> Chunk:
-    """Give a chunk that both snapshots have: any but that of the document that changed."""
+    """Return a chunk that both snapshots have: any but that of the document that changed."""
     changed = random_key(1)
     return next(chunk for chunk in manifest.chunks if not chunk.first <= changed <= chunk.last)
 

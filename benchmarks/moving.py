@@ -101,7 +101,7 @@ def _move(index: str, east: str, west: str, connection_string: str) -> subproces
     }
     environment = {"INDEXVAULT_CONFIG": json.dumps(settings), "MOVE_KEY": KEY, "MOVE_STORE": connection_string}
     return subprocess.run(  # noqa: S603 - the command that is measured
-        [sys.executable, "-m", "cli", "move", f"contoso-east/{index}", "--to", "contoso-west", "--alias", _ALIAS,
+        [sys.executable, "-m", "indexvault", "move", f"contoso-east/{index}", "--to", "contoso-west", "--alias", _ALIAS,
          "--allow-cross-region"],
         cwd=_HOUSE, env={**os.environ, **environment}, capture_output=True, text=True, check=False,
     )  # fmt: skip

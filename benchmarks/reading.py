@@ -23,12 +23,12 @@ from rich.table import Table
 
 from benchmarks.servers import KEY, SERVICE, Servers, servers
 from benchmarks.shapes import SHAPES, Shape
-from snapshots.azure_store import AzureStore
-from snapshots.catalogue import read_manifest
-from snapshots.chunks import document_lines, key_reader
-from snapshots.manifest import Manifest
-from snapshots.names import SnapshotReference
-from snapshots.reader import read_chunk
+from indexvault.snapshots.azure_store import AzureStore
+from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.chunks import document_lines, key_reader
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.reader import read_chunk
 
 _BATCH = 1000
 _BATCH_BYTES = 15_000_000
@@ -99,9 +99,9 @@ async def load(session: aiohttp.ClientSession, shape: Shape) -> None:
     async with session.post("/indexes?api-version=2026-04-01", json=shape.definition) as response:
         assert response.status == 201, await response.text()  # noqa: S101, PLR2004 - a benchmark's own ground
     batch: list[bytes] = []
-    chance = random.Random(1)  # noqa: S311 - repeatable test data
+    rng = random.Random(1)  # noqa: S311 - repeatable test data
     for number in range(shape.documents):
-        batch.append(msgspec.json.encode(shape.document(number, chance)))
+        batch.append(msgspec.json.encode(shape.document(number, rng)))
         if len(batch) == _BATCH or len(batch) * len(batch[0]) > _BATCH_BYTES - len(batch[0]):
             await _upload(session, shape.name, batch)
             batch = []
@@ -118,7 +118,7 @@ async def _upload(session: aiohttp.ClientSession, index: str, batch: list[bytes]
 def _back_up(index: str, running: Servers) -> float:
     """Run the command line and give the megabytes it had at most."""
     process = subprocess.Popen(  # noqa: S603 - this project's own command line
-        [sys.executable, "-m", "cli", "--json", "backup", SERVICE, index],
+        [sys.executable, "-m", "indexvault", "--json", "backup", SERVICE, index],
         env=running.environment(),
         stdout=subprocess.DEVNULL,
     )

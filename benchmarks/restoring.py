@@ -19,12 +19,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from backup.job import BackupReport
-from errors import IndexvaultError
-from restore.report import RestoreReport
-from search.batch import batch, delete_action, upload_action
-from snapshots.memory_store import MemoryStore
+from indexvault.backup.job import BackupReport
+from indexvault.errors import IndexvaultError
+from indexvault.restore.report import RestoreReport
+from indexvault.search.batch import batch, delete_action, upload_action
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.world import WEST, World, open_world
 
 _DOCUMENTS = 2000
@@ -157,9 +157,9 @@ async def _sync(count: int, share: float) -> None:
         await world.fill(definition, documents, service=WEST)
         console = Console(width=120)
         console.print(f"snapshot: {count:,} documents, {snapshot.chunks} chunks, {snapshot.bytes / 1e6:.1f} MB")
-        chance = random.Random(6)  # noqa: S311 - repeatable, not secret
+        rng = random.Random(6)  # noqa: S311 - repeatable, not secret
         for name, picked in (
-            ("scattered", chance.sample(range(count), round(count * share))),
+            ("scattered", rng.sample(range(count), round(count * share))),
             ("in one stretch", list(range(count // 2, count // 2 + round(count * share)))),
         ):
             await _change(world, [documents[number] for number in picked])

@@ -31,7 +31,7 @@ class Servers(msgspec.Struct, frozen=True):
     emulator: int
 
     def environment(self) -> dict[str, str]:
-        """Give an environment in which the command line knows both."""
+        """Return an environment in which the command line knows both."""
         settings = {
             "stores": {STORE: {"connection_string": {"env": "BENCHMARK_STORE"}, "region": "local"}},
             "services": {

@@ -11,7 +11,7 @@ _TEXT = {"name": "text", "type": "Edm.String", "searchable": True, "retrievable"
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """An index: its definition, how many documents, and how each is made from its number and a source of chance."""
+    """An index: its definition, how many documents, and how each is made from its number and a source of rng."""
 
     name: str
     documents: int
@@ -32,37 +32,37 @@ def _key(number: int) -> str:
     return f"{number * 2654435761 % 2**32:08x}-{number}"
 
 
-def _text(chance: random.Random, size: int) -> str:
-    return f"{chance.getrandbits(4 * size):x}"
+def _text(rng: random.Random, size: int) -> str:
+    return f"{rng.getrandbits(4 * size):x}"
 
 
-def _ordered(number: int, chance: random.Random) -> dict[str, Any]:
-    return {"id": _key(number), "rating": chance.random() * 5, "text": _text(chance, 500)}
+def _ordered(number: int, rng: random.Random) -> dict[str, Any]:
+    return {"id": _key(number), "rating": rng.random() * 5, "text": _text(rng, 500)}
 
 
-def _dated(number: int, chance: random.Random) -> dict[str, Any]:
+def _dated(number: int, rng: random.Random) -> dict[str, Any]:
     """Every other document has the same date, every three-hundredth none."""
-    changed = f"20{chance.randrange(10, 26)}-0{chance.randrange(1, 10)}-1{chance.randrange(10)}T10:00:{number % 60:02}Z"
+    changed = f"20{rng.randrange(10, 26)}-0{rng.randrange(1, 10)}-1{rng.randrange(10)}T10:00:{number % 60:02}Z"
     if number % 2:
         changed = "2026-01-01T00:00:00Z"
     return {
         "id": _key(number),
         "changed": None if number % 300 == 0 else changed,
-        "rating": chance.random() * 5,
-        "text": _text(chance, 500),
+        "rating": rng.random() * 5,
+        "text": _text(rng, 500),
     }
 
 
-def _categorised(number: int, chance: random.Random) -> dict[str, Any]:
-    return {"id": _key(number), "category": f"c{number % 40}", "text": _text(chance, 500)}
+def _categorised(number: int, rng: random.Random) -> dict[str, Any]:
+    return {"id": _key(number), "category": f"c{number % 40}", "text": _text(rng, 500)}
 
 
-def _keyed(number: int, chance: random.Random) -> dict[str, Any]:
-    return {"id": _key(number), "text": _text(chance, 500)}
+def _keyed(number: int, rng: random.Random) -> dict[str, Any]:
+    return {"id": _key(number), "text": _text(rng, 500)}
 
 
-def _large(number: int, chance: random.Random) -> dict[str, Any]:
-    return {"id": _key(number), "rating": chance.random(), "text": _text(chance, 1_000_000)}
+def _large(number: int, rng: random.Random) -> dict[str, Any]:
+    return {"id": _key(number), "rating": rng.random(), "text": _text(rng, 1_000_000)}
 
 
 _BOTH = {"filterable": True, "sortable": True}

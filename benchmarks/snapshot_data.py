@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from snapshots.chunks import ChunkCutter, add_digests, boundary_bits
-from snapshots.manifest import Added, Counts, Definition, Etags, Manifest, VersionedDefinition, known_chunks
-from snapshots.names import ChunkFolder, snapshot_id
-from snapshots.store import SnapshotBlobs
-from snapshots.writer import StoredChunk, commit, store_chunk
+from indexvault.snapshots.chunks import ChunkCutter, add_digests, boundary_bits
+from indexvault.snapshots.manifest import Added, Counts, Definition, Etags, Manifest, VersionedDefinition, known_chunks
+from indexvault.snapshots.names import ChunkFolder, snapshot_id
+from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.writer import StoredChunk, commit, store_chunk
 
 SERVICE, INDEX = "contoso", "hotels"
 MORNING = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
@@ -65,24 +65,24 @@ _WORDS = [
 
 
 def random_key(number: int) -> str:
-    """Give a key like a hash: new ones fall anywhere."""
+    """Return a key like a hash: new ones fall anywhere."""
     return hashlib.sha256(str(number).encode()).hexdigest()[:20]
 
 
 def rising_key(number: int) -> str:
-    """Give a key like a counter: new ones come last."""
+    """Return a key like a counter: new ones come last."""
     return f"{number:012}"
 
 
 def document(key: str, version: int = 0) -> bytes:
-    """Give a document of about 1 kB that is always the same for a key and a version."""
-    chance = random.Random(f"{key} {version}")  # noqa: S311 - repeatable data, not secrets
-    text = " ".join(chance.choices(_WORDS, k=118))
-    tags = ",".join(f'"{word}"' for word in chance.sample(_WORDS, 3))
+    """Return a document of about 1 kB that is always the same for a key and a version."""
+    rng = random.Random(f"{key} {version}")  # noqa: S311 - repeatable data, not secrets
+    text = " ".join(rng.choices(_WORDS, k=118))
+    tags = ",".join(f'"{word}"' for word in rng.sample(_WORDS, 3))
     return (
-        f'{{"id":"{key}","description":"{text}","rating":{chance.random() * 5:.2f},"rooms":{chance.randrange(500)},'
-        f'"renovated":"2026-01-{chance.randrange(28) + 1:02}T00:00:00Z","tags":[{tags}],'
-        f'"code":"{chance.getrandbits(128):032x}"}}'
+        f'{{"id":"{key}","description":"{text}","rating":{rng.random() * 5:.2f},"rooms":{rng.randrange(500)},'
+        f'"renovated":"2026-01-{rng.randrange(28) + 1:02}T00:00:00Z","tags":[{tags}],'
+        f'"code":"{rng.getrandbits(128):032x}"}}'
     ).encode()
 
 
@@ -115,7 +115,7 @@ async def write_snapshot(
 
 
 def manifest_of(stored: Iterable[StoredChunk], created: datetime, *, bits: int, index: str = INDEX) -> Manifest:
-    """Give the manifest of stored chunks."""
+    """Return the manifest of stored chunks."""
     parts = list(stored)
     chunks = tuple(part.chunk for part in parts)
     new = [part.chunk for part in parts if part.added]

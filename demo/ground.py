@@ -66,7 +66,7 @@ class Ground:
         return self._keys.exists()
 
     def keys(self) -> Keys:
-        """Give the keys of the servers: what the last demo here had, so that its data stays readable, or new ones."""
+        """Return the keys of the servers: what the last demo here had, so that its data stays readable, or new ones."""
         if self.is_built:
             return msgspec.json.decode(self._keys.read_bytes(), type=Keys)
         keys = Keys(blob=base64.b64encode(secrets.token_bytes(64)).decode(), search=secrets.token_hex(16))
@@ -75,7 +75,7 @@ class Ground:
         return keys
 
     def endpoint(self, search_port: int) -> str:
-        """Give the address of the source service."""
+        """Return the address of the source service."""
         return f"http://127.0.0.1:{search_port}"
 
     def write_settings(self, keys: Keys, blob_port: int, search_port: int) -> dict[str, str]:

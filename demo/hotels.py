@@ -63,7 +63,7 @@ _BEGINNING = datetime(1995, 1, 1, tzinfo=UTC)
 
 
 def definition() -> bytes:
-    """Give the index's definition, as JSON."""
+    """Return the index's definition, as JSON."""
     fields = [
         _field("HotelId", "Edm.String", key=True, filterable=True, sortable=True),
         _field("Name", "Edm.String", searchable=True, sortable=True, synonymMaps=[SYNONYM_MAP]),
@@ -123,74 +123,74 @@ def definition() -> bytes:
 
 
 def synonym_map() -> bytes:
-    """Give the synonym map that the index's names are searched with, as JSON."""
+    """Return the synonym map that the index's names are searched with, as JSON."""
     rules = "inn, guesthouse, pension\nharbour, harbor, port\nmill, watermill => mill"
     return msgspec.json.encode({"name": SYNONYM_MAP, "format": "solr", "synonyms": rules})
 
 
 def documents(number: int = DOCUMENTS, seed: int = SEED) -> Iterator[tuple[str, bytes]]:
-    """Give keys and documents, as JSON; the same for the same seed."""
-    chance = random.Random(seed)  # noqa: S311 - invented hotels, wanted again and again
+    """Return keys and documents, as JSON; the same for the same seed."""
+    rng = random.Random(seed)  # noqa: S311 - invented hotels, wanted again and again
     for position in range(number):
         key = f"hotel-{position:06d}"
-        yield key, msgspec.json.encode(_hotel(key, chance))
+        yield key, msgspec.json.encode(_hotel(key, rng))
 
 
-def _hotel(key: str, chance: random.Random) -> dict[str, Any]:
-    city, country, longitude, latitude = chance.choice(_PLACES)
-    floors = chance.randint(1, 9)
+def _hotel(key: str, rng: random.Random) -> dict[str, Any]:
+    city, country, longitude, latitude = rng.choice(_PLACES)
+    floors = rng.randint(1, 9)
     return {
         "HotelId": key,
-        "Name": f"{chance.choice(_ADJECTIVES)} {chance.choice(_NOUNS)}",
-        "Description": " ".join(chance.sample(_SENTENCES, 2)),
-        "Category": chance.choice([*_CATEGORIES, None]),
-        "Stars": chance.randint(1, 5),
-        "Visits": chance.randint(2**31, 2**62),
-        "Rating": chance.choice([round(chance.uniform(1, 5), 2), None, "NaN"]),
-        "HasParking": chance.random() < 0.5,  # noqa: PLR2004 - one in two
-        "Renovated": _moment(chance),
-        "Location": _point(chance, longitude, latitude),
-        "Tags": chance.sample(_TAGS, chance.randint(0, 4)),
+        "Name": f"{rng.choice(_ADJECTIVES)} {rng.choice(_NOUNS)}",
+        "Description": " ".join(rng.sample(_SENTENCES, 2)),
+        "Category": rng.choice([*_CATEGORIES, None]),
+        "Stars": rng.randint(1, 5),
+        "Visits": rng.randint(2**31, 2**62),
+        "Rating": rng.choice([round(rng.uniform(1, 5), 2), None, "NaN"]),
+        "HasParking": rng.random() < 0.5,  # noqa: PLR2004 - one in two
+        "Renovated": _moment(rng),
+        "Location": _point(rng, longitude, latitude),
+        "Tags": rng.sample(_TAGS, rng.randint(0, 4)),
         "FloorNumbers": list(range(floors)),
-        "LedgerNumbers": [chance.randint(0, 2**60) for _ in range(2)],
-        "RatingsByYear": [round(chance.uniform(1, 5), 1) for _ in range(4)],
-        "OpenInMonth": [chance.random() < 0.8 for _ in range(12)],  # noqa: PLR2004 - most months
-        "Inspected": sorted(_moment(chance) for _ in range(chance.randint(0, 3))),
-        "Entrances": [_point(chance, longitude, latitude) for _ in range(chance.randint(0, 2))],
+        "LedgerNumbers": [rng.randint(0, 2**60) for _ in range(2)],
+        "RatingsByYear": [round(rng.uniform(1, 5), 1) for _ in range(4)],
+        "OpenInMonth": [rng.random() < 0.8 for _ in range(12)],  # noqa: PLR2004 - most months
+        "Inspected": sorted(_moment(rng) for _ in range(rng.randint(0, 3))),
+        "Entrances": [_point(rng, longitude, latitude) for _ in range(rng.randint(0, 2))],
         "Address": {
-            "Street": f"{chance.choice(_NOUNS)} Street {chance.randint(1, 200)}",
+            "Street": f"{rng.choice(_NOUNS)} Street {rng.randint(1, 200)}",
             "City": city,
             "Country": country,
         },
-        "Rooms": [_room(chance) for _ in range(chance.randint(0, 2))],
-        "DescriptionVector": [round(chance.uniform(-1, 1), 5) for _ in range(_SINGLE_DIMENSIONS)],
-        "PhotoVector": [chance.randint(-1024, 1024) / 1024 for _ in range(_HALF_DIMENSIONS)],
-        "ReviewVector": [chance.randint(-(2**15), 2**15 - 1) for _ in range(_SMALL_DIMENSIONS)],
-        "PriceVector": [chance.randint(-128, 127) for _ in range(_SMALL_DIMENSIONS)],
-        "AmenityVector": [chance.randint(0, 255) for _ in range(_BITS // 8)],
+        "Rooms": [_room(rng) for _ in range(rng.randint(0, 2))],
+        "DescriptionVector": [round(rng.uniform(-1, 1), 5) for _ in range(_SINGLE_DIMENSIONS)],
+        "PhotoVector": [rng.randint(-1024, 1024) / 1024 for _ in range(_HALF_DIMENSIONS)],
+        "ReviewVector": [rng.randint(-(2**15), 2**15 - 1) for _ in range(_SMALL_DIMENSIONS)],
+        "PriceVector": [rng.randint(-128, 127) for _ in range(_SMALL_DIMENSIONS)],
+        "AmenityVector": [rng.randint(0, 255) for _ in range(_BITS // 8)],
     }  # fmt: skip
 
 
-def _room(chance: random.Random) -> dict[str, Any]:
+def _room(rng: random.Random) -> dict[str, Any]:
     return {
-        "Kind": chance.choice(_ROOM_KINDS),
-        "Rate": round(chance.uniform(30, 400), 2),
-        "Sleeps": chance.randint(1, 5),
-        "Features": chance.sample(_TAGS, chance.randint(0, 2)),
+        "Kind": rng.choice(_ROOM_KINDS),
+        "Rate": round(rng.uniform(30, 400), 2),
+        "Sleeps": rng.randint(1, 5),
+        "Features": rng.sample(_TAGS, rng.randint(0, 2)),
         "Beds": [
-            {"Width": chance.choice([90, 140, 180]), "Note": chance.choice([None, "squeaks"])}
-            for _ in range(chance.randint(1, 2))
+            {"Width": rng.choice([90, 140, 180]), "Note": rng.choice([None, "squeaks"])}
+            for _ in range(rng.randint(1, 2))
         ],
     }
 
 
-def _moment(chance: random.Random) -> str:
-    moment = _BEGINNING + timedelta(milliseconds=chance.randrange(30 * 365 * 86_400_000))
+def _moment(rng: random.Random) -> str:
+    moment = _BEGINNING + timedelta(milliseconds=rng.randrange(30 * 365 * 86_400_000))
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _point(chance: random.Random, longitude: float, latitude: float) -> dict[str, Any]:
-    spread = [round(centre + chance.uniform(-0.05, 0.05), 6) for centre in (longitude, latitude)]
+def _point(rng: random.Random, longitude: float, latitude: float) -> dict[str, Any]:
+    spread = [round(centre + rng.uniform(-0.05, 0.05), 6) for centre in (longitude, latitude)]
     return {"type": "Point", "coordinates": spread}
 
 

@@ -50,10 +50,10 @@ def servers(ground: Ground, keys: Keys) -> Iterator[tuple[int, int]]:
 
 
 def free_ports(number: int) -> int:
-    """Give the first of so many neighbouring ports of the loopback interface that nobody has.
+    """Return the first of so many neighbouring ports of the loopback interface that nobody has.
 
     They are below those that systems give to connections and to whoever asks for any port: before the server is up,
-    nobody else gets them by chance.
+    nobody else gets them by rng.
     """
     while True:
         first = _LOWEST_PORT + secrets.randbelow(_HIGHEST_PORT - _LOWEST_PORT)

@@ -17,14 +17,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.rule import Rule
 
-from cli.output import Output
-from cli.progress import Progress
-from cli.wording import count, duration
 from demo.ground import SOURCE, STORE_VARIABLE, TARGET, Ground
 from demo.hotels import INDEX, SYNONYM_MAP, definition, documents, synonym_map
-from restore.load import Loader
-from search.service import SearchService
-from snapshots.names import SNAPSHOT_CONTAINER
+from indexvault.cli.formatting import count, duration
+from indexvault.cli.output import Output
+from indexvault.cli.progress import Progress
+from indexvault.restore.upload import Loader
+from indexvault.search.client import SearchService
+from indexvault.snapshots.names import SNAPSHOT_CONTAINER
 
 _HOUSE = Path(__file__).parents[1]
 _LATEST = f"{SOURCE}/{INDEX}@latest"
@@ -78,20 +78,20 @@ class Story:
 
     async def _fill(self, number: int) -> None:
         """Put the synonym map, the index and its documents into the source service."""
-        service = SearchService(SOURCE, self._endpoint, AzureKeyCredential(self._key), chance=random.SystemRandom())
+        service = SearchService(SOURCE, self._endpoint, AzureKeyCredential(self._key), rng=random.SystemRandom())
         async with service:
             await service.create_synonym_map(SYNONYM_MAP, synonym_map(), preview=False)
             await service.create_index(INDEX, definition(), preview=False)
             output = Output(as_json=False, stdout=sys.stdout, stderr=sys.stderr)
             with output.progress(f"{SOURCE}/{INDEX}") as progress:
                 progress.advance("load", expected=number)
-                await Loader(service, INDEX, chance=random.SystemRandom()).load(_told(documents(number), progress))
+                await Loader(service, INDEX, rng=random.SystemRandom()).load(_told(documents(number), progress))
 
     def _indexvault(self, *arguments: str, expected: int = 0) -> None:
         """Run a command as a reader would, on this very terminal."""
         self._console.print(f"\n[bold]$ indexvault {escape(shlex.join(arguments))}[/]", soft_wrap=True)
         sys.stdout.flush()
-        command = [sys.executable, "-m", "cli", *arguments]
+        command = [sys.executable, "-m", "indexvault", *arguments]
         process = subprocess.Popen(command, env={**os.environ, **self._variables}, cwd=_HOUSE)  # noqa: S603 - our own
         try:
             code = process.wait()

@@ -28,7 +28,7 @@ ROLES: Mapping[str, frozenset[Permission]] = {
 
 
 def permissions_of(roles: str) -> frozenset[Permission]:
-    """Give what roles joined by `+` allow together; ValueError names an unknown one."""
+    """Return what roles joined by `+` allow together; ValueError names an unknown one."""
     found: set[Permission] = set()
     for role in roles.split("+"):
         if role not in ROLES:

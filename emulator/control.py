@@ -19,7 +19,7 @@ _ROOT = "/$emulator"
 
 
 def is_control(path: str) -> bool:
-    """Say whether a path is the control endpoint's."""
+    """Return whether a path is the control endpoint's."""
     return path == _ROOT or path.startswith(f"{_ROOT}/")
 
 

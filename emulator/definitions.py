@@ -74,7 +74,7 @@ def normalised(body: dict[str, Any], version: ApiVersion) -> dict[str, Any]:
 
 
 def read_back(definition: dict[str, Any], version: ApiVersion) -> dict[str, Any]:
-    """Give a stored definition as this version of the API shows it, without its secrets."""
+    """Return a stored definition as this version of the API shows it, without its secrets."""
     shown: dict[str, Any] = redacted(visible_members(definition, INDEX_MEMBERS, version))
     shown["fields"] = [_shown_field(field, version) for field in shown["fields"]]
     return shown

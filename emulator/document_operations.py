@@ -89,7 +89,7 @@ def _circumstances(service: Service, asked: Asked, query: Query) -> Circumstance
 
 
 def _coverage(asked: Asked, query: Query) -> float:
-    """Give how much of the index answers; less than what the request insists on is a failure."""
+    """Return how much of the index answers; less than what the request insists on is a failure."""
     if "coverage" not in asked.faults:
         return 100.0
     percent = asked.faults["coverage"].percent

@@ -30,7 +30,7 @@ class Asked(msgspec.Struct, frozen=True):
     faults: Mapping[str, Rule]
 
     def parameter(self, name: str) -> str | None:
-        """Give the first value of a parameter, with or without OData's `$`."""
+        """Return the first value of a parameter, with or without OData's `$`."""
         values = self.parameters.get(name) or self.parameters.get(f"${name}")
         return values[0] if values else None
 
@@ -41,7 +41,7 @@ class Asked(msgspec.Struct, frozen=True):
 
     @property
     def conditions(self) -> Conditions:
-        """Give the request's ETag conditions."""
+        """Return the request's ETag conditions."""
         return Conditions(self.headers.get("If-Match"), self.headers.get("If-None-Match"))
 
 
@@ -71,7 +71,7 @@ def with_context(body: dict[str, Any], model: str, asked: Asked) -> dict[str, An
 
 
 def lag_of(asked: Asked, fault: str) -> float:
-    """Give the seconds that a fault holds something back, 0 without it."""
+    """Return the seconds that a fault holds something back, 0 without it."""
     return asked.faults[fault].seconds if fault in asked.faults else 0.0
 
 

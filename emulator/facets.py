@@ -107,7 +107,7 @@ def _offset(text: str) -> timedelta | None:
 
 
 def _values(document: dict[str, Any], field: Field) -> set[Any]:
-    """Give a document's distinct values of a field, through collections."""
+    """Return a document's distinct values of a field, through collections."""
     values: list[Any] = [document]
     for name in field.path.split("/"):
         found = [value.get(name) for value in values if value is not None]
@@ -131,7 +131,7 @@ def _buckets(facet: Facet, counted: Counter[Any]) -> list[dict[str, Any]]:
 
 
 def _rank(field: Field, value: Any) -> tuple[bool, Any]:
-    """Give what values are sorted by: NaN, which nothing compares with, last."""
+    """Return what values are sorted by: NaN, which nothing compares with, last."""
     lost = field.type == "Edm.Double" and value == "NaN"
     return lost, 0.0 if lost else value
 
@@ -179,7 +179,7 @@ def _start(interval: str, moment: datetime) -> datetime:
 
 
 def _first_day(interval: str, day: datetime) -> datetime:
-    """Give the first day of a day's week, ... or year. Weeks begin on Mondays, which is an assumption."""
+    """Return the first day of a day's week, ... or year. Weeks begin on Mondays, which is an assumption."""
     match interval:
         case "week":
             return day - timedelta(days=day.weekday())

@@ -36,7 +36,7 @@ class ServiceError(Exception):
         self.retry_after = retry_after
 
     def body(self) -> bytes:
-        """Give the error as the service writes it."""
+        """Return the error as the service writes it."""
         if self.message is None:
             return b""
         error: dict[str, object] = {"code": self.code, "message": self.message}

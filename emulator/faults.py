@@ -120,7 +120,7 @@ class Faults:
         self._fired = [0] * len(self.rules)
 
     def fired(self) -> list[Fired]:
-        """Give every rule with its counters."""
+        """Return every rule with its counters."""
         return [Fired(rule, self._matched[at], self._fired[at]) for at, rule in enumerate(self.rules)]
 
     async def hold_back(self, seconds: float) -> None:

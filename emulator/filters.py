@@ -356,7 +356,7 @@ def _joined(word: str, parts: list[Condition]) -> Condition:
 
 
 def _constant(field: Field, name: str, literal: odata.Literal) -> Any:
-    """Give a literal as what the field's values compare with; refuse one of another type."""
+    """Return a literal as what the field's values compare with; refuse one of another type."""
     if literal.kind == "null":
         return None
     if literal.kind not in _LITERALS.get(field.type, set()) or field.type == "Edm.GeographyPoint":
@@ -380,7 +380,7 @@ def _constant(field: Field, name: str, literal: odata.Literal) -> Any:
 
 
 def _choices(field: Field, arguments: tuple[odata.Node, ...]) -> set[str]:
-    """Give the values that a `search.in` lists."""
+    """Return the values that a `search.in` lists."""
     texts = [argument.value for argument in arguments[1:] if isinstance(argument, odata.Literal)]
     if field.type != "Edm.String" or len(texts) not in {1, 2} or not all(isinstance(text, str) for text in texts):
         raise ServiceError(400, "Invalid expression: search.in takes a field and strings.\r\nParameter name: $filter")

@@ -76,7 +76,7 @@ class Index:
         return found
 
     def documents(self, keys: Sequence[str]) -> dict[str, Document]:
-        """Give the full documents of those of the keys that were accepted."""
+        """Return the full documents of those of the keys that were accepted."""
         wanted = frozenset(keys)
         found = {key: self.full(*halves) for key, halves in self.table.bodies(keys).items()}
         for batch in self._pending:
@@ -85,7 +85,7 @@ class Index:
         return found
 
     def count(self, now: float, lag: float) -> int:
-        """Give the number of documents as it was `lag` seconds ago."""
+        """Return the number of documents as it was `lag` seconds ago."""
         if lag <= 0:
             return self.table.totals.documents
         earlier = [documents for at, documents in self._counts if at <= now - lag]
@@ -118,7 +118,7 @@ class Index:
 
 
 def at_path(document: Document, field: Field) -> Any:
-    """Give a document's value of a field that no collection lies above."""
+    """Return a document's value of a field that no collection lies above."""
     value: Any = document
     for name in field.path.split("/"):
         value = None if value is None else value.get(name)
@@ -126,7 +126,7 @@ def at_path(document: Document, field: Field) -> Any:
 
 
 def project(document: Document, fields: Sequence[Field], chosen: frozenset[str] | None = None) -> Document:
-    """Give what a reader may see of a document, complete and in schema order.
+    """Return what a reader may see of a document, complete and in schema order.
 
     `chosen` are the paths of a `$select`, None for everything.
     """

@@ -71,7 +71,7 @@ class Reader:
         return [self._action(at, document, unsafe_keys=unsafe_keys) for at, document in enumerate(documents)]
 
     def completed(self, fields: Document) -> Document:
-        """Give a document with every field, in schema order."""
+        """Return a document with every field, in schema order."""
         return self.empties | fields
 
     def _action(self, at: int, document: object, *, unsafe_keys: bool) -> Action:

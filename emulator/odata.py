@@ -132,7 +132,7 @@ class _Parser:
             at = match.end()
 
     def peek(self) -> tuple[str, str, int]:
-        """Give the next token without taking it."""
+        """Return the next token without taking it."""
         return self.tokens[self.position] if self.position < len(self.tokens) else ("end", "", len(self.text))
 
     def take(self, kind: str, text: str) -> bool:
@@ -200,7 +200,7 @@ class _Parser:
         self.depth -= 1
 
     def _compared(self) -> bool:
-        """Say whether the next token is a field that happens to be called `not`."""
+        """Return whether the next token is a field that happens to be called `not`."""
         following = self.tokens[self.position + 1 : self.position + 2]
         return bool(following) and following[0][1] in _COMPARISONS
 

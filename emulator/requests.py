@@ -46,11 +46,11 @@ class Requests:
             now[operation] -= 1
 
     def now(self, operation: str) -> int:
-        """Give how many requests of an operation are under way."""
+        """Return how many requests of an operation are under way."""
         return self._now[operation]
 
     def tallies(self) -> dict[str, Tally]:
-        """Give what was counted."""
+        """Return what was counted."""
         return {
             name: Tally(count, dict(self._statuses[name]), self._most[name]) for name, count in self._counts.items()
         }

@@ -80,7 +80,7 @@ class Schema:
 
 
 def walk(fields: tuple[Field, ...]) -> Iterator[Field]:
-    """Give every field, parents before children."""
+    """Return every field, parents before children."""
     for field in fields:
         yield field
         yield from walk(field.fields)

@@ -52,7 +52,7 @@ def search(index: Index, query: Query, circumstances: Circumstances) -> Result:
 
 
 def visible_to_all(document: Document, permission_fields: Sequence[Field]) -> bool:
-    """Say whether a document's access lists are empty or let everyone read it."""
+    """Return whether a document's access lists are empty or let everyone read it."""
     lists = [document.get(field.name) for field in permission_fields]
     names = [name for value in lists for name in (value if isinstance(value, list) else [value]) if name]
     return not names or _EVERYONE in names
@@ -86,7 +86,7 @@ class _Search:
         return Result(rows, count, facets, coverage, self._continuation(len(rows)) if more else None)
 
     def selection(self) -> Selection:
-        """Give what is asked for as SQL, all pages of it."""
+        """Return what is asked for as SQL, all pages of it."""
         condition, score = self._conditions()
         for name in condition.columns:
             self.table.ensure_index(name)
@@ -95,7 +95,7 @@ class _Search:
         return Selection(condition.sql, parameters, score, self._order(score))
 
     def _continuation(self, returned: int) -> dict[str, Any] | None:
-        """Give the parameters that go on after this page, or None if all that was asked for is there."""
+        """Return the parameters that go on after this page, or None if all that was asked for is there."""
         top = self.query.top
         following = {**self.query.raw, "skip": self.query.skip + returned}
         if top is None:
@@ -103,7 +103,7 @@ class _Search:
         return {**following, "top": top - returned} if top > returned else None
 
     def _rows(self, chosen: frozenset[str] | None, selection: Selection) -> list[bytes]:
-        """Give the selected rows as JSON objects."""
+        """Return the selected rows as JSON objects."""
         if chosen is None and selection.score == "1.0" and self.index.whole_rows:
             return [b'{"@search.score":1.0,' + row for row in self.table.page(selection)]
         return [self._rendered(row, chosen) for row in self.table.find(selection)]
@@ -117,7 +117,7 @@ class _Search:
         return head + (b"," + body[1:] if len(body) > 2 else b"}")  # noqa: PLR2004  # an empty object
 
     def _conditions(self) -> tuple[Condition, str]:
-        """Give the filter joined with search text and access lists, and the SQL of the score."""
+        """Return the filter joined with search text and access lists, and the SQL of the score."""
         condition = self.compiler.condition(self.query.filter)
         fields = self._search_fields()
         score = "1.0"
@@ -174,7 +174,7 @@ class _Search:
         return self._slot(lambda visible, hidden: parameter(self.index.full(visible, hidden)))
 
     def _order(self, score: str) -> str:
-        """Give the SQL of the order, ties last: those are ordered by replica."""
+        """Return the SQL of the order, ties last: those are ordered by replica."""
         ties = _TIES[self.circumstances.replica % len(_TIES)]
         ties = ties.replace("crc", f"on_document({self._slot(_scrambled)}, visible, hidden)")
         if not self.query.order:
@@ -233,7 +233,7 @@ def selected(index: Index, names: Sequence[str]) -> frozenset[str] | None:
 
 
 def look_up(index: Index, key: str, names: Sequence[str], *, elevated: bool) -> bytes:
-    """Give one document; ServiceError 404 without a body if there is none."""
+    """Return one document; ServiceError 404 without a body if there is none."""
     chosen = selected(index, names)
     halves = index.table.bodies([key]).get(key)
     if halves is None:

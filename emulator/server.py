@@ -45,16 +45,16 @@ class Running:
         self._services[name] = service
 
     def endpoint(self, name: str) -> str:
-        """Give a service's address, `http://127.0.0.1:PORT`."""
+        """Return a service's address, `http://127.0.0.1:PORT`."""
         return self._endpoints[name]
 
     def setup(self, name: str) -> EmulatedService:
-        """Give how a service was set up, with its keys."""
+        """Return how a service was set up, with its keys."""
         return self._services[name].setup
 
     @property
     def names(self) -> Sequence[str]:
-        """Give the services' names in the order they were given."""
+        """Return the services' names in the order they were given."""
         return list(self._endpoints)
 
 

@@ -102,7 +102,7 @@ class Service:
         return index
 
     def definition(self, name: str, version: ApiVersion) -> Stored:
-        """Give an index's definition as it is shown."""
+        """Return an index's definition as it is shown."""
         index = self._existing_index(name)
         return Stored(index.etag, definitions.read_back(index.definition, version))
 
@@ -153,7 +153,7 @@ class Service:
         del self.indexes[name], self.readers[name]
 
     def resource(self, kind: str, name: str) -> Stored:
-        """Give a definition as it is shown."""
+        """Return a definition as it is shown."""
         stored = self.resources[kind].get(name)
         if stored is None:
             noun = resources.KINDS[kind].noun
@@ -189,7 +189,7 @@ class Service:
         self.database.delete_resource(kind, name)
 
     def statistics(self, version: ApiVersion, lag: float) -> Body:
-        """Give the service's counters and limits; counts are those of `lag` seconds ago."""
+        """Return the service's counters and limits; counts are those of `lag` seconds ago."""
         now = time.monotonic()
         totals = [index.table.totals for index in self.indexes.values()]
         usage = {

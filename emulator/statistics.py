@@ -10,7 +10,7 @@ from emulator.versions import SERVICE_KINDS, ApiVersion
 
 
 def service_statistics(usage: dict[str, int], tier: Tier, version: ApiVersion) -> dict[str, Any]:
-    """Give the counters with their quotas, and the limits; `usage` has the counters' own names."""
+    """Return the counters with their quotas, and the limits; `usage` has the counters' own names."""
     quotas: dict[str, int | None] = {
         "aliasesCount": tier.aliases,
         "documentCount": tier.documents,

@@ -171,7 +171,7 @@ class DocumentTable:
         self.database.connection.execute("DELETE FROM tables WHERE number = ?", (self.number,))
 
     def column(self, field: Field) -> str | None:
-        """Give the SQL name of a field's column, or None if it has none."""
+        """Return the SQL name of a field's column, or None if it has none."""
         return self._names.get(field.path)
 
     def ensure_index(self, name: str) -> None:
@@ -200,7 +200,7 @@ class DocumentTable:
         )
 
     def bodies(self, keys: Sequence[str]) -> dict[str, tuple[bytes, bytes | None]]:
-        """Give the stored bytes of those of the keys that exist."""
+        """Return the stored bytes of those of the keys that exist."""
         return {key: (visible, hidden) for key, visible, hidden in self._by_keys("key, visible, hidden", keys)}
 
     def existing(self, keys: Sequence[str]) -> set[str]:
@@ -214,11 +214,11 @@ class DocumentTable:
         return int(count)
 
     def page(self, selection: Selection) -> list[bytes]:
-        """Give the visible bytes of one page."""
+        """Return the visible bytes of one page."""
         return [visible for (visible,) in self._select("visible", selection)]
 
     def find(self, selection: Selection) -> list[Found]:
-        """Give one page of documents with both halves of their bytes and their scores."""
+        """Return one page of documents with both halves of their bytes and their scores."""
         columns = f"sequence, visible, hidden, {selection.score} AS score"
         return [Found(*row) for row in self._select(columns, selection)]
 

@@ -50,7 +50,7 @@ def autocomplete(index: Index, request: dict[str, Any], selection: Selection) ->
 
 
 def analyze(request: dict[str, Any]) -> bytes:
-    """Give the tokens of a text."""
+    """Return the tokens of a text."""
     text = request.get("text")
     named = [request[name] for name in ("analyzer", "tokenizer", "normalizer") if request.get(name)]
     if not isinstance(text, str) or len(named) != 1:

@@ -65,7 +65,7 @@ def scorer(text: str, fields: tuple[Field, ...] | None, kind: str, mode: str, sc
 
 
 def only_field(text: str, fields: tuple[Field, ...] | None, kind: str, schema: Schema) -> Field | None:
-    """Give the one field that a search text looks at, if it looks at one only."""
+    """Return the one field that a search text looks at, if it looks at one only."""
     searched = schema.searchable if fields is None else fields
     named = {term.field for term in _leaves(_Parser(text, full=kind == "full", every=False).query())}
     paths = {field.path for field in searched} if None in named else set()
@@ -110,7 +110,7 @@ class _Parser:
         return Group(tuple(clauses))
 
     def _joins(self, token: tuple[str, str]) -> bool:
-        """Say whether a token stands between two clauses; `+` does so in the simple syntax only."""
+        """Return whether a token stands between two clauses; `+` does so in the simple syntax only."""
         kind, text = token
         if self.full:
             return kind == "boolean" and text != "NOT"
@@ -166,7 +166,7 @@ class _Document:
         self._tokens: dict[str, list[str]] = {}
 
     def fields(self, name: str | None) -> Iterator[tuple[Field, list[str]]]:
-        """Give the fields a term is looked up in, with their tokens."""
+        """Return the fields a term is looked up in, with their tokens."""
         for field in self.searched if name is None else (self.schema.by_path[name],):
             if field.path not in self._tokens:
                 texts = texts_of(self.document, field)
@@ -175,7 +175,7 @@ class _Document:
 
 
 def texts_of(document: dict[str, Any], field: Field) -> list[str]:
-    """Give every string a document has in a field, through collections."""
+    """Return every string a document has in a field, through collections."""
     values: list[Any] = [document]
     for name in field.path.split("/"):
         found = [value.get(name) for value in values if value is not None]
@@ -218,7 +218,7 @@ def _matches(term: Term, field: Field, tokens: list[str]) -> int:
 
 
 def _near(token: str, wanted: str, allowed: int = 2) -> bool:
-    """Say whether at most two edits lie between two words."""
+    """Return whether at most two edits lie between two words."""
     if abs(len(token) - len(wanted)) > allowed:
         return False
     row = list(range(len(wanted) + 1))

@@ -42,12 +42,12 @@ def renderer(field: Field) -> Render:
 
 
 def empty(field: Field) -> object:
-    """Give what is returned for a field that a document does not have."""
+    """Return what is returned for a field that a document does not have."""
     return [] if field.collection and not field.vector else None
 
 
 def parse_date(text: str) -> int | None:
-    """Give a DateTimeOffset as milliseconds since 1970 in UTC, finer digits cut; None if it isn't one."""
+    """Return a DateTimeOffset as milliseconds since 1970 in UTC, finer digits cut; None if it isn't one."""
     match = _DATE.fullmatch(text)
     if match is None:
         return None
@@ -71,7 +71,7 @@ def render_date(milliseconds: int) -> str:
 
 
 def comparable(field: Field, value: Any) -> Any:
-    """Give a rendered value as what filters and orders compare: dates as numbers, strings normalised."""
+    """Return a rendered value as what filters and orders compare: dates as numbers, strings normalised."""
     if value is None:
         return None
     if field.type == "Edm.String":

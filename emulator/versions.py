@@ -63,12 +63,12 @@ class ApiVersion:
         self.preview = text.lower().endswith("-preview")
 
     def knows(self, since: tuple[str, str]) -> bool:
-        """Say whether something that came with these versions (stable, preview) is known."""
+        """Return whether something that came with these versions (stable, preview) is known."""
         stable, preview = since
         return stable <= self.date or (self.preview and preview <= self.date)
 
     def model(self) -> str:
-        """Give the version as the service spells it in its type names."""
+        """Return the version as the service spells it in its type names."""
         return "V" + self.date.replace("-", "_") + ("_Preview" if self.preview else "")
 
 

@@ -2,17 +2,17 @@
 
 import azure.durable_functions as df
 
-from api.endpoint import register_endpoints
-from engine.functions import FunctionsHome
-from restore.requests import ENDPOINTS
-from restore.run import RUN_RESTORE
-from restore.run import STEPS as RUN_STEPS
-from restore.workflow import RESTORE_INDEX, STEPS
+from indexvault.api.endpoint import register_endpoints
+from indexvault.restore.run import ACTIVITIES as RUN_ACTIVITIES
+from indexvault.restore.run import RUN_RESTORE
+from indexvault.restore.workflow import ACTIVITIES, RESTORE_INDEX
+from indexvault.workflow.functions_host import FunctionsHost
+from restore.restores import ENDPOINTS
 
 
-def restore_blueprint(home: FunctionsHome) -> df.Blueprint:
-    """Give the blueprint."""
+def restore_blueprint(host: FunctionsHost) -> df.Blueprint:
+    """Return the blueprint."""
     blueprint = df.Blueprint()
-    home.register(blueprint, [*STEPS, *RUN_STEPS], [RESTORE_INDEX, RUN_RESTORE])
-    register_endpoints(blueprint, home, ENDPOINTS)
+    host.register(blueprint, [*ACTIVITIES, *RUN_ACTIVITIES], [RESTORE_INDEX, RUN_RESTORE])
+    register_endpoints(blueprint, host, ENDPOINTS)
     return blueprint

@@ -35,7 +35,7 @@ class Azurite:
         return self.connection_string(self.new_account_name())
 
     def connection_string(self, account: str, *, port: int | None = None) -> str:
-        """Give an account's connection string; through another port when a proxy stands in front."""
+        """Return an account's connection string; through another port when a proxy stands in front."""
         endpoint = f"http://127.0.0.1:{port or self.port}/{account}"
         return f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={self._key};BlobEndpoint={endpoint}"
 
@@ -61,13 +61,13 @@ def azurite() -> Iterator[Azurite]:
     try:
         yield Azurite(_port(process), key)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)  # asked politely it waits for idle connections; it holds nothing to keep
+        os.killpg(process.pid, signal.SIGKILL)  # asked politely it waits for idle clients; it holds nothing to keep
         process.communicate()
 
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """Give a port of this machine that refuses connections: it is bound, and nobody listens."""
+    """Return a port of this machine that refuses clients: it is bound, and nobody listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
@@ -75,7 +75,7 @@ def closed_port() -> Iterator[int]:
 
 @pytest.fixture
 def storage_account(azurite: Azurite) -> str:
-    """Give the connection string of an empty storage account."""
+    """Return the connection string of an empty storage account."""
     return azurite.new_account()
 
 

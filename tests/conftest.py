@@ -33,7 +33,7 @@ for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
 
 @pytest.fixture(scope="session", autouse=True)
 def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Give this process and those it starts a folder for temporary files: what is killed can't remove its own."""
+    """Return this process and those it starts a folder for temporary files: what is killed can't remove its own."""
     tmp_path_factory.getbasetemp()  # stays where it is: pytest keeps what failed tests have left there
     folder = tempfile.mkdtemp(prefix="tests-")
     with pytest.MonkeyPatch.context() as patch:

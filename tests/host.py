@@ -18,7 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
-from engine.backend import PrivateBackend
+from indexvault.workflow.local_backend import PrivateBackend
 from tests.hosting.clock import keep_firing
 from tests.hosting.dispatch import Dispatcher
 from tests.hosting.front import Front
@@ -68,7 +68,7 @@ async def serve(*, port: int, function_key: str, master_key: str, system_key: st
 
 
 def client_binding(hub: str, address: str, system_key: str) -> str:
-    """Give the durable client binding as the host's extension does, management URLs with their key included."""
+    """Return the durable client binding as the host's extension does, management URLs with their key included."""
     base = "http://127.0.0.1/runtime/webhooks/durabletask"
     query = f"taskHub={hub}&connection=Storage&code={system_key}"
     url = f"{base}/instances/INSTANCEID?{query}"

@@ -50,33 +50,33 @@ DEFINITION: dict[str, Any] = {
 
 
 def definition(**changes: Any) -> dict[str, Any]:
-    """Give the definition with other top-level members."""
+    """Return the definition with other top-level members."""
     return DEFINITION | changes
 
 
 def with_field(name: str, **changes: Any) -> dict[str, Any]:
-    """Give the definition with one field changed."""
+    """Return the definition with one field changed."""
     fields = [field | changes if field["name"] == name else field for field in DEFINITION["fields"]]
     return DEFINITION | {"fields": fields}
 
 
 def hotels(count: int, seed: int = 1) -> list[dict[str, Any]]:
     """Make documents whose keys are spread and rise."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     return [
         {
             "id": f"h{number:06}",
             "name": f"Hotel {number} 'Zum Löwen' \u2028 \\ \"quoted\"",
-            "stars": chance.randint(1, 5),
-            "visits": chance.randint(0, 2**53),
-            "rating": chance.random() * 5,
-            "open": chance.random() < 0.5,
-            "built": f"{chance.randint(1900, 2020)}-0{chance.randint(1, 9)}-11T10:20:30.{chance.randint(0, 999):03}Z",
-            "place": {"type": "Point", "coordinates": [chance.uniform(-180, 180), chance.uniform(-90, 90)]},
-            "tags": [chance.choice(["pool", "bar", "view"]) for _ in range(chance.randint(0, 3))],
-            "vector": [chance.uniform(-1, 1) for _ in range(4)],
-            "address": None if chance.random() < 0.1 else {"city": "Oslo", "postcode": f"{chance.randint(0, 9999):04}"},
-            "rooms": [{"kind": "single", "rate": 99.5, "beds": ["queen"]}] * chance.randint(0, 3),
+            "stars": rng.randint(1, 5),
+            "visits": rng.randint(0, 2**53),
+            "rating": rng.random() * 5,
+            "open": rng.random() < 0.5,
+            "built": f"{rng.randint(1900, 2020)}-0{rng.randint(1, 9)}-11T10:20:30.{rng.randint(0, 999):03}Z",
+            "place": {"type": "Point", "coordinates": [rng.uniform(-180, 180), rng.uniform(-90, 90)]},
+            "tags": [rng.choice(["pool", "bar", "view"]) for _ in range(rng.randint(0, 3))],
+            "vector": [rng.uniform(-1, 1) for _ in range(4)],
+            "address": None if rng.random() < 0.1 else {"city": "Oslo", "postcode": f"{rng.randint(0, 9999):04}"},
+            "rooms": [{"kind": "single", "rate": 99.5, "beds": ["queen"]}] * rng.randint(0, 3),
         }
         for number in range(count)
     ]

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 from azure.core.credentials import AzureKeyCredential
 
-from search.retry import RetryPolicy
-from search.service import SearchService
+from indexvault.search.client import SearchService
+from indexvault.search.retry import RetryPolicy
 
 type Reply = web.Response | Exception | Callable[[web.Request], web.Response]
 KEY = "k-3f9a-never-in-an-error"
@@ -57,7 +57,7 @@ async def scripted() -> AsyncIterator[Scripted]:
         "contoso",
         f"http://127.0.0.1:{port}",
         AzureKeyCredential(KEY),
-        chance=random.Random(7),
+        rng=random.Random(7),
         retry=RetryPolicy(attempts=4, first_wait=1.0, longest_wait=8.0),
         sleep=sleep,
     )

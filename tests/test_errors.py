@@ -7,23 +7,23 @@ from durabletask.task import FailureDetails
 from hypothesis import given
 from hypothesis import strategies as st
 
-import errors
-from engine.failure import StepFailedError, error_of
-from errors import ErrorRecord, IndexvaultError, from_record
+import indexvault.errors
+from indexvault.errors import ErrorRecord, IndexvaultError, from_record
+from indexvault.workflow.failures import ActivityFailedError, error_of
 
 KINDS = list(IndexvaultError.kinds().values())
 
 
 def test_the_tree_drawn_at_the_top_is_the_tree() -> None:
-    drawn = re.findall(r"^\W*(\w+Error) ", errors.__doc__ or "", re.MULTILINE)
+    drawn = re.findall(r"^\W*(\w+Error) ", indexvault.errors.__doc__ or "", re.MULTILINE)
     assert drawn == [kind.__name__ for kind in KINDS]
 
 
 @given(kind=st.sampled_from(KINDS), what=st.text(), on=st.text(), do=st.text())
 def test_an_error_crosses_the_engine_whole(kind: type[IndexvaultError], what: str, on: str, do: str) -> None:
     error = kind(what, on=on, do=do)
-    message = f"Result: Failure\nException: StepFailedError: {StepFailedError(error)}\nStack: {{'a': 1}}"
-    back = error_of(FailureDetails(message=message, error_type="StepFailedError", stack_trace=None))
+    message = f"Result: Failure\nException: ActivityFailedError: {ActivityFailedError(error)}\nStack: {{'a': 1}}"
+    back = error_of(FailureDetails(message=message, error_type="ActivityFailedError", stack_trace=None))
     assert type(back) is kind
     assert (back.what, back.on, back.do) == (what, on, do)
 

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from engine.logs import WorkLabels
+from indexvault.workflow.logs import WorkLabels
 
 
 class Entries(logging.Handler):
@@ -49,13 +49,13 @@ class Watch:
         return [span for span in self.spans if span.name == name]
 
     def parent(self, span: ReadableSpan) -> str | None:
-        """Give the name of a span's parent."""
+        """Return the name of a span's parent."""
         if span.parent is None:
             return None
         return next(each.name for each in self.spans if each.context.span_id == span.parent.span_id)
 
     def total(self, metric: str, **attributes: Any) -> float:
-        """Give what a counter has gained in all series with these attributes."""
+        """Return what a counter has gained in all series with these attributes."""
         return sum(
             value - self.before.get((name, key), 0)
             for (name, key), value in measured(self.reader).items()
@@ -63,7 +63,7 @@ class Watch:
         )
 
     def values(self, metric: str) -> set[tuple[str, float]]:
-        """Give a gauge's values, each with its index."""
+        """Return a gauge's values, each with its index."""
         return {
             (dict(key)["indexvault.index"], value)
             for (name, key), value in measured(self.reader).items()
@@ -78,7 +78,7 @@ class Watch:
 
 
 def measured(reader: InMemoryMetricReader) -> dict[tuple[str, frozenset[Any]], float]:
-    """Give every series by its metric's name and its attributes."""
+    """Return every series by its metric's name and its attributes."""
     data = reader.get_metrics_data()
     return {
         (metric.name, frozenset(_attributes(point).items())): point.value

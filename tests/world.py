@@ -11,26 +11,26 @@ import aiohttp
 import msgspec
 import pytest
 
-import engine.calls
-from backup.job import BackupJob, BackupReport
-from backup.workflow import BACK_UP_INDEX
-from backup.workflow import STEPS as BACKUP_STEPS
+import indexvault.workflow.calls
 from emulator.server import running
 from emulator.service import EmulatedService
-from engine.embedded import EmbeddedEngine
-from engine.step import Progress, Resources
-from restore.job import RestoreJob
-from restore.report import PreflightReport, RestoreReport
-from restore.workflow import PREFLIGHT_RESTORE, RESTORE_INDEX
-from restore.workflow import STEPS as RESTORE_STEPS
-from search.batch import upload_batch
-from search.page import PageReader
-from search.query import DocumentQuery
-from search.retry import RetryPolicy
-from search.service import SearchService
-from settings.connections import Connections
-from settings.model import EnvironmentSecret, PolicySettings, ServiceSettings, Settings, StoreSettings, Tier
-from snapshots.store import Store
+from indexvault.backup.job import BackupJob, BackupReport
+from indexvault.backup.workflow import ACTIVITIES as BACKUP_ACTIVITIES
+from indexvault.backup.workflow import BACK_UP_INDEX
+from indexvault.clients import Clients
+from indexvault.restore.job import RestoreJob
+from indexvault.restore.report import PreflightReport, RestoreReport
+from indexvault.restore.workflow import ACTIVITIES as RESTORE_ACTIVITIES
+from indexvault.restore.workflow import PREFLIGHT_RESTORE, RESTORE_INDEX
+from indexvault.search.batch import upload_batch
+from indexvault.search.client import SearchService
+from indexvault.search.page import PageReader
+from indexvault.search.query import DocumentQuery
+from indexvault.search.retry import RetryPolicy
+from indexvault.settings.model import EnvironmentSecret, PolicySettings, ServiceSettings, Settings, StoreSettings, Tier
+from indexvault.snapshots.store import Store
+from indexvault.workflow.activity import ProgressUpdate, Resources
+from indexvault.workflow.local import LocalEngine
 
 EAST, WEST = "contoso-east", "contoso-west"
 KEYS = {EAST: "east-admin-key", WEST: "west-admin-key"}
@@ -42,26 +42,26 @@ type Documents = Sequence[dict[str, Any]]
 class World:
     """What a test of a workflow stands on."""
 
-    connections: Connections
-    engine: EmbeddedEngine
+    clients: Clients
+    engine: LocalEngine
     resources: Resources
     store: Store
     endpoints: dict[str, str]
-    progress: list[Progress]
+    progress: list[ProgressUpdate]
     slept: list[float]
     runs: int = field(default=0)
 
     @property
     def east(self) -> SearchService:
-        return self.connections.service(EAST)
+        return self.clients.service(EAST)
 
     @property
     def west(self) -> SearchService:
-        return self.connections.service(WEST)
+        return self.clients.service(WEST)
 
     async def fill(self, definition: dict[str, Any], documents: Iterable[dict[str, Any]], service: str = EAST) -> None:
         """Create an index on a service and upload documents to it."""
-        target = self.connections.service(service)
+        target = self.clients.service(service)
         name = definition["name"]
         await target.create_index(name, msgspec.json.encode(definition), preview=False)
         lines = [msgspec.json.encode(document) for document in documents]
@@ -78,7 +78,7 @@ class World:
         return await self.engine.run(RESTORE_INDEX, self.restore_job(made, **changes))
 
     def restore_job(self, made: BackupReport, /, *, index: str = "restored", **changes: Any) -> RestoreJob:
-        """Give the job that restores a snapshot to the west, with changes."""
+        """Return the job that restores a snapshot to the west, with changes."""
         self.runs += 1
         members: dict[str, Any] = {
             "service": EAST,
@@ -94,18 +94,18 @@ class World:
         return await self.engine.run(PREFLIGHT_RESTORE, self.restore_job(made, **changes))
 
     async def documents(self, service: str, index: str, key_field: str) -> list[dict[str, Any]]:
-        """Give an index's first thousand documents by key."""
-        page = await self.connections.service(service).documents(
+        """Return an index's first thousand documents by key."""
+        page = await self.clients.service(service).documents(
             index, DocumentQuery(orderby=key_field, top=1000), PageReader(key_field)
         )
         return [msgspec.json.decode(document.line) for document in page.documents]
 
     async def faults(self, service: str, *rules: dict[str, Any], seed: int = 7) -> None:
-        """Give a service's fault rules."""
+        """Return a service's fault rules."""
         await self.control("POST", service, "/faults", {"seed": seed, "rules": list(rules)})
 
     async def requests(self, service: str) -> dict[str, Any]:
-        """Give what a service was asked, by operation."""
+        """Return what a service was asked, by operation."""
         overview = await self.control("GET", service, "")
         requests: dict[str, Any] = overview["requests"]
         return requests
@@ -120,7 +120,7 @@ class World:
 @pytest.fixture(autouse=True)
 def quick_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the rests between a workflow's attempts."""
-    monkeypatch.setattr(engine.calls, "FIRST_REST", timedelta(milliseconds=1))
+    monkeypatch.setattr(indexvault.workflow.calls, "FIRST_REST", timedelta(milliseconds=1))
 
 
 @asynccontextmanager
@@ -139,7 +139,7 @@ async def open_world(
         EmulatedService(name=WEST, tier="basic", region="westus2", api_key=KEYS[WEST]),
     )
     slept: list[float] = []
-    progress: list[Progress] = []
+    progress: list[ProgressUpdate] = []
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
@@ -163,25 +163,25 @@ async def open_world(
             },
             allow_cross_region=True,
         )
-        async with Connections(
+        async with Clients(
             settings,
             environment={each.name: each.api_key for each in emulated},
-            chance=random.Random(1),
+            rng=random.Random(1),
             retry=RetryPolicy(first_wait=0.001, longest_wait=0.01, longest_retry_after=0.01),
             stores={"local": store, **(replicas or {})},
-        ) as connections:
+        ) as clients:
             resources = Resources(
-                connections=connections,
+                clients=clients,
                 clock=clock or (lambda: datetime.now(UTC)),
-                chance=random.Random(2),
+                rng=random.Random(2),
                 report=progress.append,
                 sleep=sleep,
             )
-            async with EmbeddedEngine(
-                resources, [*BACKUP_STEPS, *RESTORE_STEPS], [BACK_UP_INDEX, RESTORE_INDEX, PREFLIGHT_RESTORE]
+            async with LocalEngine(
+                resources, [*BACKUP_ACTIVITIES, *RESTORE_ACTIVITIES], [BACK_UP_INDEX, RESTORE_INDEX, PREFLIGHT_RESTORE]
             ) as opened:
                 yield World(
-                    connections=connections,
+                    clients=clients,
                     engine=opened,
                     resources=resources,
                     store=store,

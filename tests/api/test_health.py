@@ -1,10 +1,10 @@
 import asyncio
 
-from api.health import HealthCheck
+from indexvault.api.health import HealthCheck
 
 
 class Check:
-    """Gives one answer after the other, each once it may."""
+    """Return one answer after the other, each once it may."""
 
     def __init__(self, answers: list[bool]) -> None:
         self.answers = answers

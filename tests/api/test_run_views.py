@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from api.run_views import view_run
-from engine.progress import RunProgress, StageProgress
-from engine.runs import Item, ItemState, Outcome, RunRecord, RunState, cancelled, closed, with_outcome
-from engine.step import IndexName
-from errors import UnreachableError
+from indexvault.api.run_views import view_run
+from indexvault.errors import UnreachableError
+from indexvault.model import IndexName
+from indexvault.workflow.progress import RunProgress, StageProgress
+from indexvault.workflow.runs import Item, ItemState, Outcome, RunRecord, RunState, cancelled, closed, with_outcome
 
 NOW = datetime(2026, 11, 20, 2, 10, tzinfo=UTC)
 RECORD = RunRecord(

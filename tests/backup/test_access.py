@@ -6,12 +6,12 @@ import pytest
 from azure.core.credentials import AzureKeyCredential
 
 from emulator.service import EmulatedService
-from errors import UnreadableIndexError
-from search.batch import upload_batch
-from search.service import SearchService
-from snapshots.catalogue import list_snapshots, read_manifest
-from snapshots.memory_store import MemoryStore
-from snapshots.names import SnapshotReference
+from indexvault.errors import UnreadableIndexError
+from indexvault.search.batch import upload_batch
+from indexvault.search.client import SearchService
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.names import SnapshotReference
+from tests.memory_store import MemoryStore
 from tests.world import EAST, World, open_world
 
 READER = "reader-key"
@@ -41,8 +41,8 @@ async def fill(world: World, **changes: Any) -> None:
 
 def ask_as(world: World, key: str) -> None:
     """Let the service be asked with another key from now on."""
-    service = SearchService(EAST, world.endpoints[EAST], AzureKeyCredential(key), chance=world.connections._chance)
-    world.connections._services[EAST] = service
+    service = SearchService(EAST, world.endpoints[EAST], AzureKeyCredential(key), rng=world.clients._rng)
+    world.clients._services[EAST] = service
 
 
 async def test_protected_documents_are_read_where_the_caller_may() -> None:

@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-import backup.collecting
-import backup.division
-import backup.planning
-import backup.strategies.by_key_prefix
-import search.paging
-from backup.division import strategies_for
-from errors import AccountingError, UnreadableIndexError
-from snapshots.catalogue import list_snapshots, read_manifest
-from snapshots.chunks import document_lines, key_reader
-from snapshots.manifest import Manifest
-from snapshots.memory_store import MemoryStore
-from snapshots.names import SnapshotReference
-from snapshots.reader import read_chunk
+import indexvault.backup.collect
+import indexvault.backup.partitioners.by_key_prefix
+import indexvault.backup.partitioning
+import indexvault.backup.plan
+import indexvault.search.paging
+from indexvault.backup.partitioning import partitioners_for
+from indexvault.errors import AccountingError, UnreadableIndexError
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.chunks import document_lines, key_reader
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.reader import read_chunk
+from tests.memory_store import MemoryStore
 from tests.world import EAST, World, open_world
 
 REACH = 100
@@ -26,12 +26,12 @@ REACH = 100
 
 @pytest.fixture
 async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(backup.division, "REACH", REACH)
-    monkeypatch.setattr(backup.planning, "REACH", REACH)
-    monkeypatch.setattr(backup.strategies.by_key_prefix, "REACH", REACH)
-    monkeypatch.setattr(backup.collecting, "MOST_SKIPPED", REACH)
-    monkeypatch.setattr(search.paging, "MOST_SKIPPED", REACH)
-    monkeypatch.setattr(backup.planning, "strategies_for", functools.partial(strategies_for, comfortable=25))
+    monkeypatch.setattr(indexvault.backup.partitioning, "REACH", REACH)
+    monkeypatch.setattr(indexvault.backup.plan, "REACH", REACH)
+    monkeypatch.setattr(indexvault.backup.partitioners.by_key_prefix, "REACH", REACH)
+    monkeypatch.setattr(indexvault.backup.collect, "MOST_SKIPPED", REACH)
+    monkeypatch.setattr(indexvault.search.paging, "MOST_SKIPPED", REACH)
+    monkeypatch.setattr(indexvault.backup.plan, "partitioners_for", functools.partial(partitioners_for, comfortable=25))
     async with open_world(MemoryStore("local")) as opened:
         yield opened
 
@@ -193,7 +193,7 @@ async def test_a_second_snapshot_adds_nothing(world: World) -> None:
 async def test_a_part_that_never_agrees_with_its_count_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.fill(definition(RATING), [{"id": key, "rating": 1.0} for key in keys(90)])
     await world.faults(EAST, {"fault": "short_page", "documents": 10})
-    monkeypatch.setattr(search.paging, "MOST_SKIPPED", 40)
+    monkeypatch.setattr(indexvault.search.paging, "MOST_SKIPPED", 40)
     with pytest.raises(AccountingError, match=r"46 unique keys were read of a part .* 90 documents"):
         await world.back_up("shapes")
     assert await list_snapshots(world.store.snapshots) == []

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from errors import AccountingError, NotFoundError, RemoteError, UnauthorizedError
-from snapshots.catalogue import list_snapshots, read_manifest
-from snapshots.chunks import document_lines
-from snapshots.manifest import Manifest
-from snapshots.memory_store import MemoryStore
-from snapshots.names import SnapshotReference
-from snapshots.reader import read_chunk
+from indexvault.errors import AccountingError, NotFoundError, RemoteError, UnauthorizedError
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.chunks import document_lines
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.reader import read_chunk
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.world import EAST, World, open_world
 
 
@@ -152,7 +152,7 @@ async def test_documents_that_are_counted_and_not_given_fail_the_run(world: Worl
 
 
 async def test_a_wrong_key_is_named_and_not_shown(world: World) -> None:
-    world.connections._environment = {EAST: "wrong-key-value"}
+    world.clients._environment = {EAST: "wrong-key-value"}
     with pytest.raises(UnauthorizedError) as raised:
         await world.back_up("hotels")
     assert "wrong-key-value" not in str(raised.value)

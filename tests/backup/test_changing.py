@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
-import backup.collecting
-import backup.division
-import backup.planning
-import search.paging
-from backup.division import strategies_for
-from errors import AccountingError
-from search.batch import batch, delete_action, upload_batch
-from search.service import SearchService
-from snapshots.catalogue import list_snapshots, read_manifest
-from snapshots.chunks import document_lines
-from snapshots.manifest import Manifest
-from snapshots.memory_store import MemoryStore
-from snapshots.names import SnapshotReference
-from snapshots.reader import read_chunk
+import indexvault.backup.collect
+import indexvault.backup.partitioning
+import indexvault.backup.plan
+import indexvault.search.paging
+from indexvault.backup.partitioning import partitioners_for
+from indexvault.errors import AccountingError
+from indexvault.search.batch import batch, delete_action, upload_batch
+from indexvault.search.client import SearchService
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.chunks import document_lines
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.reader import read_chunk
+from tests.memory_store import MemoryStore
 from tests.world import EAST, World, open_world
 
 DOCUMENTS = 12_000
@@ -50,7 +50,7 @@ class Writer:
 
     def __init__(self, world: World, seed: int) -> None:
         self.world = world
-        self.chance = random.Random(seed)
+        self.rng = random.Random(seed)
         self.versions: dict[str, set[int]] = {f"{number:06}": {0} for number in range(DOCUMENTS)}
         self.throughout = set(self.versions)
         self.numbers = itertools.count(DOCUMENTS)
@@ -59,8 +59,8 @@ class Writer:
     async def write(self) -> None:
         """Change, delete and add a few documents."""
         self.batches += 1
-        changed = self.chance.sample(sorted(self.throughout), 8)
-        gone = self.chance.sample(sorted(self.throughout), 4)
+        changed = self.rng.sample(sorted(self.throughout), 8)
+        gone = self.rng.sample(sorted(self.throughout), 4)
         self.throughout.difference_update(gone)
         new = [next(self.numbers) for _ in range(4)]
         documents = [document(int(key), self.batches) for key in changed] + [document(number, 0) for number in new]
@@ -161,11 +161,15 @@ async def test_a_stretch_too_large_for_one_answer_is_read_again_page_by_page(wor
 
 
 async def test_in_parts_the_claim_holds_or_the_run_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((backup.division, "REACH"), (backup.planning, "REACH"), (backup.collecting, "MOST_SKIPPED")):
+    for module, name in (
+        (indexvault.backup.partitioning, "REACH"),
+        (indexvault.backup.plan, "REACH"),
+        (indexvault.backup.collect, "MOST_SKIPPED"),
+    ):
         monkeypatch.setattr(module, name, 4000)
-    monkeypatch.setattr(search.paging, "MOST_SKIPPED", 4000)
-    cut: Callable[..., Any] = strategies_for
-    monkeypatch.setattr(backup.planning, "strategies_for", lambda schema: cut(schema, comfortable=2000))
+    monkeypatch.setattr(indexvault.search.paging, "MOST_SKIPPED", 4000)
+    cut: Callable[..., Any] = partitioners_for
+    monkeypatch.setattr(indexvault.backup.plan, "partitioners_for", lambda schema: cut(schema, comfortable=2000))
     await world.fill(definition(filterable=False, sortable=False), [document(number, 0) for number in range(DOCUMENTS)])
     writer = Writer(world, 1)
     try:
@@ -183,12 +187,12 @@ async def test_a_document_that_moves_between_parts_is_found_by_the_recount(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After the last part was read, one document is moved to the first, and another deleted from where it was."""
-    monkeypatch.setattr(backup.division, "REACH", 400)
-    monkeypatch.setattr(backup.planning, "REACH", 400)
-    cut: Callable[..., Any] = strategies_for
-    monkeypatch.setattr(backup.planning, "strategies_for", lambda schema: cut(schema, comfortable=200))
+    monkeypatch.setattr(indexvault.backup.partitioning, "REACH", 400)
+    monkeypatch.setattr(indexvault.backup.plan, "REACH", 400)
+    cut: Callable[..., Any] = partitioners_for
+    monkeypatch.setattr(indexvault.backup.plan, "partitioners_for", lambda schema: cut(schema, comfortable=200))
     await world.fill(definition(filterable=False, sortable=False), [document(number, 0) for number in range(1000)])
-    plan = backup.collecting.collect
+    plan = indexvault.backup.collect.collect
     moved = False
 
     async def collect_and_move(resources: Any, order: Any) -> Any:

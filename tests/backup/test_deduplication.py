@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from backup.job import BackupJob, BackupReport
-from backup.workflow import BACK_UP_INDEX
-from search.batch import upload_batch
-from snapshots.catalogue import read_manifest
-from snapshots.memory_store import MemoryStore
-from snapshots.names import SnapshotReference
-from snapshots.verify import verify_snapshot
+from indexvault.backup.job import BackupJob, BackupReport
+from indexvault.backup.workflow import BACK_UP_INDEX
+from indexvault.search.batch import upload_batch
+from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.verify import verify_snapshot
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.world import EAST, WEST, World, open_world
 
 MONTH = timedelta(days=30)

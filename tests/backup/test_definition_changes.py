@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from backup.definition_changes import concerns_searching_alone
-from snapshots.manifest import Definition, VersionedDefinition
+from indexvault.backup.definition_changes import concerns_searching_alone
+from indexvault.snapshots.manifest import Definition, VersionedDefinition
 from tests import hotels
 
 type Change = Callable[[dict[str, Any]], object]

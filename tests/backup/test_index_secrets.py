@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from backup.importing import Importer
-from engine.step import IndexName
-from errors import IndexvaultError
-from snapshots.catalogue import read_manifest
-from snapshots.manifest import Manifest, Withheld
-from snapshots.memory_store import MemoryStore
-from snapshots.names import SnapshotReference
+from indexvault.backup.import_folder import Importer
+from indexvault.errors import IndexvaultError
+from indexvault.model import IndexName
+from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.manifest import Manifest, Withheld
+from indexvault.snapshots.names import SnapshotReference
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.world import EAST, World, open_world
 
 SECRETS = (b"c2VjcmV0LXNlY3JldA", b"hunter2", b"cmk-secret")
@@ -68,7 +68,7 @@ async def newest(world: World) -> Manifest:
 
 
 async def written(world: World) -> list[bytes]:
-    """Give all that lies in the store, the records of runs too."""
+    """Return all that lies in the store, the records of runs too."""
     found = [await world.store.snapshots.read(blob.name, 10**7) async for blob in world.store.snapshots.list("")]
     for name in [blob.name async for blob in world.store.runs.list("")]:
         record = await world.store.runs.read(name, 10**7)
@@ -130,7 +130,7 @@ async def test_secrets_of_a_dump_are_not_imported(world: World, tmp_path: Path) 
     (tmp_path / "definition.json").write_text(json.dumps(definition()))
     (tmp_path / "part.jsonl").write_text('{"id":"a"}\n')
     importer = Importer(
-        world.store, clock=lambda: datetime.now(UTC), chance=random.Random(5), report=lambda _progress: None
+        world.store, clock=lambda: datetime.now(UTC), rng=random.Random(5), report=lambda _progress: None
     )
     await importer.import_folder(tmp_path, IndexName(EAST, "hotels"), run="import-1")
     assert not holds_secrets(await written(world))

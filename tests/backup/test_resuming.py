@@ -4,13 +4,13 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from backup.records import PLAN, PLAN_FORMAT
-from errors import IndexvaultError
-from snapshots.catalogue import read_manifest
-from snapshots.manifest import Manifest
-from snapshots.memory_store import MemoryStore
-from snapshots.names import SnapshotReference, checkpoint_name
+from indexvault.backup.state import PLAN, PLAN_FORMAT
+from indexvault.errors import IndexvaultError
+from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import SnapshotReference, checkpoint_name
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.world import EAST, World, open_world
 
 DOCUMENTS = 21_000

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob, ServiceReport
-from engine.embedded import EmbeddedEngine
-from engine.locking import STEPS as LOCK_STEPS
-from errors import IntegrityError, SettingsError
-from snapshots.catalogue import list_snapshots, read_manifest, resolve
-from snapshots.memory_store import MemoryStore
-from snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
-from snapshots.service_manifest import read_service_manifest
+from indexvault.backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob, ServiceReport
+from indexvault.errors import IntegrityError, SettingsError
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve
+from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
+from indexvault.snapshots.service_manifest import read_service_manifest
+from indexvault.workflow.local import LocalEngine
+from indexvault.workflow.lock_activities import ACTIVITIES as LOCK_ACTIVITIES
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.world import EAST, World, open_world
 
 NEWEST = SnapshotReference(service=EAST, index=SERVICE_OBJECTS)
@@ -39,7 +39,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def put(world: World, path: str, body: dict[str, Any]) -> None:
-    await world.east._exchange.send(
+    await world.east._transport.send(
         "PUT", path, on=path, body=json.dumps(body).encode(), headers={"Prefer": "return=representation"}
     )
 
@@ -60,7 +60,7 @@ async def fill(world: World) -> None:
 
 
 async def back_up(world: World, run: str = "objects-1") -> ServiceReport:
-    async with EmbeddedEngine(world.engine._resources, [*LOCK_STEPS, OBJECTS], [BACK_UP_SERVICE]) as engine:
+    async with LocalEngine(world.engine._resources, [*LOCK_ACTIVITIES, OBJECTS], [BACK_UP_SERVICE]) as engine:
         return await engine.run(BACK_UP_SERVICE, ServiceJob(service=EAST, run=run))
 
 

@@ -19,7 +19,7 @@ from azure.storage.blob import BlobServiceClient
 
 from emulator.server import Running, running
 from emulator.service import EmulatedService
-from snapshots.names import SNAPSHOT_CONTAINER
+from indexvault.snapshots.names import SNAPSHOT_CONTAINER
 
 EAST, WEST = "contoso-east", "contoso-west"
 ADMIN_KEY = "an-admin-key-nobody-may-see"
@@ -136,7 +136,7 @@ class Operator:
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         variables = {"INDEXVAULT_CONFIG": json.dumps(self.settings), **self.environment, **environment}
         return subprocess.Popen(  # noqa: S603 - the command under test
-            [sys.executable, "-m", "cli", *arguments],
+            [sys.executable, "-m", "indexvault", *arguments],
             cwd=_HOUSE,
             env={**os.environ, **variables},
             stdout=subprocess.PIPE,

@@ -1,9 +1,9 @@
 import pytest
 
-from cli.arguments import parse, request_of
-from cli.requests import BackupRequest, CheckRequest, RestoreRequest, ShowRequest, SnapshotsRequest
-from errors import SettingsError
-from snapshots.names import SnapshotReference
+from indexvault.cli.arguments import parse, request_of
+from indexvault.cli.requests import BackupRequest, CheckRequest, RestoreRequest, ShowRequest, SnapshotsRequest
+from indexvault.errors import SettingsError
+from indexvault.snapshots.names import SnapshotReference
 
 NOTES = SnapshotReference(service="contoso-east", index="notes")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from cli.exit_codes import worst
+from indexvault.cli.exit_codes import worst
 
 
 @pytest.mark.parametrize(

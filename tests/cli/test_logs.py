@@ -5,14 +5,14 @@ import logging
 import pytest
 from rich.console import Console
 
-from cli.logs import configure_logs
-from engine.logs import labelled
+from indexvault.cli.logs import configure_logs
+from indexvault.workflow.logs import labelled
 from tests.cli.desk import EAST, WEST, Operator
 
 
 @pytest.fixture
 def paper(logging_as_before: None) -> io.StringIO:  # noqa: ARG001 - for what it undoes
-    """Give what the log is written to."""
+    """Return what the log is written to."""
     return io.StringIO()
 
 
@@ -22,10 +22,10 @@ def fail() -> None:
 
 def test_an_entry_is_one_line_with_service_and_operation(paper: io.StringIO) -> None:
     configure_logs("info", Console(file=paper, width=200))
-    logging.getLogger("search.exchange").warning(
+    logging.getLogger("indexvault.search.transport").warning(
         "busy;\n again", extra={"service": "contoso-east", "operation": "GET indexes"}
     )
-    logging.getLogger("snapshots.azure_store").info("trying again")
+    logging.getLogger("indexvault.snapshots.azure_store").info("trying again")
     assert paper.getvalue() == "warning contoso-east GET indexes: busy; again\ninfo trying again\n"
 
 
@@ -52,13 +52,15 @@ def test_libraries_are_heard_only_in_search_of_a_bug(paper: io.StringIO) -> None
 def test_an_entry_is_a_line_of_json_for_a_program(paper: io.StringIO) -> None:
     configure_logs("info", Console(file=paper, width=40), as_json=True)
     with labelled({"run": "the-run", "service": "contoso-east", "index": "hotels"}):
-        logging.getLogger("restore.load").warning("3 of %d documents [put] off;\n again", 1000)
-    logging.getLogger("search.exchange").info("busy", extra={"service": "contoso-west", "operation": "GET indexes"})
+        logging.getLogger("indexvault.restore.upload").warning("3 of %d documents [put] off;\n again", 1000)
+    logging.getLogger("indexvault.search.transport").info(
+        "busy", extra={"service": "contoso-west", "operation": "GET indexes"}
+    )
     first, second = (json.loads(line) for line in paper.getvalue().splitlines())
     assert first.pop("time").endswith("Z")
     assert first == {
         "level": "warning",
-        "logger": "restore.load",
+        "logger": "indexvault.restore.upload",
         "message": "3 of 1000 documents [put] off;\n again",
         "run": "the-run",
         "service": "contoso-east",
@@ -77,8 +79,12 @@ def test_a_command_logs_its_run_as_json_and_no_document(desk: Operator) -> None:
     )
     assert (snapshot.code, restored.code) == (0, 0)
     entries = [json.loads(line) for line in snapshot.stderr.splitlines() if line.startswith("{")]
-    labels = {(each["run"], each["service"], each["index"]) for each in entries if each["logger"] == "search.exchange"}
+    labels = {
+        (each["run"], each["service"], each["index"])
+        for each in entries
+        if each["logger"] == "indexvault.search.transport"
+    }
     assert {(service, index) for _, service, index in labels} == {(EAST, "hotels")}
     assert len(labels) == 1
-    assert any(each["logger"] == "engine.embedded" for each in entries)
+    assert any(each["logger"] == "indexvault.workflow.local" for each in entries)
     assert "says" not in snapshot.stderr + restored.stderr

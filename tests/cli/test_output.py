@@ -10,7 +10,7 @@ def ended_in_shell(command: str) -> subprocess.CompletedProcess[str]:
     """Run a shell command in which $INDEXVAULT is the command line."""
     return subprocess.run(  # noqa: S603 - the command under test
         ["/bin/sh", "-c", command],
-        env={"INDEXVAULT": f"{sys.executable} -m cli", "INDEXVAULT_CONFIG": NOTHING_SET_UP},
+        env={"INDEXVAULT": f"{sys.executable} -m indexvault", "INDEXVAULT_CONFIG": NOTHING_SET_UP},
         capture_output=True,
         text=True,
         check=False,

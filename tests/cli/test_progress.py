@@ -4,7 +4,7 @@ import re
 import pytest
 from rich.console import Console
 
-from cli.progress import Bars, Lines
+from indexvault.cli.progress import Bars, Lines
 
 
 class Watch:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from cli.run import run
+from indexvault.cli.run import run
 from tests.cli.desk import EAST, Operator, await_request
 
 
@@ -25,7 +25,7 @@ def test_what_nobody_foresaw_is_one_line_with_a_hint() -> None:
 def test_help_and_version_need_no_settings() -> None:
     for argument, said in (("--help", "usage: indexvault"), ("--version", "indexvault ")):
         ended = subprocess.run(  # noqa: S603 - the command under test
-            [sys.executable, "-m", "cli", argument], capture_output=True, text=True, check=True
+            [sys.executable, "-m", "indexvault", argument], capture_output=True, text=True, check=True
         )
         assert ended.stdout.startswith(said)
 

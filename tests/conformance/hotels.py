@@ -22,7 +22,7 @@ _OFFERS = ("free wifi", "coffee in lobby", "a spa", "a boat to the island", "bot
 
 
 def definition() -> Json:
-    """Give the index of the live tests."""
+    """Return the index of the live tests."""
     return {
         "name": "conformance-hotels",
         "fields": [
@@ -74,7 +74,7 @@ def definition() -> Json:
 
 
 def ten() -> list[Json]:
-    """Give the hotels 1 to 10.
+    """Return the hotels 1 to 10.
 
     Seven answer to "hotel", two to "motel", and to "wifi" four of the category Budget and one of Luxury. The words
     that begin with "mot" are in the description of hotel 2 and in the name of hotel 9. Some hotels lack most fields.
@@ -99,17 +99,17 @@ def ten() -> list[Json]:
 
 
 def sixty() -> list[Json]:
-    """Give sixty hotels of the same shape: more than one page without `top` holds."""
-    chance = random.Random(_SEED)
+    """Return sixty hotels of the same shape: more than one page without `top` holds."""
+    rng = random.Random(_SEED)
     return [
-        _hotel(at, name, f"Rooms with {chance.choice(_OFFERS)}.", chance.choice(_CATEGORIES))
-        | {"tags": chance.sample(_OFFERS, 2), "rating": chance.randint(1, 5)}
+        _hotel(at, name, f"Rooms with {rng.choice(_OFFERS)}.", rng.choice(_CATEGORIES))
+        | {"tags": rng.sample(_OFFERS, 2), "rating": rng.randint(1, 5)}
         for at, name in zip(range(1, 61), _hotel_names(), strict=False)
     ]
 
 
 def sample_definition(name: str) -> Json:
-    """Give the index of the samples."""
+    """Return the index of the samples."""
     return {
         "name": name,
         "fields": [
@@ -139,22 +139,22 @@ def sample_definition(name: str) -> Json:
 
 
 def sample_hotels() -> list[Json]:
-    """Give the hotels of the samples."""
-    chance = random.Random(_SEED)
+    """Return the hotels of the samples."""
+    rng = random.Random(_SEED)
     hotels = []
     for at, name in zip(range(1, 51), _hotel_names(), strict=False):
-        city, state, longitude, latitude = chance.choice(_PLACES)
-        offers = chance.sample(_OFFERS, 3)
+        city, state, longitude, latitude = rng.choice(_PLACES)
+        offers = rng.sample(_OFFERS, 3)
         hotels.append(
             {
                 "HotelId": str(at),
                 "HotelName": name,
                 "Description": f"In {city}, with {offers[0]}.",
-                "Category": chance.choice(_CATEGORIES),
+                "Category": rng.choice(_CATEGORIES),
                 "Tags": offers[1:],
-                "ParkingIncluded": chance.random() < 0.5,
-                "LastRenovationDate": f"{chance.randint(1980, 2025)}-04-01T00:00:00Z",
-                "Rating": chance.randint(20, 50) / 10,
+                "ParkingIncluded": rng.random() < 0.5,
+                "LastRenovationDate": f"{rng.randint(1980, 2025)}-04-01T00:00:00Z",
+                "Rating": rng.randint(20, 50) / 10,
                 "Address": {"City": city, "StateProvince": state, "Country": "USA"},
                 "Location": {"type": "Point", "coordinates": [longitude, latitude]},
             }
@@ -163,7 +163,7 @@ def sample_hotels() -> list[Json]:
 
 
 def sample_hotels_with_vectors() -> list[Json]:
-    """Give hotels for the sample of vector queries."""
+    """Return hotels for the sample of vector queries."""
     members = ("HotelId", "HotelName", "Description", "Category", "Tags")
     return [
         {name: hotel[name] for name in members} | {"DescriptionVector": vector(hotel["HotelName"])}
@@ -172,9 +172,9 @@ def sample_hotels_with_vectors() -> list[Json]:
 
 
 def vector(text: str) -> list[float]:
-    """Give a text an embedding that means nothing, the same every time."""
-    chance = random.Random(text)
-    return [round(chance.uniform(-1, 1), 4) for _ in range(_DIMENSIONS)]
+    """Return a text an embedding that means nothing, the same every time."""
+    rng = random.Random(text)
+    return [round(rng.uniform(-1, 1), 4) for _ in range(_DIMENSIONS)]
 
 
 def _field(name: str, kind: str = _STRING, *, analyzer: str | None = None, **attributes: bool) -> Json:

@@ -13,7 +13,7 @@ _LONGEST = 400
 
 
 def every(title: str, judged: Sequence[Verdict]) -> Table:
-    """Give each test with its result, and why."""
+    """Return each test with its result, and why."""
     table = Table(title=title, title_justify="left")
     for heading in ("file", "test", "result", "why"):
         table.add_column(heading, overflow="fold")
@@ -24,7 +24,7 @@ def every(title: str, judged: Sequence[Verdict]) -> Table:
 
 
 def totals(title: str, tests: Sequence[Verdict], samples: Sequence[Verdict]) -> Table:
-    """Give how many tests of each file passed, and how many samples."""
+    """Return how many tests of each file passed, and how many samples."""
     table = Table("file", *_STYLES, title=title, title_justify="left")
     for file in dict.fromkeys(one.outcome.file for one in tests):
         table.add_row(file, *_counts([one for one in tests if one.outcome.file == file]))

@@ -22,7 +22,7 @@ class NoSourceError(Exception):
 
 
 def archive() -> Path:
-    """Give the source distribution, from an earlier download or from the registry that pip is configured for."""
+    """Return the source distribution, from an earlier download or from the registry that pip is configured for."""
     found = _downloaded()
     if found is None:
         _download()
@@ -62,14 +62,14 @@ def _downloaded() -> Path | None:
 
 
 def _pinned() -> tuple[str, str]:
-    """Give the name and version of the source distribution."""
+    """Return the name and version of the source distribution."""
     line = next(line for line in _REQUIREMENT.read_text().splitlines() if not line.startswith("#"))
     name, _, version = line.split()[0].partition("==")
     return name, version
 
 
 def version() -> str:
-    """Give the version of the source distribution."""
+    """Return the version of the source distribution."""
     return _pinned()[1]
 
 

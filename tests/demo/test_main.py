@@ -27,7 +27,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def servers(folder: Path) -> list[str]:
-    """Give the command lines of running processes that work in a folder."""
+    """Return the command lines of running processes that work in a folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -65,7 +65,7 @@ def test_story_is_told_and_what_it_left_can_be_served_again(tmp_path: Path) -> N
         assert serving.poll() is None
     variables = dict(re.findall(r"^export (\w+)='?(.*?)'?$", (tmp_path / "environment").read_text(), re.MULTILINE))
     listed = subprocess.run(
-        [sys.executable, "-m", "cli", "snapshots", "--json"],
+        [sys.executable, "-m", "indexvault", "snapshots", "--json"],
         cwd=HOUSE,
         env={**os.environ, **variables},
         capture_output=True,

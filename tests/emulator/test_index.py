@@ -106,7 +106,7 @@ def test_hiding_fields_loses_nothing(paths: set[str]) -> None:
 
 
 def reaches(document: dict[str, Any], field: Field) -> bool:
-    """Say whether a field's name is to be found where it belongs."""
+    """Return whether a field's name is to be found where it belongs."""
     values: list[Any] = [document]
     *parents, last = field.path.split("/")
     for name in parents:

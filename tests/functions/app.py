@@ -110,7 +110,7 @@ class App:
         assert answer.status == 202
 
     async def runs(self) -> list[dict[str, Any]]:
-        """Give the runs, the newest first."""
+        """Return the runs, the newest first."""
         answer = await self.ask("GET", "/api/runs")
         assert answer.status == 200, answer.text
         found: list[dict[str, Any]] = answer.json["runs"]
@@ -176,7 +176,7 @@ class Ground:
             assert answer.status < 300, await answer.text()
 
     async def faults(self, service: str, *rules: dict[str, Any]) -> None:
-        """Give a service's fault rules."""
+        """Return a service's fault rules."""
         url = f"{self.emulator.endpoint(service)}/$emulator/faults"
         async with self.session.post(url, json={"seed": 7, "rules": list(rules)}) as answer:
             assert answer.status < 300, await answer.text()
@@ -199,7 +199,7 @@ async def open_ground() -> AsyncIterator[Ground]:
 
 
 def configuration(ground: Ground) -> dict[str, Any]:
-    """Give the app's settings for the emulated services."""
+    """Return the app's settings for the emulated services."""
     tiers = {EAST: "standard", WEST: "basic"}
     return {
         "stores": {"local": {"region": "local", "connection_string": {"env": "STORE"}}},

@@ -12,7 +12,7 @@ async def indexvault(app: App, *arguments: str) -> tuple[int, list[dict[str, Any
     """Run the command line with the app's settings, and give its code and what it said."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "cli", "--json", *arguments),
+        *("-m", "indexvault", "--json", *arguments),
         cwd=HOUSE,
         env=app.environment,
         stdout=asyncio.subprocess.PIPE,

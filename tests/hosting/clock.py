@@ -19,7 +19,7 @@ _SETTING = re.compile("%([^%]+)%")
 
 
 def schedule_of(function: Function, settings: Mapping[str, str]) -> str:
-    """Give a timer's schedule, with %NAME% replaced by the app setting of that name."""
+    """Return a timer's schedule, with %NAME% replaced by the app setting of that name."""
     text: str = function.trigger["schedule"]
     return _SETTING.sub(lambda found: settings[found[1]], text)
 

@@ -32,7 +32,7 @@ class Front:
         self._client = client
 
     def application(self) -> web.Application:
-        """Give the server's application."""
+        """Return the server's application."""
         application = web.Application(client_max_size=_BODY_LIMIT, middlewares=[_unknown_routes])
         for function in self._worker.functions.values():
             trigger = function.trigger

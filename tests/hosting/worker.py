@@ -136,7 +136,7 @@ class Worker:
 
 
 def typed(**data: Any) -> Any:
-    """Give a value as the worker's protocol has it: `typed(string=…)`, `typed(json=…)`, `typed(http=…)`."""
+    """Return a value as the worker's protocol has it: `typed(string=…)`, `typed(json=…)`, `typed(http=…)`."""
     return PROTOS.TypedData(**data)
 
 

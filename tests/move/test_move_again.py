@@ -6,19 +6,20 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from engine.embedded import EmbeddedEngine
-from engine.locks import Lock, read_holder
-from engine.step import IndexName, Resources, Step
-from errors import ConflictError, IndexvaultError, VerificationError
-from move.job import KeyStretch
-from move.proof import COMPARE_SOURCE
-from move.record import require_moving, write_moving
-from move.workflow import MOVE_INDEX, STEPS
-from restore.report import StretchCompared
-from search.batch import batch, delete_action, upload_action
-from snapshots.memory_store import MemoryStore
-from snapshots.names import restore_name
+from indexvault.errors import ConflictError, IndexvaultError, VerificationError
+from indexvault.model import IndexName
+from indexvault.move.job import KeyStretch
+from indexvault.move.state import require_move_state, write_move_state
+from indexvault.move.verify import COMPARE_SOURCE
+from indexvault.move.workflow import ACTIVITIES, MOVE_INDEX
+from indexvault.restore.report import StretchCompared
+from indexvault.search.batch import batch, delete_action, upload_action
+from indexvault.snapshots.names import restore_name
+from indexvault.workflow.activity import Activity, Resources
+from indexvault.workflow.local import LocalEngine
+from indexvault.workflow.lock import Lock, read_holder
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.move.test_move_index import Mover
 from tests.world import EAST, WEST, World, open_world
 
@@ -38,7 +39,7 @@ VECTORIZER = {
 async def mover() -> AsyncIterator[Mover]:
     async with (
         open_world(MemoryStore("local")) as world,
-        EmbeddedEngine(world.resources, STEPS, [MOVE_INDEX]) as engine,
+        LocalEngine(world.resources, ACTIVITIES, [MOVE_INDEX]) as engine,
     ):
         yield Mover(world, engine)
 
@@ -83,8 +84,8 @@ async def test_a_source_that_kept_changing_is_caught_up_with_once_it_rests(mover
     await mover.world.fill(hotels.DEFINITION, hotels.hotels(20))
     await stop_before_the_end(mover)
     runs = mover.world.store.runs
-    moving = await require_moving(runs, mover.job().source, "move-1")
-    await write_moving(runs, msgspec.structs.replace(moving, rounds=3))
+    moving = await require_move_state(runs, mover.job().source, "move-1")
+    await write_move_state(runs, msgspec.structs.replace(moving, rounds=3))
     await add_to_source(mover.world, "late")
     report = await mover.move(delete_source=True)
     assert (report.compared, report.source_deleted) == (21, True)
@@ -104,7 +105,7 @@ async def test_a_move_killed_right_after_the_sources_deletion_ends_well(mover: M
     await mover.world.fill(hotels.DEFINITION, hotels.hotels(20))
     await stop_before_the_end(mover)
     runs, east = mover.world.store.runs, mover.world.east
-    moving = await require_moving(runs, mover.job().source, "move-1")
+    moving = await require_move_state(runs, mover.job().source, "move-1")
     assert moving.removing
     await east.delete_index("hotels", etag=(await east.index_definition("hotels")).etag)
     report = await mover.move(delete_source=True)
@@ -200,9 +201,9 @@ async def test_the_target_is_the_moves_own_until_it_ends(mover: Mover) -> None:
             await mover.world.restore(snapshot, index="hotels", mode="sync")
         return await step(resources, stretch)
 
-    steps = [each for each in STEPS if each is not COMPARE_SOURCE]
-    steps.append(Step(COMPARE_SOURCE.name, KeyStretch, StretchCompared, watched, COMPARE_SOURCE.work))
-    async with EmbeddedEngine(mover.world.resources, steps, [MOVE_INDEX]) as engine:
+    steps = [each for each in ACTIVITIES if each is not COMPARE_SOURCE]
+    steps.append(Activity(COMPARE_SOURCE.name, KeyStretch, StretchCompared, watched, COMPARE_SOURCE.work))
+    async with LocalEngine(mover.world.resources, steps, [MOVE_INDEX]) as engine:
         job = mover.job(alias="guests", delete_source=True)
         report = await engine.run(MOVE_INDEX, job)
     assert locks == [job.run, job.run]

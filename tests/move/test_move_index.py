@@ -6,21 +6,21 @@ import msgspec
 import pytest
 
 from emulator.service import EmulatedService
-from engine.embedded import EmbeddedEngine
-from errors import ConflictError, NotFoundError, OverloadedError, SettingsError, VerificationError
-from move.job import MoveJob, MoveReport
-from move.workflow import MOVE_INDEX, STEPS
-from search.batch import batch, upload_action
-from snapshots.memory_store import MemoryStore
-from snapshots.names import move_name
+from indexvault.errors import ConflictError, NotFoundError, OverloadedError, SettingsError, VerificationError
+from indexvault.move.job import MoveJob, MoveReport
+from indexvault.move.workflow import ACTIVITIES, MOVE_INDEX
+from indexvault.search.batch import batch, upload_action
+from indexvault.snapshots.names import move_name
+from indexvault.workflow.local import LocalEngine
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.world import EAST, WEST, World, open_world
 
 
 class Mover:
     """A world and an engine that moves."""
 
-    def __init__(self, world: World, engine: EmbeddedEngine) -> None:
+    def __init__(self, world: World, engine: LocalEngine) -> None:
         self.world = world
         self.engine = engine
         self.runs = 0
@@ -48,13 +48,13 @@ class Mover:
 async def mover() -> AsyncIterator[Mover]:
     async with (
         open_world(MemoryStore("local")) as world,
-        EmbeddedEngine(world.resources, STEPS, [MOVE_INDEX]) as engine,
+        LocalEngine(world.resources, ACTIVITIES, [MOVE_INDEX]) as engine,
     ):
         yield Mover(world, engine)
 
 
 async def source_writes(world: World) -> list[str]:
-    """Give what has changed the east since its counters were cleared."""
+    """Return what has changed the east since its counters were cleared."""
     return [
         name
         for name, tally in (await world.requests(EAST)).items()
@@ -136,10 +136,10 @@ async def test_an_overlay_gives_the_target_the_secrets_that_no_snapshot_holds(mo
     vectors = hotels.DEFINITION["vectorSearch"] | {"vectorizers": [own]}
     await mover.world.fill(hotels.definition(vectorSearch=vectors), hotels.hotels(20))
     west = {"vectorSearch": {"vectorizers": {"own": {"customWebApiParameters": {"uri": {"env": "WEST_EMBED"}}}}}}
-    settings = mover.world.connections.settings
-    mover.world.connections.settings = msgspec.structs.replace(settings, overlays={"west": {"indexes/hotels": west}})
-    environment = mover.world.connections._environment
-    mover.world.connections._environment = {**environment, "WEST_EMBED": "https://w.example?code=west-key-1"}
+    settings = mover.world.clients.settings
+    mover.world.clients.settings = msgspec.structs.replace(settings, overlays={"west": {"indexes/hotels": west}})
+    environment = mover.world.clients._environment
+    mover.world.clients._environment = {**environment, "WEST_EMBED": "https://w.example?code=west-key-1"}
     with pytest.raises(SettingsError, match="no snapshot holds secrets"):
         await mover.move()
     await mover.move(overlay="west", forget=True)
@@ -193,7 +193,7 @@ async def test_chunks_go_to_the_targets_store_first() -> None:
     )
     async with (
         open_world(east, services=services, replicas={"west": west}, store_of={WEST: "west"}) as world,
-        EmbeddedEngine(world.resources, STEPS, [MOVE_INDEX]) as engine,
+        LocalEngine(world.resources, ACTIVITIES, [MOVE_INDEX]) as engine,
     ):
         mover = Mover(world, engine)
         await world.fill(hotels.DEFINITION, hotels.hotels(300))

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from engine.embedded import EmbeddedEngine
-from errors import IndexvaultError
-from move.job import MovePreflightReport
-from move.workflow import MOVE_INDEX, PREFLIGHT_MOVE, STEPS
-from restore.findings import failure
-from snapshots.memory_store import MemoryStore
+from indexvault.errors import IndexvaultError
+from indexvault.move.job import MovePreflightReport
+from indexvault.move.workflow import ACTIVITIES, MOVE_INDEX, PREFLIGHT_MOVE
+from indexvault.restore.checks import failure
+from indexvault.workflow.local import LocalEngine
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.move.test_move_index import Mover
 from tests.world import EAST, WEST, World, open_world
 
@@ -20,13 +20,13 @@ from tests.world import EAST, WEST, World, open_world
 async def mover() -> AsyncIterator[Mover]:
     async with (
         open_world(MemoryStore("local")) as world,
-        EmbeddedEngine(world.resources, STEPS, [MOVE_INDEX, PREFLIGHT_MOVE]) as engine,
+        LocalEngine(world.resources, ACTIVITIES, [MOVE_INDEX, PREFLIGHT_MOVE]) as engine,
     ):
         yield Mover(world, engine)
 
 
 async def standing(world: World) -> tuple[Any, ...]:
-    """Give all that a move could change: both services' indexes and aliases, and every blob."""
+    """Return all that a move could change: both services' indexes and aliases, and every blob."""
     services = [
         ([(name, (await service.index_definition(name)).etag) for name in await service.index_names()],
          await service.aliases())

@@ -8,16 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from backup.job import BackupReport
-from engine.locks import Lock, read_holder
-from engine.step import IndexName
-from errors import ConflictError, NotFoundError, OverloadedError
-from restore.begin import begin, claim
-from restore.undertaking import read_undertaking
-from restore.workflow import RESTORE_INDEX
-from search.batch import batch, delete_action
-from snapshots.memory_store import MemoryStore
+from indexvault.backup.job import BackupReport
+from indexvault.errors import ConflictError, NotFoundError, OverloadedError
+from indexvault.model import IndexName
+from indexvault.restore.start import begin, claim
+from indexvault.restore.state import read_restore_state
+from indexvault.restore.workflow import RESTORE_INDEX
+from indexvault.search.batch import batch, delete_action
+from indexvault.workflow.lock import Lock, read_holder
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.world import WEST, World, open_world
 
 NEVER = {"fault": "item", "status": 503, "key": "h000[1-5]", "operation": "index_documents"}
@@ -31,7 +31,7 @@ async def world() -> AsyncIterator[World]:
 
 @pytest.fixture
 async def snapshot(world: World) -> BackupReport:
-    """Give a snapshot of 600 documents; the west has the first ten of them, behind an alias."""
+    """Return a snapshot of 600 documents; the west has the first ten of them, behind an alias."""
     await world.fill(hotels.DEFINITION, hotels.hotels(600))
     await world.fill(hotels.DEFINITION, hotels.hotels(10), service=WEST)
     await world.west.point_alias("guests", "hotels", etag=None)
@@ -45,7 +45,7 @@ def lock(world: World, index: str) -> Lock:
 
 
 async def locked(world: World) -> dict[str, str]:
-    """Give the names of the west that a run has to itself, and the run."""
+    """Return the names of the west that a run has to itself, and the run."""
     found = {}
     for index in ["guests", *await world.west.index_names()]:
         holder = await read_holder(world.store.runs, IndexName(WEST, index))
@@ -139,7 +139,7 @@ async def test_an_alias_that_is_moved_before_the_locks_are_taken_is_noticed(
         await world.west.point_alias("guests", elsewhere, etag=present.etag)
         with pytest.raises(ConflictError, match=r"(stood for|was changed).*nothing was touched"):
             await claim(world.resources, begun)
-        assert await read_undertaking(world.store.runs, IndexName(WEST, "hotels")) is None
+        assert await read_restore_state(world.store.runs, IndexName(WEST, "hotels")) is None
 
 
 async def half_synced(world: World, snapshot: BackupReport, **changes: Any) -> None:

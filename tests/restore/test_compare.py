@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errors import VerificationError
-from restore.compare import MOST_NAMED, Comparison, Deviation, Tally, deviations
-from restore.definition import same_definition, target_definition
-from restore.plan import STRETCH_BYTES, STRETCH_DOCUMENTS, stretches
-from restore.report import Difference, Proof
-from restore.selection import Selection
-from restore.shape import Shape
-from restore.workflow import require_proved
-from search.schema import Field, Schema
-from snapshots.chunks import Chunk, key_reader
-from snapshots.manifest import Definition, VersionedDefinition
+from indexvault.errors import VerificationError
+from indexvault.restore.compare import MOST_NAMED, Comparison, Deviation, Tally, deviations
+from indexvault.restore.definition import same_definition, target_definition
+from indexvault.restore.projection import Shape
+from indexvault.restore.report import Difference, Proof
+from indexvault.restore.selection import Selection
+from indexvault.restore.stretches import STRETCH_BYTES, STRETCH_DOCUMENTS, stretches
+from indexvault.restore.workflow import require_proved
+from indexvault.search.schema import Field, Schema
+from indexvault.snapshots.chunks import Chunk, key_reader
+from indexvault.snapshots.manifest import Definition, VersionedDefinition
 
 SCHEMA = Schema(name="x", fields=(Field("id", "Edm.String", key=True), Field("n", "Edm.Double")))
 KEYS = st.text("abcd", min_size=1, max_size=3)

@@ -28,7 +28,7 @@ def desk(storage_account: str) -> Iterator[Operator]:
 
 
 def documents(service: Service, index: str) -> list[dict[str, Any]]:
-    """Give all documents by key."""
+    """Return all documents by key."""
     found: list[dict[str, Any]] = []
     while True:
         last = found[-1]["id"] if found else ""

@@ -4,12 +4,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from backup.job import BackupReport
-from errors import ConflictError, NotFoundError, RefusedError, SettingsError
-from restore.proof import SETTLE_POLL_SECONDS
-from search.batch import batch, delete_action, upload_action
-from snapshots.memory_store import MemoryStore
+from indexvault.backup.job import BackupReport
+from indexvault.errors import ConflictError, NotFoundError, RefusedError, SettingsError
+from indexvault.restore.proof import SETTLE_POLL_SECONDS
+from indexvault.search.batch import batch, delete_action, upload_action
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.world import EAST, WEST, World, open_world
 
 
@@ -40,7 +40,7 @@ async def change(world: World, *, changed: int = 0, deleted: int = 0, added: int
 
 
 async def writes(world: World) -> int:
-    """Give how many requests have changed documents of the west."""
+    """Return how many requests have changed documents of the west."""
     written: int = (await world.requests(WEST))["index_documents"]["statuses"].get("200", 0)
     return written
 

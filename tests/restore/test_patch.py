@@ -3,13 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errors import SettingsError
-from restore.changes import schema_changes
-from restore.definition import TargetDefinition, target_definition, with_fields_shown
-from restore.patch import MOST_LEVELS, patch_text, patched, read_patch
-from restore.shape import Shape, readable
-from search.schema import Field, Schema
-from snapshots.manifest import Definition, VersionedDefinition
+from indexvault.errors import SettingsError
+from indexvault.restore.definition import TargetDefinition, target_definition, with_fields_shown
+from indexvault.restore.patch import MOST_LEVELS, patch_text, patched, read_patch
+from indexvault.restore.projection import Shape, readable
+from indexvault.restore.schema_changes import schema_changes
+from indexvault.search.schema import Field, Schema
+from indexvault.snapshots.manifest import Definition, VersionedDefinition
 
 DEFINITION = msgspec.Raw(
     b'{"name":"hotels","fields":[{"name":"id","type":"Edm.String","key":true},'

@@ -5,15 +5,15 @@ import msgspec
 import pytest
 
 from emulator.service import EmulatedService
-from errors import ConflictError, NotFoundError, QuotaError, SettingsError, UnauthorizedError
-from restore.findings import Check, failure
-from restore.limits import Demand, limit_checks, vector_bytes
-from restore.place import is_name
-from restore.report import PreflightReport
-from search.schema import Field, Schema
-from search.statistics import Counter, ServiceCounters, ServiceLimits, ServiceStatistics
-from snapshots.memory_store import MemoryStore
+from indexvault.errors import ConflictError, NotFoundError, QuotaError, SettingsError, UnauthorizedError
+from indexvault.restore.checks import Check, failure
+from indexvault.restore.limits import Demand, limit_checks, vector_bytes
+from indexvault.restore.report import PreflightReport
+from indexvault.restore.target_name import is_name
+from indexvault.search.schema import Field, Schema
+from indexvault.search.statistics import Counter, ServiceCounters, ServiceLimits, ServiceStatistics
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.world import EAST, KEYS, WEST, World, open_world
 
 ROOMY = Counter(usage=0, quota=10**12)
@@ -173,7 +173,7 @@ async def test_a_caller_without_the_roles_is_told_before_anything_is_made(world:
         EmulatedService(name=WEST, region="westus2", api_key="other", role_keys={KEYS[WEST]: "service-contributor"}),
     )
     async with open_world(world.store, services=services) as limited:
-        limited.connections._environment = {EAST: KEYS[EAST], WEST: KEYS[WEST]}
+        limited.clients._environment = {EAST: KEYS[EAST], WEST: KEYS[WEST]}
         await limited.fill(hotels.DEFINITION, hotels.hotels(5))
         snapshot = await limited.back_up("hotels")
         assert check(await limited.preflight(snapshot), "roles").outcome == "failed"
@@ -183,7 +183,7 @@ async def test_a_caller_without_the_roles_is_told_before_anything_is_made(world:
 
 
 async def test_data_leaves_its_region_only_when_that_is_allowed(world: World) -> None:
-    world.connections.settings = msgspec.structs.replace(world.connections.settings, allow_cross_region=False)
+    world.clients.settings = msgspec.structs.replace(world.clients.settings, allow_cross_region=False)
     await world.fill(hotels.DEFINITION, hotels.hotels(5))
     snapshot = await world.back_up("hotels")
     found = check(await world.preflight(snapshot), "region")

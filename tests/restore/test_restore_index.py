@@ -5,7 +5,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from errors import (
+from indexvault.errors import (
     ConflictError,
     IntegrityError,
     LossNotAcceptedError,
@@ -13,8 +13,8 @@ from errors import (
     QuotaError,
     VerificationError,
 )
-from snapshots.memory_store import MemoryStore
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.world import EAST, WEST, World, open_world
 
 
@@ -25,7 +25,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def wrote_nothing(world: World, service: str) -> bool:
-    """Tell whether a service has changed nothing: being asked for roles is answered with a refusal."""
+    """Return whether a service has changed nothing: being asked for roles is answered with a refusal."""
     return not [
         name
         for name, tally in (await world.requests(service)).items()

@@ -9,15 +9,15 @@ import msgspec
 import pytest
 
 from emulator.service import EmulatedService
-from engine.locks import Lock
-from engine.step import IndexName
-from errors import ConflictError, NotFoundError, OverloadedError, QuotaError
-from restore.undertaking import Undertaking
-from restore.workflow import RESTORE_INDEX
-from search.batch import batch, delete_action, upload_action
-from snapshots.memory_store import MemoryStore
-from snapshots.names import restore_name
+from indexvault.errors import ConflictError, NotFoundError, OverloadedError, QuotaError
+from indexvault.model import IndexName
+from indexvault.restore.state import RestoreState
+from indexvault.restore.workflow import RESTORE_INDEX
+from indexvault.search.batch import batch, delete_action, upload_action
+from indexvault.snapshots.names import restore_name
+from indexvault.workflow.lock import Lock
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.world import EAST, KEYS, WEST, World, open_world
 
 LATE = {"fault": "item", "status": 503, "key": "h00[2-9]", "operation": "index_documents"}
@@ -43,9 +43,9 @@ async def world(clock: Clock) -> AsyncIterator[World]:
         yield opened
 
 
-async def undertaking(world: World, index: str = "restored") -> Undertaking | None:
+async def restore_state(world: World, index: str = "restored") -> RestoreState | None:
     blob = await world.store.runs.read(restore_name(WEST, index), 2**20)
-    return None if blob is None else msgspec.json.decode(blob.data, type=Undertaking)
+    return None if blob is None else msgspec.json.decode(blob.data, type=RestoreState)
 
 
 async def records(world: World) -> list[str]:
@@ -65,7 +65,7 @@ async def half_restored(world: World, **changes: Any) -> Any:
 
 async def test_a_restore_that_failed_goes_on_from_the_last_acknowledged_batch(world: World) -> None:
     snapshot = await half_restored(world)
-    left = await undertaking(world)
+    left = await restore_state(world)
     assert left is not None
     assert left.touched
     before = (await world.requests(WEST))["index_documents"]["requests"]
@@ -73,7 +73,7 @@ async def test_a_restore_that_failed_goes_on_from_the_last_acknowledged_batch(wo
     assert (await world.requests(WEST))["index_documents"]["requests"] - before == 1
     assert report.resumed == left.execution
     assert (report.uploaded, report.identical) == (2500, 2500)
-    assert await undertaking(world) is None
+    assert await restore_state(world) is None
     assert await records(world) == []
 
 
@@ -126,13 +126,13 @@ async def test_a_failed_check_leaves_no_trace(world: World) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(1), service=WEST)
     with pytest.raises(ConflictError):
         await world.restore(snapshot, index="hotels")
-    assert await undertaking(world, "hotels") is None
+    assert await restore_state(world, "hotels") is None
     assert await records(world) == []
 
 
 async def locked_by_the_first(world: World, clock: Clock) -> None:
-    """Give the lock to the run that stopped, as if it were alive, or had died without giving it back."""
-    left = await undertaking(world)
+    """Return the lock to the run that stopped, as if it were alive, or had died without giving it back."""
+    left = await restore_state(world)
     assert left is not None
     await Lock(world.store.runs, IndexName(WEST, "restored"), run=left.execution, owner="a test", clock=clock).take()
 
@@ -170,7 +170,7 @@ async def test_two_restores_into_one_target_are_a_conflict(world: World, monkeyp
     one = asyncio.create_task(world.engine.run(RESTORE_INDEX, world.restore_job(snapshot)))
     async with asyncio.timeout(300):
         await reading.wait()
-    assert await undertaking(world) is not None
+    assert await restore_state(world) is not None
     with pytest.raises(ConflictError):
         await world.restore(snapshot, filter="stars")
     go_on.set()
@@ -197,7 +197,7 @@ async def test_a_quota_of_documents_that_others_use_up_leaves_the_target_unfinis
         await world.west.index_documents("restored", batch(strangers))
         with pytest.raises(QuotaError, match="run the same restore again"):
             await world.restore(snapshot)
-        assert await undertaking(world) is not None
+        assert await restore_state(world) is not None
         gone = [delete_action("id", f"s{number}") for number in range(900)]
         await world.west.index_documents("restored", batch(gone))
         assert (await world.restore(snapshot)).identical == 2500
@@ -209,7 +209,7 @@ async def test_storage_that_runs_out_half_way_leaves_the_target_unfinished_and_n
         snapshot = await world.back_up("hotels")
         with pytest.raises(QuotaError, match=r"quota.*run the same restore again"):
             await world.restore(snapshot)
-        left = await undertaking(world)
+        left = await restore_state(world)
         assert left is not None
         assert left.touched
         assert await world.east.count("hotels") == 2500

@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from errors import IndexvaultError, NotFoundError, SettingsError
-from restore.patch import read_patch
-from restore.secrets import missing_paths, needed_paths
-from snapshots.memory_store import MemoryStore
+from indexvault.errors import IndexvaultError, NotFoundError, SettingsError
+from indexvault.restore.patch import read_patch
+from indexvault.restore.secrets import missing_paths, needed_paths
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.world import EAST, KEYS, WEST, World, open_world
 
 OWN, OPEN_AI = "customWebApiParameters", "azureOpenAIParameters"
@@ -60,15 +60,15 @@ def definition(**changes: Any) -> dict[str, Any]:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     async with open_world(MemoryStore("local")) as opened:
-        settings = opened.connections.settings
+        settings = opened.clients.settings
         overlays = {"west": {"indexes/hotels": PATCH}, "none": {}}
-        opened.connections.settings = msgspec.structs.replace(settings, overlays=overlays)
-        opened.connections._environment = {**{name: KEYS[name] for name in (EAST, WEST)}, **WEST_SECRETS}
+        opened.clients.settings = msgspec.structs.replace(settings, overlays=overlays)
+        opened.clients._environment = {**{name: KEYS[name] for name in (EAST, WEST)}, **WEST_SECRETS}
         yield opened
 
 
 async def stored(world: World, service: str, index: str) -> str:
-    """Give the definition as the service holds it, with the secrets that it does not show."""
+    """Return the definition as the service holds it, with the secrets that it does not show."""
     overview = await world.control("GET", service, f"/indexes/{index}")
     return json.dumps(overview)
 

@@ -1,8 +1,8 @@
 import pytest
 
-from errors import NotFoundError, SettingsError
-from restore.selection import MOST_KEYS, Selection
-from snapshots.chunks import Chunk
+from indexvault.errors import NotFoundError, SettingsError
+from indexvault.restore.selection import MOST_KEYS, Selection
+from indexvault.snapshots.chunks import Chunk
 
 
 def chunk(first: str, last: str) -> Chunk:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restore.values import same_document
-from search.schema import Field, Schema
+from indexvault.restore.values import same_document
+from indexvault.search.schema import Field, Schema
 
 SCHEMA = Schema(
     name="hotels",

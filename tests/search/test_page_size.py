@@ -5,10 +5,10 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errors import TooLargeError
-from search.page_size import PAGE_BYTES, PageSize, page_size
-from search.query import MOST_PER_PAGE
-from search.scan import KeyRange, scan_range
+from indexvault.errors import TooLargeError
+from indexvault.search.page_size import PAGE_BYTES, PageSize, page_size
+from indexvault.search.query import MOST_PER_PAGE
+from indexvault.search.scan import KeyRange, scan_range
 from tests.scripted import Scripted
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 
-from search.page import PageReader
-from search.paging import STEPS_BACK, read_by_skipping
-from search.query import DocumentQuery
+from indexvault.search.page import PageReader
+from indexvault.search.paging import STEPS_BACK, read_by_skipping
+from indexvault.search.query import DocumentQuery
 from tests.scripted import Scripted
 
 type Change = Callable[[list[str], int], None]
@@ -64,21 +64,21 @@ async def test_what_is_deleted_from_before_a_page_makes_none_of_the_others_misse
 async def test_documents_that_are_there_throughout_are_read_while_others_come_and_go(
     scripted: Scripted, seed: int
 ) -> None:
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     throughout = set(numbered(3000))
 
     def write(keys: list[str], _answers: int) -> None:
         for _ in range(3):
-            throughout.discard(keys.pop(chance.randrange(len(keys))))
-        position = chance.randrange(len(keys))
-        keys.insert(position, f"{keys[position]}-{chance.random()}")
+            throughout.discard(keys.pop(rng.randrange(len(keys))))
+        position = rng.randrange(len(keys))
+        keys.insert(position, f"{keys[position]}-{rng.random()}")
 
     index_of(scripted, numbered(3000), write, most=200)
     assert throughout <= set(await read(scripted))
 
 
 async def test_an_order_that_never_holds_still_ends(scripted: Scripted) -> None:
-    chance = random.Random(1)
-    index_of(scripted, numbered(20_000), lambda keys, _answers: chance.shuffle(keys))
+    rng = random.Random(1)
+    index_of(scripted, numbered(20_000), lambda keys, _answers: rng.shuffle(keys))
     await read(scripted)
     assert len(scripted.requests) <= 25 + 3 * STEPS_BACK

@@ -1,10 +1,10 @@
 import msgspec
 import pytest
 
-from errors import SettingsError, UnexpectedAnswerError
-from search.credentials import audience, authority
-from search.query import key_range, literal
-from search.schema import Field, read_schema
+from indexvault.errors import SettingsError, UnexpectedAnswerError
+from indexvault.search.credentials import audience, authority
+from indexvault.search.query import key_range, literal
+from indexvault.search.schema import Field, read_schema
 
 DEFINITION = {
     "name": "hotels",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.secret_scan import WITHHELD, holds_secret, is_for_secrets, withheld_members, without_secrets
+from indexvault.search.secret_scan import WITHHELD, holds_secret, is_for_secrets, withheld_members, without_secrets
 
 VECTORIZER = b'{"uri":"https://x.example/embed?code=c2VjcmV0LXNlY3JldA","httpMethod" : "POST"}'
 

@@ -1,7 +1,7 @@
 import pytest
 
-from errors import SettingsError
-from settings.patterns import check_patterns, plain_names, select
+from indexvault.errors import SettingsError
+from indexvault.settings.patterns import check_patterns, plain_names, select
 
 NAMES = ["hotels", "hotels-2", "tmp-a", "tmp-keep"]
 

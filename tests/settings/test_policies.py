@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from errors import NotFoundError, SettingsError
-from settings.model import Settings
-from settings.policies import policies_covering, reading_order, replica_stores, retentions
-from settings.read import read_settings
-from snapshots.retention import Retention
+from indexvault.errors import NotFoundError, SettingsError
+from indexvault.settings.load import read_settings
+from indexvault.settings.model import Settings
+from indexvault.settings.policies import policies_covering, reading_order, replica_stores, retentions
+from indexvault.snapshots.retention import Retention
 
 
 def settings(**policies: dict[str, Any]) -> Settings:

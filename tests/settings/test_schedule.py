@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from errors import SettingsError
-from settings.schedule import Schedule
+from indexvault.errors import SettingsError
+from indexvault.settings.schedule import Schedule
 
 
 def at(text: str) -> datetime:

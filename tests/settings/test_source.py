@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from errors import SettingsError
-from settings.source import load_settings
+from indexvault.errors import SettingsError
+from indexvault.settings.load import load_settings
 
 TEXT = '{"stores": {"local": {"connection_string": "UseDevelopmentStorage=true", "region": "local"}}, "services": {}}'
 

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from snapshots.azure_store import AzureStore
-from snapshots.memory_store import MemoryStore
-from snapshots.store import Store
+from indexvault.snapshots.azure_store import AzureStore
+from indexvault.snapshots.store import Store
+from tests.memory_store import MemoryStore
 
 
 @pytest.fixture(params=["memory", "azurite"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
-    """Give an empty, prepared store: each test that asks for it runs once on each implementation."""
+    """Return an empty, prepared store: each test that asks for it runs once on each implementation."""
     if request.param == "memory":
         async with MemoryStore() as memory:
             yield memory

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from aiohttp import ClientSession, web
 
 Spoiler = Callable[[web.Request], web.Response | str | None]
-"""Gives the answer to send instead, "drop" to cut the line, "lose" to cut it after the request was carried out, or
+"""Return the answer to send instead, "drop" to cut the line, "lose" to cut it after the request was carried out, or
 None to let the request pass."""
 
 
@@ -62,7 +62,7 @@ _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "date", "server"
 
 
 def refusal(status: int, code: str) -> web.Response:
-    """Give a refusal as the storage service words it."""
+    """Return a refusal as the storage service words it."""
     body = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{code}: no</Message></Error>'
     return web.Response(status=status, text=body, content_type="application/xml", headers={"x-ms-error-code": code})
 

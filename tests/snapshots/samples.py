@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from snapshots.chunks import Chunk, ChunkCutter, SealedChunk, add_digests
-from snapshots.manifest import (
+from indexvault.snapshots.chunks import Chunk, ChunkCutter, SealedChunk, add_digests
+from indexvault.snapshots.manifest import (
     Added,
     Counts,
     Definition,
@@ -17,10 +17,10 @@ from snapshots.manifest import (
     VersionedDefinition,
     known_chunks,
 )
-from snapshots.names import ChunkFolder, snapshot_id
-from snapshots.store import SnapshotBlobs
-from snapshots.summary import Summary
-from snapshots.writer import commit, store_chunk
+from indexvault.snapshots.names import ChunkFolder, snapshot_id
+from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.summary import Summary
+from indexvault.snapshots.writer import commit, store_chunk
 
 MORNING = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
 BITS = 4
@@ -30,7 +30,7 @@ SYNONYMS = b'{"name":"stars","format":"solr","synonyms":"star, \\u2605\\nfive =>
 
 
 def document(number: int, version: str = "") -> tuple[str, bytes]:
-    """Give a document's key and its bytes, with values that a re-written JSON would change."""
+    """Return a document's key and its bytes, with values that a re-written JSON would change."""
     key = f"hotel-{number:05}"
     line = (
         f'{{"HotelId":"{key}","Name":"Hôtel \\u2605 {number}{version}","Rating":{number}.50,'

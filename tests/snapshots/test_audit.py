@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from errors import IntegrityError, NotFoundError
-from snapshots.audit import AuditReport, audit_index
-from snapshots.chunks import Chunk
-from snapshots.manifest import Manifest
-from snapshots.memory_store import MemoryStore
-from snapshots.names import manifest_name
-from snapshots.slices import Slice
-from snapshots.store import BlobProperties, Store
+from indexvault.errors import IntegrityError, NotFoundError
+from indexvault.snapshots.audit import AuditReport, audit_index
+from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import manifest_name
+from indexvault.snapshots.slices import Slice
+from indexvault.snapshots.store import BlobProperties, Store
+from tests.memory_store import MemoryStore
 from tests.snapshots.samples import MORNING, document, documents, write_snapshot
 
 EAST, HOTELS = "contoso-east", "hotels"
@@ -21,7 +21,7 @@ LINES = documents(range(300))
 
 
 async def two_snapshots(store: Store) -> tuple[Manifest, Manifest]:
-    """Give two snapshots that share all chunks but one."""
+    """Return two snapshots that share all chunks but one."""
     first, _ = await write_snapshot(store.snapshots, LINES)
     changed = LINES | dict([document(150, " b")])
     created = MORNING + timedelta(days=1)

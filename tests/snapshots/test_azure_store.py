@@ -11,7 +11,7 @@ from aiohttp import web
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
-from errors import (
+from indexvault.errors import (
     ConflictError,
     ForbiddenError,
     IndexvaultError,
@@ -23,8 +23,8 @@ from errors import (
     UnauthorizedError,
     UnreachableError,
 )
-from snapshots.azure_store import AzureStore
-from snapshots.catalogue import list_snapshots
+from indexvault.snapshots.azure_store import AzureStore
+from indexvault.snapshots.catalogue import list_snapshots
 from tests.azurite import Azurite
 from tests.snapshots.faults import FaultyProxy, refusal
 from tests.snapshots.samples import documents, write_snapshot
@@ -54,7 +54,7 @@ class Identity:
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the number of retries and leave out the seconds between them."""
-    monkeypatch.setattr("snapshots.azure_store.ExponentialRetry.get_backoff_time", lambda *_: 0.001)
+    monkeypatch.setattr("indexvault.snapshots.azure_store.ExponentialRetry.get_backoff_time", lambda *_: 0.001)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ async def proxy(azurite: Azurite) -> AsyncIterator[FaultyProxy]:
 
 @pytest.fixture
 async def store(azurite: Azurite, proxy: FaultyProxy) -> AsyncIterator[AzureStore]:
-    """Give a prepared store that is reached through the proxy."""
+    """Return a prepared store that is reached through the proxy."""
     account = azurite.new_account_name()
     connection_string = azurite.connection_string(account, port=proxy.port)
     async with AzureStore.from_connection_string("east", connection_string) as store:

@@ -2,13 +2,13 @@ from datetime import timedelta
 
 import pytest
 
-from errors import IntegrityError, NotFoundError
-from snapshots.catalogue import list_snapshots, read_manifest, resolve
-from snapshots.manifest import Loss, seal
-from snapshots.memory_store import MemoryStore
-from snapshots.names import SnapshotReference, manifest_name
-from snapshots.store import Store
-from snapshots.summary import summarise, to_metadata
+from indexvault.errors import IntegrityError, NotFoundError
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve
+from indexvault.snapshots.manifest import Loss, seal
+from indexvault.snapshots.names import SnapshotReference, manifest_name
+from indexvault.snapshots.store import Store
+from indexvault.snapshots.summary import summarise, to_metadata
+from tests.memory_store import MemoryStore
 from tests.snapshots.samples import MORNING, documents, manifest_of, write_snapshot
 
 LOSS = Loss(field="secret", reason="not retrievable")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errors import AccountingError, IntegrityError
-from snapshots.chunks import (
+from indexvault.errors import AccountingError, IntegrityError
+from indexvault.snapshots.chunks import (
     CHUNK_CAP,
     LARGEST_TARGET,
     MOST_CHUNKS,

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errors import ConflictError, NotFoundError
-from snapshots.diff import Change, Tally, diff_snapshots
-from snapshots.manifest import Manifest
-from snapshots.memory_store import MemoryStore
-from snapshots.store import SnapshotBlobs, Store
+from indexvault.errors import ConflictError, NotFoundError
+from indexvault.snapshots.diff import Change, Tally, diff_snapshots
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.store import SnapshotBlobs, Store
+from tests.memory_store import MemoryStore
 from tests.snapshots.samples import MORNING, document, documents, write_snapshot
 
 

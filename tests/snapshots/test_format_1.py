@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from snapshots.catalogue import list_snapshots, read_manifest, resolve
-from snapshots.chunks import Chunk, document_lines
-from snapshots.manifest import Added, Counts, Loss, Manifest
-from snapshots.memory_store import MemoryStore
-from snapshots.names import SNAPSHOT_CONTAINER, SnapshotReference
-from snapshots.reader import read_chunk
-from snapshots.verify import verify_snapshot
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve
+from indexvault.snapshots.chunks import Chunk, document_lines
+from indexvault.snapshots.manifest import Added, Counts, Loss, Manifest
+from indexvault.snapshots.names import SNAPSHOT_CONTAINER, SnapshotReference
+from indexvault.snapshots.reader import read_chunk
+from indexvault.snapshots.verify import verify_snapshot
+from tests.memory_store import MemoryStore
 
 TESTS = Path(__file__).resolve().parent.parent
 FORMAT_1 = TESTS / "fixtures" / "format-1"
@@ -27,7 +27,7 @@ DOCUMENTS: dict[str, list[str]] = json.loads((FORMAT_1 / "documents.json").read_
 
 @pytest.fixture
 async def store() -> MemoryStore:
-    """Give a store that holds the fixture."""
+    """Return a store that holds the fixture."""
     store = MemoryStore()
     for name, metadata in METADATA.items():
         await store.snapshots.create(name, (CONTAINER / name).read_bytes(), metadata=metadata)
@@ -36,7 +36,7 @@ async def store() -> MemoryStore:
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the reader from the page as a program."""
+    """Return the reader from the page as a program."""
     page = (TESTS.parent / "docs" / "format.md").read_text()
     (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     path = tmp_path_factory.mktemp("reader") / "reader.py"

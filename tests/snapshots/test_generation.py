@@ -5,8 +5,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from snapshots.generation import choose_generation
-from snapshots.summary import Summary, summarise
+from indexvault.snapshots.generation import choose_generation
+from indexvault.snapshots.summary import Summary, summarise
 from tests.snapshots.samples import MORNING, manifest_of
 
 DAY = timedelta(days=1)

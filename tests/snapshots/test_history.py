@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from errors import NotFoundError
-from snapshots.history import History, find_key
-from snapshots.manifest import Manifest
-from snapshots.names import manifest_name
-from snapshots.store import Store
+from indexvault.errors import NotFoundError
+from indexvault.snapshots.history import History, find_key
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import manifest_name
+from indexvault.snapshots.store import Store
 from tests.snapshots.samples import MORNING, document, documents, write_snapshot
 
 KEY = document(150)[0]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errors import IntegrityError
-from snapshots.chunks import add_digests, compress
-from snapshots.manifest import (
+from indexvault.errors import IntegrityError
+from indexvault.snapshots.chunks import add_digests, compress
+from indexvault.snapshots.manifest import (
     Definition,
     Loss,
     Manifest,

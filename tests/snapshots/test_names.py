@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errors import SettingsError
-from snapshots.names import (
+from indexvault.errors import SettingsError
+from indexvault.snapshots.names import (
     SERVICE_OBJECTS,
     ChunkFolder,
     SnapshotReference,

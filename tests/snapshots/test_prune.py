@@ -8,21 +8,21 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from errors import ConflictError, IntegrityError, NotFoundError
-from snapshots.announcements import ANNOUNCED_FOR, SweepRecord, announced
-from snapshots.catalogue import list_snapshots, read_manifest
-from snapshots.chunks import add_digests
-from snapshots.manifest import Manifest
-from snapshots.memory_store import MemoryStore
-from snapshots.names import ChunkFolder, SnapshotReference, manifest_name, sweep_name, tombstone_name
-from snapshots.pins import Pin, pin, read_pins, unpin
-from snapshots.prune import PruneReport, Removal, decide_proved, prune_index, remove_snapshot
-from snapshots.retention import Retention
-from snapshots.store import BlobProperties, Store
-from snapshots.sweep import SWEEP_FOR, sweep_index, sweepable
-from snapshots.tombstones import Tombstone, raise_tombstone
-from snapshots.verify import verify_snapshot
-from snapshots.writer import commit, store_chunk
+from indexvault.errors import ConflictError, IntegrityError, NotFoundError
+from indexvault.snapshots.announcements import ANNOUNCED_FOR, SweepRecord, announced
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.chunks import add_digests
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import ChunkFolder, SnapshotReference, manifest_name, sweep_name, tombstone_name
+from indexvault.snapshots.pins import Pin, pin, read_pins, unpin
+from indexvault.snapshots.prune import PruneReport, Removal, decide_proved, prune_index, remove_snapshot
+from indexvault.snapshots.retention import Retention
+from indexvault.snapshots.store import BlobProperties, Store
+from indexvault.snapshots.sweep import SWEEP_FOR, sweep_index, sweepable
+from indexvault.snapshots.tombstones import Tombstone, raise_tombstone
+from indexvault.snapshots.verify import verify_snapshot
+from indexvault.snapshots.writer import commit, store_chunk
+from tests.memory_store import MemoryStore
 from tests.snapshots.samples import cut, document, documents, manifest_of, write_snapshot
 
 type Action = Callable[[], Awaitable[None]]
@@ -256,7 +256,7 @@ class TestWithABackup:
     """A backup that finds an old chunk which no manifest names, and a sweep that is about to delete it."""
 
     async def left_over(self, store: Store, calendar: Calendar) -> tuple[Manifest, Manifest]:
-        """Give a removed snapshot whose own chunk is due, and a kept one."""
+        """Return a removed snapshot whose own chunk is due, and a kept one."""
         old, kept = await snapshot(store, calendar), await snapshot(store, calendar, [1], days=1)
         await prune(store, calendar, old)
         calendar.now += 2 * DAY

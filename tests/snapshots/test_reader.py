@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errors import IntegrityError
-from snapshots.chunks import CHUNK_CAP, Chunk
-from snapshots.reader import MOST_AHEAD, read_ahead
+from indexvault.errors import IntegrityError
+from indexvault.snapshots.chunks import CHUNK_CAP, Chunk
+from indexvault.snapshots.reader import MOST_AHEAD, read_ahead
 
 
 def chunk(number: int, size: int = 1) -> Chunk:

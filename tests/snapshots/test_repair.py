@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from errors import NotFoundError
-from snapshots.audit import audit_index
-from snapshots.catalogue import list_snapshots
-from snapshots.manifest import Manifest
-from snapshots.memory_store import MemoryStore
-from snapshots.names import SnapshotReference, manifest_name
-from snapshots.repair import RepairReport, ReplicaSource, repair_index
-from snapshots.store import Store
+from indexvault.errors import NotFoundError
+from indexvault.snapshots.audit import audit_index
+from indexvault.snapshots.catalogue import list_snapshots
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import SnapshotReference, manifest_name
+from indexvault.snapshots.repair import RepairReport, ReplicaSource, repair_index
+from indexvault.snapshots.store import Store
+from tests.memory_store import MemoryStore
 from tests.snapshots.samples import MORNING, document, documents, write_snapshot
 
 EAST, HOTELS = "contoso-east", "hotels"

@@ -8,19 +8,19 @@ from itertools import product
 import msgspec
 import pytest
 
-from errors import ForbiddenError
-from snapshots.audit import audit_index
-from snapshots.azure_blobs import AzureSnapshotBlobs
-from snapshots.azure_store import AzureStore
-from snapshots.catalogue import list_snapshots, read_manifest
-from snapshots.manifest import Manifest
-from snapshots.memory_store import MemoryStore
-from snapshots.names import manifest_name
-from snapshots.replicate import Lag, ReplicationReport, lag, replicate_index
-from snapshots.store import Store
-from snapshots.summary import summarise, to_metadata
-from snapshots.verify import verify_snapshot
+from indexvault.errors import ForbiddenError
+from indexvault.snapshots.audit import audit_index
+from indexvault.snapshots.azure_blobs import AzureSnapshotBlobs
+from indexvault.snapshots.azure_store import AzureStore
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import manifest_name
+from indexvault.snapshots.replicate import Lag, ReplicationReport, lag, replicate_index
+from indexvault.snapshots.store import Store
+from indexvault.snapshots.summary import summarise, to_metadata
+from indexvault.snapshots.verify import verify_snapshot
 from tests.azurite import Azurite
+from tests.memory_store import MemoryStore
 from tests.snapshots.samples import MORNING, document, documents, manifest_of, write_snapshot
 
 EAST, HOTELS = "contoso-east", "hotels"
@@ -31,7 +31,7 @@ NOW = MORNING + 3 * DAY
 
 @pytest.fixture(params=list(product(["memory", "azurite"], repeat=2)), ids="-".join)
 async def pair(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Store, Store]]:
-    """Give two stores of every kind."""
+    """Return two stores of every kind."""
     stores: list[Store] = []
     for name, kind in zip(("east", "west"), request.param, strict=True):
         if kind == "memory":

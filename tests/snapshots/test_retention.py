@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snapshots.names import SnapshotReference, snapshot_id
-from snapshots.retention import Decision, Retention, decide
-from snapshots.summary import Summary, damaged_summary
+from indexvault.snapshots.names import SnapshotReference, snapshot_id
+from indexvault.snapshots.retention import Decision, Retention, decide
+from indexvault.snapshots.summary import Summary, damaged_summary
 
 GOLDEN = Path(__file__).resolve().parent.parent / "fixtures" / "retention"
 STATES = {"c": "complete", "l": "lossy", "d": "damaged"}
@@ -29,7 +29,7 @@ def every(step: timedelta, number: int, until: str = "2026-11-20T02:30") -> list
 
 
 def with_states(snapshots: list[Summary], states: str) -> list[Summary]:
-    """Give the newest snapshots these states: c complete, l lossy, d damaged; and again from the start."""
+    """Return the newest snapshots these states: c complete, l lossy, d damaged; and again from the start."""
     return [
         msgspec.structs.replace(each, state=STATES[states[place % len(states)]]) for place, each in enumerate(snapshots)
     ]

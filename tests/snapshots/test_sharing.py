@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from snapshots.sharing import Sharing, read_sharing
-from snapshots.store import Store
+from indexvault.snapshots.sharing import Sharing, read_sharing
+from indexvault.snapshots.store import Store
 from tests.snapshots.samples import MORNING, document, documents, write_snapshot
 
 LINES = documents(range(300))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errors import SettingsError
-from snapshots.slices import Slice, due_slices, turn_of
+from indexvault.errors import SettingsError
+from indexvault.snapshots.slices import Slice, due_slices, turn_of
 
 MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
 WEEK = timedelta(days=7)

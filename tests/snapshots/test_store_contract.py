@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from errors import ConflictError, IntegrityError, NotFoundError
-from snapshots.store import Store
+from indexvault.errors import ConflictError, IntegrityError, NotFoundError
+from indexvault.snapshots.store import Store
 
 LIMIT = 1024
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snapshots.manifest import Loss
-from snapshots.summary import damaged_summary, from_metadata, summarise, to_metadata
+from indexvault.snapshots.manifest import Loss
+from indexvault.snapshots.summary import damaged_summary, from_metadata, summarise, to_metadata
 from tests.snapshots.samples import manifest_of
 
 SUMMARY = summarise(manifest_of([], "0" * 64, losses=(Loss(field="a", reason="b"),)))

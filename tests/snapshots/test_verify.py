@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from errors import IntegrityError
-from snapshots.chunks import Chunk, SealedChunk, compress
-from snapshots.manifest import Manifest
-from snapshots.memory_store import MemoryStore
-from snapshots.names import manifest_name
-from snapshots.store import Store
-from snapshots.verify import VerifyReport, verify_snapshot
-from snapshots.writer import store_chunk
+from indexvault.errors import IntegrityError
+from indexvault.snapshots.chunks import Chunk, SealedChunk, compress
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import manifest_name
+from indexvault.snapshots.store import Store
+from indexvault.snapshots.verify import VerifyReport, verify_snapshot
+from indexvault.snapshots.writer import store_chunk
+from tests.memory_store import MemoryStore
 from tests.snapshots.samples import cut, documents, manifest_of, write_snapshot
 
 LINES = documents(range(300))

@@ -4,14 +4,14 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from errors import ConflictError, IntegrityError
-from snapshots.catalogue import list_snapshots, read_manifest
-from snapshots.chunks import compress, open_chunk
-from snapshots.manifest import Added
-from snapshots.memory_store import MemoryStore
-from snapshots.names import ChunkFolder, manifest_name
-from snapshots.store import Store
-from snapshots.writer import commit, store_chunk
+from indexvault.errors import ConflictError, IntegrityError
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.chunks import compress, open_chunk
+from indexvault.snapshots.manifest import Added
+from indexvault.snapshots.names import ChunkFolder, manifest_name
+from indexvault.snapshots.store import Store
+from indexvault.snapshots.writer import commit, store_chunk
+from tests.memory_store import MemoryStore
 from tests.snapshots.samples import MORNING, cut, document, documents, manifest_of, write_snapshot
 
 FOLDER = ChunkFolder(service="contoso-east", index="hotels")

@@ -1,7 +1,7 @@
 import pytest
 
-from cli.remote.address import address_of
-from errors import SettingsError
+from indexvault.cli.remote.address import address_of
+from indexvault.errors import SettingsError
 
 
 @pytest.mark.parametrize("url", ["https://vault.example", "https://vault.example/", "https://vault.example/api/"])

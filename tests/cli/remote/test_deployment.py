@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from api.problems import problem_of
-from api.run_views import RunList
-from cli.remote.address import Address
-from cli.remote.deployment import Deployment
-from errors import (
+from indexvault.api.problems import problem_of
+from indexvault.api.run_views import RunList
+from indexvault.cli.remote.address import Address
+from indexvault.cli.remote.deployment import Deployment
+from indexvault.errors import (
     ConflictError,
     ForbiddenError,
     IndexvaultError,
@@ -22,7 +22,7 @@ from errors import (
     UnexpectedAnswerError,
     UnreachableError,
 )
-from search.retry import RetryPolicy
+from indexvault.search.retry import RetryPolicy
 
 KEY = "a-key-nobody-may-see"
 QUICK = RetryPolicy(attempts=3, first_wait=0.001, longest_wait=0.001, longest_retry_after=0.001)
@@ -51,7 +51,7 @@ async def answering(*replies: Reply) -> AsyncIterator[tuple[Deployment, list[web
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     address = Address(f"http://127.0.0.1:{runner.addresses[0][1]}", KEY)
     try:
-        async with Deployment(address, chance=random.Random(7), retry=QUICK) as deployment:
+        async with Deployment(address, rng=random.Random(7), retry=QUICK) as deployment:
             yield deployment, asked
     finally:
         await runner.cleanup()

@@ -1,4 +1,4 @@
-"""The command line against a deployment: `python -m cli --url` as a process, the real app behind it."""
+"""The command line against a deployment: `python -m indexvault --url` as a process, the real app behind it."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ class Ended:
 async def started(app: App, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
     """Start a command that knows the app's address and key, and no settings."""
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli", "--url", app.url, *arguments),
+        *(sys.executable, "-m", "indexvault", "--url", app.url, *arguments),
         cwd=HOUSE,
         env={name: app.environment[name] for name in ("PATH", "TMPDIR")}
         | {"INDEXVAULT_KEY": app.function_key}
@@ -59,7 +59,7 @@ async def indexvault(app: App, *arguments: str, **environment: str) -> Ended:
 async def embedded(app: App, *arguments: str) -> Ended:
     """Run a command in a process of its own, with the app's settings."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli", *arguments),
+        *(sys.executable, "-m", "indexvault", *arguments),
         cwd=HOUSE,
         env=app.environment,
         stdout=asyncio.subprocess.PIPE,

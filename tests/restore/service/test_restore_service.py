@@ -7,17 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob
-from backup.workflow import STEPS as BACKUP_STEPS
-from engine.embedded import EmbeddedEngine
-from engine.locks import Lock
-from engine.step import Resources
-from errors import ConflictError, SettingsError
-from restore.service.job import ServiceRestoreJob, ServiceRestoreReport
-from restore.service.naming import Rules, renamed
-from restore.service.workflow import RESTORE_SERVICE, STEPS
-from snapshots.memory_store import MemoryStore
+from indexvault.backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob
+from indexvault.backup.workflow import ACTIVITIES as BACKUP_ACTIVITIES
+from indexvault.errors import ConflictError, SettingsError
+from indexvault.restore.service.job import ServiceRestoreJob, ServiceRestoreReport
+from indexvault.restore.service.names import Rules, renamed
+from indexvault.restore.service.workflow import ACTIVITIES, RESTORE_SERVICE
+from indexvault.workflow.activity import Resources
+from indexvault.workflow.local import LocalEngine
+from indexvault.workflow.lock import Lock
 from tests import hotels
+from tests.memory_store import MemoryStore
 from tests.world import EAST, KEYS, WEST, World, open_world
 
 OBJECTS_OF_EAST: dict[str, list[dict[str, Any]]] = {
@@ -42,7 +42,7 @@ OVERLAYS = {"west": {"datasources/blobs": {"credentials": {"connectionString": {
 class Services:
     """A world in which a whole service is backed up and restored."""
 
-    def __init__(self, world: World, engine: EmbeddedEngine) -> None:
+    def __init__(self, world: World, engine: LocalEngine) -> None:
         self.world = world
         self.engine = engine
         self.runs = 0
@@ -80,15 +80,15 @@ def clock() -> Clock:
 @pytest.fixture
 async def services(clock: Clock) -> AsyncIterator[Services]:
     async with open_world(MemoryStore("local", clock), clock=clock) as world:
-        world.connections.settings = msgspec.structs.replace(world.connections.settings, overlays=OVERLAYS)
-        world.connections._environment = {**{name: KEYS[name] for name in (EAST, WEST)}, "BLOBS": "AccountKey=west"}
+        world.clients.settings = msgspec.structs.replace(world.clients.settings, overlays=OVERLAYS)
+        world.clients._environment = {**{name: KEYS[name] for name in (EAST, WEST)}, "BLOBS": "AccountKey=west"}
         for kind in ("synonymmaps", "datasources", "skillsets"):
             await make(world, kind)
         await world.fill(hotels.with_field("name", synonymMaps=["words"]), hotels.hotels(40))
         for kind in ("indexers", "aliases"):
             await make(world, kind)
-        every = {step.name: step for step in (*BACKUP_STEPS, OBJECTS, *STEPS)}
-        async with EmbeddedEngine(world.resources, every.values(), [BACK_UP_SERVICE, RESTORE_SERVICE]) as engine:
+        every = {step.name: step for step in (*BACKUP_ACTIVITIES, OBJECTS, *ACTIVITIES)}
+        async with LocalEngine(world.resources, every.values(), [BACK_UP_SERVICE, RESTORE_SERVICE]) as engine:
             yield Services(world, engine)
 
 
@@ -141,9 +141,9 @@ async def test_a_skill_s_secret_comes_from_the_overlay(services: Services) -> No
     snapshot = await services.back_up()
     told = {each.name: each for each in (await services.restore(snapshot)).objects}
     assert (told["enrich"].outcome, "skills[0].uri" in told["enrich"].why) == ("left out", True)
-    settings = services.world.connections.settings
+    settings = services.world.clients.settings
     overlay = OVERLAYS["west"] | {"skillsets/enrich": {"skills": {"own": {"uri": {"env": "BLOBS"}}}}}
-    services.world.connections.settings = msgspec.structs.replace(settings, overlays={"west": overlay})
+    services.world.clients.settings = msgspec.structs.replace(settings, overlays={"west": overlay})
     report = await services.restore(snapshot, overlay="west", indexes=("*", "!hotels"))
     assert outcomes(report)["skillsets/enrich"] == "made"
     made = (await services.there("skillsets", "enrich"))["skills"][0]
@@ -211,9 +211,9 @@ async def stopped(services: Services, snapshot: str, clock: Clock, *, kill: str)
         await asyncio.Event().wait()
 
     reached = asyncio.Event()
-    every: list[Any] = list(STEPS)
+    every: list[Any] = list(ACTIVITIES)
     steps = [replace(step, run=hang) if step.name == kill else step for step in every]
-    async with EmbeddedEngine(services.world.resources, steps, [RESTORE_SERVICE]) as engine:
+    async with LocalEngine(services.world.resources, steps, [RESTORE_SERVICE]) as engine:
         running = asyncio.create_task(engine.run(RESTORE_SERVICE, job))
         await asyncio.wait_for(reached.wait(), 30)
         running.cancel()

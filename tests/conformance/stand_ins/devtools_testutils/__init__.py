@@ -25,7 +25,7 @@ class AzureRecordedTestCase:
     is_live = True
 
     def get_resource_name(self, name: str) -> str:
-        """Give a name of one's own, the same in every run."""
+        """Return a name of one's own, the same in every run."""
         return f"{name}{crc32(type(self).__qualname__.encode()):08x}"
 
 
@@ -66,7 +66,7 @@ def _named_as(function: Callable[..., Any], wrapper: Callable[..., Any]) -> Call
 
 
 def get_credential(*, is_async: bool = False) -> AzureKeyCredential:  # noqa: ARG001 -- a key serves both kinds of client
-    """Give the service's key: the SDK sends bearer tokens over https only, and the emulator speaks http."""
+    """Return the service's key: the SDK sends bearer tokens over https only, and the emulator speaks http."""
     return AzureKeyCredential(os.environ["SEARCH_API_KEY"])
 
 

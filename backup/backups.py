@@ -1,0 +1,82 @@
+"""`POST /backups`: a backup on request."""
+
+from typing import Annotated
+
+import msgspec
+
+from indexvault.api.endpoint import Call, Endpoint, Nothing, Reply
+from indexvault.api.parameters import IndexPattern, ServiceName
+from indexvault.api.start_run import STARTED, start_run
+from indexvault.backup.run import RUN_BACKUP, claim_of, item_for
+from indexvault.errors import NotFoundError, RequestError, SettingsError
+from indexvault.settings.load import service_settings
+from indexvault.settings.patterns import MOST_PATTERNS, check_patterns, plain_names
+from indexvault.workflow.runs import RunRecord
+from indexvault.workflow.submit import run_name
+
+OWNER = "POST /backups"
+
+type Patterns = Annotated[list[IndexPattern], msgspec.Meta(min_length=1, max_length=MOST_PATTERNS)]
+
+
+class BackupRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which indexes of which service to back up. Patterns are resolved when the run begins."""
+
+    service: ServiceName
+    indexes: Patterns = msgspec.field(default_factory=lambda: ["*"])
+
+
+async def back_up(call: Call[BackupRequest, Nothing, Nothing]) -> Reply:
+    """Start a run.
+
+    Indexes named in full must be there and free at once; those that patterns bring in say so in the run. Raises
+    NotFoundError, ConflictError.
+    """
+    asked, resources = call.body, call.resources
+    service_settings(resources.clients.settings, asked.service)
+    try:
+        check_patterns(asked.indexes, on="body.indexes")
+    except SettingsError as error:
+        raise RequestError(error.what, on=error.on, do=error.do) from None
+    now = resources.clock()
+    run = run_name(now, "backup", resources.rng.randbytes(3))
+    names = plain_names(asked.indexes)
+    record = RunRecord(
+        run=run,
+        kind="backup",
+        workflow=RUN_BACKUP.name,
+        service=asked.service,
+        asked=f"indexes {', '.join(asked.indexes)} of {asked.service}",
+        owner=OWNER,
+        created=now,
+        choose=list(asked.indexes),
+    )
+    if names == asked.indexes:
+        await _require(call, names)
+        items = [item_for(record, name, position) for position, name in enumerate(names)]
+        record = msgspec.structs.replace(record, items=items, choose=[])
+    return await start_run(call, record, [claim_of(record, item) for item in record.items])
+
+
+async def _require(call: Call[BackupRequest, Nothing, Nothing], names: list[str]) -> None:
+    there = await call.resources.clients.service(call.body.service).index_names()
+    for name in names:
+        if name not in there:
+            raise NotFoundError(
+                "there is no such index",
+                on=f"{call.body.service} index {name}",
+                do=f"Indexes of this service: {', '.join(there) or 'none'}",
+            )
+
+
+ENDPOINTS = (
+    Endpoint(
+        name="back_up",
+        method="POST",
+        route="backups",
+        summary="Back up indexes of a service",
+        handle=back_up,
+        body=BackupRequest,
+        answers={202: STARTED},
+    ),
+)

@@ -1,0 +1,19 @@
+"""The endpoints that belong to no workflow: snapshots, runs, health and the document of all endpoints."""
+
+from collections.abc import Sequence
+
+import azure.durable_functions as df
+
+from indexvault.api import runs, snapshots
+from indexvault.api.endpoint import Endpoint, register_endpoints
+from indexvault.api.health import HealthCheck, health_endpoint
+from indexvault.api.openapi import openapi_endpoint
+from indexvault.workflow.functions_host import FunctionsHost
+
+
+def service_blueprint(host: FunctionsHost, others: Sequence[Endpoint]) -> df.Blueprint:
+    """Return the blueprint; `others` are the endpoints of the other blueprints, which the document covers too."""
+    own = [*snapshots.ENDPOINTS, *runs.ENDPOINTS, health_endpoint(HealthCheck())]
+    blueprint = df.Blueprint()
+    register_endpoints(blueprint, host, [*own, openapi_endpoint([*others, *own])])
+    return blueprint

@@ -1,0 +1,65 @@
+"""Requests from their bytes, each refusal naming the member that is wrong."""
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from indexvault.errors import MalformedError, OversizedError, RequestError, SettingsError
+
+BODY_LIMIT = 1_000_000
+_PATH_OF_MEMBER = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
+_MEMBER_OF_OBJECT = re.compile(r"(?:missing required|unknown) field `([^`]*)`")
+_LONGEST_WORDS = 300
+_DOCUMENT = "Compare the request with GET /api/openapi.json"
+
+
+def decode_body[Body](data: bytes, kind: type[Body]) -> Body:
+    """Read a JSON body. Raises OversizedError, MalformedError, or RequestError for what it says."""
+    if len(data) > BODY_LIMIT:
+        raise OversizedError(
+            f"the body has {len(data)} bytes and at most {BODY_LIMIT} are taken", on="body", do="Send less"
+        )
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise _unusable(error, "body") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise MalformedError("the body is not JSON that can be read", on="body", do="Send a JSON object") from None
+
+
+def decode_members[Members](given: Mapping[str, str], kind: type[Members], where: str) -> Members:
+    """Read the parameters of a path or a query. Raises RequestError."""
+    try:
+        return msgspec.convert(dict(given), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise _unusable(error, where) from None
+
+
+@contextlib.contextmanager
+def blaming(*members: str) -> Iterator[None]:
+    """Refuse the request for an error about one of these members of its body, which the error's `on` begins with."""
+    try:
+        yield
+    except SettingsError as error:
+        member, _, rest = error.on.partition(" ")
+        if member not in members:
+            raise
+        path = rest.removeprefix("$") if rest.startswith("$") else ""
+        raise RequestError(error.what, on=f"body.{member}{path}"[:_LONGEST_WORDS], do=error.do) from None
+
+
+def _unusable(error: msgspec.ValidationError, where: str) -> RequestError:
+    found = _PATH_OF_MEMBER.match(str(error))
+    what, path = (found["what"], found["path"] or "$") if found else (str(error), "$")
+    text = f"{what[:1].lower()}{what[1:]}"
+    # The library's path ends at the object that lacks a member or has one too many; its text names the member.
+    of_object = _MEMBER_OF_OBJECT.search(what)
+    member = f"{where}{path.removeprefix('$')}" + (f".{of_object[1]}" if of_object else "")
+    return RequestError(_printable(text), on=_printable(member), do=_DOCUMENT)
+
+
+def _printable(text: str) -> str:
+    """Return a text that may be the caller's own as one line, for the answer and for the log."""
+    return "".join(character if character.isprintable() else " " for character in text[:_LONGEST_WORDS])

@@ -1,0 +1,135 @@
+"""Endpoints: what they take and give, in types that both validate and document, and how Azure Functions calls them."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import azure.durable_functions as df
+import azure.functions as func
+import msgspec
+
+from indexvault.api.decode import decode_body, decode_members
+from indexvault.api.problems import MEDIA_TYPE, RETRY_SECONDS, Problem, problem_of, unexpected
+from indexvault.errors import IndexvaultError
+from indexvault.workflow.activity import Resources
+from indexvault.workflow.durable import DurableEngine
+from indexvault.workflow.functions_host import FunctionsHost
+
+PREFIX = "/api"
+"""What Azure Functions puts before every route unless host.json says otherwise, which ours does not."""
+
+_KEY_PARAMETERS = frozenset({"code", "clientId"})
+"""Query parameters of Azure Functions itself: the key and its name."""
+
+_LOG = logging.getLogger(__name__)
+
+
+class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: a status, what the body says in JSON, and headers."""
+
+    status: int
+    content: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call[Body, Query, Path]:
+    """One request, decoded, with what is needed to answer it."""
+
+    body: Body
+    query: Query
+    path: Path
+    host: FunctionsHost
+    engine: DurableEngine
+
+    @property
+    def resources(self) -> Resources:
+        """What steps work with. Raises SettingsError if the settings can't be used."""
+        return self.host.resources
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One possible answer, for the document. Problem documents of refused requests go without saying."""
+
+    description: str
+    content: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One endpoint. `name` is the name of its function; types are `msgspec.Struct`s."""
+
+    name: str
+    method: Literal["GET", "POST", "DELETE"]
+    route: str
+    summary: str
+    handle: Callable[[Call[Any, Any, Any]], Awaitable[Reply]]
+    answers: Mapping[int, Answer]
+    body: type[Any] | None = None
+    query: type[Any] = Nothing
+    path: type[Any] = Nothing
+    anonymous: bool = False
+
+
+def register_endpoints(blueprint: df.Blueprint, host: FunctionsHost, endpoints: Sequence[Endpoint]) -> None:
+    """Make endpoints functions of a blueprint, behind a function key unless they are anonymous."""
+    for endpoint in endpoints:
+        level = func.AuthLevel.ANONYMOUS if endpoint.anonymous else func.AuthLevel.FUNCTION
+        function = blueprint.durable_client_input(client_name="client")(_function(endpoint, host))
+        blueprint.route(
+            route=endpoint.route, methods=[endpoint.method], auth_level=level, trigger_arg_name="request"
+        )(function)  # fmt: skip
+
+
+def _function(
+    endpoint: Endpoint, host: FunctionsHost
+) -> Callable[[func.HttpRequest, df.DurableFunctionsClient], Awaitable[func.HttpResponse]]:
+    async def function(request: func.HttpRequest, client: df.DurableFunctionsClient) -> func.HttpResponse:
+        try:
+            reply = await endpoint.handle(_call(endpoint, host, request, client))
+        except IndexvaultError as error:
+            _LOG.info("%s: %s", endpoint.name, error)
+            return _refusal(problem_of(error))
+        except Exception:  # noqa: BLE001 - the last line before the caller, who must not see what it is
+            _LOG.exception("%s failed unexpectedly", endpoint.name)
+            return _refusal(unexpected())
+        media_type = MEDIA_TYPE if isinstance(reply.content, Problem) else "application/json"
+        return _response(reply.status, reply.content, media_type, reply.headers)
+
+    function.__name__ = endpoint.name
+    return function
+
+
+def _call(
+    endpoint: Endpoint, host: FunctionsHost, request: func.HttpRequest, client: df.DurableFunctionsClient
+) -> Call[Any, Any, Any]:
+    query = {name: value for name, value in request.params.items() if name not in _KEY_PARAMETERS}
+    return Call(
+        path=decode_members(request.route_params, endpoint.path, "path"),
+        query=decode_members(query, endpoint.query, "query"),
+        body=None if endpoint.body is None else decode_body(request.get_body(), endpoint.body),
+        host=host,
+        engine=DurableEngine(client),
+    )
+
+
+def _refusal(problem: Problem) -> func.HttpResponse:
+    headers = {"Retry-After": str(RETRY_SECONDS)} if problem.status == 503 else {}  # noqa: PLR2004 - "try again later"
+    return _response(problem.status, problem, MEDIA_TYPE, headers)
+
+
+def _response(status: int, content: Any, media_type: str, headers: Mapping[str, str]) -> func.HttpResponse:
+    return func.HttpResponse(
+        msgspec.json.encode(content),
+        status_code=status,
+        mimetype=media_type,
+        headers={"Cache-Control": "no-store", **headers},
+    )

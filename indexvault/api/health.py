@@ -1,0 +1,96 @@
+"""`/health`: up or not, and no more.
+
+Up means that every configured service and store answers. The answer is kept for `KEPT_SECONDS`, and whoever asks while
+one is being found waits for that one, so that callers can't make the app hammer what it checks.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import msgspec
+
+from indexvault.api.endpoint import Answer, Call, Endpoint, Nothing, Reply
+from indexvault.errors import IndexvaultError
+from indexvault.snapshots.names import open_name
+from indexvault.workflow.functions_host import FunctionsHost
+
+KEPT_SECONDS = 10
+CHECK_SECONDS = 8
+_LOG = logging.getLogger(__name__)
+
+
+class Health(msgspec.Struct, frozen=True):
+    """Whether the app can do its work."""
+
+    status: Literal["up", "down"]
+
+
+class HealthCheck:
+    """Finds out whether everything answers, at most once in `KEPT_SECONDS`."""
+
+    def __init__(self) -> None:
+        self._asking: asyncio.Task[bool] | None = None
+        self._until = 0.0
+
+    async def __call__(self, check: Callable[[], Awaitable[bool]]) -> bool:
+        """Return the answer that is known, or find it."""
+        now = asyncio.get_running_loop().time()
+        if self._asking is None or (self._asking.done() and now >= self._until):
+            self._asking = asyncio.create_task(self._ask(check))
+        # A caller that goes away must not take the answer from the others.
+        return await asyncio.shield(self._asking)
+
+    async def _ask(self, check: Callable[[], Awaitable[bool]]) -> bool:
+        is_up = await check()
+        self._until = asyncio.get_running_loop().time() + KEPT_SECONDS
+        return is_up
+
+
+def health_endpoint(check: HealthCheck) -> Endpoint:
+    """Return the endpoint that answers by a check."""
+
+    async def health(call: Call[None, Nothing, Nothing]) -> Reply:
+        is_up = await check(lambda: everything_answers(call.host))
+        return Reply(200, Health("up")) if is_up else Reply(503, Health("down"))
+
+    return Endpoint(
+        name="health",
+        method="GET",
+        route="health",
+        summary="Whether every configured service and store can be reached",
+        handle=health,
+        anonymous=True,
+        answers={200: Answer("All can be reached.", Health), 503: Answer("One at least can't.", Health)},
+    )
+
+
+async def everything_answers(host: FunctionsHost) -> bool:
+    """Ask every service and store one small thing."""
+    try:
+        clients = host.resources.clients
+        questions = [_ask_service(host, name) for name in clients.settings.services]
+        questions += [_ask_store(host, name) for name in clients.settings.stores]
+        async with asyncio.timeout(CHECK_SECONDS):
+            answers = await asyncio.gather(*questions, return_exceptions=True)
+    except TimeoutError:
+        _LOG.warning("health: a service or store did not answer within %d s", CHECK_SECONDS)
+        return False
+    except IndexvaultError as error:
+        _LOG.warning("health: %s", error)
+        return False
+    problems = [answer for answer in answers if answer is not None]
+    for problem in problems:
+        _LOG.warning("health: %s", problem)
+    return not problems
+
+
+async def _ask_service(host: FunctionsHost, name: str) -> None:
+    await host.resources.clients.service(name).index_names()
+
+
+async def _ask_store(host: FunctionsHost, name: str) -> None:
+    store = host.resources.clients.store(name)
+    await store.prepare()
+    await store.runs.read(open_name("health"), 1)

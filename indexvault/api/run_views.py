@@ -1,0 +1,140 @@
+"""How a run is shown: its record and the progress of what is at work, in figures and in words."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from indexvault.errors import ErrorRecord, from_record
+from indexvault.model import IndexName
+from indexvault.workflow.progress import RunProgress
+from indexvault.workflow.runs import Item, RunRecord, RunState
+
+_STAGES = {"backup": 1, "restore": 3, "move": 5}
+"""Stages that go through every document: a backup reads; a restore verifies, loads and compares; a move does
+both, and compares with its source."""
+
+
+class IndexView(msgspec.Struct, frozen=True, kw_only=True):
+    """One index of a run.
+
+    `documents` and `bytes` are those of the stage it is in, and in the end those of the whole; `expected` documents the
+    stage will have, where that is known. `rate` is in documents a second over all stages so far. `failure` is the
+    `error` in words. `report` is all that a finished restore or move says of itself, the proof's figures among it.
+    """
+
+    service: str
+    index: str
+    state: Literal["waiting", "running", "done", "lossy", "gone", "failed", "cancelled"]
+    stage: str | None = None
+    documents: int | None = None
+    expected: int | None = None
+    bytes: int | None = None
+    rate: float | None = None
+    seconds_left: int | None = None
+    snapshot: str | None = None
+    losses: list[str] = []
+    notes: list[str] = []
+    failure: str | None = None
+    error: ErrorRecord | None = None
+    report: dict[str, Any] | None = None
+    finished: datetime | None = None
+
+
+class RunView(msgspec.Struct, frozen=True, kw_only=True):
+    """One run. `rate` is in documents a second, of what is at work now; `failure` says why nothing could be done."""
+
+    run: str
+    kind: Literal["backup", "restore", "move"]
+    state: RunState
+    service: str
+    asked: str
+    started_by: str
+    policy: str | None
+    scheduled: datetime | None
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    documents: int
+    bytes: int
+    rate: float | None
+    seconds_left: int | None
+    failure: str | None
+    error: ErrorRecord | None = None
+    notes: list[str]
+    indexes: list[IndexView]
+
+
+class RunList(msgspec.Struct, frozen=True):
+    """Runs, the newest first, without the progress of those at work."""
+
+    runs: list[RunView]
+
+
+def view_run(record: RunRecord, progress: Mapping[str, RunProgress], now: datetime) -> RunView:
+    """Show a run; `progress` holds what is known of the items at work, by the names of their runs."""
+    indexes = [_view_item(record, item, progress.get(item.run), now) for item in record.items]
+    left = [index.seconds_left for index in indexes if index.seconds_left is not None]
+    rates = [index.rate for index in indexes if index.rate is not None]
+    return RunView(
+        run=record.run,
+        kind=record.kind,
+        state=record.state,
+        service=record.service,
+        asked=record.asked,
+        started_by=record.owner,
+        policy=record.policy,
+        scheduled=record.scheduled,
+        created=record.created,
+        started=record.started,
+        finished=record.finished,
+        documents=sum(index.documents or 0 for index in indexes),
+        bytes=sum(index.bytes or 0 for index in indexes),
+        rate=round(sum(rates), 1) if rates else None,
+        seconds_left=max(left) if left and not any(index.state == "waiting" for index in indexes) else None,
+        failure=None if record.failure is None else str(from_record(record.failure)),
+        error=record.failure,
+        notes=record.notes,
+        indexes=indexes,
+    )
+
+
+def _view_item(record: RunRecord, item: Item, progress: RunProgress | None, now: datetime) -> IndexView:
+    outcome = item.outcome
+    if outcome.state == "waiting" and not record.is_finished and progress is not None:
+        return _view_progress(item.index, _STAGES[record.kind], progress, now)
+    return IndexView(
+        service=item.index.service,
+        index=item.index.index,
+        state=outcome.state,
+        documents=outcome.documents,
+        bytes=outcome.bytes,
+        snapshot=outcome.snapshot,
+        losses=outcome.losses,
+        notes=outcome.notes,
+        failure=None if outcome.failure is None else str(from_record(outcome.failure)),
+        error=outcome.failure,
+        report=outcome.report,
+        finished=item.finished,
+    )
+
+
+def _view_progress(index: IndexName, stages: int, progress: RunProgress, now: datetime) -> IndexView:
+    name, stage = next(reversed(progress.stages.items()))
+    done = sum(each.documents for each in progress.stages.values())
+    expected = next((each.expected for each in progress.stages.values() if each.expected is not None), None)
+    elapsed = (now - progress.started).total_seconds()
+    rate = done / elapsed if elapsed > 0 and done else None
+    left = None if rate is None or expected is None else max(0, round((expected * stages - done) / rate))
+    return IndexView(
+        service=index.service,
+        index=index.index,
+        state="running",
+        stage=name,
+        documents=stage.documents,
+        expected=expected,
+        bytes=stage.bytes,
+        rate=None if rate is None else round(rate, 1),
+        seconds_left=left,
+    )

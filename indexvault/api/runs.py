@@ -1,0 +1,136 @@
+"""`/runs`: what ran, what runs, how far it is, and stopping it."""
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+
+from indexvault.api.endpoint import Answer, Call, Endpoint, Nothing, Reply
+from indexvault.api.parameters import RunName
+from indexvault.api.run_views import RunList, RunView, view_run
+from indexvault.api.start_run import POLL_SECONDS
+from indexvault.errors import ConflictError, NotFoundError
+from indexvault.settings.load import service_settings
+from indexvault.snapshots.store import Store
+from indexvault.workflow.activity import Resources
+from indexvault.workflow.durable import DurableEngine
+from indexvault.workflow.lock_activities import revoke
+from indexvault.workflow.progress import read_progress
+from indexvault.workflow.runs import RunRecord, Runs, cancelled
+from indexvault.workflow.telemetry import run_ended
+
+
+class RunsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many runs to list, the newest first."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+
+class RunPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which run."""
+
+    run: RunName
+
+
+async def list_runs(call: Call[None, RunsQuery, Nothing]) -> Reply:
+    """Answer with the newest runs of all stores."""
+    resources = call.resources
+    kept = [Runs(store.runs) for store in await prepared_stores(resources)]
+    names = [await runs.names() for runs in kept]
+    newest = set(sorted((name for some in names for name in some), reverse=True)[: call.query.limit])
+    records = [
+        record
+        for runs, some in zip(kept, names, strict=True)
+        for record in await runs.read_all([name for name in some if name in newest])
+    ]
+    now = resources.clock()
+    records.sort(key=lambda record: record.run, reverse=True)
+    return Reply(200, RunList([view_run(record, {}, now) for record in records]))
+
+
+async def show_run(call: Call[None, Nothing, RunPath]) -> Reply:
+    """Answer with one run and how far it is."""
+    clients = call.resources.clients
+    _store, record = await _find(call.resources, call.path.run)
+    progress = {}
+    if not record.is_finished:
+        for item in record.items:
+            if item.outcome.state == "waiting":
+                stores = {service_settings(clients.settings, index.service).store for index in item.indexes}
+                found = await read_progress([clients.store(name).runs for name in sorted(stores)], item.run)
+                if found is not None:
+                    progress[item.run] = found
+    headers = {} if record.is_finished else {"Retry-After": str(POLL_SECONDS)}
+    return Reply(200, view_run(record, progress, call.resources.clock()), headers)
+
+
+async def cancel_run(call: Call[None, Nothing, RunPath]) -> Reply:
+    """Stop a run and answer with what was finished by then. Again changes nothing."""
+    resources = call.resources
+    store, found = await _find(resources, call.path.run)
+    now = resources.clock()
+    record = await Runs(store.runs).change(found.run, lambda record: cancelled(record, now))
+    run_ended(record, now)
+    if record.state != "cancelled":
+        raise ConflictError(
+            f"it has ended already ({record.state})", on=f"run {record.run}", do="There is nothing to cancel"
+        )
+    await _stop(resources, call.engine, record)
+    return Reply(200, view_run(record, {}, now))
+
+
+async def _stop(resources: Resources, engine: DurableEngine, record: RunRecord) -> None:
+    """Stop what the engine still does for a run, and take its locks, so that it can't commit any more."""
+    stopped = [item for item in record.items if item.outcome.state == "cancelled"]
+    for item in stopped:
+        for index in item.indexes:
+            await revoke(resources, index, item.run)
+    for run in [record.run, *(item.run for item in stopped)]:
+        await engine.stop(run)
+
+
+async def prepared_stores(resources: Resources) -> list[Store]:
+    """Return every configured store, its containers made."""
+    stores = [resources.clients.store(name) for name in resources.clients.settings.stores]
+    await asyncio.gather(*(store.prepare() for store in stores))
+    return stores
+
+
+async def _find(resources: Resources, run: str) -> tuple[Store, RunRecord]:
+    stores = await prepared_stores(resources)
+    records = await asyncio.gather(*(Runs(store.runs).read(run) for store in stores))
+    for store, record in zip(stores, records, strict=True):
+        if record is not None:
+            return store, record
+    raise NotFoundError("there is no such run", on=f"run {run}", do="GET /api/runs lists the runs there are")
+
+
+ENDPOINTS = (
+    Endpoint(
+        name="list_runs",
+        method="GET",
+        route="runs",
+        summary="The newest runs",
+        handle=list_runs,
+        query=RunsQuery,
+        answers={200: Answer("The runs.", RunList)},
+    ),
+    Endpoint(
+        name="show_run",
+        method="GET",
+        route="runs/{run}",
+        summary="One run: state, documents, bytes, rate and time left, per index; failures in words",
+        handle=show_run,
+        path=RunPath,
+        answers={200: Answer("The run.", RunView)},
+    ),
+    Endpoint(
+        name="cancel_run",
+        method="DELETE",
+        route="runs/{run}",
+        summary="Stop a run and take its locks, so that it can't commit",
+        handle=cancel_run,
+        path=RunPath,
+        answers={200: Answer("The run, stopped.", RunView)},
+    ),
+)

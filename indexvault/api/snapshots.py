@@ -1,0 +1,96 @@
+"""`/snapshots`: which there are, and what one of them holds."""
+
+from typing import Annotated
+
+import msgspec
+
+from indexvault.api.endpoint import Answer, Call, Endpoint, Nothing, Reply
+from indexvault.api.parameters import IndexName, ServiceName, SnapshotPoint
+from indexvault.api.runs import prepared_stores
+from indexvault.api.snapshot_views import SnapshotList, SnapshotView, view_snapshot
+from indexvault.errors import NotFoundError, SettingsError
+from indexvault.settings.load import service_settings
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.sharing import read_sharing
+
+
+class SnapshotsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which snapshots: of all services, of one, or of one index of it."""
+
+    service: ServiceName | None = None
+    index: IndexName | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 200
+
+
+class SnapshotPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which snapshot."""
+
+    service: ServiceName
+    index: IndexName
+    id: SnapshotPoint
+
+
+class SnapshotQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether to compare the snapshot with the others of its index too, which reads all their manifests."""
+
+    sharing: bool = False
+
+
+async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
+    """Answer with the snapshots there are."""
+    asked = call.query
+    if asked.service is not None:
+        service_settings(call.resources.clients.settings, asked.service)
+    found = [
+        summary
+        for store in await prepared_stores(call.resources)
+        for summary in await list_snapshots(store.snapshots, asked.service, asked.index)
+    ]
+    found.sort(key=lambda summary: (summary.service, summary.index))
+    return Reply(200, SnapshotList(found[: asked.limit], len(found) > asked.limit))
+
+
+async def show_snapshot(call: Call[None, SnapshotQuery, SnapshotPath]) -> Reply:
+    """Answer with one snapshot, proved as far as its manifest goes."""
+    path = call.path
+    store = call.resources.clients.reading_store(path.service)
+    await store.prepare()
+    reference = read_reference(f"{path.service}/{path.index}@{path.id}")
+    manifest = await read_manifest(store.snapshots, await resolve(store.snapshots, reference))
+    shares = await read_sharing(store.snapshots, manifest) if call.query.sharing else None
+    return Reply(200, view_snapshot(manifest, shares))
+
+
+def read_reference(text: str) -> SnapshotReference:
+    """Read how a request names a snapshot, after its form was checked.
+
+    Raises NotFoundError for a time that the calendar does not have: no snapshot can be from then.
+    """
+    try:
+        return SnapshotReference.parse(text)
+    except SettingsError as error:
+        raise NotFoundError(error.what, on=f"snapshot {text}", do=error.do) from None
+
+
+ENDPOINTS = (
+    Endpoint(
+        name="list_snapshots",
+        method="GET",
+        route="snapshots",
+        summary="The snapshots of all services, of one, or of one index",
+        handle=list_all,
+        query=SnapshotsQuery,
+        answers={200: Answer("The snapshots.", SnapshotList)},
+    ),
+    Endpoint(
+        name="show_snapshot",
+        method="GET",
+        route="snapshots/{service}/{index}/{id}",
+        summary="What one snapshot holds",
+        handle=show_snapshot,
+        query=SnapshotQuery,
+        path=SnapshotPath,
+        answers={200: Answer("The snapshot.", SnapshotView)},
+    ),
+)

@@ -1,0 +1,26 @@
+"""Starting a run on request: the locks first, then its record, then the engine."""
+
+from collections.abc import Sequence
+
+from indexvault.api.endpoint import PREFIX, Answer, Call, Reply
+from indexvault.api.run_views import RunView, view_run
+from indexvault.workflow.lock_activities import Claim
+from indexvault.workflow.runs import RunRecord
+from indexvault.workflow.submit import claim_and_record, hand_over
+
+POLL_SECONDS = 5
+STARTED = Answer(
+    "The run has been accepted; follow Location.",
+    RunView,
+    {"Location": "Where the run tells how far it is.", "Retry-After": "Seconds after which asking makes sense."},
+)
+
+
+async def start_run(call: Call[object, object, object], record: RunRecord, claims: Sequence[Claim]) -> Reply:
+    """Start a run and answer 202. Raises ConflictError, with nothing started, if an index is being worked on."""
+    resources = call.resources
+    await resources.clients.store_of(record.service).prepare()
+    await claim_and_record(resources, record, claims)
+    await hand_over(call.engine, record)
+    view = view_run(record, {}, resources.clock())
+    return Reply(202, view, {"Location": f"{PREFIX}/runs/{record.run}", "Retry-After": str(POLL_SECONDS)})

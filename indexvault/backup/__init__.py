@@ -1,0 +1,1 @@
+"""From a search service to a snapshot."""

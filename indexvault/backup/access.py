@@ -1,0 +1,38 @@
+"""Documents that are protected one by one, and whether this caller may read all of them.
+
+Source: document-level access control and elevated read, 2026-09.
+"""
+
+from indexvault.errors import ForbiddenError, RefusedError, UnauthorizedError, UnreadableIndexError
+from indexvault.search.client import SearchService
+from indexvault.search.page import PageReader
+from indexvault.search.query import DocumentQuery
+from indexvault.search.schema import Schema
+
+
+def is_protected(schema: Schema) -> bool:
+    """Return whether the service leaves documents out of answers by who asks."""
+    return (schema.permission_filter_option or "").lower() == "enabled" or schema.purview_enabled is True
+
+
+def require_reader(service: SearchService, schema: Schema, *, on: str) -> None:
+    """Raise UnreadableIndexError for an index under Purview that would be asked with a key: it takes an identity."""
+    if schema.purview_enabled and service.by_key:
+        raise UnreadableIndexError(
+            "its documents are under Purview's sensitivity labels, and a key can't read them",
+            on=on,
+            do="Take api_key out of the service's settings and give an Entra identity the roles",
+        )
+
+
+async def may_read_elevated(service: SearchService, index: str, schema: Schema) -> bool:
+    """Return whether documents are to be read whatever their access lists say: they have some, and this caller may."""
+    if not is_protected(schema):
+        return False
+    try:
+        await service.documents(
+            index, DocumentQuery(select=schema.key.name, top=1), PageReader(schema.key.name), elevated=True
+        )
+    except (ForbiddenError, UnauthorizedError, RefusedError):
+        return False
+    return True

@@ -1,0 +1,104 @@
+"""A live index as one side of a comparison, and as a source of the bytes that a damaged snapshot has lost."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from indexvault.backup.definitions import read_index_definition
+from indexvault.backup.messages import key_order_reason, without_key_order
+from indexvault.errors import UnreadableIndexError
+from indexvault.search.client import SearchService
+from indexvault.search.scan import KeyRange, scan_range
+from indexvault.search.schema import read_schema
+from indexvault.snapshots.chunks import ChunkCutter, SealedChunk, document_lines, key_reader
+from indexvault.snapshots.diff import Change as DocumentChange
+from indexvault.snapshots.diff import Documents, Span, Tally, diff_parts, require_same_key, snapshot_parts
+from indexvault.snapshots.manifest import Definition, Manifest
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.store import SnapshotBlobs
+
+
+class LiveIndex:
+    """An index whose documents can be read in key order. Made by `open`."""
+
+    def __init__(self, service: SearchService, index: str, definition: Definition, key_field: str) -> None:
+        self.name = f"index {service.name}/{index}"
+        self.definition = definition
+        self.key_field = key_field
+        self._service = service
+        self._index = index
+
+    @classmethod
+    async def open(cls, service: SearchService, index: str) -> "LiveIndex":
+        """Open an index of a service.
+
+        Raises NotFoundError when there is none of that name, UnreadableIndexError when its key gives no order: a fresh
+        snapshot of it can still be compared.
+        """
+        definition, _ = await read_index_definition(service, index)
+        on = f"{service.name} index {index}"
+        schema = read_schema((definition.preview or definition.stable).body, on=on)
+        if key_order_reason(schema) is not None:
+            raise UnreadableIndexError(
+                f"its documents can't be read in the order of their keys: {without_key_order(schema)}",
+                on=on,
+                do="Back it up, and compare the new snapshot",
+            )
+        return cls(service, index, definition, schema.key.name)
+
+    async def parts(self, manifest: Manifest) -> AsyncGenerator[Span]:
+        """Return the index cut as a snapshot's chunks are, so that unchanged stretches have their hashes."""
+        cutter = ChunkCutter(manifest.boundary_bits)
+        async with aclosing(self._pages(KeyRange(None, None), manifest)) as pages:
+            async for documents in pages:
+                for key, line in documents:
+                    sealed = cutter.add(key, line)
+                    if sealed is not None:
+                        yield _part(sealed, self.key_field)
+        last = cutter.finish()
+        if last is not None:
+            yield _part(last, self.key_field)
+
+    async def changes_since(
+        self, blobs: SnapshotBlobs, manifest: Manifest, tally: Tally
+    ) -> AsyncGenerator[DocumentChange]:
+        """Return the documents in which the index differs from a snapshot, which comes first. See `snapshots.diff`."""
+        require_same_key(manifest, self.key_field)
+        one, other = snapshot_parts(blobs, manifest), self.parts(manifest)
+        async with aclosing(one), aclosing(other), aclosing(diff_parts(one, other, tally)) as changes:
+            async for change in changes:
+                yield change
+
+    async def chunk(self, manifest: Manifest, position: int) -> bytes | None:
+        """See `snapshots.repair.Source.chunk`: the documents between a chunk's first and last key, as they are now."""
+        chunk = manifest.chunks[position]
+        before = manifest.chunks[position - 1].last if position else None
+        lines: list[bytes] = []
+        size = 0
+        async with aclosing(self._pages(KeyRange(before, chunk.last), manifest)) as pages:
+            async for documents in pages:
+                found = [line for key, line in documents if key >= chunk.first]
+                size += sum(len(line) + 1 for line in found)
+                if size > chunk.bytes:
+                    return None
+                lines += found
+        return b"".join(line + b"\n" for line in lines)
+
+    async def manifest(self, reference: SnapshotReference) -> bytes | None:  # noqa: ARG002 - the contract has it
+        """See `snapshots.repair.Source.manifest`: an index has none."""
+        return None
+
+    async def _pages(self, keys: KeyRange, manifest: Manifest) -> AsyncGenerator[Documents]:
+        average = manifest.bytes / max(1, manifest.counts.documents)
+        pages = scan_range(self._service, self._index, self.key_field, keys, average_document_bytes=average)
+        async with aclosing(pages):
+            async for documents in pages:
+                yield [(document.key, document.line) for document in documents]
+
+
+def _part(sealed: SealedChunk, key_field: str) -> Span:
+    key_of = key_reader(key_field)
+
+    async def documents() -> Documents:
+        return [(key_of(line), line) for line in document_lines(sealed.data)]
+
+    return Span(sealed.chunk.sha256, sealed.chunk.first, documents)

@@ -1,0 +1,237 @@
+"""Deciding how to read an index, and holding to it: the first step of a backup."""
+
+from datetime import timedelta
+
+import msgspec
+
+from indexvault.backup.access import may_read_elevated, require_reader
+from indexvault.backup.definitions import kept, read_index_definition, read_synonym_map, withheld_from_index
+from indexvault.backup.index_probe import ServiceIndexProbe
+from indexvault.backup.job import BackupJob, PlanSummary
+from indexvault.backup.key_ranges import edges_of_chunks, range_count, ranges_between
+from indexvault.backup.losses import hidden_fields, losses, lost_content, out_of_sight
+from indexvault.backup.messages import found_in, key_order_reason, refusal, without_key_order
+from indexvault.backup.partition import Partition
+from indexvault.backup.partitioners.partitioner import REACH
+from indexvault.backup.partitioning import divide, partitioners_for, reading_order
+from indexvault.backup.reveal_records import RevealRecords
+from indexvault.backup.split_keys import average_size, ranges_by_rank
+from indexvault.backup.start_over import AGAIN, Again
+from indexvault.backup.state import KEY_ORDER, PLAN, PLAN_FORMAT, Plan, require_plan
+from indexvault.errors import IntegrityError, LossNotAcceptedError, NotFoundError
+from indexvault.search.request_count import counted_requests
+from indexvault.search.schema import Schema, read_schema
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve
+from indexvault.snapshots.chunks import boundary_bits, chunk_target
+from indexvault.snapshots.generation import choose_generation
+from indexvault.snapshots.manifest import Definition, Manifest
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.store import Store
+from indexvault.workflow.activity import ProgressUpdate, Resources
+from indexvault.workflow.checkpoints import Checkpoints
+
+OLDEST_TO_CONTINUE = timedelta(days=1)
+"""An unfinished run that began earlier is not continued: its first documents would be older than anybody expects."""
+
+
+class _Beginning(msgspec.Struct, frozen=True):
+    """What of a plan decides whether a run can go on with it, in whatever format the rest is."""
+
+    format: str = ""
+    etag: str = ""
+
+
+async def plan_backup(resources: Resources, job: BackupJob) -> PlanSummary:
+    """Decide how to read the index, or go on with what was decided by an earlier attempt at the run.
+
+    Raises UnreadableIndexError, saying what was tried, if it can't be read completely; LossNotAcceptedError, before
+    anything is read, if fields are hidden and the job does not accept that.
+    """
+    store = resources.clients.store_of(job.service)
+    await store.prepare()
+    checkpoints = Checkpoints(store.runs, job.run)
+    again = await checkpoints.read(AGAIN, Again)
+    notes = [] if again is None else [f"the index was read twice: {again.why}"]
+    plan, mismatch = await _earlier(resources, job, checkpoints)
+    if mismatch is not None:
+        notes.append(f"an unfinished attempt was not continued: {mismatch}")
+    if plan is None:
+        made = msgspec.structs.replace(await make_plan(resources, job, store), trusting=again is None)
+        if mismatch is None:
+            plan = await checkpoints.write_once(PLAN, made)
+        else:
+            await checkpoints.write(PLAN, plan := made)
+    resources.report(ProgressUpdate(stage="read", expected=plan.found))
+    return PlanSummary(ranges=len(plan.ranges), documents=plan.found, parts=len(plan.parts), notes=notes)
+
+
+async def make_plan(resources: Resources, job: BackupJob, store: Store) -> Plan:
+    """Make a plan, without writing anything anywhere."""
+    with counted_requests() as counter:
+        plan = await _Planning(resources, job, store).plan()
+    return msgspec.structs.replace(plan, requests=counter.requests)
+
+
+def widest_schema(definition: Definition, *, on: str) -> Schema:
+    """Read the schema from the api-version that tells most."""
+    return read_schema((definition.preview or definition.stable).body, on=on)
+
+
+async def _earlier(resources: Resources, job: BackupJob, checkpoints: Checkpoints) -> tuple[Plan | None, str | None]:
+    """Return the plan of an earlier attempt that can be continued, or else what differs from then."""
+    try:
+        beginning = await checkpoints.read(PLAN, _Beginning)
+        if beginning is None:
+            return None, None
+        if beginning.format != PLAN_FORMAT:
+            return None, f"its records are in the format {beginning.format[:40]!r}, and not {PLAN_FORMAT!r}"
+        plan = await require_plan(checkpoints, job)
+    except IntegrityError:
+        return None, "its records can't be read"
+    _now, etag = await _definition(resources, job)
+    if etag != plan.etag:
+        return None, f"the index's definition has changed (its ETag was {plan.etag} and is {etag})"
+    if resources.clock() - plan.started > OLDEST_TO_CONTINUE:
+        return None, f"it was begun at {plan.started:%Y-%m-%d %H:%M} UTC, more than a day ago"
+    return plan, None
+
+
+async def _definition(resources: Resources, job: BackupJob) -> tuple[Definition, str]:
+    """Return the index's definition as its owner left it: the one from before, while this run reveals fields."""
+    revealed = await _before_revealing(resources, job)
+    return revealed or await read_index_definition(resources.clients.service(job.service), job.index)
+
+
+async def _before_revealing(resources: Resources, job: BackupJob) -> tuple[Definition, str] | None:
+    records = RevealRecords(resources.clients.store_of(job.service).runs)
+    revealed = await records.read(job.service, job.index)
+    return None if revealed is None else (kept(revealed.definition), revealed.etag)
+
+
+class _Planning:
+    def __init__(self, resources: Resources, job: BackupJob, store: Store) -> None:
+        self._resources = resources
+        self._job = job
+        self._store = store
+        self._service = resources.clients.service(job.service)
+        self._on = f"{job.service} index {job.index}"
+
+    async def plan(self) -> Plan:
+        """Make the plan."""
+        job, started = self._job, self._resources.clock()
+        current, etag_reading = await read_index_definition(self._service, job.index)
+        revealed = await _before_revealing(self._resources, job)
+        definition, etag = revealed or (current, etag_reading)
+        schema = widest_schema(current, on=self._on)
+        self._require_no_hidden_fields(schema)
+        require_reader(self._service, schema, on=self._on)
+        elevated = await may_read_elevated(self._service, job.index, schema)
+        counted = await self._service.count(job.index)
+        probe = ServiceIndexProbe(self._service, job.index, schema.key.name, elevated=elevated)
+        found = await probe.count(Partition())
+        earlier = await list_snapshots(self._store.snapshots, job.service, job.index)
+        generation = choose_generation(earlier, job.full_every, started)
+        previous = await self._previous(schema, generation)
+        average = (
+            previous.bytes / max(1, previous.counts.documents)
+            if previous is not None
+            else await average_size(self._service, job.index, schema.key.name, elevated=elevated)
+        )
+        bits = previous.boundary_bits if previous is not None else boundary_bits(average, chunk_target(found * average))
+        synonym_maps = [await read_synonym_map(self._service, name) for name in schema.synonym_map_names()]
+        plan = Plan(
+            id=f"{started:%Y%m%dT%H%M%SZ}-{self._resources.rng.randbytes(3).hex()}",
+            started=started,
+            definition=definition,
+            etag=etag,
+            etag_reading=etag_reading,
+            synonym_maps=synonym_maps,
+            losses=[
+                *losses(schema),
+                *out_of_sight(schema, elevated=elevated, counted=counted, found=found),
+                *lost_content(withheld_from_index(job.index, definition, synonym_maps)),
+            ],
+            key_field=schema.key.name,
+            counted=counted,
+            found=found,
+            elevated=elevated,
+            average_document_bytes=average,
+            boundary_bits=bits,
+            generation=generation,
+            previous=None
+            if previous is None
+            else SnapshotReference(service=job.service, index=job.index, id=previous.id),
+            method="",
+            reason="",
+            revealed=hidden_fields(widest_schema(definition, on=self._on), revealed_in=schema),
+        )
+        if key_order_reason(schema) is None:
+            return await self._in_key_order(plan, schema, previous)
+        return await self._in_parts(plan, schema, probe)
+
+    async def _in_key_order(self, plan: Plan, schema: Schema, previous: Manifest | None) -> Plan:
+        key = schema.key.name
+        if previous is not None:
+            edges = edges_of_chunks(previous.chunks, plan.boundary_bits, range_count(plan.found, self._job.parallel))
+            ranges, how = ranges_between(edges), f"split where chunks of {previous.id} end"
+        else:
+            ranges = await ranges_by_rank(
+                self._service,
+                self._job.index,
+                key,
+                documents=plan.found,
+                parallel=self._job.parallel,
+                bits=plan.boundary_bits,
+                elevated=plan.elevated,
+            )
+            how = "split by rank"
+        return msgspec.structs.replace(
+            plan,
+            ranges=ranges,
+            method=KEY_ORDER,
+            reason=f"the key field {key} is filterable and sortable; {len(ranges)} ranges, {how}",
+        )
+
+    async def _in_parts(self, plan: Plan, schema: Schema, probe: ServiceIndexProbe) -> Plan:
+        why = without_key_order(schema)
+        if plan.found <= REACH:
+            return msgspec.structs.replace(
+                plan,
+                parts=[Partition(orderby=reading_order(schema), documents=plan.found)],
+                method="paging",
+                reason=f"{why}; {plan.found:,} documents are within what $skip reaches ({REACH:,})",
+            )
+        partitioning = await divide(probe, schema, plan.found, partitioners_for(schema))
+        if partitioning.out_of_reach:
+            raise refusal(schema, partitioning, plan.found, on=self._on)
+        return msgspec.structs.replace(
+            plan,
+            parts=list(partitioning.parts),
+            exact=partitioning.exact,
+            tried=list(partitioning.tried),
+            method=", then ".join(partitioning.used),
+            reason=f"{why}, and {plan.found:,} documents are more than $skip reaches ({REACH:,});"
+            f" {found_in(partitioning)}",
+        )
+
+    def _require_no_hidden_fields(self, schema: Schema) -> None:
+        lost = losses(schema)
+        if self._job.hidden_fields == "fail" and lost:
+            raise LossNotAcceptedError(
+                f"fields that the service does not return: {', '.join(loss.field for loss in lost)}",
+                on=self._on,
+                do="Nothing was read. Make them retrievable, or set hidden_fields to report or reveal",
+            )
+
+    async def _previous(self, schema: Schema, generation: str) -> Manifest | None:
+        """Return the newest readable snapshot of the index, if its chunks can be shared.
+
+        A damaged one is no reason not to make a new one.
+        """
+        job = self._job
+        try:
+            newest = await resolve(self._store.snapshots, SnapshotReference(service=job.service, index=job.index))
+            manifest = await read_manifest(self._store.snapshots, newest) if newest.generation == generation else None
+        except (NotFoundError, IntegrityError):
+            return None
+        return manifest if manifest is not None and manifest.key_field == schema.key.name else None

@@ -1,0 +1,136 @@
+"""A backup of several indexes: chosen when it begins, each on its own, one's failure no other's.
+
+Where every index is meant, so is all else that belongs to the service: its synonym maps, data sources, indexers and so
+on are an item of their own, the last one.
+"""
+
+import msgspec
+from durabletask.task import OrchestrationContext
+from msgspec.structs import replace
+
+from indexvault.backup.job import BackupJob, BackupReport
+from indexvault.backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob, ServiceReport
+from indexvault.backup.workflow import BACK_UP_INDEX
+from indexvault.errors import IndexvaultError, NotFoundError
+from indexvault.model import IndexName
+from indexvault.settings.model import PolicySettings
+from indexvault.settings.patterns import plain_names, select
+from indexvault.snapshots.names import SERVICE_OBJECTS
+from indexvault.workflow.activity import Activity, Orchestration, Resources, Work, Workflow
+from indexvault.workflow.fan_out import ACTIVITIES as FAN_OUT_ACTIVITIES
+from indexvault.workflow.fan_out import Assignments, FanOut, ItemWorkflow, RunOrder, begin, fan_out, runs_of
+from indexvault.workflow.lock_activities import Claim, Done
+from indexvault.workflow.runs import Item, Outcome, RunRecord
+from indexvault.workflow.submit import item_run
+
+_NOTHING = "no index fits, so there was nothing to back up"
+
+
+def item_for(
+    record: RunRecord, index: str, position: int, *, named: bool = True, policy: PolicySettings | None = None
+) -> Item:
+    """Return the part of a run that backs up one index, as its policy wants it done if it has one."""
+    job = BackupJob(
+        service=record.service,
+        index=index,
+        run=item_run(record.run, position),
+        owner=record.owner,
+        policy=record.policy,
+        hidden_fields=policy.hidden_fields if policy is not None else "report",
+        full_every=policy.full_every if policy is not None else None,
+    )
+    return Item(index=IndexName(record.service, index), run=job.run, job=job, named=named)
+
+
+def objects_item(record: RunRecord, position: int) -> Item:
+    """Return the part of a run that backs up what belongs to the service as a whole."""
+    job = ServiceJob(
+        service=record.service, run=item_run(record.run, position), owner=record.owner, policy=record.policy
+    )
+    return Item(index=job.work.index, run=job.run, job=job, named=False)
+
+
+def claim_of(record: RunRecord, item: Item) -> Claim:
+    """Return the claim of an item on its index."""
+    return Claim(Work(run=item.run, service=record.service, index=item.index), record.owner)
+
+
+def choose(record: RunRecord, names: list[str], policy: PolicySettings | None = None) -> RunRecord:
+    """Return the record with an item for each index that its patterns mean, if it has no items yet.
+
+    One that is named in full is an item even if it is not there: it will fail, and say so.
+    """
+    if record.items or not record.choose:
+        return record
+    selection = select(names, record.choose)
+    named = plain_names(record.choose)
+    items = [
+        item_for(record, index, position, named=index in named, policy=policy)
+        for position, index in enumerate([*selection.found, *selection.missing])
+    ]
+    if "*" in record.choose:
+        items.append(objects_item(record, len(items)))
+    return replace(record, items=items, notes=record.notes if items else [*record.notes, _NOTHING])
+
+
+async def open_backup(resources: Resources, order: RunOrder) -> Assignments:
+    """Begin a backup: choose its indexes from those that the service has now."""
+    record = await runs_of(resources, order.service).read(order.run)
+    names: list[str] = []
+    if record is not None and record.choose and not record.items:
+        names = await resources.clients.service(order.service).index_names()
+    policy = resources.clients.settings.policies.get(record.policy or "") if record is not None else None
+    return await begin(resources, order, lambda record: choose(record, names, policy))
+
+
+def succeeded(report: BackupReport) -> Outcome:
+    """Return what a finished snapshot is for the run."""
+    return Outcome(
+        state="lossy" if report.losses else "done",
+        documents=report.documents,
+        bytes=report.bytes,
+        snapshot=report.snapshot,
+        losses=report.losses,
+        notes=report.notes,
+    )
+
+
+def kept(report: ServiceReport) -> Outcome:
+    """Return what a finished snapshot of a service's objects is for the run."""
+    is_lossy = report.state == "lossy"
+    return Outcome(
+        state="lossy" if is_lossy else "done",
+        snapshot=report.snapshot,
+        losses=report.withheld if is_lossy else [],
+        notes=report.notes if is_lossy else [*report.withheld, *report.notes],
+        report=msgspec.to_builtins(report),
+    )
+
+
+def failed(item: Item, error: IndexvaultError) -> Outcome:
+    """Return the outcome of a failed item. A deleted index fails the run only if it was asked for by name."""
+    if (
+        isinstance(error, NotFoundError)
+        and not item.named
+        and error.on == f"{item.index.service} index {item.index.index}"
+    ):
+        return Outcome(state="gone", failure=error.record())
+    return Outcome(state="failed", failure=error.record())
+
+
+OPEN_BACKUP = Activity("open_backup", RunOrder, Assignments, open_backup)
+_FAN_OUT = FanOut(
+    opening=OPEN_BACKUP,
+    part=ItemWorkflow(BACK_UP_INDEX, succeeded),
+    special={SERVICE_OBJECTS: ItemWorkflow(BACK_UP_SERVICE, kept)},
+    failed=failed,
+)
+
+
+def run_backup(ctx: OrchestrationContext, order: RunOrder) -> Orchestration[Done]:
+    """Back up the indexes of a run."""
+    return (yield from fan_out(ctx, order, _FAN_OUT))
+
+
+RUN_BACKUP = Workflow("run_backup", RunOrder, Done, run_backup)
+ACTIVITIES = (*FAN_OUT_ACTIVITIES, OPEN_BACKUP, OBJECTS)

@@ -1,0 +1,123 @@
+"""Reading one key range of an index into chunks."""
+
+import contextlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import msgspec
+
+from indexvault.backup.chunking import ChunkStore, scanned_range, store_chunks
+from indexvault.backup.job import ScanOrder, ScanSummary
+from indexvault.backup.recount import Reread, settle
+from indexvault.backup.state import Plan, ScannedRange, range_record, require_plan
+from indexvault.errors import TooLargeError, TooSlowError
+from indexvault.search.client import SearchService
+from indexvault.search.page import Document, PageReader
+from indexvault.search.page_size import page_size
+from indexvault.search.query import DocumentQuery, key_range
+from indexvault.search.request_count import counted_requests
+from indexvault.search.scan import KeyRange, scan_range
+from indexvault.snapshots.chunks import ChunkCutter
+from indexvault.snapshots.writer import StoredChunk
+from indexvault.workflow.activity import ProgressUpdate, Resources
+from indexvault.workflow.checkpoints import Checkpoints
+
+
+async def scan(resources: Resources, order: ScanOrder) -> ScanSummary:
+    """Read one range of the plan into chunks, all of them accounted for.
+
+    Raises AccountingError if the unique keys of a stretch do not come to agree with the service's count of it.
+    """
+    job = order.job
+    store = resources.clients.store_of(job.service)
+    checkpoints = Checkpoints(store.runs, job.run)
+    plan = await require_plan(checkpoints, job)
+    record = range_record(plan, order.position)
+    scanned = await checkpoints.read(record, ScannedRange)
+    if scanned is None:
+        chunk_store = await ChunkStore.open(store, job, plan, record)
+        scanning = _Scanning(resources, resources.clients.service(job.service), order, plan, chunk_store)
+        with counted_requests() as counter:
+            scanned = await scanning.scan(plan.ranges[order.position])
+        await checkpoints.write(record, msgspec.structs.replace(scanned, requests=counter.requests))
+        return _summary(scanned)
+    found = _summary(scanned)
+    resources.report(ProgressUpdate(stage="read", documents=found.documents, bytes=found.bytes))
+    return found
+
+
+class _Scanning:
+    def __init__(
+        self, resources: Resources, service: SearchService, order: ScanOrder, plan: Plan, chunk_store: ChunkStore
+    ) -> None:
+        self._resources = resources
+        self._service = service
+        self._index = order.job.index
+        self._plan = plan
+        self._chunk_store = chunk_store
+        self._session = f"{plan.id}-{order.position}"
+        self._reader = PageReader(plan.key_field)
+
+    async def scan(self, keys: KeyRange) -> ScannedRange:
+        """Read the range, and again what of it differs from its count."""
+        settled = await settle(
+            keys,
+            await self._stored(self._reported(self._pages(keys))),
+            self._plan.boundary_bits,
+            count=self._count,
+            read=self._read_again,
+            on=f"{self._service.name} index {self._index}",
+        )
+        return scanned_range(settled.stored, again=settled.again)
+
+    async def _stored(self, pages: AsyncGenerator[list[Document]]) -> list[StoredChunk]:
+        return await store_chunks(pages, ChunkCutter(self._plan.boundary_bits), self._chunk_store.store)
+
+    async def _count(self, keys: KeyRange) -> int:
+        query = DocumentQuery(filter=key_range(self._plan.key_field, keys.after, keys.until))
+        return await self._service.count_found(self._index, query, self._reader, elevated=self._plan.elevated)
+
+    async def _read_again(self, keys: KeyRange) -> Reread:
+        """Read a stretch: in one answer with its count where it fits one page, else page by page."""
+        key_field = self._plan.key_field
+        query = DocumentQuery(
+            filter=key_range(key_field, keys.after, keys.until),
+            orderby=f"{key_field} asc",
+            top=page_size(self._plan.average_document_bytes),
+            count=True,
+        )
+        with contextlib.suppress(TooLargeError, TooSlowError):  # then it is read page by page, as small as it takes
+            page = await self._service.documents(
+                self._index, query, self._reader, elevated=self._plan.elevated, may_shrink=True
+            )
+            if page.count == len(page.documents):
+                return Reread(await self._stored(_one(page.documents)), counted=page.count)
+        return Reread(await self._stored(self._pages(keys)), counted=None)
+
+    def _pages(self, keys: KeyRange) -> AsyncGenerator[list[Document]]:
+        return scan_range(
+            self._service,
+            self._index,
+            self._plan.key_field,
+            keys,
+            average_document_bytes=self._plan.average_document_bytes,
+            session=self._session,
+            elevated=self._plan.elevated,
+        )
+
+    async def _reported(self, pages: AsyncGenerator[list[Document]]) -> AsyncGenerator[list[Document]]:
+        async with aclosing(pages):
+            async for documents in pages:
+                yield documents
+                size = sum(len(document.line) + 1 for document in documents)
+                self._resources.report(ProgressUpdate(stage="read", documents=len(documents), bytes=size))
+
+
+async def _one(documents: list[Document]) -> AsyncGenerator[list[Document]]:
+    yield documents
+
+
+def _summary(scanned: ScannedRange) -> ScanSummary:
+    return ScanSummary(
+        documents=sum(chunk.documents for chunk in scanned.chunks), bytes=sum(chunk.bytes for chunk in scanned.chunks)
+    )

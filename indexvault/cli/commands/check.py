@@ -1,0 +1,167 @@
+"""`indexvault check`: whether everything is reachable, and whether the roles suffice."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from rich.text import Text
+
+from indexvault.cli.connect import FIRST_CONTACT, clients
+from indexvault.cli.exit_codes import DONE, FAILED, worst
+from indexvault.cli.formatting import count, one_line
+from indexvault.cli.requests import CheckRequest
+from indexvault.cli.session import Session
+from indexvault.cli.workflows import run_name
+from indexvault.clients import Clients
+from indexvault.errors import ForbiddenError, IndexvaultError, SettingsError, UnauthorizedError, UnreachableError
+from indexvault.search.page import PageReader
+from indexvault.search.query import DocumentQuery
+from indexvault.search.schema import read_schema
+from indexvault.snapshots.names import RUN_CONTAINER, SNAPSHOT_CONTAINER, checkpoint_name
+
+_SECONDS = 30.0
+"""The longest that one check may take."""
+
+_NO_INDEX = "no-index-of-this-name"
+_MEND_ABOVE = "Mend the above first"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one check came to. `detail` is what was found, or what is wrong; `hint` is what to do then."""
+
+    target: str
+    check: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+
+async def run(session: Session, _request: CheckRequest) -> int:
+    """Try everything, whatever fails, and say each thing by name."""
+    codes = []
+    async with clients(session, retry=FIRST_CONTACT) as opened:
+        tries = [
+            *(_try_store(session, opened, name) for name in sorted(session.settings.stores)),
+            *(_try_service(opened, name) for name in sorted(session.settings.services)),
+        ]
+        for target in await asyncio.gather(*tries):
+            codes.append(target.code)
+            for finding in target.findings:
+                session.output.result("check", msgspec.to_builtins(finding), _told(finding))
+    failed = sum(code != DONE for code in codes)
+    if failed:
+        session.output.show(
+            Text(f"{failed} of {len(codes)} stores and services can't be used as they are", style="red")
+        )
+    else:
+        session.output.show(Text("all is well", style="green"))
+    return worst(codes)
+
+
+class _Target:
+    """A store or service, and what was found out about it."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.findings: list[Finding] = []
+        self.code = DONE
+        self._place = name
+        self._name = f"{kind} {name}"
+        self._silent = False
+
+    async def check(self, name: str, find: Callable[[], Awaitable[str]]) -> None:
+        """Do one check and note what came of it. Of what gives no answer nothing more is asked."""
+        if self._silent:
+            self._note(name, detail="not tried", hint=_MEND_ABOVE, ok=False)
+            return
+        try:
+            async with asyncio.timeout(_SECONDS):
+                self._note(name, detail=await find(), ok=True)
+        except IndexvaultError as error:
+            self._silent = isinstance(error, UnreachableError | SettingsError)
+            place = error.on.removeprefix(f"{self._place} ")
+            self._note(name, detail=f"{place}: {error.what}", hint=error.do, ok=False)
+            self.code = worst([self.code, error.exit_code if isinstance(error, SettingsError) else FAILED])
+        except TimeoutError:
+            self._silent = True
+            self._note(
+                name, detail=f"no answer within {_SECONDS:g} s", hint="Check the address and the network path", ok=False
+            )
+            self.code = worst([self.code, FAILED])
+
+    def _note(self, name: str, *, detail: str, ok: bool, hint: str = "") -> None:
+        self.findings.append(Finding(target=self._name, check=name, ok=ok, detail=detail, hint=hint))
+
+
+async def _try_store(session: Session, opened: Clients, name: str) -> _Target:
+    target = _Target("store", name)
+    probe = checkpoint_name(run_name(session, "check"), "probe")
+
+    async def containers() -> str:
+        await opened.store(name).prepare()
+        return f"the containers {SNAPSHOT_CONTAINER} and {RUN_CONTAINER} are there"
+
+    async def read() -> str:
+        services = [service async for service in opened.store(name).snapshots.folders("")]
+        return f"snapshots of {count(len(services), 'service')}"
+
+    async def write() -> str:
+        runs = opened.store(name).runs
+        await runs.put(probe, b"{}")
+        await runs.delete(probe)
+        return "a blob was written and removed again"
+
+    await target.check("reach it", containers)
+    await target.check("list snapshots", read)
+    await target.check("write and delete", write)
+    return target
+
+
+async def _try_service(opened: Clients, name: str) -> _Target:
+    target = _Target("service", name)
+    indexes: list[str] | None = None
+
+    async def statistics() -> str:
+        counters = (await opened.service(name).service_statistics()).counters
+        return f"{count(counters.indexes_count.usage, 'index')}, {count(counters.document_count.usage, 'document')}"
+
+    async def definitions() -> str:
+        nonlocal indexes
+        indexes = await opened.service(name).index_names()
+        return ", ".join(indexes) or "no index yet"
+
+    async def documents() -> str:
+        if indexes is None:
+            raise IndexvaultError("not tried, since there is no list of indexes", on=name, do=_MEND_ABOVE)
+        if not indexes:
+            return "no index to try it on"
+        service, index = opened.service(name), indexes[0]
+        definition = await service.index_definition(index)
+        key = read_schema(definition.body, on=f"{name} index {index}").key.name
+        page = await service.documents(index, DocumentQuery(select=key, top=1), PageReader(key))
+        return f"{'one' if page.documents else 'none is there'} of {index}"
+
+    await target.check("reach it", statistics)
+    await target.check("list indexes", definitions)
+
+    async def writing() -> str:
+        if not any(finding.ok for finding in target.findings):
+            raise IndexvaultError("not tried, since nothing else works", on=name, do=_MEND_ABOVE)
+        service = opened.service(name)
+        try:
+            await service.may_write_definitions()
+            await service.may_write_documents((indexes or [_NO_INDEX])[0])
+        except (ForbiddenError, UnauthorizedError):
+            return "not with these rights, which backups don't need"
+        return "possible"
+
+    await target.check("read a document", documents)
+    await target.check("restore to it", writing)
+    return target
+
+
+def _told(finding: Finding) -> Text:
+    verdict = ("ok    ", "green") if finding.ok else ("failed", "red")
+    line = Text.assemble(verdict, f"  {finding.target}: {finding.check}: {one_line(finding.detail)}")
+    if finding.hint:
+        line.append(f". {one_line(finding.hint)}")
+    return line

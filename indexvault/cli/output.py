@@ -1,0 +1,91 @@
+"""Where answers go: for people, or as JSON Lines.
+
+Results go to stdout. All else (progress, the log, errors) goes to stderr, so that a program can read stdout.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any, TextIO
+
+import msgspec
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from indexvault.cli.formatting import one_line
+from indexvault.cli.progress import Bars, Lines, Progress
+from indexvault.errors import IndexvaultError
+
+_WIDTH_OF_FILES = 400
+"""Columns where the output is no terminal and nothing needs to be folded."""
+
+
+class Output:
+    """The two streams of a command, and the form that its results have."""
+
+    def __init__(self, *, as_json: bool, stdout: TextIO, stderr: TextIO) -> None:
+        self.notes = _console(stderr)
+        self._as_json = as_json
+        self._stdout = stdout
+        self._results = _console(stdout)
+
+    def result(self, event: str, record: Mapping[str, Any], *shown: RenderableType) -> None:
+        """Return one result: as a line of JSON with the event's name, or as what is shown to a person."""
+        if self._as_json:
+            line = msgspec.json.encode({"event": event, **record}).decode()
+            with self._writing():
+                self._stdout.write(line + "\n")
+                self._stdout.flush()
+        else:
+            self.show(*shown)
+
+    def show(self, *shown: RenderableType) -> None:
+        """Show something to a person; a program is not told."""
+        if not self._as_json:
+            for each in shown:
+                self._show(each)
+
+    def _show(self, shown: RenderableType) -> None:
+        """Print; where it is no terminal, without the blanks that a table's last column is filled up with."""
+        with self._writing():
+            if self._results.is_terminal:
+                self._results.print(shown)
+                return
+            with self._results.capture() as capture:
+                self._results.print(shown, soft_wrap=isinstance(shown, str | Text))
+            for line in capture.get().splitlines():
+                self._stdout.write(line.rstrip() + "\n")
+            self._stdout.flush()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Write to stdout. Raises BrokenPipeError when its reader has gone, IndexvaultError when its disk is full."""
+        try:
+            yield
+        except OSError as error:
+            # What stays in the stream's buffer would be tried again, and complained about, at the interpreter's end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stdout.fileno())
+            if isinstance(error, BrokenPipeError):
+                raise
+            raise IndexvaultError(
+                f"the output can't be written ({error.strerror})", on="stdout", do="Make room, or send it elsewhere"
+            ) from None
+
+    def error(self, error: IndexvaultError) -> int:
+        """Say what went wrong, in one line, and give the exit code for it."""
+        with suppress(BrokenPipeError, IndexvaultError):  # stderr and the exit code tell it in any case
+            if self._as_json:
+                self.result("error", {**msgspec.to_builtins(error.record()), "exit_code": error.exit_code})
+        line = Text("indexvault: ", style="bold red", end="")
+        line.append(one_line(str(error)), style="not bold default")
+        self.notes.print(line, soft_wrap=not self.notes.is_terminal)
+        return error.exit_code
+
+    def progress(self, subject: str) -> AbstractContextManager[Progress]:
+        """Show how something proceeds: with bars on a terminal, else by a line now and then."""
+        return Bars(self.notes, subject) if self.notes.is_terminal else Lines(self.notes, subject)
+
+
+def _console(stream: TextIO) -> Console:
+    width = None if stream.isatty() else _WIDTH_OF_FILES
+    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)

@@ -1,0 +1,191 @@
+"""How a run proceeds, stage by stage: bars on a terminal, else a line now and then."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Protocol, Self, override
+
+import rich.progress
+from rich.console import Console
+from rich.table import Column
+from rich.text import Text
+
+from indexvault.cli.formatting import count, duration, size
+
+SECONDS_BETWEEN_LINES = 10.0
+_NARROWEST_BAR, _WIDEST_BAR = 4, 32
+_BESIDE_BAR = 76
+"""Columns that a stage's name and figures take beside its bar."""
+
+STAGES = {
+    "read": "reading",
+    "sort": "sorting",
+    "verify": "proving chunks",
+    "load": "loading",
+    "compare": "comparing",
+    "copy": "copying",
+}
+
+
+class Progress(Protocol):
+    """What is told of a run under way."""
+
+    @property
+    def stage(self) -> str:
+        """The stage that was last told of; empty before the first."""
+        ...
+
+    def advance(self, stage: str, *, documents: int = 0, bytes: int = 0, expected: int | None = None) -> None:  # noqa: A002 - the word for it
+        """Add to a stage what was done since the last call. `expected` is the whole stage's number of documents."""
+        ...
+
+
+class Bars:
+    """A bar for each stage, with documents, bytes, rate and the time left."""
+
+    def __init__(self, console: Console, subject: str) -> None:
+        self.stage = ""
+        self._subject = subject
+        self._tasks: dict[str, rich.progress.TaskID] = {}
+        self._console = console
+        self._bars = rich.progress.Progress(
+            rich.progress.TextColumn("  {task.description}"),
+            rich.progress.BarColumn(bar_width=max(_NARROWEST_BAR, min(_WIDEST_BAR, console.width - _BESIDE_BAR))),
+            _Documents(table_column=Column(no_wrap=True)),
+            _Bytes(table_column=Column(no_wrap=True)),
+            _Rate(table_column=Column(no_wrap=True)),
+            _TimeLeft(table_column=Column(no_wrap=True)),
+            console=console,
+        )
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        self._console.print(self._subject)
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the bars as they are."""
+        self._bars.stop()
+
+    def advance(self, stage: str, *, documents: int = 0, bytes: int = 0, expected: int | None = None) -> None:  # noqa: A002 - the word for it
+        """Add to a stage's bar."""
+        self.stage = stage
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(STAGES.get(stage, stage), total=expected, size=0)
+        task = self._bars.tasks[self._tasks[stage]]
+        self._bars.update(
+            task.id,
+            advance=documents,
+            size=task.fields["size"] + bytes,
+            total=expected if expected is not None else task.total,
+        )
+
+
+class _Documents(rich.progress.ProgressColumn):
+    @override
+    def render(self, task: rich.progress.Task) -> Text:
+        done, total = int(task.completed), task.total
+        known = f"{min(done, int(total)):,}/{int(total):,}" if total is not None else f"{done:,}"
+        return Text(f"{known} documents", style="progress.download", justify="right")
+
+
+class _Bytes(rich.progress.ProgressColumn):
+    @override
+    def render(self, task: rich.progress.Task) -> Text:
+        return Text(
+            size(task.fields["size"]) if task.fields["size"] else "", style="progress.filesize", justify="right"
+        )
+
+
+class _Rate(rich.progress.ProgressColumn):
+    @override
+    def render(self, task: rich.progress.Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed", justify="right")
+
+
+class _TimeLeft(rich.progress.ProgressColumn):
+    @override
+    def render(self, task: rich.progress.Task) -> Text:
+        if task.finished:
+            return Text(duration(timedelta(seconds=task.finished_time or 0)), style="progress.elapsed")
+        left = task.time_remaining
+        return Text(f"{duration(timedelta(seconds=left))} left" if left is not None else "", style="progress.remaining")
+
+
+@dataclass(slots=True)
+class _Stage:
+    began: float
+    last_line: float
+    documents: int = 0
+    bytes: int = 0
+    expected: int | None = None
+
+
+class Lines:
+    """A line for a stage that takes long, every few seconds, and one for each that is over."""
+
+    def __init__(self, console: Console, subject: str, *, now: Callable[[], float] = time.monotonic) -> None:
+        self.stage = ""
+        self._console = console
+        self._subject = subject
+        self._now = now
+        self._stages: dict[str, _Stage] = {}
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write the last stage's line."""
+        self._close()
+
+    def advance(self, stage: str, *, documents: int = 0, bytes: int = 0, expected: int | None = None) -> None:  # noqa: A002 - the word for it
+        """Add to a stage."""
+        now = self._now()
+        if stage != self.stage:
+            self._close()
+            self.stage = stage
+            self._stages.setdefault(stage, _Stage(began=now, last_line=now))
+        known = self._stages[stage]
+        known.documents += documents
+        known.bytes += bytes
+        known.expected = known.expected if expected is None else expected
+        if now - known.last_line >= SECONDS_BETWEEN_LINES:
+            known.last_line = now
+            self._write(_under_way(known, now - known.began))
+
+    def _close(self) -> None:
+        if self.stage:
+            known = self._stages[self.stage]
+            parts = [_documents(known), *([size(known.bytes)] if known.bytes else [])]
+            self._write(f"{', '.join(parts)} in {duration(timedelta(seconds=self._now() - known.began))}")
+
+    def _write(self, text: str) -> None:
+        self._console.print(f"{self._subject} {STAGES.get(self.stage, self.stage)}: {text}", soft_wrap=True)
+
+
+def _documents(stage: _Stage) -> str:
+    if stage.expected is None or stage.documents >= stage.expected:
+        return count(stage.documents if stage.expected is None else stage.expected, "document")
+    return f"{stage.documents:,} of {count(stage.expected, 'document')}"
+
+
+def _under_way(stage: _Stage, seconds: float) -> str:
+    rate = stage.documents / seconds
+    parts = [_documents(stage)]
+    if stage.bytes:
+        parts.append(size(stage.bytes))
+    if rate:
+        parts.append(f"{rate:,.0f}/s")
+        if stage.expected is not None:
+            left = max(0, stage.expected - stage.documents) / rate
+            parts.append(f"{duration(timedelta(seconds=left))} left")
+    return ", ".join(parts)

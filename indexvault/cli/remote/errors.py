@@ -1,0 +1,47 @@
+"""What a deployment's refusals are in the tree of errors."""
+
+import msgspec
+
+from indexvault.api.problems import Problem
+from indexvault.errors import (
+    ErrorRecord,
+    ForbiddenError,
+    IndexvaultError,
+    OverloadedError,
+    UnauthorizedError,
+    UnexpectedAnswerError,
+    UnreachableError,
+    from_record,
+)
+
+_TOO_MANY = 429
+_SERVER_ERRORS = range(500, 600)
+_NO_APP = "Check --url: it is the address of the Functions app, without a path"
+
+
+def error_of(status: int, data: bytes, on: str) -> IndexvaultError:
+    """Return the error that an answer is: the app's own where it sent a problem document, else what the status says."""
+    try:
+        problem = msgspec.json.decode(data, type=Problem)
+    except msgspec.MsgspecError:
+        return _without_document(status, on)
+    return from_record(
+        ErrorRecord(kind=problem.kind, what=problem.what or problem.detail, on=problem.on or on, do=problem.do)
+    )
+
+
+def _without_document(status: int, on: str) -> IndexvaultError:
+    """Azure Functions itself, or what is in front of it, refuses without a document."""
+    match status:
+        case 401:
+            return UnauthorizedError(
+                "the key is missing or wrong", on=on, do="Set INDEXVAULT_KEY to a function key of this app"
+            )
+        case 403:
+            return ForbiddenError("the app does not let this caller in", on=on, do="Ask who looks after its network")
+        case _ if status == _TOO_MANY:
+            return OverloadedError("it is asked too much", on=on, do="Try again in a minute")
+        case _ if status in _SERVER_ERRORS:
+            return UnreachableError(f"it can't answer now (HTTP {status})", on=on, do="Try again in a minute")
+        case _:
+            return UnexpectedAnswerError(f"this is no answer of indexvault (HTTP {status})", on=on, do=_NO_APP)

@@ -1,0 +1,153 @@
+"""The clients behind the configured names, opened when they are first asked for."""
+
+import random
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from azure.core.credentials import AzureKeyCredential
+from azure.core.credentials_async import AsyncTokenCredential
+
+from indexvault.search.client import SearchService
+from indexvault.search.credentials import authority
+from indexvault.search.retry import RetryPolicy
+from indexvault.search.throttle import ThrottleLimits
+from indexvault.settings.load import service_settings, store_settings
+from indexvault.settings.model import Settings
+from indexvault.settings.overlays import filled, overlay_of
+from indexvault.settings.policies import reading_order
+from indexvault.settings.secrets import secret_value
+from indexvault.snapshots.azure_store import AzureStore
+from indexvault.snapshots.replicas import NearestStore
+from indexvault.snapshots.store import Store
+
+type IdentityOf = Callable[[str], AsyncTokenCredential]
+"""Return an Entra identity that asks the given host for tokens."""
+
+
+def default_identity(authority_host: str) -> AsyncTokenCredential:
+    """Return the identity that this machine has: a managed one in Azure, a signed-in one on a desk."""
+    from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - slow to load, and keys do without it
+
+    return DefaultAzureCredential(authority=authority_host)
+
+
+class Clients:
+    """Opens services and stores by their names in the settings, once each, and closes them all.
+
+    `environment` holds the secrets that the settings name; `stores` are stores that the caller has opened, and closes,
+    by their names. Raises NotFoundError for unknown names and SettingsError for a secret that is not set.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        environment: Mapping[str, str],
+        rng: random.Random,
+        identity: IdentityOf = default_identity,
+        retry: RetryPolicy | None = None,
+        stores: Mapping[str, Store] | None = None,
+    ) -> None:
+        self.settings = settings
+        self._given_stores = stores or {}
+        self._environment = environment
+        self._rng = rng
+        self._identity = identity
+        self._retry = retry
+        self._identities: dict[str, AsyncTokenCredential] = {}
+        self._services: dict[str, SearchService] = {}
+        self._stores: dict[str, Store] = {}
+
+    async def __aenter__(self) -> Self:
+        """Use the clients within a block."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every client that was opened."""
+        for service in self._services.values():
+            await service.close()
+        for store in self._stores.values():
+            await store.close()
+        for identity in self._identities.values():
+            await identity.close()
+
+    def service(self, name: str) -> SearchService:
+        """Return the client of a service."""
+        if name not in self._services:
+            settings = service_settings(self.settings, name)
+            credential: AzureKeyCredential | AsyncTokenCredential
+            if settings.api_key is not None:
+                credential = AzureKeyCredential(
+                    secret_value(settings.api_key, self._environment, f"settings $.services.{name}.api_key")
+                )
+            else:
+                credential = self._identity_of(authority(settings.endpoint))
+            self._services[name] = SearchService(
+                name,
+                settings.endpoint,
+                credential,
+                rng=self._rng,
+                retry=self._retry,
+                throttle=ThrottleLimits(
+                    most_at_once=settings.pressure.most_at_once,
+                    requests_per_second=settings.pressure.requests_per_second,
+                ),
+            )
+        return self._services[name]
+
+    def store(self, name: str) -> Store:
+        """Return the client of a store."""
+        settings = store_settings(self.settings, name)
+        if name in self._given_stores:
+            return self._given_stores[name]
+        if name not in self._stores:
+            if settings.account_url is not None:
+                identity = self._identity_of(_blob_authority(settings.account_url))
+                self._stores[name] = AzureStore.from_account_url(name, settings.account_url, identity)
+            else:
+                text = settings.connection_string
+                assert text is not None  # noqa: S101 - reading the settings has seen to it
+                if not isinstance(text, str):
+                    text = secret_value(text, self._environment, f"settings $.stores.{name}.connection_string")
+                self._stores[name] = AzureStore.from_connection_string(name, text)
+        return self._stores[name]
+
+    def store_of(self, service: str) -> Store:
+        """Return the client of the store that a service's snapshots go to."""
+        return self.store(service_settings(self.settings, service).store)
+
+    def source_store(self, service: str, store: str) -> Store:
+        """Return a store that holds a service's snapshots, with the others that do behind it should it not answer."""
+        names = dict.fromkeys([store, *reading_order(self.settings, service)])
+        return self.store(store) if len(names) == 1 else NearestStore([self.store(name) for name in names])
+
+    def reading_store(self, service: str, *, near: str | None = None) -> Store:
+        """Return the stores that hold a service's snapshots as one to read from: those in the region `near` first."""
+        names = reading_order(self.settings, service, near=near)
+        return self.store(names[0]) if len(names) == 1 else NearestStore([self.store(name) for name in names])
+
+    def overlay(self, name: str, entry: str) -> Any:
+        """Return an overlay's patch of one object with its secrets filled in, or None if it has none.
+
+        Raises NotFoundError for an unknown overlay, SettingsError for a secret that is not set.
+        """
+        patch = overlay_of(self.settings, name).get(entry)
+        return None if patch is None else filled(patch, self._environment, f"settings $.overlays.{name}.{entry}")
+
+    def _identity_of(self, authority_host: str) -> AsyncTokenCredential:
+        if authority_host not in self._identities:
+            self._identities[authority_host] = self._identity(authority_host)
+        return self._identities[authority_host]
+
+
+def _blob_authority(account_url: str) -> str:
+    """Return the host that issues tokens in the cloud of a blob account."""
+    host = account_url.rstrip("/")
+    if host.endswith(".usgovcloudapi.net"):
+        return "login.microsoftonline.us"
+    if host.endswith(".chinacloudapi.cn"):
+        return "login.chinacloudapi.cn"
+    return "login.microsoftonline.com"

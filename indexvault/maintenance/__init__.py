@@ -1,0 +1,1 @@
+"""What keeps snapshots, apart from making them: schedules, retention, replication, scrubbing."""

@@ -1,0 +1,73 @@
+"""Forgetting old runs: the engine's history of them and our own records."""
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+
+from indexvault.errors import IndexvaultError, SettingsError
+from indexvault.maintenance.schedule import Due, last_runs, policy_run
+from indexvault.snapshots.store import Store
+from indexvault.workflow.activity import Resources
+from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.durable import DurableEngine
+from indexvault.workflow.runs import Runs
+
+VARIABLE = "INDEXVAULT_HISTORY_DAYS"
+_DEFAULT_DAYS = 30
+_MOST_DIGITS = 5
+_TIME_LENGTH = len("20261120T020000Z")
+_LOG = logging.getLogger(__name__)
+
+
+def kept_days(environment: Mapping[str, str]) -> timedelta:
+    """Return how long runs are remembered. Raises SettingsError for what is no number of days."""
+    text = environment.get(VARIABLE, "").strip() or str(_DEFAULT_DAYS)
+    if not (text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) > 0):
+        raise SettingsError("expected a whole number of days, 1 or more", on=VARIABLE, do=f"Set it to {_DEFAULT_DAYS}")
+    return timedelta(days=int(text))
+
+
+def forgettable(names: Iterable[str], unfinished: Collection[str], before: datetime) -> list[str]:
+    """Choose the runs to forget: those from before that time.
+
+    Unfinished runs stay, and so does the newest run of each policy: it is what tells whether the policy is due.
+    """
+    known = list(names)
+    newest = {policy_run(Due(policy, scheduled)) for policy, scheduled in last_runs(known).items()}
+    limit = f"{before:%Y%m%dT%H%M%SZ}"
+    return [name for name in known if name[:_TIME_LENGTH] < limit and name not in newest and name not in unfinished]
+
+
+async def forget_old_runs(resources: Resources, engine: DurableEngine, *, keep: timedelta) -> int:
+    """Forget what is older, and tell how many records went. What fails in one store keeps no other's from going."""
+    before = resources.clock() - keep
+    forgotten = 0
+    for name in resources.clients.settings.stores:
+        try:
+            forgotten += await _forget_in(resources, resources.clients.store(name), before)
+        except IndexvaultError as error:
+            _LOG.error("forgetting old runs: %s", error)
+    await engine.forget(before)
+    _LOG.info("%d runs from before %s are forgotten", forgotten, before)
+    return forgotten
+
+
+async def _forget_in(resources: Resources, store: Store, before: datetime) -> int:
+    await store.prepare()
+    runs = Runs(store.runs)
+    unfinished = {record.run for record in await runs.unfinished()}
+    names = forgettable(await runs.names(), unfinished, before)
+    for run in names:
+        await _clear_after(resources, store, runs, run)
+        await runs.forget(run)
+    return len(names)
+
+
+async def _clear_after(resources: Resources, store: Store, runs: Runs, run: str) -> None:
+    """Remove what a cancelled or failed run left behind, as far as its record tells where that is."""
+    services = resources.clients.settings.services
+    for record in await runs.read_all([run]):
+        for item in record.items:
+            await Checkpoints(store.runs, item.run).clear()
+            if item.index.service in services:
+                await Checkpoints(resources.clients.store_of(item.index.service).runs, item.run).clear()

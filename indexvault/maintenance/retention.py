@@ -1,0 +1,152 @@
+"""What follows a backup: its snapshots are copied to other stores, then those that nobody wants any more are removed.
+
+In this order, and only after a snapshot was made: so a policy whose backups fail removes nothing.
+"""
+
+import logging
+from collections.abc import Mapping
+
+import msgspec
+from durabletask.task import OrchestrationContext
+
+from indexvault.errors import IndexvaultError
+from indexvault.settings.policies import replica_stores, retentions
+from indexvault.snapshots.catalogue import list_snapshots
+from indexvault.snapshots.names import SERVICE_OBJECTS
+from indexvault.snapshots.pins import Pin, read_pins
+from indexvault.snapshots.prune import PruneReport, Removal, decide_proved, prune_index
+from indexvault.snapshots.replicate import ReplicationReport, replicate_index
+from indexvault.snapshots.retention import Decision
+from indexvault.snapshots.store import Store
+from indexvault.snapshots.sweep import GRACE, sweep_index
+from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Workflow
+from indexvault.workflow.calls import call
+
+_LOG = logging.getLogger(__name__)
+
+
+class MaintenanceJob(msgspec.Struct, frozen=True, kw_only=True):
+    """An index whose snapshots are looked after."""
+
+    service: str
+    index: str
+
+
+class MaintenanceReport(msgspec.Struct, frozen=True):
+    """What was done, in words for the run's notes."""
+
+    notes: list[str]
+
+
+class PrunePlan(msgspec.Struct, frozen=True):
+    """What pruning would do, or did, in one store. `report` is None for a plan that was only shown."""
+
+    store: str
+    decisions: list[Decision]
+    report: PruneReport | None
+
+
+async def replicate(resources: Resources, job: MaintenanceJob) -> MaintenanceReport:
+    """Copy an index's snapshots, and those of its service's objects, to every store that its policies name.
+
+    A store that fails is noted, not fatal.
+    """
+    source = resources.clients.store_of(job.service)
+    notes = []
+    for name in replica_stores(resources.clients.settings, job.service, job.index):
+        try:
+            await replicate_to(resources, MaintenanceJob(service=job.service, index=SERVICE_OBJECTS), source, name)
+            report = await replicate_to(resources, job, source, name)
+        except IndexvaultError as error:
+            _LOG.error("replication of %s/%s to store %s failed: %s", job.service, job.index, name, error)
+            notes.append(f"not copied to store {name}: {error.on}: {error.what}")
+            continue
+        notes += [f"{skipped.snapshot} not copied to store {name}: {skipped.why}" for skipped in report.skipped]
+        if report.copied:
+            notes.append(f"{len(report.copied)} snapshots copied to store {name} ({report.chunks} chunks)")
+    return MaintenanceReport(notes)
+
+
+async def replicate_to(resources: Resources, job: MaintenanceJob, source: Store, name: str) -> ReplicationReport:
+    """Copy an index's snapshots to one store."""
+    replica = resources.clients.store(name)
+    await replica.prepare()
+    return await replicate_index(
+        source,
+        replica,
+        job.service,
+        job.index,
+        clock=resources.clock,
+        progress=lambda chunk: resources.report(
+            ProgressUpdate(stage="copy", documents=chunk.documents, bytes=chunk.stored)
+        ),
+    )
+
+
+async def prune(resources: Resources, job: MaintenanceJob) -> MaintenanceReport:
+    """Remove what no policy of the index keeps, from its service's store and from the replicas."""
+    notes = []
+    for plan in await prune_stores(resources, job, dry_run=False):
+        report = plan.report
+        if report is None:
+            continue
+        if report.removed:
+            notes.append(f"{len(report.removed)} snapshots removed from store {plan.store}")
+        if report.sweep.hindrance:
+            notes.append(f"no chunks removed from store {plan.store}: {report.sweep.hindrance}")
+        refused = [*report.refused, *report.sweep.refused]
+        if refused:
+            notes.append(f"{len(refused)} blobs stay in store {plan.store}: {refused[0].blob}: {refused[0].why}")
+    return MaintenanceReport(notes)
+
+
+async def prune_stores(resources: Resources, job: MaintenanceJob, *, dry_run: bool) -> list[PrunePlan]:
+    """Decide for each store of an index, and unless it is a dry run, remove. A pin in one store holds in all."""
+    clients = resources.clients
+    settings = clients.settings
+    names = [clients.settings.services[job.service].store, *replica_stores(settings, job.service, job.index)]
+    stores = {name: clients.store(name) for name in names}
+    for store in stores.values():
+        await store.prepare()
+    pinned = await _pinned(stores, job)
+    plans = []
+    for name, store in stores.items():
+        snapshots = await list_snapshots(store.snapshots, job.service, job.index)
+        decisions = await decide_proved(
+            store, snapshots, retentions(settings, job.service, job.index), pinned, now=resources.clock()
+        )
+        if dry_run:
+            sweep = await sweep_index(store, job.service, job.index, clock=resources.clock, grace=GRACE, dry_run=True)
+            report = PruneReport(removed=(), pinned=(), refused=(), sweep=sweep)
+        else:
+            removals = [Removal(each.snapshot.id, "; ".join(each.reasons)) for each in decisions if not each.keep]
+            report = await prune_index(store, job.service, job.index, removals, clock=resources.clock)
+        plans.append(PrunePlan(name, decisions, report))
+    return plans
+
+
+async def _pinned(stores: Mapping[str, Store], job: MaintenanceJob) -> set[str]:
+    pins: dict[str, Pin] = {}
+    for store in stores.values():
+        pins |= await read_pins(store.runs, job.service, job.index)
+    return set(pins)
+
+
+REPLICATE = Activity("replicate_snapshots", MaintenanceJob, MaintenanceReport, replicate)
+PRUNE = Activity("prune_snapshots", MaintenanceJob, MaintenanceReport, prune)
+ACTIVITIES = (REPLICATE, PRUNE)
+
+
+def maintain(ctx: OrchestrationContext, job: MaintenanceJob) -> Orchestration[MaintenanceReport]:
+    """Replicate, then prune. What fails is in the notes: the snapshot that was made stays made."""
+    notes: list[str] = []
+    for step in ACTIVITIES:
+        try:
+            notes += (yield from call(ctx, step, job)).notes
+        except IndexvaultError as error:
+            notes.append(f"{step.name.replace('_', ' ')} failed: {error.on}: {error.what}")
+            break
+    return MaintenanceReport(notes)
+
+
+MAINTAIN = Workflow("maintain_snapshots", MaintenanceJob, MaintenanceReport, maintain)

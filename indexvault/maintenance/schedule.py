@@ -1,0 +1,146 @@
+"""Which policies are due, and starting them: what the timer does.
+
+A policy is due when it has had no run since its last scheduled time. So times that were missed while the app was down
+are made up once, however many they were; and a policy that is new, or whose schedule has moved past its last run, runs
+at the next tick. While a run of it is not finished, no other is started.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from indexvault.errors import IndexvaultError
+from indexvault.maintenance.snapshot_age import note_ages
+from indexvault.settings.model import PolicySettings
+from indexvault.settings.schedule import Schedule
+from indexvault.workflow.activity import Resources
+from indexvault.workflow.durable import DurableEngine
+from indexvault.workflow.runs import RunRecord, Runs, closed
+from indexvault.workflow.submit import hand_over
+from indexvault.workflow.telemetry import run_ended
+
+_TIME = "%Y%m%dT%H%M%SZ"
+_MIDDLE = "-policy-"
+_LOG = logging.getLogger(__name__)
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A policy that is due, and since when."""
+
+    policy: str
+    scheduled: datetime
+
+
+def due_policies(
+    policies: Mapping[str, PolicySettings], last: Mapping[str, datetime], busy: Iterable[str], now: datetime
+) -> list[Due]:
+    """Decide what to start.
+
+    `last` holds the scheduled time of each policy's newest run, `busy` the policies that have an unfinished one.
+    """
+    found = []
+    for name, policy in sorted(policies.items()):
+        scheduled = Schedule(policy.schedule, on=f"settings $.policies.{name}.schedule").last(now)
+        if name not in busy and (name not in last or last[name] < scheduled):
+            found.append(Due(name, scheduled))
+    return found
+
+
+def policy_run(due: Due) -> str:
+    """Name the run of a policy for a time. Two ticks come to the same name, and so to one run."""
+    return f"{due.scheduled.astimezone(UTC):{_TIME}}{_MIDDLE}{due.policy}"
+
+
+def last_runs(names: Iterable[str]) -> dict[str, datetime]:
+    """Return the newest scheduled time of each policy, from the names of runs; what is no such name tells nothing."""
+    last: dict[str, datetime] = {}
+    for name in names:
+        time, _, policy = name.partition(_MIDDLE)
+        try:
+            scheduled = datetime.strptime(time, _TIME).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        last[policy] = max(last.get(policy, scheduled), scheduled)
+    return last
+
+
+async def tick(resources: Resources, engine: DurableEngine, *, backup_workflow: str) -> list[str]:
+    """Resume unfinished runs, start every policy that is due, and return the names of the runs that were started.
+
+    `backup_workflow` is the workflow that a policy's run carries out. One store's failure does not stop the others.
+    """
+    settings = resources.clients.settings
+    policies_of: dict[str, dict[str, PolicySettings]] = {store: {} for store in settings.stores}
+    for name, policy in settings.policies.items():
+        policies_of[settings.services[policy.service].store][name] = policy
+    started: list[str] = []
+    for store, policies in policies_of.items():
+        try:
+            started += await _tick_store(resources, engine, store, policies, backup_workflow)
+            await note_ages(resources, store, policies.values())
+        except IndexvaultError as error:
+            _LOG.error("tick: %s", error)
+    return started
+
+
+async def _tick_store(
+    resources: Resources,
+    engine: DurableEngine,
+    name: str,
+    policies: Mapping[str, PolicySettings],
+    backup_workflow: str,
+) -> list[str]:
+    store = resources.clients.store(name)
+    await store.prepare()
+    runs = Runs(store.runs)
+    busy = [record for record in await runs.unfinished() if not await _watch_run(resources, engine, runs, record)]
+    now = resources.clock()
+    due = due_policies(
+        policies, last_runs(await runs.names()), {record.policy for record in busy if record.policy is not None}, now
+    )
+    started = []
+    for each in due:
+        policy = policies[each.policy]
+        record = RunRecord(
+            run=policy_run(each),
+            kind="backup",
+            workflow=backup_workflow,
+            service=policy.service,
+            asked=f"indexes {', '.join(policy.indexes)} of {policy.service}",
+            owner=f"policy {each.policy}",
+            created=now,
+            policy=each.policy,
+            scheduled=each.scheduled,
+            choose=list(policy.indexes),
+        )
+        if await runs.create(record):
+            _LOG.info("policy %s is due since %s: run %s", each.policy, each.scheduled, record.run)
+            await hand_over(engine, record)
+            started.append(record.run)
+    return started
+
+
+async def _watch_run(resources: Resources, engine: DurableEngine, runs: Runs, record: RunRecord) -> bool:
+    """See to an unfinished run, and tell whether it is finished now.
+
+    One that the engine does not know, since it was never told or has lost its history, is given to it again and goes on
+    from its checkpoints. One that the engine has ended without closing it is closed as failed.
+    """
+    state = await engine.state(record.run)
+    if state == "unknown":
+        _LOG.warning("run %s is unknown to the engine and goes on from its checkpoints", record.run)
+        await hand_over(engine, record)
+    elif state == "ended":
+        now = resources.clock()
+        ended = await runs.change(record.run, lambda record: closed(record, now, _LOST.record()))
+        run_ended(ended, now)
+        _LOG.warning("run %s had ended without a word and is now %s", record.run, ended.state)
+        return True
+    return False
+
+
+_LOST = IndexvaultError(
+    "the engine ended the run without a word", on="run", do="Look in the app's log, and run it again"
+)

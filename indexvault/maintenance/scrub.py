@@ -1,0 +1,154 @@
+"""Reading stored chunks back a little at a time, so that rot is found while there is still another copy."""
+
+import logging
+from datetime import datetime, timedelta
+
+import msgspec
+from durabletask.task import OrchestrationContext
+
+from indexvault.errors import IndexvaultError
+from indexvault.settings.load import service_settings
+from indexvault.settings.policies import policies_covering, replica_stores
+from indexvault.snapshots.audit import Finding, audit_index
+from indexvault.snapshots.names import SERVICE_OBJECTS, parse_segment, service_prefix, verified_name
+from indexvault.snapshots.records import read_record
+from indexvault.snapshots.slices import due_slices, turn_of
+from indexvault.snapshots.store import Store
+from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Workflow
+from indexvault.workflow.calls import call, call_all
+from indexvault.workflow.fan_out import RunOrder
+
+EVERY = timedelta(days=7)
+"""How often the timer comes round."""
+
+WITHIN = timedelta(days=91)
+"""In what time every chunk is read back once, unless a policy says otherwise."""
+
+_LOG = logging.getLogger(__name__)
+
+
+class IndexToVerify(msgspec.Struct, frozen=True):
+    """The snapshots of one index in one store."""
+
+    store: str
+    service: str
+    index: str
+
+
+class ToVerify(msgspec.Struct, frozen=True):
+    """What there is to verify."""
+
+    indexes: list[IndexToVerify]
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What reading the due slices of an index back showed. `slices` is empty when none was due."""
+
+    store: str
+    service: str
+    index: str
+    slices: list[str]
+    chunks: int
+    bytes: int
+    damage: list[Finding]
+
+
+class VerificationReport(msgspec.Struct, frozen=True):
+    """What a turn of the timer came to."""
+
+    verified: list[Verified]
+
+
+class _Dealt(msgspec.Struct, frozen=True):
+    """The turn that was dealt with last."""
+
+    turn: int
+
+
+def verification_run(service: str, now: datetime) -> str:
+    """Name the run of this turn for a service. Two ticks come to the same name, and so to one run."""
+    return f"verify-{turn_of(now, EVERY)}-{service}"
+
+
+async def list_indexes(resources: Resources, job: RunOrder) -> ToVerify:
+    """Return the indexes of which there are snapshots, in each store that holds some of the service's."""
+    settings = resources.clients.settings
+    own = service_settings(settings, job.service).store
+    found = []
+    for name in [own, *replica_stores(settings, job.service)]:
+        blobs = resources.clients.store(name).snapshots
+        try:
+            segments = [segment async for segment in blobs.folders(service_prefix(job.service))]
+        except IndexvaultError as error:
+            _LOG.error("store %s is not verified: %s", name, error)
+            continue
+        indexes = [parse_segment(segment) for segment in segments]
+        found += [
+            IndexToVerify(name, job.service, index)
+            for index in indexes
+            if index is not None and index != SERVICE_OBJECTS
+        ]
+    return ToVerify(found)
+
+
+async def verify_due(resources: Resources, job: IndexToVerify) -> Verified:
+    """Read the slices of an index that are due, and note durably that they were read.
+
+    Damage is logged as an error and given back, never raised: one rotten chunk keeps no other from being looked at.
+    """
+    store = resources.clients.store(job.store)
+    now = resources.clock()
+    name = verified_name(job.service, job.index)
+    dealt = await read_record(store.runs, name, _Dealt)
+    within = _within(resources, job)
+    due = due_slices(dealt.turn if dealt else None, now, every=EVERY, period=within)
+    chunks = size = 0
+    damage: dict[str, Finding] = {}
+    for part in due:
+        report = await audit_index(
+            store.snapshots,
+            job.service,
+            job.index,
+            part=part,
+            progress=lambda chunk: resources.report(
+                ProgressUpdate(stage="verify", documents=chunk.documents, bytes=chunk.bytes)
+            ),
+        )
+        chunks, size = chunks + report.chunks, size + report.bytes
+        damage |= {finding.blob: finding for finding in report.damage}
+    for finding in damage.values():
+        _LOG.error("store %s: %s: %s (in %s)", job.store, finding.blob, finding.what, ", ".join(finding.snapshots))
+    await _note(store, name, turn_of(now, EVERY))
+    return Verified(
+        store=job.store,
+        service=job.service,
+        index=job.index,
+        slices=[str(part) for part in due],
+        chunks=chunks,
+        bytes=size,
+        damage=list(damage.values()),
+    )
+
+
+async def _note(store: Store, name: str, turn: int) -> None:
+    await store.runs.put(name, msgspec.json.encode(_Dealt(turn)))
+
+
+def _within(resources: Resources, job: IndexToVerify) -> timedelta:
+    policies = policies_covering(resources.clients.settings, job.service, job.index)
+    return min((policy.verify_within for policy in policies.values() if policy.verify_within), default=WITHIN)
+
+
+LIST_INDEXES = Activity("list_indexes_to_verify", RunOrder, ToVerify, list_indexes)
+VERIFY_DUE = Activity("verify_due_slices", IndexToVerify, Verified, verify_due)
+ACTIVITIES = (LIST_INDEXES, VERIFY_DUE)
+
+
+def verify_service(ctx: OrchestrationContext, job: RunOrder) -> Orchestration[VerificationReport]:
+    """Verify what is due of every index of a service, one after the other: there is no hurry."""
+    found = yield from call(ctx, LIST_INDEXES, job)
+    verified = yield from call_all(ctx, VERIFY_DUE, found.indexes, at_once=1)
+    return VerificationReport(verified)
+
+
+VERIFY_SERVICE = Workflow("verify_service", RunOrder, VerificationReport, verify_service)

@@ -1,0 +1,41 @@
+"""A move as a run: one index, with a record that tells what becomes of it."""
+
+import msgspec
+from durabletask.task import OrchestrationContext
+
+from indexvault.errors import IndexvaultError
+from indexvault.move.job import MoveReport
+from indexvault.move.workflow import MOVE_INDEX
+from indexvault.workflow.activity import Orchestration, Workflow
+from indexvault.workflow.fan_out import OPEN, FanOut, ItemWorkflow, RunOrder, fan_out
+from indexvault.workflow.lock_activities import Done
+from indexvault.workflow.runs import Item, Outcome
+
+
+def succeeded(report: MoveReport) -> Outcome:
+    """Return what a proved move is for the run."""
+    kept = "was deleted" if report.source_deleted else "is kept"
+    return Outcome(
+        state="lossy" if report.losses else "done",
+        documents=report.compared,
+        snapshot=report.snapshot,
+        losses=report.losses,
+        notes=[*report.notes, f"the source {report.service}/{report.index} {kept}"],
+        report=msgspec.to_builtins(report),
+    )
+
+
+def failed(_item: Item, error: IndexvaultError) -> Outcome:
+    """Return what a failure is for the run."""
+    return Outcome(state="failed", failure=error.record())
+
+
+_FAN_OUT = FanOut(opening=OPEN, part=ItemWorkflow(MOVE_INDEX, succeeded), failed=failed)
+
+
+def run_move(ctx: OrchestrationContext, order: RunOrder) -> Orchestration[Done]:
+    """Move what the run's record says."""
+    return (yield from fan_out(ctx, order, _FAN_OUT))
+
+
+RUN_MOVE = Workflow("run_move", RunOrder, Done, run_move)

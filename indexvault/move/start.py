@@ -1,0 +1,235 @@
+"""How a move begins, is taken up again, goes from round to round, and ends. The source is only read."""
+
+import msgspec
+
+from indexvault.errors import ConflictError, NotFoundError
+from indexvault.model import IndexName
+from indexvault.move.job import Ended, Found, MoveBegun, MoveJob, MoveRun, MoveState, Restoring, Round
+from indexvault.move.state import (
+    add_move_state,
+    forget_move_state,
+    other_move,
+    read_move_state,
+    require_move_state,
+    state_of,
+    write_move_state,
+)
+from indexvault.restore.checks import failure
+from indexvault.restore.context import manifest_of
+from indexvault.restore.proof import read_proof
+from indexvault.restore.regions import Regions, region_check
+from indexvault.restore.state import read_restore_state, unfinished
+from indexvault.restore.target_facts import resolve_name
+from indexvault.restore.target_name import alias_checks, name_checks
+from indexvault.settings.load import service_settings, store_settings
+from indexvault.workflow.activity import Activity, Resources
+from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.lock_activities import Done
+
+
+async def find(resources: Resources, job: MoveJob) -> Found:
+    """Say which execution has begun a move of this index and not ended it: what it has locked may have to be freed."""
+    store = resources.clients.store_of(job.service)
+    await store.prepare()
+    move_state = await read_move_state(store.runs, job.source)
+    return Found(move_state.execution if move_state is not None and move_state.execution != job.run else None)
+
+
+async def begin(resources: Resources, job: MoveJob) -> MoveBegun:
+    """Look at source and target and write the move down, or take an earlier one up.
+
+    Raises NotFoundError if there is no such index, ConflictError if another move of it has not ended, if an alias of
+    the source stands in the way of deleting it, or if another restore has left the target unfinished.
+    """
+    clients = resources.clients
+    store = clients.store_of(job.service)
+    move_state = await read_move_state(store.runs, job.source)
+    if move_state is not None and job.forget and move_state.records != job.run:
+        await forget_move_state(store.runs, job.source)
+        move_state = None
+    if move_state is not None and move_state.fingerprint != job.fingerprint:
+        raise other_move(move_state)
+    resumes = move_state.execution if move_state is not None and move_state.execution != job.run else None
+    if move_state is None:
+        await require_movable(resources, job)
+        await _require_names(resources, job)
+        alias = await clients.service(job.target_service).alias(job.alias) if job.alias is not None else None
+        move_state = MoveState(
+            job=job,
+            fingerprint=job.fingerprint,
+            records=job.run,
+            execution=job.run,
+            started=resources.clock(),
+            snapshot=job.snapshot,
+            alias_etag=alias.etag if alias is not None else None,
+        )
+        await add_move_state(store.runs, move_state)
+    move_state = await _with_ended_restore(resources, move_state)
+    is_half_synced = await _is_half_synced(resources, move_state)
+    move_state = msgspec.structs.replace(move_state, execution=job.run)
+    await write_move_state(store.runs, move_state)
+    held = None
+    if move_state.held is not None:
+        held = await manifest_of(store, job.service, job.index, move_state.held)
+    settings = clients.settings
+    source_store = service_settings(settings, job.service).store
+    target_store = service_settings(settings, job.target_service).store
+    return MoveBegun(
+        run=MoveRun(
+            execution=job.run,
+            records=move_state.records,
+            source=job.source,
+            target=job.target,
+            work=job.work,
+            owner=job.owner,
+            parallel=job.parallel,
+        ),
+        job=msgspec.structs.replace(move_state.job, run=job.run, parallel=job.parallel, skip_refused=job.skip_refused),
+        resumes=resumes,
+        rounds=move_state.rounds,
+        snapshot=move_state.snapshot,
+        held=move_state.held,
+        documents=held.counts.documents if held is not None else 0,
+        losses=[f"{loss.field}: {loss.reason}" for loss in held.losses] if held is not None else [],
+        notes=move_state.notes,
+        is_half_synced=is_half_synced,
+        source_is_gone=move_state.removing and not await _is_there(resources, job.source),
+        same_store=source_store == target_store,
+        source_store=source_store,
+        target_store=target_store,
+        started=move_state.started,
+    )
+
+
+async def note_snapshot(resources: Resources, made: Round) -> Done:
+    """Write down the snapshot that a round stands on."""
+    await _change(resources, made.run, rounds=made.rounds, snapshot=made.snapshot)
+    return Done()
+
+
+async def note_restoring(resources: Resources, order: Restoring) -> Done:
+    """Write down which restore writes to the target: only what such a one has proved, or left, is this move's own.
+
+    One that makes the target is noted only while the name is free.
+    """
+    run = order.run
+    runs = resources.clients.store_of(run.source.service).runs
+    move_state = await require_move_state(runs, run.source, run.records)
+    if order.mode == "sync":
+        await write_move_state(runs, msgspec.structs.replace(move_state, syncs=[*move_state.syncs, order.restore]))
+    elif order.restore not in move_state.restores and not await _is_there(resources, run.target):
+        await write_move_state(
+            runs, msgspec.structs.replace(move_state, restores=[*move_state.restores, order.restore])
+        )
+    return Done()
+
+
+async def note_restored(resources: Resources, made: Round) -> Done:
+    """Write down that the target was proved to hold a snapshot."""
+    target = made.run.target
+    proved = await state_of(resources.clients.service(target.service), target.index)
+    await _change(resources, made.run, held=made.snapshot, proved=proved, notes=made.notes)
+    return Done()
+
+
+async def end(resources: Resources, run: MoveRun) -> Ended:
+    """Remove the record, and what the steps have left: nothing of the move is open any more."""
+    for service in {run.source.service, run.target.service}:
+        await Checkpoints(resources.clients.store_of(service).runs, run.execution).clear()
+    await forget_move_state(resources.clients.store_of(run.source.service).runs, run.source)
+    return Ended(finished=resources.clock())
+
+
+async def require_movable(resources: Resources, job: MoveJob) -> None:
+    """Raise the error of whatever of the source, or of the request, stands in the way of a move; none if nothing does.
+
+    That is NotFoundError where there is no such index, ConflictError for what is in the way.
+    """
+    settings = resources.clients.settings
+    there = service_settings(settings, job.target_service)
+    regions = Regions(
+        source=service_settings(settings, job.service).region,
+        store=store_settings(settings, there.store).region,
+        target=there.region,
+    )
+    allowed = job.allow_cross_region or settings.allow_cross_region
+    error = failure([region_check(regions, allowed=allowed)], str(job.target))
+    if error is not None:
+        raise error
+    source = resources.clients.service(job.service)
+    place = await resolve_name(source, job.index)
+    if place.kind == "alias":
+        raise NotFoundError("this is an alias, not an index", on=str(job.source), do=f"Move the index: {place.index}")
+    if place.kind == "absent":
+        names = ", ".join(await source.index_names()) or "none"
+        raise NotFoundError("there is no such index", on=str(job.source), do=f"Indexes of this service: {names}")
+    if job.source == job.target:
+        raise ConflictError("source and target are the same", on=str(job.source), do="Name another target with --to")
+    holders = [alias.name for alias in await source.aliases() if alias.index == job.index]
+    if job.delete_source:
+        held = [name for name in holders if not (job.service == job.target_service and name == job.alias)]
+        if held:
+            raise ConflictError(
+                f"it can't be deleted after the move while the aliases {', '.join(held)} point at it",
+                on=str(job.source),
+                do="Point them elsewhere first, or move without --delete-source",
+            )
+
+
+async def _require_names(resources: Resources, job: MoveJob) -> None:
+    """Raise now what the restore would raise of target and alias only after the index has been read."""
+    target = resources.clients.service(job.target_service)
+    order = msgspec.structs.replace(job.restore("", "", "create", job.run), alias=job.alias)
+    found = list(name_checks(order, await resolve_name(target, job.target_index)))
+    if job.alias is not None:
+        found += alias_checks(order, await resolve_name(target, job.alias))
+    error = failure(found, str(job.target))
+    if error is not None:
+        raise error
+
+
+async def _with_ended_restore(resources: Resources, move_state: MoveState) -> MoveState:
+    """See whether a restore that the move had begun has ended without the move having noted it."""
+    if move_state.held is not None or not move_state.restores:
+        return move_state
+    target = move_state.job.target
+    runs = resources.clients.store_of(target.service).runs
+    if await read_restore_state(runs, target) is not None or not await _is_there(resources, target):
+        return move_state
+    # An index that is there need not be the one: a restore that failed before it touched anything left the name free.
+    proofs = [await read_proof(runs, restore) for restore in move_state.restores]
+    is_proved = any(proof is not None and proof.proved for proof in proofs)
+    if not is_proved:
+        return move_state
+    proved = await state_of(resources.clients.service(target.service), target.index)
+    return msgspec.structs.replace(move_state, held=move_state.snapshot, proved=proved)
+
+
+async def _is_half_synced(resources: Resources, move_state: MoveState) -> bool:
+    """Return whether a sync of this move has not ended. Raises ConflictError if that of another has not."""
+    target = move_state.job.target
+    restore_state = await read_restore_state(resources.clients.store_of(target.service).runs, target)
+    if move_state.held is None or restore_state is None or not restore_state.touched:
+        return False
+    if restore_state.records not in move_state.syncs:
+        raise unfinished(restore_state, target)
+    return True
+
+
+async def _is_there(resources: Resources, index: IndexName) -> bool:
+    """Return whether a name is taken, by an index or an alias."""
+    return (await resolve_name(resources.clients.service(index.service), index.index)).kind != "absent"
+
+
+async def _change(resources: Resources, run: MoveRun, **changes: object) -> None:
+    runs = resources.clients.store_of(run.source.service).runs
+    move_state = await require_move_state(runs, run.source, run.records)
+    await write_move_state(runs, msgspec.structs.replace(move_state, **changes))
+
+
+FIND = Activity("find_move", MoveJob, Found, find)
+BEGIN = Activity("begin_move", MoveJob, MoveBegun, begin, lambda job: job.work)
+NOTE_SNAPSHOT = Activity("note_snapshot", Round, Done, note_snapshot, lambda made: made.run.work)
+NOTE_RESTORING = Activity("note_restoring", Restoring, Done, note_restoring, lambda order: order.run.work)
+NOTE_RESTORED = Activity("note_restored", Round, Done, note_restored, lambda made: made.run.work)
+END = Activity("end_move", MoveRun, Ended, end, lambda run: run.ending)

@@ -1,0 +1,30 @@
+"""The snapshot into the store of the target's service, where that is another one."""
+
+from indexvault.move.job import Transfer, Transferred
+from indexvault.snapshots.catalogue import resolve
+from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.replicate import replicate_snapshot
+from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
+
+
+async def transfer(resources: Resources, asked: Transfer) -> Transferred:
+    """Copy what the other store lacks of a snapshot, by the accounts among themselves where they can.
+
+    Raises IntegrityError if what arrived is not what was sent.
+    """
+    source = resources.clients.store(asked.source_store)
+    target = resources.clients.store(asked.target_store)
+    await target.prepare()
+    reference = SnapshotReference(service=asked.service, index=asked.index, id=asked.snapshot)
+    snapshot = await resolve(source.snapshots, reference)
+
+    def copied(chunk: Chunk) -> None:
+        resources.report(ProgressUpdate(stage="copy", documents=chunk.documents, bytes=chunk.stored))
+
+    resources.report(ProgressUpdate(stage="copy", expected=snapshot.documents))
+    chunks = await replicate_snapshot(source, target, snapshot, clock=resources.clock, progress=copied)
+    return Transferred(chunks=chunks)
+
+
+TRANSFER = Activity("transfer_snapshot", Transfer, Transferred, transfer)

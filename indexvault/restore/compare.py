@@ -1,0 +1,189 @@
+"""A stretch of the snapshot against the same keys of an index.
+
+The index is read in the order of keys and cut where the chunks are cut. Where the bytes of such a window hash to the
+chunk, all its documents are the same and the chunk need not be read; elsewhere documents are compared one by one, their
+values only where their bytes differ. Memory holds one chunk and as much of the index.
+"""
+
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from indexvault.restore.projection import Shape
+from indexvault.restore.report import Difference
+from indexvault.restore.selection import Selection
+from indexvault.restore.values import same_document
+from indexvault.search.schema import Schema
+from indexvault.snapshots.chunks import Chunk, document_lines
+
+type Documents = AsyncIterator[tuple[str, bytes]]
+"""Keys and lines, keys strictly rising."""
+
+type ReadChunk = Callable[[Chunk], Awaitable[bytes]]
+"""Return a chunk's uncompressed bytes, proved."""
+
+MOST_NAMED = 100
+"""Differences that are named one by one; beyond, they are only counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """By what two sides are compared: documents of the snapshot are fitted by `shape`, then read by `schema`."""
+
+    schema: Schema
+    shape: Shape
+    selection: Selection
+    key_of: Callable[[bytes], str]
+
+    @property
+    def by_hash(self) -> bool:
+        """Whether a whole chunk can be the same."""
+        return self.shape.keeps_bytes and self.selection.everything
+
+
+class Deviation(msgspec.Struct, frozen=True):
+    """A document that is not as in the snapshot; `line` is the snapshot's, None where it has none."""
+
+    key: str
+    kind: Literal["different", "missing", "extra"]
+    line: bytes | None
+
+
+class Tally(msgspec.Struct):
+    """What comparing has come to. `untouched` chunks matched by their hash, without being read."""
+
+    identical: int = 0
+    equal: int = 0
+    different: int = 0
+    missing: int = 0
+    extra: int = 0
+    untouched: int = 0
+    differences: list[Difference] = []
+
+    def note(self, deviation: Deviation) -> None:
+        """Count a deviation, and name it while there is room."""
+        match deviation.kind:
+            case "different":
+                self.different += 1
+            case "missing":
+                self.missing += 1
+            case "extra":
+                self.extra += 1
+        if len(self.differences) < MOST_NAMED:
+            self.differences.append(Difference(key=deviation.key, kind=deviation.kind))
+
+
+async def deviations(
+    chunks: Sequence[Chunk], read: ReadChunk, present: Documents, by: Comparison, tally: Tally
+) -> AsyncGenerator[Deviation]:
+    """Return what differs, in key order, and count everything in `tally`.
+
+    `present` are the index's documents over the keys that the chunks answer for. Where only some documents are
+    selected, others in the index are nobody's concern.
+    """
+    coming = _Coming(present)
+    if not chunks:
+        async for deviation in differing(_stored(b"", by), coming.until(None), by, tally):
+            yield deviation
+    for position, chunk in enumerate(chunks):
+        until = chunk.last if position + 1 < len(chunks) else None
+        held = await coming.hold(until, chunk.bytes) if by.by_hash else _Held([], whole=False)
+        if held.whole and held.sha256() == chunk.sha256:
+            tally.identical += chunk.documents
+            tally.untouched += 1
+            continue
+        window = _chained(held.documents, coming.until(until))
+        async for deviation in differing(_stored(await read(chunk), by), window, by, tally):
+            yield deviation
+
+
+async def differing(stored: Documents, present: Documents, by: Comparison, tally: Tally) -> AsyncGenerator[Deviation]:
+    """Walk two sides by key and give what differs; bytes are compared first, values only where bytes differ."""
+    wanted = ((key, by.shape.fit(line)) async for key, line in stored if by.selection.takes(key, line))
+    here, there = await anext(wanted, None), await anext(present, None)
+    while here is not None or there is not None:
+        deviation = None
+        if here is not None and (there is None or here[0] < there[0]):
+            deviation = Deviation(here[0], "missing", here[1])
+            here = await anext(wanted, None)
+        elif there is not None and (here is None or there[0] < here[0]):
+            if by.selection.everything:
+                deviation = Deviation(there[0], "extra", None)
+            there = await anext(present, None)
+        elif here is not None and there is not None:
+            if here[1] == there[1]:
+                tally.identical += 1
+            elif same_document(here[1], there[1], by.schema):
+                tally.equal += 1
+            else:
+                deviation = Deviation(here[0], "different", here[1])
+            here, there = await anext(wanted, None), await anext(present, None)
+        if deviation is not None:
+            tally.note(deviation)
+            yield deviation
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The first documents of a window; `whole` if there are no more."""
+
+    documents: list[tuple[str, bytes]]
+    whole: bool
+
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        for _key, line in self.documents:
+            digest.update(line)
+            digest.update(b"\n")
+        return digest.hexdigest()
+
+
+class _Coming:
+    """The documents of the index that are still to come, with a look at the next one."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self._next: tuple[str, bytes] | None = None
+        self._over = False
+
+    async def hold(self, until: str | None, size: int) -> _Held:
+        """Take the documents up to a key, but no more than `size` bytes of them, each with its line feed."""
+        held: list[tuple[str, bytes]] = []
+        taken = 0
+        while taken <= size:
+            document = await self._take(until)
+            if document is None:
+                return _Held(held, whole=True)
+            held.append(document)
+            taken += len(document[1]) + 1
+        return _Held(held, whole=False)
+
+    async def until(self, until: str | None) -> AsyncGenerator[tuple[str, bytes]]:
+        """Return the documents up to a key."""
+        while (document := await self._take(until)) is not None:
+            yield document
+
+    async def _take(self, until: str | None) -> tuple[str, bytes] | None:
+        if self._next is None and not self._over:
+            self._next = await anext(self._documents, None)
+            self._over = self._next is None
+        document = self._next
+        if document is None or (until is not None and document[0] > until):
+            return None
+        self._next = None
+        return document
+
+
+async def _stored(data: bytes, by: Comparison) -> AsyncGenerator[tuple[str, bytes]]:
+    for line in document_lines(data):
+        yield by.key_of(line), line
+
+
+async def _chained(first: list[tuple[str, bytes]], rest: Documents) -> AsyncGenerator[tuple[str, bytes]]:
+    for document in first:
+        yield document
+    async for document in rest:
+        yield document

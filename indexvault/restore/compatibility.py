@@ -1,0 +1,150 @@
+"""Whether the definition, and documents with it, fit the target: a patch, an index that stays, features, secrets."""
+
+from collections.abc import Iterator
+
+from indexvault.restore.checks import Check
+from indexvault.restore.definition import content
+from indexvault.restore.read_target import has_key_order
+from indexvault.restore.secrets import missing_paths, needed_paths
+from indexvault.restore.target_facts import TargetFacts
+from indexvault.search.schema import read_schema
+
+
+def patch_checks(facts: TargetFacts) -> Iterator[Check]:
+    """Check what becomes of the documents under a changed definition."""
+    changes = facts.changes
+    if facts.job.patch is not None and facts.job.mode in {"sync", "fill"}:
+        yield Check("patch", "failed", "a patch needs a new index", "Use --mode create or replace", "ConflictError")
+        return
+    if changes.impossible:
+        yield Check(
+            "patch" if facts.job.patch is not None else "fields",
+            "failed",
+            "; ".join(f"{path}: {reason}" for path, reason in changes.impossible),
+            "Change the patch: add a field under another name, which will be empty"
+            if facts.job.patch is not None
+            else "Use --mode replace, which makes a new index",
+            "SettingsError" if facts.job.patch is not None else "ConflictError",
+        )
+        return
+    if facts.job.patch is None or facts.job.mode in {"sync", "fill"}:
+        return
+    told = [
+        *(f"{path} is dropped" for path in changes.dropped),
+        *(f"{path} is new and will be empty" for path in changes.added),
+        *(f"{path} is rounded" for path in changes.rounded),
+    ]
+    yield Check("patch", "warning" if told else "ok", "; ".join(told) or "documents go in as they are")
+
+
+def existing_checks(facts: TargetFacts) -> Iterator[Check]:
+    """Check the definition of an index that stays: whether documents fit it."""
+    if facts.present is None or facts.changes.impossible:
+        return
+    changes, may_add = facts.changes, facts.job.update_definition
+    if facts.job.mode == "sync" and not has_key_order(read_schema(facts.present, on="definition")):
+        yield Check(
+            "key_order",
+            "failed",
+            "its key can't be filtered and sorted by, so documents that are too many can't be found",
+            "Use --mode replace, or fill",
+            "ConflictError",
+        )
+        return
+    too_many = changes.added if facts.job.mode == "sync" else []
+    misfits = [*too_many, *([] if may_add else changes.dropped)]
+    if misfits:
+        yield Check(
+            "definition",
+            "failed",
+            f"the index has another schema: {', '.join(misfits)}",
+            "Use --mode replace, which makes a new index"
+            + ("" if too_many else ", or --update-definition, which adds the missing fields"),
+            "ConflictError",
+        )
+        return
+    before, after = content(facts.present), content(facts.definition)
+    members = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    if not members:
+        yield Check("definition", "ok", "the index has the snapshot's definition")
+    elif may_add:
+        yield Check(
+            "definition", "ok", f"{', '.join(members)} will be as in the snapshot, as far as the service allows"
+        )
+    else:
+        yield Check(
+            "definition",
+            "warning",
+            f"{', '.join(members)} differ from the snapshot and stay as they are",
+            "Use --update-definition to have them as in the snapshot",
+        )
+
+
+def synonym_map_checks(facts: TargetFacts) -> Iterator[Check]:
+    """Check the synonym maps that the definition names."""
+    if facts.differing_maps:
+        yield Check(
+            "synonym_map_contents",
+            "failed",
+            f"synonym maps {', '.join(facts.differing_maps)} exist on the target and say something else",
+            "Rename or delete them there, if nothing else uses them",
+            "ConflictError",
+        )
+    elif facts.missing_maps:
+        yield Check("synonym_map_contents", "ok", f"synonym maps {', '.join(facts.missing_maps)} will be made")
+
+
+def feature_checks(facts: TargetFacts) -> Iterator[Check]:
+    """Check for what the target may not have."""
+    members = content(facts.definition)
+    if facts.preview and not facts.knows_preview:
+        yield Check(
+            "api_version",
+            "failed",
+            "the definition has members that only a preview api-version knows, and the target does not know that one",
+            "Remove them with a patch, or use a service that has the preview",
+            "RefusedError",
+        )
+    elif facts.preview:
+        yield Check("api_version", "warning", "the definition has members that only a preview api-version knows")
+    if "encryptionKey" in members:
+        failed = facts.tier == "free"
+        yield Check(
+            "encryption",
+            "failed" if failed else "warning",
+            "the index is encrypted with a customer-managed key",
+            "Choose a billable tier" if failed else "Give the target service's identity access to that key first",
+            "RefusedError" if failed else "",
+        )
+    if "semantic" in members and facts.tier == "free":
+        yield Check("semantic", "warning", "semantic ranking is limited on the free tier")
+    if members.get("permissionFilterOption") == "enabled" or members.get("purviewEnabled"):
+        yield Check(
+            "protection",
+            "warning",
+            "documents are protected one by one: they can be compared only by a caller that may read them all",
+            "Use an identity that may read elevated",
+        )
+    if facts.present is None or facts.job.update_definition:
+        yield from secret_checks(facts)
+
+
+def secret_checks(facts: TargetFacts) -> Iterator[Check]:
+    """Check that no secret is missing."""
+    missing, needed = missing_paths(facts.definition), needed_paths(facts.definition)
+    entry = f'an overlay of the settings that has "indexes/{facts.job.index}"'
+    if needed:
+        yield Check(
+            "secrets",
+            "failed",
+            f"no snapshot holds secrets, and without these no index can be made: {', '.join(needed)}",
+            f"Give them with --overlay: {entry}; or take what needs them out with a patch",
+            "SettingsError",
+        )
+    elif missing:
+        yield Check(
+            "secrets",
+            "warning",
+            f"no snapshot holds secrets; these are missing: {', '.join(missing)}",
+            f"Give them with --overlay: {entry}; or set them again on the restored index",
+        )

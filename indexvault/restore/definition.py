@@ -1,0 +1,116 @@
+"""The definition that a target gets, made from the snapshot's."""
+
+from typing import Any
+
+import msgspec
+
+from indexvault.errors import SettingsError, UnexpectedAnswerError
+from indexvault.restore.patch import patched, read_patch
+from indexvault.search.schema import read_schema
+from indexvault.search.secret_scan import without_secrets
+from indexvault.snapshots.manifest import Definition, VersionedDefinition
+
+
+class TargetDefinition(msgspec.Struct, frozen=True):
+    """A definition to be sent to a service: its JSON, and whether only the preview api-version knows all of it."""
+
+    body: msgspec.Raw
+    preview: bool
+
+
+def target_definition(definition: Definition, name: str, patch: str | None = None) -> TargetDefinition:
+    """Return the definition under another name, without what the service adds when it answers, and with the patch.
+
+    The preview's form is used only where it says more than the stable one: a stable service then gets stable requests.
+    Raises SettingsError for a patch that can't be applied.
+    """
+    chosen, preview = definition.stable, False
+    if definition.preview is not None and not same_definition(definition.stable, definition.preview):
+        chosen, preview = definition.preview, True
+    members = _members(chosen.body)
+    members["name"] = msgspec.Raw(msgspec.json.encode(name))
+    body = msgspec.Raw(msgspec.json.encode(members))
+    if patch is not None:
+        body = patched(body, read_patch(patch))
+        try:
+            read_schema(body, on="patch")
+        except UnexpectedAnswerError as error:
+            raise SettingsError(
+                f"it does not leave an index definition: {error.what}", on="patch", do="Correct the patch"
+            ) from None
+    return TargetDefinition(body=body, preview=preview)
+
+
+def renamed(definition: TargetDefinition, name: str) -> TargetDefinition:
+    """Return a definition under another name."""
+    members = _members(definition.body)
+    members["name"] = msgspec.Raw(msgspec.json.encode(name))
+    return TargetDefinition(body=msgspec.Raw(msgspec.json.encode(members)), preview=definition.preview)
+
+
+def with_fields_shown(definition: TargetDefinition) -> TargetDefinition:
+    """Return a definition in which every field that can be is retrievable, so that what is loaded can be read back.
+
+    The attribute can be switched on a live index, except on a vector that is not stored. Source: Update Index, REST
+    reference, 2026-09.
+    """
+    schema = read_schema(definition.body, on="definition")
+    patch: dict[str, object] = {}
+    for path, field in schema.walk():
+        if not field.is_readable and field.stored is not False:
+            level = patch
+            *parents, last = path.split("/")
+            for parent in parents:
+                level = _below(_below(level, "fields"), parent)
+            _below(_below(level, "fields"), last)["retrievable"] = True
+    if not patch:
+        return definition
+    return TargetDefinition(body=patched(definition.body, patch), preview=definition.preview)
+
+
+def same_definition(one: VersionedDefinition, other: VersionedDefinition) -> bool:
+    """Return whether two definitions say the same, apart from name, ETag and context."""
+    return same_content(one.body, other.body)
+
+
+def same_content(one: msgspec.Raw, other: msgspec.Raw) -> bool:
+    """Return whether the JSON of two definitions says the same, apart from name, ETag and context."""
+    return content(one) == content(other)
+
+
+def same_when_shown(present: msgspec.Raw, shown: msgspec.Raw) -> bool:
+    """Return whether a definition is another one in which fields that were hidden are shown, or that one itself."""
+    return same_content(with_fields_shown(TargetDefinition(body=present, preview=False)).body, shown)
+
+
+def content(body: msgspec.Raw) -> dict[str, Any]:
+    """Return what a definition says by member, apart from its name, its secrets and what the service adds.
+
+    What is null, empty or false on any level is left out: a newer api-version shows members that an older one does not
+    know, and gives those that nobody has set such values.
+    """
+    members = {name: msgspec.json.decode(value) for name, value in _members(without_secrets(body)).items()}
+    members.pop("name", None)
+    said: dict[str, Any] = _said(members)
+    return said
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_said(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    inner = {name: _said(item) for name, item in value.items() if not name.startswith("@odata.e")}
+    return {name: item for name, item in inner.items() if item is not False and item not in (None, [], {})}
+
+
+def _members(body: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """Return the definition's own members, each as it was sent."""
+    members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    return {name: value for name, value in members.items() if not name.startswith("@odata.")}
+
+
+def _below(level: dict[str, object], name: str) -> dict[str, object]:
+    inner = level.setdefault(name, {})
+    assert isinstance(inner, dict)  # noqa: S101 - made right here
+    return inner

@@ -1,0 +1,83 @@
+"""What a restore is going to do, decided once from its target, its snapshot and the request. Touches nothing."""
+
+from indexvault.errors import SettingsError
+from indexvault.restore.context import beside, manifest_of
+from indexvault.restore.job import RestoreJob
+from indexvault.restore.selection import Selection
+from indexvault.restore.state import RestorePlan
+from indexvault.restore.stretches import stretches
+from indexvault.restore.target_facts import TargetFacts, gather_facts
+from indexvault.settings.load import service_settings
+from indexvault.settings.policies import reading_order
+from indexvault.snapshots.chunks import document_lines, key_reader
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.reader import read_chunk
+from indexvault.snapshots.store import Store
+from indexvault.workflow.activity import Resources
+
+
+async def decide(resources: Resources, job: RestoreJob) -> tuple[TargetFacts, RestorePlan]:
+    """Return the facts that the checks are made on, and what is going to be done unless one of them fails.
+
+    Raises NotFoundError for a snapshot, or a key that is asked for, that does not exist, SettingsError for a request
+    that contradicts itself.
+    """
+    settings = resources.clients.settings
+    near = service_settings(settings, job.target_service).region
+    store_name = job.store or reading_order(settings, job.service, near=near)[0]
+    store = resources.clients.source_store(job.service, store_name)
+    manifest = await manifest_of(store, job.service, job.index, job.snapshot)
+    selection = Selection(job.keys, job.filter)
+    if job.mode == "replace" and not selection.everything:
+        raise SettingsError(
+            "a replacement holds the whole snapshot, not single documents",
+            on="keys or filter",
+            do="Use --mode fill or sync to bring single documents back, or create to look at them",
+        )
+    await _require_keys(store, manifest, selection, job.reference)
+    facts, definition = await gather_facts(resources, job, manifest, store_name)
+    target = resources.clients.service(job.target_service)
+    started = resources.clock()
+    swaps = job.mode == "replace" and facts.place.kind == "alias"
+    into = beside(job.target_index, started) if swaps else facts.place.index or job.target_index
+    alias = job.target_index if swaps else job.alias
+    present = await target.alias(alias) if alias is not None and facts.place.kind != "index" else None
+    old = facts.place.index if job.mode == "replace" else None
+    if old is None and present is not None and present.index != into:
+        old = present.index
+    order = RestorePlan(
+        job=job,
+        store=store_name,
+        into=into,
+        alias=alias,
+        alias_etag=present.etag if present is not None else None,
+        old_index=old,
+        old_etag=(await target.index_definition(old)).etag if old is not None else None,
+        old_count=await target.count(old) if old is not None else None,
+        definition=definition,
+        documents=facts.documents,
+        bytes=manifest.bytes,
+        losses=[f"{loss.field}: {loss.reason}" for loss in manifest.losses],
+        stretches=_stretches(manifest, selection),
+        checks=[],
+        started=started,
+    )
+    return facts, order
+
+
+async def _require_keys(store: Store, manifest: Manifest, selection: Selection, on: str) -> None:
+    """Raise NotFoundError unless the snapshot has every key that is listed."""
+    if not selection.keys:
+        return
+    key_of = key_reader(manifest.key_field)
+    found: set[str] = set()
+    for position in selection.chunks(manifest.chunks):
+        data = await read_chunk(store.snapshots, manifest.folder, manifest.chunks[position])
+        found.update(key_of(line) for line in document_lines(data))
+    selection.require_all(found, on=on)
+
+
+def _stretches(manifest: Manifest, selection: Selection) -> list[tuple[int, int]]:
+    if not selection.keys:
+        return stretches(manifest.chunks)
+    return [(position, position + 1) for position in selection.chunks(manifest.chunks)]

@@ -1,0 +1,122 @@
+"""Whether a restore can work, decided before anything is touched. Pure: the facts are gathered by `gather_facts`.
+
+Each check has a name, an outcome and, unless it is ok, what to do. A failed check stops a restore.
+"""
+
+import math
+from collections.abc import Iterator
+
+import msgspec
+
+from indexvault.restore.checks import Check
+from indexvault.restore.compatibility import existing_checks, feature_checks, patch_checks, synonym_map_checks
+from indexvault.restore.limits import Demand, limit_checks
+from indexvault.restore.regions import region_check
+from indexvault.restore.target_facts import TargetFacts
+from indexvault.restore.target_name import alias_checks, name_checks
+from indexvault.search.batch import MOST_ACTIONS
+
+SECONDS_PER_REQUEST = 1.0
+"""A guess for batches of a thousand documents and pages of as many; only for telling minutes from hours."""
+_BATCH_BYTES = 8_000_000
+_PAGE_BYTES = 4_000_000
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """Requests to the target, and a rough guess of the seconds that they and the reading take."""
+
+    requests: int
+    seconds: float
+
+
+def checks(facts: TargetFacts) -> list[Check]:
+    """Return every check, in the order in which an operator would want to read them."""
+    return [
+        Check("manifest", "ok", f"{facts.job.reference} is {facts.manifest.format}, its checksum right"),
+        *target_checks(facts),
+    ]
+
+
+def target_checks(facts: TargetFacts) -> list[Check]:
+    """Return the checks of the target, which hold as well for a snapshot that is yet to be made."""
+    return [
+        *_losses(facts),
+        region_check(facts.regions, allowed=facts.allow_cross_region),
+        _roles(facts),
+        *name_checks(facts.job, facts.place),
+        *alias_checks(facts.job, facts.alias_place),
+        *patch_checks(facts),
+        *existing_checks(facts),
+        *synonym_map_checks(facts),
+        *limit_checks(facts.schema, _demand(facts), facts.tier, facts.statistics),
+        *feature_checks(facts),
+        _estimate(facts),
+    ]
+
+
+def estimate(documents: int, size: int, parallel: int) -> Estimate:
+    """Guess what loading and reading back takes."""
+    loading = max(math.ceil(documents / MOST_ACTIONS), math.ceil(size / _BATCH_BYTES))
+    reading = max(math.ceil(documents / MOST_ACTIONS), math.ceil(size / _PAGE_BYTES)) + 1
+    return Estimate(
+        requests=loading + reading, seconds=math.ceil((loading + reading) / max(1, parallel)) * SECONDS_PER_REQUEST
+    )
+
+
+def _losses(facts: TargetFacts) -> Iterator[Check]:
+    lost = facts.manifest.losses
+    if not lost:
+        yield Check("losses", "ok", "the snapshot is complete")
+        return
+    lacks = f"the snapshot lacks {', '.join(loss.field for loss in lost)}"
+    if not facts.job.accept_loss:
+        yield Check(
+            "losses",
+            "failed",
+            lacks,
+            "Restore with --accept-loss if the index is of use without them",
+            "LossNotAcceptedError",
+        )
+    elif facts.job.mode == "sync":
+        yield Check("losses", "warning", f"{lacks}: documents that are uploaded lose them in the target too")
+    else:
+        yield Check("losses", "warning", lacks, "Fill these fields from where they came from")
+
+
+def _roles(facts: TargetFacts) -> Check:
+    if facts.denied is None:
+        return Check("roles", "ok", "definitions and documents of the target may be written")
+    return Check("roles", "failed", facts.denied.what, facts.denied.do, facts.denied.kind)
+
+
+def _estimate(facts: TargetFacts) -> Check:
+    guess = estimate(facts.documents, facts.bytes, facts.job.parallel)
+    return Check(
+        "estimate",
+        "ok",
+        f"{facts.documents:,} documents, {facts.bytes:,} bytes, about {guess.requests:,} requests and"
+        f" {max(1, math.ceil(guess.seconds / 60))} min at {SECONDS_PER_REQUEST:g} s a request",
+    )
+
+
+def _demand(facts: TargetFacts) -> Demand:
+    job = facts.job
+    is_new = job.mode in {"create", "replace"}
+    adds_alias = job.alias is not None and facts.alias_place is not None and facts.alias_place.kind == "absent"
+    documents, size = facts.documents, facts.bytes
+    if job.keys:
+        size = size * documents // max(1, facts.manifest.counts.documents)
+    if job.filter is not None or (job.keys and not is_new):
+        # How many there will be more is not known before they are looked for.
+        documents = size = 0
+    if facts.held is not None:
+        documents = max(0, documents - facts.held.document_count)
+        size = max(0, size - facts.held.storage_size)
+    return Demand(
+        # In place too: the definition is tried on an empty index beside the old one.
+        indexes=int(is_new),
+        aliases=int(adds_alias),
+        synonym_maps=len(facts.missing_maps),
+        documents=documents,
+        bytes=size,
+    )

@@ -1,0 +1,140 @@
+"""The proof: the target is read back and every document compared with the snapshot."""
+
+from contextlib import aclosing
+
+import msgspec
+
+from indexvault.restore.compare import MOST_NAMED, Tally, deviations
+from indexvault.restore.context import RestoreContext, open_context
+from indexvault.restore.job import RestoreRun, Settled, Stretch
+from indexvault.restore.load import progress_part, refused_of
+from indexvault.restore.read_target import has_key_order
+from indexvault.restore.report import Proof, ProofOrder, ProofReport, StretchCompared
+from indexvault.restore.state import MADE, Made, require
+from indexvault.search.schema import read_schema
+from indexvault.snapshots.names import report_name
+from indexvault.snapshots.store import RunBlobs
+from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
+
+SETTLE_SECONDS = 120
+"""How long written documents may take to be searchable before they count as missing."""
+SETTLE_POLL_SECONDS = 2
+_PROOF_LIMIT = 1024 * 1024
+COMPARISONS = 3
+"""How often a stretch is compared before a difference is believed: replicas show new documents at different times."""
+
+
+async def settle(resources: Resources, run: RestoreRun) -> Settled:
+    """Wait until the target counts as many documents as it can, or long enough.
+
+    The count proves nothing either way; it only tells when comparing makes sense. What it should be is not known
+    where only some documents were brought back.
+    """
+    context = await open_context(resources, run)
+    expected = await _reachable(context)
+    counted = await context.target.count(context.plan.into)
+    for _ in range(SETTLE_SECONDS // SETTLE_POLL_SECONDS):
+        if expected is None or counted in expected:
+            break
+        await resources.sleep(SETTLE_POLL_SECONDS)
+        counted = await context.target.count(context.plan.into)
+    resources.report(ProgressUpdate(stage="compare", expected=context.plan.documents))
+    return Settled(counted=counted)
+
+
+async def _reachable(context: RestoreContext) -> range | None:
+    """Return the counts at which all that was written is there; None where they can't be known.
+
+    Documents that were refused are in no new index. In one that was synced they may be, as they were before.
+    """
+    if not context.selection.everything or context.plan.job.mode == "fill":
+        return None
+    parts = [progress_part(Stretch(context.run, start, end)) for start, end in context.plan.stretches]
+    refused = sum([len(await refused_of(context, part)) for part in parts])
+    held = context.manifest.counts.documents
+    return range(held - refused, (held if context.plan.job.mode == "sync" else held - refused) + 1)
+
+
+async def compare_restored(resources: Resources, stretch: Stretch) -> StretchCompared:
+    """Compare a stretch with the target: every document in it, and that there is no other between its keys."""
+    context = await open_context(resources, stretch.run)
+    refused = {each.key for each in await refused_of(context, progress_part(stretch))}
+    compared = await _compare(context, stretch, refused)
+    for _ in range(COMPARISONS - 1):
+        if _is_as_wanted(compared, context.plan.job.mode):
+            break
+        await resources.sleep(SETTLE_POLL_SECONDS)
+        compared = await _compare(context, stretch, refused)
+    resources.report(ProgressUpdate(stage="compare", documents=compared.identical + compared.equal))
+    return compared
+
+
+async def report_proof(resources: Resources, order: ProofOrder) -> ProofReport:
+    """Put the comparison together and leave it in the runs container, however it ended."""
+    context = await open_context(resources, order.run)
+    job, parts = context.plan.job, order.parts
+    proof = Proof(
+        snapshot=job.reference,
+        target=f"{job.target_service}/{context.plan.into}",
+        mode=job.mode,
+        compared=sum(part.identical + part.equal + part.different + part.missing + part.refused for part in parts),
+        identical=sum(part.identical for part in parts),
+        equal=sum(part.equal for part in parts),
+        different=sum(part.different for part in parts),
+        missing=sum(part.missing for part in parts),
+        extra=sum(part.extra for part in parts),
+        refused=sum(part.refused for part in parts),
+        differences=[difference for part in parts for difference in part.differences][:MOST_NAMED],
+        proved=all(_is_as_wanted(part, job.mode) for part in parts),
+    )
+    proof = await _with_extras_by_count(context, proof)
+    blob = report_name(order.run.records, "proof")
+    await context.runs.put(blob, msgspec.json.encode(proof))
+    return ProofReport(proof=proof, blob=blob)
+
+
+async def read_proof(runs: RunBlobs, run: str) -> Proof | None:
+    """Return the proof that a restore, by the run that its records are named by, has left; None if it came to none."""
+    blob = await runs.read(report_name(run, "proof"), _PROOF_LIMIT)
+    return None if blob is None else msgspec.json.decode(blob.data, type=Proof)
+
+
+async def _with_extras_by_count(context: RestoreContext, proof: Proof) -> Proof:
+    """Where documents could only be looked up by the snapshot's keys, count those that have another key."""
+    made = await require(context.records, MADE, Made, context.on)
+    if has_key_order(read_schema(made.body, on=context.on)) or context.plan.job.mode not in {"create", "replace"}:
+        return proof
+    found = proof.identical + proof.equal + proof.different
+    extra = max(0, await context.target.count(context.plan.into) - found)
+    return msgspec.structs.replace(proof, extra=extra, proved=proof.proved and not extra)
+
+
+async def _compare(context: RestoreContext, stretch: Stretch, refused: set[str]) -> StretchCompared:
+    by = await context.comparison()
+    tally = Tally(differences=[])
+    skipped = 0
+    present = await context.present(stretch)
+    async with aclosing(deviations(context.chunks(stretch), context.read, present, by, tally)) as found:
+        async for deviation in found:
+            if deviation.kind == "missing" and deviation.key in refused:
+                skipped += 1
+    return StretchCompared(
+        identical=tally.identical,
+        equal=tally.equal,
+        different=tally.different,
+        missing=tally.missing - skipped,
+        extra=tally.extra,
+        differences=[each for each in tally.differences if each.kind != "missing" or each.key not in refused],
+        refused=skipped,
+        untouched=tally.untouched,
+    )
+
+
+def _is_as_wanted(compared: StretchCompared, mode: str) -> bool:
+    """Return whether a comparison is what the mode promises: a fill leaves what differs, and what is extra, alone."""
+    return not compared.missing and (mode == "fill" or not compared.different + compared.extra)
+
+
+SETTLE = Activity("settle_target", RestoreRun, Settled, settle, lambda run: run.work)
+COMPARE = Activity("compare_restored", Stretch, StretchCompared, compare_restored, lambda stretch: stretch.run.work)
+REPORT = Activity("report_proof", ProofOrder, ProofReport, report_proof, lambda order: order.run.work)

@@ -1,0 +1,49 @@
+"""An index read in the order of its keys, or by looking keys up where it can't be read so."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from itertools import batched
+
+from indexvault.restore.compare import Documents
+from indexvault.search.client import SearchService
+from indexvault.search.scan import KeyRange, scan_range
+from indexvault.search.schema import Schema
+
+LOOKED_UP_AT_ONCE = 16
+
+
+def has_key_order(schema: Schema) -> bool:
+    """Return whether documents can be read in the order of their keys: a normalizer gives another one."""
+    key = schema.key
+    return key.filterable is not False and key.sortable is not False and not key.normalizer
+
+
+async def scanned(
+    service: SearchService, index: str, schema: Schema, keys: KeyRange, *, average_document_bytes: float
+) -> AsyncGenerator[tuple[str, bytes]]:
+    """Return an index's documents over a range of keys, those that are protected one by one too."""
+    pages = scan_range(
+        service,
+        index,
+        schema.key.name,
+        keys,
+        average_document_bytes=average_document_bytes,
+        elevated=(schema.permission_filter_option or "").lower() == "enabled",
+    )
+    async with aclosing(pages):
+        async for page in pages:
+            for document in page:
+                yield document.key, document.line
+
+
+async def looked_up(service: SearchService, index: str, keys: Iterable[str]) -> Documents:
+    """Return those of the documents with the given keys that the index has, one request each.
+
+    Nothing can be said so about documents with other keys: the index's count has to.
+    """
+    for some in batched(keys, LOOKED_UP_AT_ONCE, strict=False):
+        lines = await asyncio.gather(*(service.document(index, key) for key in some))
+        for key, line in zip(some, lines, strict=True):
+            if line is not None:
+                yield key, line

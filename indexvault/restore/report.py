@@ -1,0 +1,125 @@
+"""What comes of a restore: how its target compares, what was switched over, and all of it told at the end."""
+
+from datetime import datetime
+
+import msgspec
+
+from indexvault.restore.checks import Findings
+from indexvault.restore.job import Mode, RestoreRun
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A document that is not as it should be: `different`, `missing` or `extra` in the target."""
+
+    key: str
+    kind: str
+
+
+class StretchCompared(msgspec.Struct, frozen=True):
+    """What comparing one stretch came to, with the first differences in key order.
+
+    `identical` documents have the same bytes, `equal` ones the same values in other bytes. `refused` ones were skipped
+    when loading, and are not among the missing.
+    """
+
+    identical: int
+    equal: int
+    different: int
+    missing: int
+    extra: int
+    differences: list[Difference]
+    refused: int = 0
+    untouched: int = 0
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """What comparing the whole came to; the report that a restore leaves in the runs container."""
+
+    snapshot: str
+    target: str
+    mode: str
+    compared: int
+    identical: int
+    equal: int
+    different: int
+    missing: int
+    extra: int
+    refused: int
+    differences: list[Difference]
+    proved: bool
+
+
+class ProofOrder(msgspec.Struct, frozen=True):
+    """The parts of a comparison, to be put together."""
+
+    run: RestoreRun
+    parts: list[StretchCompared]
+
+
+class ProofReport(msgspec.Struct, frozen=True):
+    """The whole comparison, and the blob it was written to."""
+
+    proof: Proof
+    blob: str
+
+
+class CutOver(msgspec.Struct, frozen=True):
+    """What became of the alias and of the index behind it before."""
+
+    alias: str | None
+    old_index: str | None
+    old_deleted: bool
+    notes: list[str]
+
+
+class Concluded(msgspec.Struct, frozen=True):
+    """When the restore was over."""
+
+    finished: datetime
+
+
+class PreflightReport(Findings, frozen=True, kw_only=True):
+    """What a restore would do, without doing it."""
+
+    service: str
+    index: str
+    snapshot: str
+    target_service: str
+    target_index: str
+    mode: Mode
+
+
+class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A restore that was proved. `target_index` is the index that documents went to, behind `alias` if there is one.
+
+    `documents` is what the restore was about, `uploaded` and `deleted` what it took; `bytes` are those of documents as
+    they were sent. `different` and `extra` documents are left alone in mode fill.
+    """
+
+    service: str
+    index: str
+    snapshot: str
+    target_service: str
+    target_index: str
+    mode: Mode
+    documents: int
+    bytes: int
+    uploaded: int
+    deleted: int
+    identical: int
+    equal: int
+    different: int
+    extra: int
+    refused: int
+    requests: int
+    untouched_chunks: int
+    alias: str | None
+    old_index: str | None
+    old_deleted: bool
+    resumed: str | None
+    proof: str
+    synonym_maps: list[str]
+    losses: list[str]
+    notes: list[str]
+    started: datetime
+    finished: datetime

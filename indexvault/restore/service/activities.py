@@ -1,0 +1,245 @@
+"""The steps of restoring a service. An object is made only if all it refers to is there and no secret is missing."""
+
+from typing import Any
+
+import msgspec
+
+from indexvault.errors import ConflictError, IndexvaultError, NotFoundError, SettingsError
+from indexvault.model import IndexName
+from indexvault.restore.definition import content, same_definition
+from indexvault.restore.patch import patched
+from indexvault.restore.proof import read_proof
+from indexvault.restore.secrets import missing_paths
+from indexvault.restore.service.job import (
+    Finished,
+    Found,
+    ObjectOrder,
+    ObjectOutcome,
+    ObjectState,
+    PlannedIndex,
+    PlannedObject,
+    ServiceBegun,
+    ServicePlan,
+    ServiceRestoreJob,
+)
+from indexvault.restore.service.names import ORDER, Reference, Rules, renamed
+from indexvault.restore.service.state import (
+    ServiceRestoreState,
+    forget_service_restore_state,
+    read_service_restore_state,
+    write_service_restore_state,
+)
+from indexvault.restore.state import read_restore_state
+from indexvault.search.client import SearchService
+from indexvault.settings.load import service_settings
+from indexvault.settings.patterns import select
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.manifest import Definition
+from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
+from indexvault.snapshots.service_manifest import ServiceManifest, ServiceObject, read_service_manifest
+from indexvault.snapshots.summary import Summary
+from indexvault.workflow.activity import Activity, Resources
+
+
+async def find(resources: Resources, job: ServiceRestoreJob) -> Found:
+    """Say which execution has begun the same restore and not ended it."""
+    store = resources.clients.store_of(job.target_service)
+    await store.prepare()
+    there = await read_service_restore_state(store.runs, job.target_service)
+    if there is None or there.fingerprint != job.fingerprint or there.executions[-1] == job.run:
+        return Found(None)
+    return Found(there.executions[-1])
+
+
+async def begin(resources: Resources, job: ServiceRestoreJob) -> ServiceBegun:
+    """Write down what is restored under which names, or go on with what the same restore had written down.
+
+    Raises SettingsError if a rule gives two objects one name.
+    """
+    runs = resources.clients.store_of(job.target_service).runs
+    there = await read_service_restore_state(runs, job.target_service)
+    if there is None or there.fingerprint != job.fingerprint:
+        there = ServiceRestoreState(fingerprint=job.fingerprint, executions=[job.run], plan=await plan(resources, job))
+    if there.executions[-1] != job.run:
+        there = msgspec.structs.replace(there, executions=[*there.executions, job.run])
+    await write_service_restore_state(runs, job.target_service, there)
+    return ServiceBegun(plan=there.plan, made=await _made(resources, job, there))
+
+
+async def plan(resources: Resources, job: ServiceRestoreJob) -> ServicePlan:
+    """Say what is restored under which names. Raises SettingsError if a rule gives two objects one name."""
+    service_settings(resources.clients.settings, job.target_service)
+    rules = Rules(job.rename)
+    manifest = await _manifest(resources, job)
+    snapshots = await _index_snapshots(resources, job)
+    chosen = select(sorted(snapshots), job.indexes)
+    if chosen.missing:
+        raise NotFoundError(
+            f"there is no snapshot of {', '.join(chosen.missing)}", on=job.service, do="See indexvault snapshots"
+        )
+    indexes = [
+        PlannedIndex(
+            name, snapshots[name].id, rules.name("indexes", name), await _lacking(resources, job, snapshots[name])
+        )
+        for name in chosen.found
+    ]
+    objects = sorted(
+        (PlannedObject(each.kind, each.name, rules.name(each.kind, each.name)) for each in manifest.objects),
+        key=lambda each: (ORDER.index(each.kind), each.name),
+    )
+    kept = {(each.kind, each.name) for each in manifest.objects}
+    _require_distinct([("indexes", each.target) for each in indexes] + [(each.kind, each.target) for each in objects])
+    return ServicePlan(
+        indexes=indexes,
+        objects=objects,
+        withheld=[
+            f"{each.kind} {each.name}: {each.path} looked like a secret"
+            for each in manifest.withheld
+            if (each.kind, each.name) not in kept
+        ],
+        started=resources.clock(),
+    )
+
+
+async def make_object(resources: Resources, order: ObjectOrder) -> ObjectOutcome:
+    """Make one object, unless the same one is there, or something that it needs is missing. An indexer is disabled."""
+    job, planned = order.job, order.object
+    manifest = await _manifest(resources, job)
+    source = next(each for each in manifest.objects if (each.kind, each.name) == (planned.kind, planned.name))
+    try:
+        return await _make(resources, job, planned, source)
+    except SettingsError:
+        raise
+    except IndexvaultError as error:
+        if error.may_pass:
+            raise
+        return _outcome(planned, "failed", f"{error.what}. {error.do}")
+
+
+async def finish(resources: Resources, job: ServiceRestoreJob) -> Finished:
+    """Say that every object was seen to: nothing is left to go on with."""
+    await forget_service_restore_state(resources.clients.store_of(job.target_service).runs, job.target_service)
+    return Finished(at=resources.clock())
+
+
+async def _made(resources: Resources, job: ServiceRestoreJob, there: ServiceRestoreState) -> dict[str, int]:
+    """Return the indexes that this restore has made and proved, with their documents counted."""
+    runs = resources.clients.store_of(job.target_service).runs
+    names = await resources.clients.service(job.target_service).index_names()
+    made = {}
+    for position, index in enumerate(there.plan.indexes):
+        target = IndexName(job.target_service, index.target)
+        if index.target not in names or await read_restore_state(runs, target) is not None:
+            continue
+        for execution in there.executions:
+            proof = await read_proof(runs, job.index_run(position, execution))
+            if proof is not None and proof.proved and proof.target == str(target):
+                made[index.target] = proof.compared
+    return made
+
+
+async def _make(
+    resources: Resources, job: ServiceRestoreJob, planned: PlannedObject, source: ServiceObject
+) -> ObjectOutcome:
+    target = resources.clients.service(job.target_service)
+    body, preview = _fullest(source.definition)
+    members, references = renamed(planned.kind, body, Rules(job.rename), planned.target)
+    if planned.kind == "indexers":
+        members["disabled"] = True
+    missing = [each for each in references if not await _is_there(target, each)]
+    if missing:
+        names = ", ".join(f"{each.kind} {each.name}" for each in missing)
+        return _outcome(planned, "left out", f"it refers to what is not there: {names}")
+    definition = msgspec.Raw(msgspec.json.encode(members))
+    if job.overlay is not None:
+        patch = resources.clients.overlay(job.overlay, f"{planned.kind}/{planned.name}")
+        definition = definition if patch is None else patched(definition, patch)
+    lacking = missing_paths(definition)
+    if lacking:
+        return _outcome(planned, "left out", f"secrets are missing: {', '.join(lacking)}; give them in an overlay")
+    try:
+        await target.create_definition(planned.kind, planned.target, bytes(definition), preview=preview)
+    except ConflictError:
+        present = await target.definition(planned.kind, planned.target, preview=preview)
+        if not _says_the_same(msgspec.json.decode(definition), content(present.body)):
+            return _outcome(planned, "left out", "another one of this name is there, and says something else")
+        return _outcome(planned, "there")
+    return _outcome(planned, "made")
+
+
+async def _lacking(resources: Resources, job: ServiceRestoreJob, snapshot: Summary) -> list[str]:
+    """Return the paths of the secrets that an index's definition needs and the overlay does not have."""
+    store = resources.clients.store_of(job.service)
+    definition, _preview = _fullest((await read_manifest(store.snapshots, snapshot)).definition)
+    if job.overlay is not None:
+        patch = resources.clients.overlay(job.overlay, f"indexes/{snapshot.index}")
+        definition = definition if patch is None else patched(definition, patch)
+    return missing_paths(definition)
+
+
+async def _is_there(target: SearchService, reference: Reference) -> bool:
+    try:
+        await target.definition(reference.kind, reference.name)
+    except NotFoundError:
+        return False
+    return True
+
+
+def _says_the_same(wanted: Any, present: dict[str, Any]) -> bool:
+    """Compare with what is there, whose secrets can't be seen."""
+    asked = content(msgspec.Raw(msgspec.json.encode(_without_secrets(wanted))))
+    return asked == content(msgspec.Raw(msgspec.json.encode(_without_secrets(present))))
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    secret = {"connectionString", "apiKey", "key", "applicationSecret", "storageConnectionString"}
+    inner = {name: _without_secrets(item) for name, item in value.items() if name not in secret}
+    return {name: item for name, item in inner.items() if item not in (None, [], {})}
+
+
+def _fullest(definition: Definition) -> tuple[msgspec.Raw, bool]:
+    """Return the form that says most, and whether that is the preview's."""
+    if definition.preview is None:
+        return definition.stable.body, definition.stable.api_version.endswith("-preview")
+    if same_definition(definition.stable, definition.preview):
+        return definition.stable.body, False
+    return definition.preview.body, True
+
+
+def _outcome(planned: PlannedObject, outcome: ObjectState, why: str = "") -> ObjectOutcome:
+    return ObjectOutcome(planned.kind, planned.name, planned.target, outcome, why)
+
+
+async def _manifest(resources: Resources, job: ServiceRestoreJob) -> ServiceManifest:
+    store = resources.clients.store_of(job.service)
+    reference = SnapshotReference(service=job.service, index=SERVICE_OBJECTS, id=job.snapshot)
+    return await read_service_manifest(store.snapshots, reference)
+
+
+async def _index_snapshots(resources: Resources, job: ServiceRestoreJob) -> dict[str, Summary]:
+    """Return the newest snapshot of each index, at or before the time asked for."""
+    store = resources.clients.store_of(job.service)
+    newest: dict[str, Summary] = {}
+    for snapshot in await list_snapshots(store.snapshots, job.service):
+        fits = snapshot.state != "damaged" and (job.at is None or snapshot.created <= job.at)
+        if fits and snapshot.index != SERVICE_OBJECTS:
+            newest.setdefault(snapshot.index, snapshot)
+    return newest
+
+
+def _require_distinct(names: list[tuple[str, str]]) -> None:
+    twice = sorted({f"{kind} {name}" for kind, name in names if names.count((kind, name)) > 1})
+    if twice:
+        raise SettingsError(
+            f"the rules give one name to several objects: {', '.join(twice)}", on="rename", do="Keep names apart"
+        )
+
+
+FIND = Activity("find_service_restore", ServiceRestoreJob, Found, find)
+BEGIN = Activity("begin_service_restore", ServiceRestoreJob, ServiceBegun, begin, lambda job: job.work)
+MAKE_OBJECT = Activity("make_object", ObjectOrder, ObjectOutcome, make_object, lambda order: order.job.work)
+FINISH = Activity("finish_service", ServiceRestoreJob, Finished, finish, lambda job: job.work)

@@ -1,0 +1,136 @@
+"""What the checks of a restore stand on."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from indexvault.errors import ErrorRecord, ForbiddenError, NotFoundError, UnauthorizedError
+from indexvault.restore.definition import TargetDefinition, same_content, target_definition
+from indexvault.restore.job import RestoreJob
+from indexvault.restore.regions import Regions
+from indexvault.restore.schema_changes import SchemaChanges, schema_changes
+from indexvault.restore.secrets import supplied
+from indexvault.restore.target_name import ResolvedName, is_name
+from indexvault.search.client import SearchService
+from indexvault.search.schema import Schema, read_schema
+from indexvault.search.statistics import IndexStatistics, ServiceStatistics
+from indexvault.settings.load import service_settings
+from indexvault.snapshots.manifest import Manifest, SynonymMap
+from indexvault.workflow.activity import Resources
+
+
+class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a decision stands on.
+
+    `definition` is the one that the target would get, with its `schema`; `changes` are from the snapshot's schema to
+    the one that documents go into. `present` is the definition of the existing index in modes sync and fill, `held`
+    what the index that is written or replaced in place takes up now.
+    `missing_maps` and `differing_maps` are synonym maps that the definition names. `denied` is what the target says to
+    a caller without the roles.
+    """
+
+    job: RestoreJob
+    manifest: Manifest
+    definition: msgspec.Raw
+    preview: bool
+    schema: Schema
+    changes: SchemaChanges
+    tier: str
+    regions: Regions
+    allow_cross_region: bool
+    denied: ErrorRecord | None
+    place: ResolvedName
+    alias_place: ResolvedName | None
+    present: msgspec.Raw | None
+    statistics: ServiceStatistics
+    missing_maps: Sequence[str]
+    differing_maps: Sequence[str]
+    knows_preview: bool
+    documents: int
+    bytes: int
+    held: IndexStatistics | None
+
+
+async def gather_facts(
+    resources: Resources, job: RestoreJob, manifest: Manifest, store: str
+) -> tuple[TargetFacts, TargetDefinition]:
+    """Return the facts about a restore, and the definition that its target would get, without its overlay's secrets.
+
+    Raises the errors of a target that can't be reached, SettingsError for a patch that can't be applied.
+    """
+    settings = resources.clients.settings
+    target = resources.clients.service(job.target_service)
+    statistics = await target.service_statistics()
+    place = await resolve_name(target, job.target_index)
+    definition = target_definition(manifest.definition, job.target_index, job.patch)
+    complete = supplied(resources, job, definition)
+    source = read_schema((manifest.definition.preview or manifest.definition.stable).body, on=job.reference)
+    wanted = read_schema(complete.body, on="the patched definition")
+    present = None
+    if job.mode in {"sync", "fill"} and place.index is not None:
+        present = (await target.index_definition(place.index, preview=definition.preview)).body
+    changes = schema_changes(source, wanted if present is None else read_schema(present, on=job.target_index))
+    missing, differing = await _synonym_maps(target, manifest.synonym_maps)
+    stays = job.in_place or job.mode in {"sync", "fill"}
+    home = settings.services.get(job.service)
+    facts = TargetFacts(
+        job=job,
+        manifest=manifest,
+        definition=complete.body,
+        preview=definition.preview,
+        schema=wanted,
+        changes=changes,
+        tier=service_settings(settings, job.target_service).tier,
+        regions=Regions(
+            source=home.region if home is not None else None,
+            store=settings.stores[store].region if store in settings.stores else None,
+            target=service_settings(settings, job.target_service).region,
+        ),
+        allow_cross_region=job.allow_cross_region or settings.allow_cross_region,
+        denied=await _denied(target, job.target_index),
+        place=place,
+        alias_place=await resolve_name(target, job.alias) if job.alias is not None else None,
+        present=present,
+        statistics=statistics,
+        missing_maps=missing if present is None else [],
+        differing_maps=differing if present is None else [],
+        knows_preview=not definition.preview or await target.knows_preview(),
+        documents=len(job.keys) if job.keys else manifest.counts.documents,
+        bytes=manifest.bytes,
+        held=await target.index_statistics(place.index) if stays and place.index is not None else None,
+    )
+    return facts, definition
+
+
+async def resolve_name(target: SearchService, name: str) -> ResolvedName:
+    """Tell what a name stands for."""
+    if not is_name(name):
+        return ResolvedName("absent")
+    alias = await target.alias(name)
+    if alias is not None:
+        return ResolvedName("alias", alias.index)
+    return ResolvedName("index", name) if name in await target.index_names() else ResolvedName("absent")
+
+
+async def _synonym_maps(target: SearchService, maps: Sequence[SynonymMap]) -> tuple[list[str], list[str]]:
+    """Return the names of those that the target lacks, and of those that say something else there."""
+    missing, differing = [], []
+    for entry in maps:
+        try:
+            present = await target.synonym_map(entry.name)
+        except NotFoundError:
+            missing.append(entry.name)
+            continue
+        if not same_content(present.body, entry.definition.stable.body):
+            differing.append(entry.name)
+    return missing, differing
+
+
+async def _denied(target: SearchService, index: str) -> ErrorRecord | None:
+    try:
+        await target.may_write_definitions()
+        if is_name(index):
+            await target.may_write_documents(index)
+    except (UnauthorizedError, ForbiddenError) as error:
+        return error.record()
+    return None

@@ -1,0 +1,166 @@
+"""Documents into an index, each accounted for by its key.
+
+A batch is done when the service has said of every key in it what became of it. Too large a batch is split, a refused
+one is split until the document that spoils it stands alone, and what the service may accept later is sent again, fewer
+at once. Documents that it refuses for good are collected with their reasons.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from indexvault.errors import OverloadedError, RefusedError, TooLargeError, UnexpectedAnswerError
+from indexvault.restore.batches import Actions, Batch, batches, halves, joined, only, pieces
+from indexvault.search.batch import MOST_ACTIONS, ItemResult, batch, may_pass
+from indexvault.search.client import SearchService
+from indexvault.search.retry import RetryPolicy
+from indexvault.search.telemetry import note_retry
+from indexvault.workflow.telemetry import batch_span
+
+MOST_REFUSED = 100
+"""Refused documents after which a load that must not have any is given up."""
+_FEWEST_AT_ONCE = 50
+_GROWTH = 100
+_LOG = logging.getLogger(__name__)
+
+type Acknowledged = Callable[[str], Awaitable[None]]
+"""Told, after each batch, the key up to which everything is stored or refused."""
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A document that the service refuses for good, and why, without its values."""
+
+    key: str
+    reason: str
+
+
+class Loaded(msgspec.Struct):
+    """What has been done so far. `bytes` are those of the actions as sent.
+
+    `given_up` says that so many documents were refused that the rest was not tried.
+    """
+
+    documents: int = 0
+    bytes: int = 0
+    requests: int = 0
+    refused: list[Refused] = []
+    given_up: bool = False
+
+
+class _TooManyRefusedError(Exception):
+    """Ends a load within this module."""
+
+
+class Loader:
+    """Sends actions to one index.
+
+    Gives up when `most_refused` documents are refused for good (None: never). Raises OverloadedError for a document
+    that the service would not take within the retry limits.
+    """
+
+    def __init__(
+        self,
+        service: SearchService,
+        index: str,
+        *,
+        rng: random.Random,
+        retry: RetryPolicy | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        most_refused: int | None = MOST_REFUSED,
+    ) -> None:
+        self._service = service
+        self._index = index
+        self._on = f"{service.name} index {index}"
+        self._rng = rng
+        self._retry = retry or RetryPolicy()
+        self._sleep = sleep
+        self._most_refused = most_refused
+        self._at_once = MOST_ACTIONS
+        self.loaded = Loaded()
+
+    async def load(self, actions: Actions, acknowledged: Acknowledged | None = None) -> Loaded:
+        """Carry actions out, in the order of their keys, and say what became of them."""
+        async for each in batches(actions):
+            try:
+                await self._store(each)
+            except _TooManyRefusedError:
+                self.loaded.given_up = True
+                break
+            if acknowledged is not None:
+                await acknowledged(each.keys[-1])
+        return self.loaded
+
+    async def _store(self, whole: Batch) -> None:
+        failures = 0
+        remaining = whole
+        while remaining.keys:
+            left = joined([await self._send(piece) for piece in pieces(remaining, self._at_once)])
+            if not left.keys:
+                self._at_once = min(MOST_ACTIONS, self._at_once + _GROWTH)
+                return
+            failures = failures + 1 if len(left.keys) == len(remaining.keys) else 1
+            remaining = left
+            if failures >= self._retry.attempts:
+                raise OverloadedError(
+                    f"{len(remaining.keys)} documents were put off {failures} times, first {remaining.keys[0]!r}",
+                    on=self._on,
+                    do="Try again when the service is less busy",
+                )
+            self._at_once = max(_FEWEST_AT_ONCE, self._at_once // 2)
+            wait = self._retry.wait(failures, None, self._rng)
+            _LOG.warning(
+                "%d of %d documents put off by the service; again in %.1f s", len(remaining.keys), len(whole.keys), wait
+            )
+            note_retry(self._service.name)
+            await self._sleep(wait)
+
+    async def _send(self, part: Batch) -> Batch:
+        """Send a batch and give what is to be sent again."""
+        size = sum(len(action) for action in part.actions)
+        with batch_span(self._service.name, self._index, len(part.keys), size) as span:
+            again = await self._sent(part)
+            span.set_attribute("indexvault.documents.again", len(again.keys))
+        return again
+
+    async def _sent(self, part: Batch) -> Batch:
+        self.loaded.requests += 1
+        try:
+            answer = await self._service.index_documents(self._index, batch(part.actions))
+        except RefusedError as error:
+            if len(part.keys) > 1:
+                return joined([await self._send(half) for half in halves(part)])
+            self._refuse(
+                part.keys[0],
+                "it is larger than the service takes" if isinstance(error, TooLargeError) else error.what,
+            )
+            return Batch([], [])
+        stored: set[str] = set()
+        again: set[str] = set()
+        for key in part.keys:
+            result = answer.results.get(key)
+            if result is None:
+                raise UnexpectedAnswerError(
+                    f"no result for the document with key {key!r}", on=self._on, do="Run the restore again"
+                )
+            if result.status:
+                stored.add(key)
+            elif may_pass(result.status_code):
+                again.add(key)
+            else:
+                self._refuse(key, _reason(result))
+        self.loaded.documents += len(stored)
+        self.loaded.bytes += sum(len(action) for action in only(part, stored).actions)
+        return only(part, again)
+
+    def _refuse(self, key: str, reason: str) -> None:
+        self.loaded.refused.append(Refused(key=key, reason=reason))
+        if self._most_refused is not None and len(self.loaded.refused) >= self._most_refused:
+            raise _TooManyRefusedError
+
+
+def _reason(result: ItemResult) -> str:
+    says = f": {result.error_message}" if result.error_message else ""
+    return f"the service refuses the document (HTTP {result.status_code}){says}"

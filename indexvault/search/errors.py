@@ -1,0 +1,74 @@
+"""What a service's refusal means, and what its reader should do."""
+
+import re
+
+from indexvault.errors import (
+    ConflictError,
+    ForbiddenError,
+    IndexvaultError,
+    NotFoundError,
+    QuotaError,
+    RefusedError,
+    TooLargeError,
+    UnauthorizedError,
+    UnexpectedAnswerError,
+)
+
+
+def refusal(status: int, says: str, on: str, *, by_key: bool) -> IndexvaultError:  # noqa: PLR0911 - a table of answers
+    """Return the error for an HTTP status that no retry mends.
+
+    `says` is the service's own message, fit to be repeated; `by_key` tells how the request was authenticated, since
+    a wrong key is answered 403 like a missing role. Source: HTTP status codes of the service's REST reference, 2026-09.
+    """
+    words = f" (HTTP {status}){says and ': ' + says}"
+    match status:
+        case 401:
+            return UnauthorizedError(
+                "the service does not accept the identity (HTTP 401)",
+                on=on,
+                do="Check the key, or that role-based access is enabled on the service",
+            )
+        case 403 if by_key:
+            return UnauthorizedError(
+                "the service does not accept the key for this (HTTP 403)",
+                on=on,
+                do="Set the environment variable that api_key names to a current admin key of this service",
+            )
+        case 403:
+            return ForbiddenError(
+                "the identity lacks a role (HTTP 403)",
+                on=on,
+                do="Grant Search Service Contributor, and for documents Search Index Data Reader (backup) or "
+                "Search Index Data Contributor (restore)",
+            )
+        case 404:
+            return NotFoundError("not found on the service", on=on, do="Check the name")
+        case 409 | 412:
+            return ConflictError(
+                f"the service reports a conflict{words}", on=on, do="Look at what is there now, then repeat"
+            )
+        case 413:
+            return TooLargeError("the request is too large (HTTP 413)", on=on, do="Send less at once")
+        case _ if 400 <= status < 500 and (status == 429 or "quota" in says.lower()):  # noqa: PLR2004 - HTTP refusals
+            return QuotaError(f"a quota is used up{words}", on=on, do="Free some of it, or choose a larger tier")
+        case _ if 400 <= status < 500:  # noqa: PLR2004 - the range of HTTP refusals
+            return RefusedError(
+                f"the service refuses the request{words}",
+                on=on,
+                do="Change what is asked; sending it again changes nothing",
+            )
+        case _:
+            return UnexpectedAnswerError(
+                f"an answer outside the documented ones (HTTP {status})",
+                on=on,
+                do="Check that the endpoint is an Azure AI Search service",
+            )
+
+
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+
+def without_quoted_values(message: str) -> str:
+    """Replace what a message quotes: the service quotes values of documents, which belong in no log and no error."""
+    return _QUOTED.sub("'…'", message)

@@ -1,0 +1,48 @@
+"""Values of documents as literals of OData, exactly.
+
+Source: OData language overview for Azure AI Search, constants, 2026-09.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from indexvault.search.query import literal
+
+_INFINITE = ("INF", "-INF")
+
+
+def literal_of(value: Any, edm_type: str) -> str | None:
+    """Return the literal of a value as the service returned it, in JSON's terms.
+
+    None stands for what can't be compared with: null, NaN, and types that have no literal.
+    """
+    if value is None or value == "NaN":
+        return None
+    write = _WRITERS.get(edm_type)
+    return write(value) if write is not None else None
+
+
+def _double(value: Any) -> str:
+    return value if value in _INFINITE else double_literal(float(value))
+
+
+def _boolean(value: Any) -> str:
+    return "true" if value else "false"
+
+
+_WRITERS: Mapping[str, Callable[[Any], str]] = {
+    "Edm.String": literal,
+    "Edm.DateTimeOffset": str,
+    "Edm.Double": _double,
+    "Edm.Int32": str,
+    "Edm.Int64": str,
+    "Edm.Boolean": _boolean,
+}
+
+
+def double_literal(number: float) -> str:
+    """Return the shortest literal that stands for exactly this double."""
+    if math.isinf(number):
+        return "INF" if number > 0 else "-INF"
+    return repr(number)

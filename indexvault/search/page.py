@@ -1,0 +1,107 @@
+"""A page of documents, split into documents without parsing them.
+
+Documents are kept as the service sent them (bytes in, bytes out), less the `@search.*` members that belong to the
+query and not to the document.
+"""
+
+import operator
+import re
+from collections.abc import Callable
+
+import msgspec
+
+from indexvault.errors import UnexpectedAnswerError
+
+_SCORE_FIRST = re.compile(rb'\{"@search\.score":[-+0-9.eE]+,(?!"@search\.)')
+_ANNOTATION = b'"@search.'
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A document: its key, and its JSON on one line."""
+
+    key: str
+    line: bytes
+
+
+class Facet(msgspec.Struct, frozen=True):
+    """A value, and how many of the found documents have it."""
+
+    value: str | int | float | bool
+    count: int
+
+
+class _Page(msgspec.Struct, frozen=True):
+    value: list[msgspec.Raw]
+    coverage: float | None = msgspec.field(default=None, name="@search.coverage")
+    count: int | None = msgspec.field(default=None, name="@odata.count")
+    facets: dict[str, list[msgspec.Raw]] = msgspec.field(default_factory=dict, name="@search.facets")
+    next_parameters: msgspec.Raw = msgspec.field(default=msgspec.Raw(b"null"), name="@search.nextPageParameters")
+
+
+class Page(msgspec.Struct, frozen=True):
+    """An answer to a query: documents in the order asked for.
+
+    `coverage` is the percentage of the index that was searched, `count` the number of matches if it was asked for,
+    `cut_short` whether the service says that there is more than it gave. `facets` are by field, where asked for.
+    """
+
+    documents: list[Document]
+    size: int
+    coverage: float | None
+    count: int | None
+    cut_short: bool
+    facets: dict[str, list[Facet]] = {}
+
+
+class PageReader:
+    """Splits the pages of one index, whose key field it knows."""
+
+    def __init__(self, key_field: str) -> None:
+        key_only = msgspec.defstruct("KeyOnly", [("key", str, msgspec.field(name=key_field))])
+        decoder = msgspec.json.Decoder(key_only)
+        self._pages = msgspec.json.Decoder(_Page)
+        key_of = operator.attrgetter("key")
+        self._key: Callable[[msgspec.Raw], str] = lambda raw: key_of(decoder.decode(raw))
+
+    def read(self, body: bytes, *, on: str) -> Page:
+        """Split an answer. Raises UnexpectedAnswerError naming `on` if it is not a page of documents with keys."""
+        try:
+            page = self._pages.decode(body)
+            documents = [Document(self._key(raw), document_line(bytes(raw))) for raw in page.value]
+            facets = {
+                field: [msgspec.json.decode(bucket, type=Facet) for bucket in buckets]
+                for field, buckets in page.facets.items()
+            }
+        except msgspec.MsgspecError as error:
+            raise UnexpectedAnswerError(
+                f"not a page of documents ({type(error).__name__})", on=on, do="Repeat; if it stays, report it"
+            ) from None
+        return Page(
+            documents=documents,
+            size=len(body),
+            coverage=page.coverage,
+            count=page.count,
+            cut_short=bytes(page.next_parameters) != b"null",
+            facets=facets,
+        )
+
+
+def document_line(raw: bytes) -> bytes:
+    """Return a document's bytes without its `@search.*` members and on one line.
+
+    JSON allows line breaks only between its tokens, so that replacing them by spaces changes no value.
+    """
+    match = _SCORE_FIRST.match(raw)
+    if match:
+        raw = b"{" + raw[match.end() :]
+    elif raw.find(_ANNOTATION, 0, 200) >= 0:
+        members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        kept = (
+            msgspec.json.encode(name) + b":" + bytes(value)
+            for name, value in members.items()
+            if not name.startswith("@search.")
+        )
+        raw = b"{" + b",".join(kept) + b"}"
+    if b"\n" in raw or b"\r" in raw:
+        raw = raw.replace(b"\r", b" ").replace(b"\n", b" ")
+    return raw

@@ -1,0 +1,48 @@
+"""What is asked of an index."""
+
+import msgspec
+
+MOST_PER_PAGE = 1000
+"""Documents on a page at most. Source: service limits, 2026-09."""
+MOST_SKIPPED = 100_000
+"""The largest `$skip`. Source: service limits, 2026-09."""
+
+
+class DocumentQuery(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A query for documents, as the body of POST /docs/search.
+
+    Full coverage is always asked for: without it a partial answer looks like a whole one.
+    """
+
+    search: str = msgspec.field(default="*", name="search")
+    query_type: str | None = None
+    search_fields: str | None = None
+    filter: str | None = None
+    orderby: str | None = None
+    select: str | None = None
+    top: int | None = None
+    skip: int | None = None
+    facets: tuple[str, ...] | None = None
+    count: bool | None = None
+    session_id: str | None = None
+
+
+def encode_query(query: DocumentQuery) -> bytes:
+    """Return a query's JSON."""
+    return msgspec.json.encode(msgspec.to_builtins(query) | {"search": query.search, "minimumCoverage": 100})
+
+
+def key_range(key_field: str, after: str | None, until: str | None) -> str | None:
+    """Return the filter for keys above `after` and up to `until`; None where neither is given."""
+    bounds = []
+    if after is not None:
+        bounds.append(f"{key_field} gt {literal(after)}")
+    if until is not None:
+        bounds.append(f"{key_field} le {literal(until)}")
+    return " and ".join(bounds) or None
+
+
+def literal(text: str) -> str:
+    """Return a string as an OData literal: quotes are doubled."""
+    doubled = text.replace("'", "''")
+    return f"'{doubled}'"

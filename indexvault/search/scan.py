@@ -1,0 +1,94 @@
+"""An index, or a range of it, read in key order.
+
+Each page asks for the keys above the last one read, so a changing index neither repeats nor misses a document that is
+there throughout. A short page is never taken for the end: only an empty one is, or the key that the range ends with.
+"""
+
+from collections.abc import AsyncGenerator
+
+import msgspec
+
+from indexvault.errors import AccountingError, TooLargeError, TooSlowError
+from indexvault.search.client import SearchService
+from indexvault.search.page import Document, Page, PageReader
+from indexvault.search.page_size import PageSize
+from indexvault.search.query import DocumentQuery, key_range
+
+
+class KeyRange(msgspec.Struct, frozen=True):
+    """The keys above `after` and up to `until`, in ordinal order; None stands for no bound."""
+
+    after: str | None
+    until: str | None
+
+
+async def scan_range(
+    service: SearchService,
+    index: str,
+    key_field: str,
+    keys: KeyRange,
+    *,
+    average_document_bytes: float,
+    session: str | None = None,
+    elevated: bool = False,
+) -> AsyncGenerator[list[Document]]:
+    """Read the documents of a range, page by page, keys strictly rising.
+
+    `session` makes it likely that one replica answers all pages; it can't begin with an underscore. Raises
+    AccountingError if the service answers outside the range or out of order: then nothing that was read can be relied
+    on.
+    """
+    reader = PageReader(key_field)
+    size = PageSize(average_document_bytes)
+    last = keys.after
+    while True:
+        query = DocumentQuery(
+            filter=key_range(key_field, last, keys.until), orderby=f"{key_field} asc", session_id=session
+        )
+        page = await read_page(service, index, query, reader, size, elevated=elevated)
+        if not page.documents:
+            return
+        last = _require_progress(page.documents, last, keys.until, on=f"{service.name} index {index}")
+        yield page.documents
+        if last == keys.until:
+            return
+
+
+async def read_page(
+    service: SearchService,
+    index: str,
+    query: DocumentQuery,
+    reader: PageReader,
+    size: PageSize,
+    *,
+    elevated: bool = False,
+) -> Page:
+    """Read the page that a query begins with, smaller and smaller while it is too large or too slow to be had."""
+    while True:
+        asked = msgspec.structs.replace(query, top=size.current)
+        try:
+            page = await service.documents(index, asked, reader, elevated=elevated, may_shrink=size.current > 1)
+        except (TooLargeError, TooSlowError):
+            if not size.shrink():
+                raise
+            continue
+        size.answered(len(page.documents), page.size)
+        return page
+
+
+def _require_progress(documents: list[Document], last: str | None, until: str | None, *, on: str) -> str:
+    for document in documents:
+        if last is not None and document.key <= last:
+            raise AccountingError(
+                "the service answered keys out of order or outside what was asked",
+                on=on,
+                do="Run again; if it stays, report how the key field is defined",
+            )
+        last = document.key
+    if until is not None and last is not None and last > until:
+        raise AccountingError(
+            "the service answered keys beyond the range asked for",
+            on=on,
+            do="Run again; if it stays, report how the key field is defined",
+        )
+    return last or ""

@@ -1,0 +1,104 @@
+"""What an index's definition says of its fields, those inside complex fields too."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from indexvault.errors import UnexpectedAnswerError
+
+
+class Field(msgspec.Struct, frozen=True, rename="camel"):
+    """A field as a definition gives it; of its many members, those that decide how documents are read and written.
+
+    Members that the service leaves out have its defaults, except that `retrievable` of a vector is never assumed.
+    """
+
+    name: str
+    type: str
+    key: bool = False
+    retrievable: bool | None = None
+    stored: bool | None = None
+    filterable: bool | None = None
+    sortable: bool | None = None
+    searchable: bool | None = None
+    facetable: bool | None = None
+    normalizer: str | None = None
+    dimensions: int | None = None
+    permission_filter: str | None = None
+    synonym_maps: tuple[str, ...] = ()
+    fields: tuple["Field", ...] = ()
+
+    @property
+    def is_collection(self) -> bool:
+        """Whether the field holds a list."""
+        return self.type.startswith("Collection(")
+
+    @property
+    def item_type(self) -> str:
+        """The type of the field, or of one item of its collection."""
+        return self.type.removeprefix("Collection(").removesuffix(")")
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether the field, or each of its items, has fields of its own."""
+        return self.item_type == "Edm.ComplexType"
+
+    @property
+    def is_vector(self) -> bool:
+        """Whether the field holds a vector."""
+        return self.dimensions is not None
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether documents come back with this field in them.
+
+        A simple field is retrievable unless the definition says otherwise; a vector only if it says so. Source:
+        REST reference of fields, 2026-09.
+        """
+        if self.is_complex:
+            return True
+        return self.stored is not False and (
+            self.retrievable is True if self.is_vector else self.retrievable is not False
+        )
+
+
+class Schema(msgspec.Struct, frozen=True, rename="camel"):
+    """An index's definition, as far as reading and writing its documents depends on it."""
+
+    name: str
+    fields: tuple[Field, ...]
+    permission_filter_option: str | None = None
+    purview_enabled: bool | None = None
+
+    def walk(self) -> Iterator[tuple[str, Field]]:
+        """Return every field with its path (`Rooms/BaseRate`), a complex field before what it contains."""
+        yield from _walk("", self.fields)
+
+    @property
+    def key(self) -> Field:
+        """The key field. Raises UnexpectedAnswerError if the definition has none."""
+        for field in self.fields:
+            if field.key:
+                return field
+        raise UnexpectedAnswerError("the definition has no key field", on=f"index {self.name}", do="Report this")
+
+    def synonym_map_names(self) -> list[str]:
+        """Return the names of the synonym maps that any field uses, sorted."""
+        return sorted({name for _path, field in self.walk() for name in field.synonym_maps})
+
+
+def read_schema(definition: bytes | msgspec.Raw, *, on: str) -> Schema:
+    """Read the schema out of a raw definition. Raises UnexpectedAnswerError naming `on` if it is none."""
+    try:
+        return msgspec.json.decode(definition, type=Schema)
+    except msgspec.MsgspecError as error:
+        raise UnexpectedAnswerError(
+            f"not an index definition ({error})", on=on, do="Check that the endpoint is an Azure AI Search service"
+        ) from None
+
+
+def _walk(parent: str, fields: tuple[Field, ...]) -> Iterator[tuple[str, Field]]:
+    for field in fields:
+        path = f"{parent}/{field.name}" if parent else field.name
+        yield path, field
+        yield from _walk(path, field.fields)

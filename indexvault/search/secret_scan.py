@@ -1,0 +1,115 @@
+"""What in a definition looks like a secret, and the definition without it.
+
+The service hides the secrets it knows of: connection strings read as null, keys as `<redacted>`. It can't know of those
+that people write where none belongs, such as a function's key in the address of a skill or of a vectorizer, or a token
+in a header. These are taken out here: no snapshot and no record of a run holds one.
+"""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+WITHHELD = "<withheld>"
+"""Stands in the place of a value that was taken out, as the service's own `<redacted>` does."""
+
+_SECRET_NAMES = frozenset(
+    {
+        "accesskey", "accesstoken", "accountkey", "apikey", "applicationsecret", "authorization", "clientsecret",
+        "connectionstring", "key", "ocp-apim-subscription-key", "password", "pwd", "sastoken", "secret",
+        "sharedaccesskey", "storageconnectionstring", "subscriptionkey", "token", "x-api-key", "api-key",
+        "x-functions-key",
+    }
+)  # fmt: skip
+_HEADERS = frozenset({"httpheaders", "headers"})
+_OPEN_HEADERS = frozenset(
+    {"accept", "accept-charset", "accept-language", "content-language", "content-type", "user-agent"}
+)
+"""Headers that say how to talk and not who is talking. What any other holds is taken for a secret."""
+_ADDRESSES = ("uri", "url", "endpoint")
+_PLACEHOLDERS = frozenset({"", "<redacted>", "<unchanged>", WITHHELD})
+_IDENTITY = re.compile(r"\s*ResourceId=[^;]*;?\s*(?:[A-Za-z]+=[^;]*;?\s*)?", re.IGNORECASE)
+"""A connection string that names a resource, to be reached with a managed identity, has no secret in it."""
+_SECRET_VALUES = re.compile(
+    r"""
+    (?:accountkey|sharedaccesskey|sharedaccesssignature|password|pwd)\s*=\s*[^;\s]   # in connection strings
+    | [?&](?:code|sig|key|api-?key|(?:access_)?token|(?:client_?)?secret|subscription-key)=[^&\s]{8,}  # in addresses
+    | ://[^/\s:@]+:[^/\s@]+@                                                         # a password in an address
+    | \beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,}                                         # JSON web tokens
+    | -----BEGIN[A-Z ]*PRIVATE\ KEY
+    | \b[A-Za-z0-9+/]{86}==(?![A-Za-z0-9+/=])                                        # keys of storage accounts
+    | \b[A-Za-z0-9]{42}AzS[ec][A-Za-z0-9]{7}\b                                       # keys of search services
+    | \bBearer\s+[\w.~+/-]{16,}
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def without_secrets(definition: msgspec.Raw) -> msgspec.Raw:
+    """Return a definition with `<withheld>` for each value that looks like a secret; without any, the same bytes."""
+    return _stripped(definition, (), msgspec.json.decode(definition))
+
+
+def withheld_members(definition: msgspec.Raw) -> list[str]:
+    """Return the paths, such as `skills/0/uri`, of the members whose values have been taken out."""
+    return ["/".join(path) for path, value in _texts((), msgspec.json.decode(definition)) if value == WITHHELD]
+
+
+def holds_secret(definition: bytes | msgspec.Raw) -> bool:
+    """Return whether any value looks like a secret."""
+    return any(_is_secret(path, value) for path, value in _texts((), msgspec.json.decode(definition)))
+
+
+def is_for_secrets(path: str) -> bool:
+    """Return whether a member is one that secrets stand in: a key, a header, an address.
+
+    Anywhere else, in a description or in a rule of an analyzer, what was taken out belonged to the content.
+    """
+    parts = tuple(path.lower().split("/"))
+    return _is_credential(parts) or parts[-1].endswith(_ADDRESSES)
+
+
+def _stripped(raw: msgspec.Raw, path: tuple[str, ...], value: object) -> msgspec.Raw:
+    """Copy what has a secret in it and keep all else as it was sent."""
+    if not any(_is_secret(inner, text) for inner, text in _texts(path, value)):
+        return raw
+    if isinstance(value, dict):
+        members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+        kept = {name: _stripped(member, (*path, name), value[name]) for name, member in members.items()}
+        return msgspec.Raw(msgspec.json.encode(kept))
+    if isinstance(value, list):
+        items = msgspec.json.decode(raw, type=list[msgspec.Raw])
+        return msgspec.Raw(
+            msgspec.json.encode([_stripped(item, (*path, str(at)), value[at]) for at, item in enumerate(items)])
+        )
+    return msgspec.Raw(msgspec.json.encode(WITHHELD))
+
+
+def _texts(path: tuple[str, ...], value: object) -> Iterator[tuple[tuple[str, ...], str]]:
+    match value:
+        case dict():
+            for name, inner in value.items():
+                yield from _texts((*path, str(name)), inner)
+        case list():
+            for position, inner in enumerate(value):
+                yield from _texts((*path, str(position)), inner)
+        case str():
+            yield path, value
+
+
+def _is_secret(path: tuple[str, ...], value: str) -> bool:
+    if value in _PLACEHOLDERS:
+        return False
+    if _SECRET_VALUES.search(value):
+        return True
+    lowered = tuple(part.lower() for part in path)
+    if lowered[-1:] == ("connectionstring",) and _IDENTITY.fullmatch(value):
+        return False
+    return _is_credential(lowered)
+
+
+def _is_credential(path: tuple[str, ...]) -> bool:
+    """Return whether a member, by its path in lower case, holds nothing but a secret."""
+    if path[-1:] and path[-1] in _SECRET_NAMES:
+        return True
+    return len(path) > 1 and path[-2] in _HEADERS and path[-1] not in _OPEN_HEADERS

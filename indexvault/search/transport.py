@@ -1,0 +1,223 @@
+"""One request and its answer, over the official SDK's pipeline.
+
+The SDK authenticates, names itself and holds the connections. Retrying is done here, since its policy gives up on
+a 429 without Retry-After and can't see a body that breaks off. Bodies stay bytes: parsing is for those who need it.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import quote
+
+import msgspec
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    ServiceRequestTimeoutError,
+    ServiceResponseTimeoutError,
+)
+from azure.core.rest import HttpRequest
+from azure.search.documents.indexes.aio import SearchIndexClient
+
+from indexvault.errors import IndexvaultError, OverloadedError, TooSlowError, UnauthorizedError, UnreachableError
+from indexvault.search.errors import refusal, without_quoted_values
+from indexvault.search.request_count import note_request
+from indexvault.search.retry import RetryPolicy
+from indexvault.search.telemetry import note_busy, note_retry
+from indexvault.search.throttle import Throttle
+
+STABLE = "2026-04-01"
+"""The newest stable api-version that the pinned SDK speaks. Source: azure-search-documents 12.0.0."""
+PREVIEW = "2026-08-01-preview"
+
+REQUEST_SECONDS = 180.0
+"""The longest one attempt may take, body included."""
+
+NOTICEABLE_SECONDS = 1.0
+"""A wait up to this long before a retry is logged as information, a longer one as a warning."""
+
+_BUSY = frozenset({408, 429, 500, 502, 503, 504})
+_LOG = logging.getLogger(__name__)
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A successful answer. `headers` have lower-case names."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class _Failure(msgspec.Struct, frozen=True):
+    """An attempt that may be repeated: the error to raise if it may not, and the service's Retry-After in seconds."""
+
+    error: IndexvaultError
+    retry_after: float | None = None
+
+
+class Transport:
+    """Sends requests to one search service.
+
+    `name` is how the settings call the service; errors speak of it so, never of its key. `by_key` tells whether a
+    key or an Entra identity is used, which decides the hint of a refusal. `throttle` holds requests back.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        client: SearchIndexClient,
+        *,
+        by_key: bool,
+        retry: RetryPolicy,
+        rng: random.Random,
+        throttle: Throttle,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.name = name
+        self._client = client
+        self._by_key = by_key
+        self._retry = retry
+        self._rng = rng
+        self._pressure = throttle
+        self._sleep = sleep
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        on: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: str = "",
+        api_version: str = STABLE,
+        metadata: str = "none",
+        holds_documents: bool = False,
+        can_ask_for_less: bool = False,
+    ) -> Answer:
+        """Send one request and give its answer once it is a success (any 2xx, 207 among them).
+
+        `path` is relative and already escaped (see `segment`), `on` what errors call the thing asked about, `metadata`
+        the odata.metadata level. With `holds_documents`, what the service says is kept out of errors where it quotes
+        values. With `can_ask_for_less`, an answer that does not come in time is TooSlowError at once instead of being
+        waited for again. Raises the errors below RemoteError, NotFoundError and ConflictError.
+        """
+        failures = 0
+        while True:
+            request = HttpRequest(
+                method,
+                f"/{path}?api-version={api_version}{query and '&' + query}",
+                headers={
+                    "Accept": f"application/json;odata.metadata={metadata}",
+                    **({"Content-Type": "application/json"} if body is not None else {}),
+                    **(headers or {}),
+                },
+                content=body,
+            )
+            outcome = await self._held_back(request, f"{self.name} {on}".rstrip(), holds_documents=holds_documents)
+            if isinstance(outcome, Answer):
+                return outcome
+            failures += 1
+            if failures >= self._retry.attempts or (can_ask_for_less and isinstance(outcome.error, TooSlowError)):
+                raise outcome.error
+            wait = self._retry.wait(failures, outcome.retry_after, self._rng)
+            _LOG.log(
+                logging.WARNING if wait > NOTICEABLE_SECONDS else logging.INFO,
+                "%s; attempt %d of %d, again in %.1f s", outcome.error.what, failures, self._retry.attempts, wait,
+                extra={"service": self.name, "operation": f"{method} {on}"},
+            )  # fmt: skip
+            note_retry(self.name)
+            await self._sleep(wait)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _held_back(self, request: HttpRequest, on: str, *, holds_documents: bool) -> Answer | _Failure:
+        """Make an attempt once the throttle on the service allows it, and tell the throttle how it went."""
+        async with self._pressure.request() as started:
+            note_request()
+            outcome = await self._attempt(request, on, holds_documents=holds_documents)
+        if isinstance(outcome, Answer):
+            self._pressure.answered(started)
+        elif isinstance(outcome.error, OverloadedError | TooSlowError):
+            asked = outcome.retry_after
+            self._pressure.busy(started, asked and min(asked, self._retry.longest_retry_after))
+        return outcome
+
+    async def _attempt(self, request: HttpRequest, on: str, *, holds_documents: bool) -> Answer | _Failure:
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                response = await self._client.send_request(request, stream=True)
+                async with response:
+                    body = await response.read()
+        except ClientAuthenticationError:
+            raise UnauthorizedError(
+                "no Entra identity could be obtained",
+                on=on,
+                do="Sign in (az login), give the app a managed identity, or set api_key in the settings",
+            ) from None
+        except (TimeoutError, ServiceRequestTimeoutError, ServiceResponseTimeoutError):
+            return _Failure(
+                TooSlowError("no complete answer in time", on=on, do="Try again when the service is less busy")
+            )
+        except (AzureError, OSError) as error:
+            return _Failure(
+                UnreachableError(
+                    f"no complete answer ({_cause(error)})",
+                    on=on,
+                    do="Check the endpoint in the settings, the network path and the service's firewall",
+                )
+            )
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        status = response.status_code
+        if 200 <= status < 300:  # noqa: PLR2004 - the range of HTTP successes
+            return Answer(status=status, headers=headers, body=body)
+        says = _service_message(body)
+        if holds_documents:
+            says = without_quoted_values(says)
+        if status in _BUSY and not (status == 429 and "quota" in says.lower()):  # noqa: PLR2004 - Too Many Requests
+            note_busy(self.name, status)
+            overloaded = OverloadedError(
+                f"the service is busy (HTTP {status})",
+                on=on,
+                do="Try again later, add replicas, or lower the load on the service",
+            )
+            return _Failure(overloaded, retry_after=_seconds(headers.get("retry-after")))
+        raise refusal(status, says, on, by_key=self._by_key)
+
+
+def segment(name: str) -> str:
+    """Escape a name for one segment of a path, where it stands between quotes."""
+    return quote(name.replace("'", "''"), safe="")
+
+
+def _service_message(body: bytes) -> str:
+    """Return the service's own words from an error body, on one line and at most 500 characters; empty if none."""
+
+    class Inner(msgspec.Struct):
+        message: str = ""
+
+    class Outer(msgspec.Struct):
+        error: Inner
+
+    try:
+        message = msgspec.json.decode(body, type=Outer).error.message
+    except msgspec.MsgspecError:
+        return ""
+    return " ".join(message.split())[:500]
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Return a Retry-After in seconds. The date form, which the service doesn't use, counts as none."""
+    try:
+        return max(0.0, float(retry_after)) if retry_after is not None else None
+    except ValueError:
+        return None
+
+
+def _cause(error: BaseException) -> str:
+    """Name a transport failure without its text, which may hold an address with a key in it."""
+    inner = getattr(error, "inner_exception", None) or error
+    return type(inner).__name__

@@ -1,0 +1,201 @@
+"""Settings from their JSON, checked field by field."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from indexvault.errors import NotFoundError, SettingsError
+from indexvault.settings.model import TIERS, PolicySettings, ServiceSettings, Settings, StoreSettings
+from indexvault.settings.overlays import check_overlays
+from indexvault.settings.patterns import check_patterns
+from indexvault.settings.schedule import Schedule
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
+_PATH_OF_FIELD = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
+
+
+def read_settings(text: str | bytes) -> Settings:
+    """Read settings from JSON.
+
+    Raises SettingsError naming the path of the first field that is wrong and what was expected there.
+    """
+    outline = _decode(text, _Outline, "$")
+    settings = Settings(
+        stores={name: _decode(raw, StoreSettings, f"$.stores.{name}") for name, raw in outline.stores.items()},
+        services={name: _decode(raw, ServiceSettings, f"$.services.{name}") for name, raw in outline.services.items()},
+        policies={name: _decode(raw, PolicySettings, f"$.policies.{name}") for name, raw in outline.policies.items()},
+        allow_cross_region=outline.allow_cross_region,
+        overlays={
+            name: _decode(raw, dict[str, dict[str, Any]], f"$.overlays.{name}")
+            for name, raw in outline.overlays.items()
+        },
+    )
+    for name, store in settings.stores.items():
+        _check_name(name, f"$.stores.{name}")
+        _check_store(store, f"$.stores.{name}")
+    for name, service in settings.services.items():
+        _check_name(name, f"$.services.{name}")
+        _check_service(service, f"$.services.{name}", settings)
+    for name, policy in settings.policies.items():
+        _check_name(name, f"$.policies.{name}")
+        _check_policy(policy, f"$.policies.{name}", settings)
+    check_overlays(settings)
+    return settings
+
+
+def service_settings(settings: Settings, name: str) -> ServiceSettings:
+    """Return the settings of a named service. Raises NotFoundError with the known names."""
+    if name not in settings.services:
+        raise NotFoundError(
+            "no service of this name is configured",
+            on=f"service {name}",
+            do=f"Known services: {', '.join(sorted(settings.services)) or 'none'}",
+        )
+    return settings.services[name]
+
+
+def store_settings(settings: Settings, name: str) -> StoreSettings:
+    """Return the settings of a named store. Raises NotFoundError with the known names."""
+    if name not in settings.stores:
+        raise NotFoundError(
+            "no store of this name is configured",
+            on=f"store {name}",
+            do=f"Known stores: {', '.join(sorted(settings.stores)) or 'none'}",
+        )
+    return settings.stores[name]
+
+
+class _Outline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The settings with each entry still undecoded, so that an error can name the entry it is in."""
+
+    stores: dict[str, msgspec.Raw]
+    services: dict[str, msgspec.Raw]
+    policies: dict[str, msgspec.Raw] = {}
+    allow_cross_region: bool = False
+    overlays: dict[str, msgspec.Raw] = {}
+
+
+def _decode[Decoded](text: str | bytes | msgspec.Raw, kind: type[Decoded], path: str) -> Decoded:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError as error:
+        found = _PATH_OF_FIELD.match(str(error))
+        below, what = (found["path"] or "$", found["what"]) if found else ("$", str(error))
+        if what.startswith("Invalid enum value") and below == "$.tier":
+            what = f"{what}; expected one of {', '.join(TIERS)}"
+        raise SettingsError(_lower_first(what), on=f"settings {path}{below.removeprefix('$')}", do=_CORRECT) from None
+    except msgspec.DecodeError as error:
+        raise SettingsError(f"not JSON: {_lower_first(str(error))}", on="settings", do=_CORRECT) from None
+
+
+_CORRECT = "Correct the settings that INDEXVAULT_CONFIG holds or points to"
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _check_name(name: str, path: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise SettingsError(
+            "expected a name of lower-case letters, digits and inner dashes, at most 60 long",
+            on=f"settings {path}",
+            do=_CORRECT,
+        )
+
+
+def _check_store(store: StoreSettings, path: str) -> None:
+    if (store.account_url is None) == (store.connection_string is None):
+        raise SettingsError("expected either account_url or connection_string", on=f"settings {path}", do=_CORRECT)
+    if store.account_url is not None:
+        _check_url(store.account_url, f"{path}.account_url")
+    if isinstance(store.connection_string, str) and "=" in store.connection_string:
+        is_development = store.connection_string.strip().rstrip(";") == "UseDevelopmentStorage=true"
+        if not is_development and "accountkey" in store.connection_string.lower():
+            raise SettingsError(
+                "expected no account key in the settings themselves",
+                on=f"settings {path}.connection_string",
+                do='Put the connection string in an environment variable and name it: {"env": "NAME"}',
+            )
+
+
+def _check_service(service: ServiceSettings, path: str, settings: Settings) -> None:
+    _check_url(service.endpoint, f"{path}.endpoint")
+    if service.store not in settings.stores:
+        raise SettingsError(
+            f"no store is named {service.store!r} (stores: {', '.join(sorted(settings.stores)) or 'none'})",
+            on=f"settings {path}.store",
+            do=_CORRECT,
+        )
+
+
+def _check_policy(policy: PolicySettings, path: str, settings: Settings) -> None:
+    if policy.service not in settings.services:
+        raise SettingsError(
+            f"no service is named {policy.service!r} (services: {', '.join(sorted(settings.services)) or 'none'})",
+            on=f"settings {path}.service",
+            do=_CORRECT,
+        )
+    check_patterns(policy.indexes, on=f"settings {path}.indexes")
+    for position, store in enumerate(policy.replicate_to):
+        others = sorted(settings.stores.keys() - {settings.services[policy.service].store})
+        if store not in others:
+            raise SettingsError(
+                f"expected another store than the service's own (there are: {', '.join(others) or 'none'})",
+                on=f"settings {path}.replicate_to[{position}]",
+                do=_CORRECT,
+            )
+    for name in ("full_every", "verify_within"):
+        duration = getattr(policy, name)
+        if duration is not None and duration < timedelta(days=1):
+            raise SettingsError("expected a day or more, such as P90D", on=f"settings {path}.{name}", do=_CORRECT)
+    Schedule(policy.schedule, on=f"settings {path}.schedule")
+
+
+def _check_url(text: str, path: str) -> None:
+    try:
+        url = urlsplit(text)
+        host, _port = url.hostname, url.port
+    except ValueError:
+        host, url = None, urlsplit("")
+    if url.scheme not in {"https", "http"} or not host:
+        raise SettingsError("expected an https URL", on=f"settings {path}", do=_CORRECT)
+    if url.username or url.password or url.query or url.fragment:
+        raise SettingsError(
+            "expected a URL without user, query or fragment (a SAS or a key does not belong here)",
+            on=f"settings {path}",
+            do=_CORRECT,
+        )
+    if url.scheme == "http" and host not in _LOOPBACK:
+        raise SettingsError("expected https: http is for loopback only", on=f"settings {path}", do=_CORRECT)
+
+
+VARIABLE = "INDEXVAULT_CONFIG"
+
+
+def load_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings that INDEXVAULT_CONFIG holds (a JSON object) or points to (anything else).
+
+    Raises SettingsError where there are none, or none that can be used.
+    """
+    text = environment.get(VARIABLE, "").strip()
+    if not text:
+        raise SettingsError(
+            "it is not set", on=VARIABLE, do="Set it to the path of the settings file, or to the JSON itself"
+        )
+    if text.startswith("{"):
+        return read_settings(text)
+    try:
+        return read_settings(Path(text).expanduser().read_bytes())
+    except OSError as error:
+        raise SettingsError(
+            f"the file {text} can't be read ({error.strerror or type(error).__name__})",
+            on=VARIABLE,
+            do="Set it to the path of the settings file, or to the JSON itself",
+        ) from None

@@ -1,0 +1,41 @@
+"""What the policies together mean for one index, and where its snapshots may be read."""
+
+from indexvault.settings.load import service_settings
+from indexvault.settings.model import PolicySettings, Settings
+from indexvault.settings.patterns import select
+from indexvault.snapshots.retention import Retention
+
+
+def policies_covering(settings: Settings, service: str, index: str) -> dict[str, PolicySettings]:
+    """Return the policies that back an index up, by their names."""
+    return {
+        name: policy
+        for name, policy in settings.policies.items()
+        if policy.service == service and select([index], policy.indexes).found
+    }
+
+
+def retentions(settings: Settings, service: str, index: str) -> list[Retention]:
+    """Return what each policy of an index keeps, for `retention.decide`: without `keep` that is everything."""
+    return [policy.keep or Retention() for policy in policies_covering(settings, service, index).values()]
+
+
+def replica_stores(settings: Settings, service: str, index: str | None = None) -> list[str]:
+    """Return the stores that a service's snapshots are copied to, or those of one of its indexes."""
+    return list(
+        dict.fromkeys(
+            store
+            for policy in settings.policies.values()
+            if policy.service == service and (index is None or select([index], policy.indexes).found)
+            for store in policy.replicate_to
+        )
+    )
+
+
+def reading_order(settings: Settings, service: str, *, near: str | None = None) -> list[str]:
+    """Return the stores that hold a service's snapshots, in the order to read from them.
+
+    Those in the region `near` come first, then the service's own store, then the others.
+    """
+    stores = [service_settings(settings, service).store, *replica_stores(settings, service)]
+    return sorted(stores, key=lambda store: near is None or settings.stores[store].region != near)

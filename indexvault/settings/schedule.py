@@ -1,0 +1,57 @@
+"""Six-field NCRONTAB schedules, as Azure Functions' timers have them, always in UTC.
+
+    second minute hour day month day-of-week        "0 0 2 * * *" is two o'clock every night
+
+A field is `*`, a number, a range `1-5`, a step `*/5` or a list of these; months and days of the week also go by their
+English short names, Sunday is 0. A time fits when every field does: with a day and a day of the week both given, only
+when both agree. Source: timer trigger for Azure Functions, NCRONTAB expressions, 2026-09.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from croniter import croniter
+
+from indexvault.errors import SettingsError
+
+_FIELD = re.compile(r"[0-9A-Za-z*,/-]{1,100}")
+_NAMES = re.compile(r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat", re.IGNORECASE)
+_FIELDS = 6
+_LONGEST_YEARS = 12
+"""Years between two times of a schedule at most: 29 February on a given day of the week can take that long and more."""
+
+
+class Schedule:
+    """When something is due. Raises SettingsError for an expression that is none, or that never comes."""
+
+    def __init__(self, expression: str, *, on: str) -> None:
+        fields = expression.split()
+        if len(fields) != _FIELDS or not all(_is_field(field) for field in fields) or fields[5] == "7":
+            raise _wrong(on)
+        try:
+            self._cron = croniter(
+                expression, day_or=False, second_at_beginning=True, max_years_between_matches=_LONGEST_YEARS
+            )
+            self.last(datetime(2026, 1, 1, tzinfo=UTC))
+        except (ValueError, KeyError):
+            raise _wrong(on) from None
+
+    def last(self, now: datetime) -> datetime:
+        """Return the latest scheduled time that is not after `now`."""
+        # The library looks for times before a moment, and the moment itself may be one.
+        self._cron.set_current(now.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1), force=True)
+        found: datetime = self._cron.get_prev(datetime)
+        return found
+
+
+def _is_field(field: str) -> bool:
+    """Return whether a field keeps to NCRONTAB: the library knows more, such as L, # and hashed fields."""
+    return bool(_FIELD.fullmatch(field)) and not re.search("[A-Za-z]", _NAMES.sub("", field))
+
+
+def _wrong(on: str) -> SettingsError:
+    return SettingsError(
+        "expected six fields (second minute hour day month day-of-week) that come round, in UTC",
+        on=on,
+        do='Write it as "0 0 2 * * *" for two o\'clock every night',
+    )

@@ -1,0 +1,243 @@
+"""The two halves of the store contract on containers of Azure Blob Storage."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.async_paging import AsyncItemPaged
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
+from azure.storage.blob import BlobProperties as ListedBlob
+from azure.storage.blob import ContentSettings
+from azure.storage.blob.aio import BlobLeaseClient, BlobPrefix, ContainerClient
+
+from indexvault.errors import IntegrityError
+from indexvault.snapshots.azure_copy import Grants
+from indexvault.snapshots.azure_errors import BLOB_IS_THERE, error_code, translate
+from indexvault.snapshots.store import BlobProperties, RunBlob
+
+_CALL_SECONDS = 600
+"""The longest that one call on one blob, or one page of a listing, takes with its retries."""
+
+_LIST_PAGE = 5000
+"""Blobs in a page of a listing: the most the service gives. Source: List Blobs, 2026-09."""
+
+
+class _Container:
+    """What both halves do alike. `where` names store, account and container for errors."""
+
+    def __init__(self, container: ContainerClient, where: str) -> None:
+        self._container = container
+        self._where = where
+
+    async def list(self, prefix: str) -> AsyncIterator[BlobProperties]:
+        """See `SnapshotBlobs.list` and `RunBlobs.list`."""
+        blobs = self._container.list_blobs(name_starts_with=prefix, include=["metadata"], results_per_page=_LIST_PAGE)
+        async for page in self._pages(blobs, prefix):
+            for blob in page:
+                yield _properties(blob)
+
+    async def _pages[Entry](self, blobs: AsyncItemPaged[Entry], prefix: str) -> AsyncIterator[Sequence[Entry]]:
+        pages = blobs.by_page()
+        while True:
+            async with self._call(f"{prefix}*"):
+                page = await anext(pages, None)
+                found = None if page is None else [blob async for blob in page]
+            if found is None:
+                return
+            yield found
+
+    async def _read(self, name: str, limit: int) -> RunBlob:
+        """Return a blob whose size, known from the first answer, is within the limit."""
+        download = await self._container.download_blob(name)
+        if download.properties.size > limit:
+            raise IntegrityError(
+                f"it has {download.properties.size} bytes, and can have no more than {limit}",
+                on=self._on(name),
+                do="Find out who wrote it",
+            )
+        return RunBlob(await download.readall(), str(download.properties.etag))
+
+    @asynccontextmanager
+    async def _call(self, name: str) -> AsyncIterator[None]:
+        """Bound one call in time and give its errors as ours."""
+        try:
+            async with asyncio.timeout(_CALL_SECONDS):
+                yield
+        except (AzureError, TimeoutError) as error:
+            raise translate(error, self._on(name)) from error
+
+    def _on(self, name: str) -> str:
+        return f"{self._where}/{name}"
+
+
+class AzureSnapshotBlobs(_Container):
+    """The half that is written once. `grants` say how another account may read it."""
+
+    def __init__(self, container: ContainerClient, where: str, grants: Grants) -> None:
+        super().__init__(container, where)
+        self._grants = grants
+
+    async def fetch(self, source: "AzureSnapshotBlobs", name: str) -> bool:
+        """Have the account copy a blob of another one under the same name, with its metadata; False if it is there.
+
+        The bytes don't come here. Raises RefusedError, ForbiddenError or NotFoundError where the account can't read the
+        other one.
+        """
+        async with self._call(name):
+            grant = await source._grants(name)  # noqa: SLF001 - of this very class
+            optional: dict[str, Any] = (
+                {} if grant.authorization is None else {"source_authorization": grant.authorization}
+            )
+            try:
+                await self._container.get_blob_client(name).start_copy_from_url(
+                    grant.url, requires_sync=True, headers={"If-None-Match": "*"}, **optional
+                )
+            except HttpResponseError as error:
+                if error_code(error) in BLOB_IS_THERE:
+                    return False
+                raise
+            return True
+
+    async def create(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        content_type: str = "application/octet-stream",
+    ) -> bool:
+        """See `SnapshotBlobs.create`."""
+        async with self._call(name):
+            try:
+                await self._container.get_blob_client(name).upload_blob(
+                    data,
+                    overwrite=False,
+                    metadata=dict(metadata or {}),
+                    content_settings=ContentSettings(content_type=content_type),
+                    validate_content=True,
+                )
+            except HttpResponseError as error:
+                if error_code(error) in BLOB_IS_THERE:
+                    return False
+                raise
+            return True
+
+    async def read(self, name: str, limit: int) -> bytes:
+        """See `SnapshotBlobs.read`."""
+        async with self._call(name):
+            return (await self._read(name, limit)).data
+
+    async def properties(self, name: str) -> BlobProperties | None:
+        """See `SnapshotBlobs.properties`."""
+        async with self._call(name):
+            try:
+                return _properties(await self._container.get_blob_client(name).get_blob_properties())
+            except ResourceNotFoundError as error:
+                _let_be_absent(error)
+                return None
+
+    async def folders(self, prefix: str) -> AsyncIterator[str]:
+        """See `SnapshotBlobs.folders`."""
+        blobs = self._container.walk_blobs(name_starts_with=prefix, delimiter="/", results_per_page=_LIST_PAGE)
+        async for page in self._pages(blobs, prefix):
+            for entry in page:
+                if isinstance(entry, BlobPrefix):
+                    yield entry.name.removeprefix(prefix).removesuffix("/")
+
+    async def delete(self, name: str) -> bool:
+        """See `SnapshotBlobs.delete`."""
+        async with self._call(name):
+            try:
+                await self._container.delete_blob(name)
+            except ResourceNotFoundError as error:
+                _let_be_absent(error)
+                return False
+            return True
+
+
+class AzureRunBlobs(_Container):
+    """The half that changes."""
+
+    async def put(
+        self, name: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False, lease: str | None = None
+    ) -> str:
+        """See `RunBlobs.put`."""
+        async with self._call(name):
+            written = await self._container.get_blob_client(name).upload_blob(
+                data,
+                overwrite=not if_absent,
+                lease=None if lease is None else self._lease(name, lease),
+                validate_content=True,
+                **_unless_changed(if_match),
+            )
+            return str(written["etag"])
+
+    async def read(self, name: str, limit: int) -> RunBlob | None:
+        """See `RunBlobs.read`."""
+        async with self._call(name):
+            try:
+                return await self._read(name, limit)
+            except ResourceNotFoundError as error:
+                _let_be_absent(error)
+                return None
+
+    async def delete(self, name: str, *, if_match: str | None = None, lease: str | None = None) -> bool:
+        """See `RunBlobs.delete`."""
+        async with self._call(name):
+            try:
+                await self._container.delete_blob(name, lease=lease, **_unless_changed(if_match))
+            except ResourceNotFoundError as error:
+                _let_be_absent(error)
+                return False
+            return True
+
+    async def acquire(self, name: str, lease: str, seconds: int) -> None:
+        """See `RunBlobs.acquire`."""
+        async with self._call(name):
+            await self._lease(name, lease).acquire(lease_duration=seconds)
+
+    async def renew(self, name: str, lease: str) -> None:
+        """See `RunBlobs.renew`."""
+        async with self._call(name):
+            await self._lease(name, lease).renew()
+
+    async def release(self, name: str, lease: str) -> None:
+        """See `RunBlobs.release`."""
+        async with self._call(name):
+            await self._lease(name, lease).release()
+
+    async def break_lease(self, name: str) -> None:
+        """See `RunBlobs.break_lease`."""
+        async with self._call(name):
+            try:
+                await BlobLeaseClient(self._container.get_blob_client(name)).break_lease(lease_break_period=0)
+            except HttpResponseError as error:
+                if error_code(error) not in {"BlobNotFound", "LeaseNotPresentWithLeaseOperation"}:
+                    raise
+
+    def _lease(self, name: str, lease: str) -> BlobLeaseClient:
+        return BlobLeaseClient(self._container.get_blob_client(name), lease_id=lease)
+
+
+def _unless_changed(if_match: str | None) -> dict[str, Any]:
+    """Return the library's arguments for the condition: it takes none of them as None."""
+    return {} if if_match is None else {"etag": if_match, "match_condition": MatchConditions.IfNotModified}
+
+
+def _let_be_absent(error: HttpResponseError) -> None:
+    """Let a blob be absent, but not its whole container."""
+    if error_code(error) == "ContainerNotFound":
+        raise error
+
+
+def _properties(blob: ListedBlob) -> BlobProperties:
+    md5 = blob.content_settings.content_md5
+    return BlobProperties(
+        name=blob.name,
+        size=blob.size,
+        modified=blob.last_modified,
+        content_md5=bytes(md5) if md5 else None,
+        metadata={name.lower(): value or "" for name, value in (blob.metadata or {}).items()},
+    )

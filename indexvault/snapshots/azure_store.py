@@ -1,0 +1,156 @@
+"""The store on Azure Blob Storage, and on Azurite, its local double."""
+
+import ipaddress
+import logging
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.exceptions import AzureError, ResourceExistsError
+from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
+
+from indexvault.errors import SettingsError
+from indexvault.snapshots.azure_blobs import AzureRunBlobs, AzureSnapshotBlobs
+from indexvault.snapshots.azure_copy import signed_grants, token_grants
+from indexvault.snapshots.azure_errors import error_code, translate
+from indexvault.snapshots.names import RUN_CONTAINER, SNAPSHOT_CONTAINER
+
+_API_VERSION = "2024-11-04"
+"""Pinned, so that a new library brings no new behaviour and an older Azurite will do."""
+
+_CONNECT_SECONDS = 10
+_READ_SECONDS = 60
+_RETRIES = 4
+_CONNECT_RETRIES = 1
+"""A store that is not there at all, or whose name is none, is not helped by waiting. What a step meets in the middle of
+its work, the step's own later attempts wait for."""
+
+_log = logging.getLogger(__name__)
+
+
+class _LoggedRetry(ExponentialRetry):
+    """The library's own policy with shorter pauses (2, 3, 5, 9 seconds, one more or less) and a line for each."""
+
+    def __init__(self, store: str) -> None:
+        super().__init__(
+            initial_backoff=1,
+            increment_base=2,
+            random_jitter_range=1,
+            retry_total=_RETRIES,
+            retry_connect=_CONNECT_RETRIES,
+            retry_read=_RETRIES,
+            retry_status=_RETRIES,
+        )
+        self._store = store
+
+    async def sleep(self, settings: dict[str, Any], transport: Any) -> None:
+        _log.warning("store %s did not answer as it should; trying again (attempt %d)", self._store, settings["count"])
+        await super().sleep(settings, transport)  # type: ignore[no-untyped-call]  # the library leaves it untyped
+
+
+class AzureStore:
+    """A storage account as a store.
+
+    Made by `from_connection_string` or `from_account_url`; use it as a context manager, or call `close`.
+    """
+
+    def __init__(self, name: str, service: BlobServiceClient, credential: AsyncTokenCredential | None = None) -> None:
+        self.name = name
+        self._service = service
+        where = f"store {name}, {service.account_name}"
+        self._containers = [
+            service.get_container_client(container) for container in (SNAPSHOT_CONTAINER, RUN_CONTAINER)
+        ]
+        self._where = where
+        grants = (
+            signed_grants(service, self._containers[0])
+            if credential is None
+            else token_grants(credential, self._containers[0])
+        )
+        self.snapshots = AzureSnapshotBlobs(self._containers[0], f"{where}/{SNAPSHOT_CONTAINER}", grants)
+        self.runs = AzureRunBlobs(self._containers[1], f"{where}/{RUN_CONTAINER}")
+
+    @classmethod
+    def from_connection_string(cls, name: str, connection_string: str) -> Self:
+        """Open a store by a connection string, `UseDevelopmentStorage=true` included.
+
+        Raises SettingsError when it is none, or means plain http to another machine.
+        """
+        try:
+            service = BlobServiceClient.from_connection_string(connection_string, **_options(name))
+        except ValueError as error:
+            raise _unusable(name, "connection_string", "this is not a storage connection string") from error
+        return cls(name, _protected(service, name, "connection_string"))
+
+    @classmethod
+    def from_account_url(cls, name: str, account_url: str, credential: AsyncTokenCredential) -> Self:
+        """Open a store by its address and an Entra credential, which stays the caller's to close.
+
+        Raises SettingsError when the address is none, carries a signature, or means plain http to another machine.
+        """
+        if "?" in account_url:
+            raise _unusable(name, "account_url", "an address with a signature in it is a secret in the wrong place")
+        try:
+            service = BlobServiceClient(account_url, credential, **_options(name))
+        except ValueError as error:
+            raise _unusable(name, "account_url", "this is not the address of a storage account") from error
+        return cls(name, _protected(service, name, "account_url"), credential)
+
+    async def prepare(self) -> None:
+        """See `Store.prepare`."""
+        for container in self._containers:
+            on = f"{self._where}/{container.container_name}"
+            try:
+                # An identity that may write blobs, and no more, can't create; so look first.
+                if not await container.exists():
+                    await container.create_container()
+            except ResourceExistsError as error:
+                if error_code(error) != "ContainerAlreadyExists":
+                    raise translate(error, on) from error
+            except AzureError as error:
+                raise translate(error, on) from error
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        await self._service.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _options(store: str) -> dict[str, Any]:
+    return {
+        "api_version": _API_VERSION,
+        "connection_timeout": _CONNECT_SECONDS,
+        "read_timeout": _READ_SECONDS,
+        "retry_policy": _LoggedRetry(store),
+    }
+
+
+def _protected(service: BlobServiceClient, store: str, setting: str) -> BlobServiceClient:
+    """Refuse an address that would send documents, and perhaps a signature, in the clear."""
+    address = urlsplit(service.url)
+    if address.scheme != "https" and not _is_loopback(address.hostname or ""):
+        raise _unusable(store, setting, "plain http goes to this machine only")
+    return service
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _unusable(store: str, setting: str, what: str) -> SettingsError:
+    return SettingsError(
+        what,
+        on=f"stores.{store}.{setting}",
+        do="Use https://<account>.blob.core.windows.net, or UseDevelopmentStorage=true for Azurite",
+    )

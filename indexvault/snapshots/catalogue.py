@@ -1,0 +1,149 @@
+"""Which snapshots there are, from the blobs alone: there is no database that could disagree with them.
+
+A snapshot exists when its manifest does. Listings read metadata, not manifests, so thousands take seconds.
+"""
+
+from collections.abc import AsyncIterator
+
+from indexvault.errors import IntegrityError, NotFoundError, SettingsError
+from indexvault.snapshots.manifest import MANIFEST_LIMIT, Manifest, open_manifest
+from indexvault.snapshots.names import (
+    SERVICE_OBJECTS,
+    SnapshotReference,
+    manifest_name,
+    manifests_prefix,
+    parse_manifest_name,
+    parse_segment,
+    service_prefix,
+)
+from indexvault.snapshots.replicas import NearestBlobs
+from indexvault.snapshots.service_manifest import read_service_summary
+from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.summary import Summary, damaged_summary, from_metadata, summarise
+
+_NAMED_IN_ERRORS = 5
+
+
+async def list_snapshots(blobs: SnapshotBlobs, service: str | None = None, index: str | None = None) -> list[Summary]:
+    """Return the snapshots of an index, a service or the whole store, by service and index, the newest first.
+
+    Reads one manifest's body only where its metadata holds no summary, as after a copy that dropped it; when that
+    manifest can't be read either, its state is `damaged`. Blobs that are not named as manifests are passed over.
+    """
+    found = [
+        summary
+        async for service_name, index_name in _indexes(blobs, service, index)
+        async for summary in _summaries(blobs, service_name, index_name)
+    ]
+    found.sort(key=lambda summary: (summary.created, summary.id), reverse=True)
+    found.sort(key=lambda summary: (summary.service, summary.index))
+    return found
+
+
+async def resolve(blobs: SnapshotBlobs, reference: SnapshotReference) -> Summary:
+    """Find the snapshot that a reference means.
+
+    `@latest` and `@<time>` pass over damaged snapshots, not over lossy ones. Raises NotFoundError, naming what there
+    is, when no snapshot fits, and IntegrityError when the one meant by its id is damaged.
+    """
+    known = await list_snapshots(blobs, reference.service, reference.index)
+    if reference.id is not None:
+        fitting = [summary for summary in known if summary.id == reference.id]
+    else:
+        fitting = [
+            summary
+            for summary in known
+            if summary.state != "damaged" and (reference.at is None or summary.created <= reference.at)
+        ]
+    if not fitting:
+        raise await _not_found(blobs, reference, known)
+    if fitting[0].state == "damaged":
+        await read_manifest(blobs, reference)
+    return fitting[0]
+
+
+async def read_manifest(blobs: SnapshotBlobs, snapshot: Summary | SnapshotReference) -> Manifest:
+    """Read and prove the manifest of a snapshot; a reference without an id is resolved first.
+
+    Raises NotFoundError, naming what there is, when it is gone, IntegrityError when it is damaged or is another
+    snapshot's, SettingsError for a snapshot of a service's other objects, which `service_manifest` reads.
+    """
+    reference = snapshot.reference if isinstance(snapshot, Summary) else snapshot
+    if reference.index == SERVICE_OBJECTS:
+        raise SettingsError(
+            "this is a snapshot of a service's objects and not of an index",
+            on=str(reference),
+            do="Name an index's snapshot; `indexvault show` tells what this one holds",
+        )
+    if reference.id is None:
+        reference = (await resolve(blobs, reference)).reference
+    name = manifest_name(reference.service, reference.index, reference.id or "")
+    try:
+        if isinstance(blobs, NearestBlobs):
+            return await blobs.first_sound(lambda one: _read_manifest(one, reference, name))
+        return await _read_manifest(blobs, reference, name)
+    except NotFoundError:
+        known = await list_snapshots(blobs, reference.service, reference.index)
+        raise await _not_found(blobs, reference, known) from None
+
+
+async def _read_manifest(blobs: SnapshotBlobs, reference: SnapshotReference, name: str) -> Manifest:
+    manifest = open_manifest(await blobs.read(name, MANIFEST_LIMIT), name)
+    if (manifest.service, manifest.index, manifest.id) != (reference.service, reference.index, reference.id):
+        raise IntegrityError(
+            f"it is the manifest of {manifest.service}/{manifest.index}@{manifest.id}",
+            on=name,
+            do="Move it back under its own name, or use another snapshot",
+        )
+    return manifest
+
+
+async def _indexes(blobs: SnapshotBlobs, service: str | None, index: str | None) -> AsyncIterator[tuple[str, str]]:
+    if service is not None and index is not None:
+        yield service, index
+        return
+    services = [service] if service is not None else [found async for found in _names(blobs, "")]
+    for service_name in services:
+        async for index_name in _names(blobs, service_prefix(service_name)):
+            if index is None or index_name == index:
+                yield service_name, index_name
+
+
+async def _names(blobs: SnapshotBlobs, prefix: str) -> AsyncIterator[str]:
+    async for segment in blobs.folders(prefix):
+        name = parse_segment(segment)
+        if name is not None:
+            yield name
+
+
+async def _summaries(blobs: SnapshotBlobs, service: str, index: str) -> AsyncIterator[Summary]:
+    async for blob in blobs.list(manifests_prefix(service, index)):
+        reference = parse_manifest_name(blob.name)
+        if reference is not None:
+            yield from_metadata(reference, blob.metadata) or await _read_summary(blobs, reference)
+
+
+async def _read_summary(blobs: SnapshotBlobs, reference: SnapshotReference) -> Summary:
+    try:
+        if reference.index == SERVICE_OBJECTS:
+            return await read_service_summary(blobs, reference)
+        return summarise(await read_manifest(blobs, reference))
+    except IntegrityError:
+        return damaged_summary(reference)
+
+
+async def _not_found(blobs: SnapshotBlobs, reference: SnapshotReference, known: list[Summary]) -> NotFoundError:
+    if known:
+        ids = ", ".join(f"{summary.id} ({summary.state})" for summary in known[:_NAMED_IN_ERRORS])
+        more = f" and {len(known) - _NAMED_IN_ERRORS} older ones" if len(known) > _NAMED_IN_ERRORS else ""
+        return NotFoundError("there is no such snapshot", on=str(reference), do=f"There are {ids}{more}")
+    indexes = [name async for name in _names(blobs, service_prefix(reference.service))]
+    if indexes:
+        return NotFoundError(
+            "this index has no snapshot",
+            on=str(reference),
+            do=f"There are snapshots of {', '.join(indexes)}",
+        )
+    services = [name async for name in _names(blobs, "")]
+    there = f"There are snapshots of {', '.join(services)}" if services else "The store holds no snapshot at all"
+    return NotFoundError("this service has no snapshot", on=str(reference), do=there)

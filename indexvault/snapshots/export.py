@@ -1,0 +1,183 @@
+"""A snapshot as a folder of plain files, for whatever reads JSON Lines, and back.
+
+    documents.jsonl                 one document a line, in key order
+    definition.json                 the index's definition as the stable api-version gave it
+    definition.preview.json         the same of the preview api-version, where the snapshot has one
+    synonym-maps/<name>.json        each synonym map that the index names
+    snapshot.json                   where it came from: names, times, state and losses, key field, content digest
+
+For `import`, `definition.json` and any number of `*.jsonl` files are enough, in any order of documents: a dump made
+elsewhere has no more.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from indexvault.errors import ConflictError, IntegrityError, NotFoundError, SettingsError
+from indexvault.snapshots.chunks import Chunk, Digest, add_digests, content_digest, document_lines
+from indexvault.snapshots.manifest import Definition, Loss, Manifest, SynonymMap, VersionedDefinition
+from indexvault.snapshots.names import parse_segment, segment_of
+from indexvault.snapshots.reader import read_chunk
+from indexvault.snapshots.store import SnapshotBlobs
+
+DOCUMENTS = "documents.jsonl"
+DEFINITION = "definition.json"
+PREVIEW = "definition.preview.json"
+SYNONYM_MAPS = "synonym-maps"
+ORIGIN = "snapshot.json"
+_UNFINISHED = "documents.jsonl.unfinished"
+
+Progress = Callable[[Chunk], None]
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an exported folder came from.
+
+    `import` takes the api-versions and the losses from it, and compares the content digest, if there is one.
+    """
+
+    reference: str
+    created: str
+    tool: str
+    key_field: str
+    documents: int | None = None
+    content_digest: Digest | None = None
+    state: str
+    losses: tuple[Loss, ...] = ()
+    stable_version: str
+    preview_version: str | None = None
+
+
+class Dump(msgspec.Struct, frozen=True, kw_only=True):
+    """What a folder says apart from its documents, which are in `files`."""
+
+    definition: Definition
+    synonym_maps: tuple[SynonymMap, ...]
+    files: tuple[Path, ...]
+    origin: Origin | None
+
+
+async def export_snapshot(
+    blobs: SnapshotBlobs, manifest: Manifest, folder: Path, *, progress: Progress | None = None
+) -> Path:
+    """Write a snapshot to a folder that is empty or not there yet, and give the file of its documents.
+
+    The file has its final name only once everything in it has been proved. Raises ConflictError when the folder holds
+    something, IntegrityError and NotFoundError when the snapshot is damaged.
+    """
+    await asyncio.to_thread(_make_empty, folder)
+    await asyncio.to_thread(_write_definitions, manifest, folder)
+    unfinished, finished = folder / _UNFINISHED, folder / DOCUMENTS
+    digests = []
+    file = await asyncio.to_thread(unfinished.open, "xb")
+    with contextlib.closing(file):
+        for chunk in manifest.chunks:
+            data = await read_chunk(blobs, manifest.folder, chunk)
+            digests.append(await asyncio.to_thread(_write, file, data))
+            if progress is not None:
+                progress(chunk)
+    if add_digests(digests) != manifest.content_digest:
+        raise IntegrityError(
+            "the content digest of its manifest is not that of its chunks' documents",
+            on=f"snapshot {manifest.service}/{manifest.index}@{manifest.id}",
+            do="Use another snapshot, or a replica of this one",
+        )
+    await asyncio.to_thread(unfinished.rename, finished)
+    return finished
+
+
+def read_dump(folder: Path) -> Dump:
+    """Read what a folder holds apart from its documents.
+
+    Raises NotFoundError when it has no definition or no documents, SettingsError when a file in it is not as it should
+    be.
+    """
+    origin_file = folder / ORIGIN
+    origin = _decode(origin_file, Origin) if origin_file.exists() else None
+    definition = folder / DEFINITION
+    files = tuple(sorted(folder.glob("*.jsonl")))
+    for file in files:
+        if not file.is_file():  # a pipe would be waited for, and a folder can't be read
+            raise _unusable(file, "it is no file")
+    if not definition.exists() or not files:
+        raise NotFoundError(
+            "there is no definition.json and *.jsonl in it",
+            on=str(folder),
+            do="Put the index's definition, as the service gives it, and its documents as JSON Lines into the folder",
+        )
+    preview = folder / PREVIEW
+    stable_version = origin.stable_version if origin else "unknown"
+    preview_version = (origin.preview_version if origin else None) or "unknown"
+    return Dump(
+        definition=Definition(
+            stable=_versioned(definition, stable_version),
+            preview=_versioned(preview, preview_version) if preview.exists() else None,
+        ),
+        synonym_maps=tuple(
+            SynonymMap(_name_of(file), Definition(stable=_versioned(file, stable_version)))
+            for file in sorted((folder / SYNONYM_MAPS).glob("*.json"))
+        ),
+        files=files,
+        origin=origin,
+    )
+
+
+def _make_empty(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise ConflictError("the folder is not empty", on=str(folder), do="Name a new or an empty folder")
+
+
+def _write_definitions(manifest: Manifest, folder: Path) -> None:
+    (folder / DEFINITION).write_bytes(bytes(manifest.definition.stable.body))
+    if manifest.definition.preview is not None:
+        (folder / PREVIEW).write_bytes(bytes(manifest.definition.preview.body))
+    for entry in manifest.synonym_maps:
+        (folder / SYNONYM_MAPS).mkdir(exist_ok=True)
+        (folder / SYNONYM_MAPS / f"{segment_of(entry.name)}.json").write_bytes(bytes(entry.definition.stable.body))
+    preview = manifest.definition.preview
+    origin = Origin(
+        reference=f"{manifest.service}/{manifest.index}@{manifest.id}",
+        created=manifest.created.isoformat(),
+        tool=manifest.tool,
+        key_field=manifest.key_field,
+        documents=manifest.counts.documents,
+        content_digest=manifest.content_digest,
+        state=manifest.state,
+        losses=manifest.losses,
+        stable_version=manifest.definition.stable.api_version,
+        preview_version=preview.api_version if preview else None,
+    )
+    (folder / ORIGIN).write_bytes(msgspec.json.format(msgspec.json.encode(origin), indent=2) + b"\n")
+
+
+def _write(file: IO[bytes], data: bytes) -> str:
+    file.write(data)
+    return content_digest(document_lines(data))
+
+
+def _versioned(file: Path, version: str) -> VersionedDefinition:
+    return VersionedDefinition(version, _decode(file, msgspec.Raw))
+
+
+def _name_of(file: Path) -> str:
+    name = parse_segment(file.stem)
+    if name is None:
+        raise _unusable(file, "this is not the name of a synonym map")
+    return name
+
+
+def _decode[Kind](file: Path, kind: type[Kind]) -> Kind:
+    try:
+        return msgspec.json.decode(file.read_bytes().removeprefix(b"\xef\xbb\xbf").strip(), type=kind)
+    except msgspec.MsgspecError as error:
+        raise _unusable(file, f"it is not as it should be: {error}") from error
+
+
+def _unusable(file: Path, what: str) -> SettingsError:
+    return SettingsError(what, on=str(file), do="Correct the file, or export the snapshot again")

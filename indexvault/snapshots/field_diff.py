@@ -1,0 +1,67 @@
+"""How two documents, or two definitions, differ: by the paths of their members, named items by their names."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from indexvault.snapshots.manifest import Definition
+
+_ABSENT = object()
+_PLACE = ("@odata.etag", "@odata.context")
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A member that is not the same, by its path such as `fields/rating/facetable`; values are JSON, None is absent."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+def changed_fields(before: bytes, after: bytes) -> list[str]:
+    """Return the paths of the fields in which two documents differ, such as `Address/City`; a collection is one field.
+
+    There is none when the two differ in how they are written, and not in their values.
+    """
+    return sorted(path for path, _, _ in _walk("", msgspec.json.decode(before), msgspec.json.decode(after), deep=False))
+
+
+def definition_differences(before: Definition, after: Definition) -> list[Difference]:
+    """Return the members in which two definitions differ, ETags aside, in the newest api-version that both have."""
+    one, other = before.stable, after.stable
+    if before.preview and after.preview and before.preview.api_version == after.preview.api_version:
+        one, other = before.preview, after.preview
+    return [
+        Difference(path=path, before=_text(old), after=_text(new))
+        for path, old, new in _walk("", _members(one.body), _members(other.body), deep=True)
+    ]
+
+
+def _members(body: msgspec.Raw) -> dict[str, Any]:
+    members: dict[str, Any] = msgspec.json.decode(body)
+    return {name: value for name, value in members.items() if name not in _PLACE}
+
+
+def _walk(path: str, before: Any, after: Any, *, deep: bool) -> Iterator[tuple[str, Any, Any]]:
+    """Return the places where two values differ. Within lists only if `deep`, and by the names of their items."""
+    if deep and isinstance(before, list) and isinstance(after, list):
+        before, after = _by_name(before), _by_name(after)
+    if isinstance(before, dict) and isinstance(after, dict):
+        for name in dict.fromkeys([*before, *after]):
+            place = f"{path}/{name}" if path else str(name)
+            yield from _walk(place, before.get(name, _ABSENT), after.get(name, _ABSENT), deep=deep)
+    elif type(before) is not type(after) or before != after:
+        yield path, before, after
+
+
+def _by_name(items: list[Any]) -> Any:
+    """Return a list of items with distinct names as members under these names; any other list as it is."""
+    names = [item.get("name") if isinstance(item, dict) else None for item in items]
+    if all(isinstance(name, str) for name in names) and len(set(names)) == len(names):
+        return dict(zip(names, items, strict=True))
+    return items
+
+
+def _text(value: Any) -> str | None:
+    return None if value is _ABSENT else msgspec.json.encode(value).decode()

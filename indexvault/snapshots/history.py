@@ -1,0 +1,91 @@
+"""What became of one document, from snapshot to snapshot."""
+
+from bisect import bisect_right
+from typing import Literal
+
+import msgspec
+
+from indexvault.errors import IntegrityError, NotFoundError
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.reader import read_chunk
+from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.summary import Summary
+
+
+class Event(msgspec.Struct, frozen=True):
+    """That a document is not in a snapshot as it was in the one before.
+
+    `unreadable`: the snapshot, or the chunk that the document would be in, is damaged; what is wrong stands in
+    `detail`. `line` is the document as it is in this snapshot.
+    """
+
+    kind: Literal["appeared", "changed", "vanished", "unreadable"]
+    snapshot: Summary
+    line: bytes | None = None
+    detail: str = ""
+
+
+class History(msgspec.Struct, frozen=True):
+    """The events of a document, the oldest first, and how many snapshots were looked at by reading how many chunks."""
+
+    events: tuple[Event, ...]
+    snapshots: int
+    chunks_read: int
+
+
+async def find_key(blobs: SnapshotBlobs, service: str, index: str, key: str) -> History:
+    """Follow a document through all snapshots of an index.
+
+    Reads each chunk that it ever was in once. Raises NotFoundError when the index has no snapshot.
+    """
+    snapshots = sorted(await list_snapshots(blobs, service, index), key=lambda each: (each.created, each.id))
+    if not snapshots:
+        raise NotFoundError("this index has no snapshot", on=f"{service}/{index}", do="List the snapshots there are")
+    seeker = _Seeker(blobs, key)
+    events: list[Event] = []
+    last: bytes | None = None
+    for snapshot in snapshots:
+        try:
+            line = await seeker.line(await read_manifest(blobs, snapshot))
+        except (IntegrityError, NotFoundError) as error:
+            events.append(Event("unreadable", snapshot, detail=f"{error.on}: {error.what}"))
+            continue
+        if line != last:
+            kind: Literal["appeared", "changed", "vanished"] = "changed"
+            if line is None or last is None:
+                kind = "vanished" if line is None else "appeared"
+            events.append(Event(kind, snapshot, line))
+            last = line
+    return History(events=tuple(events), snapshots=len(snapshots), chunks_read=seeker.chunks_read)
+
+
+class _Seeker:
+    """Finds one key in manifests, reading no chunk twice."""
+
+    def __init__(self, blobs: SnapshotBlobs, key: str) -> None:
+        self._blobs = blobs
+        self._key = key
+        self._lines: dict[str, bytes | None] = {}
+        self.chunks_read = 0
+
+    async def line(self, manifest: Manifest) -> bytes | None:
+        chunk = chunk_of(manifest, self._key)
+        if chunk is None:
+            return None
+        if chunk.sha256 not in self._lines:
+            data = await read_chunk(self._blobs, manifest.folder, chunk)
+            self.chunks_read += 1
+            key_of = key_reader(manifest.key_field)
+            found = (line for line in document_lines(data) if key_of(line) == self._key)
+            self._lines[chunk.sha256] = next(found, None)
+        return self._lines[chunk.sha256]
+
+
+def chunk_of(manifest: Manifest, key: str) -> Chunk | None:
+    """Return the chunk that a document with this key is in, if it is in the snapshot at all."""
+    place = bisect_right(manifest.chunks, key, key=lambda chunk: chunk.first) - 1
+    if place < 0 or manifest.chunks[place].last < key:
+        return None
+    return manifest.chunks[place]

@@ -1,0 +1,247 @@
+"""The manifest: the record whose existence makes a snapshot exist.
+
+A manifest is one JSON object in UTF-8. Its last member is `checksum`, and its last 79 bytes are always
+`,"checksum":"<64 hex digits>"}`. The checksum is the SHA-256 of every byte before those 79, so it also covers the
+definitions, which stand in the manifest byte for byte as the service sent them.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Annotated, Literal
+
+import msgspec
+
+from indexvault.errors import IntegrityError
+from indexvault.snapshots.checksum import has_checksum, with_checksum
+from indexvault.snapshots.chunks import Chunk, Digest, Size
+from indexvault.snapshots.names import ChunkFolder, id_time, is_snapshot_id
+
+FORMAT = "indexvault/1"
+
+MANIFEST_LIMIT = 512 * 1024 * 1024
+"""Bytes of the largest manifest that is read: room for a million chunks, half a terabyte of documents."""
+
+AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
+State = Literal["complete", "lossy"]
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """A field that could not be read, by its path such as `rooms/secret`, and why in words."""
+
+    field: str
+    reason: str
+
+
+class VersionedDefinition(msgspec.Struct, frozen=True):
+    """A definition as one api-version of the service gave it.
+
+    `body` is JSON text exactly as received, apart from white space around it and secrets, which are taken out.
+    """
+
+    api_version: str
+    body: msgspec.Raw
+
+
+class Definition(msgspec.Struct, frozen=True):
+    """An index's definition in the stable and, where it could be had, a preview api-version.
+
+    A pinned api-version hides the properties of a newer one, so both are kept.
+    """
+
+    stable: VersionedDefinition
+    preview: VersionedDefinition | None = None
+
+
+class SynonymMap(msgspec.Struct, frozen=True):
+    """A synonym map that the index's fields name."""
+
+    name: str
+    definition: Definition
+
+
+class Withheld(msgspec.Struct, frozen=True):
+    """A value that was taken out of an object's definition, since it looks like a secret: `path` is its member.
+
+    `kind` is what the object's collection is called in the service's paths, such as `indexes`.
+    """
+
+    kind: str
+    name: str
+    path: str
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Documents: what the service counted before and after the reading, which may lag, and what the snapshot holds."""
+
+    before: Size | None
+    after: Size | None
+    documents: Size
+
+
+class Etags(msgspec.Struct, frozen=True):
+    """The definition's ETag before and after the reading."""
+
+    before: str | None
+    after: str | None
+
+
+class Added(msgspec.Struct, frozen=True):
+    """What this snapshot stored that was not there: chunks, their uncompressed bytes, their size in the store."""
+
+    chunks: Size = 0
+    bytes: Size = 0
+    stored: Size = 0
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """How the documents were read.
+
+    `method` and `reason` are words for people: the plan, and why it was chosen. `parts` is how many ranges or parts
+    were read, `again` how many stretches of them once more because their counts had changed, `requests` how many
+    requests the planning and reading took. `revealed` are hidden fields that were made retrievable meanwhile.
+    """
+
+    method: str
+    reason: str
+    parts: Size
+    requests: Size
+    again: Size = 0
+    revealed: tuple[str, ...] = ()
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One snapshot of one index.
+
+    `created` is the time in the id: make both when the last document has been read, so that `@<time>` never gives a
+    snapshot with later documents in it. `tool` is the name and version of what wrote it, `run` the workflow's id.
+    `bytes` and `stored` are sums over `chunks`, so count what is shared with other snapshots too; `added` does not.
+    Members that a later minor version adds are passed over when a manifest is read.
+    """
+
+    format: str = FORMAT
+    id: str
+    service: str
+    index: str
+    state: State
+    losses: tuple[Loss, ...] = ()
+    created: AwareTime
+    started: AwareTime
+    finished: AwareTime
+    tool: str
+    run: str
+    key_field: str
+    definition: Definition
+    synonym_maps: tuple[SynonymMap, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    counts: Counts
+    etag: Etags
+    reading: Reading | None = None
+    boundary_bits: Size
+    generation: str = ""
+    bytes: Size
+    stored: Size
+    added: Added
+    content_digest: Digest
+    chunks: tuple[Chunk, ...]
+
+    @property
+    def folder(self) -> ChunkFolder:
+        """Where this snapshot's chunks lie."""
+        return ChunkFolder(service=self.service, index=self.index, generation=self.generation)
+
+
+def seal(manifest: Manifest) -> bytes:
+    """Return the bytes to store. Raises IntegrityError when the manifest contradicts itself or holds broken JSON."""
+    for name, versioned in _definitions(manifest):
+        try:
+            msgspec.json.decode(versioned.body, type=msgspec.Raw)
+        except msgspec.DecodeError as error:
+            raise _damaged(f"the definition of {name} is not JSON: {error}", f"manifest {manifest.id}") from error
+    sealed = with_checksum(msgspec.json.encode(manifest))
+    open_manifest(sealed, f"manifest {manifest.id}")
+    return sealed
+
+
+def open_manifest(data: bytes, blob_name: str) -> Manifest:
+    """Read a manifest, proved to be what was sealed.
+
+    Raises IntegrityError, naming the blob, when the checksum, the order of the chunks or a sum is wrong, or when the
+    format is of another major version.
+    """
+    if not has_checksum(data):
+        _refuse_other_format(data, blob_name)
+        raise _damaged("its checksum does not match its bytes", blob_name)
+    try:
+        data.decode()
+        manifest = _DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        _refuse_other_format(data, blob_name)
+        raise _damaged(f"it is not a manifest: {error}", blob_name) from error
+    _refuse_other_format(data, blob_name)
+    for contradiction in _contradictions(manifest):
+        raise _damaged(contradiction, blob_name)
+    return manifest
+
+
+def known_chunks(manifest: Manifest | None) -> dict[str, int]:
+    """Return the stored size of every chunk a manifest names, by SHA-256; none without a manifest."""
+    return {chunk.sha256: chunk.stored for chunk in manifest.chunks} if manifest else {}
+
+
+class _Format(msgspec.Struct):
+    format: str
+
+
+_DECODER = msgspec.json.Decoder(Manifest)
+_FORMAT_DECODER = msgspec.json.Decoder(_Format)
+
+
+def _definitions(manifest: Manifest) -> Iterator[tuple[str, VersionedDefinition]]:
+    named = [(manifest.index, manifest.definition), *((each.name, each.definition) for each in manifest.synonym_maps)]
+    for name, definition in named:
+        yield name, definition.stable
+        if definition.preview is not None:
+            yield name, definition.preview
+
+
+def _refuse_other_format(data: bytes, blob_name: str) -> None:
+    try:
+        found = _FORMAT_DECODER.decode(data).format
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return
+    if found != FORMAT and not found.startswith(f"{FORMAT}."):
+        raise IntegrityError(
+            f"its format is {found[:40]!r}, and this version reads {FORMAT}",
+            on=blob_name,
+            do="Use the version of indexvault that wrote it, or a newer one",
+        )
+
+
+def _contradictions(manifest: Manifest) -> Sequence[str]:
+    chunks = manifest.chunks
+    found = []
+    if not is_snapshot_id(manifest.id) or id_time(manifest.id) != manifest.created.replace(microsecond=0):
+        found.append("its id does not carry the time it was created")
+    if (manifest.state == "lossy") != bool(manifest.losses):
+        found.append(f"it is {manifest.state} and names {len(manifest.losses)} losses")
+    if any(chunk.first > chunk.last for chunk in chunks) or any(
+        before.last >= after.first for before, after in pairwise(chunks)
+    ):
+        found.append("its chunks are not in key order")
+    sums = (
+        sum(chunk.documents for chunk in chunks),
+        sum(chunk.bytes for chunk in chunks),
+        sum(chunk.stored for chunk in chunks),
+    )
+    if sums != (manifest.counts.documents, manifest.bytes, manifest.stored):
+        found.append("its chunks do not add up to its documents and bytes")
+    if any(min(chunk.documents, chunk.bytes, chunk.stored) <= 0 for chunk in chunks):
+        found.append("it names an empty chunk, or one that was not stored")
+    return found
+
+
+def _damaged(what: str, blob_name: str) -> IntegrityError:
+    return IntegrityError(
+        what, on=blob_name, do="Use another snapshot, or a replica of this one; see `indexvault verify`"
+    )

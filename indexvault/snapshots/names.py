@@ -1,0 +1,361 @@
+"""What everything is called at rest, and how a person names a snapshot.
+
+    search-snapshots/<service>/<index>/manifests/<20261120T023000Z-7f3a9c>.json
+    search-snapshots/<service>/<index>/chunks/<sha256>.jsonl.gz
+    search-snapshots/<service>/<index>/chunks/<generation>/<sha256>.jsonl.gz
+    search-snapshots/<service>/$service/manifests/<id>.json
+    search-runs/locks/<service>/<index>.json
+    search-runs/runs/<run>/<part>.json
+    search-runs/records/<run>.json
+    search-runs/open/<run>.json
+    search-runs/restores/<service>/<index>.json
+    search-runs/moves/<service>/<index>.json
+    search-runs/reports/<run>/<part>.json
+    search-runs/pins/<service>/<index>/<id>.json
+    search-runs/reveals/<service>/<index>.json
+    search-runs/unfinished/<service>/<index>.json
+    search-runs/tombstones/<service>/<index>/<id>.json
+    search-runs/announcements/<service>/<index>/<id>.json
+    search-runs/sweeps/<service>/<index>.json
+    search-runs/verified/<service>/<index>.json
+
+Every prefix ends with a slash, so `hotels` never finds `hotels-2`. A character of a name other than
+`A-Z a-z 0-9 - _` is written as `=` and two upper-case hex digits for each of its UTF-8 bytes; the names of search
+indexes need none of it.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+import msgspec
+
+from indexvault.errors import SettingsError
+
+SNAPSHOT_CONTAINER = "search-snapshots"
+RUN_CONTAINER = "search-runs"
+
+SERVICE_OBJECTS = "$service"
+"""Stands in an index's place for what belongs to a whole service: synonym maps, aliases, indexers and so on."""
+
+MAX_NAME_LENGTH = 128
+"""Characters. Source: naming rules for indexes, 2026-09; our own limit for the names of services."""
+
+_SNAPSHOT_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
+_CHUNK_FILE = re.compile(r"([0-9a-f]{64})\.jsonl\.gz")
+_ESCAPED = re.compile(r"(?:[A-Za-z0-9_-]|=[0-9A-F]{2})+")
+_PLAIN = re.compile(r"[A-Za-z0-9_-]")
+_ENTROPY_BYTES = 3
+
+_TIME = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d|\d{8})"
+    r"(?:[T ](?P<clock>\d\d:\d\d|\d{4}|(?P<second>\d\d:\d\d:\d\d|\d{6})(?P<fraction>\.\d{1,6})?)"
+    r"(?:Z|[+-]\d\d:?\d\d)?)?",
+    re.ASCII,
+)
+
+
+class ChunkFolder(msgspec.Struct, frozen=True):
+    """Where the chunks of an index's snapshots lie.
+
+    Snapshots of one generation share chunks. `generation` is empty for the first one; a later one begins when chunks
+    have to be written anew although they are there, which a container with an immutability period may need.
+    """
+
+    service: str
+    index: str
+    generation: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """What the names of all chunks of this generation, and for the first one of all others, begin with."""
+        generation = f"{_escape(self.generation)}/" if self.generation else ""
+        return f"{index_prefix(self.service, self.index)}chunks/{generation}"
+
+    def blob(self, sha256: str) -> str:
+        """Return the name of the chunk with this hash of its uncompressed bytes."""
+        return f"{self.prefix}{sha256}.jsonl.gz"
+
+
+class SnapshotReference(msgspec.Struct, frozen=True):
+    """How a person names a snapshot: `service/index@latest`, `service/index@<time>` or `service/index@<id>`.
+
+    At most one of `id` and `at` is set; with neither the newest is meant. `at` stands for the newest at or before it.
+    """
+
+    service: str
+    index: str
+    id: str | None = None
+    at: datetime | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a reference.
+
+        A time is UTC unless it carries `Z` or an offset, may be written with or without separators, and stands for the
+        last moment of what it names: `2026-11-20` for the end of that day in UTC, `2026-11-20T02:30` for the end of
+        that minute. Raises SettingsError when the text is no reference.
+        """
+        place, at, point = text.partition("@")
+        service, slash, index = place.partition("/")
+        if not (at and slash and service and index and point) or "/" in index:
+            raise _malformed("this is not service/index@latest, @<time> or @<id>", text)
+        for name in (service, index):
+            if len(name) > MAX_NAME_LENGTH:
+                raise _malformed(f"a name in it is longer than {MAX_NAME_LENGTH} characters", text)
+        if point == "latest":
+            return cls(service=service, index=index)
+        if is_snapshot_id(point):
+            return cls(service=service, index=index, id=point)
+        return cls(service=service, index=index, at=_last_moment(point, text))
+
+    def __str__(self) -> str:
+        point = self.id or (self.at.isoformat() if self.at else "latest")
+        return f"{self.service}/{self.index}@{point}"
+
+
+def snapshot_id(now: datetime, entropy: bytes) -> str:
+    """Make an id such as `20261120T023000Z-7f3a9c` from an aware time and at least three random bytes.
+
+    Ids sort by time; the random part keeps two snapshots of one second apart.
+    """
+    if now.tzinfo is None or len(entropy) < _ENTROPY_BYTES:
+        raise SettingsError(
+            "an id is made from an aware time and three random bytes",
+            on="snapshot id",
+            do="Pass a clock in UTC and a source of randomness",
+        )
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{entropy[:_ENTROPY_BYTES].hex()}"
+
+
+def is_snapshot_id(text: str) -> bool:
+    """Return whether this is a snapshot's id, with a time that the calendar has."""
+    if not _SNAPSHOT_ID.fullmatch(text):
+        return False
+    try:
+        id_time(text)
+    except ValueError:
+        return False
+    return True
+
+
+def id_time(snapshot: str) -> datetime:
+    """Return the time in a snapshot's id, to the second."""
+    return datetime.strptime(snapshot.partition("-")[0], "%Y%m%dT%H%M%S%z")
+
+
+def service_prefix(service: str) -> str:
+    """Return what every blob of a service begins with, in the snapshot container."""
+    return f"{_escape(service)}/"
+
+
+def index_prefix(service: str, index: str) -> str:
+    """Return what every blob of an index begins with, in the snapshot container."""
+    return f"{service_prefix(service)}{_index_segment(index)}/"
+
+
+def manifests_prefix(service: str, index: str) -> str:
+    """Return what the names of an index's manifests begin with."""
+    return f"{index_prefix(service, index)}manifests/"
+
+
+def manifest_name(service: str, index: str, snapshot: str) -> str:
+    """Return the name of a snapshot's manifest."""
+    return f"{manifests_prefix(service, index)}{snapshot}.json"
+
+
+def parse_manifest_name(name: str) -> SnapshotReference | None:
+    """Return the snapshot whose manifest has this name, or None when it is not the name of a manifest."""
+    match name.split("/"):
+        case [service, index, "manifests", file] if is_snapshot_id(file.removesuffix(".json")) and ".json" in file:
+            service_name, index_name = parse_segment(service), parse_segment(index)
+            if service_name is None or index_name is None:
+                return None
+            return SnapshotReference(service=service_name, index=index_name, id=file.removesuffix(".json"))
+        case _:
+            return None
+
+
+def parse_segment(segment: str) -> str | None:
+    """Return the service or index that a folder of the snapshot container stands for, or None when it is foreign."""
+    if segment == SERVICE_OBJECTS:
+        return segment
+    if not _ESCAPED.fullmatch(segment):
+        return None
+    raw = re.sub(r"=(..)", lambda found: chr(int(found[1], 16)), segment)
+    try:
+        name = raw.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return None
+    return name if _escape(name) == segment else None
+
+
+def segment_of(name: str) -> str:
+    """Return the folder or file that a name becomes; `parse_segment` gives the name back."""
+    return _escape(name)
+
+
+def lock_name(service: str, index: str) -> str:
+    """Return the name of the blob whose lease makes one run the only writer of an index."""
+    return f"locks/{service_prefix(service)}{_index_segment(index)}.json"
+
+
+def run_prefix(run: str) -> str:
+    """Return what a run's checkpoints begin with, in the run container."""
+    return f"runs/{_escape(run)}/"
+
+
+def checkpoint_name(run: str, part: str) -> str:
+    """Return the name of a run's record of one part of its work."""
+    return f"{run_prefix(run)}{_escape(part)}.json"
+
+
+RECORDS_PREFIX = "records/"
+"""What the names of all records of runs begin with."""
+
+OPEN_PREFIX = "open/"
+"""What the names of the marks of unfinished runs begin with."""
+
+
+REVEALS_PREFIX = "reveals/"
+"""What the names of all records of revealed fields begin with."""
+
+
+def record_name(run: str) -> str:
+    """Return the name of the record that tells what a run was to do and what became of it."""
+    return f"{RECORDS_PREFIX}{_escape(run)}.json"
+
+
+def open_name(run: str) -> str:
+    """Return the name of the mark that a run has while it is not finished."""
+    return f"{OPEN_PREFIX}{_escape(run)}.json"
+
+
+def run_of(name: str) -> str | None:
+    """Return the run whose record or mark has this name, or None when the blob is foreign."""
+    return parse_segment(name.rpartition("/")[2].removesuffix(".json"))
+
+
+def restore_name(service: str, index: str) -> str:
+    """Return the name of the record that a restore into this index has begun and not ended."""
+    return f"restores/{index_prefix(service, index).removesuffix('/')}.json"
+
+
+def move_name(service: str, index: str) -> str:
+    """Return the name of the record that a move of this index has begun and not ended."""
+    return f"moves/{index_prefix(service, index).removesuffix('/')}.json"
+
+
+def reveal_name(service: str, index: str) -> str:
+    """Return the name of the record that hidden fields of this index are, or are to be, made retrievable."""
+    return f"{REVEALS_PREFIX}{index_prefix(service, index).removesuffix('/')}.json"
+
+
+def unfinished_name(service: str, index: str) -> str:
+    """Return the name of the record that a backup of this index from a command line has begun and not ended."""
+    return f"unfinished/{index_prefix(service, index).removesuffix('/')}.json"
+
+
+def report_name(run: str, part: str) -> str:
+    """Return the name of what a run leaves for whoever asks later, once its checkpoints are gone."""
+    return f"reports/{_escape(run)}/{_escape(part)}.json"
+
+
+def parse_chunk_name(name: str) -> tuple[ChunkFolder, str] | None:
+    """Return the folder and the SHA-256 of a chunk with this name, or None when it is not the name of a chunk."""
+    match name.split("/"):
+        case [service, index, "chunks", file]:
+            segments = (service, index, "")
+        case [service, index, "chunks", generation, file]:
+            segments = (service, index, generation)
+        case _:
+            return None
+    names = ["" if segment == "" else parse_segment(segment) for segment in segments]
+    found = _CHUNK_FILE.fullmatch(file)
+    if found is None or names[0] is None or names[1] is None or names[2] is None or segments[0] == "":
+        return None
+    return ChunkFolder(service=names[0], index=names[1], generation=names[2]), found[1]
+
+
+def pins_prefix(service: str, index: str) -> str:
+    """Return what the names of the pins of an index's snapshots begin with."""
+    return f"pins/{index_prefix(service, index)}"
+
+
+def pin_name(service: str, index: str, snapshot: str) -> str:
+    """Return the name of the blob that keeps a snapshot from being pruned."""
+    return f"{pins_prefix(service, index)}{snapshot}.json"
+
+
+def tombstones_prefix(service: str, index: str) -> str:
+    """Return what the names of the tombstones of an index's snapshots begin with."""
+    return f"tombstones/{index_prefix(service, index)}"
+
+
+def tombstone_name(service: str, index: str, snapshot: str) -> str:
+    """Return the name of the record that a snapshot is being, or was, removed."""
+    return f"{tombstones_prefix(service, index)}{snapshot}.json"
+
+
+def announcements_prefix(service: str, index: str) -> str:
+    """Return what the names of the announcements of an index's snapshots begin with."""
+    return f"announcements/{index_prefix(service, index)}"
+
+
+def announcement_name(service: str, index: str, snapshot: str) -> str:
+    """Return the name of the record that a snapshot is about to be committed."""
+    return f"{announcements_prefix(service, index)}{snapshot}.json"
+
+
+def sweep_name(service: str, index: str) -> str:
+    """Return the name of the record of the chunks that are about to be removed."""
+    return f"sweeps/{service_prefix(service)}{_index_segment(index)}.json"
+
+
+def verified_name(service: str, index: str) -> str:
+    """Return the name of the record of the slice of chunks that was verified last."""
+    return f"verified/{service_prefix(service)}{_index_segment(index)}.json"
+
+
+def _index_segment(index: str) -> str:
+    return index if index == SERVICE_OBJECTS else _escape(index)
+
+
+def _escape(name: str) -> str:
+    if not name:
+        raise SettingsError("a name at rest can't be empty", on="name", do="Name the service, index or run")
+    return "".join(
+        character if _PLAIN.fullmatch(character) else "".join(f"={byte:02X}" for byte in character.encode())
+        for character in name
+    )
+
+
+def _last_moment(point: str, text: str) -> datetime:
+    parts = _TIME.fullmatch(point)
+    if parts is None:
+        raise _malformed(f"{point!r} is neither latest, nor a time, nor a snapshot's id", text)
+    try:
+        begin = datetime.fromisoformat(point)
+    except ValueError as error:
+        raise _malformed(f"{point!r} is not a time of the calendar", text) from error
+    if parts["fraction"]:
+        unit = timedelta(microseconds=1)
+    elif parts["second"]:
+        unit = timedelta(seconds=1)
+    elif parts["clock"]:
+        unit = timedelta(minutes=1)
+    else:
+        unit = timedelta(days=1)
+    try:
+        aware = begin if begin.tzinfo else begin.replace(tzinfo=UTC)
+        return aware.astimezone(UTC) + (unit - timedelta(microseconds=1))
+    except OverflowError as error:
+        raise _malformed(f"{point!r} is not a time of the calendar", text) from error
+
+
+def _malformed(what: str, text: str) -> SettingsError:
+    return SettingsError(
+        what,
+        on=f"snapshot reference {text[: 2 * MAX_NAME_LENGTH]!r}",
+        do="Write it as contoso-east/hotels@latest, @2026-11-20T02:30Z or @20261120T023000Z-7f3a9c",
+    )

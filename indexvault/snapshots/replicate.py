@@ -1,0 +1,205 @@
+"""Copies of an index's snapshots in a second store, whole before they exist there.
+
+For each snapshot that the second store lacks, the oldest first: the chunks it lacks are proved in the first store, so
+that no damage is copied, and then copied, by the accounts among themselves where they can. Then all are compared by
+size and MD5 with those of the first store, then the manifest is written. So what exists in the second store can be
+restored from it, wherever a replication was cut off.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+
+from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError, RefusedError, RemoteError
+from indexvault.snapshots.announcements import announced
+from indexvault.snapshots.azure_blobs import AzureSnapshotBlobs
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.checksum import has_checksum
+from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.manifest import MANIFEST_LIMIT, Manifest
+from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
+from indexvault.snapshots.reader import read_chunk, read_stored_chunk
+from indexvault.snapshots.service_manifest import read_service_manifest, summarise_service
+from indexvault.snapshots.store import BlobProperties, SnapshotBlobs, Store
+from indexvault.snapshots.summary import Summary, summarise, to_metadata
+
+COPIES_AT_ONCE = 16
+
+_LOG = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+Progress = Callable[[Chunk], None]
+
+
+class Lag(msgspec.Struct, frozen=True):
+    """How far a replica is behind: snapshots it lacks, and how long ago the oldest of them was taken."""
+
+    snapshots: int
+    time: timedelta
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A snapshot, by its id, that was not copied, and why in words."""
+
+    snapshot: str
+    why: str
+
+
+class ReplicationReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replication came to.
+
+    `copied` are ids; `chunks` and `bytes` (as stored) what had to be copied, `by_the_accounts` how many of the chunks
+    the accounts copied among themselves. `lag` is what is left.
+    """
+
+    copied: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+    chunks: int
+    bytes: int
+    by_the_accounts: int
+    lag: Lag
+
+
+def lag(source: Iterable[Summary], replica: Iterable[Summary], now: datetime) -> Lag:
+    """Say how far a replica of an index's snapshots is behind. Damaged snapshots can't be copied and don't count."""
+    there = {snapshot.id for snapshot in replica if snapshot.state != "damaged"}
+    lacking = [each.created for each in source if each.id not in there and each.state != "damaged"]
+    return Lag(snapshots=len(lacking), time=max(now - min(lacking), timedelta(0)) if lacking else timedelta(0))
+
+
+async def replicate_index(
+    source: Store, replica: Store, service: str, index: str, *, clock: Clock, progress: Progress | None = None
+) -> ReplicationReport:
+    """Copy the snapshots of an index that a second store lacks.
+
+    A snapshot that can't be copied, since it is damaged or being removed, is skipped with the reason. Raises
+    RemoteError when a store can't be reached, IntegrityError when what arrived is not what was sent.
+    """
+    here = await list_snapshots(source.snapshots, service, index)
+    there = {snapshot.id for snapshot in await list_snapshots(replica.snapshots, service, index)}
+    replicator = _Replicator(source, replica, clock, progress)
+    copied, skipped = [], []
+    for snapshot in sorted(here, key=lambda each: (each.created, each.id)):
+        if snapshot.id in there:
+            continue
+        try:
+            await replicator.replicate(snapshot)
+            copied.append(snapshot.id)
+        except (IntegrityError, NotFoundError, ConflictError) as error:
+            skipped.append(Skipped(snapshot.id, f"{error.on}: {error.what}"))
+    return ReplicationReport(
+        copied=tuple(copied),
+        skipped=tuple(skipped),
+        chunks=replicator.chunks,
+        bytes=replicator.bytes,
+        by_the_accounts=replicator.by_the_accounts,
+        lag=lag(here, await list_snapshots(replica.snapshots, service, index), clock()),
+    )
+
+
+async def replicate_snapshot(
+    source: Store, replica: Store, snapshot: Summary, *, clock: Clock, progress: Progress | None = None
+) -> int:
+    """Copy one snapshot to a store that may lack it, and give how many chunks had to be copied.
+
+    Raises the errors of `replicate_index`, and those that make it skip a snapshot.
+    """
+    replicator = _Replicator(source, replica, clock, progress)
+    await replicator.replicate(snapshot)
+    return replicator.chunks
+
+
+class _Replicator:
+    def __init__(self, source: Store, replica: Store, clock: Clock, progress: Progress | None) -> None:
+        self._source = source
+        self._replica = replica
+        self._clock = clock
+        self._progress = progress
+        self._fetches = True
+        self.chunks = 0
+        self.bytes = 0
+        self.by_the_accounts = 0
+
+    async def replicate(self, snapshot: Summary) -> None:
+        if snapshot.index == SERVICE_OBJECTS:
+            objects = await read_service_manifest(self._source.snapshots, snapshot.reference)
+            await self._write_manifest(snapshot.reference, lambda size: summarise_service(objects, size))
+            return
+        manifest = await read_manifest(self._source.snapshots, snapshot)
+        async with announced(self._replica.runs, manifest, self._clock()):
+            arrived = await _listed(self._replica.snapshots, manifest)
+            lacking = {
+                manifest.folder.blob(chunk.sha256): chunk
+                for chunk in manifest.chunks
+                if manifest.folder.blob(chunk.sha256) not in arrived
+            }
+            await self._copy_all(manifest, lacking)
+        # Anew: copying may have taken longer than an announcement counts.
+        async with announced(self._replica.runs, manifest, self._clock()):
+            await self._require_same(manifest)
+            await self._write_manifest(snapshot.reference, lambda _: summarise(manifest))
+
+    async def _copy_all(self, manifest: Manifest, lacking: Mapping[str, Chunk]) -> None:
+        waiting = iter(lacking.items())
+
+        async def work() -> None:
+            for name, chunk in waiting:
+                await self._copy(manifest, name, chunk)
+                self.chunks += 1
+                self.bytes += chunk.stored
+                if self._progress is not None:
+                    self._progress(chunk)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(COPIES_AT_ONCE, len(lacking))):
+                    group.create_task(work())
+        except* IndexvaultError as errors:
+            raise errors.exceptions[0] from None
+
+    async def _copy(self, manifest: Manifest, name: str, chunk: Chunk) -> None:
+        one, other = self._source.snapshots, self._replica.snapshots
+        # Proved before it is copied: the accounts compare nothing, and damage would arrive as it left.
+        stored, _ = await read_stored_chunk(one, manifest.folder, chunk)
+        if self._fetches and isinstance(one, AzureSnapshotBlobs) and isinstance(other, AzureSnapshotBlobs):
+            try:
+                await other.fetch(one, name)
+                self.by_the_accounts += 1
+            except (RefusedError, RemoteError, NotFoundError) as error:
+                # Firewalls, private endpoints and tenants keep accounts apart that this machine can reach both of.
+                self._fetches = False
+                _LOG.warning("the accounts can't copy among themselves, so bytes go through here: %s", error)
+            else:
+                return
+        await other.create(name, stored, content_type="application/gzip")
+
+    async def _require_same(self, manifest: Manifest) -> None:
+        """Compare all of the snapshot's chunks in both stores; those whose MD5 is not known are read back."""
+        sent, arrived = (
+            await _listed(self._source.snapshots, manifest),
+            await _listed(self._replica.snapshots, manifest),
+        )
+        for chunk in manifest.chunks:
+            name = manifest.folder.blob(chunk.sha256)
+            one, other = sent.get(name), arrived.get(name)
+            if other is None:
+                raise NotFoundError("the chunk did not arrive", on=name, do="Replicate again")
+            same = one is not None and (one.size, one.content_md5) == (other.size, other.content_md5)
+            if not same or other.content_md5 is None:
+                await read_chunk(self._replica.snapshots, manifest.folder, chunk)
+
+    async def _write_manifest(self, reference: SnapshotReference, summary_of: Callable[[int], Summary]) -> None:
+        """Write the manifest as it is, and the summary that follows from it: the metadata there may be wrong."""
+        name = manifest_name(reference.service, reference.index, reference.id or "")
+        data = await self._source.snapshots.read(name, MANIFEST_LIMIT)
+        if not has_checksum(data):
+            raise IntegrityError("its checksum does not match its bytes", on=name, do="Repair it, then replicate again")
+        metadata = to_metadata(summary_of(len(data)))
+        await self._replica.snapshots.create(name, data, metadata=metadata, content_type="application/json")
+
+
+async def _listed(blobs: SnapshotBlobs, manifest: Manifest) -> dict[str, BlobProperties]:
+    return {blob.name: blob async for blob in blobs.list(manifest.folder.prefix)}

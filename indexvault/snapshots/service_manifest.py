@@ -1,0 +1,143 @@
+"""The manifest of what belongs to a whole service: aliases, data sources, indexers, skillsets and so on.
+
+It lies where an index's would, under `$service` in the index's place, and is one JSON object with a checksum as an
+index's manifest is. It has no chunks: each object's definition stands in it byte for byte.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from indexvault.errors import ConflictError, IntegrityError
+from indexvault.snapshots.checksum import has_checksum, with_checksum
+from indexvault.snapshots.chunks import content_digest
+from indexvault.snapshots.manifest import FORMAT, MANIFEST_LIMIT, AwareTime, Definition, Withheld
+from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
+from indexvault.snapshots.replicas import NearestBlobs
+from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.summary import Summary, to_metadata
+
+
+class ServiceObject(msgspec.Struct, frozen=True):
+    """An object of a service. `kind` is what its collection is called in the service's paths, such as `skillsets`."""
+
+    kind: str
+    name: str
+    definition: Definition
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A kind of object that the service does not have, in one api-version, and its answer in words."""
+
+    kind: str
+    api_version: str
+    reason: str
+
+
+class ServiceManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One snapshot of a service's objects, sorted by kind and name.
+
+    `withheld` are the secrets that were taken out of them; the first snapshots left such an object out whole. It is
+    `lossy` when what was taken out belonged to the content of an object.
+    """
+
+    format: str = FORMAT
+    id: str
+    service: str
+    state: Literal["complete", "lossy"]
+    created: AwareTime
+    tool: str
+    run: str
+    objects: tuple[ServiceObject, ...]
+    withheld: tuple[Withheld, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def reference(self) -> SnapshotReference:
+        """The snapshot by its id."""
+        return SnapshotReference(service=self.service, index=SERVICE_OBJECTS, id=self.id)
+
+
+def objects_digest(objects: Sequence[ServiceObject]) -> str:
+    """Return the content digest of objects: equal for two snapshots that hold the same definitions."""
+    return content_digest(
+        bytes(version.body)
+        for each in objects
+        for version in (each.definition.stable, each.definition.preview)
+        if version is not None
+    )
+
+
+def summarise_service(manifest: ServiceManifest, size: int) -> Summary:
+    """Return what a listing shows: objects in the place of documents, and the manifest's own size in bytes."""
+    return Summary(
+        id=manifest.id,
+        service=manifest.service,
+        index=SERVICE_OBJECTS,
+        state=manifest.state,
+        created=manifest.created,
+        format=manifest.format,
+        tool=manifest.tool,
+        run=manifest.run,
+        documents=len(manifest.objects),
+        chunks=0,
+        losses=len(manifest.withheld) if manifest.state == "lossy" else 0,
+        bytes=size,
+        stored=size,
+        added_chunks=0,
+        added_bytes=size,
+        added_stored=size,
+        content_digest=objects_digest(manifest.objects),
+    )
+
+
+async def commit_service(blobs: SnapshotBlobs, manifest: ServiceManifest) -> Summary:
+    """Make the snapshot exist. May be called again. Raises ConflictError when another has this id."""
+    data = await asyncio.to_thread(with_checksum, msgspec.json.encode(manifest))
+    name = manifest_name(manifest.service, SERVICE_OBJECTS, manifest.id)
+    summary = summarise_service(manifest, len(data))
+    if not await blobs.create(name, data, metadata=to_metadata(summary), content_type="application/json"):
+        there, size = await _read(blobs, name)
+        if there.run != manifest.run:
+            raise ConflictError(f"a snapshot with this id was written by run {there.run}", on=name, do="Start again")
+        return summarise_service(there, size)
+    return summary
+
+
+async def read_service_manifest(blobs: SnapshotBlobs, reference: SnapshotReference) -> ServiceManifest:
+    """Read and prove the manifest of a snapshot that is named by its id.
+
+    Raises NotFoundError when there is none, IntegrityError when it is damaged or another's.
+    """
+    name = manifest_name(reference.service, SERVICE_OBJECTS, reference.id or "")
+    manifest, _size = await _read(blobs, name)
+    if (manifest.service, manifest.id) != (reference.service, reference.id):
+        raise IntegrityError(f"it is the manifest of {manifest.reference}", on=name, do="Use another snapshot")
+    return manifest
+
+
+async def read_service_summary(blobs: SnapshotBlobs, reference: SnapshotReference) -> Summary:
+    """Return the summary of a snapshot from its body, where its metadata holds none."""
+    manifest, size = await _read(blobs, manifest_name(reference.service, SERVICE_OBJECTS, reference.id or ""))
+    return summarise_service(manifest, size)
+
+
+async def _read(blobs: SnapshotBlobs, name: str) -> tuple[ServiceManifest, int]:
+    if isinstance(blobs, NearestBlobs):
+        return await blobs.first_sound(lambda one: _read(one, name))
+    data = await blobs.read(name, MANIFEST_LIMIT)
+    if not has_checksum(data):
+        raise IntegrityError("its checksum does not match its bytes", on=name, do="Use another snapshot")
+    try:
+        manifest = msgspec.json.decode(data, type=ServiceManifest)
+    except msgspec.MsgspecError as error:
+        raise IntegrityError(f"it is not a manifest: {error}", on=name, do="Use another snapshot") from None
+    if manifest.format != FORMAT and not manifest.format.startswith(f"{FORMAT}."):
+        raise IntegrityError(
+            f"its format is {manifest.format[:40]!r}, and this version reads {FORMAT}",
+            on=name,
+            do="Use the version of indexvault that wrote it, or a newer one",
+        )
+    return manifest, len(data)

@@ -1,0 +1,54 @@
+"""What a snapshot shares with the others of its index, and what goes with it."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from indexvault.errors import IntegrityError, NotFoundError
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.store import SnapshotBlobs
+
+
+class Sharing(msgspec.Struct, frozen=True):
+    """Chunks, and their size in the store, that a snapshot shares with others, and that it alone names.
+
+    `with_snapshots` counts the others that it shares any with. What it alone names goes when it is removed.
+    """
+
+    shared: int
+    shared_stored: int
+    with_snapshots: int
+    own: int
+    own_stored: int
+
+
+def sharing(manifest: Manifest, others: Iterable[Manifest]) -> Sharing:
+    """Compare one manifest with all others of its index."""
+    stored = {manifest.folder.blob(chunk.sha256): chunk.stored for chunk in manifest.chunks}
+    shared: set[str] = set()
+    number = 0
+    for other in others:
+        if other.id != manifest.id and other.folder == manifest.folder:
+            common = stored.keys() & {other.folder.blob(chunk.sha256) for chunk in other.chunks}
+            shared |= common
+            number += bool(common)
+    return Sharing(
+        shared=len(shared),
+        shared_stored=sum(stored[name] for name in shared),
+        with_snapshots=number,
+        own=len(stored) - len(shared),
+        own_stored=sum(size for name, size in stored.items() if name not in shared),
+    )
+
+
+async def read_sharing(blobs: SnapshotBlobs, manifest: Manifest) -> Sharing:
+    """Compare one manifest with all others of its index in a store; those that can't be read count for nothing."""
+    others = []
+    for summary in await list_snapshots(blobs, manifest.service, manifest.index):
+        if summary.id != manifest.id and summary.generation == manifest.generation and summary.state != "damaged":
+            try:
+                others.append(await read_manifest(blobs, summary))
+            except (IntegrityError, NotFoundError):
+                continue
+    return sharing(manifest, others)

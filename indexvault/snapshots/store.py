@@ -1,0 +1,165 @@
+"""The store as a contract. Each implementation passes tests/snapshots/test_store_contract.py.
+
+A store has two halves. The snapshot half is written once: a blob is created or it is not, it is never changed, and it
+goes only by `delete`, which an immutability policy may refuse. The run half holds what changes: leases, checkpoints,
+pins, tombstones.
+
+What holds for both halves:
+- Every method may be called at the same time from many tasks, and again after any failure.
+- What one call has written, every later call sees: reads, properties and listings alike.
+- A blob is there whole or not at all, however a write ends.
+- Names are those of `snapshots.names`; prefixes are plain text, so callers end them with a slash.
+- Sizes are in bytes, times are aware and UTC.
+- A call ends within the timeouts that its store was made with, however the store behaves. Passing faults are tried
+  again within a limit; then UnreachableError or OverloadedError is raised.
+- Errors name the store, the account, the container and the blob; never a key, never a signature.
+  UnauthorizedError: a wrong key or no identity. ForbiddenError: an identity without the role.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self
+
+import msgspec
+
+
+class BlobProperties(msgspec.Struct, frozen=True):
+    """What a store knows of a blob without reading it.
+
+    `content_md5` is the MD5 of the stored bytes where the store keeps one; metadata names are in lower case.
+    """
+
+    name: str
+    size: int
+    modified: datetime
+    content_md5: bytes | None = None
+    metadata: dict[str, str] = {}
+
+
+class RunBlob(msgspec.Struct, frozen=True):
+    """A mutable blob as it was read: its bytes and the ETag to change exactly that version with."""
+
+    data: bytes
+    etag: str
+
+
+class SnapshotBlobs(Protocol):
+    """The half that is written once."""
+
+    async def create(
+        self, name: str, data: bytes, *, metadata: Mapping[str, str] | None = None, content_type: str = ...
+    ) -> bool:
+        """Store a blob under a name that is free; give False, and change nothing, when a blob of that name is there.
+
+        False can also follow a first attempt whose answer was lost, so it does not say who stored the blob: compare.
+        Metadata names are lower-case ASCII identifiers and values printable ASCII, not empty. The bytes are protected
+        on the way by a checksum.
+        """
+        ...
+
+    async def read(self, name: str, limit: int) -> bytes:
+        """Return a blob's bytes. NotFoundError when there is none, IntegrityError when it is larger than `limit`."""
+        ...
+
+    async def properties(self, name: str) -> BlobProperties | None:
+        """Return a blob's properties, or None when there is none."""
+        ...
+
+    def list(self, prefix: str) -> AsyncIterator[BlobProperties]:
+        """Return the properties, with metadata, of every blob whose name begins with the prefix, in order of names."""
+        ...
+
+    def folders(self, prefix: str) -> AsyncIterator[str]:
+        """Return the distinct names between the prefix and the next slash, in order: services under an empty prefix."""
+        ...
+
+    async def delete(self, name: str) -> bool:
+        """Remove a blob; give False when there is none.
+
+        ConflictError when an immutability policy or a legal hold refuses it: the blob is still there.
+        """
+        ...
+
+
+class RunBlobs(Protocol):
+    """The half that changes.
+
+    A condition that does not hold, or a lease that is another's, is a ConflictError and nothing is changed. It can also
+    follow a first attempt whose answer was lost: read and compare where it matters who wrote.
+    """
+
+    async def put(
+        self, name: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False, lease: str | None = None
+    ) -> str:
+        """Write a blob whole and give its new ETag.
+
+        `if_match` demands that the blob still has this ETag, `if_absent` that there is none. A leased blob can be
+        written only with its lease.
+        """
+        ...
+
+    async def read(self, name: str, limit: int) -> RunBlob | None:
+        """Return a blob, or None when there is none. IntegrityError when it is larger than `limit`."""
+        ...
+
+    def list(self, prefix: str) -> AsyncIterator[BlobProperties]:
+        """Return the properties of every blob whose name begins with the prefix, in order of names."""
+        ...
+
+    async def delete(self, name: str, *, if_match: str | None = None, lease: str | None = None) -> bool:
+        """Remove a blob; give False when there is none. A leased blob can be removed only with its lease."""
+        ...
+
+    async def acquire(self, name: str, lease: str, seconds: int) -> None:
+        """Lease an existing blob for 15 to 60 seconds under an id (a UUID) of the caller's choosing.
+
+        Again with the same id it starts the time anew, so a step that is run twice gets its lease twice.
+        NotFoundError when there is no such blob, ConflictError while another lease of it runs.
+        """
+        ...
+
+    async def renew(self, name: str, lease: str) -> None:
+        """Make the lease run its whole time from now. ConflictError when it is no longer the blob's."""
+        ...
+
+    async def release(self, name: str, lease: str) -> None:
+        """End the lease at once. ConflictError when another's runs; an ended or broken one may pass in silence."""
+        ...
+
+    async def break_lease(self, name: str) -> None:
+        """End whatever lease the blob has, at once and whoever holds it; nothing happens when there is none."""
+        ...
+
+
+class Store(Protocol):
+    """A configured store: both halves, under the name it has in the settings."""
+
+    @property
+    def name(self) -> str:
+        """The store's name in the settings."""
+        ...
+
+    @property
+    def snapshots(self) -> SnapshotBlobs:
+        """The half that is written once."""
+        ...
+
+    @property
+    def runs(self) -> RunBlobs:
+        """The half that changes."""
+        ...
+
+    async def prepare(self) -> None:
+        """Make the containers that are missing. Call it once before writing; again changes nothing."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of clients."""
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

@@ -1,0 +1,125 @@
+"""The summary of a snapshot: what a listing shows, kept in the metadata of the manifest's blob.
+
+Metadata names are C# identifiers and compare without case; values are ASCII. Source: naming of metadata, 2026-09. So a
+summary's members are written under their own names with underscores left out, as decimal numbers and plain text;
+the names of service and index, which need not be ASCII, are taken from the blob's name.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Literal
+
+import msgspec
+
+from indexvault.snapshots.chunks import Digest, Size
+from indexvault.snapshots.manifest import FORMAT, AwareTime, Manifest
+from indexvault.snapshots.names import SnapshotReference, id_time
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """One snapshot in a listing.
+
+    `state` is `damaged` when the manifest is there and can't be read: such a snapshot can't be restored, and is listed
+    so that nobody counts on it. The other members are as in the manifest; `added_…` is what it added to the store,
+    `losses` the number of fields that could not be read.
+    """
+
+    id: str
+    service: str
+    index: str
+    state: Literal["complete", "lossy", "damaged"]
+    created: AwareTime
+    format: str
+    tool: str
+    run: str
+    generation: str = ""
+    documents: Size
+    chunks: Size
+    losses: Size
+    bytes: Size
+    stored: Size
+    added_chunks: Size
+    added_bytes: Size
+    added_stored: Size
+    content_digest: Digest
+
+    @property
+    def reference(self) -> SnapshotReference:
+        """The snapshot by its id."""
+        return SnapshotReference(service=self.service, index=self.index, id=self.id)
+
+
+def summarise(manifest: Manifest) -> Summary:
+    """Return the summary of a manifest."""
+    return Summary(
+        id=manifest.id,
+        service=manifest.service,
+        index=manifest.index,
+        state=manifest.state,
+        created=manifest.created.astimezone(UTC),
+        format=manifest.format,
+        tool=manifest.tool,
+        run=manifest.run,
+        generation=manifest.generation,
+        documents=manifest.counts.documents,
+        chunks=len(manifest.chunks),
+        losses=len(manifest.losses),
+        bytes=manifest.bytes,
+        stored=manifest.stored,
+        added_chunks=manifest.added.chunks,
+        added_bytes=manifest.added.bytes,
+        added_stored=manifest.added.stored,
+        content_digest=manifest.content_digest,
+    )
+
+
+def damaged_summary(reference: SnapshotReference) -> Summary:
+    """Return what a listing shows of a snapshot whose manifest can't be read: nothing but its name is known."""
+    snapshot = reference.id or ""
+    return Summary(
+        id=snapshot,
+        service=reference.service,
+        index=reference.index,
+        state="damaged",
+        created=id_time(snapshot),
+        format=FORMAT,
+        tool="",
+        run="",
+        documents=0,
+        chunks=0,
+        losses=0,
+        bytes=0,
+        stored=0,
+        added_chunks=0,
+        added_bytes=0,
+        added_stored=0,
+        content_digest="0" * 64,
+    )
+
+
+def to_metadata(summary: Summary) -> dict[str, str]:
+    """Return a summary as blob metadata. What is empty is left out: stores differ in how they keep an empty value."""
+    members = msgspec.to_builtins(summary)
+    return {
+        _metadata_name(name): str(value) for name, value in members.items() if value != "" and name not in _IN_THE_NAME
+    }
+
+
+def from_metadata(reference: SnapshotReference, metadata: Mapping[str, str]) -> Summary | None:
+    """Return the summary in the metadata of the manifest that `reference` names; None when it holds none that fits."""
+    lowered = {name.lower(): value for name, value in metadata.items()}
+    members = {name: lowered[_metadata_name(name)] for name in _MEMBERS if _metadata_name(name) in lowered}
+    place = {"service": reference.service, "index": reference.index}
+    try:
+        summary = msgspec.convert(members | place, Summary, strict=False)
+    except msgspec.ValidationError:
+        return None
+    return summary if summary.id == reference.id and summary.state != "damaged" else None
+
+
+_IN_THE_NAME = frozenset({"service", "index"})
+_MEMBERS = tuple(field for field in Summary.__struct_fields__ if field not in _IN_THE_NAME)
+
+
+def _metadata_name(member: str) -> str:
+    return member.replace("_", "")

@@ -1,0 +1,209 @@
+"""Removing chunks that no manifest names.
+
+A chunk goes when no manifest names it, it was written longer ago than the grace period, and the last snapshot that
+named it was removed longer ago than that. See `announcements` for why a backup may run at the same time.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+import msgspec
+
+from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError
+from indexvault.snapshots.announcements import SweepRecord, announced_chunks
+from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.names import (
+    SERVICE_OBJECTS,
+    ChunkFolder,
+    SnapshotReference,
+    manifests_prefix,
+    parse_chunk_name,
+    parse_manifest_name,
+    sweep_name,
+)
+from indexvault.snapshots.records import RECORD_LIMIT, decode_record
+from indexvault.snapshots.store import BlobProperties, RunBlobs, SnapshotBlobs, Store
+from indexvault.snapshots.tombstones import Tombstone, bury, read_tombstones
+
+GRACE = timedelta(days=1)
+"""How long a chunk stays after it was written, and after the last snapshot that named it was removed."""
+
+SWEEP_FOR = timedelta(hours=1)
+"""How long one sweep deletes at most; what is left is for the next."""
+
+_DELETES_AT_ONCE = 8
+_LAST_CALL = timedelta(minutes=15)
+"""Longer than a call on a blob takes at most, so that nothing is deleted after a sweep's time is over."""
+
+Clock = Callable[[], datetime]
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A blob that its container did not let go, and why in words."""
+
+    blob: str
+    why: str
+
+
+class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sweep came to: chunks removed with their stored bytes, chunks left for their grace period, refusals.
+
+    `hindrance` says why nothing could be swept at all; it is empty otherwise.
+    """
+
+    removed: int = 0
+    removed_bytes: int = 0
+    waiting: int = 0
+    waiting_bytes: int = 0
+    refused: tuple[Refusal, ...] = ()
+    hindrance: str = ""
+
+
+def sweepable(
+    unnamed: Iterable[BlobProperties], tombstones: Iterable[Tombstone], now: datetime, grace: timedelta
+) -> list[BlobProperties]:
+    """Return those chunks, of all that no manifest names, whose grace period is over.
+
+    A tombstone that doesn't know its chunks holds all of them back until its own period is over.
+    """
+    held: set[tuple[str, str]] = set()
+    for tombstone in tombstones:
+        if now - tombstone.removed < grace:
+            if tombstone.chunks is None:
+                return []
+            held.update((tombstone.generation, sha256) for sha256 in tombstone.chunks)
+    return [
+        blob
+        for blob in unnamed
+        if now - blob.modified >= grace
+        and (place := parse_chunk_name(blob.name)) is not None
+        and (place[0].generation, place[1]) not in held
+    ]
+
+
+async def sweep_index(
+    store: Store, service: str, index: str, *, clock: Clock, grace: timedelta = GRACE, dry_run: bool = False
+) -> SweepReport:
+    """Remove the chunks of an index that nothing needs any more.
+
+    Nothing is removed while a manifest can't be read: what it names is not known. Raises ConflictError when another
+    sweep of the index runs, RemoteError when the store can't be read.
+    """
+    now = clock()
+    seen: set[str] = set()
+    try:
+        named = await _named_chunks(store.snapshots, service, index, seen)
+    except IntegrityError as error:
+        return SweepReport(hindrance=f"{error.on}: {error.what}")
+    # After the manifests: the tombstone of one that has gone since it was listed is there by now.
+    tombstones = await read_tombstones(store.runs, service, index)
+    unnamed = [
+        blob
+        async for blob in store.snapshots.list(ChunkFolder(service=service, index=index).prefix)
+        if blob.name not in named and parse_chunk_name(blob.name) is not None
+    ]
+    due = sweepable(unnamed, tombstones.values(), now, grace)
+    report = SweepReport(
+        waiting=len(unnamed) - len(due),
+        waiting_bytes=sum(blob.size for blob in unnamed) - sum(blob.size for blob in due),
+    )
+    if dry_run:
+        return msgspec.structs.replace(report, removed=len(due), removed_bytes=sum(blob.size for blob in due))
+    if due:
+        report = await _sweep(store, service, index, due=due, seen=seen, report=report, clock=clock)
+    if not report.refused and not report.hindrance:
+        over = [snapshot for snapshot, tombstone in tombstones.items() if now - tombstone.removed >= grace]
+        await bury(store.runs, service, index, over)
+    return report
+
+
+async def _sweep(
+    store: Store,
+    service: str,
+    index: str,
+    *,
+    due: list[BlobProperties],
+    seen: set[str],
+    report: SweepReport,
+    clock: Clock,
+) -> SweepReport:
+    until = clock() + SWEEP_FOR
+    async with _declared(store.runs, sweep_name(service, index), due, until, clock()):
+        # Announcements before manifests: one that is gone by now has become a manifest.
+        spared = await announced_chunks(store.runs, service, index, clock())
+        try:
+            spared |= await _named_chunks(store.snapshots, service, index, seen)
+        except IntegrityError as error:
+            return msgspec.structs.replace(report, hindrance=f"{error.on}: {error.what}")
+        going = [blob for blob in due if blob.name not in spared]
+        removed, refused = await _delete(store.snapshots, going, until, clock)
+    return msgspec.structs.replace(
+        report, removed=len(removed), removed_bytes=sum(blob.size for blob in removed), refused=tuple(refused)
+    )
+
+
+async def _delete(
+    blobs: SnapshotBlobs, going: list[BlobProperties], until: datetime, clock: Clock
+) -> tuple[list[BlobProperties], list[Refusal]]:
+    waiting = iter(going)
+    removed: list[BlobProperties] = []
+    refused: list[Refusal] = []
+
+    async def work() -> None:
+        for blob in waiting:
+            if clock() > until - _LAST_CALL:
+                return
+            try:
+                await blobs.delete(blob.name)
+                removed.append(blob)
+            except ConflictError as error:
+                refused.append(Refusal(blob=blob.name, why=error.what))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(_DELETES_AT_ONCE, len(going))):
+                group.create_task(work())
+    except* IndexvaultError as errors:
+        raise errors.exceptions[0] from None
+    return removed, sorted(refused, key=lambda refusal: refusal.blob)
+
+
+async def _named_chunks(blobs: SnapshotBlobs, service: str, index: str, seen: set[str]) -> set[str]:
+    """Return the chunks that manifests name, of those manifests not seen before."""
+    named: set[str] = set()
+    async for blob in blobs.list(manifests_prefix(service, index)):
+        if blob.name in seen or index == SERVICE_OBJECTS:
+            continue  # the manifests of a service's objects name no chunks
+        reference = parse_manifest_name(blob.name)
+        if reference is None:
+            raise IntegrityError("a foreign blob stands among the manifests", on=blob.name, do="Find out who wrote it")
+        named.update(await _chunks_of(blobs, reference))
+        seen.add(blob.name)
+    return named
+
+
+async def _chunks_of(blobs: SnapshotBlobs, reference: SnapshotReference) -> list[str]:
+    try:
+        manifest = await read_manifest(blobs, reference)
+    except NotFoundError:
+        # Removed since it was listed: then its tombstone holds its chunks.
+        return []
+    return [manifest.folder.blob(chunk.sha256) for chunk in manifest.chunks]
+
+
+@asynccontextmanager
+async def _declared(
+    runs: RunBlobs, name: str, due: list[BlobProperties], until: datetime, now: datetime
+) -> AsyncIterator[None]:
+    """Say which blobs are about to be deleted, as the only sweep of the index."""
+    record = msgspec.json.encode(SweepRecord(until=until, blobs=tuple(blob.name for blob in due)))
+    there = await runs.read(name, RECORD_LIMIT)
+    if there is not None and decode_record(there.data, name, SweepRecord).until > now:
+        raise ConflictError("its chunks are being swept already", on=name, do="Wait until that has finished")
+    etag = await runs.put(name, record, if_match=there.etag if there else None, if_absent=there is None)
+    try:
+        yield
+    finally:
+        await runs.delete(name, if_match=etag)

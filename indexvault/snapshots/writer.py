@@ -1,0 +1,105 @@
+"""Writing a snapshot: chunks first, each create-only, then the manifest, which is the commit."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from indexvault.errors import ConflictError, IntegrityError
+from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.chunks import Chunk, Digest, SealedChunk, compress
+from indexvault.snapshots.manifest import Manifest, seal
+from indexvault.snapshots.names import ChunkFolder, SnapshotReference, manifest_name
+from indexvault.snapshots.reader import read_chunk
+from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.summary import Summary, summarise, to_metadata
+
+
+class StoredChunk(msgspec.Struct, frozen=True):
+    """A chunk that is in the store. `added` says that it was not there before, as far as can be known."""
+
+    chunk: Chunk
+    digest: Digest
+    added: bool
+
+
+async def store_chunk(
+    blobs: SnapshotBlobs,
+    folder: ChunkFolder,
+    sealed: SealedChunk,
+    known: Mapping[str, int],
+    *,
+    may_be_there: bool = False,
+) -> StoredChunk:
+    """See to it that a chunk is stored.
+
+    `known` gives the stored sizes of the previous snapshot's chunks (`known_chunks` of its manifest): these are not
+    sent. A blob that turns out to be there is trusted only when its MD5 is that of the bytes to store, or else when it
+    has been read back: otherwise IntegrityError. With `may_be_there`, as after a run that was killed, it is asked for
+    before its bytes are sent.
+    """
+    chunk = sealed.chunk
+    if chunk.sha256 in known:
+        return StoredChunk(chunk=_with_size(chunk, known[chunk.sha256]), digest=sealed.digest, added=False)
+    name = folder.blob(chunk.sha256)
+    stored = await asyncio.to_thread(compress, sealed.data)
+    there = await blobs.properties(name) if may_be_there else None
+    if there is None:
+        if await blobs.create(name, stored, content_type="application/gzip"):
+            return StoredChunk(chunk=_with_size(chunk, len(stored)), digest=sealed.digest, added=True)
+        there = await blobs.properties(name)
+    md5 = hashlib.md5(stored, usedforsecurity=False).digest()
+    if there is None or (there.size, there.content_md5) != (len(stored), md5):
+        await read_chunk(blobs, folder, chunk)
+    return StoredChunk(chunk=_with_size(chunk, there.size if there else len(stored)), digest=sealed.digest, added=False)
+
+
+async def commit(
+    blobs: SnapshotBlobs, manifest: Manifest, *, fence: Callable[[], Awaitable[None]] | None = None
+) -> Summary:
+    """Make the snapshot exist: write its manifest, once every chunk it names is seen to be there.
+
+    `fence` is called right before the manifest is written; what it raises keeps the snapshot from existing. May be
+    called again for the same run. Raises IntegrityError, and writes nothing, when a chunk is missing or damaged
+    or the manifest contradicts itself; ConflictError when another run's snapshot has this id.
+    """
+    data = await asyncio.to_thread(seal, manifest)
+    await _check_chunks(blobs, manifest)
+    name = manifest_name(manifest.service, manifest.index, manifest.id)
+    summary = summarise(manifest)
+    if fence is not None:
+        await fence()
+    if not await blobs.create(name, data, metadata=to_metadata(summary), content_type="application/json"):
+        reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
+        there = await read_manifest(blobs, reference)
+        if (there.run, there.content_digest) != (manifest.run, manifest.content_digest):
+            raise ConflictError(
+                f"a snapshot with this id was written by run {there.run}",
+                on=name,
+                do="Start the backup again; it gets an id of its own",
+            )
+        return summarise(there)
+    return summary
+
+
+async def _check_chunks(blobs: SnapshotBlobs, manifest: Manifest) -> None:
+    """Compare the chunks with a listing: a known chunk may have been pruned since the run began."""
+    folder = manifest.folder
+    missing = {folder.blob(chunk.sha256): chunk for chunk in manifest.chunks}
+    if not missing:
+        return
+    async for blob in blobs.list(folder.prefix):
+        chunk = missing.pop(blob.name, None)
+        if chunk is not None and blob.size != chunk.stored:
+            await read_chunk(blobs, folder, chunk)
+    for name in missing:
+        raise IntegrityError(
+            f"the chunk is gone, and {len(missing) - 1} others with it; the snapshot was not written",
+            on=name,
+            do="Run the backup again: it stores what is missing",
+        )
+
+
+def _with_size(chunk: Chunk, stored: int) -> Chunk:
+    return msgspec.structs.replace(chunk, stored=stored)

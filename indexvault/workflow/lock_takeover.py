@@ -1,0 +1,67 @@
+"""How a run takes the lock of an index from a dead one that it goes on with."""
+
+import logging
+import uuid
+
+import msgspec
+
+from indexvault.errors import ConflictError
+from indexvault.model import IndexName
+from indexvault.snapshots.names import lock_name
+from indexvault.snapshots.store import RunBlobs
+from indexvault.workflow.activity import Activity, Resources
+from indexvault.workflow.lock import LEASE_SECONDS, read_holder
+from indexvault.workflow.lock_activities import Done
+
+_POLL_SECONDS = 3
+_TAKEOVERS = uuid.UUID("4f1d5a0e-5a2b-4b62-8f8b-0f7a3f5f0d11")
+_LOG = logging.getLogger(__name__)
+
+
+class LockTakeover(msgspec.Struct, frozen=True):
+    """That a run goes on with what its predecessor began on an index."""
+
+    index: IndexName
+    predecessor: str
+    successor: str
+
+
+async def take_over_lock(resources: Resources, takeover: LockTakeover) -> Done:
+    """Free the index's lock if its holder is the predecessor and is dead.
+
+    A run that is alive renews its lease, a dead one's lapses within a minute. Raises ConflictError if it lives.
+    """
+    index, blobs = takeover.index, resources.clients.store_of(takeover.index.service).runs
+    if not await _is_held(blobs, takeover):
+        return Done()
+    name = lock_name(index.service, index.index)
+    lease = str(uuid.uuid5(_TAKEOVERS, takeover.successor))
+    for waited in range(0, LEASE_SECONDS + 2 * _POLL_SECONDS, _POLL_SECONDS):
+        try:
+            await blobs.acquire(name, lease, LEASE_SECONDS)
+            break
+        except ConflictError:
+            if waited == 0:
+                _LOG.warning(
+                    "waiting up to %d s to see whether run %s is still alive", LEASE_SECONDS, takeover.predecessor
+                )
+            await resources.sleep(_POLL_SECONDS)
+    else:
+        raise ConflictError(
+            f"the same is under way as run {takeover.predecessor}",
+            on=str(index),
+            do="Wait for it, or cancel it first",
+        )
+    if await _is_held(blobs, takeover):
+        # Emptied and not deleted: a late write of the dead run, with its lapsed lease, would make a deleted blob anew.
+        await blobs.put(name, b"", lease=lease)
+    await blobs.release(name, lease)
+    return Done()
+
+
+async def _is_held(blobs: RunBlobs, takeover: LockTakeover) -> bool:
+    holder = await read_holder(blobs, takeover.index)
+    return holder is not None and holder.run == takeover.predecessor
+
+
+TAKE_OVER = Activity("take_over_lock", LockTakeover, Done, take_over_lock)

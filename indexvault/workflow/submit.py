@@ -1,0 +1,47 @@
+"""Submitting a run: its locks first, then its record, then the engine."""
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+
+from indexvault.errors import ConflictError, IndexvaultError
+from indexvault.workflow.activity import Resources
+from indexvault.workflow.durable import DurableEngine
+from indexvault.workflow.fan_out import RunOrder, runs_of
+from indexvault.workflow.lock_activities import Claim, release_lock, take_lock
+from indexvault.workflow.runs import RunRecord
+
+_LOG = logging.getLogger(__name__)
+
+
+def run_name(now: datetime, kind: str, entropy: bytes) -> str:
+    """Name a run that was asked for, so that names sort by time and tell the kind."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{kind}-{entropy[:3].hex()}"
+
+
+def item_run(run: str, position: int) -> str:
+    """Name the part of a run that works on one index. It is an instance id too: at most 100 characters."""
+    return f"{run}-{position}"
+
+
+async def hand_over(engine: DurableEngine, record: RunRecord) -> None:
+    """Return a recorded run to the engine. One that the engine does not take now, the next tick gives it again."""
+    try:
+        await engine.start(record.workflow, RunOrder(record.service, record.run))
+    except IndexvaultError as error:
+        _LOG.warning("run %s waits for the next tick: %s", record.run, error)
+
+
+async def claim_and_record(resources: Resources, record: RunRecord, claims: Sequence[Claim]) -> None:
+    """Take all locks and write the record of a new run, or leave neither behind. Raises ConflictError."""
+    taken: list[Claim] = []
+    try:
+        for claim in claims:
+            await take_lock(resources, claim)
+            taken.append(claim)
+        if not await runs_of(resources, record.service).create(record):
+            raise ConflictError("there is a run of this name", on=f"run {record.run}", do="Ask again")
+    except IndexvaultError:
+        for claim in taken:
+            await release_lock(resources, claim)
+        raise

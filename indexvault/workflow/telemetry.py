@@ -1,0 +1,177 @@
+"""What the outside may know of the work: spans and metrics.
+
+Only OpenTelemetry's API is used; without an SDK, which the host configures, all of it costs next to nothing. Nothing
+here comes from a document, a key or a setting's value: services, indexes, runs, positions, counts and kinds of errors.
+
+Workflows are replayed, so spans begin in steps and in whoever waits for a workflow, never in a workflow.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from opentelemetry import context, metrics, trace
+from opentelemetry.context import Context
+
+from indexvault.model import Clock
+from indexvault.version import VERSION
+from indexvault.workflow.activity import Activity, ProgressUpdate, Work
+from indexvault.workflow.logs import labelled
+from indexvault.workflow.runs import RunRecord
+
+RUN, SERVICE, INDEX = "indexvault.run", "indexvault.service", "indexvault.index"
+POSITION = "indexvault.position"
+STAGE = "indexvault.stage"
+
+_LABELS = {"run": RUN, "service": SERVICE, "index": INDEX}
+_TRACER = trace.get_tracer("indexvault", VERSION)
+_METER = metrics.get_meter("indexvault", VERSION)
+_DOCUMENTS = _METER.create_counter(
+    "indexvault.documents",
+    unit="{document}",
+    description="Documents handled in a stage; handled again, they count again",
+)
+_BYTES = _METER.create_counter("indexvault.bytes", unit="By", description="The bytes of those documents")
+
+
+class _Known(msgspec.Struct, frozen=True):
+    created: datetime
+    clock: Clock
+
+
+_NEWEST: dict[tuple[str, str], _Known] = {}
+
+
+def _ages(_options: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
+    for (service, index), known in list(_NEWEST.items()):
+        seconds = (known.clock() - known.created).total_seconds()
+        yield metrics.Observation(max(0.0, seconds), {SERVICE: service, INDEX: index})
+
+
+_METER.create_observable_gauge(
+    "indexvault.snapshot.age",
+    callbacks=[_ages],
+    unit="s",
+    description="Seconds since an index's newest complete snapshot, as far as this process knows",
+)
+
+
+def note_snapshot(service: str, index: str, created: datetime, clock: Clock) -> None:
+    """Note the time of a complete snapshot; an older one than is known changes nothing."""
+    known = _NEWEST.get((service, index))
+    if known is None or known.created < created:
+        _NEWEST[service, index] = _Known(created, clock)
+
+
+@contextlib.contextmanager
+def run_span(workflow: str, given: Any) -> Iterator[Context]:
+    """Measure a run as who waits for it sees it, and give the context that its steps' spans belong in."""
+    with _span(workflow, _attributes(_labels(given))):
+        yield context.get_current()
+
+
+@contextlib.contextmanager
+def within(parent: Context | None) -> Iterator[None]:
+    """Have spans begin below a run's, where an engine has called the step from elsewhere; None changes nothing."""
+    token = context.attach(parent) if parent is not None else None
+    try:
+        yield
+    finally:
+        if token is not None:
+            context.detach(token)
+
+
+def run_ended(record: RunRecord, now: datetime) -> None:
+    """Tell of a run of the app: one span from its start to its end, whatever processes its steps were done in.
+
+    `now` is when whoever calls has ended it: of a run that had ended before, that was told then.
+    """
+    if record.finished is None or record.finished != now:
+        return
+    span = _TRACER.start_span(
+        f"run_{record.kind}",
+        attributes={RUN: record.run, SERVICE: record.service, "indexvault.state": record.state},
+        start_time=_nanoseconds(record.started or record.created),
+    )
+    if record.state == "failed":
+        span.set_status(trace.StatusCode.ERROR)
+    span.end(_nanoseconds(record.finished))
+
+
+@contextlib.contextmanager
+def activity_span(step: Activity[Any, Any], given: Any) -> Iterator[None]:
+    """Measure a step, and label what is logged while it works."""
+    labels = _labels(given, step)
+    attributes = _attributes(labels)
+    # A range or part is known by its position, a stretch of chunks by its first one's.
+    position = getattr(given, "position", getattr(given, "start", None))
+    if isinstance(position, int):
+        attributes[POSITION] = position
+    with labelled(labels), _span(step.name, attributes):
+        yield
+
+
+@contextlib.contextmanager
+def batch_span(service: str, index: str, documents: int, bytes: int) -> Iterator[trace.Span]:  # noqa: A002 - the word for it
+    """Measure one batch of documents on its way to an index; what becomes of it is set on the span."""
+    attributes: dict[str, str | int] = {
+        SERVICE: service,
+        INDEX: index,
+        "indexvault.documents": documents,
+        "indexvault.bytes": bytes,
+    }
+    with _span("index_documents", attributes) as span:
+        yield span
+
+
+def counted(
+    report: Callable[[ProgressUpdate], None], step: Activity[Any, Any], given: Any
+) -> Callable[[ProgressUpdate], None]:
+    """Return a report that is counted before it is passed on."""
+    attributes = _attributes(_labels(given, step))
+    # Each run would make a metric of its own.
+    attributes.pop(RUN, None)
+
+    def counting(progress: ProgressUpdate) -> None:
+        named = {**attributes, STAGE: progress.stage}
+        if progress.documents:
+            _DOCUMENTS.add(progress.documents, named)
+        if progress.bytes:
+            _BYTES.add(progress.bytes, named)
+        report(progress)
+
+    return counting
+
+
+@contextlib.contextmanager
+def _span(name: str, attributes: Mapping[str, str | int]) -> Iterator[trace.Span]:
+    """Begin a span. Of an error it tells the kind alone: its words may name a document's key."""
+    with _TRACER.start_as_current_span(
+        name, attributes=attributes, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield span
+        except BaseException as error:
+            span.set_attribute("error.type", type(error).__name__)
+            span.set_status(trace.StatusCode.ERROR)
+            raise
+
+
+def _attributes(labels: Mapping[str, str]) -> dict[str, str | int]:
+    return {_LABELS[name]: value for name, value in labels.items()}
+
+
+def _labels(given: Any, step: Activity[Any, Any] | None = None) -> dict[str, str]:
+    """Return what a payload is about, as far as it says so."""
+    work = step.work(given) if step is not None and step.work is not None else getattr(given, "work", None)
+    if isinstance(work, Work):
+        return {"run": work.run, "service": work.index.service, "index": work.index.index}
+    about = getattr(given, "order", given)
+    found = {name: getattr(about, name, None) for name in _LABELS}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+def _nanoseconds(time: datetime) -> int:
+    return int(time.timestamp() * 1_000_000) * 1000

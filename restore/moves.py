@@ -1,0 +1,174 @@
+"""`POST /moves`."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from indexvault.api.decode import blaming
+from indexvault.api.endpoint import Answer, Call, Endpoint, Nothing, Reply
+from indexvault.api.parameters import IndexName, OverlayName, ServiceName, SnapshotName
+from indexvault.api.snapshots import read_reference
+from indexvault.api.start_run import STARTED, start_run
+from indexvault.errors import ConflictError, NotFoundError, RequestError
+from indexvault.model import IndexName as Index
+from indexvault.move.job import MoveJob, MoveState
+from indexvault.move.preflight import MovePreflight, preflight
+from indexvault.move.run import RUN_MOVE
+from indexvault.move.state import other_move, read_move_state
+from indexvault.restore.patch import patch_text
+from indexvault.settings.load import service_settings
+from indexvault.snapshots.catalogue import resolve
+from indexvault.snapshots.store import RunBlobs
+from indexvault.workflow.lock import read_holder, taken
+from indexvault.workflow.lock_activities import Claim
+from indexvault.workflow.runs import Item, RunRecord
+from indexvault.workflow.submit import item_run, run_name
+from restore.restores import PreflightView, check_views
+
+OWNER = "POST /moves"
+
+
+class MoveRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which index to move, and where.
+
+    It keeps its name where `target_index` is left out. Without a `snapshot` a fresh one is made. `alias` is made on
+    the target service, or swapped, once the new index is proved; `delete_source` deletes the source then, if nothing
+    has changed it. `patch` is a JSON Merge Patch of the definition with fields by name, `overlay` names what the
+    settings have for it, such as the secrets that no snapshot holds. A `dry_run` is answered at once with what would be
+    done and checked, apart from the chunks of a given snapshot, and starts nothing.
+    """
+
+    service: ServiceName
+    index: IndexName
+    target_service: ServiceName
+    target_index: IndexName | None = None
+    snapshot: SnapshotName | None = None
+    alias: IndexName | None = None
+    delete_source: bool = False
+    patch: dict[str, Any] | None = None
+    overlay: OverlayName | None = None
+    accept_loss: bool = False
+    allow_cross_region: bool = False
+    skip_refused: bool = False
+    dry_run: bool = False
+
+
+class MovePreflightView(PreflightView, frozen=True):
+    """What a move would do, step by step; `ready` says whether it would begin, `seconds` is a rough guess."""
+
+    would: list[str]
+
+
+async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
+    """Start a run, or say what it would do.
+
+    Raises NotFoundError for an unknown service, index or snapshot, ConflictError if another move of the index has not
+    ended, or if source, target or alias is being worked on.
+    """
+    asked, resources = call.body, call.resources
+    with blaming("patch"):
+        patch = None if asked.patch is None else patch_text(asked.patch)
+    for name in (asked.service, asked.target_service):
+        service_settings(resources.clients.settings, name)
+    store = resources.clients.store_of(asked.service)
+    await store.prepare()
+    source = Index(asked.service, asked.index)
+    target = Index(asked.target_service, asked.target_index or asked.index)
+    if not asked.dry_run and asked.index not in await resources.clients.service(asked.service).index_names():
+        raise NotFoundError("there is no such index", on=str(source), do="List the indexes of the service")
+    now = resources.clock()
+    run = run_name(now, "move", resources.rng.randbytes(3))
+    job = MoveJob(
+        service=source.service,
+        index=source.index,
+        target_service=target.service,
+        target_index=target.index,
+        snapshot=await _snapshot(call, asked),
+        run=item_run(run, 0),
+        alias=asked.alias,
+        delete_source=asked.delete_source,
+        patch=patch,
+        overlay=asked.overlay,
+        accept_loss=asked.accept_loss,
+        allow_cross_region=asked.allow_cross_region,
+        skip_refused=asked.skip_refused,
+        owner=OWNER,
+    )
+    if asked.dry_run:
+        return Reply(200, _view(await preflight(resources, job)))
+    move_state = await read_move_state(store.runs, source)
+    if move_state is not None:
+        await _require_same_and_stopped(call, move_state, job)
+    else:
+        await _require_free(store.runs, source, now)
+    record = RunRecord(
+        run=run,
+        kind="move",
+        workflow=RUN_MOVE.name,
+        service=source.service,
+        asked=f"{source} to {target}",
+        owner=OWNER,
+        created=now,
+        items=[Item(index=target, run=job.run, job=job, also=[source])],
+    )
+    # A move that is gone on with takes its locks from the dead one first, which the run sees to.
+    return await start_run(call, record, [Claim(job.work, OWNER)] if move_state is None else [])
+
+
+async def _require_same_and_stopped(
+    call: Call[MoveRequest, Nothing, Nothing], move_state: MoveState, job: MoveJob
+) -> None:
+    if move_state.fingerprint != job.fingerprint:
+        raise other_move(move_state)
+    if await call.engine.state(move_state.execution) == "active":
+        raise ConflictError(
+            f"the same is under way as run {move_state.execution}",
+            on=str(job.source),
+            do="Wait for it, or cancel it first",
+        )
+
+
+async def _require_free(blobs: RunBlobs, source: Index, now: datetime) -> None:
+    """Say at once what the move's backup would find out: that another run works on the index."""
+    holder = await read_holder(blobs, source)
+    if holder is not None and holder.expires > now:
+        raise taken(source, holder)
+
+
+async def _snapshot(call: Call[MoveRequest, Nothing, Nothing], asked: MoveRequest) -> str | None:
+    if asked.snapshot is None:
+        return None
+    reference = read_reference(asked.snapshot)
+    if (reference.service, reference.index) != (asked.service, asked.index):
+        raise RequestError(
+            f"it is no snapshot of {asked.service}/{asked.index}", on="body.snapshot", do="Name one of that index"
+        )
+    store = call.resources.clients.store_of(asked.service)
+    return (await resolve(store.snapshots, reference)).id
+
+
+def _view(found: MovePreflight) -> MovePreflightView:
+    return MovePreflightView(
+        ready=found.ready,
+        resumes=found.resumes,
+        documents=found.documents,
+        bytes=found.bytes,
+        requests=found.requests,
+        seconds=found.seconds,
+        checks=check_views(found.checks),
+        would=found.would,
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        name="move",
+        method="POST",
+        route="moves",
+        summary="Move an index to another name or service, or check whether it could be",
+        handle=move,
+        body=MoveRequest,
+        answers={202: STARTED, 200: Answer("The findings of a dry run.", MovePreflightView)},
+    ),
+)

@@ -1,0 +1,190 @@
+"""`POST /restores`."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from indexvault.api.decode import blaming
+from indexvault.api.endpoint import Answer, Call, Endpoint, Nothing, Reply
+from indexvault.api.parameters import IndexName, OverlayName, ServiceName, SnapshotName
+from indexvault.api.snapshots import read_reference
+from indexvault.api.start_run import STARTED, start_run
+from indexvault.errors import ConflictError, LossNotAcceptedError
+from indexvault.model import IndexName as Index
+from indexvault.restore.checks import Check, failed
+from indexvault.restore.job import Begun, RestoreJob
+from indexvault.restore.patch import patch_text
+from indexvault.restore.run import RUN_RESTORE
+from indexvault.restore.selection import Selection
+from indexvault.restore.start import preflight
+from indexvault.restore.state import read_restore_state
+from indexvault.settings.load import service_settings
+from indexvault.snapshots.catalogue import resolve
+from indexvault.workflow.activity import Resources
+from indexvault.workflow.lock_activities import Claim
+from indexvault.workflow.runs import Item, RunRecord
+from indexvault.workflow.submit import item_run, run_name
+
+OWNER = "POST /restores"
+_READ_LATER = ("patch", "filter", "keys")
+"""Members with a meaning that the types can't tell, and that partly depends on the snapshot."""
+
+
+type DocumentKey = Annotated[str, Meta(min_length=1, max_length=1024, description="The key of a document.")]
+
+
+class RestoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which snapshot to restore, where, and how.
+
+    The index is named like the old one where `target_index` is left out; except in mode create it may be an alias.
+    `patch` is a JSON Merge Patch of the definition with fields by name, `overlay` names what the settings have for
+    it, such as the secrets that no snapshot holds, `filter` is a JMESPath expression. A `dry_run` is answered at once
+    with what would be checked, apart from the chunks, and starts nothing.
+    """
+
+    snapshot: SnapshotName
+    target_service: ServiceName
+    target_index: IndexName | None = None
+    mode: Literal["create", "replace", "sync", "fill"] = "create"
+    alias: IndexName | None = None
+    replace_in_place: bool = False
+    delete_old: bool = False
+    update_definition: bool = False
+    patch: dict[str, Any] | None = None
+    overlay: OverlayName | None = None
+    keys: Annotated[list[DocumentKey], Meta(max_length=1000)] = []
+    filter: Annotated[str, Meta(min_length=1, max_length=2000)] | None = None
+    skip_refused: bool = False
+    accept_loss: bool = False
+    allow_cross_region: bool = False
+    resume: bool = False
+    discard_unfinished: bool = False
+    dry_run: bool = False
+
+
+class CheckView(Struct, frozen=True):
+    """One finding: `what` was found, and what to `do` about it; `error` is the kind of error it would raise."""
+
+    name: str
+    outcome: Literal["ok", "warning", "failed"]
+    what: str
+    do: str
+    error: str
+
+
+class PreflightView(Struct, frozen=True):
+    """What a restore would do; `ready` says whether it would begin, `seconds` is a rough guess."""
+
+    ready: bool
+    resumes: str | None
+    documents: int
+    bytes: int
+    requests: int
+    seconds: float
+    checks: list[CheckView]
+
+
+async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
+    """Start a run.
+
+    Raises NotFoundError for an unknown service or snapshot, ConflictError if the target exists or is being worked on,
+    LossNotAcceptedError, RequestError.
+    """
+    asked, resources = call.body, call.resources
+    settings = resources.clients.settings
+    with blaming(*_READ_LATER):
+        Selection(asked.keys, asked.filter)
+        patch = None if asked.patch is None else patch_text(asked.patch)
+    reference = read_reference(asked.snapshot)
+    service_settings(settings, reference.service)
+    service_settings(settings, asked.target_service)
+    store = resources.clients.reading_store(reference.service)
+    await store.prepare()
+    snapshot = await resolve(store.snapshots, reference)
+    if snapshot.losses and not (asked.accept_loss or asked.dry_run):
+        raise LossNotAcceptedError(
+            f"the snapshot lacks {snapshot.losses} of the index's fields",
+            on=str(snapshot.reference),
+            do='Send "accept_loss": true if the index is of use without them',
+        )
+    target = Index(asked.target_service, asked.target_index or reference.index)
+    now = resources.clock()
+    run = run_name(now, "restore", resources.rng.randbytes(3))
+    job = RestoreJob(
+        service=snapshot.service,
+        index=snapshot.index,
+        snapshot=snapshot.id,
+        target_service=target.service,
+        target_index=target.index,
+        run=item_run(run, 0),
+        mode=asked.mode,
+        alias=asked.alias,
+        in_place=asked.replace_in_place,
+        delete_old=asked.delete_old,
+        update_definition=asked.update_definition,
+        patch=patch,
+        overlay=asked.overlay,
+        keys=tuple(sorted(set(asked.keys))),
+        filter=asked.filter,
+        skip_refused=asked.skip_refused,
+        accept_loss=asked.accept_loss,
+        allow_cross_region=asked.allow_cross_region,
+        resume=asked.resume,
+        discard_unfinished=asked.discard_unfinished,
+        owner=OWNER,
+    )
+    if asked.dry_run:
+        with blaming(*_READ_LATER):
+            return Reply(200, _view(await preflight(resources, job)))
+    await _require_free(resources, job)
+    record = RunRecord(
+        run=run,
+        kind="restore",
+        workflow=RUN_RESTORE.name,
+        service=snapshot.service,
+        asked=f"{snapshot.reference} as {target}",
+        owner=OWNER,
+        created=now,
+        items=[Item(index=target, run=job.run, job=job)],
+    )
+    return await start_run(call, record, [Claim(job.work, OWNER)])
+
+
+async def _require_free(resources: Resources, job: RestoreJob) -> None:
+    """Say at once what the run would find out first: that the name is taken, and not by an unfinished restore."""
+    runs = resources.clients.store_of(job.target_service).runs
+    if job.mode != "create" or await read_restore_state(runs, job.target) is not None:
+        return
+    if job.target_index in await resources.clients.service(job.target_service).index_names():
+        raise ConflictError("an index of that name exists", on=str(job.target), do="Choose another target_index")
+
+
+def check_views(found: Sequence[Check]) -> list[CheckView]:
+    """Return checks as the API tells them."""
+    return [CheckView(check.name, check.outcome, check.what, check.do, check.error) for check in found]
+
+
+def _view(begun: Begun) -> PreflightView:
+    return PreflightView(
+        ready=not failed(begun.checks),
+        resumes=begun.resumes,
+        documents=begun.documents,
+        bytes=begun.bytes,
+        requests=begun.requests,
+        seconds=begun.seconds,
+        checks=check_views(begun.checks),
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        name="restore",
+        method="POST",
+        route="restores",
+        summary="Restore a snapshot, or check whether it could be",
+        handle=restore,
+        body=RestoreRequest,
+        answers={202: STARTED, 200: Answer("The findings of a dry run.", PreflightView)},
+    ),
+)

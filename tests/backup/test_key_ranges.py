@@ -1,0 +1,85 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexvault.backup.accounting import Agreement, explains, require_unique
+from indexvault.backup.key_ranges import SMALLEST_RANGE, edges_of_chunks, range_count, ranges_between
+from indexvault.errors import AccountingError
+from indexvault.search.scan import KeyRange
+from indexvault.snapshots.chunks import Chunk, ends_chunk
+
+
+def chunk(first: str, last: str, documents: int = 1) -> Chunk:
+    return Chunk(sha256="0" * 64, first=first, last=last, documents=documents, bytes=1, stored=1)
+
+
+@given(st.lists(st.text("abc", min_size=1), unique=True).map(sorted), st.text("abc", min_size=1))
+def test_every_key_is_in_exactly_one_range(edges: list[str], key: str) -> None:
+    holding = [
+        keys
+        for keys in ranges_between(edges)
+        if (keys.after is None or key > keys.after) and (keys.until is None or key <= keys.until)
+    ]
+    assert len(holding) == 1
+
+
+def test_one_range_without_edges_has_no_bounds() -> None:
+    assert ranges_between([]) == [KeyRange(after=None, until=None)]
+
+
+@pytest.mark.parametrize(
+    ("documents", "parallel", "expected"),
+    [(0, 4, 1), (SMALLEST_RANGE - 1, 4, 1), (2 * SMALLEST_RANGE, 4, 2), (10**6, 4, 32), (10**6, 1, 8)],
+)
+def test_small_indexes_are_read_in_fewer_ranges(documents: int, parallel: int, expected: int) -> None:
+    assert range_count(documents, parallel) == expected
+
+
+@given(st.integers(2, 8), st.integers(0, 6), st.integers(1, 400))
+def test_edges_lie_on_chunk_boundaries_and_leave_even_parts(parts: int, bits: int, count: int) -> None:
+    keys = [f"{number:06}" for number in range(count)]
+    chunks: list[Chunk] = []
+    first = 0
+    for position, key in enumerate(keys):
+        if ends_chunk(key, bits) or position == count - 1:
+            chunks.append(chunk(keys[first], key, position + 1 - first))
+            first = position + 1
+    edges = edges_of_chunks(chunks, bits, parts)
+    assert edges == sorted(set(edges))
+    assert len(edges) < parts
+    assert all(ends_chunk(edge, bits) for edge in edges)
+    largest_chunk = max(each.documents for each in chunks)
+    bounds = [0, *(keys.index(edge) + 1 for edge in edges), count]
+    sizes = [upper - lower for lower, upper in itertools.pairwise(bounds)]
+    assert max(sizes) <= count / parts + 2 * largest_chunk
+
+
+def test_a_chunk_that_a_size_cap_ended_is_no_place_to_split() -> None:
+    capped = next(f"{number}" for number in range(100) if not ends_chunk(f"{number}", 4))
+    assert edges_of_chunks([chunk("", capped, 10), chunk("z", "z", 10)], 4, 2) == []
+
+
+def test_overlapping_chunks_are_not_accounted_for() -> None:
+    assert require_unique([chunk("a", "b", 2), chunk("c", "c")], on="x") == 3
+    with pytest.raises(AccountingError):
+        require_unique([chunk("a", "b", 2), chunk("b", "c", 2)], on="x")
+
+
+@pytest.mark.parametrize(
+    ("documents", "before", "after", "expected"),
+    [(5, 5, 5, True), (4, 5, 5, False), (6, 5, 5, False), (6, 5, 8, True), (6, 8, 5, True), (9, 5, 8, False)],
+)
+def test_a_count_explains_what_was_read(documents: int, before: int, after: int, *, expected: bool) -> None:
+    assert explains(documents, before, after) is expected
+
+
+def test_a_count_that_differs_for_good_never_agrees_and_one_that_lags_does() -> None:
+    quiet = Agreement()
+    assert not any(quiet.note(counted=50, found=49) for _ in range(20))
+    growing = Agreement()
+    assert not growing.note(counted=100, found=120)
+    assert not growing.note(counted=110, found=130)
+    assert growing.note(counted=120, found=140)
+    assert Agreement().note(counted=7, found=7)

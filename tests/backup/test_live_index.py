@@ -1,0 +1,94 @@
+"""A live index compared with its snapshots, and repairing them."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from indexvault.backup.live_index import LiveIndex
+from indexvault.errors import NotFoundError, UnreadableIndexError
+from indexvault.search.batch import batch, delete_action, upload_batch
+from indexvault.snapshots.audit import audit_index
+from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.diff import Tally
+from indexvault.snapshots.field_diff import definition_differences
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.repair import repair_index
+from tests import hotels
+from tests.memory_store import MemoryStore
+from tests.world import EAST, World, open_world
+
+DOCUMENTS = hotels.hotels(1200)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with open_world(MemoryStore("local")) as opened:
+        await opened.fill(hotels.DEFINITION, DOCUMENTS)
+        yield opened
+
+
+async def taken(world: World) -> Manifest:
+    await world.back_up("hotels")
+    return await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"))
+
+
+async def upload(world: World, *documents: dict[str, Any]) -> None:
+    await world.east.index_documents("hotels", upload_batch([msgspec.json.encode(each) for each in documents]))
+
+
+async def compare(world: World, manifest: Manifest) -> tuple[list[tuple[str, str]], Tally]:
+    tally = Tally()
+    live = await LiveIndex.open(world.east, "hotels")
+    changes = live.changes_since(world.store.snapshots, manifest, tally)
+    return [(change.kind, change.key) async for change in changes], tally
+
+
+async def test_an_unchanged_index_is_compared_without_reading_a_chunk(world: World) -> None:
+    manifest = await taken(world)
+    assert len(manifest.chunks) > 20
+    found, tally = await compare(world, manifest)
+    assert (found, tally.chunks_read, tally.chunks_skipped) == ([], 0, 2 * len(manifest.chunks))
+
+
+async def test_what_changed_since_a_snapshot_is_found(world: World) -> None:
+    manifest = await taken(world)
+    extra = DOCUMENTS[5] | {"id": DOCUMENTS[5]["id"] + "-new"}
+    await upload(world, DOCUMENTS[700] | {"name": "renamed"}, extra)
+    await world.east.index_documents("hotels", batch([delete_action("id", DOCUMENTS[900]["id"])]))
+    found, tally = await compare(world, manifest)
+    assert found == [("added", extra["id"]), ("changed", DOCUMENTS[700]["id"]), ("removed", DOCUMENTS[900]["id"])]
+    assert tally.chunks_read <= 10
+    live = await LiveIndex.open(world.east, "hotels")
+    assert definition_differences(manifest.definition, live.definition) == []
+
+
+async def test_damage_is_repaired_from_the_index_where_it_is_unchanged(world: World) -> None:
+    manifest = await taken(world)
+    changed = DOCUMENTS[700]["id"]
+    spoiled = next(chunk for chunk in manifest.chunks if chunk.first <= changed <= chunk.last)
+    others = [manifest.chunks[0], manifest.chunks[-1]]
+    await upload(world, DOCUMENTS[700] | {"name": "renamed"})
+    for chunk in (spoiled, *others):
+        await world.store.snapshots.delete(manifest.folder.blob(chunk.sha256))
+    audit = await audit_index(world.store.snapshots, EAST, "hotels")
+    live = await LiveIndex.open(world.east, "hotels")
+    report = await repair_index(world.store, audit, [live], world.resources.clock())
+    assert {each.blob for each in report.repaired} == {manifest.folder.blob(chunk.sha256) for chunk in others}
+    assert {each.source for each in report.repaired} == {"index contoso-east/hotels"}
+    assert [each.blob for each in report.left] == [manifest.folder.blob(spoiled.sha256)]
+    await upload(world, DOCUMENTS[700])
+    audit = await audit_index(world.store.snapshots, EAST, "hotels")
+    await repair_index(world.store, audit, [live], world.resources.clock())
+    assert (await audit_index(world.store.snapshots, EAST, "hotels")).findings == ()
+
+
+async def test_an_index_without_key_order_is_refused_with_the_way_out(world: World) -> None:
+    definition = hotels.with_field("id", sortable=False) | {"name": "unordered"}
+    await world.fill(definition, DOCUMENTS[:3])
+    with pytest.raises(UnreadableIndexError, match="compare the new snapshot"):
+        await LiveIndex.open(world.east, "unordered")
+    with pytest.raises(NotFoundError):
+        await LiveIndex.open(world.east, "none")

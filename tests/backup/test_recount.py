@@ -1,0 +1,110 @@
+import asyncio
+import itertools
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexvault.backup.recount import ROUNDS, Reread, settle, stretches
+from indexvault.errors import AccountingError
+from indexvault.search.scan import KeyRange
+from indexvault.snapshots.chunks import ChunkCutter, ends_chunk
+from indexvault.snapshots.writer import StoredChunk
+
+BITS = 2
+WHOLE = KeyRange(None, None)
+
+
+def cut(keys: Sequence[str]) -> list[StoredChunk]:
+    cutter = ChunkCutter(BITS)
+    sealed = [cutter.add(key, key.encode()) for key in keys] + [cutter.finish()]
+    return [StoredChunk(chunk=each.chunk, digest=each.digest, added=True) for each in sealed if each is not None]
+
+
+def within(keys: Sequence[str], bounds: KeyRange) -> list[str]:
+    return [
+        key
+        for key in keys
+        if (bounds.after is None or key > bounds.after) and (bounds.until is None or key <= bounds.until)
+    ]
+
+
+class Index:
+    """Keys that a service holds, and what it was asked."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.keys = keys
+        self.counts = 0
+        self.read: list[KeyRange] = []
+
+    async def count(self, bounds: KeyRange) -> int:
+        self.counts += 1
+        return len(within(self.keys, bounds))
+
+    async def read_keys(self, bounds: KeyRange) -> Reread:
+        self.read.append(bounds)
+        return Reread(cut(within(self.keys, bounds)), counted=None)
+
+
+def keys_of(stored: Sequence[StoredChunk]) -> int:
+    return sum(entry.chunk.documents for entry in stored)
+
+
+@given(st.lists(st.text("abcdef", min_size=1, max_size=4), unique=True).map(sorted))
+def test_stretches_cover_the_range_and_end_where_chunks_end(keys: list[str]) -> None:
+    found = stretches(WHOLE, cut(keys), BITS)
+    assert [entry for stretch in found for entry in stretch.stored] == cut(keys)
+    assert found[0].keys.after is None
+    assert found[-1].keys.until is None
+    assert all(before.keys.until == after.keys.after for before, after in itertools.pairwise(found))
+    assert all(stretch.keys.until is None or ends_chunk(stretch.keys.until, BITS) for stretch in found)
+    assert all(stretch.documents == len(within(keys, stretch.keys)) for stretch in found)
+
+
+@given(
+    st.lists(st.integers(0, 999), unique=True).map(sorted),
+    st.lists(st.integers(0, 999), unique=True, max_size=8),
+)
+def test_what_was_missed_is_read_again_and_only_where_it_was_missed(there: list[int], missed: list[int]) -> None:
+    keys = [f"{number:03}" for number in there]
+    read = [key for key in keys if int(key) not in missed]
+    index = Index(keys)
+    settled = asyncio.run(settle(WHOLE, cut(read), BITS, count=index.count, read=index.read_keys, on="x"))
+    assert keys_of(settled.stored) == len(keys)
+    assert settled.again == len(index.read) <= len(set(missed) & set(there))
+    assert all(set(within(keys, bounds)) - set(read) for bounds in index.read)
+    lasts = [entry.chunk.last for entry in settled.stored]
+    assert lasts == sorted(lasts)
+
+
+async def test_a_range_that_agrees_costs_one_question() -> None:
+    index = Index([f"{number:03}" for number in range(500)])
+    await settle(WHOLE, cut(index.keys), BITS, count=index.count, read=index.read_keys, on="x")
+    assert (index.counts, index.read) == (1, [])
+
+
+async def test_a_count_in_the_same_answer_settles_what_changes_all_the_time() -> None:
+    index = Index(["a", "b"])
+
+    async def moving(_bounds: KeyRange) -> int:
+        index.counts += 1
+        return 100 + index.counts
+
+    async def read(bounds: KeyRange) -> Reread:
+        again = await index.read_keys(bounds)
+        return Reread(again.stored, counted=keys_of(again.stored))
+
+    settled = await settle(WHOLE, cut(["a"]), BITS, count=moving, read=read, on="x")
+    assert keys_of(settled.stored) == 2
+
+
+async def test_what_never_agrees_fails_after_some_rounds() -> None:
+    index = Index(["a", "b"])
+
+    async def more(bounds: KeyRange) -> int:
+        return await index.count(bounds) + 1  # as long as anybody looks
+
+    with pytest.raises(AccountingError, match=r"2 unique keys.* counts 3 documents"):
+        await settle(WHOLE, cut(["a"]), 0, count=more, read=index.read_keys, on="x")
+    assert len(index.read) >= ROUNDS

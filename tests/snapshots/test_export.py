@@ -1,0 +1,72 @@
+"""A snapshot as a folder of plain files."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from indexvault.errors import ConflictError, IntegrityError, NotFoundError, SettingsError
+from indexvault.snapshots.export import DOCUMENTS, export_snapshot, read_dump
+from indexvault.snapshots.manifest import Loss
+from indexvault.snapshots.store import Store
+from tests.memory_store import MemoryStore
+from tests.snapshots.samples import documents, write_snapshot
+
+LINES = documents(range(300))
+
+
+async def test_documents_and_definitions_are_written_byte_for_byte(store: Store, tmp_path: Path) -> None:
+    manifest, _ = await write_snapshot(store.snapshots, LINES, losses=(Loss("Rooms/Secret", "hidden"),))
+    file = await export_snapshot(store.snapshots, manifest, tmp_path / "out")
+    assert file.read_bytes() == b"".join(LINES[key] + b"\n" for key in sorted(LINES))
+    dump = read_dump(tmp_path / "out")
+    assert (dump.definition, dump.synonym_maps) == (manifest.definition, manifest.synonym_maps)
+    assert dump.files == (file,)
+    assert dump.origin is not None
+    assert (dump.origin.key_field, dump.origin.losses) == (manifest.key_field, manifest.losses)
+    assert json.loads((tmp_path / "out" / "snapshot.json").read_text())["documents"] == 300
+
+
+async def test_a_folder_that_holds_something_is_not_touched(tmp_path: Path) -> None:
+    store = MemoryStore()
+    manifest, _ = await write_snapshot(store.snapshots, LINES)
+    (tmp_path / "mine").write_text("x")
+    with pytest.raises(ConflictError):
+        await export_snapshot(store.snapshots, manifest, tmp_path)
+    held = [path.name for path in tmp_path.iterdir()]  # noqa: ASYNC240 - a test keeps nobody waiting
+    assert held == ["mine"]
+
+
+async def test_a_damaged_snapshot_gives_no_finished_file(tmp_path: Path) -> None:
+    store = MemoryStore()
+    manifest, _ = await write_snapshot(store.snapshots, LINES)
+    name = manifest.folder.blob(manifest.chunks[-1].sha256)
+    await store.snapshots.delete(name)
+    await store.snapshots.create(name, b"no chunk")
+    with pytest.raises(IntegrityError):
+        await export_snapshot(store.snapshots, manifest, tmp_path)
+    assert not (tmp_path / DOCUMENTS).exists()
+    with pytest.raises(NotFoundError):
+        read_dump(tmp_path)
+
+
+def test_a_dump_made_elsewhere_needs_a_definition_and_documents(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        read_dump(tmp_path)
+    (tmp_path / "b.jsonl").write_text('{"id":"1"}\n')
+    (tmp_path / "a.jsonl").write_text('{"id":"2"}\n')
+    (tmp_path / "definition.json").write_text('{"name": "x"}\n')
+    dump = read_dump(tmp_path)
+    assert [file.name for file in dump.files] == ["a.jsonl", "b.jsonl"]
+    assert bytes(dump.definition.stable.body) == b'{"name": "x"}'
+    assert (dump.origin, dump.synonym_maps) == (None, ())
+
+
+@pytest.mark.parametrize("file", ["definition.json", "snapshot.json", "synonym-maps/stars.json"])
+def test_a_broken_file_is_named(tmp_path: Path, file: str) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id":"2"}\n')
+    (tmp_path / "definition.json").write_text('{"name":"x"}')
+    (tmp_path / "synonym-maps").mkdir()
+    (tmp_path / file).write_text('{"name":')
+    with pytest.raises(SettingsError, match=file.rpartition("/")[2]):
+        read_dump(tmp_path)

@@ -1,0 +1,128 @@
+"""Whichever store answers is read."""
+
+import logging
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from indexvault.errors import ConflictError, IntegrityError, NotFoundError, UnreachableError
+from indexvault.snapshots.azure_store import AzureStore
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import SnapshotReference, manifest_name
+from indexvault.snapshots.replicas import NearestStore
+from indexvault.snapshots.replicate import replicate_index
+from indexvault.snapshots.store import Store
+from indexvault.snapshots.verify import verify_snapshot
+from tests.memory_store import MemoryStore
+from tests.snapshots.samples import MORNING, documents, write_snapshot
+
+EAST, HOTELS = "contoso-east", "hotels"
+LINES = documents(range(200))
+
+
+@pytest.fixture
+async def replica(store: Store) -> MemoryStore:
+    """Return a replica of a store with one snapshot."""
+    await write_snapshot(store.snapshots, LINES)
+    west = MemoryStore("west")
+    await replicate_index(store, west, EAST, HOTELS, clock=lambda: MORNING)
+    return west
+
+
+async def proved(nearest: NearestStore) -> Manifest:
+    summary = await resolve(nearest.snapshots, SnapshotReference(service=EAST, index=HOTELS))
+    manifest = await read_manifest(nearest.snapshots, summary)
+    (await verify_snapshot(nearest.snapshots, manifest)).raise_for_damage()
+    return manifest
+
+
+async def wipe(store: Store) -> None:
+    for name in [blob.name async for blob in store.snapshots.list("")]:
+        await store.snapshots.delete(name)
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("lost", [0, 1])
+async def test_losing_either_store_whole_loses_nothing(
+    store: Store, replica: MemoryStore, order: int, lost: int
+) -> None:
+    both: list[Store] = [store, replica]
+    nearest = NearestStore(both[::-1] if order else both)
+    before = await proved(nearest)
+    await wipe(both[lost])
+    assert await proved(nearest) == before
+
+
+async def test_a_store_that_does_not_answer_is_passed_over(
+    replica: MemoryStore, azurite_that_is_gone: AzureStore
+) -> None:
+    nearest = NearestStore([azurite_that_is_gone, replica])
+    await nearest.prepare()
+    assert (await proved(nearest)).counts.documents == 200
+    with pytest.raises(UnreachableError):
+        await NearestStore([azurite_that_is_gone]).snapshots.read("x", 1)
+    with pytest.raises(UnreachableError):
+        await nearest.snapshots.read("in neither", 1)
+
+
+@pytest.fixture
+async def azurite_that_is_gone(monkeypatch: pytest.MonkeyPatch, closed_port: int) -> AsyncIterator[AzureStore]:
+    """Return a store behind a port where nobody listens, without pauses between tries."""
+    monkeypatch.setattr("indexvault.snapshots.azure_store._RETRIES", 0)
+    connection = (
+        "DefaultEndpointsProtocol=http;AccountName=gone;AccountKey=Z29uZQ==;"
+        f"BlobEndpoint=http://127.0.0.1:{closed_port}/gone"
+    )
+    async with AzureStore.from_connection_string("gone", connection) as gone:
+        yield gone
+
+
+async def test_single_chunks_may_come_from_either(store: Store, replica: MemoryStore) -> None:
+    nearest = NearestStore([store, replica])
+    manifest = await proved(nearest)
+    for place, chunk in enumerate(manifest.chunks):
+        await (store, replica)[place % 2].snapshots.delete(manifest.folder.blob(chunk.sha256))
+    await proved(nearest)
+
+
+async def test_what_is_damaged_in_the_nearest_is_read_from_the_other(
+    store: Store, replica: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    nearest = NearestStore([store, replica])
+    manifest = await proved(nearest)
+    damaged = [manifest.folder.blob(manifest.chunks[0].sha256), manifest_name(EAST, HOTELS, manifest.id)]
+    for name in damaged:
+        properties = await store.snapshots.properties(name)
+        assert properties is not None
+        await store.snapshots.delete(name)
+        await store.snapshots.create(name, b"rotten", metadata=properties.metadata)
+    with caplog.at_level(logging.WARNING):
+        assert await proved(nearest) == manifest
+    assert all(name in caplog.text for name in damaged)
+    await replica.snapshots.delete(damaged[0])
+    with pytest.raises(IntegrityError, match="does not begin as a chunk does"):
+        await proved(nearest)
+
+
+async def test_listings_unite_what_each_store_has(store: Store, replica: MemoryStore) -> None:
+    await write_snapshot(store.snapshots, LINES, created=MORNING + timedelta(days=1), run="run-2")
+    await write_snapshot(replica.snapshots, LINES, index="motels")
+    found = await list_snapshots(NearestStore([replica, store]).snapshots)
+    assert [(summary.index, summary.created) for summary in found] == [
+        ("hotels", MORNING + timedelta(days=1)),
+        ("hotels", MORNING),
+        ("motels", MORNING),
+    ]
+
+
+async def test_nothing_is_written(store: Store) -> None:
+    nearest = NearestStore([store])
+    with pytest.raises(ConflictError):
+        await nearest.snapshots.create("a", b"")
+    with pytest.raises(ConflictError):
+        await nearest.snapshots.delete("a")
+    with pytest.raises(NotFoundError):
+        await nearest.snapshots.read("a", 1)
+    assert await nearest.snapshots.properties("a") is None

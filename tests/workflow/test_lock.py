@@ -1,0 +1,183 @@
+"""Locks, over the store in memory and over Azurite."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import indexvault.workflow.lock
+from indexvault.errors import ConflictError
+from indexvault.model import IndexName
+from indexvault.snapshots.azure_store import AzureStore
+from indexvault.snapshots.store import RunBlobs
+from indexvault.workflow.lock import KEPT, Lock, read_holder, unlock
+from tests.memory_store import MemoryStore
+
+HOTELS = IndexName("contoso-east", "hotels")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "azurite"])
+async def blobs(request: pytest.FixtureRequest) -> AsyncIterator[RunBlobs]:
+    if request.param == "memory":
+        async with MemoryStore() as store:
+            await store.prepare()
+            yield store.runs
+        return
+    account = request.getfixturevalue("storage_account")
+    async with AzureStore.from_connection_string("local", account) as store:
+        await store.prepare()
+        yield store.runs
+
+
+def lock(blobs: RunBlobs, run: str, clock: Clock) -> Lock:
+    return Lock(blobs, HOTELS, run=run, owner=f"policy {run}", clock=clock)
+
+
+async def test_only_one_run_gets_it(blobs: RunBlobs, clock: Clock) -> None:
+    taken = await asyncio.gather(
+        *(lock(blobs, f"run-{number}", clock).take() for number in range(5)), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in taken) == ["ConflictError"] * 4 + ["NoneType"]
+
+
+async def test_the_refusal_says_who_has_it(blobs: RunBlobs, clock: Clock) -> None:
+    await lock(blobs, "first", clock).take()
+    with pytest.raises(ConflictError) as raised:
+        await lock(blobs, "second", clock).take()
+    assert "run first (policy first), at the latest until 2026-11-20 02:10:00Z" in raised.value.what
+    assert raised.value.on == "contoso-east/hotels"
+
+
+async def test_the_same_run_may_take_and_hold_it_again(blobs: RunBlobs, clock: Clock) -> None:
+    await lock(blobs, "first", clock).take()
+    await lock(blobs, "first", clock).take()
+    await lock(blobs, "first", clock).hold()
+
+
+async def test_another_index_is_another_lock(blobs: RunBlobs, clock: Clock) -> None:
+    await lock(blobs, "first", clock).take()
+    other = Lock(blobs, IndexName("contoso-east", "hotels-2"), run="second", owner="x", clock=clock)
+    await other.take()
+
+
+async def test_what_is_given_back_is_free(blobs: RunBlobs, clock: Clock) -> None:
+    first = lock(blobs, "first", clock)
+    await first.take()
+    await first.release()
+    await lock(blobs, "second", clock).take()
+    with pytest.raises(ConflictError, match="has lost its lock"):
+        await first.hold()
+
+
+async def test_a_dead_run_keeps_it_until_it_runs_out(blobs: RunBlobs, clock: Clock) -> None:
+    first, second = lock(blobs, "first", clock), lock(blobs, "second", clock)
+    await first.take()
+    await blobs.break_lease("locks/contoso-east/hotels.json")  # as after a minute without renewing
+    with pytest.raises(ConflictError, match="run first"):
+        await second.take()
+    clock.now += KEPT + timedelta(seconds=1)
+    await second.take()
+    with pytest.raises(ConflictError, match="run first has lost its lock: run second has it now"):
+        await first.hold()
+
+
+async def test_holding_does_not_take(blobs: RunBlobs, clock: Clock) -> None:
+    with pytest.raises(ConflictError, match="has lost its lock"):
+        await lock(blobs, "first", clock).hold()
+
+
+async def test_unlock(blobs: RunBlobs, clock: Clock) -> None:
+    first = lock(blobs, "first", clock)
+    await first.take()
+    assert await unlock(blobs, HOTELS, run="second") == "other"
+    assert await unlock(blobs, HOTELS) == "unlocked"
+    assert await unlock(blobs, HOTELS) == "free"
+    assert await read_holder(blobs, HOTELS) is None
+    with pytest.raises(ConflictError, match="has lost its lock"):
+        await first.hold()
+
+
+async def test_a_lock_that_cannot_be_read_can_be_taken_away(blobs: RunBlobs, clock: Clock) -> None:
+    await blobs.put("locks/contoso-east/hotels.json", b"{}")
+    assert await unlock(blobs, HOTELS) == "unlocked"
+    await lock(blobs, "first", clock).take()
+
+
+async def test_work_stops_when_the_lock_is_broken(
+    blobs: RunBlobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexvault.workflow.lock, "RENEW_SECONDS", 0.01)
+    first = lock(blobs, "first", clock)
+    await first.take()
+    committed = False
+
+    async def work() -> None:
+        nonlocal committed
+        async with first.held():
+            await unlock(blobs, HOTELS)
+            await asyncio.sleep(300)
+            committed = True
+
+    with pytest.raises(ConflictError, match="has lost its lock"):
+        await work()
+    assert not committed
+
+
+async def test_work_that_fails_says_its_own_error(blobs: RunBlobs, clock: Clock) -> None:
+    first = lock(blobs, "first", clock)
+    await first.take()
+    with pytest.raises(KeyError):
+        async with first.held():
+            raise KeyError
+
+
+async def test_unlocking_wins_against_a_run_that_holds_on(blobs: RunBlobs, clock: Clock) -> None:
+    first = lock(blobs, "first", clock)
+    await first.take()
+
+    held = asyncio.Event()
+
+    async def hold_on() -> None:
+        while True:
+            await first.hold()
+            held.set()
+            await asyncio.sleep(0)  # the store in memory never waits
+
+    holding = asyncio.create_task(hold_on())
+    await held.wait()
+    assert await unlock(blobs, HOTELS) == "unlocked"
+    with pytest.raises(ConflictError, match="has lost its lock"):
+        await asyncio.wait_for(holding, 300)
+
+
+async def test_cancelled_work_gives_it_back(blobs: RunBlobs, clock: Clock) -> None:
+    first = lock(blobs, "first", clock)
+    await first.take()
+
+    begun = asyncio.Event()
+
+    async def work() -> None:
+        async with first.held():
+            begun.set()
+            await asyncio.sleep(300)
+
+    task = asyncio.create_task(work())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await lock(blobs, "second", clock).take()

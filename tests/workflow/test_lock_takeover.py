@@ -1,0 +1,43 @@
+"""A run that goes on with what a dead one began."""
+
+from datetime import UTC, datetime, timedelta
+
+from indexvault.model import IndexName
+from indexvault.snapshots.names import lock_name
+from indexvault.workflow.lock import Lock, read_holder
+from indexvault.workflow.lock_takeover import LockTakeover, take_over_lock
+from tests.memory_store import MemoryStore
+from tests.world import WEST, open_world
+
+HOTELS = IndexName(WEST, "hotels")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+async def test_the_lock_of_a_dead_run_is_emptied_and_free_and_its_blob_stays() -> None:
+    clock = Clock()
+    async with open_world(MemoryStore("local", clock), clock=clock) as world:
+        blobs = world.store.runs
+        await Lock(blobs, HOTELS, run="dead", owner="a test", clock=clock).take()
+        clock.now += timedelta(seconds=61)
+        await take_over_lock(world.resources, LockTakeover(HOTELS, "dead", "heir"))
+        assert await read_holder(blobs, HOTELS) is None
+        # A deleted blob could be made anew by a late write of the dead run.
+        assert await blobs.read(lock_name(WEST, "hotels"), 1024) is not None
+        await Lock(blobs, HOTELS, run="heir", owner="a test", clock=clock).take()
+
+
+async def test_the_lock_of_a_third_run_is_left_alone() -> None:
+    clock = Clock()
+    async with open_world(MemoryStore("local", clock), clock=clock) as world:
+        await Lock(world.store.runs, HOTELS, run="third", owner="a test", clock=clock).take()
+        await take_over_lock(world.resources, LockTakeover(HOTELS, "dead", "heir"))
+        holder = await read_holder(world.store.runs, HOTELS)
+        assert holder is not None
+        assert holder.run == "third"
