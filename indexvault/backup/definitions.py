@@ -61,8 +61,7 @@ def kept(definition: Definition) -> Definition:
 
 def withheld_from(kind: str, name: str, definition: Definition) -> list[Withheld]:
     """Return what was taken out of a definition that was kept, by its paths in either api-version."""
-    versions = [definition.stable, *([definition.preview] if definition.preview is not None else [])]
-    paths = dict.fromkeys(path for version in versions for path in withheld_members(version.body))
+    paths = dict.fromkeys(path for version in definition.versions for path in withheld_members(version.body))
     return [Withheld(kind, name, path) for path in paths]
 
 

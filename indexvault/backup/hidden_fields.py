@@ -117,8 +117,7 @@ async def _put(
     service: SearchService, index: str, definition: Definition, etag: str, paths: list[str], *, retrievable: bool
 ) -> None:
     """Change the definition in the api-version that tells most of it: what a version hides, it would take away."""
-    version = definition.preview or definition.stable
-    changed = with_retrievable(bytes(version.body), paths, retrievable=retrievable)
+    changed = with_retrievable(bytes(definition.fullest.body), paths, retrievable=retrievable)
     await service.update_index(index, changed, etag=etag, preview=definition.preview is not None)
 
 

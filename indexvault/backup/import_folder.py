@@ -166,8 +166,7 @@ class Importer:
 
 def _key_field(dump: Dump, *, on: str) -> str:
     """Return the key field that all the definitions have. Raises SettingsError when they do not agree."""
-    versions = [version for version in (dump.definition.stable, dump.definition.preview) if version is not None]
-    keys = {read_schema(version.body, on=on).key.name for version in versions}
+    keys = {read_schema(version.body, on=on).key.name for version in dump.definition.versions}
     if len(keys) > 1:
         raise SettingsError(
             f"its definitions name different key fields: {', '.join(sorted(keys))}",

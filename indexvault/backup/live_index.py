@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from indexvault.backup.definitions import read_index_definition
-from indexvault.backup.messages import key_order_reason, without_key_order
+from indexvault.backup.messages import without_key_order
 from indexvault.errors import UnreadableIndexError
 from indexvault.search.client import SearchService
 from indexvault.search.scan import KeyRange, scan_range
@@ -36,8 +36,8 @@ class LiveIndex:
         """
         definition, _ = await read_index_definition(service, index)
         on = f"{service.name} index {index}"
-        schema = read_schema((definition.preview or definition.stable).body, on=on)
-        if key_order_reason(schema) is not None:
+        schema = read_schema(definition.fullest.body, on=on)
+        if not schema.has_key_order:
             raise UnreadableIndexError(
                 f"its documents can't be read in the order of their keys: {without_key_order(schema)}",
                 on=on,

@@ -12,21 +12,9 @@ REMEDY = (
 )
 
 
-def key_order_reason(schema: Schema) -> str | None:
-    """Say why documents can't be read in the order of their keys; None if they can.
-
-    A normalizer changes how keys sort and compare, so that a key with one gives no order to rely on.
-    """
-    key = schema.key
-    missing = [name for name, value in (("filterable", key.filterable), ("sortable", key.sortable)) if value is False]
-    if missing:
-        return f"not {' and not '.join(missing)}"
-    return "ordered by a normalizer" if key.normalizer else None
-
-
 def without_key_order(schema: Schema) -> str:
     """Say why an index is not read in key order."""
-    return f"the key field {schema.key.name} is {key_order_reason(schema)}"
+    return f"the key field {schema.key.name} is {schema.no_key_order_reason}"
 
 
 def to_supply(withheld: Withheld) -> str:

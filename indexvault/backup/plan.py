@@ -10,7 +10,7 @@ from indexvault.backup.index_probe import ServiceIndexProbe
 from indexvault.backup.job import BackupJob, PlanSummary
 from indexvault.backup.key_ranges import edges_of_chunks, range_count, ranges_between
 from indexvault.backup.losses import hidden_fields, losses, lost_content, out_of_sight
-from indexvault.backup.messages import found_in, key_order_reason, refusal, without_key_order
+from indexvault.backup.messages import found_in, refusal, without_key_order
 from indexvault.backup.partition import Partition
 from indexvault.backup.partitioners.partitioner import REACH
 from indexvault.backup.partitioning import divide, partitioners_for, reading_order
@@ -74,7 +74,7 @@ async def make_plan(resources: Resources, job: BackupJob, store: Store) -> Plan:
 
 def widest_schema(definition: Definition, *, on: str) -> Schema:
     """Read the schema from the api-version that tells most."""
-    return read_schema((definition.preview or definition.stable).body, on=on)
+    return read_schema(definition.fullest.body, on=on)
 
 
 async def _earlier(resources: Resources, job: BackupJob, checkpoints: Checkpoints) -> tuple[Plan | None, str | None]:
@@ -165,7 +165,7 @@ class _Planning:
             reason="",
             revealed=hidden_fields(widest_schema(definition, on=self._on), revealed_in=schema),
         )
-        if key_order_reason(schema) is None:
+        if schema.has_key_order:
             return await self._in_key_order(plan, schema, previous)
         return await self._in_parts(plan, schema, probe)
 

@@ -9,7 +9,7 @@ from indexvault.move.state import require_move_state, state_of
 from indexvault.restore.compare import Comparison, Tally, differing
 from indexvault.restore.context import manifest_of
 from indexvault.restore.projection import Shape, readable
-from indexvault.restore.read_target import has_key_order, scanned
+from indexvault.restore.read_target import scanned
 from indexvault.restore.report import Difference, StretchCompared
 from indexvault.restore.selection import Selection
 from indexvault.restore.stretches import stretches
@@ -28,7 +28,7 @@ async def divide(resources: Resources, run: MoveRun) -> SourceDivision:
     move_state = await require_move_state(store.runs, run.source, run.records)
     manifest = await manifest_of(store, run.source.service, run.source.index, move_state.snapshot or "")
     definition = await resources.clients.service(run.source.service).index_definition(run.source.index)
-    if not has_key_order(read_schema(definition.body, on=str(run.source))):
+    if not read_schema(definition.body, on=str(run.source)).has_key_order:
         return SourceDivision(stretches=[], by_digest=True)
     ends = [manifest.chunks[end - 1].last for _start, end in stretches(manifest.chunks) if end][:-1]
     edges: list[str | None] = [None, *ends, None]

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from indexvault.restore.checks import Check
 from indexvault.restore.definition import content
-from indexvault.restore.read_target import has_key_order
 from indexvault.restore.secrets import missing_paths, needed_paths
 from indexvault.restore.target_facts import TargetFacts
 from indexvault.search.schema import read_schema
@@ -42,7 +41,7 @@ def existing_checks(facts: TargetFacts) -> Iterator[Check]:
     if facts.present is None or facts.changes.impossible:
         return
     changes, may_add = facts.changes, facts.job.update_definition
-    if facts.job.mode == "sync" and not has_key_order(read_schema(facts.present, on="definition")):
+    if facts.job.mode == "sync" and not read_schema(facts.present, on="definition").has_key_order:
         yield Check(
             "key_order",
             "failed",

@@ -9,7 +9,7 @@ from functools import cached_property
 from indexvault.restore.compare import Comparison, Documents
 from indexvault.restore.job import RestoreRun, Stretch
 from indexvault.restore.projection import Shape, readable
-from indexvault.restore.read_target import has_key_order, looked_up, scanned
+from indexvault.restore.read_target import looked_up, scanned
 from indexvault.restore.selection import Selection
 from indexvault.restore.state import MADE, ORDER, Made, RestorePlan, require
 from indexvault.search.client import SearchService
@@ -90,7 +90,7 @@ class RestoreContext:
         """
         made = await require(self.records, MADE, Made, self.on)
         schema = read_schema(made.body, on=self.on)
-        if not has_key_order(schema):
+        if not schema.has_key_order:
             return looked_up(self.target, self.plan.into, await self._stored_keys(stretch))
         return scanned(
             self.target,
@@ -152,4 +152,4 @@ async def manifest_of(store: Store, service: str, index: str, snapshot: str) -> 
 
 def source_schema(manifest: Manifest) -> Schema:
     """Return the schema that a snapshot's documents have, from the api-version that tells most."""
-    return read_schema((manifest.definition.preview or manifest.definition.stable).body, on=f"snapshot {manifest.id}")
+    return read_schema(manifest.definition.fullest.body, on=f"snapshot {manifest.id}")

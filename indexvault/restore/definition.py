@@ -21,12 +21,9 @@ class TargetDefinition(msgspec.Struct, frozen=True):
 def target_definition(definition: Definition, name: str, patch: str | None = None) -> TargetDefinition:
     """Return the definition under another name, without what the service adds when it answers, and with the patch.
 
-    The preview's form is used only where it says more than the stable one: a stable service then gets stable requests.
     Raises SettingsError for a patch that can't be applied.
     """
-    chosen, preview = definition.stable, False
-    if definition.preview is not None and not same_definition(definition.stable, definition.preview):
-        chosen, preview = definition.preview, True
+    chosen = version_to_send(definition)
     members = _members(chosen.body)
     members["name"] = msgspec.Raw(msgspec.json.encode(name))
     body = msgspec.Raw(msgspec.json.encode(members))
@@ -38,7 +35,14 @@ def target_definition(definition: Definition, name: str, patch: str | None = Non
             raise SettingsError(
                 f"it does not leave an index definition: {error.what}", on="patch", do="Correct the patch"
             ) from None
-    return TargetDefinition(body=body, preview=preview)
+    return TargetDefinition(body=body, preview=chosen.preview)
+
+
+def version_to_send(definition: Definition) -> TargetDefinition:
+    """Return the version to send: the preview's only if it says more, so that a stable service gets stable requests."""
+    if definition.preview is not None and not same_definition(definition.stable, definition.preview):
+        return TargetDefinition(body=definition.preview.body, preview=True)
+    return TargetDefinition(body=definition.stable.body, preview=definition.stable.api_version.endswith("-preview"))
 
 
 def renamed(definition: TargetDefinition, name: str) -> TargetDefinition:

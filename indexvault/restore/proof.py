@@ -8,7 +8,6 @@ from indexvault.restore.compare import MOST_NAMED, Tally, deviations
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import RestoreRun, Settled, Stretch
 from indexvault.restore.load import progress_part, refused_of
-from indexvault.restore.read_target import has_key_order
 from indexvault.restore.report import Proof, ProofOrder, ProofReport, StretchCompared
 from indexvault.restore.state import MADE, Made, require
 from indexvault.search.schema import read_schema
@@ -102,7 +101,7 @@ async def read_proof(runs: RunBlobs, run: str) -> Proof | None:
 async def _with_extras_by_count(context: RestoreContext, proof: Proof) -> Proof:
     """Where documents could only be looked up by the snapshot's keys, count those that have another key."""
     made = await require(context.records, MADE, Made, context.on)
-    if has_key_order(read_schema(made.body, on=context.on)) or context.plan.job.mode not in {"create", "replace"}:
+    if read_schema(made.body, on=context.on).has_key_order or context.plan.job.mode not in {"create", "replace"}:
         return proof
     found = proof.identical + proof.equal + proof.different
     extra = max(0, await context.target.count(context.plan.into) - found)

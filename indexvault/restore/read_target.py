@@ -13,12 +13,6 @@ from indexvault.search.schema import Schema
 LOOKED_UP_AT_ONCE = 16
 
 
-def has_key_order(schema: Schema) -> bool:
-    """Return whether documents can be read in the order of their keys: a normalizer gives another one."""
-    key = schema.key
-    return key.filterable is not False and key.sortable is not False and not key.normalizer
-
-
 async def scanned(
     service: SearchService, index: str, schema: Schema, keys: KeyRange, *, average_document_bytes: float
 ) -> AsyncGenerator[tuple[str, bytes]]:

@@ -11,7 +11,7 @@ import msgspec
 from indexvault.restore.definition import TargetDefinition
 from indexvault.restore.job import RestoreJob
 from indexvault.restore.patch import patched
-from indexvault.search.secret_scan import WITHHELD
+from indexvault.search.secret_scan import REDACTED, SHOWN_AS_NULL, WITHHELD
 from indexvault.workflow.activity import Resources
 
 
@@ -36,15 +36,15 @@ def missing_secrets(definition: Any, path: str = "") -> Iterator[tuple[str, Any]
         case dict():
             for name, inner in definition.items():
                 below = f"{path}.{name}" if path else name
-                is_application = name == "applicationSecret" and definition.get("applicationId") is not None
-                if inner is None and (name == "connectionString" or is_application):
+                is_unused = name == "applicationSecret" and definition.get("applicationId") is None
+                if inner is None and name in SHOWN_AS_NULL and not is_unused:
                     yield below, inner
                 else:
                     yield from missing_secrets(inner, below)
         case list():
             for position, inner in enumerate(definition):
                 yield from missing_secrets(inner, f"{path}[{position}]")
-        case "<redacted>" | "<withheld>":
+        case str() if definition in {REDACTED, WITHHELD}:
             yield path, definition
 
 

@@ -64,7 +64,7 @@ async def gather_facts(
     place = await resolve_name(target, job.target_index)
     definition = target_definition(manifest.definition, job.target_index, job.patch)
     complete = supplied(resources, job, definition)
-    source = read_schema((manifest.definition.preview or manifest.definition.stable).body, on=job.reference)
+    source = read_schema(manifest.definition.fullest.body, on=job.reference)
     wanted = read_schema(complete.body, on="the patched definition")
     present = None
     if job.mode in {"sync", "fill"} and place.index is not None:

@@ -82,6 +82,24 @@ class Schema(msgspec.Struct, frozen=True, rename="camel"):
                 return field
         raise UnexpectedAnswerError("the definition has no key field", on=f"index {self.name}", do="Report this")
 
+    @property
+    def no_key_order_reason(self) -> str | None:
+        """Why documents can't be read in the order of their keys, such as `not sortable`; None if they can.
+
+        A normalizer changes how keys sort and compare, so a key with one gives no order to rely on.
+        """
+        key = self.key
+        attributes = (("filterable", key.filterable), ("sortable", key.sortable))
+        missing = [name for name, value in attributes if value is False]
+        if missing:
+            return f"not {' and not '.join(missing)}"
+        return "ordered by a normalizer" if key.normalizer else None
+
+    @property
+    def has_key_order(self) -> bool:
+        """Whether documents can be read in the order of their keys."""
+        return self.no_key_order_reason is None
+
     def synonym_map_names(self) -> list[str]:
         """Return the names of the synonym maps that any field uses, sorted."""
         return sorted({name for _path, field in self.walk() for name in field.synonym_maps})

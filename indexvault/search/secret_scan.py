@@ -10,24 +10,31 @@ from collections.abc import Iterator
 
 import msgspec
 
+REDACTED = "<redacted>"
+"""What the service shows in place of a secret it knows of."""
 WITHHELD = "<withheld>"
-"""Stands in the place of a value that was taken out, as the service's own `<redacted>` does."""
+"""What indexvault puts in place of a value that looks like a secret."""
 
-_SECRET_NAMES = frozenset(
-    {
-        "accesskey", "accesstoken", "accountkey", "apikey", "applicationsecret", "authorization", "clientsecret",
-        "connectionstring", "key", "ocp-apim-subscription-key", "password", "pwd", "sastoken", "secret",
-        "sharedaccesskey", "storageconnectionstring", "subscriptionkey", "token", "x-api-key", "api-key",
-        "x-functions-key",
-    }
-)  # fmt: skip
+SECRET_MEMBERS = frozenset(
+    {"connectionString", "apiKey", "key", "applicationSecret", "storageConnectionString", "password"}
+)
+"""Members of definitions that hold nothing but a secret, as the service spells them. Source: REST reference of data
+sources, skillsets and indexes, 2026-09."""
+SHOWN_AS_NULL = frozenset({"connectionString", "applicationSecret"})
+"""Those of SECRET_MEMBERS that the service shows as null; it shows `<redacted>` for the others."""
+# Wider than SECRET_MEMBERS, and in any case: people put secrets where the service knows of none. An overlay is checked
+# for SECRET_MEMBERS only, since it may have to set any other member to a plain value.
+_SECRET_NAMES = frozenset(name.lower() for name in SECRET_MEMBERS) | {
+    "accesskey", "accesstoken", "accountkey", "api-key", "authorization", "clientsecret", "ocp-apim-subscription-key",
+    "pwd", "sastoken", "secret", "sharedaccesskey", "subscriptionkey", "token", "x-api-key", "x-functions-key",
+}  # fmt: skip
 _HEADERS = frozenset({"httpheaders", "headers"})
 _OPEN_HEADERS = frozenset(
     {"accept", "accept-charset", "accept-language", "content-language", "content-type", "user-agent"}
 )
 """Headers that say how to talk and not who is talking. What any other holds is taken for a secret."""
 _ADDRESSES = ("uri", "url", "endpoint")
-_PLACEHOLDERS = frozenset({"", "<redacted>", "<unchanged>", WITHHELD})
+_PLACEHOLDERS = frozenset({"", REDACTED, "<unchanged>", WITHHELD})
 _IDENTITY = re.compile(r"\s*ResourceId=[^;]*;?\s*(?:[A-Za-z]+=[^;]*;?\s*)?", re.IGNORECASE)
 """A connection string that names a resource, to be reached with a managed identity, has no secret in it."""
 _SECRET_VALUES = re.compile(

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from indexvault.errors import NotFoundError, SettingsError
+from indexvault.search.secret_scan import SECRET_MEMBERS
 from indexvault.settings.model import EnvironmentSecret, Settings
 from indexvault.settings.secrets import secret_value
 
 KINDS = frozenset(
     {"indexes", "synonymmaps", "datasources", "skillsets", "indexers", "knowledgesources", "knowledgebases", "aliases"}
 )
-_SECRETS = frozenset({"connectionString", "apiKey", "key", "applicationSecret", "storageConnectionString", "password"})
 _IDENTITY = "ResourceId="
 
 
@@ -61,7 +61,7 @@ def _require_named(value: Any, path: str) -> None:
             _require_named(item, f"{path}[{position}]")
     elif isinstance(value, dict):
         for name, inner in value.items():
-            if name in _SECRETS and isinstance(inner, str) and not inner.startswith(_IDENTITY):
+            if name in SECRET_MEMBERS and isinstance(inner, str) and not inner.startswith(_IDENTITY):
                 raise SettingsError(
                     "expected no secret in the settings themselves",
                     on=f"{path}.{name}",

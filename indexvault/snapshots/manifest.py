@@ -52,6 +52,16 @@ class Definition(msgspec.Struct, frozen=True):
     stable: VersionedDefinition
     preview: VersionedDefinition | None = None
 
+    @property
+    def versions(self) -> tuple[VersionedDefinition, ...]:
+        """All versions that are kept, the stable one first."""
+        return (self.stable,) if self.preview is None else (self.stable, self.preview)
+
+    @property
+    def fullest(self) -> VersionedDefinition:
+        """The version that says most: the preview's if there is one."""
+        return self.preview or self.stable
+
 
 class SynonymMap(msgspec.Struct, frozen=True):
     """A synonym map that the index's fields name."""

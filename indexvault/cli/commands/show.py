@@ -53,13 +53,12 @@ def _record(manifest: Manifest, chunks: int) -> dict[str, Any]:
 
 
 def _definition(definition: Definition) -> dict[str, Any]:
-    versions = [definition.stable] + ([definition.preview] if definition.preview is not None else [])
-    return {version.api_version: msgspec.json.decode(version.body) for version in versions}
+    return {version.api_version: msgspec.json.decode(version.body) for version in definition.versions}
 
 
 def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, shares: Sharing) -> Table:
     counts, added, etag = manifest.counts, manifest.added, manifest.etag
-    schema = read_schema((manifest.definition.preview or manifest.definition.stable).body, on=str(reference))
+    schema = read_schema(manifest.definition.fullest.body, on=str(reference))
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -90,10 +89,8 @@ def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, shares
     for text in _fields(schema):
         table.add_row("fields", text)
     table.add_row("synonym maps", ", ".join(entry.name for entry in manifest.synonym_maps) or "none")
-    versions = [manifest.definition.stable] + ([manifest.definition.preview] if manifest.definition.preview else [])
-    table.add_row(
-        "definition", f"kept as api-version {' and '.join(version.api_version for version in versions)} gave it"
-    )
+    versions = " and ".join(version.api_version for version in manifest.definition.versions)
+    table.add_row("definition", f"kept as api-version {versions} gave it")
     same = "the same before and after" if etag.before == etag.after else f"{etag.after} after"
     table.add_row("etag", f"{etag.before or 'none'}, {same}")
     table.add_row("content", f"sha256 sum {manifest.content_digest}")

@@ -6,7 +6,7 @@ import msgspec
 
 from indexvault.errors import ConflictError, IndexvaultError, NotFoundError, SettingsError
 from indexvault.model import IndexName
-from indexvault.restore.definition import content, same_definition
+from indexvault.restore.definition import content, version_to_send
 from indexvault.restore.patch import patched
 from indexvault.restore.proof import read_proof
 from indexvault.restore.secrets import missing_paths
@@ -31,10 +31,10 @@ from indexvault.restore.service.state import (
 )
 from indexvault.restore.state import read_restore_state
 from indexvault.search.client import SearchService
+from indexvault.search.secret_scan import SECRET_MEMBERS
 from indexvault.settings.load import service_settings
 from indexvault.settings.patterns import select
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
-from indexvault.snapshots.manifest import Definition
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.snapshots.service_manifest import ServiceManifest, ServiceObject, read_service_manifest
 from indexvault.snapshots.summary import Summary
@@ -142,8 +142,8 @@ async def _make(
     resources: Resources, job: ServiceRestoreJob, planned: PlannedObject, source: ServiceObject
 ) -> ObjectOutcome:
     target = resources.clients.service(job.target_service)
-    body, preview = _fullest(source.definition)
-    members, references = renamed(planned.kind, body, Rules(job.rename), planned.target)
+    version = version_to_send(source.definition)
+    members, references = renamed(planned.kind, version.body, Rules(job.rename), planned.target)
     if planned.kind == "indexers":
         members["disabled"] = True
     missing = [each for each in references if not await _is_there(target, each)]
@@ -158,9 +158,9 @@ async def _make(
     if lacking:
         return _outcome(planned, "left out", f"secrets are missing: {', '.join(lacking)}; give them in an overlay")
     try:
-        await target.create_definition(planned.kind, planned.target, bytes(definition), preview=preview)
+        await target.create_definition(planned.kind, planned.target, bytes(definition), preview=version.preview)
     except ConflictError:
-        present = await target.definition(planned.kind, planned.target, preview=preview)
+        present = await target.definition(planned.kind, planned.target, preview=version.preview)
         if not _says_the_same(msgspec.json.decode(definition), content(present.body)):
             return _outcome(planned, "left out", "another one of this name is there, and says something else")
         return _outcome(planned, "there")
@@ -170,7 +170,7 @@ async def _make(
 async def _lacking(resources: Resources, job: ServiceRestoreJob, snapshot: Summary) -> list[str]:
     """Return the paths of the secrets that an index's definition needs and the overlay does not have."""
     store = resources.clients.store_of(job.service)
-    definition, _preview = _fullest((await read_manifest(store.snapshots, snapshot)).definition)
+    definition = version_to_send((await read_manifest(store.snapshots, snapshot)).definition).body
     if job.overlay is not None:
         patch = resources.clients.overlay(job.overlay, f"indexes/{snapshot.index}")
         definition = definition if patch is None else patched(definition, patch)
@@ -196,18 +196,8 @@ def _without_secrets(value: Any) -> Any:
         return [_without_secrets(item) for item in value]
     if not isinstance(value, dict):
         return value
-    secret = {"connectionString", "apiKey", "key", "applicationSecret", "storageConnectionString"}
-    inner = {name: _without_secrets(item) for name, item in value.items() if name not in secret}
+    inner = {name: _without_secrets(item) for name, item in value.items() if name not in SECRET_MEMBERS}
     return {name: item for name, item in inner.items() if item not in (None, [], {})}
-
-
-def _fullest(definition: Definition) -> tuple[msgspec.Raw, bool]:
-    """Return the form that says most, and whether that is the preview's."""
-    if definition.preview is None:
-        return definition.stable.body, definition.stable.api_version.endswith("-preview")
-    if same_definition(definition.stable, definition.preview):
-        return definition.stable.body, False
-    return definition.preview.body, True
 
 
 def _outcome(planned: PlannedObject, outcome: ObjectState, why: str = "") -> ObjectOutcome:
