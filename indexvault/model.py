@@ -1,5 +1,6 @@
 """Names and types that every room shares."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
@@ -8,6 +9,24 @@ import msgspec
 
 type Clock = Callable[[], datetime]
 """Returns the time, aware and in UTC."""
+
+INDEX_NAME_LENGTH = 128
+"""Characters in the name of an index or alias at most. Source: Naming rules for objects in Azure AI Search, 2026-09."""
+INDEX_NAME = f"[a-z0-9]([a-z0-9_-]{{0,{INDEX_NAME_LENGTH - 2}}}[a-z0-9_])?"
+"""Regular expression for the name of an index or alias, from end to end: it can't end with a dash. Two dashes or
+two underscores in a row are refused too, see `is_index_name`. Source: as for INDEX_NAME_LENGTH."""
+INDEX_PATTERN = f"!?[a-z0-9*][a-z0-9*_-]{{0,{INDEX_NAME_LENGTH - 1}}}"
+"""Regular expression for an entry of a list of indexes: a name, or a pattern with `*`; `!` in front leaves out."""
+
+CONFIGURED_NAME_LENGTH = 60
+"""Characters in a name that the settings give, at most."""
+CONFIGURED_NAME = f"[a-z0-9]([a-z0-9-]{{0,{CONFIGURED_NAME_LENGTH - 2}}}[a-z0-9])?"
+"""Regular expression for the names that the settings give to services, stores and policies, from end to end."""
+
+
+def is_index_name(text: str) -> bool:
+    """Return whether the service accepts this name for an index or alias."""
+    return re.fullmatch(INDEX_NAME, text) is not None and "--" not in text and "__" not in text
 
 
 class IndexName(msgspec.Struct, frozen=True):

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import msgspec
 
+from indexvault.model import CONFIGURED_NAME, CONFIGURED_NAME_LENGTH, INDEX_NAME, INDEX_NAME_LENGTH, INDEX_PATTERN
+
 
 def _text(pattern: str, example: str, *, longest: int, description: str) -> msgspec.Meta:
     r"""Describe a text that fits a pattern from end to end.
@@ -17,18 +19,21 @@ def _text(pattern: str, example: str, *, longest: int, description: str) -> msgs
 type ServiceName = Annotated[
     str,
     _text(
-        "[a-z0-9]([a-z0-9-]{0,58}[a-z0-9])?", "contoso-east", longest=60, description="A service in the app's settings."
+        CONFIGURED_NAME,
+        "contoso-east",
+        longest=CONFIGURED_NAME_LENGTH,
+        description="A service in the app's settings.",
     ),
 ]
 type IndexName = Annotated[
-    str, _text("[a-z0-9]([a-z0-9_-]{0,126}[a-z0-9_])?", "hotels", longest=128, description="The name of an index.")
+    str, _text(INDEX_NAME, "hotels", longest=INDEX_NAME_LENGTH, description="The name of an index.")
 ]
 type IndexPattern = Annotated[
     str,
     _text(
-        "!?[a-z0-9*][a-z0-9*_-]{0,127}",
+        INDEX_PATTERN,
         "hotels*",
-        longest=129,
+        longest=len("!") + INDEX_NAME_LENGTH,
         description="An index, or a pattern with `*`; `!` in front leaves out. The last entry that fits decides.",
     ),
 ]
@@ -47,7 +52,7 @@ type SnapshotPoint = Annotated[
 type SnapshotName = Annotated[
     str,
     _text(
-        f"[a-z0-9-]{{1,60}}/[a-z0-9_-]{{1,128}}@{_POINT}",
+        f"[a-z0-9-]{{1,{CONFIGURED_NAME_LENGTH}}}/[a-z0-9_-]{{1,{INDEX_NAME_LENGTH}}}@{_POINT}",
         "contoso-east/hotels@latest",
         longest=230,
         description="A snapshot: `service/index@latest`, `@<time>` or `@<id>`.",

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import msgspec
 
 from indexvault.errors import ErrorRecord, ForbiddenError, NotFoundError, UnauthorizedError
+from indexvault.model import is_index_name
 from indexvault.restore.definition import TargetDefinition, same_content, target_definition
 from indexvault.restore.job import RestoreJob
 from indexvault.restore.regions import Regions
 from indexvault.restore.schema_changes import SchemaChanges, schema_changes
 from indexvault.restore.secrets import supplied
-from indexvault.restore.target_name import ResolvedName, is_name
+from indexvault.restore.target_name import ResolvedName
 from indexvault.search.client import SearchService
 from indexvault.search.schema import Schema, read_schema
 from indexvault.search.statistics import IndexStatistics, ServiceStatistics
@@ -39,8 +40,8 @@ class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     regions: Regions
     allow_cross_region: bool
     denied: ErrorRecord | None
-    place: ResolvedName
-    alias_place: ResolvedName | None
+    resolved: ResolvedName
+    resolved_alias: ResolvedName | None
     present: msgspec.Raw | None
     statistics: ServiceStatistics
     missing_maps: Sequence[str]
@@ -61,14 +62,14 @@ async def gather_facts(
     settings = resources.clients.settings
     target = resources.clients.service(job.target_service)
     statistics = await target.service_statistics()
-    place = await resolve_name(target, job.target_index)
+    resolved = await resolve_name(target, job.target_index)
     definition = target_definition(manifest.definition, job.target_index, job.patch)
     complete = supplied(resources, job, definition)
     source = read_schema(manifest.definition.fullest.body, on=job.reference)
     wanted = read_schema(complete.body, on="the patched definition")
     present = None
-    if job.mode in {"sync", "fill"} and place.index is not None:
-        present = (await target.index_definition(place.index, preview=definition.preview)).body
+    if job.mode in {"sync", "fill"} and resolved.index is not None:
+        present = (await target.index_definition(resolved.index, preview=definition.preview)).body
     changes = schema_changes(source, wanted if present is None else read_schema(present, on=job.target_index))
     missing, differing = await _synonym_maps(target, manifest.synonym_maps)
     stays = job.in_place or job.mode in {"sync", "fill"}
@@ -88,8 +89,8 @@ async def gather_facts(
         ),
         allow_cross_region=job.allow_cross_region or settings.allow_cross_region,
         denied=await _denied(target, job.target_index),
-        place=place,
-        alias_place=await resolve_name(target, job.alias) if job.alias is not None else None,
+        place=resolved,
+        resolved_alias=await resolve_name(target, job.alias) if job.alias is not None else None,
         present=present,
         statistics=statistics,
         missing_maps=missing if present is None else [],
@@ -97,14 +98,14 @@ async def gather_facts(
         knows_preview=not definition.preview or await target.knows_preview(),
         documents=len(job.keys) if job.keys else manifest.counts.documents,
         bytes=manifest.bytes,
-        held=await target.index_statistics(place.index) if stays and place.index is not None else None,
+        held=await target.index_statistics(resolved.index) if stays and resolved.index is not None else None,
     )
     return facts, definition
 
 
 async def resolve_name(target: SearchService, name: str) -> ResolvedName:
     """Tell what a name stands for."""
-    if not is_name(name):
+    if not is_index_name(name):
         return ResolvedName("absent")
     alias = await target.alias(name)
     if alias is not None:
@@ -129,7 +130,7 @@ async def _synonym_maps(target: SearchService, maps: Sequence[SynonymMap]) -> tu
 async def _denied(target: SearchService, index: str) -> ErrorRecord | None:
     try:
         await target.may_write_definitions()
-        if is_name(index):
+        if is_index_name(index):
             await target.may_write_documents(index)
     except (UnauthorizedError, ForbiddenError) as error:
         return error.record()

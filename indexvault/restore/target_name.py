@@ -1,17 +1,13 @@
 """The names of a restore: what they stand for on the target, whether the service takes them, whether the mode fits."""
 
-import re
 from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
 
+from indexvault.model import is_index_name
 from indexvault.restore.checks import Check
 from indexvault.restore.job import RestoreJob
-
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,126}[a-z0-9_])?")
-"""Names that an index or alias can have: also not two dashes or underscores in a row. Source: naming rules, 2026-09;
-a dash at the end is what the service itself refuses."""
 
 
 class ResolvedName(msgspec.Struct, frozen=True):
@@ -21,20 +17,15 @@ class ResolvedName(msgspec.Struct, frozen=True):
     index: str | None = None
 
 
-def is_name(text: str) -> bool:
-    """Return whether the service takes a name for an index or alias."""
-    return NAME.fullmatch(text) is not None and "--" not in text and "__" not in text
-
-
-def describe(place: ResolvedName) -> str:
+def describe(resolved: ResolvedName) -> str:
     """Say in words what a name stands for."""
-    return {"absent": "free", "index": "an index", "alias": f"an alias of {place.index}"}[place.kind]
+    return {"absent": "free", "index": "an index", "alias": f"an alias of {resolved.index}"}[resolved.kind]
 
 
-def name_checks(job: RestoreJob, place: ResolvedName) -> Iterator[Check]:
+def name_checks(job: RestoreJob, resolved: ResolvedName) -> Iterator[Check]:
     """Check the name that documents go to."""
     target = f"{job.target_service}/{job.target_index}"
-    if not is_name(job.target_index):
+    if not is_index_name(job.target_index):
         yield Check(
             "name",
             "failed",
@@ -49,32 +40,32 @@ def name_checks(job: RestoreJob, place: ResolvedName) -> Iterator[Check]:
             f"Restore under another name (--to {job.target_service}/NAME), or with --mode replace, sync or fill",
         ),
         ("create", "alias"): (
-            f"{target} is an alias of {place.index}",
+            f"{target} is an alias of {resolved.index}",
             f"Restore under another name (--to {job.target_service}/NAME), or with --mode replace to swap the alias",
         ),
         ("replace", "index"): (
             f"{target} is a plain index, which can't be swapped",
-            "Name an alias, or use --replace-in-place, which deletes the old index before the new one is there",
+            "Name an alias, or use --replace-in-resolved, which deletes the old index before the new one is there",
         ),
-    }.get((job.mode, place.kind))
+    }.get((job.mode, resolved.kind))
     if conflict is not None and not (job.mode == "replace" and job.in_place):
         yield Check("name", "failed", *conflict, "ConflictError")
-    elif place.kind == "absent" and job.mode != "create":
+    elif resolved.kind == "absent" and job.mode != "create":
         yield Check(
             "name", "failed", f"there is no {target} to {job.mode}", "Restore with --mode create", "NotFoundError"
         )
-    elif job.in_place and place.kind == "alias":
+    elif job.in_place and resolved.kind == "alias":
         yield Check("name", "failed", f"{target} is an alias", "Leave out --replace-in-place", "ConflictError")
     else:
-        yield Check("name", "ok", f"{target} is {describe(place)}, which fits mode {job.mode}")
+        yield Check("name", "ok", f"{target} is {describe(resolved)}, which fits mode {job.mode}")
 
 
-def alias_checks(job: RestoreJob, place: ResolvedName | None) -> Iterator[Check]:
+def alias_checks(job: RestoreJob, resolved: ResolvedName | None) -> Iterator[Check]:
     """Check the alias that is to point at the new index, and what it stands for now."""
     if job.alias is None or place is None:
         return
     on = f"{job.target_service}/{job.alias}"
-    if not is_name(job.alias):
+    if not is_index_name(job.alias):
         yield Check(
             "alias",
             "failed",
@@ -82,12 +73,12 @@ def alias_checks(job: RestoreJob, place: ResolvedName | None) -> Iterator[Check]
             "Use lower-case letters, digits, single inner dashes and single underscores, at most 128",
             "SettingsError",
         )
-    elif place.kind == "index" or job.alias == job.target_index:
+    elif resolved.kind == "index" or job.alias == job.target_index:
         yield Check("alias", "failed", f"{on} names an index", "Choose another name for the alias", "ConflictError")
-    elif job.mode in {"sync", "fill"} and place.index != job.target_index:
+    elif job.mode in {"sync", "fill"} and resolved.index != job.target_index:
         yield Check(
             "alias", "failed", f"mode {job.mode} makes no new index for it", "Leave out --alias", "ConflictError"
         )
     else:
-        now = f"moves from {place.index}" if place.kind == "alias" else "is made"
+        now = f"moves from {resolved.index}" if resolved.kind == "alias" else "is made"
         yield Check("alias", "ok", f"{on} {now} once the new index is proved")

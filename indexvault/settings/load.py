@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from indexvault.errors import NotFoundError, SettingsError
+from indexvault.model import CONFIGURED_NAME, CONFIGURED_NAME_LENGTH
 from indexvault.settings.model import TIERS, PolicySettings, ServiceSettings, Settings, StoreSettings
 from indexvault.settings.overlays import check_overlays
 from indexvault.settings.patterns import check_patterns
 from indexvault.settings.schedule import Schedule
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
 _PATH_OF_FIELD = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 
 
@@ -102,9 +102,9 @@ def _lower_first(text: str) -> str:
 
 
 def _check_name(name: str, path: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(CONFIGURED_NAME, name):
         raise SettingsError(
-            "expected a name of lower-case letters, digits and inner dashes, at most 60 long",
+            f"expected a name of lower-case letters, digits and inner dashes, at most {CONFIGURED_NAME_LENGTH} long",
             on=f"settings {path}",
             do=_CORRECT,
         )

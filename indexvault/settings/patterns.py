@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import msgspec
 
 from indexvault.errors import SettingsError
+from indexvault.model import INDEX_PATTERN
 
 MOST_PATTERNS = 1000
-_ENTRY = re.compile(r"!?[a-z0-9*](?:[a-z0-9*_-]{0,127})")
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -26,7 +26,7 @@ class Selection(msgspec.Struct, frozen=True):
 def check_patterns(patterns: Sequence[str], *, on: str) -> None:
     """Raise SettingsError for an entry that can match no index, or when nothing is asked for."""
     for position, entry in enumerate(patterns):
-        if not _ENTRY.fullmatch(entry):
+        if not re.fullmatch(INDEX_PATTERN, entry):
             raise SettingsError(
                 "expected the name of an index, or a pattern with *, with ! in front to leave out",
                 on=f"{on}[{position}]",

@@ -31,15 +31,13 @@ from typing import Self
 import msgspec
 
 from indexvault.errors import SettingsError
+from indexvault.model import INDEX_NAME_LENGTH
 
 SNAPSHOT_CONTAINER = "search-snapshots"
 RUN_CONTAINER = "search-runs"
 
 SERVICE_OBJECTS = "$service"
 """Stands in an index's place for what belongs to a whole service: synonym maps, aliases, indexers and so on."""
-
-MAX_NAME_LENGTH = 128
-"""Characters. Source: naming rules for indexes, 2026-09; our own limit for the names of services."""
 
 _SNAPSHOT_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
 _CHUNK_FILE = re.compile(r"([0-9a-f]{64})\.jsonl\.gz")
@@ -101,8 +99,8 @@ class SnapshotReference(msgspec.Struct, frozen=True):
         if not (at and slash and service and index and point) or "/" in index:
             raise _malformed("this is not service/index@latest, @<time> or @<id>", text)
         for name in (service, index):
-            if len(name) > MAX_NAME_LENGTH:
-                raise _malformed(f"a name in it is longer than {MAX_NAME_LENGTH} characters", text)
+            if len(name) > INDEX_NAME_LENGTH:
+                raise _malformed(f"a name in it is longer than {INDEX_NAME_LENGTH} characters", text)
         if point == "latest":
             return cls(service=service, index=index)
         if is_snapshot_id(point):
@@ -356,6 +354,6 @@ def _last_moment(point: str, text: str) -> datetime:
 def _malformed(what: str, text: str) -> SettingsError:
     return SettingsError(
         what,
-        on=f"snapshot reference {text[: 2 * MAX_NAME_LENGTH]!r}",
+        on=f"snapshot reference {text[: 2 * INDEX_NAME_LENGTH]!r}",
         do="Write it as contoso-east/hotels@latest, @2026-11-20T02:30Z or @20261120T023000Z-7f3a9c",
     )

@@ -6,10 +6,10 @@ import pytest
 
 from emulator.service import EmulatedService
 from indexvault.errors import ConflictError, NotFoundError, QuotaError, SettingsError, UnauthorizedError
+from indexvault.model import is_index_name
 from indexvault.restore.checks import Check, failure
 from indexvault.restore.limits import Demand, limit_checks, vector_bytes
 from indexvault.restore.report import PreflightReport
-from indexvault.restore.target_name import is_name
 from indexvault.search.schema import Field, Schema
 from indexvault.search.statistics import Counter, ServiceCounters, ServiceLimits, ServiceStatistics
 from tests import hotels
@@ -114,12 +114,12 @@ def test_the_first_failed_check_decides_the_kind_of_error_and_all_are_named() ->
 
 @pytest.mark.parametrize("name", ["a", "hotels-2", "hotels_2", "a-b_c", "a_", "0", "a" * 128])
 def test_names_that_the_service_takes(name: str) -> None:
-    assert is_name(name)
+    assert is_index_name(name)
 
 
 @pytest.mark.parametrize("name", ["", "-a", "_a", "a-", "A", "a__b", "a--b", "a" * 129, "ä", "a/b"])
 def test_names_that_the_service_would_refuse(name: str) -> None:
-    assert not is_name(name)
+    assert not is_index_name(name)
 
 
 def check(report: PreflightReport, name: str) -> Check:
