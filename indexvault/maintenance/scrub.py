@@ -11,9 +11,8 @@ from indexvault.settings.load import service_settings
 from indexvault.settings.policies import policies_covering, replica_stores
 from indexvault.snapshots.audit import Finding, audit_index
 from indexvault.snapshots.names import SERVICE_OBJECTS, parse_segment, service_prefix, verified_name
-from indexvault.snapshots.records import read_record
+from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.slices import due_slices, turn_of
-from indexvault.snapshots.store import Store
 from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Workflow
 from indexvault.workflow.calls import call, call_all
 from indexvault.workflow.fan_out import RunOrder
@@ -59,8 +58,8 @@ class VerificationReport(msgspec.Struct, frozen=True):
     verified: list[Verified]
 
 
-class _Dealt(msgspec.Struct, frozen=True):
-    """The turn that was dealt with last."""
+class _LastTurn(msgspec.Struct, frozen=True):
+    """The last turn that was read back."""
 
     turn: int
 
@@ -99,9 +98,10 @@ async def verify_due(resources: Resources, job: IndexToVerify) -> Verified:
     store = resources.clients.store(job.store)
     now = resources.clock()
     name = verified_name(job.service, job.index)
-    dealt = await read_record(store.runs, name, _Dealt)
+    last_turns = RecordStore(store.runs, _LastTurn)
+    last = await last_turns.read(name)
     within = _within(resources, job)
-    due = due_slices(dealt.turn if dealt else None, now, every=EVERY, period=within)
+    due = due_slices(last.turn if last else None, now, every=EVERY, period=within)
     chunks = size = 0
     damage: dict[str, Finding] = {}
     for part in due:
@@ -118,7 +118,7 @@ async def verify_due(resources: Resources, job: IndexToVerify) -> Verified:
         damage |= {finding.blob: finding for finding in report.damage}
     for finding in damage.values():
         _LOG.error("store %s: %s: %s (in %s)", job.store, finding.blob, finding.what, ", ".join(finding.snapshots))
-    await _note(store, name, turn_of(now, EVERY))
+    await last_turns.write(name, _LastTurn(turn_of(now, EVERY)))
     return Verified(
         store=job.store,
         service=job.service,
@@ -128,10 +128,6 @@ async def verify_due(resources: Resources, job: IndexToVerify) -> Verified:
         bytes=size,
         damage=list(damage.values()),
     )
-
-
-async def _note(store: Store, name: str, turn: int) -> None:
-    await store.runs.put(name, msgspec.json.encode(_Dealt(turn)))
 
 
 def _within(resources: Resources, job: IndexToVerify) -> timedelta:

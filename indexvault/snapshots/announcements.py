@@ -1,10 +1,9 @@
-"""A snapshot is announced before it is committed, so that no sweep takes a chunk from under it.
+"""A backup announces its snapshot before it commits it, so that no sweep deletes a chunk the snapshot needs.
 
-A backup may find that a chunk is there already which no manifest names any more: one left over from a removed snapshot,
-which a sweep is about to delete. Neither waits for the other. The backup writes its announcement and then looks for a
-sweep; the sweep writes which chunks it is about to delete and then looks for announcements and manifests. Whichever
-comes second sees the first, whatever the pace of either: the sweep leaves announced chunks alone, and the backup
-refuses to commit on chunks that are being swept.
+A backup may reuse a chunk that no manifest names any more: one left over from a removed snapshot, which a sweep is
+about to delete. Neither waits for the other. The backup writes its announcement and then looks for a sweep; the sweep
+writes which chunks it is about to delete and then looks for announcements and manifests. Whichever comes second sees
+the first: the sweep leaves announced chunks alone, and the backup refuses to commit on chunks that are being swept.
 """
 
 import logging
@@ -18,11 +17,11 @@ from indexvault.errors import OutdatedReadingError, RemoteError
 from indexvault.snapshots.chunks import Digest
 from indexvault.snapshots.manifest import AwareTime, Manifest
 from indexvault.snapshots.names import ChunkFolder, announcement_name, announcements_prefix, sweep_name
-from indexvault.snapshots.records import read_record, read_records
+from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.store import RunBlobs
 
 ANNOUNCED_FOR = timedelta(days=1)
-"""How long an announcement counts whose run never came back. A commit takes minutes."""
+"""How long the announcement of a run that died counts. A commit takes minutes."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ class Announcement(msgspec.Struct, frozen=True):
 
 
 class SweepRecord(msgspec.Struct, frozen=True):
-    """The blobs that a sweep is about to delete; after `until` it deletes no more, and is dead if it is still here."""
+    """The blobs that a sweep is about to delete. It deletes none after `until`; a record older than that is stale."""
 
     until: AwareTime
     blobs: tuple[str, ...]
@@ -46,13 +45,13 @@ class SweepRecord(msgspec.Struct, frozen=True):
 async def announced(runs: RunBlobs, manifest: Manifest, now: datetime) -> AsyncIterator[None]:
     """Keep sweeps away from a manifest's chunks while the block checks that they are there and commits.
 
-    Raises OutdatedReadingError when one of them is being swept. When the block fails the announcement stays, since the
-    manifest may have been written all the same; it stops counting by itself.
+    Raises OutdatedReadingError if one of them is being swept. If the block fails the announcement stays, since the
+    manifest may have been written all the same; it expires by itself.
     """
     name = announcement_name(manifest.service, manifest.index, manifest.id)
     chunks = tuple(chunk.sha256 for chunk in manifest.chunks)
     record = Announcement(made=now, generation=manifest.generation, chunks=chunks)
-    await runs.put(name, msgspec.json.encode(record))
+    await RecordStore(runs, Announcement).write(name, record)
     await _require_unswept(runs, manifest, now)
     yield
     try:
@@ -63,24 +62,24 @@ async def announced(runs: RunBlobs, manifest: Manifest, now: datetime) -> AsyncI
 
 async def is_being_swept(runs: RunBlobs, service: str, index: str, now: datetime) -> bool:
     """Return whether a sweep of an index's chunks is under way."""
-    sweep = await read_record(runs, sweep_name(service, index), SweepRecord)
+    sweep = await RecordStore(runs, SweepRecord).read(sweep_name(service, index))
     return sweep is not None and sweep.until > now
 
 
 async def announced_chunks(runs: RunBlobs, service: str, index: str, now: datetime) -> set[str]:
-    """Return the names of all chunks that announcements of the last day speak of; older ones are removed."""
+    """Return the names of all chunks in announcements of the last day; remove older announcements."""
     found: set[str] = set()
-    async for snapshot, record in read_records(runs, announcements_prefix(service, index), Announcement):
+    async for name, record in RecordStore(runs, Announcement).list(announcements_prefix(service, index)):
         if now - record.made < ANNOUNCED_FOR:
             folder = ChunkFolder(service=service, index=index, generation=record.generation)
             found.update(folder.blob(sha256) for sha256 in record.chunks)
         else:
-            await runs.delete(announcement_name(service, index, snapshot))
+            await runs.delete(name)
     return found
 
 
 async def _require_unswept(runs: RunBlobs, manifest: Manifest, now: datetime) -> None:
-    sweep = await read_record(runs, sweep_name(manifest.service, manifest.index), SweepRecord)
+    sweep = await RecordStore(runs, SweepRecord).read(sweep_name(manifest.service, manifest.index))
     if sweep is None or sweep.until <= now:
         return
     swept = {manifest.folder.blob(chunk.sha256) for chunk in manifest.chunks} & set(sweep.blobs)

@@ -18,7 +18,7 @@ from indexvault.snapshots.service_manifest import read_service_manifest
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary, damaged_summary
 from indexvault.snapshots.sweep import GRACE, Clock, Refusal, SweepReport, sweep_index
-from indexvault.snapshots.tombstones import Tombstone, raise_tombstone
+from indexvault.snapshots.tombstones import Tombstone, write_tombstone
 
 
 class Removal(msgspec.Struct, frozen=True):
@@ -105,7 +105,7 @@ async def remove_snapshot(store: Store, reference: SnapshotReference, reason: st
     snapshot (any more): then nothing has changed.
     """
     service, index, snapshot = reference.service, reference.index, reference.id or ""
-    await raise_tombstone(store.runs, service, index, snapshot, await _tombstone(store, reference, reason, now))
+    await write_tombstone(store.runs, service, index, snapshot, await _tombstone(store, reference, reason, now))
     # After the tombstone: a pin that comes later sees it and gives up.
     if await is_pinned(store.runs, reference):
         await store.runs.delete(tombstone_name(service, index, snapshot))

@@ -1,37 +1,106 @@
-"""Small records in the run container, kept for the snapshots of one index and read back by their ids."""
+"""Typed records in the run container: the one place where such a blob is decoded, or refused.
+
+Locks, runs, checkpoints, progress, restore and move states, reveals, pins, tombstones, announcements and sweeps are
+all records: one JSON object a blob.
+"""
 
 from collections.abc import AsyncIterator
 
 import msgspec
 
-from indexvault.errors import IntegrityError
+from indexvault.errors import ConflictError, IntegrityError
 from indexvault.snapshots.store import RunBlobs
 
 RECORD_LIMIT = 256 * 1024 * 1024
 """Bytes of the largest record that is read: the chunks of a very large snapshot."""
 
 
-async def read_record[Kind](runs: RunBlobs, name: str, kind: type[Kind]) -> Kind | None:
-    """Return a record, or None when there is none. Raises IntegrityError when it can't be read."""
-    blob = await runs.read(name, RECORD_LIMIT)
-    if blob is None:
-        return None
-    return decode_record(blob.data, name, kind)
+class Version[Record](msgspec.Struct, frozen=True):
+    """A record as it was read, and the ETag to change exactly that version with."""
+
+    record: Record
+    etag: str
 
 
-async def read_records[Kind](runs: RunBlobs, prefix: str, kind: type[Kind]) -> AsyncIterator[tuple[str, Kind]]:
-    """Return the records under a prefix, each with the snapshot's id that its name ends with."""
-    async for blob in runs.list(prefix):
-        record = await read_record(runs, blob.name, kind)
-        if record is not None:
-            yield blob.name.removeprefix(prefix).removesuffix(".json"), record
+class RecordStore[Record]:
+    """The records of one type in a run container, by the names of their blobs.
+
+    `what` and `do` are what the IntegrityError for a record that can't be decoded says. A record larger than `limit`
+    bytes is an IntegrityError too. `empty_is_none` reads an empty blob as no record, for records that are emptied
+    instead of deleted; otherwise it is damaged.
+    """
+
+    def __init__(
+        self,
+        runs: RunBlobs,
+        kind: type[Record],
+        *,
+        what: str = "this record can't be read",
+        do: str = "Find out who wrote it; if it was nobody, delete it",
+        limit: int = RECORD_LIMIT,
+        empty_is_none: bool = False,
+    ) -> None:
+        self._runs = runs
+        self._kind = kind
+        self._what = what
+        self._do = do
+        self._limit = limit
+        self._empty_is_none = empty_is_none
+
+    async def read(self, name: str) -> Record | None:
+        """Return a record, or None if there is none. Raises IntegrityError if it can't be decoded."""
+        version = await self.read_version(name)
+        return None if version is None else version.record
+
+    async def read_version(self, name: str) -> Version[Record] | None:
+        """Return a record with its ETag, or None if there is none. Raises IntegrityError if it can't be decoded."""
+        blob = await self._runs.read(name, self._limit)
+        if blob is None or (self._empty_is_none and not blob.data):
+            return None
+        try:
+            return Version(msgspec.json.decode(blob.data, type=self._kind), blob.etag)
+        except (msgspec.MsgspecError, RecursionError):
+            raise IntegrityError(self._what, on=name, do=self._do) from None
+
+    async def write(
+        self,
+        name: str,
+        record: Record,
+        *,
+        if_match: str | None = None,
+        if_absent: bool = False,
+        lease: str | None = None,
+    ) -> str:
+        """Write a record and return its ETag. Raises ConflictError if a condition or the lease does not hold."""
+        data = msgspec.json.encode(record)
+        return await self._runs.put(name, data, if_match=if_match, if_absent=if_absent, lease=lease)
+
+    async def write_once(self, name: str, record: Record) -> Record:
+        """Write a record unless there is one, and return the record that is there afterwards."""
+        try:
+            await self.write(name, record, if_absent=True)
+        except ConflictError:
+            earlier = await self.read(name)
+            if earlier is None:
+                raise
+            return earlier
+        return record
+
+    async def remove(self, name: str, *, if_match: str | None = None) -> bool:
+        """Remove a record; return False if there is none. Raises ConflictError if it has another ETag."""
+        return await self._runs.delete(name, if_match=if_match)
+
+    async def list(self, prefix: str) -> AsyncIterator[tuple[str, Record]]:
+        """Yield the records under a prefix with their names, in order of names, without those that vanish meanwhile.
+
+        Raises IntegrityError at the first one that can't be decoded.
+        """
+        async for blob in self._runs.list(prefix):
+            record = await self.read(blob.name)
+            if record is not None:
+                yield blob.name, record
 
 
-def decode_record[Kind](data: bytes, name: str, kind: type[Kind]) -> Kind:
-    """Decode a record. Raises IntegrityError, naming the blob, when it is none."""
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except msgspec.MsgspecError as error:
-        raise IntegrityError(
-            "this record can't be read", on=name, do="Find out who wrote it; if it was nobody, delete it"
-        ) from error
+def id_of(name: str) -> str:
+    """Return the snapshot's id that a record's name ends with."""
+    return name.rpartition("/")[2].removesuffix(".json")

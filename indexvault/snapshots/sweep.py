@@ -23,9 +23,9 @@ from indexvault.snapshots.names import (
     parse_manifest_name,
     sweep_name,
 )
-from indexvault.snapshots.records import RECORD_LIMIT, decode_record
-from indexvault.snapshots.store import BlobProperties, RunBlobs, SnapshotBlobs, Store
-from indexvault.snapshots.tombstones import Tombstone, bury, read_tombstones
+from indexvault.snapshots.records import RecordStore
+from indexvault.snapshots.store import BlobProperties, RunBlobs, SnapshotReader, SnapshotWriter, Store
+from indexvault.snapshots.tombstones import Tombstone, read_tombstones, remove_tombstones
 
 GRACE = timedelta(days=1)
 """How long a chunk stays after it was written, and after the last snapshot that named it was removed."""
@@ -115,7 +115,7 @@ async def sweep_index(
         report = await _sweep(store, service, index, due=due, seen=seen, report=report, clock=clock)
     if not report.refused and not report.hindrance:
         over = [snapshot for snapshot, tombstone in tombstones.items() if now - tombstone.removed >= grace]
-        await bury(store.runs, service, index, over)
+        await remove_tombstones(store.runs, service, index, over)
     return report
 
 
@@ -145,7 +145,7 @@ async def _sweep(
 
 
 async def _delete(
-    blobs: SnapshotBlobs, going: list[BlobProperties], until: datetime, clock: Clock
+    blobs: SnapshotWriter, going: list[BlobProperties], until: datetime, clock: Clock
 ) -> tuple[list[BlobProperties], list[Refusal]]:
     waiting = iter(going)
     removed: list[BlobProperties] = []
@@ -170,7 +170,7 @@ async def _delete(
     return removed, sorted(refused, key=lambda refusal: refusal.blob)
 
 
-async def _named_chunks(blobs: SnapshotBlobs, service: str, index: str, seen: set[str]) -> set[str]:
+async def _named_chunks(blobs: SnapshotReader, service: str, index: str, seen: set[str]) -> set[str]:
     """Return the chunks that manifests name, of those manifests not seen before."""
     named: set[str] = set()
     async for blob in blobs.list(manifests_prefix(service, index)):
@@ -184,7 +184,7 @@ async def _named_chunks(blobs: SnapshotBlobs, service: str, index: str, seen: se
     return named
 
 
-async def _chunks_of(blobs: SnapshotBlobs, reference: SnapshotReference) -> list[str]:
+async def _chunks_of(blobs: SnapshotReader, reference: SnapshotReference) -> list[str]:
     try:
         manifest = await read_manifest(blobs, reference)
     except NotFoundError:
@@ -197,13 +197,14 @@ async def _chunks_of(blobs: SnapshotBlobs, reference: SnapshotReference) -> list
 async def _declared(
     runs: RunBlobs, name: str, due: list[BlobProperties], until: datetime, now: datetime
 ) -> AsyncIterator[None]:
-    """Say which blobs are about to be deleted, as the only sweep of the index."""
-    record = msgspec.json.encode(SweepRecord(until=until, blobs=tuple(blob.name for blob in due)))
-    there = await runs.read(name, RECORD_LIMIT)
-    if there is not None and decode_record(there.data, name, SweepRecord).until > now:
+    """Record which blobs are about to be deleted. Raises ConflictError if another sweep of the index runs."""
+    sweeps = RecordStore(runs, SweepRecord)
+    earlier = await sweeps.read_version(name)
+    if earlier is not None and earlier.record.until > now:
         raise ConflictError("its chunks are being swept already", on=name, do="Wait until that has finished")
-    etag = await runs.put(name, record, if_match=there.etag if there else None, if_absent=there is None)
+    record = SweepRecord(until=until, blobs=tuple(blob.name for blob in due))
+    etag = await sweeps.write(name, record, if_match=earlier.etag if earlier else None, if_absent=earlier is None)
     try:
         yield
     finally:
-        await runs.delete(name, if_match=etag)
+        await sweeps.remove(name, if_match=etag)

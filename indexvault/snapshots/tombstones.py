@@ -1,6 +1,7 @@
-"""Tombstones: that a snapshot is being removed, since when, and which chunks it named.
+"""Tombstones record that a snapshot is being removed, since when, and which chunks it named.
 
-Written before the manifest goes, so that the chunks keep their grace period and a pin set at the same moment is seen.
+A tombstone is written before the manifest is deleted, so that the chunks keep their grace period and a pin set at the
+same moment is seen.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ import msgspec
 from indexvault.snapshots.chunks import Digest
 from indexvault.snapshots.manifest import AwareTime
 from indexvault.snapshots.names import tombstone_name, tombstones_prefix
-from indexvault.snapshots.records import read_records
+from indexvault.snapshots.records import RecordStore, id_of
 from indexvault.snapshots.store import RunBlobs
 
 
@@ -23,18 +24,18 @@ class Tombstone(msgspec.Struct, frozen=True):
     chunks: tuple[Digest, ...] | None = None
 
 
-async def raise_tombstone(runs: RunBlobs, service: str, index: str, snapshot: str, tombstone: Tombstone) -> None:
-    """Write a snapshot's tombstone. Again it starts the grace period anew."""
-    await runs.put(tombstone_name(service, index, snapshot), msgspec.json.encode(tombstone))
+async def write_tombstone(runs: RunBlobs, service: str, index: str, snapshot: str, tombstone: Tombstone) -> None:
+    """Write a snapshot's tombstone. Writing it again restarts the grace period."""
+    await RecordStore(runs, Tombstone).write(tombstone_name(service, index, snapshot), tombstone)
 
 
 async def read_tombstones(runs: RunBlobs, service: str, index: str) -> dict[str, Tombstone]:
-    """Return the tombstones of an index's snapshots by their ids."""
-    prefix = tombstones_prefix(service, index)
-    return {snapshot: record async for snapshot, record in read_records(runs, prefix, Tombstone)}
+    """Return the tombstones of an index's snapshots by their ids. Raises IntegrityError if one can't be read."""
+    tombstones = RecordStore(runs, Tombstone).list(tombstones_prefix(service, index))
+    return {id_of(name): record async for name, record in tombstones}
 
 
-async def bury(runs: RunBlobs, service: str, index: str, snapshots: Iterable[str]) -> None:
-    """Remove tombstones that have done their duty."""
+async def remove_tombstones(runs: RunBlobs, service: str, index: str, snapshots: Iterable[str]) -> None:
+    """Remove the tombstones of these snapshots: their grace period is over."""
     for snapshot in snapshots:
         await runs.delete(tombstone_name(service, index, snapshot))

@@ -19,7 +19,7 @@ from indexvault.snapshots.prune import PruneReport, Removal, decide_proved, prun
 from indexvault.snapshots.retention import Retention
 from indexvault.snapshots.store import BlobProperties, Store
 from indexvault.snapshots.sweep import SWEEP_FOR, sweep_index, sweepable
-from indexvault.snapshots.tombstones import Tombstone, raise_tombstone
+from indexvault.snapshots.tombstones import Tombstone, write_tombstone
 from indexvault.snapshots.verify import verify_snapshot
 from indexvault.snapshots.writer import commit, store_chunk
 from tests.memory_store import MemoryStore
@@ -144,7 +144,7 @@ async def test_a_pin_outlives_a_second_one_that_comes_during_a_removal(store: St
     one, _ = await snapshot(store, calendar), await snapshot(store, calendar, [7], days=1)
     reference = SnapshotReference(service=EAST, index=HOTELS, id=one.id)
     await pin(store, reference, Pin(calendar.now, "audit"))
-    await raise_tombstone(store.runs, EAST, HOTELS, one.id, Tombstone(removed=calendar.now, reason="killed here"))
+    await write_tombstone(store.runs, EAST, HOTELS, one.id, Tombstone(removed=calendar.now, reason="killed here"))
     with pytest.raises(ConflictError, match="is being removed"):
         await pin(store, reference, Pin(calendar.now, "again"))
     assert (await prune(store, calendar, one)).pinned == (one.id,)
