@@ -10,7 +10,7 @@ import msgspec
 from indexvault.snapshots.chunks import ChunkCutter, add_digests, boundary_bits
 from indexvault.snapshots.manifest import Added, Counts, Definition, Etags, Manifest, VersionedDefinition, known_chunks
 from indexvault.snapshots.names import ChunkFolder, snapshot_id
-from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.store import SnapshotWriter
 from indexvault.snapshots.writer import StoredChunk, commit, store_chunk
 
 SERVICE, INDEX = "contoso", "hotels"
@@ -87,7 +87,7 @@ def document(key: str, version: int = 0) -> bytes:
 
 
 async def write_snapshot(
-    blobs: SnapshotBlobs,
+    blobs: SnapshotWriter,
     lines: Mapping[str, bytes],
     created: datetime,
     *,

@@ -18,8 +18,8 @@ from indexvault.settings.overlays import filled, overlay_of
 from indexvault.settings.policies import reading_order
 from indexvault.settings.secrets import secret_value
 from indexvault.snapshots.azure_store import AzureStore
-from indexvault.snapshots.replicas import NearestStore
-from indexvault.snapshots.store import Store
+from indexvault.snapshots.replicas import Replicas
+from indexvault.snapshots.store import Store, StoreReader
 
 type IdentityOf = Callable[[str], AsyncTokenCredential]
 """Return an Entra identity that asks the given host for tokens."""
@@ -119,15 +119,15 @@ class Clients:
         """Return the client of the store that a service's snapshots go to."""
         return self.store(service_settings(self.settings, service).store)
 
-    def source_store(self, service: str, store: str) -> Store:
+    def source_store(self, service: str, store: str) -> StoreReader:
         """Return a store that holds a service's snapshots, with the others that do behind it should it not answer."""
         names = dict.fromkeys([store, *reading_order(self.settings, service)])
-        return self.store(store) if len(names) == 1 else NearestStore([self.store(name) for name in names])
+        return self.store(store) if len(names) == 1 else Replicas([self.store(name) for name in names])
 
-    def reading_store(self, service: str, *, near: str | None = None) -> Store:
+    def reading_store(self, service: str, *, near: str | None = None) -> StoreReader:
         """Return the stores that hold a service's snapshots as one to read from: those in the region `near` first."""
         names = reading_order(self.settings, service, near=near)
-        return self.store(names[0]) if len(names) == 1 else NearestStore([self.store(name) for name in names])
+        return self.store(names[0]) if len(names) == 1 else Replicas([self.store(name) for name in names])
 
     def overlay(self, name: str, entry: str) -> Any:
         """Return an overlay's patch of one object with its secrets filled in, or None if it has none.

@@ -1,7 +1,7 @@
 """A store in memory, for tests and trials. It passes the same contract tests as the real one."""
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from types import TracebackType
@@ -9,8 +9,8 @@ from typing import Self
 
 import msgspec
 
-from indexvault.errors import ConflictError, IntegrityError, NotFoundError
-from indexvault.snapshots.store import BlobProperties, RunBlob
+from indexvault.errors import ConflictError, IntegrityError, NotFoundError, RefusedError
+from indexvault.snapshots.store import BlobProperties, ReadGrant, RunBlob, SnapshotReader
 
 Clock = Callable[[], datetime]
 
@@ -49,38 +49,52 @@ class MemorySnapshotBlobs:
         metadata: Mapping[str, str] | None = None,
         content_type: str = "application/octet-stream",  # noqa: ARG002  # the contract has it; memory has no use for it
     ) -> bool:
-        """See `SnapshotBlobs.create`."""
+        """See `SnapshotWriter.create`."""
         if name in self._blobs:
             return False
         self._blobs[name] = _Blob(bytes(data), dict(metadata or {}), self._clock(), "")
         return True
 
     async def read(self, name: str, limit: int) -> bytes:
-        """See `SnapshotBlobs.read`."""
+        """See `SnapshotReader.read`."""
         on = f"{self._where}/{name}"
         blob = self._blobs.get(name)
         if blob is None:
             raise NotFoundError("there is no such blob", on=on, do="Check the store")
         return _within(blob.data, limit, on)
 
+    async def first_sound[Found](self, read: Callable[[SnapshotReader], Awaitable[Found]]) -> Found:
+        """See `SnapshotReader.first_sound`."""
+        return await read(self)
+
     async def properties(self, name: str) -> BlobProperties | None:
-        """See `SnapshotBlobs.properties`."""
+        """See `SnapshotReader.properties`."""
         blob = self._blobs.get(name)
         return None if blob is None else _properties(name, blob)
 
     async def list(self, prefix: str) -> AsyncIterator[BlobProperties]:
-        """See `SnapshotBlobs.list`."""
+        """See `SnapshotReader.list`."""
         for properties in _listed(self._blobs, prefix):
             yield properties
 
     async def folders(self, prefix: str) -> AsyncIterator[str]:
-        """See `SnapshotBlobs.folders`."""
+        """See `SnapshotReader.folders`."""
         rests = [name.removeprefix(prefix) for name in self._blobs if name.startswith(prefix)]
         for folder in sorted({rest.partition("/")[0] for rest in rests if "/" in rest}):
             yield folder
 
+    async def grant(self, name: str) -> ReadGrant | None:  # noqa: ARG002  # the contract has it
+        """See `SnapshotWriter.grant`."""
+        return None
+
+    async def copy(self, name: str, grant: ReadGrant) -> bool:  # noqa: ARG002  # the contract has it
+        """See `SnapshotWriter.copy`."""
+        raise RefusedError(
+            "memory can't fetch anything", on=f"{self._where}/{name}", do="Read the blob and create it here"
+        )
+
     async def delete(self, name: str) -> bool:
-        """See `SnapshotBlobs.delete`."""
+        """See `SnapshotWriter.delete`."""
         if name in self.immutable:
             raise ConflictError(
                 "an immutability policy keeps the blob", on=f"{self._where}/{name}", do="Leave it until it has passed"

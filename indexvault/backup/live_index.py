@@ -14,7 +14,7 @@ from indexvault.snapshots.diff import Change as DocumentChange
 from indexvault.snapshots.diff import Documents, Span, Tally, diff_parts, require_same_key, snapshot_parts
 from indexvault.snapshots.manifest import Definition, Manifest
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.store import SnapshotReader
 
 
 class LiveIndex:
@@ -59,7 +59,7 @@ class LiveIndex:
             yield _part(last, self.key_field)
 
     async def changes_since(
-        self, blobs: SnapshotBlobs, manifest: Manifest, tally: Tally
+        self, blobs: SnapshotReader, manifest: Manifest, tally: Tally
     ) -> AsyncGenerator[DocumentChange]:
         """Return the documents in which the index differs from a snapshot, which comes first. See `snapshots.diff`."""
         require_same_key(manifest, self.key_field)

@@ -8,10 +8,10 @@ from functools import cached_property
 
 from indexvault.restore.compare import Comparison, Documents
 from indexvault.restore.job import RestoreRun, Stretch
-from indexvault.restore.projection import Shape, readable
+from indexvault.restore.projection import Projection, readable
 from indexvault.restore.read_target import looked_up, scanned
 from indexvault.restore.selection import Selection
-from indexvault.restore.state import MADE, ORDER, Made, RestorePlan, require
+from indexvault.restore.state import TARGET_INDEX, PLAN, TargetIndex, RestorePlan, require
 from indexvault.search.client import SearchService
 from indexvault.search.scan import KeyRange
 from indexvault.search.schema import Schema, read_schema
@@ -20,7 +20,7 @@ from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_ahead, read_chunk
-from indexvault.snapshots.store import RunBlobs, Store
+from indexvault.snapshots.store import RunBlobs, StoreReader
 from indexvault.workflow.activity import ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
 
@@ -33,7 +33,7 @@ class RestoreContext:
     run: RestoreRun
     plan: RestorePlan
     manifest: Manifest
-    store: Store
+    store: StoreReader
     runs: RunBlobs
     records: Checkpoints
     target: SearchService
@@ -88,7 +88,7 @@ class RestoreContext:
 
         Where the key gives no order they are looked up one by one, by the snapshot's keys.
         """
-        made = await require(self.records, MADE, Made, self.on)
+        made = await require(self.records, TARGET_INDEX, TargetIndex, self.on)
         schema = read_schema(made.body, on=self.on)
         if not schema.has_key_order:
             return looked_up(self.target, self.plan.into, await self._stored_keys(stretch))
@@ -112,11 +112,11 @@ class RestoreContext:
 
     async def comparison(self) -> Comparison:
         """Return how the target's documents are compared with the snapshot's: by the fields it returns."""
-        made = await require(self.records, MADE, Made, self.on)
+        made = await require(self.records, TARGET_INDEX, TargetIndex, self.on)
         schema = readable(read_schema(made.body, on=self.on))
         return Comparison(
             schema=schema,
-            shape=Shape(self.source_schema, schema),
+            projection=Projection(self.source_schema, schema),
             selection=self.selection,
             key_of=key_reader(self.manifest.key_field),
         )
@@ -126,7 +126,7 @@ async def open_context(resources: Resources, run: RestoreRun) -> RestoreContext:
     """Read what a step stands on. Raises IntegrityError if the records are gone, or the manifest is damaged."""
     runs = resources.clients.store_of(run.target.service).runs
     records = Checkpoints(runs, run.records)
-    plan = await require(records, ORDER, RestorePlan, f"run {run.records}")
+    plan = await require(records, PLAN, RestorePlan, f"run {run.records}")
     store = resources.clients.source_store(plan.job.service, plan.store)
     return RestoreContext(
         resources=resources,
@@ -145,7 +145,7 @@ def beside(index: str, started: datetime) -> str:
     return f"{index[:113].rstrip('-_')}-{started:%Y%m%d%H%M%S}"
 
 
-async def manifest_of(store: Store, service: str, index: str, snapshot: str) -> Manifest:
+async def manifest_of(store: StoreReader, service: str, index: str, snapshot: str) -> Manifest:
     """Read a snapshot's manifest, proved."""
     return await read_manifest(store.snapshots, SnapshotReference(service=service, index=index, id=snapshot))
 

@@ -12,7 +12,7 @@ from indexvault.settings.policies import reading_order
 from indexvault.snapshots.chunks import document_lines, key_reader
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.reader import read_chunk
-from indexvault.snapshots.store import Store
+from indexvault.snapshots.store import StoreReader
 from indexvault.workflow.activity import Resources
 
 
@@ -38,14 +38,14 @@ async def decide(resources: Resources, job: RestoreJob) -> tuple[TargetFacts, Re
     facts, definition = await gather_facts(resources, job, manifest, store_name)
     target = resources.clients.service(job.target_service)
     started = resources.clock()
-    swaps = job.mode == "replace" and facts.place.kind == "alias"
-    into = beside(job.target_index, started) if swaps else facts.place.index or job.target_index
+    swaps = job.mode == "replace" and facts.resolved.kind == "alias"
+    into = beside(job.target_index, started) if swaps else facts.resolved.index or job.target_index
     alias = job.target_index if swaps else job.alias
-    present = await target.alias(alias) if alias is not None and facts.place.kind != "index" else None
-    old = facts.place.index if job.mode == "replace" else None
+    present = await target.alias(alias) if alias is not None and facts.resolved.kind != "index" else None
+    old = facts.resolved.index if job.mode == "replace" else None
     if old is None and present is not None and present.index != into:
         old = present.index
-    order = RestorePlan(
+    plan = RestorePlan(
         job=job,
         store=store_name,
         into=into,
@@ -65,7 +65,7 @@ async def decide(resources: Resources, job: RestoreJob) -> tuple[TargetFacts, Re
     return facts, order
 
 
-async def _require_keys(store: Store, manifest: Manifest, selection: Selection, on: str) -> None:
+async def _require_keys(store: StoreReader, manifest: Manifest, selection: Selection, on: str) -> None:
     """Raise NotFoundError unless the snapshot has every key that is listed."""
     if not selection.keys:
         return

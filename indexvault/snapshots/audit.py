@@ -23,7 +23,7 @@ from indexvault.snapshots.names import (
 )
 from indexvault.snapshots.service_manifest import read_service_manifest
 from indexvault.snapshots.slices import Slice
-from indexvault.snapshots.store import BlobProperties, SnapshotBlobs
+from indexvault.snapshots.store import BlobProperties, SnapshotReader
 from indexvault.snapshots.summary import from_metadata, summarise
 from indexvault.snapshots.verify import DEFAULT_CONCURRENCY, Progress, check_chunk
 
@@ -85,7 +85,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def audit_index(
-    blobs: SnapshotBlobs,
+    blobs: SnapshotReader,
     service: str,
     index: str,
     *,
@@ -133,7 +133,7 @@ async def audit_index(
 class _Checker:
     """Checks each distinct chunk of several manifests once."""
 
-    def __init__(self, blobs: SnapshotBlobs, there: Mapping[str, BlobProperties], depth: Depth, part: Slice) -> None:
+    def __init__(self, blobs: SnapshotReader, there: Mapping[str, BlobProperties], depth: Depth, part: Slice) -> None:
         self._blobs = blobs
         self._there = there
         self._depth = depth
@@ -199,7 +199,7 @@ class _Checker:
         return checked
 
 
-async def _read(blobs: SnapshotBlobs, references: Iterable[SnapshotReference]) -> tuple[list[Manifest], list[Finding]]:
+async def _read(blobs: SnapshotReader, references: Iterable[SnapshotReference]) -> tuple[list[Manifest], list[Finding]]:
     manifests, findings = [], []
     for reference in references:
         try:

@@ -1,7 +1,7 @@
 """The two halves of the store contract on containers of Azure Blob Storage."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from azure.storage.blob.aio import BlobLeaseClient, BlobPrefix, ContainerClient
 from indexvault.errors import IntegrityError
 from indexvault.snapshots.azure_copy import Grants
 from indexvault.snapshots.azure_errors import BLOB_IS_THERE, error_code, translate
-from indexvault.snapshots.store import BlobProperties, RunBlob
+from indexvault.snapshots.store import BlobProperties, ReadGrant, RunBlob, SnapshotReader
 
 _CALL_SECONDS = 600
 """The longest that one call on one blob, or one page of a listing, takes with its retries."""
@@ -32,7 +32,7 @@ class _Container:
         self._where = where
 
     async def list(self, prefix: str) -> AsyncIterator[BlobProperties]:
-        """See `SnapshotBlobs.list` and `RunBlobs.list`."""
+        """See `SnapshotReader.list` and `RunBlobs.list`."""
         blobs = self._container.list_blobs(name_starts_with=prefix, include=["metadata"], results_per_page=_LIST_PAGE)
         async for page in self._pages(blobs, prefix):
             for blob in page:
@@ -79,14 +79,14 @@ class AzureSnapshotBlobs(_Container):
         super().__init__(container, where)
         self._grants = grants
 
-    async def fetch(self, source: "AzureSnapshotBlobs", name: str) -> bool:
-        """Have the account copy a blob of another one under the same name, with its metadata; False if it is there.
-
-        The bytes don't come here. Raises RefusedError, ForbiddenError or NotFoundError where the account can't read the
-        other one.
-        """
+    async def grant(self, name: str) -> ReadGrant:
+        """See `SnapshotWriter.grant`."""
         async with self._call(name):
-            grant = await source._grants(name)  # noqa: SLF001 - of this very class
+            return await self._grants(name)
+
+    async def copy(self, name: str, grant: ReadGrant) -> bool:
+        """See `SnapshotWriter.copy`."""
+        async with self._call(name):
             optional: dict[str, Any] = (
                 {} if grant.authorization is None else {"source_authorization": grant.authorization}
             )
@@ -108,7 +108,7 @@ class AzureSnapshotBlobs(_Container):
         metadata: Mapping[str, str] | None = None,
         content_type: str = "application/octet-stream",
     ) -> bool:
-        """See `SnapshotBlobs.create`."""
+        """See `SnapshotWriter.create`."""
         async with self._call(name):
             try:
                 await self._container.get_blob_client(name).upload_blob(
@@ -125,12 +125,16 @@ class AzureSnapshotBlobs(_Container):
             return True
 
     async def read(self, name: str, limit: int) -> bytes:
-        """See `SnapshotBlobs.read`."""
+        """See `SnapshotReader.read`."""
         async with self._call(name):
             return (await self._read(name, limit)).data
 
+    async def first_sound[Found](self, read: Callable[[SnapshotReader], Awaitable[Found]]) -> Found:
+        """See `SnapshotReader.first_sound`."""
+        return await read(self)
+
     async def properties(self, name: str) -> BlobProperties | None:
-        """See `SnapshotBlobs.properties`."""
+        """See `SnapshotReader.properties`."""
         async with self._call(name):
             try:
                 return _properties(await self._container.get_blob_client(name).get_blob_properties())
@@ -139,7 +143,7 @@ class AzureSnapshotBlobs(_Container):
                 return None
 
     async def folders(self, prefix: str) -> AsyncIterator[str]:
-        """See `SnapshotBlobs.folders`."""
+        """See `SnapshotReader.folders`."""
         blobs = self._container.walk_blobs(name_starts_with=prefix, delimiter="/", results_per_page=_LIST_PAGE)
         async for page in self._pages(blobs, prefix):
             for entry in page:
@@ -147,7 +151,7 @@ class AzureSnapshotBlobs(_Container):
                     yield entry.name.removeprefix(prefix).removesuffix("/")
 
     async def delete(self, name: str) -> bool:
-        """See `SnapshotBlobs.delete`."""
+        """See `SnapshotWriter.delete`."""
         async with self._call(name):
             try:
                 await self._container.delete_blob(name)

@@ -8,23 +8,17 @@ where it is opened with Entra. Source: Copy Blob From URL (up to 256 MiB, synchr
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.storage.blob import BlobSasPermissions, generate_blob_sas
 from azure.storage.blob.aio import BlobServiceClient, ContainerClient
+
+from indexvault.snapshots.store import ReadGrant
 
 SIGNED_FOR = timedelta(minutes=15)
 """How long a signature is good: longer than a call may take with its retries."""
 
 _SKEW = timedelta(minutes=5)
 _SCOPE = "https://storage.azure.com/.default"
-
-
-class ReadGrant(msgspec.Struct, frozen=True):
-    """How another account may read one blob: its address, and what to say there. Both are secrets; never log them."""
-
-    url: str
-    authorization: str | None = None
 
 
 type Grants = Callable[[str], Awaitable[ReadGrant]]

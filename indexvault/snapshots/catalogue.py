@@ -16,15 +16,14 @@ from indexvault.snapshots.names import (
     parse_segment,
     service_prefix,
 )
-from indexvault.snapshots.replicas import NearestBlobs
 from indexvault.snapshots.service_manifest import read_service_summary
-from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.store import SnapshotReader
 from indexvault.snapshots.summary import Summary, damaged_summary, from_metadata, summarise
 
 _NAMED_IN_ERRORS = 5
 
 
-async def list_snapshots(blobs: SnapshotBlobs, service: str | None = None, index: str | None = None) -> list[Summary]:
+async def list_snapshots(blobs: SnapshotReader, service: str | None = None, index: str | None = None) -> list[Summary]:
     """Return the snapshots of an index, a service or the whole store, by service and index, the newest first.
 
     Reads one manifest's body only where its metadata holds no summary, as after a copy that dropped it; when that
@@ -40,7 +39,7 @@ async def list_snapshots(blobs: SnapshotBlobs, service: str | None = None, index
     return found
 
 
-async def resolve(blobs: SnapshotBlobs, reference: SnapshotReference) -> Summary:
+async def resolve(blobs: SnapshotReader, reference: SnapshotReference) -> Summary:
     """Find the snapshot that a reference means.
 
     `@latest` and `@<time>` pass over damaged snapshots, not over lossy ones. Raises NotFoundError, naming what there
@@ -62,7 +61,7 @@ async def resolve(blobs: SnapshotBlobs, reference: SnapshotReference) -> Summary
     return fitting[0]
 
 
-async def read_manifest(blobs: SnapshotBlobs, snapshot: Summary | SnapshotReference) -> Manifest:
+async def read_manifest(blobs: SnapshotReader, snapshot: Summary | SnapshotReference) -> Manifest:
     """Read and prove the manifest of a snapshot; a reference without an id is resolved first.
 
     Raises NotFoundError, naming what there is, when it is gone, IntegrityError when it is damaged or is another
@@ -79,15 +78,13 @@ async def read_manifest(blobs: SnapshotBlobs, snapshot: Summary | SnapshotRefere
         reference = (await resolve(blobs, reference)).reference
     name = manifest_name(reference.service, reference.index, reference.id or "")
     try:
-        if isinstance(blobs, NearestBlobs):
-            return await blobs.first_sound(lambda one: _read_manifest(one, reference, name))
-        return await _read_manifest(blobs, reference, name)
+        return await blobs.first_sound(lambda one: _read_manifest(one, reference, name))
     except NotFoundError:
         known = await list_snapshots(blobs, reference.service, reference.index)
         raise await _not_found(blobs, reference, known) from None
 
 
-async def _read_manifest(blobs: SnapshotBlobs, reference: SnapshotReference, name: str) -> Manifest:
+async def _read_manifest(blobs: SnapshotReader, reference: SnapshotReference, name: str) -> Manifest:
     manifest = open_manifest(await blobs.read(name, MANIFEST_LIMIT), name)
     if (manifest.service, manifest.index, manifest.id) != (reference.service, reference.index, reference.id):
         raise IntegrityError(
@@ -98,7 +95,7 @@ async def _read_manifest(blobs: SnapshotBlobs, reference: SnapshotReference, nam
     return manifest
 
 
-async def _indexes(blobs: SnapshotBlobs, service: str | None, index: str | None) -> AsyncIterator[tuple[str, str]]:
+async def _indexes(blobs: SnapshotReader, service: str | None, index: str | None) -> AsyncIterator[tuple[str, str]]:
     if service is not None and index is not None:
         yield service, index
         return
@@ -109,21 +106,21 @@ async def _indexes(blobs: SnapshotBlobs, service: str | None, index: str | None)
                 yield service_name, index_name
 
 
-async def _names(blobs: SnapshotBlobs, prefix: str) -> AsyncIterator[str]:
+async def _names(blobs: SnapshotReader, prefix: str) -> AsyncIterator[str]:
     async for segment in blobs.folders(prefix):
         name = parse_segment(segment)
         if name is not None:
             yield name
 
 
-async def _summaries(blobs: SnapshotBlobs, service: str, index: str) -> AsyncIterator[Summary]:
+async def _summaries(blobs: SnapshotReader, service: str, index: str) -> AsyncIterator[Summary]:
     async for blob in blobs.list(manifests_prefix(service, index)):
         reference = parse_manifest_name(blob.name)
         if reference is not None:
             yield from_metadata(reference, blob.metadata) or await _read_summary(blobs, reference)
 
 
-async def _read_summary(blobs: SnapshotBlobs, reference: SnapshotReference) -> Summary:
+async def _read_summary(blobs: SnapshotReader, reference: SnapshotReference) -> Summary:
     try:
         if reference.index == SERVICE_OBJECTS:
             return await read_service_summary(blobs, reference)
@@ -132,7 +129,7 @@ async def _read_summary(blobs: SnapshotBlobs, reference: SnapshotReference) -> S
         return damaged_summary(reference)
 
 
-async def _not_found(blobs: SnapshotBlobs, reference: SnapshotReference, known: list[Summary]) -> NotFoundError:
+async def _not_found(blobs: SnapshotReader, reference: SnapshotReference, known: list[Summary]) -> NotFoundError:
     if known:
         ids = ", ".join(f"{summary.id} ({summary.state})" for summary in known[:_NAMED_IN_ERRORS])
         more = f" and {len(known) - _NAMED_IN_ERRORS} older ones" if len(known) > _NAMED_IN_ERRORS else ""

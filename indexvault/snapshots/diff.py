@@ -17,7 +17,7 @@ from indexvault.errors import ConflictError
 from indexvault.snapshots.chunks import document_lines, key_reader
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.reader import read_chunk
-from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.store import SnapshotReader
 
 READ_AHEAD = 8
 """Chunks of a side that are read at once: with their documents, they bound the memory."""
@@ -57,7 +57,7 @@ class Tally(msgspec.Struct):
 
 
 async def diff_snapshots(
-    blobs: SnapshotBlobs, before: Manifest, after: Manifest, tally: Tally, *, after_blobs: SnapshotBlobs | None = None
+    blobs: SnapshotReader, before: Manifest, after: Manifest, tally: Tally, *, after_blobs: SnapshotReader | None = None
 ) -> AsyncGenerator[Change]:
     """Return the documents that differ between two snapshots, in key order.
 
@@ -100,7 +100,7 @@ async def diff_parts(before: AsyncIterator[Span], after: AsyncIterator[Span], ta
 
 
 async def snapshot_parts(
-    blobs: SnapshotBlobs, manifest: Manifest, shared: Collection[str] | None = None
+    blobs: SnapshotReader, manifest: Manifest, shared: Collection[str] | None = None
 ) -> AsyncGenerator[Span]:
     """Return a snapshot's chunks as parts.
 

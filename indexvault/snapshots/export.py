@@ -23,7 +23,7 @@ from indexvault.snapshots.chunks import Chunk, Digest, add_digests, content_dige
 from indexvault.snapshots.manifest import Definition, Loss, Manifest, SynonymMap, VersionedDefinition
 from indexvault.snapshots.names import parse_segment, segment_of
 from indexvault.snapshots.reader import read_chunk
-from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.store import SnapshotReader
 
 DOCUMENTS = "documents.jsonl"
 DEFINITION = "definition.json"
@@ -63,7 +63,7 @@ class Dump(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def export_snapshot(
-    blobs: SnapshotBlobs, manifest: Manifest, folder: Path, *, progress: Progress | None = None
+    blobs: SnapshotReader, manifest: Manifest, folder: Path, *, progress: Progress | None = None
 ) -> Path:
     """Write a snapshot to a folder that is empty or not there yet, and give the file of its documents.
 

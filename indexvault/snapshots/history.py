@@ -10,7 +10,7 @@ from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.reader import read_chunk
-from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.store import SnapshotReader
 from indexvault.snapshots.summary import Summary
 
 
@@ -35,7 +35,7 @@ class History(msgspec.Struct, frozen=True):
     chunks_read: int
 
 
-async def find_key(blobs: SnapshotBlobs, service: str, index: str, key: str) -> History:
+async def find_key(blobs: SnapshotReader, service: str, index: str, key: str) -> History:
     """Follow a document through all snapshots of an index.
 
     Reads each chunk that it ever was in once. Raises NotFoundError when the index has no snapshot.
@@ -64,7 +64,7 @@ async def find_key(blobs: SnapshotBlobs, service: str, index: str, key: str) -> 
 class _Seeker:
     """Finds one key in manifests, reading no chunk twice."""
 
-    def __init__(self, blobs: SnapshotBlobs, key: str) -> None:
+    def __init__(self, blobs: SnapshotReader, key: str) -> None:
         self._blobs = blobs
         self._key = key
         self._lines: dict[str, bytes | None] = {}

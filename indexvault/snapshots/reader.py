@@ -6,26 +6,23 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from indexvault.snapshots.chunks import CHUNK_CAP, Chunk, open_chunk
 from indexvault.snapshots.names import ChunkFolder
-from indexvault.snapshots.replicas import NearestBlobs
-from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.store import SnapshotReader
 
 MOST_AHEAD = 8
 """Chunks read at once for one reader: small chunks cost a round trip to the store each, and these overlap."""
 
 
-async def read_chunk(blobs: SnapshotBlobs, folder: ChunkFolder, chunk: Chunk) -> bytes:
+async def read_chunk(blobs: SnapshotReader, folder: ChunkFolder, chunk: Chunk) -> bytes:
     """Return the uncompressed bytes of a chunk; `document_lines` splits them.
 
     Of several stores that are read as one, the first that has it sound gives it. Raises NotFoundError when the blob is
     gone, IntegrityError when it does not hold exactly what was stored.
     """
-    if isinstance(blobs, NearestBlobs):
-        return await blobs.first_sound(lambda one: read_chunk(one, folder, chunk))
-    _, data = await read_stored_chunk(blobs, folder, chunk)
+    _, data = await blobs.first_sound(lambda one: read_stored_chunk(one, folder, chunk))
     return data
 
 
-async def read_stored_chunk(blobs: SnapshotBlobs, folder: ChunkFolder, chunk: Chunk) -> tuple[bytes, bytes]:
+async def read_stored_chunk(blobs: SnapshotReader, folder: ChunkFolder, chunk: Chunk) -> tuple[bytes, bytes]:
     """Return a chunk of one store as it is stored, and its uncompressed bytes. Raises as `read_chunk` does."""
     name = folder.blob(chunk.sha256)
     stored = await blobs.read(name, _most_stored(chunk))

@@ -27,7 +27,7 @@ from indexvault.snapshots.names import (
 )
 from indexvault.snapshots.reader import read_chunk
 from indexvault.snapshots.service_manifest import ServiceManifest, read_service_manifest, summarise_service
-from indexvault.snapshots.store import SnapshotBlobs, Store
+from indexvault.snapshots.store import SnapshotReader, Store
 from indexvault.snapshots.summary import Summary, summarise, to_metadata
 
 
@@ -51,7 +51,7 @@ class Source(Protocol):
 class ReplicaSource:
     """Another store that holds the same snapshots."""
 
-    def __init__(self, name: str, blobs: SnapshotBlobs) -> None:
+    def __init__(self, name: str, blobs: SnapshotReader) -> None:
         self.name = name
         self._blobs = blobs
 

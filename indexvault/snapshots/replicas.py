@@ -1,44 +1,40 @@
-"""Reading from whichever store answers, the nearest first.
+"""Read from several stores that hold the same snapshots, in the order given.
 
-Two stores hold the same blobs under the same names, so what one can't give, the other may. Nothing is written through
-here: each store is written by itself.
+Replicas hold the same blobs under the same names, so a blob that one store can't return may come from another. Nothing
+is written through here: each store is written by itself.
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from indexvault.errors import ConflictError, IntegrityError, NotFoundError, RemoteError
-from indexvault.snapshots.store import BlobProperties, RunBlobs, SnapshotBlobs, Store
+from indexvault.errors import IntegrityError, NotFoundError, RemoteError
+from indexvault.snapshots.store import BlobProperties, RunBlobs, SnapshotReader, Store
 
 _LOG = logging.getLogger(__name__)
 
 
-class NearestBlobs:
-    """The snapshot halves of several stores, as one that is only read. `stores` are in the order they are asked in.
+class ReplicaBlobs:
+    """The snapshot halves of several stores as one `SnapshotReader`. `stores` are asked in their order.
 
-    A blob comes from the first store that gives it; chunks and manifests, which prove themselves, from the first that
-    gives them sound (`first_sound`). Listings unite those of all stores that answer; what can't be had
-    from any raises the first store's error.
+    A blob comes from the first store that returns it; chunks and manifests, which carry checksums, from the first store
+    that has them sound (`first_sound`). Listings unite those of all stores that answer. A blob that no store returns
+    raises the first store's error.
     """
 
     def __init__(self, stores: Sequence[Store]) -> None:
         self._stores = stores
 
     async def read(self, name: str, limit: int) -> bytes:
-        """See `SnapshotBlobs.read`."""
+        """See `SnapshotReader.read`."""
         return await self._first(lambda blobs: blobs.read(name, limit))
 
-    async def first_sound[Found](self, read: Callable[[SnapshotBlobs], Awaitable[Found]]) -> Found:
-        """Return what `read` makes of the first store where it raises nothing.
-
-        `read` proves what it gives, by IntegrityError for what is damaged. Raises the first store's IntegrityError
-        where no store has it sound, else as `read` does.
-        """
+    async def first_sound[Found](self, read: Callable[[SnapshotReader], Awaitable[Found]]) -> Found:
+        """See `SnapshotReader.first_sound`. Raises the first IntegrityError if no store has it sound."""
         damage: list[IntegrityError] = []
 
-        async def one(blobs: SnapshotBlobs) -> Found:
+        async def one(blobs: SnapshotReader) -> Found:
             try:
                 return await read(blobs)
             except IntegrityError as error:
@@ -52,13 +48,13 @@ class NearestBlobs:
                 raise damage[0] from None
             raise
         for error in damage:
-            _LOG.warning("what is damaged in one store is read from another: %s", error)
+            _LOG.warning("a copy is damaged, so another store is read: %s", error)
         return found
 
     async def properties(self, name: str) -> BlobProperties | None:
-        """See `SnapshotBlobs.properties`."""
+        """See `SnapshotReader.properties`."""
 
-        async def there(blobs: SnapshotBlobs) -> BlobProperties:
+        async def there(blobs: SnapshotReader) -> BlobProperties:
             found = await blobs.properties(name)
             if found is None:
                 raise NotFoundError("there is no such blob", on=name, do="Check the store")
@@ -70,7 +66,7 @@ class NearestBlobs:
             return None
 
     async def list(self, prefix: str) -> AsyncIterator[BlobProperties]:
-        """See `SnapshotBlobs.list`."""
+        """See `SnapshotReader.list`."""
         found: dict[str, BlobProperties] = {}
         for blob in await self._all(lambda blobs: blobs.list(prefix)):
             found.setdefault(blob.name, blob)
@@ -78,38 +74,23 @@ class NearestBlobs:
             yield found[name]
 
     async def folders(self, prefix: str) -> AsyncIterator[str]:
-        """See `SnapshotBlobs.folders`."""
+        """See `SnapshotReader.folders`."""
         for name in sorted(set(await self._all(lambda blobs: blobs.folders(prefix)))):
             yield name
 
-    async def create(
-        self,
-        name: str,
-        data: bytes,  # noqa: ARG002  # the contract has it
-        *,
-        metadata: Mapping[str, str] | None = None,  # noqa: ARG002  # the contract has it
-        content_type: str = "",  # noqa: ARG002  # the contract has it
-    ) -> bool:
-        """Refuse: raises ConflictError."""
-        raise _read_only(name)
-
-    async def delete(self, name: str) -> bool:
-        """Refuse: raises ConflictError."""
-        raise _read_only(name)
-
-    async def _first[Found](self, ask: Callable[[SnapshotBlobs], Awaitable[Found]]) -> Found:
+    async def _first[Found](self, ask: Callable[[SnapshotReader], Awaitable[Found]]) -> Found:
         failures: list[RemoteError | NotFoundError] = []
         for store in self._stores:
             try:
                 return await ask(store.snapshots)
             except (RemoteError, NotFoundError) as error:
                 if len(self._stores) > 1 and not failures:
-                    _LOG.debug("store %s can't give it, so the next is asked: %s", store.name, error)
+                    _LOG.debug("store %s failed, so the next one is asked: %s", store.name, error)
                 failures.append(error)
-        # A store that did not answer says less than one that knows: what is nowhere found may be in the silent one.
+        # What no answering store has may be in the one that did not answer.
         raise next((error for error in failures if isinstance(error, RemoteError)), failures[0])
 
-    async def _all[Entry](self, ask: Callable[[SnapshotBlobs], AsyncIterator[Entry]]) -> Sequence[Entry]:
+    async def _all[Entry](self, ask: Callable[[SnapshotReader], AsyncIterator[Entry]]) -> Sequence[Entry]:
         found = []
         failures: list[RemoteError | NotFoundError] = []
         for store in self._stores:
@@ -125,12 +106,12 @@ class NearestBlobs:
         return found
 
 
-class NearestStore:
-    """Several stores with the same snapshots as one store to read from; its run half is the first store's."""
+class Replicas:
+    """Several stores with the same snapshots as one `StoreReader`; its run half is the first store's."""
 
     def __init__(self, stores: Sequence[Store]) -> None:
         self.name = " or ".join(store.name for store in stores)
-        self.snapshots = NearestBlobs(stores)
+        self.snapshots = ReplicaBlobs(stores)
         self._stores = stores
 
     @property
@@ -139,7 +120,7 @@ class NearestStore:
         return self._stores[0].runs
 
     async def prepare(self) -> None:
-        """See `Store.prepare`; a store that does not answer is none to read from, and is passed over."""
+        """See `Store.prepare`. Stores that don't answer are skipped with a warning."""
         for store in self._stores:
             try:
                 await store.prepare()
@@ -147,7 +128,7 @@ class NearestStore:
                 _LOG.warning("store %s can't be prepared: %s", store.name, error)
 
     async def close(self) -> None:
-        """Do nothing: the stores are their openers' to close."""
+        """Do nothing: whoever opened the stores closes them."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -156,9 +137,3 @@ class NearestStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-
-def _read_only(name: str) -> ConflictError:
-    return ConflictError(
-        "several stores are read as one here, and none is written", on=name, do="Write to a store by its name"
-    )

@@ -15,7 +15,6 @@ import msgspec
 
 from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError, RefusedError, RemoteError
 from indexvault.snapshots.announcements import announced
-from indexvault.snapshots.azure_blobs import AzureSnapshotBlobs
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.checksum import has_checksum
 from indexvault.snapshots.chunks import Chunk
@@ -23,7 +22,7 @@ from indexvault.snapshots.manifest import MANIFEST_LIMIT, Manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from indexvault.snapshots.reader import read_chunk, read_stored_chunk
 from indexvault.snapshots.service_manifest import read_service_manifest, summarise_service
-from indexvault.snapshots.store import BlobProperties, SnapshotBlobs, Store
+from indexvault.snapshots.store import BlobProperties, SnapshotReader, Store
 from indexvault.snapshots.summary import Summary, summarise, to_metadata
 
 COPIES_AT_ONCE = 16
@@ -118,7 +117,7 @@ class _Replicator:
         self._replica = replica
         self._clock = clock
         self._progress = progress
-        self._fetches = True
+        self._accounts_copy = True
         self.chunks = 0
         self.bytes = 0
         self.by_the_accounts = 0
@@ -164,17 +163,24 @@ class _Replicator:
         one, other = self._source.snapshots, self._replica.snapshots
         # Proved before it is copied: the accounts compare nothing, and damage would arrive as it left.
         stored, _ = await read_stored_chunk(one, manifest.folder, chunk)
-        if self._fetches and isinstance(one, AzureSnapshotBlobs) and isinstance(other, AzureSnapshotBlobs):
-            try:
-                await other.fetch(one, name)
-                self.by_the_accounts += 1
-            except (RefusedError, RemoteError, NotFoundError) as error:
-                # Firewalls, private endpoints and tenants keep accounts apart that this machine can reach both of.
-                self._fetches = False
-                _LOG.warning("the accounts can't copy among themselves, so bytes go through here: %s", error)
-            else:
-                return
+        if self._accounts_copy and await self._copy_by_the_accounts(name):
+            return
         await other.create(name, stored, content_type="application/gzip")
+
+    async def _copy_by_the_accounts(self, name: str) -> bool:
+        """Have the replica's account copy a blob; return whether it did."""
+        try:
+            grant = await self._source.snapshots.grant(name)
+            if grant is None:
+                return False
+            await self._replica.snapshots.copy(name, grant)
+        except (RefusedError, RemoteError, NotFoundError) as error:
+            # Firewalls, private endpoints and tenants keep accounts apart that this machine can reach both of.
+            self._accounts_copy = False
+            _LOG.warning("the accounts can't copy among themselves, so bytes go through here: %s", error)
+            return False
+        self.by_the_accounts += 1
+        return True
 
     async def _require_same(self, manifest: Manifest) -> None:
         """Compare all of the snapshot's chunks in both stores; those whose MD5 is not known are read back."""
@@ -201,5 +207,5 @@ class _Replicator:
         await self._replica.snapshots.create(name, data, metadata=metadata, content_type="application/json")
 
 
-async def _listed(blobs: SnapshotBlobs, manifest: Manifest) -> dict[str, BlobProperties]:
+async def _listed(blobs: SnapshotReader, manifest: Manifest) -> dict[str, BlobProperties]:
     return {blob.name: blob async for blob in blobs.list(manifest.folder.prefix)}

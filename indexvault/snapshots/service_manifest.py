@@ -15,8 +15,7 @@ from indexvault.snapshots.checksum import has_checksum, with_checksum
 from indexvault.snapshots.chunks import content_digest
 from indexvault.snapshots.manifest import FORMAT, MANIFEST_LIMIT, AwareTime, Definition, Withheld
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
-from indexvault.snapshots.replicas import NearestBlobs
-from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.store import SnapshotReader, SnapshotWriter
 from indexvault.snapshots.summary import Summary, to_metadata
 
 
@@ -93,7 +92,7 @@ def summarise_service(manifest: ServiceManifest, size: int) -> Summary:
     )
 
 
-async def commit_service(blobs: SnapshotBlobs, manifest: ServiceManifest) -> Summary:
+async def commit_service(blobs: SnapshotWriter, manifest: ServiceManifest) -> Summary:
     """Make the snapshot exist. May be called again. Raises ConflictError when another has this id."""
     data = await asyncio.to_thread(with_checksum, msgspec.json.encode(manifest))
     name = manifest_name(manifest.service, SERVICE_OBJECTS, manifest.id)
@@ -106,7 +105,7 @@ async def commit_service(blobs: SnapshotBlobs, manifest: ServiceManifest) -> Sum
     return summary
 
 
-async def read_service_manifest(blobs: SnapshotBlobs, reference: SnapshotReference) -> ServiceManifest:
+async def read_service_manifest(blobs: SnapshotReader, reference: SnapshotReference) -> ServiceManifest:
     """Read and prove the manifest of a snapshot that is named by its id.
 
     Raises NotFoundError when there is none, IntegrityError when it is damaged or another's.
@@ -118,15 +117,17 @@ async def read_service_manifest(blobs: SnapshotBlobs, reference: SnapshotReferen
     return manifest
 
 
-async def read_service_summary(blobs: SnapshotBlobs, reference: SnapshotReference) -> Summary:
+async def read_service_summary(blobs: SnapshotReader, reference: SnapshotReference) -> Summary:
     """Return the summary of a snapshot from its body, where its metadata holds none."""
     manifest, size = await _read(blobs, manifest_name(reference.service, SERVICE_OBJECTS, reference.id or ""))
     return summarise_service(manifest, size)
 
 
-async def _read(blobs: SnapshotBlobs, name: str) -> tuple[ServiceManifest, int]:
-    if isinstance(blobs, NearestBlobs):
-        return await blobs.first_sound(lambda one: _read(one, name))
+async def _read(blobs: SnapshotReader, name: str) -> tuple[ServiceManifest, int]:
+    return await blobs.first_sound(lambda one: _read_copy(one, name))
+
+
+async def _read_copy(blobs: SnapshotReader, name: str) -> tuple[ServiceManifest, int]:
     data = await blobs.read(name, MANIFEST_LIMIT)
     if not has_checksum(data):
         raise IntegrityError("its checksum does not match its bytes", on=name, do="Use another snapshot")

@@ -7,7 +7,7 @@ import msgspec
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.store import SnapshotReader
 
 
 class Sharing(msgspec.Struct, frozen=True):
@@ -42,7 +42,7 @@ def sharing(manifest: Manifest, others: Iterable[Manifest]) -> Sharing:
     )
 
 
-async def read_sharing(blobs: SnapshotBlobs, manifest: Manifest) -> Sharing:
+async def read_sharing(blobs: SnapshotReader, manifest: Manifest) -> Sharing:
     """Compare one manifest with all others of its index in a store; those that can't be read count for nothing."""
     others = []
     for summary in await list_snapshots(blobs, manifest.service, manifest.index):

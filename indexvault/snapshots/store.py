@@ -16,7 +16,7 @@ What holds for both halves:
   UnauthorizedError: a wrong key or no identity. ForbiddenError: an identity without the role.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
@@ -44,22 +44,25 @@ class RunBlob(msgspec.Struct, frozen=True):
     etag: str
 
 
-class SnapshotBlobs(Protocol):
-    """The half that is written once."""
+class ReadGrant(msgspec.Struct, frozen=True):
+    """What another account needs to read one blob: its address and a header. Both are secrets; never log them."""
 
-    async def create(
-        self, name: str, data: bytes, *, metadata: Mapping[str, str] | None = None, content_type: str = ...
-    ) -> bool:
-        """Store a blob under a name that is free; give False, and change nothing, when a blob of that name is there.
+    url: str
+    authorization: str | None = None
 
-        False can also follow a first attempt whose answer was lost, so it does not say who stored the blob: compare.
-        Metadata names are lower-case ASCII identifiers and values printable ASCII, not empty. The bytes are protected
-        on the way by a checksum.
-        """
-        ...
+
+class SnapshotReader(Protocol):
+    """The half that is written once, for code that only reads. Several stores can stand behind one reader."""
 
     async def read(self, name: str, limit: int) -> bytes:
-        """Return a blob's bytes. NotFoundError when there is none, IntegrityError when it is larger than `limit`."""
+        """Return a blob's bytes. NotFoundError if there is none, IntegrityError if it is larger than `limit` bytes."""
+        ...
+
+    async def first_sound[Found](self, read: Callable[["SnapshotReader"], Awaitable[Found]]) -> Found:
+        """Call `read` with each store that holds a copy, in order, until one raises nothing, and return its result.
+
+        `read` raises IntegrityError for a damaged copy. With a single store this is just a call.
+        """
         ...
 
     async def properties(self, name: str) -> BlobProperties | None:
@@ -67,17 +70,43 @@ class SnapshotBlobs(Protocol):
         ...
 
     def list(self, prefix: str) -> AsyncIterator[BlobProperties]:
-        """Return the properties, with metadata, of every blob whose name begins with the prefix, in order of names."""
+        """Yield the properties, with metadata, of every blob whose name begins with the prefix, in order of names."""
         ...
 
     def folders(self, prefix: str) -> AsyncIterator[str]:
-        """Return the distinct names between the prefix and the next slash, in order: services under an empty prefix."""
+        """Yield the distinct names between the prefix and the next slash, in order: services under an empty prefix."""
+        ...
+
+
+class SnapshotWriter(SnapshotReader, Protocol):
+    """The half that is written once, of one store."""
+
+    async def create(
+        self, name: str, data: bytes, *, metadata: Mapping[str, str] | None = None, content_type: str = ...
+    ) -> bool:
+        """Store a blob under a free name; return False, and change nothing, if a blob of that name exists.
+
+        False can also follow a first attempt whose answer was lost, so it does not say who stored the blob: compare.
+        Metadata names are lower-case ASCII identifiers and values printable ASCII, not empty. The bytes are protected
+        on the way by a checksum.
+        """
         ...
 
     async def delete(self, name: str) -> bool:
-        """Remove a blob; give False when there is none.
+        """Remove a blob; return False if there is none.
 
-        ConflictError when an immutability policy or a legal hold refuses it: the blob is still there.
+        ConflictError if an immutability policy or a legal hold refuses it: the blob is still there.
+        """
+        ...
+
+    async def grant(self, name: str) -> ReadGrant | None:
+        """Return what another account needs to copy this blob by itself, or None if this store has no such thing."""
+        ...
+
+    async def copy(self, name: str, grant: ReadGrant) -> bool:
+        """Have this store copy a blob of another one under the same name, with its metadata; False if it is there.
+
+        The bytes don't come here. RefusedError, ForbiddenError or NotFoundError if this store can't read the other one.
         """
         ...
 
@@ -104,7 +133,7 @@ class RunBlobs(Protocol):
         ...
 
     def list(self, prefix: str) -> AsyncIterator[BlobProperties]:
-        """Return the properties of every blob whose name begins with the prefix, in order of names."""
+        """Yield the properties of every blob whose name begins with the prefix, in order of names."""
         ...
 
     async def delete(self, name: str, *, if_match: str | None = None, lease: str | None = None) -> bool:
@@ -132,8 +161,8 @@ class RunBlobs(Protocol):
         ...
 
 
-class Store(Protocol):
-    """A configured store: both halves, under the name it has in the settings."""
+class StoreReader(Protocol):
+    """A configured store whose snapshots are only read, or several stores that hold the same snapshots."""
 
     @property
     def name(self) -> str:
@@ -141,7 +170,7 @@ class Store(Protocol):
         ...
 
     @property
-    def snapshots(self) -> SnapshotBlobs:
+    def snapshots(self) -> SnapshotReader:
         """The half that is written once."""
         ...
 
@@ -151,11 +180,11 @@ class Store(Protocol):
         ...
 
     async def prepare(self) -> None:
-        """Make the containers that are missing. Call it once before writing; again changes nothing."""
+        """Create the containers that are missing. Call it before the first write; calling it again changes nothing."""
         ...
 
     async def close(self) -> None:
-        """Let go of clients."""
+        """Close the clients."""
         ...
 
     async def __aenter__(self) -> Self: ...
@@ -163,3 +192,12 @@ class Store(Protocol):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class Store(StoreReader, Protocol):
+    """One configured store, to read and to write."""
+
+    @property
+    def snapshots(self) -> SnapshotWriter:
+        """The half that is written once."""
+        ...

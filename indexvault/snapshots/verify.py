@@ -11,7 +11,7 @@ from indexvault.snapshots.chunks import Chunk, Digest, add_digests, content_dige
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import ChunkFolder, SnapshotReference, manifest_name
 from indexvault.snapshots.reader import read_chunk
-from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.store import SnapshotReader
 from indexvault.snapshots.summary import from_metadata, summarise
 
 DEFAULT_CONCURRENCY = 8
@@ -48,7 +48,7 @@ class VerifyReport(msgspec.Struct, frozen=True):
 
 
 async def verify_snapshot(
-    blobs: SnapshotBlobs,
+    blobs: SnapshotReader,
     manifest: Manifest,
     *,
     progress: Progress | None = None,
@@ -90,7 +90,7 @@ async def verify_snapshot(
     )
 
 
-async def check_chunk(blobs: SnapshotBlobs, folder: ChunkFolder, chunk: Chunk, key_field: str) -> Digest:
+async def check_chunk(blobs: SnapshotReader, folder: ChunkFolder, chunk: Chunk, key_field: str) -> Digest:
     """Read one chunk back, prove it and its keys, and give the content digest of its documents.
 
     Raises NotFoundError and IntegrityError as `read_chunk` does; the latter also when a document has no key or keys do
@@ -114,7 +114,7 @@ def _check_documents(chunk: Chunk, data: bytes, key_field: str, blob_name: str) 
     return content_digest(lines)
 
 
-async def _check_manifest(blobs: SnapshotBlobs, manifest: Manifest, digests: Sequence[Digest]) -> list[Damage]:
+async def _check_manifest(blobs: SnapshotReader, manifest: Manifest, digests: Sequence[Digest]) -> list[Damage]:
     name = manifest_name(manifest.service, manifest.index, manifest.id)
     found = []
     summary = summarise(manifest)

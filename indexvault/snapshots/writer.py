@@ -12,7 +12,7 @@ from indexvault.snapshots.chunks import Chunk, Digest, SealedChunk, compress
 from indexvault.snapshots.manifest import Manifest, seal
 from indexvault.snapshots.names import ChunkFolder, SnapshotReference, manifest_name
 from indexvault.snapshots.reader import read_chunk
-from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.store import SnapshotReader, SnapshotWriter
 from indexvault.snapshots.summary import Summary, summarise, to_metadata
 
 
@@ -25,7 +25,7 @@ class StoredChunk(msgspec.Struct, frozen=True):
 
 
 async def store_chunk(
-    blobs: SnapshotBlobs,
+    blobs: SnapshotWriter,
     folder: ChunkFolder,
     sealed: SealedChunk,
     known: Mapping[str, int],
@@ -56,7 +56,7 @@ async def store_chunk(
 
 
 async def commit(
-    blobs: SnapshotBlobs, manifest: Manifest, *, fence: Callable[[], Awaitable[None]] | None = None
+    blobs: SnapshotWriter, manifest: Manifest, *, fence: Callable[[], Awaitable[None]] | None = None
 ) -> Summary:
     """Make the snapshot exist: write its manifest, once every chunk it names is seen to be there.
 
@@ -83,7 +83,7 @@ async def commit(
     return summary
 
 
-async def _check_chunks(blobs: SnapshotBlobs, manifest: Manifest) -> None:
+async def _check_chunks(blobs: SnapshotReader, manifest: Manifest) -> None:
     """Compare the chunks with a listing: a known chunk may have been pruned since the run began."""
     folder = manifest.folder
     missing = {folder.blob(chunk.sha256): chunk for chunk in manifest.chunks}

@@ -18,7 +18,7 @@ from indexvault.snapshots.manifest import (
     known_chunks,
 )
 from indexvault.snapshots.names import ChunkFolder, snapshot_id
-from indexvault.snapshots.store import SnapshotBlobs
+from indexvault.snapshots.store import SnapshotWriter
 from indexvault.snapshots.summary import Summary
 from indexvault.snapshots.writer import commit, store_chunk
 
@@ -98,7 +98,7 @@ def manifest_of(
 
 
 async def write_snapshot(
-    blobs: SnapshotBlobs,
+    blobs: SnapshotWriter,
     lines: Mapping[str, bytes],
     *,
     index: str = "hotels",

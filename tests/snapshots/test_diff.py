@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from indexvault.errors import ConflictError, NotFoundError
 from indexvault.snapshots.diff import Change, Tally, diff_snapshots
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.store import SnapshotBlobs, Store
+from indexvault.snapshots.store import SnapshotReader, Store
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import MORNING, document, documents, write_snapshot
 
@@ -22,7 +22,7 @@ async def write(store: Store, lines: dict[str, bytes], days: int, generation: st
     return manifest
 
 
-async def changes_of(blobs: SnapshotBlobs, before: Manifest, after: Manifest) -> tuple[list[Change], Tally]:
+async def changes_of(blobs: SnapshotReader, before: Manifest, after: Manifest) -> tuple[list[Change], Tally]:
     tally = Tally()
     return [change async for change in diff_snapshots(blobs, before, after, tally)], tally
 

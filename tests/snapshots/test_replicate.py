@@ -16,7 +16,7 @@ from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import manifest_name
 from indexvault.snapshots.replicate import Lag, ReplicationReport, lag, replicate_index
-from indexvault.snapshots.store import Store
+from indexvault.snapshots.store import ReadGrant, Store
 from indexvault.snapshots.summary import summarise, to_metadata
 from indexvault.snapshots.verify import verify_snapshot
 from tests.azurite import Azurite
@@ -191,10 +191,10 @@ async def test_accounts_that_can_t_reach_each_other_are_bridged(
     source = AzureStore.from_connection_string("east", azurite.new_account())
     replica = AzureStore.from_connection_string("west", azurite.new_account())
 
-    async def refuse(_: AzureSnapshotBlobs, __: AzureSnapshotBlobs, name: str) -> bool:
+    async def refuse(_: AzureSnapshotBlobs, name: str, __: ReadGrant) -> bool:
         raise ForbiddenError("the source's firewall", on=name, do="")
 
-    monkeypatch.setattr(AzureSnapshotBlobs, "fetch", refuse)
+    monkeypatch.setattr(AzureSnapshotBlobs, "copy", refuse)
     async with source, replica:
         await source.prepare()
         await replica.prepare()
@@ -209,7 +209,7 @@ async def test_accounts_that_can_t_reach_each_other_are_bridged(
 async def test_the_account_is_told_no_more_than_one_blob_for_minutes(azurite: Azurite) -> None:
     async with AzureStore.from_connection_string("east", azurite.new_account()) as source:
         await source.prepare()
-        grant = await source.snapshots._grants("a/b=20.json")
+        grant = await source.snapshots.grant("a/b=20.json")
         assert "sp=r&" in grant.url
         assert "sr=b" in grant.url
         assert grant.authorization is None
