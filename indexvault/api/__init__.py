@@ -1,1 +1,1 @@
-"""The HTTP API of the Functions app: what all endpoints share, and those that belong to no workflow."""
+"""The HTTP API of the Functions app: what all endpoints share, and the endpoints for snapshots, runs and health."""

@@ -1,4 +1,4 @@
-"""The endpoints that belong to no workflow: snapshots, runs, health and the document of all endpoints."""
+"""The blueprint of the endpoints for snapshots, runs, health and the OpenAPI document."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from indexvault.workflow.functions_host import FunctionsHost
 
 
 def service_blueprint(host: FunctionsHost, others: Sequence[Endpoint]) -> df.Blueprint:
-    """Return the blueprint; `others` are the endpoints of the other blueprints, which the document covers too."""
+    """Return the blueprint. `others` are the endpoints of the other blueprints, for the OpenAPI document."""
     own = [*snapshots.ENDPOINTS, *runs.ENDPOINTS, health_endpoint(HealthCheck())]
     blueprint = df.Blueprint()
     register_endpoints(blueprint, host, [*own, openapi_endpoint([*others, *own])])

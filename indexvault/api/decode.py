@@ -1,4 +1,4 @@
-"""Requests from their bytes, each refusal naming the member that is wrong."""
+"""Decode requests. Each refusal names the member that is wrong."""
 
 import contextlib
 import re
@@ -16,7 +16,7 @@ _DOCUMENT = "Compare the request with GET /api/openapi.json"
 
 
 def decode_body[Body](data: bytes, kind: type[Body]) -> Body:
-    """Read a JSON body. Raises OversizedError, MalformedError, or RequestError for what it says."""
+    """Decode a JSON body of at most BODY_LIMIT bytes. Raises OversizedError, MalformedError, RequestError."""
     if len(data) > BODY_LIMIT:
         raise OversizedError(
             f"the body has {len(data)} bytes and at most {BODY_LIMIT} are taken", on="body", do="Send less"
@@ -30,7 +30,7 @@ def decode_body[Body](data: bytes, kind: type[Body]) -> Body:
 
 
 def decode_members[Members](given: Mapping[str, str], kind: type[Members], where: str) -> Members:
-    """Read the parameters of a path or a query. Raises RequestError."""
+    """Decode the parameters of a path or a query. Raises RequestError."""
     try:
         return msgspec.convert(dict(given), kind, strict=False)
     except msgspec.ValidationError as error:
@@ -38,8 +38,8 @@ def decode_members[Members](given: Mapping[str, str], kind: type[Members], where
 
 
 @contextlib.contextmanager
-def blaming(*members: str) -> Iterator[None]:
-    """Refuse the request for an error about one of these members of its body, which the error's `on` begins with."""
+def blame_members(*members: str) -> Iterator[None]:
+    """Turn a SettingsError whose `on` begins with one of these members of the body into a RequestError on it."""
     try:
         yield
     except SettingsError as error:
@@ -54,12 +54,12 @@ def _unusable(error: msgspec.ValidationError, where: str) -> RequestError:
     found = _PATH_OF_MEMBER.match(str(error))
     what, path = (found["what"], found["path"] or "$") if found else (str(error), "$")
     text = f"{what[:1].lower()}{what[1:]}"
-    # The library's path ends at the object that lacks a member or has one too many; its text names the member.
+    # msgspec's path ends at the object that lacks a member or has an unknown one; its text names the member.
     of_object = _MEMBER_OF_OBJECT.search(what)
     member = f"{where}{path.removeprefix('$')}" + (f".{of_object[1]}" if of_object else "")
     return RequestError(_printable(text), on=_printable(member), do=_DOCUMENT)
 
 
 def _printable(text: str) -> str:
-    """Return a text that may be the caller's own as one line, for the answer and for the log."""
+    """Return a text, which may be the caller's, as one line for the answer and the log."""
     return "".join(character if character.isprintable() else " " for character in text[:_LONGEST_WORDS])

@@ -1,4 +1,4 @@
-"""Endpoints: what they take and give, in types that both validate and document, and how Azure Functions calls them."""
+"""Endpoints: their types, which both validate and document requests, and how Azure Functions calls them."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from indexvault.workflow.durable import DurableEngine
 from indexvault.workflow.functions_host import FunctionsHost
 
 PREFIX = "/api"
-"""What Azure Functions puts before every route unless host.json says otherwise, which ours does not."""
+"""The prefix that Azure Functions puts before every route unless host.json sets another; ours does not."""
 
 _KEY_PARAMETERS = frozenset({"code", "clientId"})
 """Query parameters of Azure Functions itself: the key and its name."""
@@ -31,7 +31,7 @@ class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: a status, what the body says in JSON, and headers."""
+    """An answer: status, content to be encoded as JSON, and headers."""
 
     status: int
     content: Any
@@ -40,7 +40,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Call[Body, Query, Path]:
-    """One request, decoded, with what is needed to answer it."""
+    """One decoded request, with the host and the engine to answer it."""
 
     body: Body
     query: Query
@@ -50,13 +50,13 @@ class Call[Body, Query, Path]:
 
     @property
     def resources(self) -> Resources:
-        """What steps work with. Raises SettingsError if the settings can't be used."""
+        """The resources of activities. Raises SettingsError if the settings can't be used."""
         return self.host.resources
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One possible answer, for the document. Problem documents of refused requests go without saying."""
+    """One possible answer, for the OpenAPI document. Problem documents of refused requests are added to it."""
 
     description: str
     content: Any = None
@@ -65,7 +65,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One endpoint. `name` is the name of its function; types are `msgspec.Struct`s."""
+    """One endpoint. `name` is the name of its function; `body`, `query` and `path` are `msgspec.Struct` types."""
 
     name: str
     method: Literal["GET", "POST", "DELETE"]
@@ -80,7 +80,7 @@ class Endpoint:
 
 
 def register_endpoints(blueprint: df.Blueprint, host: FunctionsHost, endpoints: Sequence[Endpoint]) -> None:
-    """Make endpoints functions of a blueprint, behind a function key unless they are anonymous."""
+    """Register endpoints as functions of a blueprint, behind a function key unless they are anonymous."""
     for endpoint in endpoints:
         level = func.AuthLevel.ANONYMOUS if endpoint.anonymous else func.AuthLevel.FUNCTION
         function = blueprint.durable_client_input(client_name="client")(_function(endpoint, host))
@@ -98,7 +98,7 @@ def _function(
         except IndexvaultError as error:
             _LOG.info("%s: %s", endpoint.name, error)
             return _refusal(problem_of(error))
-        except Exception:  # noqa: BLE001 - the last line before the caller, who must not see what it is
+        except Exception:  # noqa: BLE001 - the last handler before the caller, who must not see internals
             _LOG.exception("%s failed unexpectedly", endpoint.name)
             return _refusal(unexpected())
         media_type = MEDIA_TYPE if isinstance(reply.content, Problem) else "application/json"

@@ -1,7 +1,7 @@
-"""`/health`: up or not, and no more.
+"""`/health`: up or down, and no more.
 
-Up means that every configured service and store answers. The answer is kept for `KEPT_SECONDS`, and whoever asks while
-one is being found waits for that one, so that callers can't make the app hammer what it checks.
+Up means that every configured service and store answers. The answer is cached for `KEPT_SECONDS`, and requests that
+come during a check wait for its result, so that callers can't make the app hammer what it checks.
 """
 
 import asyncio
@@ -28,18 +28,18 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class HealthCheck:
-    """Finds out whether everything answers, at most once in `KEPT_SECONDS`."""
+    """Checks whether everything answers, at most once in `KEPT_SECONDS`."""
 
     def __init__(self) -> None:
         self._asking: asyncio.Task[bool] | None = None
         self._until = 0.0
 
     async def __call__(self, check: Callable[[], Awaitable[bool]]) -> bool:
-        """Return the answer that is known, or find it."""
+        """Return the cached answer, or check."""
         now = asyncio.get_running_loop().time()
         if self._asking is None or (self._asking.done() and now >= self._until):
             self._asking = asyncio.create_task(self._ask(check))
-        # A caller that goes away must not take the answer from the others.
+        # A caller that disconnects must not cancel the check for the others.
         return await asyncio.shield(self._asking)
 
     async def _ask(self, check: Callable[[], Awaitable[bool]]) -> bool:
@@ -48,11 +48,11 @@ class HealthCheck:
         return is_up
 
 
-def health_endpoint(check: HealthCheck) -> Endpoint:
-    """Return the endpoint that answers by a check."""
+def health_endpoint(check: HealthCheck, *, seconds: float = CHECK_SECONDS) -> Endpoint:
+    """Return the endpoint; it is down when a service or store has not answered after so many seconds."""
 
     async def health(call: Call[None, Nothing, Nothing]) -> Reply:
-        is_up = await check(lambda: everything_answers(call.host))
+        is_up = await check(lambda: everything_answers(call.host, seconds))
         return Reply(200, Health("up")) if is_up else Reply(503, Health("down"))
 
     return Endpoint(
@@ -66,16 +66,16 @@ def health_endpoint(check: HealthCheck) -> Endpoint:
     )
 
 
-async def everything_answers(host: FunctionsHost) -> bool:
-    """Ask every service and store one small thing."""
+async def everything_answers(host: FunctionsHost, seconds: float) -> bool:
+    """Return whether every service and store answers one small request in time. What doesn't is logged."""
     try:
         clients = host.resources.clients
-        questions = [_ask_service(host, name) for name in clients.settings.services]
-        questions += [_ask_store(host, name) for name in clients.settings.stores]
-        async with asyncio.timeout(CHECK_SECONDS):
-            answers = await asyncio.gather(*questions, return_exceptions=True)
+        requests = [_ask_service(host, name) for name in clients.settings.services]
+        requests += [_ask_store(host, name) for name in clients.settings.stores]
+        async with asyncio.timeout(seconds):
+            answers = await asyncio.gather(*requests, return_exceptions=True)
     except TimeoutError:
-        _LOG.warning("health: a service or store did not answer within %d s", CHECK_SECONDS)
+        _LOG.warning("health: a service or store did not answer within %g s", seconds)
         return False
     except IndexvaultError as error:
         _LOG.warning("health: %s", error)

@@ -1,4 +1,4 @@
-"""The OpenAPI document, made of the types that requests are checked with."""
+"""The OpenAPI document, made from the types that validate requests."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,7 +23,7 @@ _REMOTE = {
 
 
 def openapi_endpoint(others: Sequence[Endpoint]) -> Endpoint:
-    """Return the endpoint that documents all others and itself."""
+    """Return the endpoint that serves the document of all endpoints, itself included."""
 
     async def openapi(_call: Call[None, Nothing, Nothing]) -> Reply:
         return Reply(200, document)
@@ -85,7 +85,7 @@ def _operation(endpoint: Endpoint, schema_of: Mapping[Any, Any], components: Map
 
 
 def _answers(endpoint: Endpoint) -> dict[int, Answer]:
-    """Return an endpoint's own answers, and the refusals that its kind may meet."""
+    """Return an endpoint's own answers and the refusals that its kind can give."""
     refusals = dict(_ALWAYS)
     if not endpoint.anonymous:
         refusals |= _WITH_KEY | _REMOTE

@@ -1,4 +1,4 @@
-"""The words that requests are made of: names of what is configured, of indexes and of runs. Never an address."""
+"""Types of the names in requests: of services, indexes, snapshots, overlays and runs. Never an address."""
 
 from typing import Annotated
 
@@ -8,10 +8,10 @@ from indexvault.model import CONFIGURED_NAME, CONFIGURED_NAME_LENGTH, INDEX_NAME
 
 
 def _text(pattern: str, example: str, *, longest: int, description: str) -> msgspec.Meta:
-    r"""Describe a text that fits a pattern from end to end.
+    r"""Return the constraints of a text that matches a pattern from end to end.
 
-    The pattern is read by Python, to whom `$` is also the place before a last line break, and, from the document, by
-    JavaScript, to whom it is the end and who has no `\Z`. So it says that no line break follows.
+    In Python `$` also matches before a last line break; JavaScript, which reads the pattern in the OpenAPI document,
+    has no `\Z`. So the pattern also says that no line break follows.
     """
     return msgspec.Meta(pattern=rf"^{pattern}$(?!\n)", max_length=longest, description=description, examples=[example])
 

@@ -24,10 +24,10 @@ RETRY_SECONDS = 30
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What went wrong.
+    """A problem document.
 
-    `type` names the kind for programs, `detail` is for people. `kind`, `what`, `on` and `do` are the error itself: its
-    class in `errors`, what failed, on what, and what to do next. `member` is the part of the request that is wrong.
+    `type` is for programs, `detail` for people. `kind`, `what`, `on` and `do` are the error itself: its class in
+    `indexvault.errors`, what failed, on what, and what to do next. `member` is the part of the request that is wrong.
     """
 
     type: str
@@ -77,7 +77,7 @@ def problem_of(error: IndexvaultError) -> Problem:
 
 
 def unexpected() -> Problem:
-    """Return the problem document of a fault of our own, which says nothing of what it is."""
+    """Return the problem document of an unexpected error, without its details."""
     return Problem(
         type="urn:indexvault:unexpected",
         title=_TITLES[500],

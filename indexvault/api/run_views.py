@@ -1,4 +1,4 @@
-"""How a run is shown: its record and the progress of what is at work, in figures and in words."""
+"""Views of a run: its record and the progress of its items, for the API."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,16 +12,16 @@ from indexvault.workflow.progress import RunProgress
 from indexvault.workflow.runs import Item, RunRecord, RunState
 
 _STAGES = {"backup": 1, "restore": 3, "move": 5}
-"""Stages that go through every document: a backup reads; a restore verifies, loads and compares; a move does
-both, and compares with its source."""
+"""Number of stages that go through every document: a backup reads; a restore verifies, loads and compares; a move
+does both, then compares with its source."""
 
 
 class IndexView(msgspec.Struct, frozen=True, kw_only=True):
     """One index of a run.
 
-    `documents` and `bytes` are those of the stage it is in, and in the end those of the whole; `expected` documents the
-    stage will have, where that is known. `rate` is in documents a second over all stages so far. `failure` is the
-    `error` in words. `report` is all that a finished restore or move says of itself, the proof's figures among it.
+    While it runs, `documents` and `bytes` count the current stage; when it has finished, the whole. `expected` is the
+    number of documents in the stage, where that is known. `rate` is in documents per second over all stages so far.
+    `failure` is `error` as one text. `report` is the full report of a finished restore or move, with its proof.
     """
 
     service: str
@@ -43,7 +43,7 @@ class IndexView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunView(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. `rate` is in documents a second, of what is at work now; `failure` says why nothing could be done."""
+    """One run. `rate` is in documents per second over its running items; `failure` says why the run as a whole failed."""
 
     run: str
     kind: Literal["backup", "restore", "move"]
@@ -67,13 +67,13 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunList(msgspec.Struct, frozen=True):
-    """Runs, the newest first, without the progress of those at work."""
+    """Runs, newest first, without the progress of running ones."""
 
     runs: list[RunView]
 
 
 def view_run(record: RunRecord, progress: Mapping[str, RunProgress], now: datetime) -> RunView:
-    """Show a run; `progress` holds what is known of the items at work, by the names of their runs."""
+    """Return the view of a run. `progress` is that of its running items, by the names of their runs."""
     indexes = [_view_item(record, item, progress.get(item.run), now) for item in record.items]
     left = [index.seconds_left for index in indexes if index.seconds_left is not None]
     rates = [index.rate for index in indexes if index.rate is not None]

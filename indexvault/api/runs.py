@@ -1,4 +1,4 @@
-"""`/runs`: what ran, what runs, how far it is, and stopping it."""
+"""`/runs`: list runs, show one and its progress, cancel it."""
 
 import asyncio
 from typing import Annotated
@@ -21,7 +21,7 @@ from indexvault.workflow.telemetry import run_ended
 
 
 class RunsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How many runs to list, the newest first."""
+    """How many runs to list, newest first."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
@@ -49,7 +49,7 @@ async def list_runs(call: Call[None, RunsQuery, Nothing]) -> Reply:
 
 
 async def show_run(call: Call[None, Nothing, RunPath]) -> Reply:
-    """Answer with one run and how far it is."""
+    """Answer with one run and its progress."""
     clients = call.resources.clients
     _store, record = await _find(call.resources, call.path.run)
     progress = {}
@@ -65,7 +65,7 @@ async def show_run(call: Call[None, Nothing, RunPath]) -> Reply:
 
 
 async def cancel_run(call: Call[None, Nothing, RunPath]) -> Reply:
-    """Stop a run and answer with what was finished by then. Again changes nothing."""
+    """Cancel a run and answer with what had finished by then. A second call changes nothing."""
     resources = call.resources
     store, found = await _find(resources, call.path.run)
     now = resources.clock()
@@ -80,7 +80,7 @@ async def cancel_run(call: Call[None, Nothing, RunPath]) -> Reply:
 
 
 async def _stop(resources: Resources, engine: DurableEngine, record: RunRecord) -> None:
-    """Stop what the engine still does for a run, and take its locks, so that it can't commit any more."""
+    """Take the locks of a cancelled run, so that it can't commit any more, and stop its orchestrations."""
     stopped = [item for item in record.items if item.outcome.state == "cancelled"]
     for item in stopped:
         for index in item.indexes:
@@ -90,7 +90,7 @@ async def _stop(resources: Resources, engine: DurableEngine, record: RunRecord) 
 
 
 async def prepared_stores(resources: Resources) -> list[Store]:
-    """Return every configured store, its containers made."""
+    """Return every configured store, with its containers created."""
     stores = [resources.clients.store(name) for name in resources.clients.settings.stores]
     await asyncio.gather(*(store.prepare() for store in stores))
     return stores

@@ -1,4 +1,4 @@
-"""How snapshots are shown: a manifest without the list of its chunks."""
+"""Views of snapshots: a manifest without its list of chunks, for the API."""
 
 from datetime import datetime
 
@@ -20,18 +20,17 @@ from indexvault.snapshots.summary import Summary, summarise
 
 
 class SnapshotList(msgspec.Struct, frozen=True):
-    """Snapshots by service and index, the newest first. `more` says that the limit left some out."""
+    """Snapshots by service and index, newest first. `more` says that the limit left some out."""
 
     snapshots: list[Summary]
     more: bool
 
 
 class SnapshotView(msgspec.Struct, frozen=True, kw_only=True):
-    """One snapshot: its summary, what it lacks, how it was read and proved, and the definitions in it.
+    """One snapshot: its summary, losses, how it was read and proved, and the definitions in it.
 
-    `withheld` are the secrets that were taken out of these.
-
-    `sharing` is what it shares with the other snapshots of its index, where that was asked for.
+    `withheld` names the secrets that were removed from the definitions. `sharing` is what the snapshot shares with the
+    others of its index, if the request asked for it.
     """
 
     summary: Summary
@@ -50,7 +49,7 @@ class SnapshotView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def view_snapshot(manifest: Manifest, sharing: Sharing | None) -> SnapshotView:
-    """Show a snapshot."""
+    """Return the view of a snapshot."""
     return SnapshotView(
         summary=summarise(manifest),
         losses=list(manifest.losses),
@@ -69,7 +68,7 @@ def view_snapshot(manifest: Manifest, sharing: Sharing | None) -> SnapshotView:
 
 
 def manifest_of(view: SnapshotView) -> Manifest:
-    """Return the manifest behind a view; its chunks stay behind, and `view.summary.chunks` is their number."""
+    """Return the manifest behind a view, without its chunks; `view.summary.chunks` is their number."""
     summary = view.summary
     return Manifest(
         format=summary.format,

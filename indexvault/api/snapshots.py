@@ -1,4 +1,4 @@
-"""`/snapshots`: which there are, and what one of them holds."""
+"""`/snapshots`: list snapshots, show one."""
 
 from typing import Annotated
 
@@ -32,13 +32,13 @@ class SnapshotPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SnapshotQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether to compare the snapshot with the others of its index too, which reads all their manifests."""
+    """Whether to compare the snapshot with the others of its index, which reads all their manifests."""
 
     sharing: bool = False
 
 
 async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
-    """Answer with the snapshots there are."""
+    """Answer with the snapshots of every store."""
     asked = call.query
     if asked.service is not None:
         service_settings(call.resources.clients.settings, asked.service)
@@ -52,7 +52,7 @@ async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
 
 
 async def show_snapshot(call: Call[None, SnapshotQuery, SnapshotPath]) -> Reply:
-    """Answer with one snapshot, proved as far as its manifest goes."""
+    """Answer with one snapshot, its manifest checked against its own checksum."""
     path = call.path
     store = call.resources.clients.reading_store(path.service)
     await store.prepare()
@@ -63,9 +63,9 @@ async def show_snapshot(call: Call[None, SnapshotQuery, SnapshotPath]) -> Reply:
 
 
 def read_reference(text: str) -> SnapshotReference:
-    """Read how a request names a snapshot, after its form was checked.
+    """Parse a reference whose form has been validated.
 
-    Raises NotFoundError for a time that the calendar does not have: no snapshot can be from then.
+    Raises NotFoundError for a time that is not in the calendar: no snapshot can have it.
     """
     try:
         return SnapshotReference.parse(text)

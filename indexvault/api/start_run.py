@@ -1,4 +1,4 @@
-"""Starting a run on request: the locks first, then its record, then the engine."""
+"""Start a run on request: take its locks, write its record, start its orchestration."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ STARTED = Answer(
 
 
 async def start_run(call: Call[object, object, object], record: RunRecord, claims: Sequence[Claim]) -> Reply:
-    """Start a run and answer 202. Raises ConflictError, with nothing started, if an index is being worked on."""
+    """Start a run and answer 202. Raises ConflictError, with nothing started, if another run holds a lock."""
     resources = call.resources
     await resources.clients.store_of(record.service).prepare()
     await claim_and_record(resources, record, claims)

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from tests.functions.app import EAST, HELD, WEST, App, Ground, hotels
 
 
@@ -81,10 +83,14 @@ async def test_a_dry_run_is_answered_at_once_and_starts_nothing(app: App, ground
     assert await app.runs() == before
 
 
-async def test_a_move_is_followed_to_its_end(app: App, ground: Ground) -> None:
+@pytest.mark.parametrize(
+    "alias",
+    [None, pytest.param("guests", marks=pytest.mark.slow)],  # a move waits until an alias points elsewhere everywhere
+)
+async def test_a_move_is_followed_to_its_end(app: App, ground: Ground, alias: str | None) -> None:
     await ground.fill("hotels", hotels(30))
     asked = {"service": EAST, "index": "hotels", "target_service": WEST, "target_index": "hotels-moved"}
-    answer = await app.ask("POST", "/api/moves", asked | {"alias": "guests"})
+    answer = await app.ask("POST", "/api/moves", asked | {"alias": alias})
     assert answer.status == 202, answer.text
     ended = await app.end_of(answer.json["run"])
     assert (ended["kind"], ended["state"], ended["documents"]) == ("move", "done", 30), ended
@@ -166,6 +172,7 @@ async def test_health_is_up_when_all_can_be_reached(app: App) -> None:
     assert (answer.status, answer.text) == (200, '{"status":"up"}')
 
 
+@pytest.mark.slow  # the app asks again until its time for an answer is over; tests/api/test_health.py has less of it
 async def test_health_is_down_when_a_service_cannot_be_reached(app: App, ground: Ground) -> None:
     await ground.faults(EAST, {"fault": "unavailable"})
     answer = await app.ask("GET", "/api/health", key="")
@@ -176,7 +183,8 @@ async def test_settings_that_cannot_be_used_are_an_answer(app: App) -> None:
     await app.stop()
     app.environment["INDEXVAULT_CONFIG"] = '{"stores": {}, "services": {"a": {}}}'
     await app.start()
-    assert (await app.ask("GET", "/api/health", key="")).status == 503
+    health = await app.ask("GET", "/api/health", key="")
+    assert (health.status, health.text) == (503, '{"status":"down"}')
     answer = await app.ask("GET", "/api/runs")
     assert (answer.status, answer.json["type"]) == (500, "urn:indexvault:settings")
     assert answer.json["on"].startswith("settings $.services.a")

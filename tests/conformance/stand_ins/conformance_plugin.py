@@ -3,7 +3,7 @@
 - Nothing waits. The tests sleep until documents can be found and indexers have settled. An emulator without faults
   makes everything visible before it answers, and here it has to: a lag fails the tests.
 - Nothing is skipped. A skip that the SDK's authors needed for their service is noted in the result and the test runs.
-- A test that is too coarse runs by its steps as well; see ACTIVITIES.
+- A test that is too coarse runs by its steps as well; see COARSE.
 - Results go, one JSON object a line, to the file that CONFORMANCE_RESULTS names.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-ACTIVITIES = frozenset({"test_skillset_crud"})
+COARSE = frozenset({"test_skillset_crud"})
 """Tests whose first steps can't pass on any service and would hide the others: each of their steps runs on its own."""
 
 _SKIPPED = "skipped upstream"
@@ -34,7 +34,7 @@ def _no_wait(_seconds: object) -> None:
 
 def pytest_pycollect_makeitem(obj: object) -> None:
     """Add a test for each step of a coarse test to the class that has it."""
-    for name in ACTIVITIES & set(vars(obj)) if inspect.isclass(obj) else ():
+    for name in COARSE & set(vars(obj)) if inspect.isclass(obj) else ():
         for step in [step for step in vars(obj) if step.startswith("_test_")]:
             setattr(obj, f"{name}_step{step.removeprefix('_test')}", _step(vars(obj)[step]))
 
