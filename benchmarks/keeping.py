@@ -1,7 +1,7 @@
 """What keeping snapshots takes, on a real Azurite: `python -m benchmarks.keeping [diff|listing|damage|prune …]`.
 
 diff: two snapshots of an index that differ in ten documents; listing: thousands of snapshots from their metadata;
-damage: what an audit says to each kind of it; prune: a year of daily snapshots under a policy, decided and removed.
+damage: what a verification reports of each kind; prune: a year of daily snapshots under a policy, decided and removed.
 """
 
 import argparse
@@ -19,7 +19,6 @@ from rich.table import Table
 
 from benchmarks.servers import servers
 from benchmarks.snapshot_data import INDEX, MORNING, SERVICE, document, manifest_of, random_key, write_snapshot
-from indexvault.snapshots.audit import audit_index
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.chunks import Chunk
@@ -30,6 +29,7 @@ from indexvault.snapshots.prune import Removal, prune_index
 from indexvault.snapshots.retention import Retention, decide
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import summarise, to_metadata
+from indexvault.snapshots.verify import verify_index
 
 DAY = timedelta(days=1)
 _AT_ONCE = 16
@@ -96,7 +96,7 @@ async def listing(console: Console, store: Store, number: int) -> None:
 
 
 async def damage(console: Console, store: Store, number: int) -> None:
-    """Do each kind of damage to a store of its own folder, and print what an audit says."""
+    """Do each kind of damage to a store of its own folder, and print what a verification reports."""
     table = Table(title="what verify says", title_justify="left", show_lines=True)
     for heading in ("damage done", "kind", "blob", "what", "snapshots"):
         table.add_column(heading, overflow="fold")
@@ -115,7 +115,7 @@ async def damage(console: Console, store: Store, number: int) -> None:
         lines[random_key(1)] = document(random_key(1), 1)
         await write_snapshot(store.snapshots, lines, MORNING + DAY, previous=first, index=index)
         await do(store, first)
-        report = await audit_index(store.snapshots, SERVICE, index)
+        report = await verify_index(store.snapshots, SERVICE, index)
         for finding in report.findings:
             short = finding.blob.removeprefix(index_prefix(SERVICE, index))
             table.add_row(kind, finding.kind, short, finding.what, "\n".join(finding.snapshots) or "none")
@@ -149,11 +149,11 @@ async def prune(console: Console, store: Store, number: int) -> None:
     real_now = max([blob.modified async for blob in store.snapshots.list("")])
     one = await prune_index(store, SERVICE, INDEX, removals, clock=lambda: real_now)
     other = await prune_index(store, SERVICE, INDEX, [], clock=lambda: real_now + DAY)
-    audit = await audit_index(store.snapshots, SERVICE, INDEX)
+    found = await verify_index(store.snapshots, SERVICE, INDEX)
     console.print(
         f"{len(one.removed)} others removed; their chunks: {one.sweep.removed} removed at once and {one.sweep.waiting}"
-        f" waiting, {other.sweep.removed} removed a day later; then {audit.snapshots} snapshots with"
-        f" {audit.chunks} chunks, {len(audit.findings)} damaged, {audit.unnamed} chunks without a snapshot\n"
+        f" waiting, {other.sweep.removed} removed a day later; then {found.snapshots} snapshots with"
+        f" {found.chunks} chunks, {len(found.findings)} damaged, {found.unnamed} chunks without a snapshot\n"
     )
 
 

@@ -9,7 +9,7 @@ from durabletask.task import OrchestrationContext
 from indexvault.errors import IndexvaultError
 from indexvault.settings.load import service_settings
 from indexvault.settings.policies import policies_covering, replica_stores
-from indexvault.snapshots.audit import Finding, audit_index
+from indexvault.snapshots.verify import Finding, verify_index
 from indexvault.snapshots.names import SERVICE_OBJECTS, parse_segment, service_prefix, verified_name
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.slices import due_slices, turn_of
@@ -105,11 +105,11 @@ async def verify_due(resources: Resources, job: IndexToVerify) -> Verified:
     chunks = size = 0
     damage: dict[str, Finding] = {}
     for part in due:
-        report = await audit_index(
+        report = await verify_index(
             store.snapshots,
             job.service,
             job.index,
-            part=part,
+            sample=part,
             progress=lambda chunk: resources.report(
                 ProgressUpdate(stage="verify", documents=chunk.documents, bytes=chunk.bytes)
             ),

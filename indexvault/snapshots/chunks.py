@@ -61,6 +61,10 @@ class Chunk(msgspec.Struct, frozen=True):
     stored: Size
 
 
+type OnChunk = Callable[[Chunk], None]
+"""Called with each chunk once the work on it is done, to report progress."""
+
+
 class SealedChunk(msgspec.Struct, frozen=True):
     """A finished chunk with its bytes, not yet stored.
 

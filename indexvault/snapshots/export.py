@@ -12,14 +12,13 @@ elsewhere has no more.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError, SettingsError
-from indexvault.snapshots.chunks import Chunk, Digest, add_digests, content_digest, document_lines
+from indexvault.snapshots.chunks import Digest, OnChunk, add_digests, content_digest, document_lines
 from indexvault.snapshots.manifest import Definition, Loss, Manifest, SynonymMap, VersionedDefinition
 from indexvault.snapshots.names import parse_segment, segment_of
 from indexvault.snapshots.reader import read_chunk
@@ -31,8 +30,6 @@ PREVIEW = "definition.preview.json"
 SYNONYM_MAPS = "synonym-maps"
 ORIGIN = "snapshot.json"
 _UNFINISHED = "documents.jsonl.unfinished"
-
-Progress = Callable[[Chunk], None]
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +60,7 @@ class Dump(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def export_snapshot(
-    blobs: SnapshotReader, manifest: Manifest, folder: Path, *, progress: Progress | None = None
+    blobs: SnapshotReader, manifest: Manifest, folder: Path, *, progress: OnChunk | None = None
 ) -> Path:
     """Write a snapshot to a folder that is empty or not there yet, and give the file of its documents.
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError
+from indexvault.model import Clock
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name, tombstone_name
 from indexvault.snapshots.pins import is_pinned
@@ -17,7 +18,7 @@ from indexvault.snapshots.retention import Decision, Retention, decide
 from indexvault.snapshots.service_manifest import read_service_manifest
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary, damaged_summary
-from indexvault.snapshots.sweep import GRACE, Clock, Refusal, SweepReport, sweep_index
+from indexvault.snapshots.sweep import GRACE, Refusal, SweepReport, sweep_index
 from indexvault.snapshots.tombstones import Tombstone, write_tombstone
 
 

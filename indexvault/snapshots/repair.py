@@ -14,7 +14,6 @@ import msgspec
 
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError
 from indexvault.snapshots.announcements import announced
-from indexvault.snapshots.audit import AuditReport, Finding
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.chunks import compress
 from indexvault.snapshots.manifest import MANIFEST_LIMIT, Manifest, open_manifest
@@ -29,6 +28,7 @@ from indexvault.snapshots.reader import read_chunk
 from indexvault.snapshots.service_manifest import ServiceManifest, read_service_manifest, summarise_service
 from indexvault.snapshots.store import SnapshotReader, Store
 from indexvault.snapshots.summary import Summary, summarise, to_metadata
+from indexvault.snapshots.verify import Finding, VerifyReport
 
 
 class Source(Protocol):
@@ -98,7 +98,7 @@ class RepairReport(msgspec.Struct, frozen=True):
     left: tuple[Unrepaired, ...]
 
 
-async def repair_index(store: Store, audit: AuditReport, sources: Sequence[Source], now: datetime) -> RepairReport:
+async def repair_index(store: Store, audit: VerifyReport, sources: Sequence[Source], now: datetime) -> RepairReport:
     """Repair what an audit found, manifests before chunks, asking the sources in their order.
 
     Raises RemoteError when the store or a source can't be reached. What an immutability policy protects stays damaged

@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 import msgspec
 
 from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError, RefusedError, RemoteError
+from indexvault.model import Clock
 from indexvault.snapshots.announcements import announced
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.checksum import has_checksum
-from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.chunks import Chunk, OnChunk
 from indexvault.snapshots.manifest import MANIFEST_LIMIT, Manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from indexvault.snapshots.reader import read_chunk, read_stored_chunk
@@ -28,9 +29,6 @@ from indexvault.snapshots.summary import Summary, summarise, to_metadata
 COPIES_AT_ONCE = 16
 
 _LOG = logging.getLogger(__name__)
-
-Clock = Callable[[], datetime]
-Progress = Callable[[Chunk], None]
 
 
 class Lag(msgspec.Struct, frozen=True):
@@ -70,7 +68,7 @@ def lag(source: Iterable[Summary], replica: Iterable[Summary], now: datetime) ->
 
 
 async def replicate_index(
-    source: Store, replica: Store, service: str, index: str, *, clock: Clock, progress: Progress | None = None
+    source: Store, replica: Store, service: str, index: str, *, clock: Clock, progress: OnChunk | None = None
 ) -> ReplicationReport:
     """Copy the snapshots of an index that a second store lacks.
 
@@ -100,7 +98,7 @@ async def replicate_index(
 
 
 async def replicate_snapshot(
-    source: Store, replica: Store, snapshot: Summary, *, clock: Clock, progress: Progress | None = None
+    source: Store, replica: Store, snapshot: Summary, *, clock: Clock, progress: OnChunk | None = None
 ) -> int:
     """Copy one snapshot to a store that may lack it, and give how many chunks had to be copied.
 
@@ -112,7 +110,7 @@ async def replicate_snapshot(
 
 
 class _Replicator:
-    def __init__(self, source: Store, replica: Store, clock: Clock, progress: Progress | None) -> None:
+    def __init__(self, source: Store, replica: Store, clock: Clock, progress: OnChunk | None) -> None:
         self._source = source
         self._replica = replica
         self._clock = clock

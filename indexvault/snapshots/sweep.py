@@ -5,13 +5,14 @@ named it was removed longer ago than that. See `announcements` for why a backup 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import msgspec
 
 from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError
+from indexvault.model import Clock
 from indexvault.snapshots.announcements import SweepRecord, announced_chunks
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.names import (
@@ -36,8 +37,6 @@ SWEEP_FOR = timedelta(hours=1)
 _DELETES_AT_ONCE = 8
 _LAST_CALL = timedelta(minutes=15)
 """Longer than a call on a blob takes at most, so that nothing is deleted after a sweep's time is over."""
-
-Clock = Callable[[], datetime]
 
 
 class Refusal(msgspec.Struct, frozen=True):

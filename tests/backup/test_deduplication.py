@@ -13,9 +13,9 @@ from indexvault.backup.workflow import BACK_UP_INDEX
 from indexvault.search.batch import upload_batch
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.verify import verify_snapshot
 from tests import hotels
 from tests.memory_store import MemoryStore
+from tests.snapshots.samples import verified
 from tests.world import EAST, WEST, World, open_world
 
 MONTH = timedelta(days=30)
@@ -103,4 +103,4 @@ async def test_a_new_generation_stores_every_chunk_anew_and_lasts(world: World, 
     assert (await back_up(world, full_every=MONTH)).added_chunks == 0
     manifest = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"))
     assert manifest.generation == f"{fresh.started:%Y%m%dT%H%M%SZ}"
-    assert not (await verify_snapshot(world.store.snapshots, manifest)).damage
+    assert not (await verified(world.store.snapshots, manifest)).damage

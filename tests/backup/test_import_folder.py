@@ -18,10 +18,10 @@ from indexvault.snapshots.export import export_snapshot
 from indexvault.snapshots.names import SnapshotReference, manifest_name
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary
-from indexvault.snapshots.verify import verify_snapshot
 from indexvault.workflow.activity import ProgressUpdate
 from tests import hotels
 from tests.memory_store import MemoryStore
+from tests.snapshots.samples import verified
 from tests.world import EAST, WEST, World, open_world
 
 DUMPED = IndexName("elsewhere", "hotels")
@@ -67,7 +67,7 @@ async def test_a_dump_made_elsewhere_is_sorted_stripped_and_restored(world: Worl
     random.Random(1).shuffle(lines)
     summary = await bring(world.store, dump(tmp_path, *lines, ""))
     manifest = await read_manifest(world.store.snapshots, summary)
-    (await verify_snapshot(world.store.snapshots, manifest)).raise_for_damage()
+    (await verified(world.store.snapshots, manifest)).raise_for_damage()
     assert (summary.state, summary.documents) == ("complete", 400)
     await world.fill(hotels.DEFINITION, documents)
     made = await world.back_up("hotels")

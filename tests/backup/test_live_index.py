@@ -9,7 +9,7 @@ import pytest
 from indexvault.backup.live_index import LiveIndex
 from indexvault.errors import NotFoundError, UnreadableIndexError
 from indexvault.search.batch import batch, delete_action, upload_batch
-from indexvault.snapshots.audit import audit_index
+from indexvault.snapshots.verify import verify_index
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.diff import Tally
 from indexvault.snapshots.field_diff import definition_differences
@@ -73,16 +73,16 @@ async def test_damage_is_repaired_from_the_index_where_it_is_unchanged(world: Wo
     await upload(world, DOCUMENTS[700] | {"name": "renamed"})
     for chunk in (spoiled, *others):
         await world.store.snapshots.delete(manifest.folder.blob(chunk.sha256))
-    audit = await audit_index(world.store.snapshots, EAST, "hotels")
+    audit = await verify_index(world.store.snapshots, EAST, "hotels")
     live = await LiveIndex.open(world.east, "hotels")
     report = await repair_index(world.store, audit, [live], world.resources.clock())
     assert {each.blob for each in report.repaired} == {manifest.folder.blob(chunk.sha256) for chunk in others}
     assert {each.source for each in report.repaired} == {"index contoso-east/hotels"}
     assert [each.blob for each in report.left] == [manifest.folder.blob(spoiled.sha256)]
     await upload(world, DOCUMENTS[700])
-    audit = await audit_index(world.store.snapshots, EAST, "hotels")
+    audit = await verify_index(world.store.snapshots, EAST, "hotels")
     await repair_index(world.store, audit, [live], world.resources.clock())
-    assert (await audit_index(world.store.snapshots, EAST, "hotels")).findings == ()
+    assert (await verify_index(world.store.snapshots, EAST, "hotels")).findings == ()
 
 
 async def test_an_index_without_key_order_is_refused_with_the_way_out(world: World) -> None:

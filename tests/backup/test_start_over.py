@@ -17,9 +17,9 @@ from indexvault.snapshots.announcements import SweepRecord
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference, sweep_name
-from indexvault.snapshots.verify import verify_snapshot
 from tests import hotels
 from tests.memory_store import MemoryStore
+from tests.snapshots.samples import verified
 from tests.world import EAST, World, open_world
 
 DOCUMENTS = 300
@@ -145,7 +145,7 @@ async def test_chunks_that_are_swept_from_under_a_run_are_stored_again_by_it(wor
     assert len(waited) == 3
     assert report.added_chunks == len(blobs)
     assert any("are being removed" in note for note in report.notes)
-    (await verify_snapshot(world.store.snapshots, await newest(world))).raise_for_damage()
+    (await verified(world.store.snapshots, await newest(world))).raise_for_damage()
 
 
 async def test_a_chunk_that_the_previous_snapshot_lost_is_stored_again(world: World) -> None:

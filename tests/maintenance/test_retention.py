@@ -11,7 +11,7 @@ from indexvault.errors import ForbiddenError, NotFoundError
 from indexvault.maintenance.retention import MaintenanceJob, prune_stores, replicate
 from indexvault.maintenance.scrub import ACTIVITIES, VERIFY_SERVICE, IndexToVerify, verification_run, verify_due
 from indexvault.settings.model import PolicySettings
-from indexvault.snapshots.audit import audit_index
+from indexvault.snapshots.verify import verify_index
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name, snapshot_id
 from indexvault.snapshots.pins import Pin, pin
@@ -220,16 +220,16 @@ async def test_the_service_s_other_objects_are_copied_audited_and_pruned_too(
         calendar.now += DAY
     await world.back_up("hotels", policy="nightly")
     assert await ids(west, SERVICE_OBJECTS) == made[::-1]
-    audit = await audit_index(west.snapshots, EAST, SERVICE_OBJECTS)
+    audit = await verify_index(west.snapshots, EAST, SERVICE_OBJECTS)
     assert (audit.snapshots, audit.findings) == (3, ())
     name = manifest_name(EAST, SERVICE_OBJECTS, made[1])
     data = await west.snapshots.read(name, 10**6)
     await west.snapshots.delete(name)
     await west.snapshots.create(name, data.replace(b"test", b"tset"))
-    damaged = await audit_index(west.snapshots, EAST, SERVICE_OBJECTS)
+    damaged = await verify_index(west.snapshots, EAST, SERVICE_OBJECTS)
     assert [finding.snapshots for finding in damaged.damage] == [(made[1],)]
     source = ReplicaSource("store local", world.store.snapshots)
     assert len((await repair_index(west, damaged, [source], calendar.now)).repaired) == 1
-    assert not (await audit_index(west.snapshots, EAST, SERVICE_OBJECTS)).findings
+    assert not (await verify_index(west.snapshots, EAST, SERVICE_OBJECTS)).findings
     await prune_stores(world.resources, MaintenanceJob(service=EAST, index=SERVICE_OBJECTS), dry_run=False)
     assert await ids(west, SERVICE_OBJECTS) == await ids(world.store, SERVICE_OBJECTS) == made[:0:-1]

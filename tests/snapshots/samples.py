@@ -18,8 +18,9 @@ from indexvault.snapshots.manifest import (
     known_chunks,
 )
 from indexvault.snapshots.names import ChunkFolder, snapshot_id
-from indexvault.snapshots.store import SnapshotWriter
+from indexvault.snapshots.store import SnapshotReader, SnapshotWriter
 from indexvault.snapshots.summary import Summary
+from indexvault.snapshots.verify import VerifyReport, verify_index
 from indexvault.snapshots.writer import commit, store_chunk
 
 MORNING = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
@@ -95,6 +96,11 @@ def manifest_of(
         content_digest=digest,
         chunks=listed,
     )
+
+
+async def verified(blobs: SnapshotReader, manifest: Manifest) -> VerifyReport:
+    """Verify the snapshot of a manifest alone."""
+    return await verify_index(blobs, manifest.service, manifest.index, only=[manifest.id])
 
 
 async def write_snapshot(

@@ -15,8 +15,8 @@ from indexvault.snapshots.chunks import Chunk, document_lines
 from indexvault.snapshots.manifest import Added, Counts, Loss, Manifest
 from indexvault.snapshots.names import SNAPSHOT_CONTAINER, SnapshotReference
 from indexvault.snapshots.reader import read_chunk
-from indexvault.snapshots.verify import verify_snapshot
 from tests.memory_store import MemoryStore
+from tests.snapshots.samples import verified
 
 TESTS = Path(__file__).resolve().parent.parent
 FORMAT_1 = TESTS / "fixtures" / "format-1"
@@ -64,7 +64,7 @@ async def test_lists_them(store: MemoryStore) -> None:
 @pytest.mark.parametrize("reference", DOCUMENTS)
 async def test_reads_every_byte_of_them(store: MemoryStore, reference: str) -> None:
     manifest = await read_manifest(store.snapshots, SnapshotReference.parse(reference))
-    report = await verify_snapshot(store.snapshots, manifest)
+    report = await verified(store.snapshots, manifest)
     report.raise_for_damage()
     lines = [
         line.decode()

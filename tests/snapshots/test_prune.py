@@ -20,10 +20,9 @@ from indexvault.snapshots.retention import Retention
 from indexvault.snapshots.store import BlobProperties, Store
 from indexvault.snapshots.sweep import SWEEP_FOR, sweep_index, sweepable
 from indexvault.snapshots.tombstones import Tombstone, write_tombstone
-from indexvault.snapshots.verify import verify_snapshot
 from indexvault.snapshots.writer import commit, store_chunk
 from tests.memory_store import MemoryStore
-from tests.snapshots.samples import cut, document, documents, manifest_of, write_snapshot
+from tests.snapshots.samples import cut, document, documents, manifest_of, verified, write_snapshot
 
 type Action = Callable[[], Awaitable[None]]
 
@@ -81,7 +80,7 @@ async def test_the_manifest_goes_at_once_and_its_own_chunks_after_the_grace_peri
     assert (report.sweep.removed, report.sweep.waiting) == (2, 0)
     assert report.sweep.removed_bytes > 0
     assert await chunk_names(store) == named(new)
-    assert not (await verify_snapshot(store.snapshots, new)).damage
+    assert not (await verified(store.snapshots, new)).damage
     assert await store.runs.read(tombstone_name(EAST, HOTELS, old.id), 1 << 20) is None
 
 
@@ -217,7 +216,7 @@ async def test_a_refused_removal_is_reported_and_leaves_the_snapshot_whole(calen
     report = await prune(store, calendar, old)
     assert [refusal.blob for refusal in report.refused] == [manifest_name(EAST, HOTELS, old.id)]
     assert await store.runs.read(tombstone_name(EAST, HOTELS, old.id), 1 << 20) is None
-    assert not (await verify_snapshot(store.snapshots, old)).damage
+    assert not (await verified(store.snapshots, old)).damage
     (only,) = named(old) - named(new)
     store.snapshots.immutable = {only}
     await prune(store, calendar, old)
@@ -279,7 +278,7 @@ class TestWithABackup:
             assert report.removed == 0
             await commit(store.snapshots, again)
         assert (await sweep_index(store, EAST, HOTELS, clock=calendar)).removed == 0
-        assert not (await verify_snapshot(store.snapshots, again)).damage
+        assert not (await verified(store.snapshots, again)).damage
 
     async def test_a_backup_that_comes_after_the_sweep_is_refused(self, store: Store, calendar: Calendar) -> None:
         _old, kept = await self.left_over(store, calendar)
@@ -327,7 +326,7 @@ class TestWithABackup:
             one, other = (backup, sweep) if first == "commit" else (sweep, backup)
             await _interleave(store, one, other, stop)
             for summary in await list_snapshots(store.snapshots):
-                report = await verify_snapshot(store.snapshots, await read_manifest(store.snapshots, summary))
+                report = await verified(store.snapshots, await read_manifest(store.snapshots, summary))
                 assert not report.damage, (first, stop)
 
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 import pytest
 
 from indexvault.errors import NotFoundError
-from indexvault.snapshots.audit import audit_index
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference, manifest_name
 from indexvault.snapshots.repair import RepairReport, ReplicaSource, repair_index
 from indexvault.snapshots.store import Store
+from indexvault.snapshots.verify import verify_index
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import MORNING, document, documents, write_snapshot
 
@@ -43,7 +43,7 @@ async def change(store: Store, name: str, how: Callable[[bytes], bytes]) -> None
 
 
 async def repair(store: Store, *replicas: Store) -> RepairReport:
-    audit = await audit_index(store.snapshots, EAST, HOTELS)
+    audit = await verify_index(store.snapshots, EAST, HOTELS)
     sources = [ReplicaSource(f"store {each.name}", each.snapshots) for each in replicas]
     return await repair_index(store, audit, sources, NOW)
 
@@ -59,7 +59,7 @@ async def test_every_kind_of_damage_is_put_right_from_a_replica(store: Store, re
     assert [each.blob for each in report.repaired] == [manifest, *sorted([missing, cut_off])]
     assert {each.source for each in report.repaired} == {"store west"}
     assert report.left == ()
-    after = await audit_index(store.snapshots, EAST, HOTELS)
+    after = await verify_index(store.snapshots, EAST, HOTELS)
     assert after.findings == ()
     assert len(await list_snapshots(store.snapshots)) == 2
 
@@ -106,6 +106,6 @@ async def test_a_source_that_gives_other_bytes_changes_nothing(store: Store) -> 
 
     name = first.folder.blob(first.chunks[0].sha256)
     await store.snapshots.delete(name)
-    report = await repair_index(store, await audit_index(store.snapshots, EAST, HOTELS), [Liar()], NOW)
+    report = await repair_index(store, await verify_index(store.snapshots, EAST, HOTELS), [Liar()], NOW)
     assert [each.blob for each in report.left] == [name]
     assert await store.snapshots.properties(name) is None

@@ -14,9 +14,8 @@ from indexvault.snapshots.names import SnapshotReference, manifest_name
 from indexvault.snapshots.replicas import Replicas
 from indexvault.snapshots.replicate import replicate_index
 from indexvault.snapshots.store import Store
-from indexvault.snapshots.verify import verify_snapshot
 from tests.memory_store import MemoryStore
-from tests.snapshots.samples import MORNING, documents, write_snapshot
+from tests.snapshots.samples import MORNING, documents, verified, write_snapshot
 
 EAST, HOTELS = "contoso-east", "hotels"
 LINES = documents(range(200))
@@ -34,7 +33,7 @@ async def replica(store: Store) -> MemoryStore:
 async def proved(nearest: Replicas) -> Manifest:
     summary = await resolve(nearest.snapshots, SnapshotReference(service=EAST, index=HOTELS))
     manifest = await read_manifest(nearest.snapshots, summary)
-    (await verify_snapshot(nearest.snapshots, manifest)).raise_for_damage()
+    (await verified(nearest.snapshots, manifest)).raise_for_damage()
     return manifest
 
 

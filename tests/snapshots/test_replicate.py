@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from indexvault.errors import ForbiddenError
-from indexvault.snapshots.audit import audit_index
 from indexvault.snapshots.azure_blobs import AzureSnapshotBlobs
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
@@ -18,10 +17,10 @@ from indexvault.snapshots.names import manifest_name
 from indexvault.snapshots.replicate import Lag, ReplicationReport, lag, replicate_index
 from indexvault.snapshots.store import ReadGrant, Store
 from indexvault.snapshots.summary import summarise, to_metadata
-from indexvault.snapshots.verify import verify_snapshot
+from indexvault.snapshots.verify import verify_index
 from tests.azurite import Azurite
 from tests.memory_store import MemoryStore
-from tests.snapshots.samples import MORNING, document, documents, manifest_of, write_snapshot
+from tests.snapshots.samples import MORNING, document, documents, manifest_of, verified, write_snapshot
 
 EAST, HOTELS = "contoso-east", "hotels"
 LINES = documents(range(300))
@@ -67,7 +66,7 @@ async def test_a_replica_holds_the_same_snapshots_and_is_whole(pair: tuple[Store
     between_accounts = isinstance(source, AzureStore) and isinstance(replica, AzureStore)
     assert report.by_the_accounts == (report.chunks if between_accounts else 0)
     assert await list_snapshots(replica.snapshots) == await list_snapshots(source.snapshots)
-    audit = await audit_index(replica.snapshots, EAST, HOTELS)
+    audit = await verify_index(replica.snapshots, EAST, HOTELS)
     assert (audit.findings, audit.chunks, audit.unnamed) == ((), report.chunks, 0)
 
 
@@ -94,7 +93,7 @@ async def test_losing_the_first_store_whole_loses_nothing(pair: tuple[Store, Sto
     assert await list_snapshots(source.snapshots) == expected
     for summary in expected:
         manifest = await read_manifest(source.snapshots, summary)
-        assert not (await verify_snapshot(source.snapshots, manifest)).damage
+        assert not (await verified(source.snapshots, manifest)).damage
 
 
 async def wipe(store: Store) -> None:
@@ -155,7 +154,7 @@ async def test_damage_is_not_copied_by_the_accounts_either(azurite: Azurite) -> 
         assert [(skipped.snapshot, name in skipped.why) for skipped in report.skipped] == [(first.id, True)]
         assert report.by_the_accounts == report.chunks
         assert await replica.snapshots.properties(name) is None
-        assert not (await audit_index(replica.snapshots, EAST, HOTELS)).findings
+        assert not (await verify_index(replica.snapshots, EAST, HOTELS)).findings
 
 
 async def test_a_summary_that_lies_is_not_copied(pair: tuple[Store, Store]) -> None:
@@ -203,7 +202,7 @@ async def test_accounts_that_can_t_reach_each_other_are_bridged(
             report = await replicate(source, replica)
         assert (len(report.copied), report.by_the_accounts) == (2, 0)
         assert "through here" in caplog.text
-        assert not (await audit_index(replica.snapshots, EAST, HOTELS)).findings
+        assert not (await verify_index(replica.snapshots, EAST, HOTELS)).findings
 
 
 async def test_the_account_is_told_no_more_than_one_blob_for_minutes(azurite: Azurite) -> None:

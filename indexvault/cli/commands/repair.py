@@ -15,38 +15,38 @@ from indexvault.clients import Clients
 from indexvault.errors import IndexvaultError
 from indexvault.model import IndexName
 from indexvault.settings.policies import reading_order
-from indexvault.snapshots.audit import AuditReport, audit_index
 from indexvault.snapshots.catalogue import resolve
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.repair import RepairReport, ReplicaSource, Source, repair_index
 from indexvault.snapshots.store import Store
+from indexvault.snapshots.verify import VerifyReport, verify_index
 
 
 async def run(session: Session, request: RepairRequest) -> int:
-    """Audit, repair, and audit again what was damaged. Raises IntegrityError naming what is still damaged."""
+    """Verify, repair, and verify again what was damaged. Raises IntegrityError naming what is still damaged."""
     async with clients(session, retry=FIRST_CONTACT) as opened:
         service = request.target.service
         store = opened.store(request.store) if request.store else opened.store_of(service)
-        found = await _audit(session, store, request.target)
+        found = await _verify(session, store, request.target)
         if not found.damage:
             session.output.result("repaired", {"repaired": [], "left": []}, "Nothing is missing or damaged")
             return DONE
         sources = await _sources(session, opened, store, request.target)
         report = await _repair(session, store, found, sources)
-        after = await _audit(session, store, request.target)
+        after = await _verify(session, store, request.target)
         known = {finding.blob for finding in found.damage}
         if {finding.blob for finding in after.damage} - known:
             # A manifest that is back shows which of its chunks are damaged.
             second = await _repair(session, store, after, sources)
             report = RepairReport(repaired=(*report.repaired, *second.repaired), left=second.left)
-            after = await _audit(session, store, request.target)
+            after = await _verify(session, store, request.target)
         session.output.result("repaired", msgspec.to_builtins(report))
     session.output.show(f"{count(len(report.repaired), 'blob')} put back, {len(after.damage):,} still damaged")
     after.raise_for_damage()
     return DONE
 
 
-async def _repair(session: Session, store: Store, found: AuditReport, sources: Sequence[Source]) -> RepairReport:
+async def _repair(session: Session, store: Store, found: VerifyReport, sources: Sequence[Source]) -> RepairReport:
     report = await repair_index(store, found, sources, session.clock())
     for repaired in report.repaired:
         session.output.show(Text.assemble(("put back", "green"), f"  {repaired.blob} from {repaired.source}"))
@@ -55,12 +55,12 @@ async def _repair(session: Session, store: Store, found: AuditReport, sources: S
     return report
 
 
-async def _audit(session: Session, store: Store, target: IndexName | SnapshotReference) -> AuditReport:
+async def _verify(session: Session, store: Store, target: IndexName | SnapshotReference) -> VerifyReport:
     only = None
     if isinstance(target, SnapshotReference):
         only = [target.id or (await resolve(store.snapshots, target)).id]
     with session.output.progress(f"{target.service}/{target.index}") as progress:
-        return await audit_index(
+        return await verify_index(
             store.snapshots,
             target.service,
             target.index,

@@ -1,29 +1,70 @@
 """`indexvault verify`: snapshots read back and proved."""
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 from rich.text import Text
 
-from indexvault.cli.connect import clients
+from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import count, size
-from indexvault.cli.requests import VerifyRequest
+from indexvault.cli.options import SNAPSHOT_HELP, add_parallel
+from indexvault.cli.references import index_or_snapshot
 from indexvault.cli.session import Session
 from indexvault.model import IndexName
 from indexvault.snapshots.audit import WHOLE, AuditReport, audit_index
 from indexvault.snapshots.catalogue import resolve
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.slices import Slice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyRequest:
+    """Read one snapshot back and prove it, or all of an index.
+
+    `part` limits which chunks are read, `sizes` only compares sizes and reads none. `store` is another store than the
+    service's own.
+    """
+
+    target: SnapshotReference | IndexName
+    parallel: int
+    part: Slice | None = None
+    sizes: bool = False
+    store: str | None = None
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("target", metavar="SNAPSHOT|SERVICE/INDEX", help=f"{SNAPSHOT_HELP}; or all of an index")
+    amount = parser.add_mutually_exclusive_group()
+    amount.add_argument("--sample", metavar="N/T", help="read back only slice N of T; 1/12 to 12/12 are everything")
+    amount.add_argument("--sizes", action="store_true", help="only check that all is there and as large as it was")
+    parser.add_argument("--store", metavar="STORE", help="in this store (default: the service's own)")
+    add_parallel(parser, "chunks read at once")
+
+
+def read_request(arguments: Namespace) -> VerifyRequest:
+    """Return what the arguments ask for. Raises SettingsError for a name or a slice that can't be one."""
+    return VerifyRequest(
+        target=index_or_snapshot(arguments.target),
+        parallel=arguments.parallel,
+        part=Slice.parse(arguments.sample) if arguments.sample is not None else None,
+        sizes=arguments.sizes,
+        store=arguments.store,
+    )
 
 
 async def run(session: Session, request: VerifyRequest) -> int:
     """Verify. Raises IntegrityError naming each damaged blob and its snapshots, after all have been read."""
-    async with clients(session) as opened:
+    async with session.clients() as clients:
         target = request.target
-        store = opened.store(request.store) if request.store is not None else opened.store_of(target.service)
+        store = clients.store(request.store) if request.store is not None else clients.store_of(target.service)
         summary = None if isinstance(target, IndexName) else await resolve(store.snapshots, target)
-        with session.output.progress(f"{target.service}/{target.index}") as progress:
+        with session.output.progress(f"{target.service}/{target.index}") as display:
             if summary is not None:
-                progress.advance("verify", expected=summary.documents)
+                display.advance("verify", expected=summary.documents)
             report = await audit_index(
                 store.snapshots,
                 target.service,
@@ -31,21 +72,21 @@ async def run(session: Session, request: VerifyRequest) -> int:
                 only=None if summary is None else [summary.id],
                 depth="sizes" if request.sizes else "content",
                 part=request.part or WHOLE,
-                progress=lambda chunk: progress.advance("verify", documents=chunk.documents, bytes=chunk.bytes),
+                progress=lambda chunk: display.advance("verify", documents=chunk.documents, bytes=chunk.bytes),
                 concurrency=request.parallel,
             )
     reference = str(target) if summary is None else str(summary.reference)
     session.output.result(
         "verify",
         {"reference": reference, **msgspec.to_builtins(report), "damage": msgspec.to_builtins(report.damage)},
-        *_told(reference, request, report),
+        *_lines(reference, request, report),
     )
     report.raise_for_damage()
     return DONE
 
 
-def _told(reference: str, request: VerifyRequest, report: AuditReport) -> Sequence[Text]:
-    """Return what is said of what is sound; damage is told as an error."""
+def _lines(reference: str, request: VerifyRequest, report: AuditReport) -> Sequence[Text]:
+    """Return the lines about what is sound; damage is raised as an error."""
     lines = [
         Text.assemble(("foreign", "yellow"), f"  {finding.blob}: {finding.what}")
         for finding in report.findings
@@ -73,3 +114,12 @@ def _told(reference: str, request: VerifyRequest, report: AuditReport) -> Sequen
             f" {report.chunks_named:,}, {size(report.bytes)}: each chunk {what}"
         ),
     ]
+
+
+COMMAND = Command(
+    description="Read every chunk of a snapshot back and check all that its manifest says of it, or do so with all"
+    " snapshots of an index, reading what they share once. No search service is asked.",
+    add_arguments=add_arguments,
+    read_request=read_request,
+    run=run,
+)
