@@ -16,7 +16,7 @@ from restore.move_blueprint import move_blueprint
 from restore.moves import ENDPOINTS as MOVE_ENDPOINTS
 from restore.restores import ENDPOINTS as RESTORE_ENDPOINTS
 
-# At the level that the platform keeps, the SDKs tell the address and headers of every single request.
+# At the platform's level (INFO) the SDKs log address and headers of every request.
 logging.getLogger("azure.core").setLevel(logging.WARNING)
 label_entries(logging.getLogger())
 host = FunctionsHost(os.environ, rng=random.SystemRandom())

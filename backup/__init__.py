@@ -1,1 +1,1 @@
-"""The triggers of the Functions app that make and keep snapshots: timers and `POST /backups`."""
+"""The Functions app's triggers that make and keep snapshots: timers and `POST /backups`."""

@@ -20,7 +20,7 @@ type Patterns = Annotated[list[IndexPattern], msgspec.Meta(min_length=1, max_len
 
 
 class BackupRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which indexes of which service to back up. Patterns are resolved when the run begins."""
+    """The indexes of a service to back up. Patterns are resolved when the run starts."""
 
     service: ServiceName
     indexes: Patterns = msgspec.field(default_factory=lambda: ["*"])
@@ -29,8 +29,8 @@ class BackupRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def back_up(call: Call[BackupRequest, Nothing, Nothing]) -> Reply:
     """Start a run.
 
-    Indexes named in full must be there and free at once; those that patterns bring in say so in the run. Raises
-    NotFoundError, ConflictError.
+    Indexes named in full must exist and be free now, else NotFoundError or ConflictError is raised; what a pattern
+    matches is reported in the run.
     """
     asked, resources = call.body, call.resources
     service_settings(resources.clients.settings, asked.service)
@@ -52,13 +52,13 @@ async def back_up(call: Call[BackupRequest, Nothing, Nothing]) -> Reply:
         choose=list(asked.indexes),
     )
     if names == asked.indexes:
-        await _require(call, names)
+        await _require_indexes(call, names)
         items = [item_for(record, name, position) for position, name in enumerate(names)]
         record = msgspec.structs.replace(record, items=items, choose=[])
     return await start_run(call, record, [claim_of(record, item) for item in record.items])
 
 
-async def _require(call: Call[BackupRequest, Nothing, Nothing], names: list[str]) -> None:
+async def _require_indexes(call: Call[BackupRequest, Nothing, Nothing], names: list[str]) -> None:
     there = await call.resources.clients.service(call.body.service).index_names()
     for name in names:
         if name not in there:

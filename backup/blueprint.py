@@ -1,4 +1,4 @@
-"""Backups as Azure Functions: the timer, the endpoint, the workflows and their steps."""
+"""The blueprint of backups and maintenance: timers, the endpoint, orchestrations and activities."""
 
 import contextlib
 import logging
@@ -25,15 +25,15 @@ from indexvault.workflow.functions_host import FunctionsHost
 
 TICK = "INDEXVAULT_TICK"
 TICK_AT = "0 */5 * * * *"
-"""Where the setting is not there: the host would leave out a function that names one it does not have. Source:
-azure-functions-host 10346."""
+"""The default of the setting TICK: the host drops a function whose schedule names a missing setting. Source: issue
+10346 of azure-functions-host."""
 FORGET_AT = "0 30 3 * * *"
 VERIFY_AT = "0 0 4 * * 1"
-"""Monday morning: `indexvault.maintenance.scrub` counts its turns in weeks from Monday."""
+"""Monday morning: `indexvault.maintenance.scrub` counts weeks from Monday."""
 _LOG = logging.getLogger(__name__)
 
 
-type Timed = Callable[[func.TimerRequest, df.DurableFunctionsClient], Awaitable[None]]
+type TimerFunction = Callable[[func.TimerRequest, df.DurableFunctionsClient], Awaitable[None]]
 
 
 def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
@@ -53,36 +53,36 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
     return blueprint
 
 
-def start_due_policies(host: FunctionsHost) -> Timed:
-    """Return the function of the tick."""
+def start_due_policies(host: FunctionsHost) -> TimerFunction:
+    """Return the timer function that starts due policies."""
 
     async def start_due_policies(timer: func.TimerRequest, client: df.DurableFunctionsClient) -> None:
         if timer.past_due:
-            _LOG.info("this tick comes late")
-        with _said():
+            _LOG.info("this tick is late")
+        with _logged_errors():
             started = await tick(host.resources, DurableEngine(client), backup_workflow=RUN_BACKUP.name)
             _LOG.info("tick: %d runs started", len(started))
 
     return start_due_policies
 
 
-def forget_runs(host: FunctionsHost) -> Timed:
-    """Return the function that forgets old runs."""
+def forget_runs(host: FunctionsHost) -> TimerFunction:
+    """Return the timer function that forgets old runs."""
 
     async def forget_runs(timer: func.TimerRequest, client: df.DurableFunctionsClient) -> None:  # noqa: ARG001 - bound by name
-        with _said():
+        with _logged_errors():
             await forget_old_runs(host.resources, DurableEngine(client), keep=kept_days(host.environment))
 
     return forget_runs
 
 
-def verify_snapshots(host: FunctionsHost) -> Timed:
-    """Return the function that verifies what is due of every service's snapshots."""
+def verify_snapshots(host: FunctionsHost) -> TimerFunction:
+    """Return the timer function that verifies the slices of snapshots that are due, for every service."""
 
     async def verify_snapshots(timer: func.TimerRequest, client: df.DurableFunctionsClient) -> None:
         if timer.past_due:
-            _LOG.info("this verification comes late; what it missed is made up for")
-        with _said():
+            _LOG.info("this verification is late; it makes up for what it missed")
+        with _logged_errors():
             for name in host.resources.clients.settings.services:
                 order = RunOrder(service=name, run=verification_run(name, host.resources.clock()))
                 await DurableEngine(client).start(VERIFY_SERVICE.name, order)
@@ -90,14 +90,14 @@ def verify_snapshots(host: FunctionsHost) -> Timed:
     return verify_snapshots
 
 
-def _on_schedule(blueprint: df.Blueprint, schedule: str, function: Timed) -> None:
+def _on_schedule(blueprint: df.Blueprint, schedule: str, function: TimerFunction) -> None:
     bound = blueprint.durable_client_input(client_name="client")(function)
     blueprint.timer_trigger(arg_name="timer", schedule=schedule, run_on_startup=False, use_monitor=True)(bound)
 
 
 @contextlib.contextmanager
-def _said() -> Iterator[None]:
-    """Log an error of ours in its own words; anything else is for the platform to show as a failure."""
+def _logged_errors() -> Iterator[None]:
+    """Log an IndexvaultError; the platform reports any other error as a failure."""
     try:
         yield
     except IndexvaultError as error:

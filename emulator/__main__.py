@@ -1,4 +1,4 @@
-"""`python -m emulator`: emulated services until interrupted, and a table of how to reach them."""
+"""`python -m emulator`: run emulated services until interrupted, and print how to reach them."""
 
 import argparse
 import asyncio
@@ -54,7 +54,7 @@ async def _serve(services: Sequence[EmulatedService], storage: Path | None, port
 def _table(emulator: Running) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1))
     for heading in ("service", "tier", "region", "endpoint", "admin key", "query key"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "endpoint")  # half an address is no use
+        table.add_column(heading, overflow="fold", no_wrap=heading == "endpoint")  # never shorten an address
     for name in emulator.names:
         setup = emulator.setup(name)
         table.add_row(name, setup.tier, setup.region, emulator.endpoint(name), setup.api_key, setup.query_key)

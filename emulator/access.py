@@ -1,4 +1,4 @@
-"""Who may do what: admin keys, query keys, and keys or bearer tokens limited to roles."""
+"""Access control: admin keys, query keys, and keys or bearer tokens limited to roles."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -28,7 +28,7 @@ ROLES: Mapping[str, frozenset[Permission]] = {
 
 
 def permissions_of(roles: str) -> frozenset[Permission]:
-    """Return what roles joined by `+` allow together; ValueError names an unknown one."""
+    """Return the permissions of roles joined by `+`. Raises ValueError for an unknown role."""
     found: set[Permission] = set()
     for role in roles.split("+"):
         if role not in ROLES:
@@ -51,7 +51,7 @@ class Caller:
 
 
 def forbidden() -> ServiceError:
-    """Refuse a known caller, or a wrong key: the service tells neither apart."""
+    """Refuse a known caller or a wrong key; the service answers both alike."""
     return ServiceError(
         403,
         "The request is not authorized: the api-key is invalid or the caller has no role that allows this operation.",
@@ -67,7 +67,7 @@ class Guard:
         self._keys |= {key: permissions_of(roles) for key, roles in role_keys.items()}
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
-        """Recognise a caller; an api-key wins over a token, as on the service."""
+        """Return the caller of a request; an api-key wins over a token, as on the service."""
         key = headers.get("api-key")
         if key is not None:
             if key not in self._keys:

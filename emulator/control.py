@@ -24,7 +24,7 @@ def is_control(path: str) -> bool:
 
 
 async def answer(request: web.Request, service: Service, requests: Requests) -> web.Response:
-    """Answer a request to the control endpoint; only this machine may send one."""
+    """Answer a request to the control endpoint, which serves this machine only."""
     if request.remote is None or not ipaddress.ip_address(request.remote).is_loopback:
         return web.Response(status=403)
     match request.method, request.path:

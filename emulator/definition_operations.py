@@ -1,4 +1,4 @@
-"""Operations on definitions, and what a service says of itself."""
+"""Operations on definitions, and service statistics."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -140,7 +140,7 @@ def _shown(stored: Stored, asked: Asked, *, created: bool = False) -> Reply:
 
 
 def _annotated(body: dict[str, Any], etag: str, context: str | None, asked: Asked) -> dict[str, Any]:
-    """Add the `@odata.` members of a definition, or take all of them out."""
+    """Add the `@odata.` members of a definition, or remove them all."""
     if not asked.metadata:
         return dict(_without_annotations(body))
     head = {} if context is None else {"@odata.context": context}

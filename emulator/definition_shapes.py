@@ -168,7 +168,7 @@ _SHAPES: Mapping[str, type[_Shape]] = {
 
 
 def require_shape(kind: str, body: Mapping[str, Any], model: str) -> None:
-    """Refuse a definition with a member of the wrong type; `kind` is the URL's word for it."""
+    """Refuse a definition with a member of the wrong type. `kind` is its collection in the URL."""
     try:
         msgspec.convert(body, type=_SHAPES[kind])
     except msgspec.ValidationError as problem:

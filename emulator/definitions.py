@@ -1,4 +1,4 @@
-"""Index definitions: what is filled in when one is read back, per api-version.
+"""Index definitions: the defaults that are filled in, per api-version.
 
 Source: recorded traffic of the official SDKs' tests, and the REST specification for members added since.
 """
@@ -81,7 +81,7 @@ def read_back(definition: dict[str, Any], version: ApiVersion) -> dict[str, Any]
 
 
 def with_unknown_kept(after: dict[str, Any], before: dict[str, Any], version: ApiVersion) -> dict[str, Any]:
-    """Take over from the definition that is replaced what the version of the request can't express."""
+    """Keep from the replaced definition what the request's version can't express."""
     kept = after | {name: before[name] for name, since in INDEX_MEMBERS.items() if not version.knows(since)}
     kept["fields"] = _fields_with_unknown_kept(kept["fields"], before["fields"], version)
     return kept

@@ -89,7 +89,7 @@ def _circumstances(service: Service, asked: Asked, query: Query) -> Circumstance
 
 
 def _coverage(asked: Asked, query: Query) -> float:
-    """Return how much of the index answers; less than what the request insists on is a failure."""
+    """Return the coverage of the answer in percent; refuse the request if it demands more."""
     if "coverage" not in asked.faults:
         return 100.0
     percent = asked.faults["coverage"].percent
@@ -159,7 +159,7 @@ def _analyze(service: Service, asked: Asked) -> Reply:
 
 
 def _readable(service: Service, asked: Asked) -> Index:
-    """Find the index of a document operation; one under Purview is closed to keys."""
+    """Return the index of a document operation; an index under Purview refuses keys."""
     index = service.index(asked.operation.resource)
     if index.definition["purviewEnabled"] and asked.caller.by_key:
         raise forbidden()

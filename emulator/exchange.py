@@ -1,4 +1,4 @@
-"""What goes between HTTP and the operations: a request that was read, and a reply to be sent."""
+"""A decoded request and its reply: what passes between HTTP and the operations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ from emulator.versions import ApiVersion
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A request, read."""
+    """A decoded request."""
 
     operation: Operation
     method: str
@@ -66,12 +66,12 @@ def object_of(asked: Asked) -> dict[str, Any]:
 
 
 def with_context(body: dict[str, Any], model: str, asked: Asked) -> dict[str, Any]:
-    """Say which model a body is of, where `@odata.` members are wanted."""
+    """Add the name of a body's model, where `@odata.` members are wanted."""
     return {"@odata.context": f"{asked.root}/$metadata#{model}", **body} if asked.metadata else body
 
 
 def lag_of(asked: Asked, fault: str) -> float:
-    """Return the seconds that a fault holds something back, 0 without it."""
+    """Return the seconds of a fault's delay, 0 without the fault."""
     return asked.faults[fault].seconds if fault in asked.faults else 0.0
 
 

@@ -1,4 +1,4 @@
-"""Facets: how many of the found documents have which value.
+"""Facets: how many of the matching documents have each value.
 
 Source: `facets` of Search Documents in the REST reference, 2026-09.
 """
@@ -29,7 +29,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Facet(msgspec.Struct, frozen=True):
-    """One facet expression, read."""
+    """One parsed facet expression."""
 
     field: Field
     count: int
@@ -37,11 +37,11 @@ class Facet(msgspec.Struct, frozen=True):
     interval: str | None
     values: tuple[Any, ...] | None
     offset: timedelta
-    """How far the days of the request are ahead of UTC."""
+    """How far the time zone of the request's days is ahead of UTC."""
 
 
 def facet_results(index: Index, expressions: Sequence[str], selection: Selection) -> dict[str, list[dict[str, Any]]]:
-    """Answer every facet expression for the documents that are selected, whatever the page."""
+    """Return the answers to all facet expressions for the selected documents, whatever the page."""
     facets = [_facet(index, expression) for expression in expressions]
     documents: list[dict[str, Any]] | None = None
     results = {}
@@ -90,7 +90,7 @@ def _has_interval(field: Field, interval: str) -> bool:
 
 
 def _bound(field: Field, text: str) -> Any:
-    """Read one value that parts ranges; None if the field has no ranges or this is no value of it."""
+    """Parse a boundary between ranges; None if the field has no ranges or the text is not a value of it."""
     if field.type == "Edm.DateTimeOffset":
         return parse_date(text)
     if field.type not in _NUMBERS or not _NUMBER.fullmatch(text):
@@ -131,7 +131,7 @@ def _buckets(facet: Facet, counted: Counter[Any]) -> list[dict[str, Any]]:
 
 
 def _rank(field: Field, value: Any) -> tuple[bool, Any]:
-    """Return what values are sorted by: NaN, which nothing compares with, last."""
+    """Return the sort key of a value: NaN, which compares with nothing, last."""
     lost = field.type == "Edm.Double" and value == "NaN"
     return lost, 0.0 if lost else value
 
@@ -164,13 +164,13 @@ def _floor(facet: Facet, interval: str, value: Any) -> Any:
         return value // float(interval) * float(interval)
     try:
         start = _start(interval, _EPOCH + timedelta(milliseconds=value) + facet.offset) - facet.offset
-    except OverflowError:  # at either end of time
+    except OverflowError:  # the first or last year of the calendar
         return value
     return (start - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _start(interval: str, moment: datetime) -> datetime:
-    """Give when the minute, ... or year began in which a moment lies."""
+    """Return the start of the minute, ... or year that contains a moment."""
     moment = moment.replace(second=0, microsecond=0)
     if interval == "minute":
         return moment
@@ -179,7 +179,7 @@ def _start(interval: str, moment: datetime) -> datetime:
 
 
 def _first_day(interval: str, day: datetime) -> datetime:
-    """Return the first day of a day's week, ... or year. Weeks begin on Mondays, which is an assumption."""
+    """Return the first day of the week, ... or year that contains a day. Weeks begin on Mondays, by assumption."""
     match interval:
         case "week":
             return day - timedelta(days=day.weekday())

@@ -1,4 +1,4 @@
-"""How the emulated service says no: a status and an OData error body."""
+"""Errors of the emulated service: a status and an OData error body."""
 
 from collections.abc import Sequence
 
@@ -36,7 +36,7 @@ class ServiceError(Exception):
         self.retry_after = retry_after
 
     def body(self) -> bytes:
-        """Return the error as the service writes it."""
+        """Return the error's body as the service writes it."""
         if self.message is None:
             return b""
         error: dict[str, object] = {"code": self.code, "message": self.message}
@@ -46,31 +46,31 @@ class ServiceError(Exception):
 
 
 class MalformedDocumentError(Exception):
-    """A document that fails its whole request; the text is what the service says about it."""
+    """A document that fails its whole request, with the service's text."""
 
 
 class UnfitDocumentError(Exception):
-    """A document that is refused by itself, with status 400, while the rest of its batch is stored."""
+    """A document that is refused with status 400 while the rest of its batch is stored."""
 
 
 def invalid_request(details: str) -> ServiceError:
-    """Refuse a body that does not fit the model."""
+    """Return the error for a body that does not fit the model."""
     return ServiceError(400, f"The request is invalid. Details: {details}")
 
 
 def invalid_parameter(message: str, parameter: str) -> ServiceError:
-    """Refuse one parameter of a query."""
+    """Return the error for one parameter of a query."""
     text = f"{message}\r\nParameter name: {parameter}"
     return ServiceError(400, text, code="InvalidRequestParameter", details=[Detail("InvalidRequestParameter", message)])
 
 
 def invalid_expression(message: str, parameter: str) -> ServiceError:
-    """Refuse an OData expression; `parameter` is `$filter`, `$orderby` or `$select`."""
+    """Return the error for an OData expression; `parameter` is `$filter`, `$orderby` or `$select`."""
     return ServiceError(400, f"Invalid expression: {message}\r\nParameter name: {parameter}")
 
 
 def out_of_range(message: str, parameter: str) -> ServiceError:
-    """Refuse a number outside its limits."""
+    """Return the error for a number outside its limits."""
     text = f"{message}\r\nParameter name: {parameter}"
     return ServiceError(
         400, text, code="InvalidRequestParameter", details=[Detail("ParameterValueOutOfRange", message)]
@@ -78,12 +78,12 @@ def out_of_range(message: str, parameter: str) -> ServiceError:
 
 
 def operation_not_allowed(message: str, reason: str) -> ServiceError:
-    """Refuse a change of an index's definition that needs a rebuild."""
+    """Return the error for a change of an index's definition that needs a rebuild."""
     return ServiceError(400, message, code="OperationNotAllowed", details=[Detail(reason, message)])
 
 
 def precondition_failed() -> ServiceError:
-    """Refuse a write whose `If-Match` or `If-None-Match` does not hold."""
+    """Return the error for a write whose `If-Match` or `If-None-Match` does not hold."""
     return ServiceError(
         412,
         "The precondition given in one of the request headers evaluated to false. "

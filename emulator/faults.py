@@ -1,4 +1,4 @@
-"""Faults on request: rules that say which requests go wrong, how, how often and how many times.
+"""Injected faults: rules that say which requests fail, how, how often and how many times.
 
 Every choice comes from one seeded source, so that the same requests in the same order fail the same way.
 """
@@ -45,11 +45,11 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     method: str | None = None
     path: str | None = None
     times: Count | None = None
-    """How many requests (for `item`: documents) it may hit, None for no limit."""
+    """How many requests (for `item`: documents) it may hit; None for no limit."""
     at_once: Count | None = None
     """Apply only while more requests than this, of the same operation, are under way."""
     skip: Count = 0
-    """How many matching requests it lets pass first."""
+    """How many matching requests pass first."""
     after: bool = False
     """For unavailable, throttled, reset and truncated: whether the request takes effect before its answer is lost."""
     retry_after: Seconds | None = None
@@ -70,7 +70,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For too_large: an answer with a longer body is a 413."""
 
     def __post_init__(self) -> None:
-        """Refuse a pattern that is none; ValueError says why."""
+        """Raise ValueError for an invalid pattern."""
         for name, pattern in (("path", self.path), ("key", self.key)):
             try:
                 re.compile(pattern or "")
@@ -79,14 +79,14 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `--faults` and the control endpoint take."""
+    """The input of `--faults` and of the control endpoint."""
 
     rules: list[Rule] = []
     seed: int = 0
 
 
 class Fired(msgspec.Struct, frozen=True):
-    """A rule and what became of it."""
+    """A rule and its counters."""
 
     rule: Rule
     matched: int
@@ -94,7 +94,7 @@ class Fired(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What rules look at."""
+    """The facts of a request that rules match."""
 
     operation: str
     method: str
@@ -111,7 +111,7 @@ class Faults:
         self.replace(plan)
 
     def replace(self, plan: Plan) -> None:
-        """Put other rules in force, their counters at zero. Requests that the old ones held back go on."""
+        """Replace the rules, with counters at zero. Requests that the old ones held back continue."""
         self._replaced.set()
         self._replaced = asyncio.Event()
         self.rules = list(plan.rules)
@@ -124,13 +124,13 @@ class Faults:
         return [Fired(rule, self._matched[at], self._fired[at]) for at, rule in enumerate(self.rules)]
 
     async def hold_back(self, seconds: float) -> None:
-        """Wait so long, or until the rules are replaced: whoever needs a request to be under way can say until when."""
+        """Wait so long, or until the rules are replaced, so that a test can hold a request as long as it needs."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._replaced.wait()
 
     def draw(self, request: Request) -> dict[str, Rule]:
-        """Choose the faults of one request: at most one rule of each kind; item faults are drawn a document."""
+        """Choose the faults of one request: at most one rule of each kind. Item faults are chosen per document."""
         drawn: dict[str, Rule] = {}
         for at, rule in enumerate(self.rules):
             if rule.fault != "item" and rule.fault not in drawn and _applies(rule, request) and self._hits(at):

@@ -77,7 +77,7 @@ class Filter:
         self.clauses = 0
 
     def condition(self, text: str | None) -> Condition:
-        """Compile a `$filter`; ServiceError says what is wrong with it."""
+        """Compile a `$filter`. Raises ServiceError if it is invalid."""
         if text is None or not text.strip():
             return EVERYTHING
         try:
@@ -246,7 +246,7 @@ class Filter:
         return field
 
     def _point(self, path: odata.Path, variables: dict[str, Field | None], parameter: str = _PARAMETER) -> None:
-        """Refuse a path that leads to no point."""
+        """Refuse a path that is not a point."""
         field = self._field(path, variables, parameter=parameter)
         if field.type != "Edm.GeographyPoint":
             raise invalid_expression(f"'{field.path}' is not of type Edm.GeographyPoint.", parameter)
@@ -259,7 +259,7 @@ class Filter:
     def distance(
         self, node: odata.Call, variables: dict[str, Field | None], parameter: str = _PARAMETER
     ) -> Callable[[Scope], float | None]:
-        """Compile `geo.distance` to a function that gives kilometres, or None where there is no point."""
+        """Compile `geo.distance` to a function that returns kilometres, or None where there is no point."""
         paths = [argument for argument in node.arguments if isinstance(argument, odata.Path)]
         points = [argument for argument in node.arguments if isinstance(argument, odata.Literal)]
         if node.name != "geo.distance" or len(paths) != 1 or len(points) != 1 or points[0].kind != "geography":
@@ -356,7 +356,7 @@ def _joined(word: str, parts: list[Condition]) -> Condition:
 
 
 def _constant(field: Field, name: str, literal: odata.Literal) -> Any:
-    """Return a literal as what the field's values compare with; refuse one of another type."""
+    """Return a literal in the form that the field's values compare with; refuse another type."""
     if literal.kind == "null":
         return None
     if literal.kind not in _LITERALS.get(field.type, set()) or field.type == "Edm.GeographyPoint":

@@ -1,4 +1,4 @@
-"""Points and polygons of filters: read, and measured on a sphere."""
+"""Points and polygons in filters: parsed, and measured on a sphere."""
 
 import itertools
 import math
@@ -33,7 +33,7 @@ def polygon_of(text: str) -> list[Point] | None:
 
 
 def kilometres(point: Point, other: Point) -> float:
-    """Measure the distance on the sphere, by haversine."""
+    """Return the distance on the sphere in kilometres, by haversine."""
     longitude, latitude = point
     other_longitude, other_latitude = other
     phi, other_phi = math.radians(latitude), math.radians(other_latitude)
@@ -43,7 +43,7 @@ def kilometres(point: Point, other: Point) -> float:
 
 
 def inside(point: Point, corners: Sequence[Point]) -> bool:
-    """Count crossings of a ray to the east; flat geometry is near enough here."""
+    """Return whether a polygon contains a point, by crossings of a ray to the east; flat geometry is close enough."""
     x, y = point
     inside = False
     for (x1, y1), (x2, y2) in itertools.pairwise(corners):

@@ -1,4 +1,4 @@
-"""One index as it runs: its definition, its documents, and what of them is to be seen when."""
+"""One index: its definition, its documents, and when writes become visible."""
 
 import math
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from emulator.values import comparable, empty
 type Document = dict[str, Any]
 
 _HISTORY = 10_000
-"""Counts kept for answers that lag."""
+"""Counts kept for lagging answers."""
 
 
 class _Pending(msgspec.Struct, frozen=True):
-    """A batch that was accepted and can't be found yet."""
+    """An accepted batch that is not visible yet."""
 
     due: float
     upserts: dict[str, Document]
@@ -37,7 +37,7 @@ class Index:
         self._counts: list[tuple[float, int]] = [(-math.inf, self.table.totals.documents)]
 
     def redefine(self, definition: dict[str, Any], etag: str) -> None:
-        """Take a changed definition over; rows of the old one are rendered anew when they are read."""
+        """Adopt a changed definition; old rows are rendered anew when they are read."""
         schema = Schema.of(definition)
         if schema.fields != self.schema.fields:
             self.table.outdate()
@@ -55,13 +55,13 @@ class Index:
         return self.table.current
 
     def settle(self, now: float) -> None:
-        """Make accepted batches that are due visible."""
+        """Make due batches visible."""
         while self._pending and self._pending[0].due <= now:
             batch = self._pending.pop(0)
             self._store(batch.upserts, batch.deleted, batch.due)
 
     def write(self, upserts: dict[str, Document], deleted: set[str], now: float, lag: float) -> None:
-        """Accept a batch, to be found `lag` seconds from now."""
+        """Accept a batch, to become visible in `lag` seconds."""
         if lag <= 0 and not self._pending:
             self._store(upserts, deleted, now)
             return
@@ -69,14 +69,14 @@ class Index:
         self._pending.append(_Pending(due, upserts, frozenset(deleted)))
 
     def existing(self, keys: Sequence[str]) -> set[str]:
-        """Give those of the keys that were accepted, to be found or not."""
+        """Return the keys that were accepted, visible or not."""
         found = self.table.existing(keys)
         for batch in self._pending:
             found = (found | (batch.upserts.keys() & set(keys))) - batch.deleted
         return found
 
     def documents(self, keys: Sequence[str]) -> dict[str, Document]:
-        """Return the full documents of those of the keys that were accepted."""
+        """Return the full documents of the keys that were accepted."""
         wanted = frozenset(keys)
         found = {key: self.full(*halves) for key, halves in self.table.bodies(keys).items()}
         for batch in self._pending:
@@ -92,7 +92,7 @@ class Index:
         return earlier[-1] if earlier else self._counts[0][1]
 
     def full(self, visible: bytes, hidden: bytes | None) -> Document:
-        """Put a row's two halves together: every stored field, in no promised order."""
+        """Return a row's two halves as one document: every stored field, in any order."""
         document: Document = orjson.loads(b"{" + visible)
         return document | orjson.loads(hidden) if hidden else document
 
@@ -118,7 +118,7 @@ class Index:
 
 
 def at_path(document: Document, field: Field) -> Any:
-    """Return a document's value of a field that no collection lies above."""
+    """Return a document's value of a field that is not inside a collection."""
     value: Any = document
     for name in field.path.split("/"):
         value = None if value is None else value.get(name)
@@ -144,7 +144,7 @@ def project(document: Document, fields: Sequence[Field], chosen: frozenset[str] 
 
 
 def without_unstored(value: Any, field: Field) -> Any:
-    """Drop vectors that are not stored from below a complex value."""
+    """Remove vectors that are not stored from a complex value."""
     if not field.complex or value is None:
         return value
     if field.collection:

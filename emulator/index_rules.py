@@ -22,7 +22,7 @@ _ANALYSIS = ("analyzers", "tokenizers", "tokenFilters", "charFilters", "normaliz
 
 
 def check_name(name: str, noun: str = "index") -> None:
-    """Refuse a name that an index or alias can't have."""
+    """Refuse an invalid name of an index or alias."""
     if not _INDEX_NAME.fullmatch(name):
         raise invalid_request(
             f"{noun} : Invalid {noun} name: '{name}'. {noun.capitalize()} name must only contain lowercase letters, "
@@ -32,7 +32,7 @@ def check_name(name: str, noun: str = "index") -> None:
 
 
 def check(definition: dict[str, Any], tier: Tier, synonym_maps: Iterable[str]) -> Schema:
-    """Check a normalised definition and give its schema."""
+    """Check a normalised definition; return its schema."""
     check_name(definition["name"])
     _check_names(definition["fields"])
     _check_keys(definition["name"], definition["fields"])

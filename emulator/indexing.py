@@ -22,7 +22,7 @@ _ACTION = "@search.action"
 
 
 class Result(msgspec.Struct, frozen=True, rename="camel"):
-    """What became of one action, in the service's own shape."""
+    """The result of one action, in the service's own shape."""
 
     key: str
     status: bool
@@ -31,14 +31,14 @@ class Result(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Action(msgspec.Struct, frozen=True):
-    """A checked action; `given` is the document as it came, `fields` its values rendered."""
+    """A checked action; `given` is the document as sent, `fields` its rendered values."""
 
     kind: str
     key: str
     given: Document
     fields: Document
     problem: str | None = None
-    """Why this one document is refused, if it is."""
+    """Why this document is refused; None if it isn't."""
 
 
 class Reader:
@@ -52,7 +52,7 @@ class Reader:
         self.merged_into = _merged_into(schema.fields)
 
     def actions(self, body: bytes, *, unsafe_keys: bool) -> list[Action]:
-        """Read a request's actions; a malformed one refuses the whole request."""
+        """Parse a request's actions; a malformed one refuses the whole request."""
         try:
             parsed = orjson.loads(body)
         except orjson.JSONDecodeError as problem:
@@ -115,7 +115,7 @@ class Reader:
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a batch does: the results in order, and the documents to write."""
+    """The effect of a batch: the results in order, and the documents to write."""
 
     results: list[Result]
     upserts: dict[str, Document]
@@ -123,7 +123,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def decide(index: Index, reader: Reader, actions: list[Action], item_fault: Callable[[str], int | None]) -> Outcome:
-    """Work out a batch against what the index holds; `item_fault` gives the status a key fails with, if any."""
+    """Apply a batch to the current documents; `item_fault` returns the status a key fails with, if any."""
     merging = [action.key for action in actions if action.kind in {"merge", "mergeOrUpload"}]
     stored: dict[str, Document | None] = dict(index.documents(merging)) if merging else {}
     present = index.existing([action.key for action in actions])
@@ -164,7 +164,7 @@ def _merged(before: Document | None, action: Action, reader: Reader) -> Document
 
 
 def _laid_over(before: Document, fields: Document, given: Document, merged_into: Mapping[str, Field]) -> Document:
-    """Lay given values over a document: collections whole, a complex value sub-field by sub-field."""
+    """Merge values into a document: collections as a whole, complex values by sub-field."""
     result = dict(before)
     for name, value in given.items():
         old, new, field = result.get(name), fields[name], merged_into.get(name)

@@ -1,4 +1,4 @@
-"""The OData expressions of Azure AI Search, parsed: `$filter`, `$orderby`.
+"""A parser of the OData expressions of Azure AI Search: `$filter`, `$orderby`.
 
 Own code because `odata-query` 0.10, the maintained parser, does not fit: it refuses field names that begin with
 `null`, fails on lambdas below two levels of fields (`x/a/b/any(...)`) and takes time quadratic in a long `search.in`.
@@ -43,19 +43,19 @@ class Compare(msgspec.Struct, frozen=True):
 
 
 class And(msgspec.Struct, frozen=True):
-    """All of the items."""
+    """Conjunction of items."""
 
     items: tuple[Node, ...]
 
 
 class Or(msgspec.Struct, frozen=True):
-    """Any of the items."""
+    """Disjunction of items."""
 
     items: tuple[Node, ...]
 
 
 class Not(msgspec.Struct, frozen=True):
-    """The opposite."""
+    """Negation."""
 
     item: Node
 
@@ -77,7 +77,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class SyntaxProblemError(Exception):
-    """An expression that is not in the language; the text says where."""
+    """A syntax error; the text says where."""
 
 
 _TOKEN = re.compile(
@@ -95,11 +95,11 @@ _COMPARISONS = frozenset({"eq", "ne", "gt", "ge", "lt", "le"})
 _MAX_DEPTH = 100
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 _LONGEST_INTEGER = 100
-"""Characters. Python refuses to read very long integers; leading zeros are no reason to be strict."""
+"""Characters of a number at most, leading zeros aside: Python refuses to parse very long integers."""
 
 
 def parse_filter(text: str) -> Node:
-    """Parse a `$filter`; SyntaxProblemError says what is wrong."""
+    """Parse a `$filter`. Raises SyntaxProblemError."""
     parser = _Parser(text)
     node = parser.disjunction()
     parser.end()
@@ -143,7 +143,7 @@ class _Parser:
         return True
 
     def expect(self, symbol: str) -> None:
-        """Take a symbol that must come now."""
+        """Take the required symbol; refuse any other token."""
         if not self.take("symbol", symbol):
             raise self.problem()
 
@@ -153,7 +153,7 @@ class _Parser:
             raise self.problem()
 
     def problem(self) -> SyntaxProblemError:
-        """Say where the expression stops making sense."""
+        """Return the error for the current position."""
         return SyntaxProblemError(f"Syntax error at position {self.peek()[2]} in '{self.text}'.")
 
     def order(self) -> Order:
@@ -276,7 +276,7 @@ class _Parser:
 
 
 def _number(text: str) -> Literal:
-    """Read a number; an integer that no Int64 holds counts as a Double."""
+    """Parse a number; an integer beyond Int64 counts as a Double."""
     if re.fullmatch(r"-?\d+", text) and len(text) <= _LONGEST_INTEGER and _LOWEST <= int(text) <= _HIGHEST:
         return Literal("integer", int(text))
     return Literal("number", float(text.replace("INF", "inf")))

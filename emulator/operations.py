@@ -1,4 +1,4 @@
-"""Carrying a request out: may the caller, does the version know it, and which operation is it."""
+"""Perform a request: check the caller and the api-version, then call the operation."""
 
 from emulator import definition_operations, document_operations
 from emulator.exchange import Asked, Reply
@@ -10,7 +10,7 @@ _OPERATIONS = {**definition_operations.OPERATIONS, **document_operations.OPERATI
 
 
 def perform(service: Service, asked: Asked) -> Reply:
-    """Carry a request out."""
+    """Perform a request."""
     asked.caller.require(asked.operation.permission)
     kind = asked.operation.kind
     if kind in SERVICE_KINDS and not asked.version.knows(SERVICE_KINDS[kind]):

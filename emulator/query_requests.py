@@ -1,4 +1,4 @@
-"""A search request, read from a POST body or a GET's query string and checked.
+"""A search request, parsed from a POST body or a GET's query string and checked.
 
 Source: Search Documents in the REST reference, 2026-09.
 """
@@ -27,7 +27,7 @@ _COMMON = frozenset({"api-version", "allowUnsafeKeys"})
 
 
 class Query(msgspec.Struct, frozen=True):
-    """What is asked for; `raw` is the request's own JSON, which a continuation repeats."""
+    """A parsed request; `raw` is its own JSON, which a continuation repeats."""
 
     raw: dict[str, Any]
     search: str
@@ -56,7 +56,7 @@ class Query(msgspec.Struct, frozen=True):
 
 
 def from_body(body: bytes) -> Query:
-    """Read a POST body."""
+    """Parse a POST body."""
     try:
         raw = msgspec.json.decode(body)
     except msgspec.DecodeError as problem:
@@ -73,7 +73,7 @@ def from_body(body: bytes) -> Query:
 
 
 def from_parameters(parameters: Mapping[str, list[str]]) -> Query:
-    """Read a GET's query string; names may carry OData's `$`."""
+    """Parse a GET's query string; names may carry OData's `$`."""
     raw: dict[str, Any] = {}
     for name, values in parameters.items():
         if name in _COMMON:
@@ -151,7 +151,7 @@ def _choice(given: Mapping[str, Any], name: str, choices: set[str], default: str
 
 
 def _names(value: object, name: str, *, whole: bool = False) -> tuple[str, ...]:
-    """Read a list of names, which the SDKs send joined by commas or as an array."""
+    """Parse a list of names, which the SDKs send joined by commas or as an array."""
     if value is None:
         return ()
     parts = [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str)]

@@ -1,4 +1,4 @@
-"""Secrets in definitions: never shown again, and kept or dropped by two words when written back.
+"""Secrets in definitions: never shown again; two special values keep or drop them when written back.
 
 `<unchanged>` keeps the stored value and `<redacted>` removes it.
 Source: REST reference of data sources, skills and vectorizers, 2026-09; of `storageConnectionString` and
@@ -18,7 +18,7 @@ _REDACTED = "<redacted>"
 
 
 def redacted(value: Any) -> Any:
-    """Copy a definition with its secrets replaced by what the service shows."""
+    """Return a copy of a definition with its secrets replaced by what the service shows."""
     if isinstance(value, list):
         return [redacted(item) for item in value]
     if not isinstance(value, dict):
@@ -30,7 +30,7 @@ def redacted(value: Any) -> Any:
 
 
 def written(value: Any, stored: Any) -> Any:
-    """Copy a definition that was sent, with the two words replaced by what they mean.
+    """Return a copy of a sent definition with the two special values replaced by what they mean.
 
     `stored` is the definition it replaces, or None.
     """
@@ -57,7 +57,7 @@ def _written(name: str, value: Any, before: Any, owner: dict[str, Any]) -> Any:
 
 
 def _counterpart(at: int, item: Any, stored: Any) -> Any:
-    """Find the list entry of the same name in the stored definition; one without a name is known by its place."""
+    """Return the list entry of the same name in the stored definition; entries without a name match by position."""
     if not isinstance(item, dict) or not isinstance(stored, list):
         return None
     name = item.get("name")

@@ -1,4 +1,4 @@
-"""Requests counted, so that tests can say how many of which there were."""
+"""Counts of requests, for tests to check."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ class Requests:
         self.clear()
 
     def clear(self) -> None:
-        """Start from zero."""
+        """Reset the counts."""
         self._counts: Counter[str] = Counter()
         self._statuses: dict[str, Counter[int]] = {}
         self._now: Counter[str] = Counter()
@@ -30,7 +30,7 @@ class Requests:
 
     @contextmanager
     def under_way(self, operation: str) -> Iterator[Callable[[int], None]]:
-        """Count a request; the function given takes its status. One that is cut off has none."""
+        """Count a request; the yielded function takes its status. A request that is cut off has none."""
         statuses = self._statuses.setdefault(operation, Counter())
         now = self._now
         self._counts[operation] += 1
@@ -50,7 +50,7 @@ class Requests:
         return self._now[operation]
 
     def tallies(self) -> dict[str, Tally]:
-        """Return what was counted."""
+        """Return the counts."""
         return {
             name: Tally(count, dict(self._statuses[name]), self._most[name]) for name, count in self._counts.items()
         }

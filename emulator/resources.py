@@ -1,4 +1,4 @@
-"""The definitions other than indexes: what is filled in, what they may refer to, how many there may be.
+"""Definitions other than indexes: their defaults, references and quotas.
 
 Their members are kept as they come; nothing here runs an indexer, a skill or a knowledge base.
 Source: recorded traffic of the official SDKs' tests, and the REST specification.
@@ -21,7 +21,7 @@ type Names = Mapping[str, frozenset[str]]
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """One kind of resource; `defaults` are in the order they are read back."""
+    """One kind of resource; `defaults` are in the order of the service's answers."""
 
     name: str
     noun: str
@@ -30,7 +30,7 @@ class Kind(msgspec.Struct, frozen=True):
     check: Callable[[Body, Names], None]
     quota: Callable[[Tier], int]
     open: bool = False
-    """Whether members that are not listed are kept, as the kinds with several shapes need."""
+    """Whether unlisted members are kept, for kinds with several shapes."""
 
 
 def _check_synonym_map(body: Body, _names: Names) -> None:
@@ -184,7 +184,7 @@ KINDS: Mapping[str, Kind] = {
 
 
 def completed(kind: Kind, body: Body, names: Names, version: ApiVersion) -> Body:
-    """Check a definition and fill in what it leaves out."""
+    """Check a definition and fill in its defaults."""
     if not kind.open:
         require_members(body, frozenset(kind.defaults), {}, version, kind.model)
     require_shape(kind.name, body, kind.model)

@@ -1,4 +1,4 @@
-"""Which operation a URL names. Both of the service's forms are read: `/indexes('x')` and `/indexes/x`."""
+"""Map a URL to an operation, in both of the service's forms: `/indexes('x')` and `/indexes/x`."""
 
 import re
 from urllib.parse import unquote
@@ -35,7 +35,7 @@ _INDEXER_VERBS = {"run": "run_indexer", "reset": "reset_indexer", "status": "get
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """What a request asks for; `name` is also the name it is counted under."""
+    """The operation of a request; requests are counted under its `name`."""
 
     name: str
     permission: Permission
@@ -45,7 +45,7 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 def operation(method: str, raw_path: str) -> Operation:
-    """Read a request's method and its undecoded path; ServiceError 404 or 405 if it names nothing."""
+    """Return the operation of a method and an undecoded path. Raises ServiceError 404 or 405."""
     parts = _parts(raw_path)
     found = _found(method, parts)
     if found is None:
@@ -99,7 +99,7 @@ def _in_index(method: str, name: str, rest: list[str]) -> Operation | None:  # n
 
 
 def _parts(raw_path: str) -> list[str]:
-    """Split a path; a key in quotes is marked with a leading NUL, so that no key is taken for a verb."""
+    """Split a path. A quoted key is marked with a leading NUL, so that it can't be taken for a verb."""
     parts = []
     for raw in raw_path.strip("/").split("/"):
         segment = unquote(raw)

@@ -55,7 +55,7 @@ class Field(msgspec.Struct, frozen=True):
 
     @property
     def hides(self) -> bool:
-        """Whether the field, or anything below it, is kept from readers."""
+        """Whether the field, or anything below it, is hidden from readers."""
         return not (self.retrievable and self.stored) or any(child.hides for child in self.fields)
 
 
@@ -71,7 +71,7 @@ class Schema:
         self.permission_fields = tuple(field for field in fields if field.permission_filter)
         self.searchable = tuple(field for field in walk(fields) if field.searchable and not field.vector)
         self.columns = tuple(field for field in walk(fields) if _has_column(field))
-        """Fields whose value is one comparable thing a document: these become columns of the document table."""
+        """Fields with one comparable value per document, which become columns of the document table."""
 
     @classmethod
     def of(cls, definition: dict[str, Any]) -> "Schema":

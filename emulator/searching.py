@@ -1,4 +1,4 @@
-"""Answers to search requests: which documents, in which order, as which bytes."""
+"""Search requests: select documents, order and render them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,28 +22,28 @@ _TIES = ("sequence", "sequence DESC", "crc, sequence", "crc, sequence DESC")
 _EVERYONE = "all"
 _WHOLE = 100.0
 _SHARD = "(sequence * 37) % 100"
-"""Spreads documents over a hundred parts, of which an answer that covers less misses the last."""
+"""Spreads documents over a hundred parts; an answer with less coverage misses the last ones."""
 
 
 class Circumstances(msgspec.Struct, frozen=True):
-    """What a request meets: the replica that answers, and the faults asked for."""
+    """The conditions of a request: the replica that answers, and the injected faults."""
 
     replica: int = 0
     elevated: bool = False
     coverage: float = 100.0
     page: int | None = None
-    """At most this many documents in the answer, whatever was asked for."""
+    """Documents in the answer at most, whatever the request asks for."""
 
 
 class Result(msgspec.Struct, frozen=True):
-    """A page: its rows as JSON objects with their scores, and what is said about it."""
+    """A page: its rows as JSON objects with their scores, and the answer's other members."""
 
     rows: list[bytes]
     count: int | None
     facets: dict[str, Any] | None
     coverage: float | None
     next_page: dict[str, Any] | None
-    """The parameters of the request that goes on from here."""
+    """The parameters of the request for the next page."""
 
 
 def search(index: Index, query: Query, circumstances: Circumstances) -> Result:
@@ -86,7 +86,7 @@ class _Search:
         return Result(rows, count, facets, coverage, self._continuation(len(rows)) if more else None)
 
     def selection(self) -> Selection:
-        """Return what is asked for as SQL, all pages of it."""
+        """Return the selection as SQL, all pages of it."""
         condition, score = self._conditions()
         for name in condition.columns:
             self.table.ensure_index(name)
@@ -95,7 +95,7 @@ class _Search:
         return Selection(condition.sql, parameters, score, self._order(score))
 
     def _continuation(self, returned: int) -> dict[str, Any] | None:
-        """Return the parameters that go on after this page, or None if all that was asked for is there."""
+        """Return the parameters for the next page, or None after the last."""
         top = self.query.top
         following = {**self.query.raw, "skip": self.query.skip + returned}
         if top is None:
@@ -164,7 +164,7 @@ class _Search:
         return scorer(text, fields, kind, mode, self.schema)
 
     def _slot(self, test: Test) -> int:
-        """Register a function that SQL calls, and give its number."""
+        """Register a function that SQL calls; return its number."""
         self.tests.append(test)
         return len(self.tests) - 1
 
@@ -174,7 +174,7 @@ class _Search:
         return self._slot(lambda visible, hidden: parameter(self.index.full(visible, hidden)))
 
     def _order(self, score: str) -> str:
-        """Return the SQL of the order, ties last: those are ordered by replica."""
+        """Return the SQL of the order, with ties ordered by replica."""
         ties = _TIES[self.circumstances.replica % len(_TIES)]
         ties = ties.replace("crc", f"on_document({self._slot(_scrambled)}, visible, hidden)")
         if not self.query.order:
@@ -217,7 +217,7 @@ class _Search:
 
 
 def selected(index: Index, names: Sequence[str]) -> frozenset[str] | None:
-    """Check the paths of a `$select`; None stands for everything."""
+    """Check the paths of a `$select`; None selects every field."""
     if not names or "*" in names:
         return None
     for name in names:
@@ -233,7 +233,7 @@ def selected(index: Index, names: Sequence[str]) -> frozenset[str] | None:
 
 
 def look_up(index: Index, key: str, names: Sequence[str], *, elevated: bool) -> bytes:
-    """Return one document; ServiceError 404 without a body if there is none."""
+    """Return one document. Raises ServiceError 404, without a body, if it does not exist."""
     chosen = selected(index, names)
     halves = index.table.bodies([key]).get(key)
     if halves is None:
@@ -247,7 +247,7 @@ def look_up(index: Index, key: str, names: Sequence[str], *, elevated: bool) -> 
 
 
 def _remembering(test: Test) -> Test:
-    """Keep the last answer: SQL asks for a row's score in its condition, its order and its result."""
+    """Cache the last result: SQL asks for a row's score in its condition, its order and its result."""
     last: tuple[bytes, float | int | None] = (b"", 0)
 
     def remembered(visible: bytes, hidden: bytes | None) -> float | int | None:

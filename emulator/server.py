@@ -40,7 +40,7 @@ class Running:
         self._services: dict[str, Service] = {}
 
     def add(self, name: str, endpoint: str, service: Service) -> None:
-        """Note a service that came up."""
+        """Add a started service."""
         self._endpoints[name] = endpoint
         self._services[name] = service
 
@@ -49,7 +49,7 @@ class Running:
         return self._endpoints[name]
 
     def setup(self, name: str) -> EmulatedService:
-        """Return how a service was set up, with its keys."""
+        """Return the set-up of a service, with its keys."""
         return self._services[name].setup
 
     @property
@@ -158,7 +158,7 @@ def _too_large() -> ServiceError:
 
 
 def _interfere(request: web.Request, rules: Sequence[Rule]) -> None:
-    """Fail as the rules say."""
+    """Apply the faults that the rules choose."""
     for rule in rules:
         match rule.fault:
             case "unavailable":
@@ -195,7 +195,7 @@ def _refusal(error: ServiceError) -> Reply:
 
 
 def _response(reply: Reply, request: web.Request, started: float) -> web.Response:
-    """Dress a reply in the headers the service sends. Source: recorded traffic of the official SDKs' tests."""
+    """Add the headers that the service sends. Source: recorded traffic of the official SDKs' tests."""
     own = request.headers.get("x-ms-client-request-id") or str(uuid.uuid4())
     headers = MultiDict(
         {

@@ -51,7 +51,7 @@ class Conditions(msgspec.Struct, frozen=True):
     none_match: str | None = None
 
     def check(self, etag: str | None) -> None:
-        """Refuse a write on a resource with this ETag; None is one that does not exist."""
+        """Refuse a write to a resource with this ETag, or None if it does not exist."""
         if self.match is not None and (etag is None or (self.match != "*" and _bare(self.match) != _bare(etag))):
             raise precondition_failed()
         if self.none_match is None or etag is None:
@@ -93,7 +93,7 @@ class Service:
         self.database.close()
 
     def index(self, name: str) -> Index:
-        """Find an index by its name or an alias of it, with what is due made visible."""
+        """Return an index by its name or alias, with due writes made visible."""
         alias = self.resources["aliases"].get(name)
         index = self.indexes.get(alias.body["indexes"][0] if alias else name)
         if index is None:
@@ -119,7 +119,7 @@ class Service:
     def put_index(
         self, name: str, body: Body, version: ApiVersion, conditions: Conditions, *, downtime_allowed: bool
     ) -> tuple[Stored, bool]:
-        """Create or update an index; say whether it was created."""
+        """Create or update an index; return whether it was created."""
         existing = self.indexes.get(name)
         if body.get("name", name) != name:
             raise invalid_request(f"index : The name in the URL, '{name}', is not the one in the body.")
@@ -173,7 +173,7 @@ class Service:
     def put_resource(
         self, kind: str, name: str, body: Body, version: ApiVersion, conditions: Conditions
     ) -> tuple[Stored, bool]:
-        """Create or update a definition; say whether it was created."""
+        """Create or update a definition; return whether it was created."""
         existing = self.resources[kind].get(name)
         conditions.check(existing.etag if existing else None)
         if body.get("name", name) != name:
@@ -189,7 +189,7 @@ class Service:
         self.database.delete_resource(kind, name)
 
     def statistics(self, version: ApiVersion, lag: float) -> Body:
-        """Return the service's counters and limits; counts are those of `lag` seconds ago."""
+        """Return the service's counters and limits, with the counts of `lag` seconds ago."""
         now = time.monotonic()
         totals = [index.table.totals for index in self.indexes.values()]
         usage = {
@@ -206,7 +206,7 @@ class Service:
         return service_statistics(usage, self.tier, version)
 
     def check_room(self, added: int) -> None:
-        """Refuse a batch, which adds so many documents, for which the tier has no room left."""
+        """Refuse a batch that adds more documents than the tier has room for."""
         documents = self.tier.documents
         held = sum(one.table.totals.documents for one in self.indexes.values())
         if documents is not None and added > 0 and held + added > documents:

@@ -1,4 +1,4 @@
-"""What a service says about itself: `servicestats`, and an index's `stats`.
+"""Statistics: `servicestats` of a service and `stats` of an index.
 
 Source: recorded traffic of the official SDKs' tests; counters and limits of the newest version from the specification.
 """

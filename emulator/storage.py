@@ -1,4 +1,4 @@
-"""Where everything is kept: one SQLite database a service, in memory or in a folder."""
+"""Storage: one SQLite database per service, in memory or in a folder."""
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Which documents are wanted, in SQL: a condition with its parameters, a score, an order and a page of it."""
+    """A selection of documents in SQL: a condition with its parameters, a score, an order and a page."""
 
     where: str = "1"
     parameters: tuple[object, ...] = ()
@@ -85,7 +85,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Keep all that the block writes, or nothing of it."""
+        """Commit everything that the block writes, or nothing."""
         self.connection.execute("BEGIN")
         try:
             yield
@@ -98,7 +98,7 @@ class Database:
         return self.tests[slot](visible, hidden)
 
     def resources(self, kind: str) -> list[tuple[str, str, bytes]]:
-        """Give (name, ETag, body) of every resource of a kind, by name."""
+        """Return (name, ETag, body) of every resource of a kind, by name."""
         rows = self.connection.execute("SELECT name, etag, body FROM resources WHERE kind = ? ORDER BY name", (kind,))
         return rows.fetchall()
 
@@ -141,7 +141,7 @@ class DocumentTable:
         self._indexed: set[str] = set()
 
     def adopt(self, schema: Schema) -> None:
-        """Take over the schema of a new or changed definition."""
+        """Adopt the schema of a new or changed definition."""
         connection = self.database.connection
         for field in schema.columns:
             if field.path not in self.paths:
@@ -160,7 +160,7 @@ class DocumentTable:
         self._insert = f"INSERT OR REPLACE INTO {self.name} ({names}) VALUES ({marks})"  # noqa: S608  # our own names
 
     def outdate(self) -> None:
-        """Note that rows no longer look as the schema says, so that they are rendered when read."""
+        """Mark rows as out of date with the schema, so that they are rendered when read."""
         if self.totals.documents:
             self.current = False
             self.database.connection.execute("UPDATE tables SET current = 0 WHERE number = ?", (self.number,))
@@ -175,7 +175,7 @@ class DocumentTable:
         return self._names.get(field.path)
 
     def ensure_index(self, name: str) -> None:
-        """Make the SQL index that a filter or order on this column wants."""
+        """Create the SQL index for a filter or order on this column."""
         if name == "key" or name in self._indexed:
             return
         self._indexed.add(name)
@@ -200,15 +200,15 @@ class DocumentTable:
         )
 
     def bodies(self, keys: Sequence[str]) -> dict[str, tuple[bytes, bytes | None]]:
-        """Return the stored bytes of those of the keys that exist."""
+        """Return the stored bytes of the keys that exist."""
         return {key: (visible, hidden) for key, visible, hidden in self._by_keys("key, visible, hidden", keys)}
 
     def existing(self, keys: Sequence[str]) -> set[str]:
-        """Give those of the keys that exist."""
+        """Return the keys that exist."""
         return {key for (key,) in self._by_keys("key", keys)}
 
     def count(self, selection: Selection) -> int:
-        """Count the documents that are selected, pages apart."""
+        """Count the selected documents, whatever the page."""
         statement = f"SELECT COUNT(*) FROM {self.name} WHERE {selection.where}"  # noqa: S608  # built by filters.py
         (count,) = self.database.connection.execute(statement, selection.parameters).fetchone()
         return int(count)

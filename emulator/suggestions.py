@@ -22,7 +22,7 @@ _MAX_TOP = 100
 
 
 def suggest(index: Index, request: dict[str, Any], selection: Selection) -> bytes:
-    """Give texts that contain the last word as a prefix and the others as they are."""
+    """Return texts that contain the last word as a prefix and the others as they are."""
     fields, words = _asked(index, request)
     chosen = selected(index, _listed(request.get("select"))) or frozenset({index.schema.key.path})
     found = []
@@ -35,7 +35,7 @@ def suggest(index: Index, request: dict[str, Any], selection: Selection) -> byte
 
 
 def autocomplete(index: Index, request: dict[str, Any], selection: Selection) -> bytes:
-    """Give words that complete the last one."""
+    """Return words that complete the last one."""
     fields, words = _asked(index, request)
     pairs = request.get("autocompleteMode") == "twoTerms"
     completed: dict[str, None] = {}

@@ -1,4 +1,4 @@
-"""Text cut into tokens, near enough to the service's analyzers to find what a test looks for.
+"""Tokens of a text, close enough to the service's analyzers for tests to find what they search.
 
 Only tokenising, lower case, English plurals and a few stop words: ranking and other languages are out of scope.
 """
@@ -49,7 +49,7 @@ _STOP_WORDS = frozenset(
 
 
 class Token(msgspec.Struct, frozen=True):
-    """A token and where it stood, in characters."""
+    """A token and its position, in characters."""
 
     token: str
     start: int
@@ -58,7 +58,7 @@ class Token(msgspec.Struct, frozen=True):
 
 
 def tokens(text: str, analyzer: str | None) -> list[Token]:
-    """Analyse a text; an unknown or custom analyzer counts as the standard one."""
+    """Analyse a text; unknown and custom analyzers are treated as the standard one."""
     match analyzer:
         case "keyword":
             return [Token(text, 0, len(text), 0)] if text else []
@@ -78,7 +78,7 @@ def tokens(text: str, analyzer: str | None) -> list[Token]:
 
 
 def terms(text: str, analyzer: str | None) -> list[str]:
-    """Give just the tokens' texts."""
+    """Return the tokens' texts."""
     return [token.token for token in tokens(text, analyzer)]
 
 

@@ -1,4 +1,4 @@
-"""Search texts, simple and full Lucene syntax, parsed and matched against a document's searchable fields.
+"""Search texts in simple and full Lucene syntax, parsed and matched against a document's searchable fields.
 
 Source: simple query syntax and full Lucene query syntax for Azure AI Search, 2026-09. Scores only tell more
 matches from fewer.
@@ -54,7 +54,7 @@ _SIMPLE = re.compile(r"""\s*(?:(?P<phrase>"[^"]*")|(?P<symbol>[()|+-])|(?P<word>
 
 
 def scorer(text: str, fields: tuple[Field, ...] | None, kind: str, mode: str, schema: Schema) -> Scorer:
-    """Make the function that scores a document against a search text; 0 means no match."""
+    """Return the function that scores a document against a search text; 0 means no match."""
     searched = schema.searchable if fields is None else fields
     query = _Parser(text, full=kind == "full", every=mode == "all").query()
     for term in _leaves(query):
@@ -65,7 +65,7 @@ def scorer(text: str, fields: tuple[Field, ...] | None, kind: str, mode: str, sc
 
 
 def only_field(text: str, fields: tuple[Field, ...] | None, kind: str, schema: Schema) -> Field | None:
-    """Return the one field that a search text looks at, if it looks at one only."""
+    """Return the only field that a search text looks at, or None if it looks at several."""
     searched = schema.searchable if fields is None else fields
     named = {term.field for term in _leaves(_Parser(text, full=kind == "full", every=False).query())}
     paths = {field.path for field in searched} if None in named else set()
@@ -157,7 +157,7 @@ class _Parser:
 
 
 class _Document:
-    """A document's fields as tokens, made when they are first asked for."""
+    """A document's fields as tokens, computed on first use."""
 
     def __init__(self, document: dict[str, Any], schema: Schema, searched: tuple[Field, ...]) -> None:
         self.document = document

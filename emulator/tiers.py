@@ -13,7 +13,7 @@ TERABYTE = 1024**4
 
 
 class Tier(msgspec.Struct, frozen=True):
-    """The quotas of one tier with one partition; None means without a limit, bytes are bytes."""
+    """The quotas of one tier with one partition; None means no limit, sizes are in bytes."""
 
     indexes: int
     fields_per_index: int

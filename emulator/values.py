@@ -34,7 +34,7 @@ _INTEGERS = {
 
 
 def renderer(field: Field) -> Render:
-    """Make the function that checks and renders values of a field; it raises MalformedDocumentError."""
+    """Return the function that checks and renders values of a field; it raises MalformedDocumentError."""
     one = _complex(field) if field.complex else _simple(field)
     if field.vector:
         return _vector(field, one)
@@ -42,7 +42,7 @@ def renderer(field: Field) -> Render:
 
 
 def empty(field: Field) -> object:
-    """Return what is returned for a field that a document does not have."""
+    """Return the rendered value of a field that a document lacks."""
     return [] if field.collection and not field.vector else None
 
 
@@ -71,7 +71,7 @@ def render_date(milliseconds: int) -> str:
 
 
 def comparable(field: Field, value: Any) -> Any:
-    """Return a rendered value as what filters and orders compare: dates as numbers, strings normalised."""
+    """Return a rendered value as filters and orders compare it: dates as numbers, strings normalised."""
     if value is None:
         return None
     if field.type == "Edm.String":

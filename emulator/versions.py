@@ -1,4 +1,4 @@
-"""The api-versions the emulated service speaks, and which members of a definition each of them knows.
+"""The api-versions that the emulated service supports, and which members of a definition each knows.
 
 Source: the REST specification and the official SDK, versions up to 12.0.0 (2026-04-01).
 """
@@ -63,7 +63,7 @@ class ApiVersion:
         self.preview = text.lower().endswith("-preview")
 
     def knows(self, since: tuple[str, str]) -> bool:
-        """Return whether something that came with these versions (stable, preview) is known."""
+        """Return whether this version has a feature that came with these versions (stable, preview)."""
         stable, preview = since
         return stable <= self.date or (self.preview and preview <= self.date)
 
@@ -91,7 +91,7 @@ def requested(text: str | None) -> ApiVersion:
 def require_members(
     members: dict[str, Any], allowed: frozenset[str], newer: dict[str, tuple[str, str]], version: ApiVersion, model: str
 ) -> None:
-    """Refuse a member that this version's model does not have."""
+    """Refuse a member that this version's model lacks."""
     for name in members:
         if name in allowed or name.startswith("@odata."):
             continue
@@ -104,5 +104,5 @@ def require_members(
 
 
 def visible_members(members: dict[str, Any], newer: dict[str, tuple[str, str]], version: ApiVersion) -> dict[str, Any]:
-    """Leave out what this version's model does not have."""
+    """Return the definition without members that this version's model lacks."""
     return {name: value for name, value in members.items() if name not in newer or version.knows(newer[name])}

@@ -43,7 +43,7 @@ class IndexView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunView(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. `rate` is in documents per second over its running items; `failure` says why the run as a whole failed."""
+    """One run. `rate` is in documents per second over its running items; `failure` is of the run as a whole."""
 
     run: str
     kind: Literal["backup", "restore", "move"]
