@@ -92,8 +92,8 @@ class Clients:
                 rng=self._rng,
                 retry=self._retry,
                 throttle=ThrottleLimits(
-                    most_at_once=settings.pressure.most_at_once,
-                    requests_per_second=settings.pressure.requests_per_second,
+                    most_at_once=settings.throttle.most_at_once,
+                    requests_per_second=settings.throttle.requests_per_second,
                 ),
             )
         return self._services[name]

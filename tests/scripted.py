@@ -1,6 +1,7 @@
 """A service on loopback that answers what a test tells it to, over real HTTP."""
 
 import random
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from azure.core.credentials import AzureKeyCredential
 
 from indexvault.search.client import SearchService
 from indexvault.search.retry import RetryPolicy
+from indexvault.search.throttle import Timer
 
 type Reply = web.Response | Exception | Callable[[web.Request], web.Response]
 KEY = "k-3f9a-never-in-an-error"
@@ -37,9 +39,14 @@ class Scripted:
 @pytest.fixture
 async def scripted() -> AsyncIterator[Scripted]:
     slept: list[float] = []
+    started = time.monotonic()
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
+
+    def now() -> float:
+        """Return real seconds, plus those that were slept through without waiting."""
+        return time.monotonic() - started + sum(slept)
 
     application = web.Application(client_max_size=2**26)
     runner = web.AppRunner(application, access_log=None)
@@ -59,7 +66,7 @@ async def scripted() -> AsyncIterator[Scripted]:
         AzureKeyCredential(KEY),
         rng=random.Random(7),
         retry=RetryPolicy(attempts=4, first_wait=1.0, longest_wait=8.0),
-        sleep=sleep,
+        timer=Timer(now, sleep),
     )
     handlers.append(Scripted(service, slept))
     async with service:

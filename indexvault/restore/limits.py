@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from indexvault.restore.checks import Check
-from indexvault.search.limits import MOST_COMPLEX_COLLECTIONS, MOST_DEPTH, MOST_DIMENSIONS, TIERS
+from indexvault.search.limits import MOST_COMPLEX_COLLECTIONS, MOST_DEPTH, MOST_DIMENSIONS, TIER_LIMITS
 from indexvault.search.schema import Schema
 from indexvault.search.statistics import Counter, ServiceStatistics
 
@@ -29,7 +29,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
 
 def limit_checks(schema: Schema, demand: Demand, tier: str, statistics: ServiceStatistics) -> Iterator[Check]:
     """Return a check for each limit of an index and each quota of the service."""
-    table = TIERS[tier]
+    table = TIER_LIMITS[tier]
     limits, counters = statistics.limits, statistics.counters
     fields = list(schema.walk())
     yield at_most(

@@ -15,7 +15,6 @@ MOST_BYTES = 16 * 1000 * 1000
 MOST_REASON = 200
 """Characters kept of the service's reason for refusing a document."""
 _UPLOAD = b'{"@search.action":"upload",'
-_SEPARATOR = 1
 
 
 class ItemResult(msgspec.Struct, frozen=True, rename="camel"):
@@ -45,11 +44,6 @@ def may_pass(status_code: int) -> bool:
 def upload_action(line: bytes) -> bytes:
     """Make a stored document into an upload action without parsing it."""
     return _UPLOAD + line[1:]
-
-
-def action_size(line: bytes) -> int:
-    """Return the bytes that a stored document takes in a batch."""
-    return len(line) - 1 + len(_UPLOAD) + _SEPARATOR
 
 
 def delete_action(key_field: str, key: str) -> bytes:

@@ -1,10 +1,7 @@
 """A search service, as indexvault uses it: few operations, raw bytes, typed errors."""
 
-import asyncio
 import contextlib
 import random
-import time
-from collections.abc import Awaitable, Callable
 from typing import Self
 
 import msgspec
@@ -20,7 +17,7 @@ from indexvault.search.page import Page, PageReader, document_line
 from indexvault.search.query import DocumentQuery, encode_query
 from indexvault.search.retry import RetryPolicy
 from indexvault.search.statistics import IndexStatistics, ServiceStatistics
-from indexvault.search.throttle import Throttle, ThrottleLimits
+from indexvault.search.throttle import Throttle, ThrottleLimits, Timer
 from indexvault.search.transport import PREVIEW, STABLE, Answer, Transport, segment
 
 CONNECT_SECONDS = 15
@@ -81,8 +78,9 @@ class SearchService:
         rng: random.Random,
         retry: RetryPolicy | None = None,
         throttle: ThrottleLimits | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        timer: Timer | None = None,
     ) -> None:
+        timer = timer or Timer()
         by_key = isinstance(credential, AzureKeyCredential)
         client = SearchIndexClient(
             endpoint,
@@ -101,8 +99,8 @@ class SearchService:
             by_key=by_key,
             retry=retry or RetryPolicy(),
             rng=rng,
-            throttle=Throttle(throttle, now=time.monotonic, sleep=sleep),
-            sleep=sleep,
+            throttle=Throttle(throttle, timer),
+            timer=timer,
         )
 
     async def __aenter__(self) -> Self:

@@ -1,6 +1,7 @@
-"""What each tier allows, for where a service does not say it itself.
+"""What each tier allows, for limits that a service does not report itself.
 
-Source: service limits, 2026-09. Services made earlier have smaller quotas, so what `servicestats` says goes first.
+Source: Service limits in Azure AI Search, 2026-09. Older services have smaller quotas, so what `servicestats` reports
+takes precedence.
 """
 
 from collections.abc import Mapping
@@ -12,10 +13,10 @@ GIGABYTE = 1000**3
 TERABYTE = 1000**4
 
 
-class Tier(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of a tier; sizes in bytes and for one partition, since a service may have no more.
+class TierLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of a tier. Sizes are in bytes and for one partition, since a service may have no more.
 
-    None is a limit that the tier does not name. `indexers` goes for data sources and skillsets too.
+    None means that the tier names no limit. `indexers` also limits data sources and skillsets.
     """
 
     indexes: int
@@ -29,13 +30,11 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True):
 
 MOST_COMPLEX_COLLECTIONS = 40
 MOST_DEPTH = 10
-MOST_SUGGESTERS = 1
-MOST_SCORING_PROFILES = 100
 MOST_DIMENSIONS = 4096
 
-TIERS: Mapping[str, Tier] = {
-    "free": Tier(indexes=3, storage=50 * MEGABYTE, vectors=None, indexers=3, synonym_maps=3, aliases=6),
-    "basic": Tier(
+TIER_LIMITS: Mapping[str, TierLimits] = {
+    "free": TierLimits(indexes=3, storage=50 * MEGABYTE, vectors=None, indexers=3, synonym_maps=3, aliases=6),
+    "basic": TierLimits(
         indexes=15,
         storage=15 * GIGABYTE,
         vectors=5 * GIGABYTE,
@@ -44,22 +43,22 @@ TIERS: Mapping[str, Tier] = {
         aliases=30,
         fields=100,
     ),
-    "standard": Tier(
+    "standard": TierLimits(
         indexes=50, storage=160 * GIGABYTE, vectors=35 * GIGABYTE, indexers=50, synonym_maps=5, aliases=100
     ),
-    "standard2": Tier(
+    "standard2": TierLimits(
         indexes=200, storage=512 * GIGABYTE, vectors=150 * GIGABYTE, indexers=200, synonym_maps=10, aliases=400
     ),
-    "standard3": Tier(
+    "standard3": TierLimits(
         indexes=200, storage=TERABYTE, vectors=300 * GIGABYTE, indexers=200, synonym_maps=20, aliases=400
     ),
-    "standard3hd": Tier(
+    "standard3hd": TierLimits(
         indexes=1000, storage=TERABYTE, vectors=300 * GIGABYTE, indexers=0, synonym_maps=20, aliases=2000
     ),
-    "storage_optimized_l1": Tier(
+    "storage_optimized_l1": TierLimits(
         indexes=10, storage=2 * TERABYTE, vectors=150 * GIGABYTE, indexers=10, synonym_maps=10, aliases=20
     ),
-    "storage_optimized_l2": Tier(
+    "storage_optimized_l2": TierLimits(
         indexes=10, storage=4 * TERABYTE, vectors=300 * GIGABYTE, indexers=10, synonym_maps=10, aliases=20
     ),
 }

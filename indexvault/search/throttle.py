@@ -1,13 +1,13 @@
-"""How many requests a service gets at once, and how fast.
+"""Limit how many requests a service gets at once, and how fast.
 
-A service that backs up is also a service that answers its users. So requests are let through one more at a time while
-all goes well, and half as many as soon as the service says that it is busy or takes markedly longer than it did
-(additive increase, multiplicative decrease). One `Throttle` belongs to one service in one process: all ranges, all
-indexes and all workflows of the process share it.
+A service that is backed up also answers its users. So the number of requests at once grows by one while all goes well,
+and is halved as soon as the service says that it is busy or takes markedly longer than before (additive increase,
+multiplicative decrease). Each service has one `Throttle` in a process, which all of its workflows share.
 """
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
@@ -27,22 +27,19 @@ class ThrottleLimits(msgspec.Struct, frozen=True):
     requests_per_second: float | None = None
 
 
+class Timer(msgspec.Struct, frozen=True):
+    """Monotonic seconds, and how to wait for some. Replace both together: a fake `sleep` has to move a fake `now`."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
 class Throttle:
-    """Lets requests through to one service.
+    """Lets requests through to one service."""
 
-    `now` gives monotonic seconds and `sleep` waits; both are passed in so that tests need not wait.
-    """
-
-    def __init__(
-        self,
-        limits: ThrottleLimits | None = None,
-        *,
-        now: Callable[[], float],
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self, limits: ThrottleLimits | None = None, timer: Timer | None = None) -> None:
         self._limits = limits or ThrottleLimits()
-        self._now = now
-        self._sleep = sleep
+        self._timer = timer or Timer()
         self._allowed = float(min(2, self._limits.most_at_once))
         self._under_way = 0
         self._changed = asyncio.Condition()
@@ -59,13 +56,13 @@ class Throttle:
 
     @contextlib.asynccontextmanager
     async def request(self) -> AsyncIterator[float]:
-        """Wait until a request may be sent, and count it as under way; gives the time at which it starts."""
+        """Wait until a request may be sent, and count it as under way. Yields the time at which it starts."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._under_way < self.allowed)
             self._under_way += 1
         try:
             await self._wait_for_turn()
-            yield self._now()
+            yield self._timer.now()
         finally:
             async with self._changed:
                 self._under_way -= 1
@@ -73,7 +70,7 @@ class Throttle:
 
     def answered(self, started: float) -> None:
         """Note a good answer to a request that started then."""
-        seconds = self._now() - started
+        seconds = self._timer.now() - started
         self._recent = seconds if not self._recent else self._recent + _RECENT * (seconds - self._recent)
         self._usual = seconds if not self._usual else self._usual + _USUAL * (seconds - self._usual)
         if self._recent > max(_NOTICEABLE_SECONDS, _SLOWER * self._usual):
@@ -82,25 +79,25 @@ class Throttle:
             self._allowed = min(float(self._limits.most_at_once), self._allowed + 1 / self.allowed)
 
     def busy(self, started: float, retry_after: float | None) -> None:
-        """Note that the service was too busy for a request that started then, and how long it asks to be left alone."""
+        """Note that the service was too busy for a request that started then, and its Retry-After in seconds."""
         self._halve(started)
         if retry_after is not None:
-            self._closed_until = max(self._closed_until, self._now() + retry_after)
+            self._closed_until = max(self._closed_until, self._timer.now() + retry_after)
 
     def _halve(self, started: float) -> None:
-        """Halve once for all requests that were under way together: they met the same moment of the service."""
+        """Halve once for all requests that were under way together: they met the same busy moment."""
         if started >= self._halved_at:
             self._allowed = max(1.0, self._allowed / 2)
-            self._halved_at = self._now()
+            self._halved_at = self._timer.now()
             self._recent = self._usual
 
     async def _wait_for_turn(self) -> None:
-        """Wait while the service has asked to be left alone, and keep the distance of the requests-a-second cap."""
+        """Wait until Retry-After is over, and keep to the limit of requests a second."""
         while True:
-            start = max(self._now(), self._closed_until, self._next_start)
+            start = max(self._timer.now(), self._closed_until, self._next_start)
             if self._limits.requests_per_second is not None:
                 self._next_start = start + 1 / self._limits.requests_per_second
-            while (wait := start - self._now()) > 0:
-                await self._sleep(wait)
+            while (wait := start - self._timer.now()) > 0:
+                await self._timer.sleep(wait)
             if self._closed_until <= start:
                 return

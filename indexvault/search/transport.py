@@ -7,7 +7,7 @@ a 429 without Retry-After and can't see a body that breaks off. Bodies stay byte
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import msgspec
@@ -25,7 +25,7 @@ from indexvault.search.errors import refusal, without_quoted_values
 from indexvault.search.request_count import note_request
 from indexvault.search.retry import RetryPolicy
 from indexvault.search.telemetry import note_busy, note_retry
-from indexvault.search.throttle import Throttle
+from indexvault.search.throttle import Throttle, Timer
 
 STABLE = "2026-04-01"
 """The newest stable api-version that the pinned SDK speaks. Source: azure-search-documents 12.0.0."""
@@ -60,7 +60,7 @@ class Transport:
     """Sends requests to one search service.
 
     `name` is how the settings call the service; errors speak of it so, never of its key. `by_key` tells whether a
-    key or an Entra identity is used, which decides the hint of a refusal. `throttle` holds requests back.
+    key or an Entra identity is used, which decides the hint of a refusal. `timer` waits before a retry.
     """
 
     def __init__(
@@ -72,15 +72,15 @@ class Transport:
         retry: RetryPolicy,
         rng: random.Random,
         throttle: Throttle,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        timer: Timer,
     ) -> None:
         self.name = name
         self._client = client
         self._by_key = by_key
         self._retry = retry
         self._rng = rng
-        self._pressure = throttle
-        self._sleep = sleep
+        self._throttle = throttle
+        self._timer = timer
 
     async def send(
         self,
@@ -128,7 +128,7 @@ class Transport:
                 extra={"service": self.name, "operation": f"{method} {on}"},
             )  # fmt: skip
             note_retry(self.name)
-            await self._sleep(wait)
+            await self._timer.sleep(wait)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -136,14 +136,14 @@ class Transport:
 
     async def _held_back(self, request: HttpRequest, on: str, *, holds_documents: bool) -> Answer | _Failure:
         """Make an attempt once the throttle on the service allows it, and tell the throttle how it went."""
-        async with self._pressure.request() as started:
+        async with self._throttle.request() as started:
             note_request()
             outcome = await self._attempt(request, on, holds_documents=holds_documents)
         if isinstance(outcome, Answer):
-            self._pressure.answered(started)
+            self._throttle.answered(started)
         elif isinstance(outcome.error, OverloadedError | TooSlowError):
             asked = outcome.retry_after
-            self._pressure.busy(started, asked and min(asked, self._retry.longest_retry_after))
+            self._throttle.busy(started, asked and min(asked, self._retry.longest_retry_after))
         return outcome
 
     async def _attempt(self, request: HttpRequest, on: str, *, holds_documents: bool) -> Answer | _Failure:

@@ -69,7 +69,7 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tier: Tier
     store: str
     api_key: EnvironmentSecret | None = None
-    pressure: ThrottleSettings = ThrottleSettings()
+    throttle: ThrottleSettings = msgspec.field(default=ThrottleSettings(), name="pressure")
 
 
 type HiddenFields = Literal["report", "fail", "reveal"]

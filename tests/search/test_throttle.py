@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from indexvault.search.throttle import Throttle, ThrottleLimits
+from indexvault.search.throttle import Throttle, ThrottleLimits, Timer
 
 
 class Time:
@@ -22,7 +22,7 @@ class Time:
 
 
 def throttle(time: Time, **limits: float) -> Throttle:
-    return Throttle(ThrottleLimits(**limits), now=time, sleep=time.sleep)  # type: ignore[arg-type]  # ints among floats
+    return Throttle(ThrottleLimits(**limits), Timer(time, time.sleep))  # type: ignore[arg-type]  # ints among floats
 
 
 async def ask(held_back: Throttle, time: Time, *, seconds: float = 0.01) -> float:
@@ -105,7 +105,7 @@ async def test_those_that_wait_for_a_retry_after_are_spaced_when_it_is_over() ->
         await over.wait()
         time.now = max(time.now, until)
 
-    held_back = Throttle(ThrottleLimits(most_at_once=2, requests_per_second=4), now=time, sleep=sleep)
+    held_back = Throttle(ThrottleLimits(most_at_once=2, requests_per_second=4), Timer(time, sleep))
     await ask(held_back, time, seconds=0)
     waiting = [asyncio.create_task(ask(held_back, time, seconds=0)) for _ in range(2)]
     for _ in range(5):
