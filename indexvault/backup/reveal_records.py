@@ -1,7 +1,7 @@
-"""Fields that are made retrievable for a backup: the durable record of it, and the change to the definition.
+"""Fields made retrievable for a backup: the durable record of that, and the change to the definition.
 
-The record is written before the first change and removed after the last. It holds the definition as it was, so that
-whatever dies in between, a later run or `indexvault heal` can put it back.
+The record is written before the first change and removed after the last one. It holds the original definition, so that
+after a crash in between a later run or `indexvault heal` can restore it.
 """
 
 from collections.abc import AsyncIterator, Collection
@@ -9,9 +9,9 @@ from datetime import datetime
 
 import msgspec
 
-from indexvault.errors import IntegrityError
 from indexvault.snapshots.manifest import Definition
 from indexvault.snapshots.names import REVEALS_PREFIX, reveal_name
+from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.store import RunBlobs
 
 _RECORD_LIMIT = 64 * 1024 * 1024
@@ -20,7 +20,7 @@ _ANNOTATIONS = ("@odata.context", "@odata.etag")
 
 
 class Reveal(msgspec.Struct, frozen=True, kw_only=True):
-    """That a run makes fields retrievable. `definition` and `etag` are those from before."""
+    """A run that makes fields retrievable. `definition` and `etag` are those of the index before the change."""
 
     service: str
     index: str
@@ -35,45 +35,37 @@ class RevealRecords:
     """The records of revealed fields in one store, one an index."""
 
     def __init__(self, runs: RunBlobs) -> None:
-        self._runs = runs
+        self._records = RecordStore(
+            runs,
+            Reveal,
+            what="this record of revealed fields can't be read",
+            do="Compare the index's definition with its last snapshot, hide its fields again and delete the record",
+            limit=_RECORD_LIMIT,
+        )
 
     async def read(self, service: str, index: str) -> Reveal | None:
         """Return the record of an index, or None. Raises IntegrityError if it can't be read."""
-        return await self._read(reveal_name(service, index))
+        return await self._records.read(reveal_name(service, index))
 
     async def write(self, reveal: Reveal) -> None:
         """Write the record of an index."""
-        await self._runs.put(reveal_name(reveal.service, reveal.index), msgspec.json.encode(reveal))
+        await self._records.write(reveal_name(reveal.service, reveal.index), reveal)
 
     async def remove(self, service: str, index: str) -> None:
         """Remove the record of an index."""
-        await self._runs.delete(reveal_name(service, index))
+        await self._records.remove(reveal_name(service, index))
 
     async def all(self) -> AsyncIterator[Reveal]:
-        """Return every record."""
-        async for blob in self._runs.list(REVEALS_PREFIX):
-            found = await self._read(blob.name)
-            if found is not None:
-                yield found
-
-    async def _read(self, name: str) -> Reveal | None:
-        blob = await self._runs.read(name, _RECORD_LIMIT)
-        if blob is None:
-            return None
-        try:
-            return msgspec.json.decode(blob.data, type=Reveal)
-        except msgspec.MsgspecError:
-            raise IntegrityError(
-                "this record of revealed fields can't be read",
-                on=name,
-                do="Compare the index's definition with its last snapshot, hide its fields again and delete the record",
-            ) from None
+        """Yield every record. Raises IntegrityError at the first one that can't be read."""
+        async for _, reveal in self._records.list(REVEALS_PREFIX):
+            yield reveal
 
 
 def with_retrievable(definition: bytes, paths: Collection[str], *, retrievable: bool) -> bytes:
-    """Return a definition in which the fields of these paths are, or are not, retrievable; all else as it was.
+    """Return a definition with the fields of these paths made retrievable or hidden, and nothing else changed.
 
-    Secrets are read as `<redacted>` or null, and written back as `<unchanged>`: anything else would remove them.
+    The service returns secrets as `<redacted>` or null; they are written back as `<unchanged>`, since anything else
+    would remove them.
     Source: update index, REST reference, 2026-09.
     """
     members = msgspec.json.decode(definition, type=dict[str, msgspec.Raw])

@@ -1,7 +1,7 @@
-"""A backup of several indexes: chosen when it begins, each on its own, one's failure no other's.
+"""Back up several indexes of a service. They are chosen when the run begins; one's failure does not stop the others.
 
-Where every index is meant, so is all else that belongs to the service: its synonym maps, data sources, indexers and so
-on are an item of their own, the last one.
+If every index is meant, so is everything else that belongs to the service: its synonym maps, data sources, indexers and
+so on are one more item, the last.
 """
 
 import msgspec
@@ -18,7 +18,7 @@ from indexvault.settings.patterns import plain_names, select
 from indexvault.snapshots.names import SERVICE_OBJECTS
 from indexvault.workflow.activity import Activity, Orchestration, Resources, Work, Workflow
 from indexvault.workflow.fan_out import ACTIVITIES as FAN_OUT_ACTIVITIES
-from indexvault.workflow.fan_out import Assignments, FanOut, ItemWorkflow, RunOrder, begin, fan_out, runs_of
+from indexvault.workflow.fan_out import FanOut, ItemWorkflow, OpenItems, RunOrder, fan_out, open_items, runs_of
 from indexvault.workflow.lock_activities import Claim, Done
 from indexvault.workflow.runs import Item, Outcome, RunRecord
 from indexvault.workflow.submit import item_run
@@ -29,7 +29,7 @@ _NOTHING = "no index fits, so there was nothing to back up"
 def item_for(
     record: RunRecord, index: str, position: int, *, named: bool = True, policy: PolicySettings | None = None
 ) -> Item:
-    """Return the part of a run that backs up one index, as its policy wants it done if it has one."""
+    """Return the item of a run that backs up one index, with the options of the policy if there is one."""
     job = BackupJob(
         service=record.service,
         index=index,
@@ -43,7 +43,7 @@ def item_for(
 
 
 def objects_item(record: RunRecord, position: int) -> Item:
-    """Return the part of a run that backs up what belongs to the service as a whole."""
+    """Return the item of a run that backs up the objects of the service."""
     job = ServiceJob(
         service=record.service, run=item_run(record.run, position), owner=record.owner, policy=record.policy
     )
@@ -56,9 +56,9 @@ def claim_of(record: RunRecord, item: Item) -> Claim:
 
 
 def choose(record: RunRecord, names: list[str], policy: PolicySettings | None = None) -> RunRecord:
-    """Return the record with an item for each index that its patterns mean, if it has no items yet.
+    """Return the record with an item for each index that its patterns match, if it has no items yet.
 
-    One that is named in full is an item even if it is not there: it will fail, and say so.
+    An index that is named in full is an item even if it does not exist: then the item fails.
     """
     if record.items or not record.choose:
         return record
@@ -73,18 +73,18 @@ def choose(record: RunRecord, names: list[str], policy: PolicySettings | None = 
     return replace(record, items=items, notes=record.notes if items else [*record.notes, _NOTHING])
 
 
-async def open_backup(resources: Resources, order: RunOrder) -> Assignments:
-    """Begin a backup: choose its indexes from those that the service has now."""
+async def open_backup(resources: Resources, order: RunOrder) -> OpenItems:
+    """Begin a backup: choose its indexes among those that the service has now."""
     record = await runs_of(resources, order.service).read(order.run)
     names: list[str] = []
     if record is not None and record.choose and not record.items:
         names = await resources.clients.service(order.service).index_names()
     policy = resources.clients.settings.policies.get(record.policy or "") if record is not None else None
-    return await begin(resources, order, lambda record: choose(record, names, policy))
+    return await open_items(resources, order, lambda record: choose(record, names, policy))
 
 
-def succeeded(report: BackupReport) -> Outcome:
-    """Return what a finished snapshot is for the run."""
+def index_outcome(report: BackupReport) -> Outcome:
+    """Return the outcome of the item whose snapshot is finished."""
     return Outcome(
         state="lossy" if report.losses else "done",
         documents=report.documents,
@@ -95,8 +95,8 @@ def succeeded(report: BackupReport) -> Outcome:
     )
 
 
-def kept(report: ServiceReport) -> Outcome:
-    """Return what a finished snapshot of a service's objects is for the run."""
+def objects_outcome(report: ServiceReport) -> Outcome:
+    """Return the outcome of the item for the service's objects."""
     is_lossy = report.state == "lossy"
     return Outcome(
         state="lossy" if is_lossy else "done",
@@ -107,7 +107,7 @@ def kept(report: ServiceReport) -> Outcome:
     )
 
 
-def failed(item: Item, error: IndexvaultError) -> Outcome:
+def failed_outcome(item: Item, error: IndexvaultError) -> Outcome:
     """Return the outcome of a failed item. A deleted index fails the run only if it was asked for by name."""
     if (
         isinstance(error, NotFoundError)
@@ -118,12 +118,12 @@ def failed(item: Item, error: IndexvaultError) -> Outcome:
     return Outcome(state="failed", failure=error.record())
 
 
-OPEN_BACKUP = Activity("open_backup", RunOrder, Assignments, open_backup)
+OPEN_BACKUP = Activity("open_backup", RunOrder, OpenItems, open_backup)
 _FAN_OUT = FanOut(
     opening=OPEN_BACKUP,
-    part=ItemWorkflow(BACK_UP_INDEX, succeeded),
-    special={SERVICE_OBJECTS: ItemWorkflow(BACK_UP_SERVICE, kept)},
-    failed=failed,
+    each=ItemWorkflow(BACK_UP_INDEX, index_outcome),
+    special={SERVICE_OBJECTS: ItemWorkflow(BACK_UP_SERVICE, objects_outcome)},
+    failed=failed_outcome,
 )
 
 

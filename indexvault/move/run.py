@@ -30,7 +30,7 @@ def failed(_item: Item, error: IndexvaultError) -> Outcome:
     return Outcome(state="failed", failure=error.record())
 
 
-_FAN_OUT = FanOut(opening=OPEN, part=ItemWorkflow(MOVE_INDEX, succeeded), failed=failed)
+_FAN_OUT = FanOut(opening=OPEN, each=ItemWorkflow(MOVE_INDEX, succeeded), failed=failed)
 
 
 def run_move(ctx: OrchestrationContext, order: RunOrder) -> Orchestration[Done]:

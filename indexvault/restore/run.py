@@ -31,7 +31,7 @@ def failed(_item: Item, error: IndexvaultError) -> Outcome:
     return Outcome(state="failed", failure=error.record())
 
 
-_FAN_OUT = FanOut(opening=OPEN, part=ItemWorkflow(RESTORE_INDEX, succeeded), failed=failed)
+_FAN_OUT = FanOut(opening=OPEN, each=ItemWorkflow(RESTORE_INDEX, succeeded), failed=failed)
 
 
 def run_restore(ctx: OrchestrationContext, order: RunOrder) -> Orchestration[Done]:

@@ -1,8 +1,8 @@
-"""Steps and workflows, apart from where they run.
+"""Activities and workflows, independent of the host that runs them.
 
-A step is a plain async function that does one thing and may be killed or run twice. A workflow is a deterministic
-generator that orders steps and carries only small payloads. Both are named, since what a run has done is remembered
-by name.
+An activity is a plain async function that does one thing. It may be killed and run again, so it is idempotent. A
+workflow is an orchestration: a deterministic generator that orders activities and carries only small payloads. Both
+have names, because the engine's history of a run refers to them by name.
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from indexvault.clients import Clients
 from indexvault.model import Clock, IndexName
 
 type Orchestration[Result] = Generator[Task[Any], Any, Result]
-"""A workflow, or a part of one: it yields what it waits for and returns its result."""
+"""A workflow, or a part of one: it yields the tasks that it waits for and returns its result."""
 
 
 class Work(msgspec.Struct, frozen=True):
-    """What a step works for.
+    """What an activity works for, and so which locks it needs.
 
-    The run, the service whose store keeps the run's records, and the index that only this run may write, in the
-    service or as snapshots. `also` are further names that are only its own: an alias, the index behind it. `part_of` is
-    the run that a person knows, where this one is a part of it: to cancel that one is to cancel this.
+    `run` is the run, `service` the service whose store keeps the run's records, `index` the index that only this run
+    may write, in the service or as snapshots. `also` are further names that it locks: an alias, the index behind it.
+    `part_of` is the run that the operator started if this one is a part of it: cancelling that one cancels this one.
     """
 
     run: str
@@ -37,19 +37,19 @@ class Work(msgspec.Struct, frozen=True):
 
     @property
     def known_run(self) -> str:
-        """The run that a person knows."""
+        """The run that the operator knows: the one this is a part of, or this one."""
         return self.part_of or self.run
 
     @property
     def names(self) -> list[IndexName]:
-        """All names that are locked, in the order in which every run locks them."""
+        """All names to lock, in the order in which every run locks them."""
         return sorted({self.index, *self.also}, key=str)
 
 
 class ProgressUpdate(msgspec.Struct, frozen=True):
-    """What a step has done since it last said so.
+    """What an activity has done since its last update: documents and bytes in one stage.
 
-    `expected` is how many documents the whole stage will have, where that has become known.
+    `expected` is how many documents the whole stage will have, if that has become known.
     """
 
     stage: str
@@ -59,14 +59,15 @@ class ProgressUpdate(msgspec.Struct, frozen=True):
 
 
 async def _open_fence() -> None:
-    """Let everything through: what a step has that works under no lock."""
+    """Let everything through: the fence of an activity that works under no lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What steps work with, passed in by the home they run in.
+    """What activities work with, passed in by the host that runs them.
 
-    `fence` raises ConflictError when the run has lost its lock: a step asks right before what can't be undone.
+    `fence` raises ConflictError if the run has lost a lock: an activity calls it right before what can't be undone.
+    `sleep` takes seconds.
     """
 
     clients: Clients
@@ -79,9 +80,9 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Activity[Input, Output]:
-    """A named step with the types of its payloads, which are `msgspec.Struct`s.
+    """A named activity with the types of its payloads, which are `msgspec.Struct`s.
 
-    A step that tells its `work` runs under the lock of that work's index, which its run must have taken before.
+    An activity with `work` runs under the locks of that work, which its run must have taken before.
     """
 
     name: str
@@ -93,7 +94,7 @@ class Activity[Input, Output]:
 
 @dataclass(frozen=True, slots=True)
 class Workflow[Input, Output]:
-    """A named workflow with the types of its payloads."""
+    """A named workflow, an orchestration with the types of its payloads."""
 
     name: str
     input_type: type[Input]

@@ -1,4 +1,4 @@
-"""Calling steps from a workflow: typed, retried where that can help, and not too many at once."""
+"""Call activities from a workflow: typed, retried where that can help, a limited number at once."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -14,8 +14,9 @@ from indexvault.workflow.activity import Activity, Orchestration
 from indexvault.workflow.failures import failure_of
 
 ATTEMPTS = 4
-"""How often a step is started at most. Within an attempt, single requests have retries of their own."""
+"""How often an activity is started at most. Within an attempt, single requests have retries of their own."""
 FIRST_REST = timedelta(seconds=5)
+"""The wait before the second attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +27,20 @@ class _Attempt:
 
 
 def call[Input, Output](
-    ctx: OrchestrationContext, step: Activity[Input, Output], given: Input
+    ctx: OrchestrationContext, activity: Activity[Input, Output], given: Input
 ) -> Orchestration[Output]:
-    """Run one step and give its output. Raises the step's error once it can't pass or has come too often."""
-    outputs = yield from call_all(ctx, step, [given], at_once=1)
+    """Run an activity and return its output. Raises its error if retrying can't help, or no attempt is left."""
+    outputs = yield from call_all(ctx, activity, [given], at_once=1)
     return outputs[0]
 
 
 def call_all[Input, Output](
-    ctx: OrchestrationContext, step: Activity[Input, Output], given: Iterable[Input], *, at_once: int
+    ctx: OrchestrationContext, activity: Activity[Input, Output], given: Iterable[Input], *, at_once: int
 ) -> Orchestration[list[Output]]:
-    """Run a step for each input, at most `at_once` at a time, and give the outputs in the inputs' order.
+    """Run an activity for each input, at most `at_once` at a time, and return the outputs in the order of the inputs.
 
-    After a failure nothing new is started; what runs is waited for, and then the first error is raised: a workflow
-    that has ended must have nothing still at work.
+    After a failure nothing new is started; what runs is awaited, then the first error is raised: no activity may be at
+    work after its workflow has ended.
     """
     waiting = deque(_Attempt(position, 1, msgspec.to_builtins(each)) for position, each in enumerate(given))
     running: dict[Task[Any], _Attempt] = {}
@@ -49,14 +50,14 @@ def call_all[Input, Output](
     while running or (failure is None and (waiting or resting)):
         while waiting and failure is None and len(running) + len(resting) < at_once:
             attempt = waiting.popleft()
-            running[ctx.call_activity(step.name, input=attempt.payload)] = attempt
+            running[ctx.call_activity(activity.name, input=attempt.payload)] = attempt
         finished: Task[Any] = yield when_any([*running, *(resting if failure is None else ())])
         if finished in resting:
             waiting.appendleft(resting.pop(finished))
             continue
         attempt = running.pop(finished)
         try:
-            outputs[attempt.position] = msgspec.convert(finished.get_result(), step.output_type)
+            outputs[attempt.position] = msgspec.convert(finished.get_result(), activity.output_type)
         except TaskFailedError as error:
             known = failure_of(error)
             if known.may_pass and attempt.number < ATTEMPTS:
@@ -70,9 +71,9 @@ def call_all[Input, Output](
 
 
 def _rest(attempt: _Attempt) -> timedelta:
-    """Return the wait before the next attempt: three times longer each time, and spread by position.
+    """Return the wait before the next attempt: three times longer each time, spread by position.
 
-    A workflow is replayed, so its jitter comes from what it knows and not from rng.
+    A workflow is replayed and must decide the same again, so its jitter can't be random.
     """
     spread = 1 + (attempt.position % 8) / 8
     return FIRST_REST * (3.0 ** (attempt.number - 1) * spread)

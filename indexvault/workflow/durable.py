@@ -1,6 +1,6 @@
-"""Durable Functions as the app asks it: start a run, see whether it is at work, stop it, forget old ones.
+"""The client of Durable Functions: start a run, look up its state, stop it, purge old history.
 
-Nothing of the client's own answers leaves this module: its management URLs carry keys.
+Nothing of the engine's own answers leaves this module: its management URLs carry keys.
 """
 
 import asyncio
@@ -17,19 +17,20 @@ from indexvault.errors import RemoteError, UnreachableError
 from indexvault.workflow.fan_out import RunOrder
 
 CALL_SECONDS = 30
+"""The timeout of one call to the engine."""
 _ENDED = [OrchestrationStatus.COMPLETED, OrchestrationStatus.FAILED, OrchestrationStatus.TERMINATED]
 
 type EngineState = Literal["unknown", "active", "ended"]
 
 
 class DurableEngine:
-    """The durable engine behind a client binding. Raises UnreachableError when it does not answer."""
+    """The durable engine behind a client binding. Raises UnreachableError if it does not answer or refuses."""
 
     def __init__(self, client: AsyncTaskHubGrpcClient) -> None:
         self._client = client
 
     async def start(self, workflow: str, order: RunOrder) -> bool:
-        """Start a run's workflow under the run's name; give False if the engine has it already."""
+        """Start a run's workflow under the run's name; return False if the engine has it already."""
         if await self.state(order.run) != "unknown":
             return False
         async with _answered(order.run):
@@ -44,7 +45,7 @@ class DurableEngine:
         return True
 
     async def state(self, run: str) -> EngineState:
-        """Return whether the engine knows a run and is still at it."""
+        """Return whether the engine knows a run, and whether it is still active."""
         async with _answered(run):
             state = await self._client.get_orchestration_state(run, fetch_payloads=False)
         if state is None:
@@ -52,14 +53,14 @@ class DurableEngine:
         return "ended" if state.runtime_status in _ENDED else "active"
 
     async def stop(self, run: str) -> None:
-        """Stop a run's workflow, or an item's; the steps at work notice when they next renew their lock."""
+        """Stop the workflow of a run or an item; activities at work notice when they next renew their lock."""
         if await self.state(run) != "active":
             return
         async with _answered(run):
             await self._client.terminate_orchestration(run, recursive=False)
 
     async def forget(self, before: datetime) -> None:
-        """Remove the history of workflows that ended and were started before that time."""
+        """Purge the history of ended workflows that were started before a time."""
         async with _answered("history"):
             await self._client.purge_orchestrations_by(created_time_to=before, runtime_status=_ENDED, recursive=False)
 
@@ -71,10 +72,10 @@ async def _answered(on: str) -> AsyncIterator[None]:
             yield
     except (grpc.aio.AioRpcError, TimeoutError) as error:
         code = error.code().name if isinstance(error, grpc.aio.AioRpcError) else "no answer"
-        raise _silent(on, code) from None
+        raise _unanswered(on, code) from None
 
 
-def _silent(on: str, code: str) -> RemoteError:
+def _unanswered(on: str, code: str) -> RemoteError:
     return UnreachableError(
         f"the durable engine did not do what was asked ({code})", on=f"run {on}", do="Try again in a minute"
     )

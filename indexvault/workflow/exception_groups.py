@@ -1,10 +1,10 @@
-"""Errors of tasks that run side by side."""
+"""Errors of tasks that run concurrently."""
 
 from indexvault.errors import IndexvaultError
 
 
 def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error to raise for a group of them: the first of ours, else the first of any kind."""
+    """Return the error to raise for a group: its first IndexvaultError, else its first error of any kind."""
     leaves = list(_leaves(group))
     return next((leaf for leaf in leaves if isinstance(leaf, IndexvaultError)), leaves[0])
 

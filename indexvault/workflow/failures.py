@@ -1,7 +1,7 @@
-"""How an error of ours crosses the engine.
+"""How an IndexvaultError crosses the engine.
 
-The engine keeps a failed step's message and the name of its error's class. The message therefore carries the error's
-parts as JSON behind a mark, wherever a host puts it into a longer text.
+Of a failed activity the engine keeps the message and the name of the error's class. The message therefore carries the
+error's record as JSON behind a mark, so that it is found inside whatever longer text a host makes of it.
 """
 
 import msgspec
@@ -13,19 +13,19 @@ _MARK = "indexvault-error:"
 
 
 class ActivityFailedError(Exception):
-    """Raised inside the engine in place of an error of ours."""
+    """Raised inside the engine in place of an IndexvaultError; its message carries that error's record."""
 
     def __init__(self, error: IndexvaultError) -> None:
         super().__init__(_MARK + msgspec.json.encode(error.record()).decode())
 
 
 def failure_of(error: TaskFailedError) -> IndexvaultError:
-    """Return the error of ours behind a failed step; what was never one becomes the root of the tree."""
+    """Return the IndexvaultError behind a failed task; any other error becomes a plain IndexvaultError."""
     return error_of(error.details)
 
 
 def error_of(details: FailureDetails) -> IndexvaultError:
-    """Return the error of ours from what the engine keeps of a failure."""
+    """Return the IndexvaultError behind what the engine keeps of a failure, as `failure_of` does."""
     _before, mark, rest = details.message.partition(_MARK)
     if mark:
         record = _first_record(rest)
@@ -39,7 +39,7 @@ def error_of(details: FailureDetails) -> IndexvaultError:
 
 
 def _first_record(text: str) -> ErrorRecord | None:
-    """Decode the JSON object that a text begins with, whatever follows it."""
+    """Decode the record that a text begins with, whatever follows it. Return None if there is none."""
     end = text.find("}")
     while end >= 0:
         try:

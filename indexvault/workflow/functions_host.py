@@ -1,7 +1,7 @@
-"""The host of workflows in Azure: Durable Functions calls the very steps and workflows that the embedded engine runs.
+"""The host of workflows in Azure: Durable Functions runs the same activities and workflows as the embedded engine.
 
-The platform keeps the history, retries what a lost worker was doing, and scales out; which step runs where is its
-affair. What the steps work with is opened once a process, at the first call.
+The platform keeps the history, retries the activities of a lost worker, and scales out. The activities' resources are
+opened once a process, at the first call.
 """
 
 import random
@@ -26,8 +26,8 @@ from indexvault.workflow.progress import reported
 class FunctionsHost:
     """What the functions of one process share.
 
-    Settings are read when they are first needed, so that an app with broken settings starts, says so in each answer and
-    is unhealthy, instead of not being there at all.
+    Settings are read when they are first needed, so that an app with broken settings starts, reports them in each
+    response and is unhealthy, instead of not starting.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class FunctionsHost:
 
     @cached_property
     def resources(self) -> Resources:
-        """What steps work with. Raises SettingsError if the settings can't be used."""
+        """What activities work with. Raises SettingsError if the settings can't be used."""
         settings = load_settings(self.environment)
         return Resources(
             clients=Clients(settings, environment=self.environment, rng=self._rng),
@@ -50,30 +50,33 @@ class FunctionsHost:
         )
 
     def register(
-        self, blueprint: df.Blueprint, steps: Iterable[Activity[Any, Any]], workflows: Iterable[Workflow[Any, Any]]
+        self,
+        blueprint: df.Blueprint,
+        activities: Iterable[Activity[Any, Any]],
+        workflows: Iterable[Workflow[Any, Any]],
     ) -> None:
-        """Make steps and workflows functions of a blueprint; what another blueprint has registered is left out."""
-        for step in steps:
-            if step.name not in self._registered:
-                self._registered.add(step.name)
-                blueprint.activity_trigger(input_name="payload", activity=step.name)(self._activity(step))
+        """Register activities and workflows as functions of a blueprint, except those that another one registered."""
+        for activity in activities:
+            if activity.name not in self._registered:
+                self._registered.add(activity.name)
+                blueprint.activity_trigger(input_name="payload", activity=activity.name)(self._runner(activity))
         for workflow in workflows:
             if workflow.name not in self._registered:
                 self._registered.add(workflow.name)
                 run = orchestrator(workflow)
                 blueprint.orchestration_trigger(context_name="context", orchestration=workflow.name)(run)
 
-    def _activity(self, step: Activity[Any, Any]) -> Callable[[Any], Awaitable[Any]]:
-        async def activity(payload: Any) -> Any:
-            given = msgspec.convert(payload, step.input_type)
+    def _runner(self, activity: Activity[Any, Any]) -> Callable[[Any], Awaitable[Any]]:
+        async def run(payload: Any) -> Any:
+            given = msgspec.convert(payload, activity.input_type)
             try:
                 known = self.resources
             except SettingsError as error:
                 raise ActivityFailedError(error) from None
-            async with reported(known, step, given) as resources:
-                return await perform(step, resources, payload)
+            async with reported(known, activity, given) as resources:
+                return await perform(activity, resources, payload)
 
-        activity.__name__ = step.name
-        # The runtime reads annotations as binding types, and Any is none.
-        activity.__annotations__ = {}
-        return activity
+        run.__name__ = activity.name
+        # The runtime reads annotations as binding types, and Any is not one.
+        run.__annotations__ = {}
+        return run

@@ -1,7 +1,6 @@
-"""The home of workflows on one machine: the engine in this process, its history in memory.
+"""The embedded engine: runs workflows in this process, with their history in memory.
 
-A run that is killed here is forgotten by the engine; what is durable of it lies in the store, where the next run
-finds it.
+When the process dies the history is lost. What is durable of a run is in the store, where the next run finds it.
 """
 
 import asyncio
@@ -30,13 +29,13 @@ _LOG = logging.getLogger(__name__)
 
 
 class LocalEngine:
-    """Runs workflows in this process; steps run on the event loop that opens the engine."""
+    """Runs workflows in this process; activities run on the event loop that opens the engine."""
 
     def __init__(
-        self, resources: Resources, steps: Iterable[Activity[Any, Any]], workflows: Iterable[Workflow[Any, Any]]
+        self, resources: Resources, activities: Iterable[Activity[Any, Any]], workflows: Iterable[Workflow[Any, Any]]
     ) -> None:
         self._resources = resources
-        self._steps = list(dict.fromkeys(steps))
+        self._activities = list(dict.fromkeys(activities))
         self._workflows = list(dict.fromkeys(workflows))
         self._backend = PrivateBackend()
         self._running: dict[asyncio.Task[Any], str] = {}
@@ -48,8 +47,8 @@ class LocalEngine:
         loop = asyncio.get_running_loop()
         self.address = await asyncio.to_thread(self._backend.start)
         self._worker = PromptWorker(self.address, _LOG)
-        for step in self._steps:
-            self._worker.add_activity(self._activity(step, loop))
+        for activity in self._activities:
+            self._worker.add_activity(self._runner(activity, loop))
         for workflow in self._workflows:
             self._worker.add_orchestrator(orchestrator(workflow))
         await asyncio.to_thread(self._worker.start)
@@ -60,7 +59,7 @@ class LocalEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop what still runs, then the worker and the backend."""
-        self._cancel_steps(set(self._running.values()))
+        self._cancel_activities(set(self._running.values()))
         await self._client.close()
         self._backend.end_work()
         await asyncio.to_thread(self._worker.stop)
@@ -69,10 +68,10 @@ class LocalEngine:
     async def run[Input, Output](
         self, workflow: Workflow[Input, Output], given: Input, *, run: str | None = None
     ) -> Output:
-        """Run a workflow to its end and give its output.
+        """Run a workflow to its end and return its output.
 
-        `run` names it, made up if not given. Raises the error of ours that ended it; cancelling the caller stops the
-        workflow and what it has running.
+        `run` is its name; None makes one up. Raises the IndexvaultError that ended it. Cancelling the caller stops the
+        workflow and its activities.
         """
         name = run or secrets.token_hex(8)
         with run_span(workflow.name, given) as context:
@@ -91,7 +90,7 @@ class LocalEngine:
                     break
         except asyncio.CancelledError:
             await asyncio.shield(self._client.terminate_orchestration(name, recursive=False))
-            self._cancel_steps({name})
+            self._cancel_activities({name})
             raise
         if state is None:
             raise IndexvaultError("the engine lost the run", on=f"run {name}", do="Run again")
@@ -101,31 +100,33 @@ class LocalEngine:
             raise error_of(state.failure_details)
         raise CancelledError("the run was stopped", on=f"run {name}", do="Run again when it suits")
 
-    def _cancel_steps(self, runs: set[str]) -> None:
+    def _cancel_activities(self, runs: set[str]) -> None:
         for task, run in self._running.items():
             if run in runs:
                 task.cancel()
 
     def _context(self, run: str) -> Context | None:
-        """Return the context of a run; a workflow that another one called has a name of its own, and the caller's."""
+        """Return the tracing context of a run. A sub-workflow has a name of its own and its caller's context."""
         only = next(iter(self._contexts.values())) if len(self._contexts) == 1 else None
         return self._contexts.get(run, only)
 
-    def _activity(
-        self, step: Activity[Any, Any], loop: asyncio.AbstractEventLoop
+    def _runner(
+        self, activity: Activity[Any, Any], loop: asyncio.AbstractEventLoop
     ) -> Callable[[ActivityContext, Any], Any]:
+        """Return the function that the worker calls, in a thread of its own, to run an activity on the event loop."""
+
         async def work(run: str, payload: Any) -> Any:
             task = asyncio.current_task()
             assert task is not None  # noqa: S101 - a coroutine always runs in a task
             self._running[task] = run
             try:
                 with within(self._context(run)):
-                    return await perform(step, self._resources, payload)
+                    return await perform(activity, self._resources, payload)
             finally:
                 del self._running[task]
 
-        def activity(ctx: ActivityContext, payload: Any) -> Any:
+        def run(ctx: ActivityContext, payload: Any) -> Any:
             return asyncio.run_coroutine_threadsafe(work(ctx.orchestration_id, payload), loop).result()
 
-        activity.__name__ = step.name
-        return activity
+        run.__name__ = activity.name
+        return run

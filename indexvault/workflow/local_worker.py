@@ -1,4 +1,4 @@
-"""The worker that takes steps and workflows from the backend in this process."""
+"""The worker that runs activities and workflows for the backend in this process."""
 
 import asyncio
 import contextlib
@@ -10,13 +10,13 @@ from durabletask.worker import ConcurrencyOptions, TaskHubGrpcWorker, _AsyncWork
 from indexvault.workflow.local_backend import ACTIVITIES_AT_ONCE
 
 _END_SECONDS = 5
-"""How long the stream of work may take to end before it is broken off."""
+"""How long the worker waits for the stream of work to end before it breaks it off."""
 
 
 class PromptWorker(TaskHubGrpcWorker):
-    """A worker that ends when it is told to.
+    """A worker that stops as soon as it is told to.
 
-    The library's own looks once a second whether it is to end, which every command line would wait for.
+    The library's own checks once a second, which every command would wait for.
     """
 
     def __init__(self, address: str, logger: logging.Logger) -> None:
@@ -30,7 +30,7 @@ class PromptWorker(TaskHubGrpcWorker):
 
     @override
     def stop(self) -> None:
-        """End, once the backend has ended the stream of work: the library would break it off, and warn of that."""
+        """Stop after the backend has ended the stream of work: the library would break it off and log a warning."""
         self._shutdown.set()
         if self._runLoop is not None:
             self._runLoop.join(_END_SECONDS)
@@ -38,7 +38,7 @@ class PromptWorker(TaskHubGrpcWorker):
 
 
 class _PromptManager(_AsyncWorkerManager):
-    """The library's queues of work, which no longer wait for more once there will be none."""
+    """The library's queues of work, which stop waiting for more on shutdown."""
 
     _queues: asyncio.Task[None] | None = None
 

@@ -1,12 +1,12 @@
-"""One writer an index: a lock that a run keeps for as long as it lives.
+"""The lock of an index: at most one run writes it.
 
-A lock is a blob in the runs container that says which run has it and until when, and a lease on that blob. The lease
-(a minute, renewed while a step works) lets exactly one run change the lock and is lost at once when an operator breaks
-it. The time in the blob (`KEPT`) bridges what a lease can't: the pauses between the steps of a run, a host that
-restarts.
+A lock is a blob in the runs container that names the run and a time until which it counts, with a lease on that blob.
+The lease (a minute, renewed while an activity works) lets exactly one run change the lock, and is lost at once when an
+operator breaks it. The time in the blob (`EXPIRES_AFTER`) bridges what a lease can't: the pauses between the activities
+of a run, and a host that restarts.
 
-A run takes its lock once, and every later step only holds on to it: a lock that meanwhile was broken, or went to
-another run, is not taken again. A step stops as soon as its lease is gone, so that a run which has lost its lock can't
+A run takes its lock once, and each later activity only holds it: a lock that was broken or went to another run
+meanwhile is not taken again. An activity stops as soon as its lease is gone, so a run that has lost its lock can't
 commit.
 """
 
@@ -23,25 +23,27 @@ import msgspec
 from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError, RemoteError
 from indexvault.model import Clock, IndexName
 from indexvault.snapshots.names import lock_name
+from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.store import RunBlobs
 
 LEASE_SECONDS = 60
 RENEW_SECONDS = 15
-KEPT = timedelta(minutes=10)
-"""How long a run that is not heard of keeps its lock. Longer than the longest rest before a step is tried again."""
-_LAST_WORDS_SECONDS = 5
-_LOOKS, _LOOK_SECONDS = 20, 0.1
-_LOOKERS = 2
-_BREAKS = 10
+EXPIRES_AFTER = timedelta(minutes=10)
+"""How long a silent run keeps its lock: longer than the longest wait before an activity is tried again."""
+_RELEASE_SECONDS = 5
+"""How long a cancelled activity may take to release its lock."""
+_POLLS, _POLL_SECONDS = 20, 0.1
+_TAKE_ATTEMPTS = 2
+_BREAK_ATTEMPTS = 10
 _RECORD_LIMIT = 64 * 1024
 _LEASES = uuid.UUID("9a0d7c52-6a3e-4a53-9c3e-5b6f2f7f4a11")
 _LOG = logging.getLogger(__name__)
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who has a lock: the run, who or what started it, until when it counts, and what else the run has locked.
+    """Who has a lock: the run, who or what started it, until when the lock counts, and what else the run has locked.
 
-    `part_of` is the run that it is a part of, if it is one.
+    `part_of` is the run that it is a part of, or None.
     """
 
     run: str
@@ -51,14 +53,15 @@ class Holder(msgspec.Struct, frozen=True):
     part_of: str | None = None
 
     def works_for(self, run: str) -> bool:
-        """Return whether the lock is a run's, or that of a part of it."""
+        """Return whether the lock belongs to a run or to a part of it."""
         return run in {self.run, self.part_of}
 
 
 class Lock:
     """The lock of one index, as one run sees it.
 
-    `owner` says in words who started the run, `also` what else it locks: who takes this lock away finds the others.
+    `owner` says in words who started the run. `also` is what else it locks, so that whoever breaks this lock finds the
+    others.
     """
 
     def __init__(
@@ -80,28 +83,28 @@ class Lock:
         self._clock = clock
         self._also = also
         self._part_of = part_of
-        # Every process that works for a run comes to the same lease.
+        # Every process that works for a run uses the same lease id.
         self._lease = str(uuid.uuid5(_LEASES, run))
 
     async def take(self) -> None:
-        """Make the run the index's only writer. Raises ConflictError, saying who that is, if another one is."""
-        holder = await self._lease_unless_taken()
+        """Make the run the index's only writer. Raises ConflictError, naming the holder, if another run is."""
+        holder = await self._lease_unless_locked()
         if holder is not None and holder.run != self._run and holder.expires > self._clock():
-            await self._let_go()
-            raise taken(self._index, holder)
-        await self._write(self._clock() + KEPT)
+            await self._end_lease()
+            raise locked_error(self._index, holder)
+        await self._write(self._clock() + EXPIRES_AFTER)
 
     async def hold(self) -> None:
-        """Keep the lock for a while longer. Raises ConflictError if the run has it no longer."""
-        holder = await self._patiently_lease_and_read()
+        """Extend the lock by `EXPIRES_AFTER`. Raises ConflictError if the run no longer has it."""
+        holder = await self._lease_again()
         if holder is None or holder.run != self._run:
-            await self._let_go()
+            await self._end_lease()
             raise self._lost(holder)
         self._owner, self._also, self._part_of = holder.owner, holder.also, holder.part_of
-        await self._write(self._clock() + KEPT)
+        await self._write(self._clock() + EXPIRES_AFTER)
 
     async def release(self) -> None:
-        """Return the lock back, if the run still has it; a step of the run that is done again may still hold it."""
+        """Release the lock if the run has it. An activity of the run that is repeated can still hold it."""
         holder = await read_holder(self._blobs, self._index)
         if holder is None or holder.run != self._run:
             return
@@ -109,13 +112,13 @@ class Lock:
             holder = await self._lease_and_read()
             if holder is not None and holder.run == self._run:
                 await self._write(self._clock())
-            await self._let_go()
+            await self._end_lease()
         except ConflictError:
             _LOG.info("%s was no longer locked by run %s", self._index, self._run)
 
     @contextlib.asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Hold the lock while the block runs. The block is stopped, and ConflictError raised, when it is lost."""
+        """Hold the lock while the block runs. If the lock is lost, cancel the block and raise ConflictError."""
         await self.hold()
         block = asyncio.current_task()
         assert block is not None  # noqa: S101 - a coroutine always runs in a task
@@ -134,10 +137,10 @@ class Lock:
         except asyncio.CancelledError:
             if lost and block.uncancel() == 0:
                 raise lost[0] from None
-            # The process that runs this stops; others need not wait until the lock runs out. The run may still go on
-            # with it: `hold` only asks whether another has taken it.
+            # This process is stopping; others need not wait until the lock expires. The run can still continue:
+            # `hold` only checks that no other run has taken the lock.
             with contextlib.suppress(IndexvaultError, TimeoutError):
-                async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                async with asyncio.timeout(_RELEASE_SECONDS):
                     await self.release()
             raise
         finally:
@@ -145,7 +148,7 @@ class Lock:
             await asyncio.wait([keeper])
 
     async def _keep(self) -> None:
-        """Renew until cancelled. Raises ConflictError when the lease is gone, or may be for want of an answer."""
+        """Renew the lease until cancelled. Raises ConflictError if it is lost, or may be because no answer came."""
         loop = asyncio.get_running_loop()
         renewed = written = loop.time()
         while True:
@@ -155,8 +158,8 @@ class Lock:
                     asked = loop.time()
                     await self._blobs.renew(self._name, self._lease)
                     renewed = asked
-                    if asked - written > KEPT.total_seconds() / 4:
-                        await self._write(self._clock() + KEPT)
+                    if asked - written > EXPIRES_AFTER.total_seconds() / 4:
+                        await self._write(self._clock() + EXPIRES_AFTER)
                         written = asked
             except TimeoutError:
                 raise self._lost(None) from None
@@ -173,36 +176,40 @@ class Lock:
             except NotFoundError:
                 await _make(self._blobs, self._name)
 
-    async def _lease_unless_taken(self) -> Holder | None:
-        """Take the lease. Who only looks whether it still has the lock has it for a moment, and writes no name."""
-        for _ in range(_LOOKERS):
+    async def _lease_unless_locked(self) -> Holder | None:
+        """Take the lease and return the holder in the blob.
+
+        Another run that only checks whether it still has the lock leases it for a moment without writing its name, so
+        a second attempt can succeed. Raises ConflictError if another run has the lock.
+        """
+        for _ in range(_TAKE_ATTEMPTS):
             try:
                 return await self._lease_and_read()
             except ConflictError:
-                holder = await self._who()
+                holder = await self._wait_for_holder()
                 if holder is not None:
-                    raise taken(self._index, holder) from None
-        raise taken(self._index, None)
+                    raise locked_error(self._index, holder) from None
+        raise locked_error(self._index, None)
 
-    async def _patiently_lease_and_read(self) -> Holder | None:
-        """Take the lease again between two steps, though another run may have it while it looks who has the lock."""
-        for _ in range(_LOOKS):
+    async def _lease_again(self) -> Holder | None:
+        """Take the lease again between two activities, and wait if another run has it while it reads the holder."""
+        for _ in range(_POLLS):
             try:
                 return await self._lease_and_read()
             except ConflictError:
                 holder = await read_holder(self._blobs, self._index)
                 if holder is None or holder.run != self._run:
                     raise self._lost(holder) from None
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
         raise self._lost(None)
 
-    async def _who(self) -> Holder | None:
-        """Return who has the lock. Whoever has just got the lease is still about to write its name."""
-        for _ in range(_LOOKS):
+    async def _wait_for_holder(self) -> Holder | None:
+        """Return who has the lock. A run that has just got the lease has yet to write its name, so wait for it."""
+        for _ in range(_POLLS):
             holder = await read_holder(self._blobs, self._index)
             if holder is not None and holder.expires > self._clock():
                 return holder
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
         return None
 
     async def _write(self, expires: datetime) -> None:
@@ -212,7 +219,7 @@ class Lock:
         except ConflictError:
             raise self._lost(None) from None
 
-    async def _let_go(self) -> None:
+    async def _end_lease(self) -> None:
         try:
             await self._blobs.release(self._name, self._lease)
         except (ConflictError, NotFoundError):
@@ -227,8 +234,8 @@ class Lock:
         )
 
 
-def taken(index: IndexName, holder: Holder | None) -> ConflictError:
-    """Return the error for an index that another run is working on, who that is where it is known."""
+def locked_error(index: IndexName, holder: Holder | None) -> ConflictError:
+    """Return the error for an index that another run has locked, naming that run if it is known."""
     who = f"run {holder.run} ({holder.owner})" if holder is not None else "another run"
     until = f", at the latest until {holder.expires:%Y-%m-%d %H:%M:%SZ}" if holder is not None else ""
     return ConflictError(
@@ -239,22 +246,24 @@ def taken(index: IndexName, holder: Holder | None) -> ConflictError:
 
 
 async def read_holder(blobs: RunBlobs, index: IndexName) -> Holder | None:
-    """Return who has, or last had, the lock of an index. Raises IntegrityError if that can't be read."""
-    name = lock_name(index.service, index.index)
-    blob = await blobs.read(name, _RECORD_LIMIT)
-    if blob is None or not blob.data:
-        return None
-    try:
-        return msgspec.json.decode(blob.data, type=Holder)
-    except msgspec.MsgspecError:
-        raise IntegrityError("this lock can't be read", on=name, do=f"indexvault unlock {index}") from None
+    """Return who has, or last had, the lock of an index, or None. Raises IntegrityError if it can't be read."""
+    locks = RecordStore(
+        blobs,
+        Holder,
+        what="this lock can't be read",
+        do=f"indexvault unlock {index}",
+        limit=_RECORD_LIMIT,
+        empty_is_none=True,
+    )
+    return await locks.read(lock_name(index.service, index.index))
 
 
 async def unlock(blobs: RunBlobs, index: IndexName, *, run: str | None = None) -> Literal["unlocked", "free", "other"]:
-    """Take the lock of an index from whoever has it; with `run`, only from that run.
+    """Take the lock of an index away from its holder; with `run`, only from that run.
 
-    Gives `unlocked`, `free` if nobody had it, or `other` if another run than `run` has. The run that had it can't
-    commit any more, and stops at the latest when it would renew its lease.
+    Return `unlocked`, `free` if no run had it, or `other` if a run other than `run` has it. The run that had it can't
+    commit any more, and stops at the latest when it next renews its lease. Raises ConflictError if its lease keeps
+    coming back, IntegrityError if `run` is given and the lock can't be read.
     """
     name = lock_name(index.service, index.index)
     try:
@@ -266,16 +275,16 @@ async def unlock(blobs: RunBlobs, index: IndexName, *, run: str | None = None) -
     if run is not None and holder is not None and holder.run != run:
         return "other"
     ours = str(uuid.uuid5(_LEASES, f"unlock {name}"))
-    for _ in range(_BREAKS):
+    for _ in range(_BREAK_ATTEMPTS):
         await blobs.break_lease(name)
         try:
             await blobs.acquire(name, ours, LEASE_SECONDS)
         except NotFoundError:
             return "free"
         except ConflictError:
-            # A step of the run came in between; it has the lease for no longer than it takes to break it again.
+            # An activity of the run took the lease in between: break it again.
             continue
-        # Emptied and not deleted: a late write of the run with its dead lease would make a deleted blob anew.
+        # Emptied and not deleted: a late write of the run, with its broken lease, would recreate a deleted blob.
         was = await blobs.read(name, _RECORD_LIMIT)
         await blobs.put(name, b"", lease=ours)
         await blobs.release(name, ours)
@@ -287,4 +296,4 @@ async def _make(blobs: RunBlobs, name: str) -> None:
     try:
         await blobs.put(name, b"", if_absent=True)
     except ConflictError:
-        _LOG.debug("%s was made by another", name)
+        _LOG.debug("%s was made by another run", name)

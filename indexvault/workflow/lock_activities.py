@@ -1,7 +1,7 @@
-"""How a workflow takes its locks first and gives them back last, however it ends.
+"""The activities that take and release a run's locks: taken first, released last, however the workflow ends.
 
-It takes them in the order of their names and waits for none: of two runs that need the same, the first is refused
-nothing and the second gives back what it had. So there is no deadlock, and one of the two always goes on.
+Locks are taken in the order of their names, and none is waited for: of two runs that need the same name, the second is
+refused and releases what it had. So there is no deadlock, and one of the two always proceeds.
 """
 
 import logging
@@ -21,18 +21,18 @@ _LOG = logging.getLogger(__name__)
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A run that claims its indexes. `owner` says in words who started it."""
+    """The locks that a run needs. `owner` says in words who started it."""
 
     work: Work
     owner: str
 
 
 class Done(msgspec.Struct, frozen=True):
-    """That a step without a result is done."""
+    """The output of an activity that has no result."""
 
 
 def locks_of(resources: Resources, work: Work, owner: str = "") -> list[Lock]:
-    """Return the locks of a work in the order in which they are taken, each in the store of its index's service."""
+    """Return the locks that a work needs, in the order to take them, each in the store of its index's service."""
     return [
         Lock(
             resources.clients.store_of(name.service).runs,
@@ -50,7 +50,7 @@ def locks_of(resources: Resources, work: Work, owner: str = "") -> list[Lock]:
 async def take_lock(resources: Resources, claim: Claim) -> Done:
     """Make the run the only writer of all its indexes, or of none.
 
-    Raises ConflictError if another run is that of one of them, CancelledError once revoked.
+    Raises ConflictError if another run has one of them, CancelledError if the run was cancelled (see `revoke`).
     """
     work = claim.work
     for service in sorted({name.service for name in work.names}):
@@ -58,7 +58,7 @@ async def take_lock(resources: Resources, claim: Claim) -> Done:
     try:
         for lock in locks_of(resources, work, claim.owner):
             await lock.take()
-        # Looked for after taking: `revoke` leaves its word first and takes the locks away then.
+        # Read after taking: `revoke` writes this mark before it takes the locks away.
         records = Checkpoints(resources.clients.store_of(work.index.service).runs, work.known_run)
         if await records.read(_REVOKED, Done) is not None:
             raise CancelledError("it was cancelled", on=f"run {work.known_run}", do="Start a new run")
@@ -69,19 +69,19 @@ async def take_lock(resources: Resources, claim: Claim) -> Done:
 
 
 async def release_lock(resources: Resources, claim: Claim) -> Done:
-    """Return the locks back. What can't be given back runs out by itself, and is no reason to fail."""
+    """Release the locks of a run. One that can't be released expires by itself, so that is logged and not raised."""
     for name, lock in zip(claim.work.names, locks_of(resources, claim.work, claim.owner), strict=True):
         try:
             await lock.release()
         except RemoteError as error:
-            _LOG.warning("the lock of %s was not given back and runs out by itself: %s", name, error)
+            _LOG.warning("the lock of %s could not be released and expires by itself: %s", name, error)
     return Done()
 
 
 async def revoke(resources: Resources, index: IndexName, run: str) -> None:
-    """Take the lock of an index, and what else it locked with it, from a run and its parts for good.
+    """Take the lock of an index, and what was locked with it, from a run and its parts for good.
 
-    No step of it that works under this lock can commit, or begin, after this.
+    After this, no activity of the run can start or commit under these locks.
     """
     blobs = resources.clients.store_of(index.service).runs
     await Checkpoints(blobs, run).write(_REVOKED, Done())
@@ -99,7 +99,7 @@ ACTIVITIES = (TAKE, RELEASE)
 
 
 def locked[Output](ctx: OrchestrationContext, claim: Claim, inner: Orchestration[Output]) -> Orchestration[Output]:
-    """Run a part of a workflow between taking the locks and giving them back."""
+    """Run a part of a workflow under locks: take them, run it, release them. Raises ConflictError as `take_lock`."""
     yield from call(ctx, TAKE, claim)
     try:
         output = yield from inner

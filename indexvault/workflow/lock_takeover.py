@@ -1,4 +1,4 @@
-"""How a run takes the lock of an index from a dead one that it goes on with."""
+"""Free the lock of a dead run for the run that resumes its work."""
 
 import logging
 import uuid
@@ -19,7 +19,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class LockTakeover(msgspec.Struct, frozen=True):
-    """That a run goes on with what its predecessor began on an index."""
+    """The lock of an index, the run that may still have it, and the run that resumes its work."""
 
     index: IndexName
     predecessor: str
@@ -27,9 +27,10 @@ class LockTakeover(msgspec.Struct, frozen=True):
 
 
 async def take_over_lock(resources: Resources, takeover: LockTakeover) -> Done:
-    """Free the index's lock if its holder is the predecessor and is dead.
+    """Free the index's lock if the predecessor holds it and is dead.
 
-    A run that is alive renews its lease, a dead one's lapses within a minute. Raises ConflictError if it lives.
+    A live run renews its lease; a dead run's lapses within a minute, so this may wait that long. Raises ConflictError
+    if the predecessor is alive.
     """
     index, blobs = takeover.index, resources.clients.store_of(takeover.index.service).runs
     if not await _is_held(blobs, takeover):
@@ -53,7 +54,7 @@ async def take_over_lock(resources: Resources, takeover: LockTakeover) -> Done:
             do="Wait for it, or cancel it first",
         )
     if await _is_held(blobs, takeover):
-        # Emptied and not deleted: a late write of the dead run, with its lapsed lease, would make a deleted blob anew.
+        # Emptied and not deleted: a late write of the dead run, with its lapsed lease, would recreate a deleted blob.
         await blobs.put(name, b"", lease=lease)
     await blobs.release(name, lease)
     return Done()

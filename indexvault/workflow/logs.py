@@ -1,4 +1,4 @@
-"""Log entries that say which run, service and index they are about."""
+"""Log entries labelled with the run, service and index that they are about."""
 
 import contextlib
 import logging
@@ -15,7 +15,7 @@ _WORKING: ContextVar[Mapping[str, str] | None] = ContextVar("working", default=N
 
 @contextlib.contextmanager
 def labelled(labels: Mapping[str, str]) -> Iterator[None]:
-    """Label what is logged within the block, and by the tasks that it starts."""
+    """Label what is logged within the block and by the tasks that it starts."""
     token = _WORKING.set(labels)
     try:
         yield
@@ -24,9 +24,9 @@ def labelled(labels: Mapping[str, str]) -> Iterator[None]:
 
 
 class WorkLabels(logging.Filter):
-    """Adds `run`, `service` and `index` to entries that are logged while a step works; keeps every entry.
+    """Adds `run`, `service` and `index` to entries that are logged while an activity works; keeps every entry.
 
-    Belongs on handlers: a logger's filters don't see what the loggers below it have to say.
+    Add it to handlers: a logger's filters don't see the entries of the loggers below it.
     """
 
     @override
@@ -38,7 +38,7 @@ class WorkLabels(logging.Filter):
 
 
 class JsonEntries(logging.Formatter):
-    """Return each entry as one line of JSON: time, level, logger, message, and the labels that it has."""
+    """Formats each entry as one line of JSON: time, level, logger, message, and its labels."""
 
     def __init__(self, *, tracebacks: bool) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class JsonEntries(logging.Formatter):
 
 
 class _LabelledAsJson(JsonEntries):
-    """Return entries about a run as JSON, and all others, such as the platform's own, as they would be without it."""
+    """Formats entries about a run as JSON, and all others, such as the platform's own, as text."""
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -68,10 +68,10 @@ class _LabelledAsJson(JsonEntries):
 
 
 def label_entries(root: logging.Logger) -> None:
-    """Have a platform's handlers, which are there already, tell the labels.
+    """Add the labels to the handlers that a platform has installed already.
 
-    One that sends text alone, as that of the Functions worker does, sends JSON for entries about a run. Those of
-    OpenTelemetry send labels as attributes by themselves.
+    A handler without a formatter, such as the Functions worker's, sends JSON for entries about a run. OpenTelemetry's
+    handlers send labels as attributes by themselves.
     """
     for handler in root.handlers:
         handler.addFilter(WorkLabels())

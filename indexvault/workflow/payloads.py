@@ -1,4 +1,4 @@
-"""Steps and workflows with their payloads as plain data, which is what every engine carries."""
+"""Run activities and workflows on plain data: what an engine carries between them."""
 
 import contextlib
 import logging
@@ -18,15 +18,15 @@ from indexvault.workflow.telemetry import activity_span, counted
 _LOG = logging.getLogger(__name__)
 
 
-async def _run(step: Activity[Any, Any], resources: Resources, given: Any) -> Any:
-    with activity_span(step, given):
-        return await _under_lock(step, replace(resources, report=counted(resources.report, step, given)), given)
+async def _run(activity: Activity[Any, Any], resources: Resources, given: Any) -> Any:
+    with activity_span(activity, given):
+        return await _under_lock(activity, replace(resources, report=counted(resources.report, activity, given)), given)
 
 
-async def _under_lock(step: Activity[Any, Any], resources: Resources, given: Any) -> Any:
-    if step.work is None:
-        return await step.run(resources, given)
-    locks = locks_of(resources, step.work(given))
+async def _under_lock(activity: Activity[Any, Any], resources: Resources, given: Any) -> Any:
+    if activity.work is None:
+        return await activity.run(resources, given)
+    locks = locks_of(resources, activity.work(given))
 
     async def fence() -> None:
         for lock in locks:
@@ -35,23 +35,23 @@ async def _under_lock(step: Activity[Any, Any], resources: Resources, given: Any
     async with contextlib.AsyncExitStack() as stack:
         for lock in locks:
             await stack.enter_async_context(lock.held())
-        return await step.run(replace(resources, fence=fence), given)
+        return await activity.run(replace(resources, fence=fence), given)
 
 
-async def perform(step: Activity[Any, Any], resources: Resources, payload: Any) -> Any:
-    """Run a step on plain data and give plain data. Raises ActivityFailedError in place of an error of ours."""
+async def perform(activity: Activity[Any, Any], resources: Resources, payload: Any) -> Any:
+    """Run an activity on plain data and return plain data. Raises ActivityFailedError for an IndexvaultError."""
     try:
-        return msgspec.to_builtins(await _run(step, resources, msgspec.convert(payload, step.input_type)))
+        return msgspec.to_builtins(await _run(activity, resources, msgspec.convert(payload, activity.input_type)))
     except IndexvaultError as error:
-        _LOG.debug("step %s failed", step.name, exc_info=True)
+        _LOG.debug("activity %s failed", activity.name, exc_info=True)
         raise ActivityFailedError(error) from None
     except Exception:
-        _LOG.debug("step %s failed unexpectedly", step.name, exc_info=True)
+        _LOG.debug("activity %s failed unexpectedly", activity.name, exc_info=True)
         raise
 
 
 def orchestrator(workflow: Workflow[Any, Any]) -> Callable[[OrchestrationContext, Any], Orchestration[Any]]:
-    """Return a workflow as an orchestrator function of its name, on plain data."""
+    """Return a workflow as an orchestrator function on plain data, under the workflow's name."""
 
     def run(ctx: OrchestrationContext, payload: Any) -> Orchestration[Any]:
         try:

@@ -1,7 +1,10 @@
-"""How far the steps of a run have come, kept where every process can read it.
+"""The progress of a run, stored where every process can read it.
 
-Each step at work has one small blob among its run's checkpoints, written at most every `WRITE_SECONDS`; a step that is
-started again starts its blob again. They go when the run's checkpoints go.
+Each activity at work has one small blob among its run's checkpoints, written at most every `WRITE_SECONDS`; an activity
+that is started again starts its blob again. The blobs are removed with the run's checkpoints.
+
+An activity reports `ProgressUpdate`s. They add up to a `StageProgress` for each stage; an `ActivityProgress` is what is
+stored of one activity, a `RunProgress` the sum over a run's activities.
 """
 
 import asyncio
@@ -17,6 +20,7 @@ import msgspec
 
 from indexvault.errors import IndexvaultError
 from indexvault.snapshots.names import checkpoint_name, run_prefix
+from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 
@@ -27,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class StageProgress(msgspec.Struct, frozen=True):
-    """What has been done in one stage: documents, bytes, and the documents that the stage will have if known."""
+    """What has been done in one stage: documents, bytes, and how many documents the stage will have, if known."""
 
     documents: int = 0
     bytes: int = 0
@@ -43,29 +47,29 @@ class StageProgress(msgspec.Struct, frozen=True):
 
 
 class ActivityProgress(msgspec.Struct, frozen=True):
-    """What one step has done, by stage, since it started."""
+    """What one activity has done, by stage, since it started."""
 
     started: datetime
     stages: dict[str, StageProgress]
 
 
 class RunProgress(msgspec.Struct, frozen=True):
-    """What the steps of a run have done so far, in the order in which stages began."""
+    """What the activities of a run have done so far, by stage, in the order in which the stages began."""
 
     started: datetime
     stages: dict[str, StageProgress]
 
 
 @contextlib.asynccontextmanager
-async def reported(resources: Resources, step: Activity[Any, Any], given: Any) -> AsyncIterator[Resources]:
-    """Return resources whose reports are kept while the block, which runs the step, lasts."""
-    if step.work is None:
+async def reported(resources: Resources, activity: Activity[Any, Any], given: Any) -> AsyncIterator[Resources]:
+    """Yield resources that store the progress reported to them while the block runs the activity."""
+    if activity.work is None:
         yield resources
         return
-    work = step.work(given)
+    work = activity.work(given)
     digest = hashlib.sha256(msgspec.json.encode(given)).hexdigest()[:16]
-    name = checkpoint_name(work.known_run, f"{_PART}{step.name}-{digest}")
-    blobs = resources.clients.store_of(work.service).runs
+    name = checkpoint_name(work.known_run, f"{_PART}{activity.name}-{digest}")
+    records = _records(resources.clients.store_of(work.service).runs)
     started = resources.clock()
     stages: dict[str, StageProgress] = {}
     changed = asyncio.Event()
@@ -78,7 +82,7 @@ async def reported(resources: Resources, step: Activity[Any, Any], given: Any) -
     async def write() -> None:
         changed.clear()
         try:
-            await blobs.put(name, msgspec.json.encode(ActivityProgress(started, stages)))
+            await records.write(name, ActivityProgress(started, stages))
         except IndexvaultError as error:
             _LOG.warning("progress could not be written: %s", error)
 
@@ -99,13 +103,13 @@ async def reported(resources: Resources, step: Activity[Any, Any], given: Any) -
 
 
 async def read_progress(stores: Iterable[RunBlobs], run: str) -> RunProgress | None:
-    """Return how far a run has come by what lies in these stores, or None if no step of it has said anything."""
+    """Return the progress of a run from its records in these stores, or None if no activity has reported any.
+
+    Raises IntegrityError if a record can't be read.
+    """
     records = []
     for blobs in stores:
-        async for blob in blobs.list(f"{run_prefix(run)}{_PART}"):
-            read = await blobs.read(blob.name, _RECORD_LIMIT)
-            if read is not None:
-                records.append(msgspec.json.decode(read.data, type=ActivityProgress))
+        records += [record async for _, record in _records(blobs).list(f"{run_prefix(run)}{_PART}")]
     if not records:
         return None
     records.sort(key=lambda record: record.started)
@@ -114,3 +118,7 @@ async def read_progress(stores: Iterable[RunBlobs], run: str) -> RunProgress | N
         for stage, progress in record.stages.items():
             stages[stage] = stages.get(stage, StageProgress()).plus(progress)
     return RunProgress(records[0].started, stages)
+
+
+def _records(blobs: RunBlobs) -> RecordStore[ActivityProgress]:
+    return RecordStore(blobs, ActivityProgress, limit=_RECORD_LIMIT)

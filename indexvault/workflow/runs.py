@@ -1,8 +1,8 @@
-"""Runs as an operator sees them: what was asked for, what has become of each index, and when.
+"""Records of runs as an operator sees them: what was asked for, the outcome of each index, and when.
 
-A record stands in the runs container of the service whose snapshots are made or read. It is written before the engine
-hears of the run and outlives the engine's own history, so that what is due, and what was interrupted, can be told from
-storage alone. A record that is finished does not change any more.
+A record is in the runs container of the service whose snapshots are made or read. It is written before the engine is
+told of the run and outlives the engine's history, so storage alone tells what is due and what was interrupted. A
+finished record does not change any more.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from indexvault.errors import ConflictError, ErrorRecord, IntegrityError, NotFoundError
 from indexvault.model import IndexName
 from indexvault.snapshots.names import OPEN_PREFIX, RECORDS_PREFIX, open_name, record_name, run_of
+from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.store import RunBlobs
 
 type RunState = Literal["waiting", "running", "done", "lossy", "failed", "cancelled"]
@@ -30,9 +31,9 @@ _LOG = logging.getLogger(__name__)
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one index. `gone` is an index that was deleted between being found and being read.
+    """The outcome of one item. `gone` is an index that was deleted between being listed and being read.
 
-    `report` is all that a finished restore or move says of itself, as plain data.
+    `report` is the report of a finished restore or move, as plain data.
     """
 
     state: ItemState
@@ -46,10 +47,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One index that a run writes, or makes a snapshot of; `named` says that it was asked for by its full name.
+    """One index that a run writes or backs up. `named` says that it was asked for by its full name.
 
-    `run` names this part of the work: its lock, its checkpoints and its workflow go by it. `also` are further indexes
-    that it locks at some time: the source of a move.
+    `run` is the name of this part of the run: of its lock, its checkpoints and its workflow. `also` are further indexes
+    that it locks at some time, such as the source of a move.
     """
 
     index: IndexName
@@ -62,16 +63,16 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def indexes(self) -> list[IndexName]:
-        """All indexes that it locks at some time."""
+        """All indexes that the item locks at some time."""
         return [self.index, *self.also]
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One run.
+    """The record of one run.
 
-    `workflow` is what the engine runs for it. `service` is where its snapshots are from, and `asked` what was asked
-    for, in words. A run of a policy names it, and the time it was scheduled for. `choose` are the names and patterns
-    that the items are yet to be chosen by.
+    `workflow` is the name of its workflow, `service` the service that its snapshots are from, `asked` what was asked
+    for, in words. `policy` and `scheduled` are the policy that the run is for and the time it was scheduled for, if
+    any. `choose` are the names and patterns by which the items are still to be chosen.
     """
 
     run: str
@@ -93,46 +94,53 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the run has ended, and its record won't change any more."""
         return self.state in FINISHED
 
 
 class Runs:
-    """The records in one store."""
+    """The records of runs in one store."""
 
     def __init__(self, blobs: RunBlobs) -> None:
         self._blobs = blobs
+        self._records = RecordStore(
+            blobs,
+            RunRecord,
+            what="the record of this run can't be read",
+            do="Delete the blob if the run no longer matters",
+            limit=_RECORD_LIMIT,
+        )
 
     async def create(self, record: RunRecord) -> bool:
-        """Write the record of a new run; give False if there is one of that name."""
-        # The mark comes first: a run that nobody would find again is worse than a mark without a run.
+        """Write the record of a new run; return False if there is one of that name."""
+        # The mark of an unfinished run comes first: a mark without a run is harmless, an unmarked run is never resumed.
         await self._blobs.put(open_name(record.run), b"{}")
         try:
-            await self._blobs.put(record_name(record.run), msgspec.json.encode(record), if_absent=True)
+            await self._records.write(record_name(record.run), record, if_absent=True)
         except ConflictError:
             return False
         return True
 
     async def read(self, run: str) -> RunRecord | None:
-        """Return a run's record, or None if there is none."""
-        return (await self._read(run))[0]
+        """Return a run's record, or None if there is none. Raises IntegrityError if it can't be read."""
+        return await self._records.read(record_name(run))
 
     async def change(self, run: str, change: Callable[[RunRecord], RunRecord]) -> RunRecord:
-        """Change a run's record, unless it is finished, and give it as it is then.
+        """Change a run's record, unless it is finished, and return the record that is stored afterwards.
 
-        `change` is called again on a newer record when others changed it meanwhile. Raises NotFoundError if there is
-        none.
+        `change` is called again on the newer record if another process changed it meanwhile. Raises NotFoundError if
+        there is none, ConflictError if it keeps changing, IntegrityError if it can't be read.
         """
         for _ in range(_ATTEMPTS):
-            record, etag = await self._read(run)
-            if record is None:
+            version = await self._records.read_version(record_name(run))
+            if version is None:
                 raise NotFoundError("there is no such run", on=f"run {run}", do="List the runs there are")
-            if record.is_finished:
+            if version.record.is_finished:
                 await self._blobs.delete(open_name(run))
-                return record
-            changed = change(record)
+                return version.record
+            changed = change(version.record)
             try:
-                await self._blobs.put(record_name(run), msgspec.json.encode(changed), if_match=etag)
+                await self._records.write(record_name(run), changed, if_match=version.etag)
             except ConflictError:
                 continue
             if changed.is_finished:
@@ -141,14 +149,14 @@ class Runs:
         raise ConflictError("its record keeps changing", on=f"run {run}", do="Try again")
 
     async def names(self) -> list[str]:
-        """Return the names of all runs, the newest first: a name begins with a time."""
+        """Return the names of all runs, the newest first: a name begins with a time in UTC."""
         found = [run_of(blob.name) async for blob in self._blobs.list(RECORDS_PREFIX)]
         return sorted((name for name in found if name is not None), reverse=True)
 
     async def unfinished(self) -> list[RunRecord]:
-        """Return the runs that are not finished, the oldest first; marks that mean nothing any more go.
+        """Return the runs that are not finished, the oldest first, and remove the marks of those that are.
 
-        A record that can't be read is told in the log, and keeps nobody from seeing to the others.
+        A record that can't be read is logged and left out.
         """
         marked = [run_of(blob.name) async for blob in self._blobs.list(OPEN_PREFIX)]
         records = []
@@ -165,7 +173,7 @@ class Runs:
         return records
 
     async def read_all(self, names: list[str]) -> list[RunRecord]:
-        """Return the records of these names, in their order, a few read at once, without those that can't be read."""
+        """Return the records of these names, in their order. Those that can't be read are logged and left out."""
         room = asyncio.Semaphore(_READ_AT_ONCE)
 
         async def read(name: str) -> RunRecord | None:
@@ -179,24 +187,12 @@ class Runs:
         return [record for record in await asyncio.gather(*map(read, names)) if record is not None]
 
     async def forget(self, run: str) -> None:
-        """Remove a record."""
-        await self._blobs.delete(record_name(run))
-
-    async def _read(self, run: str) -> tuple[RunRecord | None, str]:
-        name = record_name(run)
-        blob = await self._blobs.read(name, _RECORD_LIMIT)
-        if blob is None:
-            return None, ""
-        try:
-            return msgspec.json.decode(blob.data, type=RunRecord), blob.etag
-        except msgspec.MsgspecError:
-            raise IntegrityError(
-                "the record of this run can't be read", on=name, do="Delete the blob if the run no longer matters"
-            ) from None
+        """Remove a run's record."""
+        await self._records.remove(record_name(run))
 
 
 def with_outcome(record: RunRecord, run: str, outcome: Outcome, finished: datetime) -> RunRecord:
-    """Return the record with what became of one item."""
+    """Return a run's record with the outcome of one item."""
     items = [
         replace(item, outcome=outcome, finished=finished) if item.run == run else item for item in record.items
     ]  # fmt: skip
@@ -204,7 +200,7 @@ def with_outcome(record: RunRecord, run: str, outcome: Outcome, finished: dateti
 
 
 def closed(record: RunRecord, now: datetime, failure: ErrorRecord | None = None) -> RunRecord:
-    """Return the record of a run that has ended: failed if anything failed, lossy if anything was lost."""
+    """Return the record of a run that has ended: failed if an item failed, lossy if an item lost something."""
     states = {item.outcome.state for item in record.items}
     state: RunState = "done"
     if failure is not None or states & {"failed", "waiting"}:
@@ -217,7 +213,7 @@ def closed(record: RunRecord, now: datetime, failure: ErrorRecord | None = None)
 
 
 def cancelled(record: RunRecord, now: datetime) -> RunRecord:
-    """Return the record of a run that was stopped: what was finished by then stays."""
+    """Return the record of a run that was cancelled: items that had finished keep their outcome."""
     stopped = Outcome(state="cancelled")
     items = [
         replace(item, outcome=stopped, finished=now) if item.outcome.state == "waiting" else item

@@ -1,4 +1,4 @@
-"""Submitting a run: its locks first, then its record, then the engine."""
+"""Submit a run: take its locks, write its record, hand it to the engine."""
 
 import logging
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ _LOG = logging.getLogger(__name__)
 
 
 def run_name(now: datetime, kind: str, entropy: bytes) -> str:
-    """Name a run that was asked for, so that names sort by time and tell the kind."""
+    """Return the name of a requested run: names sort by time and tell the kind."""
     return f"{now:%Y%m%dT%H%M%SZ}-{kind}-{entropy[:3].hex()}"
 
 
 def item_run(run: str, position: int) -> str:
-    """Name the part of a run that works on one index. It is an instance id too: at most 100 characters."""
+    """Return the name of the part of a run that works on one index. It is an instance id: at most 100 characters."""
     return f"{run}-{position}"
 
 
 async def hand_over(engine: DurableEngine, record: RunRecord) -> None:
-    """Return a recorded run to the engine. One that the engine does not take now, the next tick gives it again."""
+    """Hand a recorded run to the engine. If the engine does not take it now, the next tick tries again."""
     try:
         await engine.start(record.workflow, RunOrder(record.service, record.run))
     except IndexvaultError as error:
@@ -33,7 +33,10 @@ async def hand_over(engine: DurableEngine, record: RunRecord) -> None:
 
 
 async def claim_and_record(resources: Resources, record: RunRecord, claims: Sequence[Claim]) -> None:
-    """Take all locks and write the record of a new run, or leave neither behind. Raises ConflictError."""
+    """Take all locks and write the record of a new run, or do neither.
+
+    Raises ConflictError if another run has one of the locks, or this name.
+    """
     taken: list[Claim] = []
     try:
         for claim in claims:

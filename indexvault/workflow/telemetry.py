@@ -1,9 +1,10 @@
-"""What the outside may know of the work: spans and metrics.
+"""Spans and metrics.
 
-Only OpenTelemetry's API is used; without an SDK, which the host configures, all of it costs next to nothing. Nothing
-here comes from a document, a key or a setting's value: services, indexes, runs, positions, counts and kinds of errors.
+Only OpenTelemetry's API is used; without an SDK, which the host configures, it costs next to nothing. Labels are
+services, indexes, runs, positions, counts and kinds of errors; nothing comes from a document, a key or the value of a
+setting.
 
-Workflows are replayed, so spans begin in steps and in whoever waits for a workflow, never in a workflow.
+Workflows are replayed, so a span begins in an activity or in the caller that waits for a workflow, never in a workflow.
 """
 
 import contextlib
@@ -59,7 +60,7 @@ _METER.create_observable_gauge(
 
 
 def note_snapshot(service: str, index: str, created: datetime, clock: Clock) -> None:
-    """Note the time of a complete snapshot; an older one than is known changes nothing."""
+    """Record the time of a complete snapshot, for the metric of its age. An older one than is known is ignored."""
     known = _NEWEST.get((service, index))
     if known is None or known.created < created:
         _NEWEST[service, index] = _Known(created, clock)
@@ -67,14 +68,14 @@ def note_snapshot(service: str, index: str, created: datetime, clock: Clock) -> 
 
 @contextlib.contextmanager
 def run_span(workflow: str, given: Any) -> Iterator[Context]:
-    """Measure a run as who waits for it sees it, and give the context that its steps' spans belong in."""
+    """Measure a run from its caller's side. Yield the tracing context of its activities' spans."""
     with _span(workflow, _attributes(_labels(given))):
         yield context.get_current()
 
 
 @contextlib.contextmanager
 def within(parent: Context | None) -> Iterator[None]:
-    """Have spans begin below a run's, where an engine has called the step from elsewhere; None changes nothing."""
+    """Begin spans below a run's when an engine calls its activity from another task; None changes nothing."""
     token = context.attach(parent) if parent is not None else None
     try:
         yield
@@ -84,9 +85,9 @@ def within(parent: Context | None) -> Iterator[None]:
 
 
 def run_ended(record: RunRecord, now: datetime) -> None:
-    """Tell of a run of the app: one span from its start to its end, whatever processes its steps were done in.
+    """Emit one span for a run of the app, from its start to its end, whichever processes did the work.
 
-    `now` is when whoever calls has ended it: of a run that had ended before, that was told then.
+    `now` is the time at which the caller ended the run. A run that had ended before has its span already.
     """
     if record.finished is None or record.finished != now:
         return
@@ -101,21 +102,21 @@ def run_ended(record: RunRecord, now: datetime) -> None:
 
 
 @contextlib.contextmanager
-def activity_span(step: Activity[Any, Any], given: Any) -> Iterator[None]:
-    """Measure a step, and label what is logged while it works."""
-    labels = _labels(given, step)
+def activity_span(activity: Activity[Any, Any], given: Any) -> Iterator[None]:
+    """Measure an activity, and label what is logged while it works."""
+    labels = _labels(given, activity)
     attributes = _attributes(labels)
-    # A range or part is known by its position, a stretch of chunks by its first one's.
+    # Ranges and parts have a position, a range of chunks starts at one.
     position = getattr(given, "position", getattr(given, "start", None))
     if isinstance(position, int):
         attributes[POSITION] = position
-    with labelled(labels), _span(step.name, attributes):
+    with labelled(labels), _span(activity.name, attributes):
         yield
 
 
 @contextlib.contextmanager
 def batch_span(service: str, index: str, documents: int, bytes: int) -> Iterator[trace.Span]:  # noqa: A002 - the word for it
-    """Measure one batch of documents on its way to an index; what becomes of it is set on the span."""
+    """Measure the upload of one batch of documents. The caller sets the outcome on the span."""
     attributes: dict[str, str | int] = {
         SERVICE: service,
         INDEX: index,
@@ -127,11 +128,11 @@ def batch_span(service: str, index: str, documents: int, bytes: int) -> Iterator
 
 
 def counted(
-    report: Callable[[ProgressUpdate], None], step: Activity[Any, Any], given: Any
+    report: Callable[[ProgressUpdate], None], activity: Activity[Any, Any], given: Any
 ) -> Callable[[ProgressUpdate], None]:
-    """Return a report that is counted before it is passed on."""
-    attributes = _attributes(_labels(given, step))
-    # Each run would make a metric of its own.
+    """Return a report function that counts each update before it passes it on."""
+    attributes = _attributes(_labels(given, activity))
+    # With the run as a label, each run would be a time series of its own.
     attributes.pop(RUN, None)
 
     def counting(progress: ProgressUpdate) -> None:
@@ -147,7 +148,7 @@ def counted(
 
 @contextlib.contextmanager
 def _span(name: str, attributes: Mapping[str, str | int]) -> Iterator[trace.Span]:
-    """Begin a span. Of an error it tells the kind alone: its words may name a document's key."""
+    """Begin a span. It records only the kind of an error: the text may name a document's key."""
     with _TRACER.start_as_current_span(
         name, attributes=attributes, record_exception=False, set_status_on_exception=False
     ) as span:
@@ -163,9 +164,9 @@ def _attributes(labels: Mapping[str, str]) -> dict[str, str | int]:
     return {_LABELS[name]: value for name, value in labels.items()}
 
 
-def _labels(given: Any, step: Activity[Any, Any] | None = None) -> dict[str, str]:
-    """Return what a payload is about, as far as it says so."""
-    work = step.work(given) if step is not None and step.work is not None else getattr(given, "work", None)
+def _labels(given: Any, activity: Activity[Any, Any] | None = None) -> dict[str, str]:
+    """Return the run, service and index that a payload is about, as far as it tells."""
+    work = activity.work(given) if activity is not None and activity.work is not None else getattr(given, "work", None)
     if isinstance(work, Work):
         return {"run": work.run, "service": work.index.service, "index": work.index.index}
     about = getattr(given, "order", given)

@@ -1,22 +1,24 @@
-"""Which run of a command line has begun something on an index and not ended it.
+"""The name of a command's run on an index, kept while it is unfinished.
 
-An engine in Azure remembers its runs itself. The one in a command line's process dies with it, so the name of its run
-is kept here: who starts the same again, finds the run whose records it can go on with.
+An engine in Azure remembers its runs. The embedded engine dies with its process, so the name of its run is recorded
+here: the same command given again finds the run whose checkpoints it can resume from.
 """
 
 from datetime import datetime
 
 import msgspec
 
+from indexvault.errors import IntegrityError
 from indexvault.model import IndexName
 from indexvault.snapshots.names import unfinished_name
+from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.store import RunBlobs
 
 _RECORD_LIMIT = 64 * 1024
 
 
 class Unfinished(msgspec.Struct, frozen=True):
-    """A run that has begun, and the process that it lives in: its host's name and its number there."""
+    """A run that has begun, and the process that it runs in: its host's name and its process id there."""
 
     run: str
     host: str
@@ -25,21 +27,22 @@ class Unfinished(msgspec.Struct, frozen=True):
 
 
 async def read_unfinished(runs: RunBlobs, index: IndexName) -> Unfinished | None:
-    """Return what was begun on an index and has not ended, or None; also None for a record that can't be read."""
-    blob = await runs.read(unfinished_name(index.service, index.index), _RECORD_LIMIT)
-    if blob is None:
-        return None
+    """Return the unfinished run on an index, or None; also None if its record can't be read."""
     try:
-        return msgspec.json.decode(blob.data, type=Unfinished)
-    except msgspec.MsgspecError:
+        return await _records(runs).read(unfinished_name(index.service, index.index))
+    except IntegrityError:
         return None
 
 
 async def note_unfinished(runs: RunBlobs, index: IndexName, unfinished: Unfinished) -> None:
-    """Note that a run begins."""
-    await runs.put(unfinished_name(index.service, index.index), msgspec.json.encode(unfinished))
+    """Record that a run begins."""
+    await _records(runs).write(unfinished_name(index.service, index.index), unfinished)
 
 
 async def note_finished(runs: RunBlobs, index: IndexName) -> None:
-    """Note that nothing is left to go on with."""
-    await runs.delete(unfinished_name(index.service, index.index))
+    """Record that nothing on an index is left to resume."""
+    await _records(runs).remove(unfinished_name(index.service, index.index))
+
+
+def _records(runs: RunBlobs) -> RecordStore[Unfinished]:
+    return RecordStore(runs, Unfinished, limit=_RECORD_LIMIT)

@@ -11,7 +11,7 @@ from indexvault.errors import ConflictError
 from indexvault.model import IndexName
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.store import RunBlobs
-from indexvault.workflow.lock import KEPT, Lock, read_holder, unlock
+from indexvault.workflow.lock import EXPIRES_AFTER, Lock, read_holder, unlock
 from tests.memory_store import MemoryStore
 
 HOTELS = IndexName("contoso-east", "hotels")
@@ -89,7 +89,7 @@ async def test_a_dead_run_keeps_it_until_it_runs_out(blobs: RunBlobs, clock: Clo
     await blobs.break_lease("locks/contoso-east/hotels.json")  # as after a minute without renewing
     with pytest.raises(ConflictError, match="run first"):
         await second.take()
-    clock.now += KEPT + timedelta(seconds=1)
+    clock.now += EXPIRES_AFTER + timedelta(seconds=1)
     await second.take()
     with pytest.raises(ConflictError, match="run first has lost its lock: run second has it now"):
         await first.hold()

@@ -103,7 +103,7 @@ async def test_a_rival_that_only_looks_does_not_cost_a_run_its_lock(world: World
 async def test_a_run_that_only_looked_whether_it_still_has_the_lock_is_in_nobodys_way(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexvault.workflow.lock, "_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(indexvault.workflow.lock, "_POLL_SECONDS", 0.001)
     runs, name, looker = world.store.runs, lock_name(WEST, "hotels"), "7d2c8a7e-3d55-4a8e-8f4e-1c0b8c1f0a55"
     await runs.put(name, b"")
     await runs.acquire(name, looker, 60)

@@ -8,7 +8,7 @@ import pytest
 
 from indexvault.errors import ConflictError, IndexvaultError
 from indexvault.snapshots.azure_store import AzureStore
-from indexvault.workflow.fan_out import Closing, RunOrder, close_run
+from indexvault.workflow.fan_out import RunEnd, RunOrder, close_run
 from indexvault.workflow.runs import RunRecord, Runs
 from tests import hotels
 from tests.memory_store import MemoryStore
@@ -154,7 +154,7 @@ async def test_a_run_of_the_app_is_one_span_however_often_it_is_closed(watch: Wa
     )
     runs = Runs(world.store.runs)
     await runs.create(record)
-    closing = Closing(RunOrder(service=EAST, run=record.run), failure=ConflictError("a", on="b", do="c").record())
+    closing = RunEnd(RunOrder(service=EAST, run=record.run), failure=ConflictError("a", on="b", do="c").record())
     await close_run(world.resources, closing)
     await close_run(world.resources, closing)
     ended = await runs.read(record.run)
