@@ -1,1 +1,1 @@
-"""Measurements: each is a program, `python -m benchmarks.NAME`."""
+"""Benchmarks, each a program: `python -m benchmarks.NAME`."""

@@ -1,8 +1,8 @@
-"""What daily snapshots cost that share chunks: `python -m benchmarks.deduplication`.
+"""The cost of daily snapshots that share chunks: `python -m benchmarks.deduplication`.
 
 Ten daily snapshots of an index in which 0.5 % of the documents change each day, at random keys, and of one to which as
-many are appended; against ten full ones. With `--targets` the same for several sizes of chunks, which is what the
-usual size was chosen by. A store in memory is written, the way a backup does it.
+many are appended, compared with ten full ones. `--targets` repeats this for several chunk sizes; the default size was
+chosen by it. The snapshots are written to a store in memory.
 """
 
 import argparse
@@ -30,7 +30,7 @@ _MEGABYTE = 1e6
 
 
 async def days(pattern: Pattern, documents: int, number: int, target: int | None = None) -> tuple[list[Manifest], int]:
-    """Write daily snapshots; give their manifests, and what the manifests themselves take in the store."""
+    """Write daily snapshots; return their manifests and the manifests' own size in bytes."""
     rng = random.Random(5)  # noqa: S311 - repeatable data, not secrets
     key_of = random_key if pattern == "random keys" else rising_key
     lines = {key: document(key) for key in map(key_of, range(documents))}
@@ -51,7 +51,7 @@ async def days(pattern: Pattern, documents: int, number: int, target: int | None
 
 
 def show_days(console: Console, pattern: Pattern, manifests: list[Manifest], size: int, seconds: float) -> None:
-    """Print what each day added."""
+    """Print what each day adds."""
     table = Table(title=f"{manifests[0].counts.documents:,} documents, 0.5 % a day: {pattern}", title_justify="left")
     for heading in ("day", "documents", "chunks", "added", "added MB", "full MB"):
         table.add_column(heading, justify="right")
@@ -73,7 +73,7 @@ def show_days(console: Console, pattern: Pattern, manifests: list[Manifest], siz
 
 
 async def show_targets(console: Console, documents: int, number: int) -> None:
-    """Print what other sizes of chunks would cost."""
+    """Print the cost of other chunk sizes."""
     table = Table(title=f"{documents:,} documents, {number} days, 0.5 % a day at random keys", title_justify="left")
     for heading in ("KiB", "chunks", "first MB", "second MB", "all MB", "of full", "manifests MB", "PUTs", "GETs"):
         table.add_column(heading, justify="right")

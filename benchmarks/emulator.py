@@ -1,7 +1,7 @@
-"""How fast the emulator is, in documents a second of its own processor time: `python -m benchmarks.emulator`.
+"""The emulator's speed in documents per second of its own CPU time: `python -m benchmarks.emulator`.
 
-It starts the emulator as a process of its own, loads an index with documents of 2 KB, reads all of it in key order in
-pages of 1,000, and prints what that cost: processor seconds of the emulator alone, wall time, and its peak memory.
+It starts the emulator as a process, loads an index with documents of 2 KB, reads it in key order in pages of 1,000, and
+prints the emulator's CPU seconds, the wall time and its peak memory.
 """
 
 import argparse
@@ -156,7 +156,7 @@ async def _listening(port: int) -> None:
 
 
 def _processor_seconds(process: int) -> float:
-    """Read user and system time of a process. Linux only."""
+    """Return user and system time of a process. Linux only."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

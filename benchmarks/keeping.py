@@ -1,7 +1,7 @@
-"""What keeping snapshots takes, on a real Azurite: `python -m benchmarks.keeping [diff|listing|damage|prune …]`.
+"""The cost of keeping snapshots, on a real Azurite: `python -m benchmarks.keeping [diff|listing|damage|prune …]`.
 
-diff: two snapshots of an index that differ in ten documents; listing: thousands of snapshots from their metadata;
-damage: what a verification reports of each kind; prune: a year of daily snapshots under a policy, decided and removed.
+diff: compare two snapshots that differ in ten documents; listing: list thousands of snapshots from their metadata;
+damage: what a verification reports for each kind; prune: decide on a year of daily snapshots under a policy, remove.
 """
 
 import argparse
@@ -96,7 +96,7 @@ async def listing(console: Console, store: Store, number: int) -> None:
 
 
 async def damage(console: Console, store: Store, number: int) -> None:
-    """Do each kind of damage to a store of its own folder, and print what a verification reports."""
+    """Do each kind of damage to a snapshot of its own, and print what a verification reports."""
     table = Table(title="what verify says", title_justify="left", show_lines=True)
     for heading in ("damage done", "kind", "blob", "what", "snapshots"):
         table.add_column(heading, overflow="fold")
@@ -209,7 +209,7 @@ _PARTS = {"diff": (diff, 200_000), "listing": (listing, 5000), "damage": (damage
 
 
 async def run(parts: list[str], connection_string: str) -> None:
-    """Measure in an empty storage account each, and print."""
+    """Run each benchmark in an empty storage account, and print."""
     console = Console(width=160)
     for part in parts:
         measure, number = _PARTS[part]

@@ -1,9 +1,9 @@
-"""A move from a standard to a basic service while applications read through aliases: how many of their reads fail.
+"""Failed reads of applications that read through aliases during a move from a standard to a basic service.
 
     python -m benchmarks.moving FOLDER      FOLDER holds index.json and documents.jsonl.gz (or documents.jsonl)
 
 Starts Azurite and two emulated services, fills the source and an older, smaller index behind the target's alias, then
-runs `indexvault move` as a process. One reader queries the target's alias and one the source's index all the while.
+runs `indexvault move` as a process while one reader queries the target's alias and another the source's index.
 """
 
 import argparse
@@ -27,13 +27,13 @@ from typing import Any
 from benchmarks.servers import KEY, servers
 
 _VERSION = "api-version=2026-04-01"
-_HOUSE = Path(__file__).parents[1]
+_PROJECT = Path(__file__).parents[1]
 _ALIAS = "concerts"
 
 
 @dataclass
 class Reader:
-    """Queries an index or alias until it is stopped, and counts what it gets."""
+    """Queries an index or alias until it is stopped, and counts the answers."""
 
     url: str
     failures: Counter[str] = field(default_factory=Counter)
@@ -41,7 +41,7 @@ class Reader:
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Read, every answer's count kept."""
+        """Read and record every answer's count."""
         while not self.stopped.is_set():
             try:
                 self.totals[_call("POST", self.url, {"search": "*", "top": 1, "count": True})["@odata.count"]] += 1
@@ -51,7 +51,7 @@ class Reader:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Move, and print what came of it."""
+    """Move, and print the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.moving", description=__doc__)
     parser.add_argument("folder", type=Path)
     given = parser.parse_args(arguments)
@@ -103,7 +103,7 @@ def _move(index: str, east: str, west: str, connection_string: str) -> subproces
     return subprocess.run(  # noqa: S603 - the command that is measured
         [sys.executable, "-m", "indexvault", "move", f"contoso-east/{index}", "--to", "contoso-west", "--alias", _ALIAS,
          "--allow-cross-region"],
-        cwd=_HOUSE, env={**os.environ, **environment}, capture_output=True, text=True, check=False,
+        cwd=_PROJECT, env={**os.environ, **environment}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
-"""What it takes to read indexes of every shape: `python -m benchmarks.reading [SHAPE …] [--scale 0.1]`.
+"""The cost of reading indexes of every shape: `python -m benchmarks.reading [SHAPE …] [--scale 0.1]`.
 
-For each shape it starts Azurite and the emulator, loads the index, runs `indexvault backup` as a process of its own and
-prints a line: the plan it chose, documents, unique keys found in the stored chunks, requests by the service's own
-count, wall time, peak memory of indexvault, and the snapshot's state.
+For each shape it starts Azurite and the emulator, loads the index, runs `indexvault backup` as a process and prints a
+line: the chosen plan, documents, unique keys in the stored chunks, requests as the service counts them, wall time,
+peak memory of indexvault, and the snapshot's state.
 """
 
 import argparse
@@ -35,7 +35,7 @@ _BATCH_BYTES = 15_000_000
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """What one backup took."""
+    """The measurements of one backup."""
 
     seconds: float
     peak_megabytes: float
@@ -74,7 +74,7 @@ def main() -> int:
 
 
 async def measure(shape: Shape, running: Servers) -> Measured:
-    """Load an index, back it up, and read back what was stored."""
+    """Load an index, back it up, and read the snapshot back."""
     async with aiohttp.ClientSession(running.endpoint, headers={"api-key": KEY}) as session:
         await load(session, shape)
         async with session.delete("/$emulator/requests") as response:
@@ -116,7 +116,7 @@ async def _upload(session: aiohttp.ClientSession, index: str, batch: list[bytes]
 
 
 def _back_up(index: str, running: Servers) -> float:
-    """Run the command line and give the megabytes it had at most."""
+    """Run the command line; return its peak memory in megabytes."""
     process = subprocess.Popen(  # noqa: S603 - this project's own command line
         [sys.executable, "-m", "indexvault", "--json", "backup", SERVICE, index],
         env=running.environment(),

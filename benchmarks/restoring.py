@@ -1,10 +1,10 @@
-"""What restores cost, in writes and time: every mode against every state of the target, and a sync after few changes.
+"""The cost of restores in writes and time: every mode on every state of the target, and a sync after few changes.
 
     python -m benchmarks.restoring matrix
     python -m benchmarks.restoring sync --documents 100000 --changed 0.01
 
 Runs in one process against two emulated services and a store in memory; waits (ten seconds for an alias, and between
-retries) are left out of the times.
+retries) are excluded from the times.
 """
 
 import argparse
@@ -57,14 +57,14 @@ async def _equal(world: World) -> None:
 
 
 async def _older(world: World) -> None:
-    """Make the target as it was before a hundred documents were added and fifty changed."""
+    """Create the target as it was before a hundred documents were added and fifty changed."""
     documents = hotels.hotels(_DOCUMENTS)
     before = [document | {"stars": 0} for document in documents[:50]] + documents[50:-100]
     await world.fill(hotels.DEFINITION, before, service=WEST)
 
 
 async def _newer(world: World) -> None:
-    """Make the target as it is after a hundred more were added and fifty changed."""
+    """Create the target as it is after a hundred more documents were added and fifty changed."""
     documents = hotels.hotels(_DOCUMENTS)
     later = [document | {"stars": 9} for document in documents[:50]] + documents[50:]
     later += [documents[0] | {"id": f"z{number:03}"} for number in range(100)]
@@ -148,7 +148,7 @@ async def _state_of(world: World) -> list[tuple[str, int, str]]:
 
 
 async def _sync(count: int, share: float) -> None:
-    """Change, delete and add a share of the target's documents, then make it equal to the snapshot again."""
+    """Change, delete and add a share of the target's documents, then sync it with the snapshot."""
     definition = {"name": _INDEX, "fields": [hotels.DEFINITION["fields"][0], {"name": "text", "type": "Edm.String"}]}
     documents = [{"id": f"h{number:07}", "text": f"{number} " + "words of a document " * 20} for number in range(count)]
     async with open_world(MemoryStore("local")) as world:
@@ -167,7 +167,7 @@ async def _sync(count: int, share: float) -> None:
 
 
 async def _change(world: World, documents: Sequence[dict[str, Any]]) -> None:
-    """Change four fifths of some documents, delete one, and add one for each ten."""
+    """Change four fifths of the chosen documents; delete one and add one for every ten."""
     actions = []
     for number, document in enumerate(documents):
         if number % 10 == 0:

@@ -1,4 +1,4 @@
-"""Azurite and an emulated service as processes of their own, so that what is measured is only ever indexvault."""
+"""Azurite and an emulated service as separate processes, so that only indexvault is measured."""
 
 import base64
 import contextlib
@@ -18,20 +18,20 @@ SERVICE = "contoso"
 STORE = "local"
 KEY = "admin-key"
 _START_SECONDS = 60.0
-_HOUSE = Path(__file__).parents[1]
-_NODE = _HOUSE / ".tools/node/bin/node"
-_AZURITE = _HOUSE / ".tools/azurite/node_modules/.bin/azurite-blob"
+_PROJECT = Path(__file__).parents[1]
+_NODE = _PROJECT / ".tools/node/bin/node"
+_AZURITE = _PROJECT / ".tools/azurite/node_modules/.bin/azurite-blob"
 
 
 class Servers(msgspec.Struct, frozen=True):
-    """What is running: the emulated service's endpoint, and the connection string of an empty storage account."""
+    """Running servers: the emulated service's endpoint, and the connection string of an empty storage account."""
 
     endpoint: str
     connection_string: str
     emulator: int
 
     def environment(self) -> dict[str, str]:
-        """Return an environment in which the command line knows both."""
+        """Return the command line's environment for both servers."""
         settings = {
             "stores": {STORE: {"connection_string": {"env": "BENCHMARK_STORE"}, "region": "local"}},
             "services": {
@@ -54,7 +54,7 @@ class Servers(msgspec.Struct, frozen=True):
 
 @contextlib.contextmanager
 def servers(folder: Path, *emulator_options: str) -> Iterator[Servers]:
-    """Run both for a block, with what they keep in a folder."""
+    """Run both for a block, with their data in a folder."""
     key = base64.b64encode(secrets.token_bytes(16)).decode()
     blob_port, search_port = _free_port(), _free_port()
     node = str(_NODE) if _NODE.exists() else "node"
@@ -97,14 +97,14 @@ def _process(command: Sequence[str], port: int, environment: Mapping[str, str]) 
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, **environment},
-        cwd=_HOUSE,
+        cwd=_PROJECT,
         start_new_session=True,
     )
     try:
         _await_port(process, port)
         yield process.pid
     finally:
-        with contextlib.suppress(ProcessLookupError):  # it may never have started: that is the error to tell
+        with contextlib.suppress(ProcessLookupError):  # it may never have started; that error is the one to report
             os.killpg(process.pid, signal.SIGTERM)
         process.wait()
 

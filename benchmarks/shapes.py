@@ -1,4 +1,4 @@
-"""Indexes of every shape that reading has to cope with, generated."""
+"""Generated indexes of every shape that a backup must read."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ _TEXT = {"name": "text", "type": "Edm.String", "searchable": True, "retrievable"
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """An index: its definition, how many documents, and how each is made from its number and a source of rng."""
+    """An index: its definition, its number of documents, and the function that makes one from its number and an rng."""
 
     name: str
     documents: int
@@ -41,7 +41,7 @@ def _ordered(number: int, rng: random.Random) -> dict[str, Any]:
 
 
 def _dated(number: int, rng: random.Random) -> dict[str, Any]:
-    """Every other document has the same date, every three-hundredth none."""
+    """Return a document; every other one has the same date, every three-hundredth none."""
     changed = f"20{rng.randrange(10, 26)}-0{rng.randrange(1, 10)}-1{rng.randrange(10)}T10:00:{number % 60:02}Z"
     if number % 2:
         changed = "2026-01-01T00:00:00Z"

@@ -1,4 +1,4 @@
-"""Documents of about 1 kB for benchmarks of snapshots, and a writer that runs the way a backup does."""
+"""Documents of about 1 kB for benchmarks of snapshots, and a writer that works as a backup does."""
 
 import hashlib
 import random
@@ -65,17 +65,17 @@ _WORDS = [
 
 
 def random_key(number: int) -> str:
-    """Return a key like a hash: new ones fall anywhere."""
+    """Return a key like a hash: new keys fall anywhere in key order."""
     return hashlib.sha256(str(number).encode()).hexdigest()[:20]
 
 
 def rising_key(number: int) -> str:
-    """Return a key like a counter: new ones come last."""
+    """Return a key like a counter: new keys come last."""
     return f"{number:012}"
 
 
 def document(key: str, version: int = 0) -> bytes:
-    """Return a document of about 1 kB that is always the same for a key and a version."""
+    """Return a document of about 1 kB, always the same for a key and a version."""
     rng = random.Random(f"{key} {version}")  # noqa: S311 - repeatable data, not secrets
     text = " ".join(rng.choices(_WORDS, k=118))
     tags = ",".join(f'"{word}"' for word in rng.sample(_WORDS, 3))
@@ -95,7 +95,7 @@ async def write_snapshot(
     target: int | None = None,
     index: str = INDEX,
 ) -> Manifest:
-    """Store documents as a snapshot. `target` is the chunks' size where it is not the usual one."""
+    """Store documents as a snapshot. `target` is the chunk size in bytes if it is not the default."""
     average = sum(map(len, lines.values())) / max(1, len(lines))
     bits = boundary_bits(average, target) if target is not None else boundary_bits(average)
     folder = ChunkFolder(service=SERVICE, index=index)

@@ -1,1 +1,1 @@
-"""The story that `make demo` tells: one index leaves a search service, rests in Blob Storage and comes back."""
+"""`make demo`: back up an index of a search service to Blob Storage and restore it to another service."""

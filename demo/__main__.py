@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from demo.ground import BusyError, Ground
+from demo.folder import BusyError, DemoFolder
 from demo.hotels import DOCUMENTS
 from demo.processes import ServerError, servers
 from demo.story import CommandError, Story, copy_snapshots, next_steps
@@ -21,14 +21,14 @@ _FOLDER = Path(".demo")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Tell the story, or serve what it left, and give the exit code."""
+    """Run the demo, or serve what it left; return the exit code."""
     options = _parser().parse_args(arguments)
     console = Console(highlight=False)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    ground = Ground(options.folder)
+    folder = DemoFolder(options.folder)
     try:
-        return _serve(console, ground) if options.what == "serve" else _tell(console, ground, options.documents)
+        return _serve(console, folder) if options.what == "serve" else _tell(console, folder, options.documents)
     except (BusyError, CommandError, ServerError) as error:
         console.print(f"[bold red]demo:[/] {error}")
         return 1
@@ -37,32 +37,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _tell(console: Console, ground: Ground, documents: int) -> int:
+def _tell(console: Console, folder: DemoFolder, documents: int) -> int:
     console.print(
         "[bold]indexvault on this machine alone:[/] two emulated Azure AI Search services, and Azurite, a local Blob"
         " Storage. What follows a $ is a command that works the same against services of your own."
     )
-    with ground.taken(fresh=True):
-        keys = ground.keys()
-        with servers(ground, keys) as ports:
-            variables = ground.write_settings(keys, *ports)
-            Story(console, variables, ground.endpoint(ports[1]), keys.search).tell(documents)
-            copy_snapshots(ground, variables)
-        next_steps(console, ground)
+    with folder.taken(fresh=True):
+        keys = folder.keys()
+        with servers(folder, keys) as ports:
+            variables = folder.write_settings(keys, *ports)
+            Story(console, variables, folder.endpoint(ports[1]), keys.search).tell(documents)
+            copy_snapshots(folder, variables)
+        next_steps(console, folder)
     return 0
 
 
-def _serve(console: Console, ground: Ground) -> int:
-    if not ground.is_built:
+def _serve(console: Console, folder: DemoFolder) -> int:
+    if not folder.is_built:
         console.print("demo: there is nothing to serve yet; run `make demo` first")
         return 1
-    with ground.taken(fresh=False):
-        keys = ground.keys()
-        with servers(ground, keys) as ports:
-            ground.write_settings(keys, *ports)
+    with folder.taken(fresh=False):
+        keys = folder.keys()
+        with servers(folder, keys) as ports:
+            folder.write_settings(keys, *ports)
             console.print(
                 f"Azurite and the two services are up. In another terminal:\n\n"
-                f"  . {ground.environment}\n  .venv/bin/indexvault snapshots\n\nControl-C ends them."
+                f"  . {folder.environment}\n  .venv/bin/indexvault snapshots\n\nControl-C ends them."
             )
             threading.Event().wait()
     return 0

@@ -1,4 +1,4 @@
-"""Invented hotels: an index with a field of every type, the synonym map it uses, and its documents from a seed."""
+"""Invented hotels: an index with a field of every type, its synonym map, and documents generated from a seed."""
 
 import random
 from collections.abc import Iterator
@@ -129,8 +129,8 @@ def synonym_map() -> bytes:
 
 
 def documents(number: int = DOCUMENTS, seed: int = SEED) -> Iterator[tuple[str, bytes]]:
-    """Return keys and documents, as JSON; the same for the same seed."""
-    rng = random.Random(seed)  # noqa: S311 - invented hotels, wanted again and again
+    """Yield keys and documents, as JSON; the same seed yields the same ones."""
+    rng = random.Random(seed)  # noqa: S311 - test data, repeatable
     for position in range(number):
         key = f"hotel-{position:06d}"
         yield key, msgspec.json.encode(_hotel(key, rng))

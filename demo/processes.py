@@ -11,49 +11,48 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from demo.ground import ACCOUNT, SERVICES, Ground, Keys
+from demo.folder import ACCOUNT, SERVICES, DemoFolder, Keys
 
 START_SECONDS = 120.0
 END_SECONDS = 5.0
 
-_HOUSE = Path(__file__).parents[1]
-_NODE = _HOUSE / ".tools/node/bin/node"
-_AZURITE = _HOUSE / ".tools/azurite/node_modules/.bin/azurite-blob"
+_PROJECT = Path(__file__).parents[1]
+_NODE = _PROJECT / ".tools/node/bin/node"
+_AZURITE = _PROJECT / ".tools/azurite/node_modules/.bin/azurite-blob"
 _LOOPBACK = "127.0.0.1"
 _LOWEST_PORT, _HIGHEST_PORT = 10_240, 32_000
 
 
 class ServerError(Exception):
-    """A server did not come up; the text is for the reader."""
+    """A server did not start; the text says which."""
 
 
 @contextlib.contextmanager
-def servers(ground: Ground, keys: Keys) -> Iterator[tuple[int, int]]:
-    """Run both servers for a block, and give Azurite's port and the first of the emulator's."""
+def servers(folder: DemoFolder, keys: Keys) -> Iterator[tuple[int, int]]:
+    """Run both servers for a block; yield Azurite's port and the first of the emulator's."""
     with contextlib.ExitStack() as stack:
         blob_port = free_ports(1)
         azurite = [
-            *(str(_NODE), str(_AZURITE), "--location", str(ground.azurite), "--blobHost", _LOOPBACK),
+            *(str(_NODE), str(_AZURITE), "--location", str(folder.azurite), "--blobHost", _LOOPBACK),
             *("--blobPort", str(blob_port), "--skipApiVersionCheck", "--disableTelemetry"),
         ]
         accounts = {"AZURITE_ACCOUNTS": f"{ACCOUNT}:{keys.blob}"}
-        stack.enter_context(_process("Azurite", azurite, ground.folder / "azurite.log", blob_port, accounts))
+        stack.enter_context(_process("Azurite", azurite, folder.path / "azurite.log", blob_port, accounts))
         search_port = free_ports(len(SERVICES))
         emulator = [
-            *(sys.executable, "-m", "emulator", "--storage", str(ground.services), "--port", str(search_port)),
+            *(sys.executable, "-m", "emulator", "--storage", str(folder.services), "--port", str(search_port)),
             *("--api-key", keys.search),
             *(argument for service in SERVICES for argument in ("--service", ":".join(service))),
         ]
         last = search_port + len(SERVICES) - 1
-        stack.enter_context(_process("The emulator", emulator, ground.folder / "emulator.log", last, {}))
+        stack.enter_context(_process("The emulator", emulator, folder.path / "emulator.log", last, {}))
         yield blob_port, search_port
 
 
 def free_ports(number: int) -> int:
-    """Return the first of so many neighbouring ports of the loopback interface that nobody has.
+    """Return the first of `number` adjacent free ports of the loopback interface.
 
-    They are below those that systems give to connections and to whoever asks for any port: before the server is up,
-    nobody else gets them by rng.
+    They lie below the range of ephemeral ports, so that no connection takes one before the server is up.
     """
     while True:
         first = _LOWEST_PORT + secrets.randbelow(_HIGHEST_PORT - _LOWEST_PORT)
@@ -67,9 +66,9 @@ def free_ports(number: int) -> int:
 def _process(
     name: str, command: Sequence[str], log: Path, port: int, environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server for a block, once it listens.
+    """Run a server for a block, which begins once the server listens.
 
-    It is in a session of its own, so that Control-C reaches only the demo, which then ends it in its turn.
+    It runs in a session of its own, so that Control-C reaches only the demo, which then ends the server.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - the demo's own servers
@@ -78,7 +77,7 @@ def _process(
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **environment},
-            cwd=_HOUSE,
+            cwd=_PROJECT,
             start_new_session=True,
         )
     try:
@@ -100,7 +99,7 @@ def _await_port(name: str, process: subprocess.Popen[bytes], port: int, log: Pat
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and whatever it started. Impatience must not leave it running: no signal interrupts this."""
+    """End a process and its children. Further signals are ignored, so that nothing is left running."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     for way in (signal.SIGTERM, signal.SIGKILL):

@@ -1,4 +1,4 @@
-"""What the demo tells: documents leave a service, rest in a store, and come back elsewhere, proved to be the same."""
+"""The demo's steps: back up an index, restore it to another service, prove that both are the same."""
 
 import asyncio
 import os
@@ -17,25 +17,25 @@ from rich.console import Console
 from rich.markup import escape
 from rich.rule import Rule
 
-from demo.ground import SOURCE, STORE_VARIABLE, TARGET, Ground
+from demo.folder import SOURCE, STORE_VARIABLE, TARGET, DemoFolder
 from demo.hotels import INDEX, SYNONYM_MAP, definition, documents, synonym_map
 from indexvault.cli.formatting import count, duration
 from indexvault.cli.output import Output
 from indexvault.cli.progress import Progress
-from indexvault.restore.upload import Loader
+from indexvault.restore.upload import Uploader
 from indexvault.search.client import SearchService
 from indexvault.snapshots.names import SNAPSHOT_CONTAINER
 
-_HOUSE = Path(__file__).parents[1]
+_PROJECT = Path(__file__).parents[1]
 _LATEST = f"{SOURCE}/{INDEX}@latest"
 
 
 class CommandError(Exception):
-    """A command of the story ended as it should not."""
+    """A command ended with an unexpected exit code."""
 
 
 class Story:
-    """Tells it, step by step. `variables` is the environment of the commands."""
+    """Runs the steps and explains them. `variables` is the environment of the commands."""
 
     def __init__(self, console: Console, variables: Mapping[str, str], endpoint: str, key: str) -> None:
         self._console = console
@@ -44,7 +44,7 @@ class Story:
         self._key = key
 
     def tell(self, number: int) -> None:
-        """Tell all of it with so many documents."""
+        """Run all steps with so many documents."""
         began = time.monotonic()
         self._step(f"{SOURCE} gets an index of {count(number, 'invented hotel')}")
         self._say("One field of every type, five kinds of vector, and names searched through a synonym map.")
@@ -77,7 +77,7 @@ class Story:
         self._say(f"All of it took {duration(timedelta(seconds=time.monotonic() - began))}.")
 
     async def _fill(self, number: int) -> None:
-        """Put the synonym map, the index and its documents into the source service."""
+        """Create the synonym map, the index and its documents on the source service."""
         service = SearchService(SOURCE, self._endpoint, AzureKeyCredential(self._key), rng=random.SystemRandom())
         async with service:
             await service.create_synonym_map(SYNONYM_MAP, synonym_map(), preview=False)
@@ -85,14 +85,14 @@ class Story:
             output = Output(as_json=False, stdout=sys.stdout, stderr=sys.stderr)
             with output.progress(f"{SOURCE}/{INDEX}") as progress:
                 progress.advance("load", expected=number)
-                await Loader(service, INDEX, rng=random.SystemRandom()).load(_told(documents(number), progress))
+                await Uploader(service, INDEX, rng=random.SystemRandom()).load(_told(documents(number), progress))
 
     def _indexvault(self, *arguments: str, expected: int = 0) -> None:
-        """Run a command as a reader would, on this very terminal."""
+        """Run a command as a user would, on this terminal."""
         self._console.print(f"\n[bold]$ indexvault {escape(shlex.join(arguments))}[/]", soft_wrap=True)
         sys.stdout.flush()
         command = [sys.executable, "-m", "indexvault", *arguments]
-        process = subprocess.Popen(command, env={**os.environ, **self._variables}, cwd=_HOUSE)  # noqa: S603 - our own
+        process = subprocess.Popen(command, env={**os.environ, **self._variables}, cwd=_PROJECT)  # noqa: S603 - our own
         try:
             code = process.wait()
         except KeyboardInterrupt:
@@ -124,18 +124,18 @@ async def _told(found: Iterator[tuple[str, bytes]], progress: Progress) -> Async
         progress.advance("load", documents=1, bytes=len(line))
 
 
-def copy_snapshots(ground: Ground, variables: Mapping[str, str]) -> None:
-    """Copy the snapshot container to plain files of the same names, which is what they look like in Azure."""
+def copy_snapshots(folder: DemoFolder, variables: Mapping[str, str]) -> None:
+    """Copy the blobs of the snapshot container to files of the same names."""
     with ContainerClient.from_connection_string(variables[STORE_VARIABLE], SNAPSHOT_CONTAINER) as container:
         for blob in container.list_blobs():
-            file = ground.copy / blob.name
+            file = folder.copy / blob.name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(container.download_blob(blob.name).readall())
 
 
-def next_steps(console: Console, ground: Ground) -> None:
-    """Say what there is to look at now."""
-    index = ground.copy / SOURCE / INDEX
+def next_steps(console: Console, folder: DemoFolder) -> None:
+    """Print what to look at next."""
+    index = folder.copy / SOURCE / INDEX
     console.print()
     console.print(Rule("What to look at next", align="left", characters="─", style="cyan"))
     _suggest(

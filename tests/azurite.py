@@ -21,7 +21,7 @@ _LISTENS = re.compile(r"successfully listens on http://127\.0\.0\.1:(\d+)")
 
 
 class Azurite:
-    """A running process. Every call of `new_account` gives the connection string of an account not used before."""
+    """A running process. Every call of `new_account` returns the connection string of an account not used before."""
 
     def __init__(self, port: int, key: str) -> None:
         self.port = port
@@ -61,7 +61,7 @@ def azurite() -> Iterator[Azurite]:
     try:
         yield Azurite(_port(process), key)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)  # asked politely it waits for idle clients; it holds nothing to keep
+        os.killpg(process.pid, signal.SIGKILL)  # SIGTERM would wait for idle clients; it holds nothing to keep
         process.communicate()
 
 

@@ -1,4 +1,4 @@
-"""Fixtures that every room's tests may ask for, and the same surroundings for all of them."""
+"""Fixtures for every room's tests, and the same environment for all of them."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from tests.watch import providers, watch
 
 __all__ = ["azurite", "closed_port", "providers", "storage_account", "watch"]
 
-# What changes how programs print, which settings they find, or where they connect to: no test depends on who runs it.
+# Variables that change how programs print, which settings they find, or where they connect: no test depends on them.
 _NOT_OURS = re.compile(
     r"(COLUMNS|LINES|TERM|NO_COLOR|(CLICOLOR_)?FORCE_?COLOR|CLICOLOR.*|TTY_.*|PYTHON_?COLORS|PYTHONWARNINGS"
     r"|\w+_proxy|(AZURE|AZURITE|INDEXVAULT|HOST|OTEL|APPLICATIONINSIGHTS|FUNCTIONS|GRPC)_.*)",
@@ -25,7 +25,7 @@ for name in [name for name in os.environ if _NOT_OURS.fullmatch(name)]:
     del os.environ[name]
 
 
-# What is started in the background inherits that it ignores these; what the tests start is to be ended by them.
+# A process started in the background inherits that it ignores these signals; the tests end their processes by them.
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
@@ -33,7 +33,7 @@ for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
 
 @pytest.fixture(scope="session", autouse=True)
 def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Return this process and those it starts a folder for temporary files: what is killed can't remove its own."""
+    """Give this process and its children a folder for temporary files: a killed process can't remove its own."""
     tmp_path_factory.getbasetemp()  # stays where it is: pytest keeps what failed tests have left there
     folder = tempfile.mkdtemp(prefix="tests-")
     with pytest.MonkeyPatch.context() as patch:
@@ -43,8 +43,8 @@ def temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     shutil.rmtree(folder, ignore_errors=True)
 
 
-# A busy machine is no finding: nothing here may fail for the time that an example takes. The examples are the same in
-# every run; `pytest --hypothesis-profile search` draws new ones, and more of them.
+# No example may fail for the time it takes: the machine may be busy. The examples are the same in every run;
+# `pytest --hypothesis-profile search` draws new ones, and more.
 settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("search", deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("same")

@@ -24,14 +24,14 @@ from tests.hosting.dispatch import Dispatcher
 from tests.hosting.front import Front
 from tests.hosting.worker import Worker
 
-HOUSE = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parent.parent
 
 
 async def serve(*, port: int, function_key: str, master_key: str, system_key: str, clock: bool) -> None:
     """Run until interrupted. Prints one line of JSON with the address once requests are taken."""
-    host = json.loads((HOUSE / "host.json").read_text())
+    host = json.loads((PROJECT / "host.json").read_text())
     durable = host["extensions"]["durableTask"]
-    worker = Worker(HOUSE)
+    worker = Worker(PROJECT)
     await worker.start()
     backend = PrivateBackend()
     address = await asyncio.to_thread(backend.start)
@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=7071, help="0 for any that is free")
     parser.add_argument("--no-clock", action="store_true", help="fire timers only on POST /admin/functions/{name}")
     options = parser.parse_args()
-    sample: dict[str, Any] = json.loads((HOUSE / "local.settings.sample.json").read_text())
+    sample: dict[str, Any] = json.loads((PROJECT / "local.settings.sample.json").read_text())
     for name, value in sample["Values"].items():
         os.environ.setdefault(name, value)
     logging.basicConfig(

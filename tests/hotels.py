@@ -61,7 +61,7 @@ def with_field(name: str, **changes: Any) -> dict[str, Any]:
 
 
 def hotels(count: int, seed: int = 1) -> list[dict[str, Any]]:
-    """Make documents whose keys are spread and rise."""
+    """Return documents whose keys are spread out and rise."""
     rng = random.Random(seed)
     return [
         {

@@ -1,4 +1,4 @@
-"""A store in memory, for tests and trials. It passes the same contract tests as the real one."""
+"""A store in memory, for tests and benchmarks. It passes the same contract tests as the real one."""
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -194,10 +194,10 @@ class MemoryStore:
         self.runs = MemoryRunBlobs(f"store {name}, search-runs", clock)
 
     async def prepare(self) -> None:
-        """There is nothing to make."""
+        """Do nothing: there is nothing to create."""
 
     async def close(self) -> None:
-        """There is nothing to let go of."""
+        """Do nothing: there is nothing to release."""
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""A service on loopback that answers what a test tells it to, over real HTTP."""
+"""A service on loopback that gives scripted answers over real HTTP."""
 
 import random
 import time
@@ -19,7 +19,7 @@ KEY = "k-3f9a-never-in-an-error"
 
 @dataclass
 class Scripted:
-    """Answers in order, the last one for ever; what was asked is kept."""
+    """Gives answers in order, the last one for ever; requests are recorded."""
 
     service: SearchService
     slept: list[float]
@@ -45,7 +45,7 @@ async def scripted() -> AsyncIterator[Scripted]:
         slept.append(seconds)
 
     def now() -> float:
-        """Return real seconds, plus those that were slept through without waiting."""
+        """Return real seconds plus those of skipped sleeps."""
         return time.monotonic() - started + sum(slept)
 
     application = web.Application(client_max_size=2**26)

@@ -1,4 +1,4 @@
-"""`make serve`: the app on this machine, with Azurite and two emulated services, and what to ask it."""
+"""`make serve`: run the app on this machine, with Azurite and two emulated services, and print requests to try."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from demo.ground import SOURCE, TARGET, Ground
+from demo.folder import SOURCE, TARGET, DemoFolder
 from demo.hotels import INDEX, SYNONYM_MAP, definition, documents, synonym_map
 from demo.processes import servers
 
@@ -38,7 +38,7 @@ The last one fires the timer, which fires by itself every five minutes.
 
 
 def main() -> int:
-    """Run until Control-C, or until told to end in another way: nothing that it started outlives it."""
+    """Run until Control-C, SIGTERM or SIGHUP; nothing that it starts outlives it."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     with contextlib.suppress(KeyboardInterrupt):
@@ -47,16 +47,16 @@ def main() -> int:
 
 
 def _serve() -> int:
-    with tempfile.TemporaryDirectory(prefix="indexvault-serve-") as folder, contextlib.ExitStack() as stack:
-        ground = Ground(Path(folder))
-        stack.enter_context(ground.taken(fresh=True))
-        keys = ground.keys()
-        blob_port, search_port = stack.enter_context(servers(ground, keys))
-        _fill(ground.endpoint(search_port), keys.search)
-        environment = os.environ | ground.write_settings(keys, blob_port, search_port)
-        settings = json.loads(ground.settings.read_text())
+    with tempfile.TemporaryDirectory(prefix="indexvault-serve-") as path, contextlib.ExitStack() as stack:
+        folder = DemoFolder(Path(path))
+        stack.enter_context(folder.taken(fresh=True))
+        keys = folder.keys()
+        blob_port, search_port = stack.enter_context(servers(folder, keys))
+        _fill(folder.endpoint(search_port), keys.search)
+        environment = os.environ | folder.write_settings(keys, blob_port, search_port)
+        settings = json.loads(folder.settings.read_text())
         settings["policies"] = {"nightly": {"service": SOURCE, "indexes": ["*", "!tmp-*"], "schedule": "0 0 2 * * *"}}
-        ground.settings.write_text(json.dumps(settings))
+        folder.settings.write_text(json.dumps(settings))
         function_key, master_key = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         host = subprocess.Popen(  # noqa: S603 - our own host
             [sys.executable, "-m", "tests.host", "--port", str(PORT)],
@@ -84,7 +84,7 @@ def _serve() -> int:
 
 
 def _fill(endpoint: str, key: str) -> None:
-    """Make the demo's index on the first service, smaller than the demo does."""
+    """Create the demo's index, with fewer documents, on the first service."""
     _send(endpoint, key, "PUT", f"/synonymmaps('{SYNONYM_MAP}')", synonym_map())
     _send(endpoint, key, "PUT", f"/indexes('{INDEX}')", definition())
     lines = [line for _key, line in documents(_DOCUMENTS)]

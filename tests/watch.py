@@ -1,4 +1,4 @@
-"""All that telemetry says, in memory: finished spans, metrics, and the log entries of all loggers at all levels."""
+"""Telemetry in memory: finished spans, metrics, and the log entries of all loggers at all levels."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from indexvault.workflow.logs import WorkLabels
 
 
 class Entries(logging.Handler):
-    """Keeps log entries, each as the text of all that is in it."""
+    """Keeps log entries, each as the text of all its attributes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Entries(logging.Handler):
 
 @dataclass
 class Watch:
-    """What was said since the test began; counters are compared with what they were then."""
+    """Telemetry since the test began; counters are compared with their values then."""
 
     exporter: InMemorySpanExporter
     reader: InMemoryMetricReader
@@ -72,7 +72,7 @@ class Watch:
 
     @property
     def everything(self) -> str:
-        """All that was said, as text."""
+        """Return everything recorded, as text."""
         spans = "\n".join(span.to_json() for span in self.spans)
         return "\n".join([spans, repr(measured(self.reader)), *self.entries.texts])
 

@@ -1,9 +1,9 @@
 """Two emulated services over HTTP, a store, and the embedded engine between them."""
 
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -15,8 +15,9 @@ import indexvault.workflow.calls
 from emulator.server import running
 from emulator.service import EmulatedService
 from indexvault.backup.job import BackupJob, BackupReport
-from indexvault.backup.workflow import ACTIVITIES as BACKUP_ACTIVITIES
+from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.workflow import BACK_UP_INDEX
+from indexvault.backup.workflow import activities_within as backup_activities_within
 from indexvault.clients import Clients
 from indexvault.restore.job import RestoreJob
 from indexvault.restore.report import PreflightReport, RestoreReport
@@ -29,18 +30,23 @@ from indexvault.search.query import DocumentQuery
 from indexvault.search.retry import RetryPolicy
 from indexvault.settings.model import EnvironmentSecret, PolicySettings, ServiceSettings, Settings, StoreSettings, Tier
 from indexvault.snapshots.store import Store
-from indexvault.workflow.activity import ProgressUpdate, Resources
+from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 from indexvault.workflow.local import LocalEngine
 
 EAST, WEST = "contoso-east", "contoso-west"
 KEYS = {EAST: "east-admin-key", WEST: "west-admin-key"}
 
 type Documents = Sequence[dict[str, Any]]
+type Run = Callable[[Resources, Any], Awaitable[Any]]
+type Around = Callable[[Run, Resources, Any], Awaitable[Any]]
 
 
 @dataclass
 class World:
-    """What a test of a workflow stands on."""
+    """What a test of a workflow stands on.
+
+    What is put in `around` under an activity's name is run in its place, and may run it.
+    """
 
     clients: Clients
     engine: LocalEngine
@@ -49,6 +55,7 @@ class World:
     endpoints: dict[str, str]
     progress: list[ProgressUpdate]
     slept: list[float]
+    around: dict[str, Around]
     runs: int = field(default=0)
 
     @property
@@ -101,11 +108,11 @@ class World:
         return [msgspec.json.decode(document.line) for document in page.documents]
 
     async def faults(self, service: str, *rules: dict[str, Any], seed: int = 7) -> None:
-        """Return a service's fault rules."""
+        """Replace a service's fault rules."""
         await self.control("POST", service, "/faults", {"seed": seed, "rules": list(rules)})
 
     async def requests(self, service: str) -> dict[str, Any]:
-        """Return what a service was asked, by operation."""
+        """Return the requests that a service got, by operation."""
         overview = await self.control("GET", service, "")
         requests: dict[str, Any] = overview["requests"]
         return requests
@@ -132,17 +139,27 @@ async def open_world(
     replicas: Mapping[str, Store] | None = None,
     store_of: Mapping[str, str] | None = None,
     policies: Mapping[str, PolicySettings] | None = None,
+    limits: Limits = LIMITS,
 ) -> AsyncIterator[World]:
-    """Open a world around a store. Waits between retries are noted and not waited. Each replica is its own region."""
+    """Open a world around a store. Waits between retries are recorded, not slept. Each replica is its own region."""
     emulated = services or (
         EmulatedService(name=EAST, tier="standard", region="eastus", api_key=KEYS[EAST]),
         EmulatedService(name=WEST, tier="basic", region="westus2", api_key=KEYS[WEST]),
     )
     slept: list[float] = []
     progress: list[ProgressUpdate] = []
+    around: dict[str, Around] = {}
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
+
+    def with_around(activity: Activity[Any, Any]) -> Activity[Any, Any]:
+        async def run(resources: Resources, given: Any) -> Any:
+            if activity.name in around:
+                return await around[activity.name](activity.run, resources, given)
+            return await activity.run(resources, given)
+
+        return replace(activity, run=run)
 
     async with running(list(emulated)) as emulator:
         settings = Settings(
@@ -177,8 +194,9 @@ async def open_world(
                 report=progress.append,
                 sleep=sleep,
             )
+            activities = dict.fromkeys([*backup_activities_within(limits), *RESTORE_ACTIVITIES])
             async with LocalEngine(
-                resources, [*BACKUP_ACTIVITIES, *RESTORE_ACTIVITIES], [BACK_UP_INDEX, RESTORE_INDEX, PREFLIGHT_RESTORE]
+                resources, map(with_around, activities), [BACK_UP_INDEX, RESTORE_INDEX, PREFLIGHT_RESTORE]
             ) as opened:
                 yield World(
                     clients=clients,
@@ -188,4 +206,5 @@ async def open_world(
                     endpoints={each.name: emulator.endpoint(each.name) for each in emulated},
                     progress=progress,
                     slept=slept,
+                    around=around,
                 )

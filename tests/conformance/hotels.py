@@ -172,7 +172,7 @@ def sample_hotels_with_vectors() -> list[Json]:
 
 
 def vector(text: str) -> list[float]:
-    """Return a text an embedding that means nothing, the same every time."""
+    """Return a meaningless embedding of a text, the same every time."""
     rng = random.Random(text)
     return [round(rng.uniform(-1, 1), 4) for _ in range(_DIMENSIONS)]
 

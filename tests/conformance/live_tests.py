@@ -74,7 +74,7 @@ async def run_file(source: Path, file: str, *, faults: Plan | None = None) -> li
 
 
 async def python(arguments: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
-    """Run this Python in a folder; give its exit status and what it printed."""
+    """Run this Python in a folder; return its exit status and output."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tests.conformance import hotels
 
-HOUSE = Path(__file__).parents[2]
-_DOWNLOADS = HOUSE / ".downloads" / "conformance"
+PROJECT = Path(__file__).parents[2]
+_DOWNLOADS = PROJECT / ".downloads" / "conformance"
 _REQUIREMENT = Path(__file__).with_name("sdk-source.txt")
 _SECONDS = 120
 _SYNONYMS = "USA, United States, United States of America\nWashington, Wash. => WA"
@@ -33,7 +33,7 @@ def archive() -> Path:
 
 
 def unpacked(source: Path, folder: Path) -> Path:
-    """Unpack the source distribution below a folder, with the data that it leaves out; give its own folder."""
+    """Unpack the source distribution below a folder, with the data that it leaves out; return its own folder."""
     with tarfile.open(source) as packed:
         packed.extractall(folder, filter="data")
     inside = folder / source.name.removesuffix(".tar.gz")

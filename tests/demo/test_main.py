@@ -1,4 +1,4 @@
-"""The demo as a process: it tells its story, leaves files to look at, and never a server behind."""
+"""The demo as a process: it runs its steps, leaves files to look at, and never a server."""
 
 import gzip
 import json
@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-HOUSE = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[2]
 LONGEST = 300.0
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 - the command under test
         [sys.executable, "-m", "demo", *arguments, "--folder", str(folder)],
-        cwd=HOUSE,
+        cwd=PROJECT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -66,7 +66,7 @@ def test_story_is_told_and_what_it_left_can_be_served_again(tmp_path: Path) -> N
     variables = dict(re.findall(r"^export (\w+)='?(.*?)'?$", (tmp_path / "environment").read_text(), re.MULTILINE))
     listed = subprocess.run(
         [sys.executable, "-m", "indexvault", "snapshots", "--json"],
-        cwd=HOUSE,
+        cwd=PROJECT,
         env={**os.environ, **variables},
         capture_output=True,
         text=True,

@@ -12,7 +12,7 @@ from demo.processes import ServerError, free_ports
 
 @pytest.fixture(autouse=True)
 def signals() -> Iterator[None]:
-    """Return this process its signals back: the demo ignores them once it ends its servers."""
+    """Restore this process's signal handlers: the demo ignores signals while it ends its servers."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():

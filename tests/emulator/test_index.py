@@ -42,7 +42,7 @@ def applied(index: Index, actions: list[dict[str, Any]], lag: float = 0.0) -> li
 
 
 def expected(model: dict[str, dict[str, Any]], action: dict[str, Any]) -> int:
-    """Apply an action to a dictionary, and give the status it should have."""
+    """Apply an action to a dictionary; return the status it should have."""
     given_fields = {name: value for name, value in action.items() if name != "@search.action"}
     key = action["id"]
     there = key in model

@@ -77,7 +77,7 @@ def test_a_transaction_that_fails_leaves_nothing_and_blocks_nothing() -> None:
 
 @asynccontextmanager
 async def killed(folder: Path) -> AsyncIterator[str]:
-    """Run the program on a folder, give its endpoint, and kill it as nothing can be prepared for."""
+    """Run the program on a folder, yield its endpoint, and kill it without warning."""
     arguments = ["--service", "east", "--port", "0", "--storage", str(folder)]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "emulator", *arguments), stdout=asyncio.subprocess.PIPE

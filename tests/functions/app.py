@@ -21,7 +21,7 @@ from emulator.server import Running, running
 from emulator.service import EmulatedService
 from tests.azurite import Azurite
 
-HOUSE = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[2]
 EAST, WEST = "contoso-east", "contoso-west"
 NEVER = "0 0 0 1 1 *"
 """A schedule whose last time is long past, whenever the tests run."""
@@ -33,7 +33,7 @@ _POLL_SECONDS = 0.1
 
 @dataclass
 class Answer:
-    """What the app answered."""
+    """An answer of the app."""
 
     status: int
     headers: dict[str, str]
@@ -46,7 +46,7 @@ class Answer:
 
 @dataclass
 class App:
-    """A host with the app in it. Everything it says, in answers and in its log, is kept for `said`."""
+    """A host that runs the app. Its answers and its log are kept in `said`."""
 
     environment: dict[str, str]
     function_key: str
@@ -63,7 +63,7 @@ class App:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "tests.host", "--port", "0", "--no-clock"),
-            cwd=HOUSE,
+            cwd=PROJECT,
             env=self.environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -76,11 +76,11 @@ class App:
         self.url = json.loads(line)["url"]
 
     async def kill(self) -> None:
-        """End the host as a power cut does."""
+        """Kill the host as a power cut would."""
         await self._end(signal.SIGKILL)
 
     async def stop(self) -> None:
-        """End the host in order."""
+        """Stop the host gracefully."""
         await self._end(signal.SIGTERM)
 
     async def _end(self, number: signal.Signals) -> None:
@@ -121,7 +121,7 @@ class App:
         return await self.until(run, lambda view: view["state"] not in {"waiting", "running"})
 
     async def until(self, run: str, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Follow a run until it has come so far."""
+        """Follow a run until its view meets a condition."""
         async with asyncio.timeout(_END_SECONDS):
             while not reached(view := await self.show(run)):  # noqa: ASYNC110 - another process is polled
                 await asyncio.sleep(_POLL_SECONDS)
@@ -140,7 +140,7 @@ class App:
         return await self.end_of(answer.json["run"])
 
     def require_no_secret(self) -> None:
-        """Require that no key and no management URL has been in an answer or in the log."""
+        """Require that no answer and no log entry holds a key or a management URL."""
         told = "\n".join(self.said)
         for secret in (self.function_key, self.master_key, self.system_key, "-admin-key", "AccountKey", "webhooks"):
             assert secret not in told, told[max(0, told.find(secret) - 300) : told.find(secret) + 100]
@@ -154,7 +154,7 @@ class Ground:
     session: aiohttp.ClientSession
 
     async def fill(self, index: str, documents: Iterable[dict[str, Any]], service: str = EAST) -> None:
-        """Create an index of hotels, or what is left of them, and upload documents to it."""
+        """Create an index of hotels and upload documents to it."""
         definition = {
             "name": index,
             "fields": [
@@ -176,14 +176,14 @@ class Ground:
             assert answer.status < 300, await answer.text()
 
     async def faults(self, service: str, *rules: dict[str, Any]) -> None:
-        """Return a service's fault rules."""
+        """Replace a service's fault rules."""
         url = f"{self.emulator.endpoint(service)}/$emulator/faults"
         async with self.session.post(url, json={"seed": 7, "rules": list(rules)}) as answer:
             assert answer.status < 300, await answer.text()
 
 
 def hotels(count: int) -> list[dict[str, Any]]:
-    """Documents whose keys sort as they count."""
+    """Return documents whose keys sort in the order of their numbers."""
     return [{"id": f"hotel-{number:06}", "name": f"Hotel {number} by the sea"} for number in range(count)]
 
 
@@ -219,7 +219,7 @@ def configuration(ground: Ground) -> dict[str, Any]:
 
 @asynccontextmanager
 async def open_app(ground: Ground, azurite: Azurite) -> AsyncIterator[App]:
-    """Open the app over a ground and an empty storage account. At the end it must have told no secret."""
+    """Open the app on the services and an empty storage account. At the end it must have leaked no secret."""
     keys = [secrets.token_urlsafe(12) for _ in range(3)]
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),

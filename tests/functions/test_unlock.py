@@ -5,15 +5,15 @@ import json
 import sys
 from typing import Any
 
-from tests.functions.app import EAST, HELD, HOUSE, App, Ground, hotels
+from tests.functions.app import EAST, HELD, PROJECT, App, Ground, hotels
 
 
 async def indexvault(app: App, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
-    """Run the command line with the app's settings, and give its code and what it said."""
+    """Run the command line with the app's settings; return its exit code and output."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "indexvault", "--json", *arguments),
-        cwd=HOUSE,
+        cwd=PROJECT,
         env=app.environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

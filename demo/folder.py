@@ -1,4 +1,4 @@
-"""The folder that the demo works in, with all that it leaves."""
+"""The demo's folder: settings, keys, the servers' data and a copy of the snapshots."""
 
 import base64
 import contextlib
@@ -21,39 +21,39 @@ STORE_VARIABLE = "DEMO_STORE"
 
 
 class BusyError(Exception):
-    """Another demo works in the folder."""
+    """Another demo is using the folder."""
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """The keys of this demo's servers, made up when it began."""
+    """The keys of this demo's servers, random for each demo."""
 
     blob: str
     search: str
 
 
-class Ground:
-    """The demo's folder and what is where in it."""
+class DemoFolder:
+    """The demo's folder and the paths in it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.azurite = folder / "azurite"
-        self.services = folder / "services"
-        self.settings = folder / "indexvault.json"
-        self.environment = folder / "environment"
-        self.copy = folder / "search-snapshots"
-        self._keys = folder / "keys.json"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.azurite = path / "azurite"
+        self.services = path / "services"
+        self.settings = path / "indexvault.json"
+        self.environment = path / "environment"
+        self.copy = path / "search-snapshots"
+        self._keys = path / "keys.json"
 
     @contextlib.contextmanager
     def taken(self, *, fresh: bool) -> Iterator[None]:
-        """Keep other demos out for a block; `fresh` empties the folder first. Raises BusyError."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("a") as lock:
+        """Lock the folder for a block; `fresh` empties it first. Raises BusyError if another demo has the lock."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "lock").open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise BusyError(f"a demo is at work in {self.folder} already") from None
+                raise BusyError(f"a demo is at work in {self.path} already") from None
             if fresh:
-                for entry in self.folder.iterdir():
+                for entry in self.path.iterdir():
                     if entry.name != "lock":
                         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
             for entry in (self.azurite, self.services):
@@ -62,11 +62,11 @@ class Ground:
 
     @property
     def is_built(self) -> bool:
-        """Whether a demo has been here before."""
+        """Whether the folder holds an earlier demo."""
         return self._keys.exists()
 
     def keys(self) -> Keys:
-        """Return the keys of the servers: what the last demo here had, so that its data stays readable, or new ones."""
+        """Return the servers' keys: those of the folder's last demo, so that its data stays readable, or new ones."""
         if self.is_built:
             return msgspec.json.decode(self._keys.read_bytes(), type=Keys)
         keys = Keys(blob=base64.b64encode(secrets.token_bytes(64)).decode(), search=secrets.token_hex(16))
@@ -79,7 +79,7 @@ class Ground:
         return f"http://127.0.0.1:{search_port}"
 
     def write_settings(self, keys: Keys, blob_port: int, search_port: int) -> dict[str, str]:
-        """Write the settings of the servers as they run now, and a file of the variables they need. Gives those."""
+        """Write settings for the running servers and a file of the environment variables; return these variables."""
         settings = {
             "stores": {STORE: {"connection_string": {"env": STORE_VARIABLE}, "region": "local"}},
             "allow_cross_region": True,
