@@ -1,12 +1,13 @@
-"""The definitions that belong to an index, as the service sent them, in two api-versions.
+"""Read the definitions that belong to an index, as the service sends them, in two api-versions.
 
-What looks like a secret is taken out as they are read, so that it reaches no snapshot, no record and no report.
+Values that look like secrets are removed as they are read, so that they reach no snapshot, record or report.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
 
 from indexvault.errors import NotFoundError, RefusedError
-from indexvault.search.client import FetchedDefinition, SearchService
+from indexvault.search.client import SearchService
+from indexvault.search.definitions import FetchedDefinition
 from indexvault.search.secret_scan import withheld_members, without_secrets
 from indexvault.snapshots.manifest import Definition, SynonymMap, VersionedDefinition, Withheld
 
@@ -14,14 +15,14 @@ from indexvault.snapshots.manifest import Definition, SynonymMap, VersionedDefin
 async def read_index_definition(service: SearchService, index: str) -> tuple[Definition, str]:
     """Return an index's definition without secrets, and its ETag. Raises NotFoundError."""
     definition, etag = await read_whole_index_definition(service, index)
-    return kept(definition), etag
+    return definition_without_secrets(definition), etag
 
 
 async def read_whole_index_definition(service: SearchService, index: str) -> tuple[Definition, str]:
-    """Return an index's definition with all that is in it, to be sent back and written nowhere else, and its ETag.
+    """Return an index's definition with its secrets, to be sent back and stored nowhere else, and its ETag.
 
-    Raises NotFoundError with the indexes there are, or saying that the name is an alias: reading through an alias
-    could switch to another index half way.
+    Raises NotFoundError, naming the indexes of the service, or saying that the name is an alias: the alias could be
+    pointed at another index while it is read.
     """
 
     async def read(*, preview: bool) -> FetchedDefinition:
@@ -42,17 +43,17 @@ async def read_whole_index_definition(service: SearchService, index: str) -> tup
 
 
 async def read_synonym_map(service: SearchService, name: str) -> SynonymMap:
-    """Return a synonym map's definition."""
+    """Return a synonym map's definition without secrets. Raises NotFoundError."""
 
     async def read(*, preview: bool) -> FetchedDefinition:
         return await service.synonym_map(name, preview=preview)
 
     definition, _etag = await _both(read)
-    return SynonymMap(name=name, definition=kept(definition))
+    return SynonymMap(name=name, definition=definition_without_secrets(definition))
 
 
-def kept(definition: Definition) -> Definition:
-    """Return a definition as it may be written down: `<withheld>` stands for each value that looks like a secret."""
+def definition_without_secrets(definition: Definition) -> Definition:
+    """Return a definition that may be stored: `<withheld>` replaces each value that looks like a secret."""
     return Definition(
         stable=_without_secrets(definition.stable),
         preview=_without_secrets(definition.preview) if definition.preview is not None else None,
@@ -60,13 +61,13 @@ def kept(definition: Definition) -> Definition:
 
 
 def withheld_from(kind: str, name: str, definition: Definition) -> list[Withheld]:
-    """Return what was taken out of a definition that was kept, by its paths in either api-version."""
+    """Return the members that were withheld from a definition, by their paths in either api-version."""
     paths = dict.fromkeys(path for version in definition.versions for path in withheld_members(version.body))
     return [Withheld(kind, name, path) for path in paths]
 
 
 def withheld_from_index(index: str, definition: Definition, maps: Iterable[SynonymMap]) -> list[Withheld]:
-    """Return what was taken out of an index's definition and out of the synonym maps that it names."""
+    """Return the members that were withheld from an index's definition and from its synonym maps."""
     found = withheld_from("indexes", index, definition)
     for entry in maps:
         found += withheld_from("synonymmaps", entry.name, entry.definition)
@@ -78,7 +79,7 @@ def _without_secrets(version: VersionedDefinition) -> VersionedDefinition:
 
 
 async def _both(read: Callable[..., Awaitable[FetchedDefinition]]) -> tuple[Definition, str]:
-    """Read with the stable api-version, then with the preview, which a service may not know yet."""
+    """Read in the stable api-version, then in the preview version, which a service may not know yet."""
     stable = await read(preview=False)
     try:
         preview = await read(preview=True)

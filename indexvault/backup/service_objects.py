@@ -1,13 +1,14 @@
-"""Backing up what belongs to a service and not to one of its indexes."""
+"""Back up the objects that belong to a service rather than to one of its indexes."""
 
 import msgspec
 from durabletask.task import OrchestrationContext
 
-from indexvault.backup.definitions import kept, withheld_from
+from indexvault.backup.definitions import definition_without_secrets, withheld_from
 from indexvault.errors import NotFoundError, RefusedError
 from indexvault.maintenance.retention import MaintenanceJob, maintain
 from indexvault.model import IndexName
-from indexvault.search.client import NamedDefinition, SearchService
+from indexvault.search.client import SearchService
+from indexvault.search.definitions import NamedDefinition
 from indexvault.search.secret_scan import is_for_secrets
 from indexvault.search.transport import PREVIEW, STABLE
 from indexvault.snapshots.manifest import Definition, VersionedDefinition, Withheld
@@ -20,12 +21,12 @@ from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.lock_activities import Claim, locked
 
 KINDS = ("synonymmaps", "aliases", "datasources", "skillsets", "indexers", "knowledgesources", "knowledgebases")
-"""What the collections are called in the service's paths. Source: REST reference, 2026-09."""
+"""The names of the collections in the service's paths. Source: REST reference, 2026-09."""
 _RECORD = "service-objects"
 
 
 class ServiceJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A service whose objects to back up; `run`, `owner` and `policy` as for an index."""
+    """A service whose objects to back up. For `run`, `owner` and `policy` see `BackupJob`."""
 
     service: str
     run: str
@@ -34,16 +35,16 @@ class ServiceJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def work(self) -> Work:
-        """What the steps of this job work for."""
+        """What the activities of this job work for."""
         return Work(run=self.run, service=self.service, index=IndexName(self.service, SERVICE_OBJECTS))
 
 
 class ServiceReport(msgspec.Struct, frozen=True, kw_only=True):
     """A finished snapshot of a service's objects.
 
-    `withheld` are the members that look like secrets and whose values were not kept; `skipped` the kinds that the
-    service does not know in an api-version. The state is `lossy` when a value was taken out of what is no place for
-    secrets, so that it may have been content.
+    `withheld` are members that look like secrets, whose values are not in the snapshot; `skipped` are kinds that the
+    service does not know in an api-version. The state is `lossy` if a value was withheld from a member not meant for
+    secrets, so may have been content.
     """
 
     service: str
@@ -75,7 +76,7 @@ async def _read(resources: Resources, job: ServiceJob) -> ServiceManifest:
     skipped: list[Skipped] = []
     for kind in KINDS:
         for each in await _objects(service, kind, skipped):
-            definition = kept(each.definition)
+            definition = definition_without_secrets(each.definition)
             objects.append(ServiceObject(kind, each.name, definition))
             withheld.extend(withheld_from(kind, each.name, definition))
     now = resources.clock()
@@ -93,14 +94,15 @@ async def _read(resources: Resources, job: ServiceJob) -> ServiceManifest:
 
 
 async def _objects(service: SearchService, kind: str, skipped: list[Skipped]) -> list[ServiceObject]:
-    """Return the objects of a kind, by name, with what the stable and the preview api-version tell of each."""
+    """Return the objects of a kind by name, each in the stable and the preview api-version."""
     stable = await _listed(service, kind, skipped, preview=False)
     preview = await _listed(service, kind, skipped, preview=True)
     found = []
     for name in sorted(stable.keys() | preview.keys()):
         versions = [each for each in (stable.get(name), preview.get(name)) if each is not None]
-        told = [VersionedDefinition(api_version=each.api_version, body=each.body) for each in versions]
-        found.append(ServiceObject(kind, name, Definition(stable=told[0], preview=told[1] if len(told) > 1 else None)))
+        bodies = [VersionedDefinition(api_version=each.api_version, body=each.body) for each in versions]
+        definition = Definition(stable=bodies[0], preview=bodies[1] if len(bodies) > 1 else None)
+        found.append(ServiceObject(kind, name, definition))
     return found
 
 
@@ -129,12 +131,12 @@ OBJECTS = Activity("back_up_objects", ServiceJob, ServiceReport, back_up_objects
 
 
 def back_up_service(ctx: OrchestrationContext, job: ServiceJob) -> Orchestration[ServiceReport]:
-    """Make a snapshot of a service's objects. If a policy asked for it, the earlier ones are looked after then."""
+    """Make a snapshot of a service's objects. With a policy, replicate and prune their snapshots afterwards."""
     report = yield from locked(ctx, Claim(job.work, job.owner), call(ctx, OBJECTS, job))
     if job.policy is None:
         return report
-    done = yield from maintain(ctx, MaintenanceJob(service=job.service, index=SERVICE_OBJECTS))
-    return msgspec.structs.replace(report, notes=done.notes)
+    maintained = yield from maintain(ctx, MaintenanceJob(service=job.service, index=SERVICE_OBJECTS))
+    return msgspec.structs.replace(report, notes=maintained.notes)
 
 
 BACK_UP_SERVICE = Workflow("back_up_service", ServiceJob, ServiceReport, back_up_service)

@@ -1,7 +1,7 @@
-"""One request and its answer, over the official SDK's pipeline.
+"""Send one request and return its answer, over the official SDK's pipeline.
 
-The SDK authenticates, names itself and holds the connections. Retrying is done here, since its policy gives up on
-a 429 without Retry-After and can't see a body that breaks off. Bodies stay bytes: parsing is for those who need it.
+The SDK authenticates, sets the user agent and holds the connections. Retrying is done here, since the SDK's policy
+gives up on a 429 without Retry-After and can't see a body that breaks off. Bodies stay bytes; callers parse them.
 """
 
 import asyncio
@@ -20,7 +20,14 @@ from azure.core.exceptions import (
 from azure.core.rest import HttpRequest
 from azure.search.documents.indexes.aio import SearchIndexClient
 
-from indexvault.errors import IndexvaultError, OverloadedError, TooSlowError, UnauthorizedError, UnreachableError
+from indexvault.errors import (
+    IndexvaultError,
+    OverloadedError,
+    TooSlowError,
+    UnauthorizedError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
 from indexvault.search.errors import refusal, without_quoted_values
 from indexvault.search.request_count import note_request
 from indexvault.search.retry import RetryPolicy
@@ -50,7 +57,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class _Failure(msgspec.Struct, frozen=True):
-    """An attempt that may be repeated: the error to raise if it may not, and the service's Retry-After in seconds."""
+    """A failed attempt that may be repeated: the error to raise at last, and the service's Retry-After in seconds."""
 
     error: IndexvaultError
     retry_after: float | None = None
@@ -59,8 +66,8 @@ class _Failure(msgspec.Struct, frozen=True):
 class Transport:
     """Sends requests to one search service.
 
-    `name` is how the settings call the service; errors speak of it so, never of its key. `by_key` tells whether a
-    key or an Entra identity is used, which decides the hint of a refusal. `timer` waits before a retry.
+    `name` is the service's name in the settings, for errors. `by_key` says whether a key or an Entra identity is
+    used, which decides what the error for a refusal advises. `timer` waits before a retry.
     """
 
     def __init__(
@@ -96,12 +103,12 @@ class Transport:
         holds_documents: bool = False,
         can_ask_for_less: bool = False,
     ) -> Answer:
-        """Send one request and give its answer once it is a success (any 2xx, 207 among them).
+        """Send one request, retrying it, and return its answer once it is a success (any 2xx, 207 among them).
 
-        `path` is relative and already escaped (see `segment`), `on` what errors call the thing asked about, `metadata`
-        the odata.metadata level. With `holds_documents`, what the service says is kept out of errors where it quotes
-        values. With `can_ask_for_less`, an answer that does not come in time is TooSlowError at once instead of being
-        waited for again. Raises the errors below RemoteError, NotFoundError and ConflictError.
+        `path` is relative and already escaped (see `segment`), `on` names the thing asked about in errors, `metadata`
+        is the odata.metadata level. With `holds_documents`, values that the service quotes are kept out of errors. With
+        `can_ask_for_less`, an answer that does not come in time is TooSlowError at once and not retried. Raises the
+        errors below RemoteError, NotFoundError and ConflictError.
         """
         failures = 0
         while True:
@@ -115,7 +122,7 @@ class Transport:
                 },
                 content=body,
             )
-            outcome = await self._held_back(request, f"{self.name} {on}".rstrip(), holds_documents=holds_documents)
+            outcome = await self._send_throttled(request, f"{self.name} {on}".rstrip(), holds_documents=holds_documents)
             if isinstance(outcome, Answer):
                 return outcome
             failures += 1
@@ -134,8 +141,8 @@ class Transport:
         """Close the connections."""
         await self._client.close()
 
-    async def _held_back(self, request: HttpRequest, on: str, *, holds_documents: bool) -> Answer | _Failure:
-        """Make an attempt once the throttle on the service allows it, and tell the throttle how it went."""
+    async def _send_throttled(self, request: HttpRequest, on: str, *, holds_documents: bool) -> Answer | _Failure:
+        """Make an attempt once the throttle allows it, and report its outcome to the throttle."""
         async with self._throttle.request() as started:
             note_request()
             outcome = await self._attempt(request, on, holds_documents=holds_documents)
@@ -189,12 +196,29 @@ class Transport:
 
 
 def segment(name: str) -> str:
-    """Escape a name for one segment of a path, where it stands between quotes."""
+    """Escape a name for use between quotes in one segment of a path."""
     return quote(name.replace("'", "''"), safe="")
 
 
+def without_mark(body: bytes) -> bytes:
+    """Return an answer's bytes without the byte order mark that the service may begin them with."""
+    return body.removeprefix(b"\xef\xbb\xbf")
+
+
+def decode_answer[Kind](answer: Answer, kind: type[Kind], *, on: str) -> Kind:
+    """Decode an answer's JSON. Raises UnexpectedAnswerError naming `on` if it has another form."""
+    try:
+        return msgspec.json.decode(without_mark(answer.body), type=kind)
+    except msgspec.MsgspecError as error:
+        raise UnexpectedAnswerError(
+            f"an answer in another form than documented ({without_quoted_values(str(error))})",
+            on=on,
+            do="Check that the endpoint is an Azure AI Search service",
+        ) from None
+
+
 def _service_message(body: bytes) -> str:
-    """Return the service's own words from an error body, on one line and at most 500 characters; empty if none."""
+    """Return the service's message from an error body, on one line of at most 500 characters; empty if none."""
 
     class Inner(msgspec.Struct):
         message: str = ""
@@ -210,7 +234,7 @@ def _service_message(body: bytes) -> str:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """Return a Retry-After in seconds. The date form, which the service doesn't use, counts as none."""
+    """Return a Retry-After in seconds. The date form, which the service doesn't use, is ignored."""
     try:
         return max(0.0, float(retry_after)) if retry_after is not None else None
     except ValueError:
@@ -218,6 +242,6 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def _cause(error: BaseException) -> str:
-    """Name a transport failure without its text, which may hold an address with a key in it."""
+    """Name a transport failure without its text, which may hold a URL with a key in it."""
     inner = getattr(error, "inner_exception", None) or error
     return type(inner).__name__

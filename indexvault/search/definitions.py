@@ -1,0 +1,86 @@
+"""Definitions and aliases as a service sent them."""
+
+import msgspec
+
+from indexvault.search.transport import Answer, decode_answer, without_mark
+
+
+class FetchedDefinition(msgspec.Struct, frozen=True):
+    """A definition as the service sent it, with its ETag."""
+
+    api_version: str
+    body: msgspec.Raw
+    etag: str
+
+
+class NamedDefinition(msgspec.Struct, frozen=True):
+    """One object of a service's collection, as the service sent it."""
+
+    name: str
+    api_version: str
+    body: msgspec.Raw
+
+
+class Alias(msgspec.Struct, frozen=True):
+    """An alias, the indexes behind it (the service allows one), and its ETag."""
+
+    name: str
+    indexes: tuple[str, ...]
+    etag: str
+
+    @property
+    def index(self) -> str | None:
+        """The index behind the alias."""
+        return self.indexes[0] if self.indexes else None
+
+
+class _Alias(msgspec.Struct):
+    name: str
+    indexes: list[str]
+    etag: str = msgspec.field(default="", name="@odata.etag")
+
+
+def read_definition(answer: Answer, api_version: str, *, on: str) -> FetchedDefinition:
+    """Read one definition. Raises UnexpectedAnswerError naming `on` if the answer is none."""
+
+    class Tagged(msgspec.Struct):
+        etag: str = msgspec.field(default="", name="@odata.etag")
+
+    etag = decode_answer(answer, Tagged, on=on).etag or answer.headers.get("etag", "")
+    return FetchedDefinition(api_version=api_version, body=msgspec.Raw(without_mark(answer.body)), etag=etag)
+
+
+def read_definitions(answer: Answer, api_version: str, *, on: str) -> list[NamedDefinition]:
+    """Read the objects of a collection. Raises UnexpectedAnswerError naming `on` if the answer is no list."""
+
+    class Listed(msgspec.Struct):
+        value: list[msgspec.Raw]
+
+    class Named(msgspec.Struct):
+        name: str
+
+    return [
+        NamedDefinition(
+            name=msgspec.json.decode(raw, type=Named).name, api_version=api_version, body=msgspec.Raw(bytes(raw))
+        )
+        for raw in decode_answer(answer, Listed, on=on).value
+    ]
+
+
+def read_alias(answer: Answer, *, on: str) -> Alias:
+    """Read one alias. Raises UnexpectedAnswerError naming `on` if the answer is none."""
+    read = decode_answer(answer, _Alias, on=on)
+    return Alias(name=read.name, indexes=tuple(read.indexes), etag=read.etag or answer.headers.get("etag", ""))
+
+
+def read_aliases(answer: Answer, *, on: str) -> list[Alias]:
+    """Read all aliases, sorted by name. Raises UnexpectedAnswerError naming `on` if the answer is no list."""
+
+    class Aliases(msgspec.Struct):
+        value: list[_Alias]
+
+    found = decode_answer(answer, Aliases, on=on).value
+    return sorted(
+        (Alias(name=each.name, indexes=tuple(each.indexes), etag=each.etag) for each in found),
+        key=lambda alias: alias.name,
+    )

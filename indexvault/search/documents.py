@@ -1,0 +1,102 @@
+"""The requests for documents: count, search, look up, write."""
+
+import contextlib
+
+import msgspec
+
+from indexvault.errors import ConflictError, NotFoundError, RefusedError, UnexpectedAnswerError
+from indexvault.search.batch import BatchAnswer, read_batch_answer
+from indexvault.search.page import Page, PageReader, document_line
+from indexvault.search.query import DocumentQuery, encode_query
+from indexvault.search.transport import PREVIEW, STABLE, Transport, segment, without_mark
+
+ELEVATED = {"x-ms-enable-elevated-read": "true"}
+"""Asks for documents whatever their access lists say. Source: Document-level access control, 2026-09."""
+
+
+class DocumentRequests:
+    """What can be asked about the documents of one service's indexes. `name` is the service's name in the settings."""
+
+    def __init__(self, name: str, transport: Transport) -> None:
+        self.name = name
+        self._transport = transport
+
+    async def count(self, index: str) -> int:
+        """Return an index's count of documents. It lags behind writes by seconds."""
+        on = f"index {index}"
+        answer = await self._transport.send("GET", f"indexes('{segment(index)}')/docs/$count", on=on)
+        text = answer.body.decode("utf-8-sig", errors="replace").strip()
+        if not text.isdecimal():
+            raise UnexpectedAnswerError("the count is no number", on=f"{self.name} {on}", do="Repeat")
+        return int(text)
+
+    async def count_found(self, index: str, query: DocumentQuery, reader: PageReader, *, elevated: bool = False) -> int:
+        """Return how many documents a query finds. Unlike `count`, it does not lag behind what queries can see."""
+        counting = msgspec.structs.replace(query, top=0, skip=None, orderby=None, select=None, count=True)
+        found = (await self.documents(index, counting, reader, elevated=elevated)).count
+        if found is None:
+            raise UnexpectedAnswerError(
+                "the answer has no count, though it was asked for", on=f"{self.name} index {index}", do="Repeat"
+            )
+        return found
+
+    async def document(self, index: str, key: str) -> bytes | None:
+        """Look up a document by its key. Return it on one line, or None if there is none."""
+        path = f"indexes('{segment(index)}')/docs('{segment(key)}')"
+        try:
+            answer = await self._transport.send("GET", path, on=f"index {index}", holds_documents=True)
+        except NotFoundError:
+            return None
+        return document_line(without_mark(answer.body).strip())
+
+    async def documents(
+        self, index: str, query: DocumentQuery, reader: PageReader, *, elevated: bool = False, may_shrink: bool = False
+    ) -> Page:
+        """Return one page of documents.
+
+        With `elevated`, documents with access lists of their own are read too; that takes a role and the preview
+        api-version. With `may_shrink`, a page that does not come in time is TooSlowError at once, so that the caller
+        can ask for a smaller one. Raises TooLargeError likewise, and UnexpectedAnswerError if the page does not cover
+        the whole index, since nobody could tell what is missing from it.
+        """
+        on = f"index {index}"
+        answer = await self._transport.send(
+            "POST",
+            f"indexes('{segment(index)}')/docs/search.post.search",
+            on=on,
+            body=encode_query(query),
+            headers=ELEVATED if elevated else None,
+            api_version=PREVIEW if elevated else STABLE,
+            holds_documents=True,
+            can_ask_for_less=may_shrink,
+        )
+        page = reader.read(answer.body, on=f"{self.name} {on}")
+        if page.coverage is not None and page.coverage < 100:  # noqa: PLR2004 - per cent
+            raise UnexpectedAnswerError(
+                f"the answer covers {page.coverage:g} % of the index only",
+                on=f"{self.name} {on}",
+                do="Wait until all partitions of the service answer, then repeat",
+            )
+        return page
+
+    async def index_documents(self, index: str, body: bytes) -> BatchAnswer:
+        """Send one batch of actions and return its results by key.
+
+        Raises TooLargeError for a batch to be split, RefusedError for one that holds a malformed document, QuotaError
+        if the service is full.
+        """
+        on = f"index {index}"
+        answer = await self._transport.send(
+            "POST", f"indexes('{segment(index)}')/docs/search.index", on=on, body=body, holds_documents=True
+        )
+        return read_batch_answer(answer.body, on=f"{self.name} {on}")
+
+    async def may_write_documents(self, index: str) -> None:
+        """Send a batch without actions, to learn whether this caller may write documents. The index may be absent.
+
+        Raises UnauthorizedError or ForbiddenError.
+        """
+        with contextlib.suppress(ConflictError, RefusedError, NotFoundError):
+            await self._transport.send(
+                "POST", f"indexes('{segment(index)}')/docs/search.index", on="documents", body=b'{"value":[]}'
+            )
