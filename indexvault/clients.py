@@ -1,4 +1,7 @@
-"""The clients behind the configured names, opened when they are first asked for."""
+"""The clients behind the configured names, opened when they are first asked for.
+
+The SDKs are imported when a client is opened: they take longer to load than all of indexvault.
+"""
 
 import random
 from collections.abc import Callable, Mapping
@@ -17,12 +20,11 @@ from indexvault.settings.model import Settings
 from indexvault.settings.overlays import filled, overlay_of
 from indexvault.settings.policies import reading_order
 from indexvault.settings.secrets import secret_value
-from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.replicas import Replicas
 from indexvault.snapshots.store import Store, StoreReader
 
 type IdentityOf = Callable[[str], AsyncTokenCredential]
-"""Return an Entra identity that asks the given host for tokens."""
+"""Returns an Entra identity that asks the given host for tokens."""
 
 
 def default_identity(authority_host: str) -> AsyncTokenCredential:
@@ -104,6 +106,8 @@ class Clients:
         if name in self._given_stores:
             return self._given_stores[name]
         if name not in self._stores:
+            from indexvault.snapshots.azure_store import AzureStore  # noqa: PLC0415 - loads the slow SDK
+
             if settings.account_url is not None:
                 identity = self._identity_of(_blob_authority(settings.account_url))
                 self._stores[name] = AzureStore.from_account_url(name, settings.account_url, identity)

@@ -7,7 +7,6 @@ from typing import Self
 import msgspec
 from azure.core.credentials import AzureKeyCredential
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.search.documents.indexes.aio import SearchIndexClient
 
 from indexvault.errors import ConflictError, NotFoundError, RefusedError
 from indexvault.search.credentials import audience
@@ -49,6 +48,8 @@ class SearchService(DocumentRequests):
         throttle: ThrottleLimits | None = None,
         timer: Timer | None = None,
     ) -> None:
+        from azure.search.documents.indexes.aio import SearchIndexClient  # noqa: PLC0415 - slow to load
+
         timer = timer or Timer()
         by_key = isinstance(credential, AzureKeyCredential)
         client = SearchIndexClient(

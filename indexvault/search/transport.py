@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import msgspec
@@ -18,7 +19,6 @@ from azure.core.exceptions import (
     ServiceResponseTimeoutError,
 )
 from azure.core.rest import HttpRequest
-from azure.search.documents.indexes.aio import SearchIndexClient
 
 from indexvault.errors import (
     IndexvaultError,
@@ -33,6 +33,9 @@ from indexvault.search.request_count import note_request
 from indexvault.search.retry import RetryPolicy
 from indexvault.search.telemetry import note_busy, note_retry
 from indexvault.search.throttle import Throttle, Timer
+
+if TYPE_CHECKING:
+    from azure.search.documents.indexes.aio import SearchIndexClient  # slow to load, so only when a client is opened
 
 STABLE = "2026-04-01"
 """The newest stable api-version that the pinned SDK speaks. Source: azure-search-documents 12.0.0."""
@@ -73,7 +76,7 @@ class Transport:
     def __init__(
         self,
         name: str,
-        client: SearchIndexClient,
+        client: "SearchIndexClient",
         *,
         by_key: bool,
         retry: RetryPolicy,
