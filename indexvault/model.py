@@ -11,7 +11,7 @@ type Clock = Callable[[], datetime]
 """Returns the time, aware and in UTC."""
 
 INDEX_NAME_LENGTH = 128
-"""Characters in the name of an index or alias at most. Source: Naming rules for objects in Azure AI Search, 2026-09."""
+"""Characters in the name of an index or alias at most. Source: Naming rules (Azure AI Search), 2026-09."""
 INDEX_NAME = f"[a-z0-9]([a-z0-9_-]{{0,{INDEX_NAME_LENGTH - 2}}}[a-z0-9_])?"
 """Regular expression for the name of an index or alias, from end to end: it can't end with a dash. Two dashes or
 two underscores in a row are refused too, see `is_index_name`. Source: as for INDEX_NAME_LENGTH."""

@@ -1,1 +1,1 @@
-"""Azure AI Search as indexvault uses it: raw requests over the official SDK's pipeline."""
+"""Azure AI Search: raw requests over the official SDK's pipeline."""

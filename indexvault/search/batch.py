@@ -1,4 +1,4 @@
-"""A batch of indexing actions and the result of each."""
+"""Build batches of indexing actions and read their results."""
 
 from collections.abc import Iterable
 
@@ -8,9 +8,9 @@ from indexvault.errors import UnexpectedAnswerError
 from indexvault.search.errors import without_quoted_values
 
 MOST_ACTIONS = 1000
-"""Actions in a batch at most. Source: service limits, 2026-09."""
+"""Actions in a batch at most. Source: Service limits in Azure AI Search, 2026-09."""
 MOST_BYTES = 16 * 1000 * 1000
-"""Bytes in a batch at most. Source: service limits, 2026-09 (16 MB; taken as the smaller reading of MB)."""
+"""Bytes in a batch at most: 16 MB in its smaller reading. Source: Service limits in Azure AI Search, 2026-09."""
 
 MOST_REASON = 200
 """Characters kept of the service's reason for refusing a document."""
@@ -18,7 +18,7 @@ _UPLOAD = b'{"@search.action":"upload",'
 
 
 class ItemResult(msgspec.Struct, frozen=True, rename="camel"):
-    """What became of one document. `error_message` is the service's own, less what it quotes, which may be values."""
+    """The result of one action. `error_message` is the service's own, without the values it quotes."""
 
     key: str
     status: bool
@@ -35,34 +35,34 @@ class BatchAnswer(msgspec.Struct, frozen=True):
 def may_pass(status_code: int) -> bool:
     """Return whether a document refused with this status may be accepted later.
 
-    409 is a version conflict, 422 an index that is busy for a moment, 429 and 503 load. Source: indexing reference,
-    2026-09.
+    409 is a version conflict, 422 an index that is busy for a moment, 429 and 503 load. Source: Documents - Index (REST
+    API), 2026-09.
     """
     return status_code in {409, 422, 429, 503}
 
 
 def upload_action(line: bytes) -> bytes:
-    """Make a stored document into an upload action without parsing it."""
+    """Return the upload action for a stored document, without parsing it."""
     return _UPLOAD + line[1:]
 
 
 def delete_action(key_field: str, key: str) -> bytes:
-    """Make the action that deletes a document."""
+    """Return the action that deletes a document."""
     return msgspec.json.encode({"@search.action": "delete", key_field: key})
 
 
 def batch(actions: Iterable[bytes]) -> bytes:
-    """Make actions into the body of a batch."""
+    """Return the body of a batch of actions."""
     return b'{"value":[' + b",".join(actions) + b"]}"
 
 
 def upload_batch(lines: Iterable[bytes]) -> bytes:
-    """Make stored documents into the body of a batch that uploads them."""
+    """Return the body of a batch that uploads stored documents."""
     return batch(upload_action(line) for line in lines)
 
 
 def read_batch_answer(body: bytes, *, on: str) -> BatchAnswer:
-    """Read the results of a batch. Raises UnexpectedAnswerError naming `on` if there are none."""
+    """Read the results of a batch. Raises UnexpectedAnswerError naming `on` if the answer holds none."""
 
     class Results(msgspec.Struct):
         value: list[ItemResult]

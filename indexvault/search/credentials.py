@@ -1,4 +1,4 @@
-"""How a search service is told who asks."""
+"""Entra audiences and authorities of search services."""
 
 from urllib.parse import urlsplit
 
@@ -17,10 +17,10 @@ _AUTHORITIES = {
 
 
 def audience(endpoint: str) -> str:
-    """Return the Entra audience of a service's cloud, chosen from its endpoint.
+    """Return the Entra audience for a service's endpoint.
 
-    Source: SDK and sovereign cloud documentation, 2026-09. Raises SettingsError for a host of no known cloud,
-    since a token must not be sent to a stranger.
+    Raises SettingsError for a host outside the known clouds, since a token must not be sent to a stranger. Source: SDK
+    and sovereign cloud documentation, 2026-09.
     """
     host = urlsplit(endpoint).hostname or ""
     for suffix, cloud in _AUDIENCES.items():

@@ -1,4 +1,4 @@
-"""What a service's refusal means, and what its reader should do."""
+"""Turn a service's refusal into an error that says what to do."""
 
 import re
 
@@ -16,10 +16,10 @@ from indexvault.errors import (
 
 
 def refusal(status: int, says: str, on: str, *, by_key: bool) -> IndexvaultError:  # noqa: PLR0911 - a table of answers
-    """Return the error for an HTTP status that no retry mends.
+    """Return the error for an HTTP status that no retry helps with.
 
-    `says` is the service's own message, fit to be repeated; `by_key` tells how the request was authenticated, since
-    a wrong key is answered 403 like a missing role. Source: HTTP status codes of the service's REST reference, 2026-09.
+    `says` is the service's message, free of values; `by_key` says how the request was authenticated, since a wrong key
+    is answered with 403, as a missing role is. Source: HTTP status codes (Azure AI Search), 2026-09.
     """
     words = f" (HTTP {status}){says and ': ' + says}"
     match status:
@@ -70,5 +70,5 @@ _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 def without_quoted_values(message: str) -> str:
-    """Replace what a message quotes: the service quotes values of documents, which belong in no log and no error."""
+    """Return a message without what it quotes: the service quotes values of documents, which no log may hold."""
     return _QUOTED.sub("'…'", message)

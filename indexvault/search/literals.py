@@ -1,4 +1,4 @@
-"""Values of documents as literals of OData, exactly.
+"""Write values of documents as exact OData literals.
 
 Source: OData language overview for Azure AI Search, constants, 2026-09.
 """
@@ -13,9 +13,9 @@ _INFINITE = ("INF", "-INF")
 
 
 def literal_of(value: Any, edm_type: str) -> str | None:
-    """Return the literal of a value as the service returned it, in JSON's terms.
+    """Return the literal for a decoded JSON value of a document.
 
-    None stands for what can't be compared with: null, NaN, and types that have no literal.
+    Returns None for what can't be compared: null, NaN, and types that have no literal.
     """
     if value is None or value == "NaN":
         return None

@@ -1,6 +1,6 @@
-"""A page of documents, split into documents without parsing them.
+"""Split a page of documents without parsing the documents.
 
-Documents are kept as the service sent them (bytes in, bytes out), less the `@search.*` members that belong to the
+Documents are kept as the service sent them (bytes in, bytes out), without the `@search.*` members, which belong to the
 query and not to the document.
 """
 
@@ -41,8 +41,8 @@ class _Page(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True):
     """An answer to a query: documents in the order asked for.
 
-    `coverage` is the percentage of the index that was searched, `count` the number of matches if it was asked for,
-    `cut_short` whether the service says that there is more than it gave. `facets` are by field, where asked for.
+    `size` is the answer's size in bytes, `coverage` the percentage of the index that was searched, `count` the number
+    of matches if it was asked for. `cut_short` says that the service has more than it sent. `facets` are by field.
     """
 
     documents: list[Document]

@@ -1,9 +1,9 @@
-"""How many documents to ask for at once."""
+"""Choose how many documents to ask for at once."""
 
 from indexvault.search.query import MOST_PER_PAGE
 
 PAGE_BYTES = 2 * 1024 * 1024
-"""The size of an answer aimed for, so that it stays small in memory and quick on the wire."""
+"""Bytes that an answer should have: small in memory, quick on the wire."""
 _GROWTH = 1.5
 
 
@@ -13,9 +13,9 @@ def page_size(average_document_bytes: float) -> int:
 
 
 class PageSize:
-    """A page size that follows the documents: their size, and what the service manages to answer.
+    """A page size that adapts to the size of the documents and to what the service manages to answer.
 
-    `current` is what to ask for next. Documents often grow along an index, so the last page counts and not the whole.
+    Documents often grow along an index, so only the last page counts.
     """
 
     def __init__(self, average_document_bytes: float) -> None:
@@ -24,18 +24,18 @@ class PageSize:
 
     @property
     def current(self) -> int:
-        """Documents to ask for now."""
+        """Documents to ask for next."""
         return min(self._fitting, self._limit)
 
     def answered(self, documents: int, size: int) -> None:
-        """Note an answer of so many documents and bytes: pages grow back by and by after they had to shrink."""
+        """Note an answer of so many documents and bytes. A page size that had to shrink grows back step by step."""
         if documents:
             self._fitting = page_size(size / documents)
         if documents >= self._limit:
             self._limit = min(MOST_PER_PAGE, max(self._limit + 1, int(self._limit * _GROWTH)))
 
     def shrink(self) -> bool:
-        """Note that a page was too large or took too long. False means that no smaller one can be asked for."""
+        """Note that a page was too large or too slow. Return False if no smaller one can be asked for."""
         if self.current <= 1:
             return False
         self._limit = self.current // 2

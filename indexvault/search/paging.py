@@ -1,12 +1,11 @@
-"""What a query finds, read with `$skip`: for orders that are not the key's.
+"""Read what a query finds with `$skip`, for orders other than the key's.
 
-Each page is a query of its own. A document that is deleted from before the place that was reached moves all that follow
-one place forward, over the border between two pages, where they would be missed. So each page begins with the last
-document of the one before: where it does not, the reading goes back until it meets a document that it knows. What comes
-after that one in a certain order has not been passed over.
+Each page is a query of its own. If a document before the current position is deleted, all that follow move one place
+forward, and one of them could fall between two pages. So each page has to begin with the last document of the page
+before; if it does not, reading steps back until it meets a known document. In a stable order, nothing after that
+document has been missed.
 
-Documents that tie come in no certain order, and one whose values are changed takes another place. So whoever reads
-counts unique keys all the same.
+Documents that tie have no stable order, and a document whose values change moves. So callers count unique keys as well.
 """
 
 import collections
@@ -21,10 +20,10 @@ from indexvault.search.query import MOST_SKIPPED, DocumentQuery
 from indexvault.search.scan import read_page
 
 BACKWARD = 32
-"""How many times further back each step goes than the one before: 32 documents, then 1,024."""
+"""Factor by which each step goes further back than the one before: 32 documents, then 1,024."""
 FURTHEST_BACK = BACKWARD**2
 STEPS_BACK = 24
-"""Steps back in one reading at most: where documents tie and change places all the time, no page joins the last."""
+"""Steps back per query at most: if tied documents keep changing places, no page joins the last."""
 
 
 async def read_by_skipping(
@@ -35,12 +34,13 @@ async def read_by_skipping(
     *,
     average_document_bytes: float,
     elevated: bool = False,
+    most_skipped: int = MOST_SKIPPED,
 ) -> AsyncGenerator[list[Document]]:
-    """Read page after page until an empty one, or until `$skip` can reach no further. Pages overlap."""
+    """Yield page after page until an empty one, or until `$skip` can reach no further. Pages overlap."""
     size = PageSize(average_document_bytes)
     recent: collections.deque[str] = collections.deque(maxlen=4 * FURTHEST_BACK)
     place = overlap = steps = 0
-    while (skip := max(0, place - overlap)) <= MOST_SKIPPED:
+    while (skip := max(0, place - overlap)) <= most_skipped:
         following = msgspec.structs.replace(query, skip=skip)
         page = await read_page(service, index, following, reader, size, elevated=elevated)
         joins = not skip or not overlap or (page.documents != [] and page.documents[0].key in recent)
@@ -53,6 +53,6 @@ async def read_by_skipping(
         yield page.documents
         reached = skip + len(page.documents)
         if overlap == 1 and reached <= place:
-            overlap = 0  # nothing but the known document: whether it is the last, a page after it tells
+            overlap = 0  # only the known document came: the page after it shows whether it is the last
         else:
             place, overlap = reached, 1

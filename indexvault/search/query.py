@@ -1,17 +1,17 @@
-"""What is asked of an index."""
+"""Queries for documents, and the filters and literals they are made of."""
 
 import msgspec
 
 MOST_PER_PAGE = 1000
-"""Documents on a page at most. Source: service limits, 2026-09."""
+"""Documents on a page at most. Source: Service limits in Azure AI Search, 2026-09."""
 MOST_SKIPPED = 100_000
-"""The largest `$skip`. Source: service limits, 2026-09."""
+"""The largest `$skip`. Source: Service limits in Azure AI Search, 2026-09."""
 
 
 class DocumentQuery(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A query for documents, as the body of POST /docs/search.
 
-    Full coverage is always asked for: without it a partial answer looks like a whole one.
+    Full coverage is always asked for, since otherwise a partial answer looks like a complete one.
     """
 
     search: str = msgspec.field(default="*", name="search")
@@ -33,7 +33,7 @@ def encode_query(query: DocumentQuery) -> bytes:
 
 
 def key_range(key_field: str, after: str | None, until: str | None) -> str | None:
-    """Return the filter for keys above `after` and up to `until`; None where neither is given."""
+    """Return the filter for keys above `after` and up to `until`, or None if neither is given."""
     bounds = []
     if after is not None:
         bounds.append(f"{key_field} gt {literal(after)}")
@@ -43,6 +43,6 @@ def key_range(key_field: str, after: str | None, until: str | None) -> str | Non
 
 
 def literal(text: str) -> str:
-    """Return a string as an OData literal: quotes are doubled."""
+    """Return a string as an OData literal, its quotes doubled."""
     doubled = text.replace("'", "''")
     return f"'{doubled}'"

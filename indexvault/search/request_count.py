@@ -1,4 +1,4 @@
-"""Requests counted for a piece of work, whatever runs beside it."""
+"""Count the requests of one piece of work, whatever else runs at the same time."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 
 class RequestCounter:
-    """The requests that a piece of work has sent so far, attempts that failed among them."""
+    """The requests that a piece of work has sent so far, failed attempts included."""
 
     def __init__(self) -> None:
         self.requests = 0

@@ -1,4 +1,4 @@
-"""How often and how long to wait before a request is sent again."""
+"""How often to retry a request, and how long to wait before."""
 
 import random
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
-    """Limits of retrying one request; times in seconds."""
+    """Limits for retrying one request. Times are in seconds."""
 
     attempts: int = 8
     first_wait: float = 0.5
@@ -16,8 +16,8 @@ class RetryPolicy(msgspec.Struct, frozen=True):
     def wait(self, failures: int, retry_after: float | None, rng: random.Random) -> float:
         """Return the seconds to wait after the given number of failures (1 or more).
 
-        The service's own Retry-After is the least, up to a limit. What comes on top is drawn evenly up to the
-        doubling bound, so that many callers don't come back together.
+        At least the service's Retry-After, up to a limit. On top comes jitter below a bound that doubles with each
+        failure, so that many callers don't come back together.
         """
         bound = min(self.longest_wait, self.first_wait * 2 ** (failures - 1))
         jitter = rng.uniform(0, bound)

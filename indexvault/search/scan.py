@@ -1,7 +1,8 @@
-"""An index, or a range of it, read in key order.
+"""Read an index, or a range of it, in key order.
 
-Each page asks for the keys above the last one read, so a changing index neither repeats nor misses a document that is
-there throughout. A short page is never taken for the end: only an empty one is, or the key that the range ends with.
+Each page asks for the keys above the last one read. So even if the index changes, a document that is there throughout
+is neither repeated nor missed. A short page is never taken for the end; only an empty page is, or the last key of the
+range.
 """
 
 from collections.abc import AsyncGenerator
@@ -16,7 +17,7 @@ from indexvault.search.query import DocumentQuery, key_range
 
 
 class KeyRange(msgspec.Struct, frozen=True):
-    """The keys above `after` and up to `until`, in ordinal order; None stands for no bound."""
+    """The keys above `after` and up to `until`, in ordinal order. None means no bound."""
 
     after: str | None
     until: str | None
@@ -32,11 +33,11 @@ async def scan_range(
     session: str | None = None,
     elevated: bool = False,
 ) -> AsyncGenerator[list[Document]]:
-    """Read the documents of a range, page by page, keys strictly rising.
+    """Yield the documents of a range page by page, keys strictly rising.
 
     `session` makes it likely that one replica answers all pages; it can't begin with an underscore. Raises
-    AccountingError if the service answers outside the range or out of order: then nothing that was read can be relied
-    on.
+    AccountingError if the service answers keys outside the range or out of order: then nothing that was read can be
+    relied on.
     """
     reader = PageReader(key_field)
     size = PageSize(average_document_bytes)
@@ -63,7 +64,7 @@ async def read_page(
     *,
     elevated: bool = False,
 ) -> Page:
-    """Read the page that a query begins with, smaller and smaller while it is too large or too slow to be had."""
+    """Read the first page of a query, halving the page size while the page is too large or too slow."""
     while True:
         asked = msgspec.structs.replace(query, top=size.current)
         try:

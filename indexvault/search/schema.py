@@ -1,4 +1,4 @@
-"""What an index's definition says of its fields, those inside complex fields too."""
+"""The fields of an index's definition, those inside complex fields included."""
 
 from collections.abc import Iterator
 
@@ -8,9 +8,9 @@ from indexvault.errors import UnexpectedAnswerError
 
 
 class Field(msgspec.Struct, frozen=True, rename="camel"):
-    """A field as a definition gives it; of its many members, those that decide how documents are read and written.
+    """A field of a definition: the attributes that decide how documents are read and written.
 
-    Members that the service leaves out have its defaults, except that `retrievable` of a vector is never assumed.
+    None means that the definition leaves an attribute to the service's default.
     """
 
     name: str
@@ -24,7 +24,6 @@ class Field(msgspec.Struct, frozen=True, rename="camel"):
     facetable: bool | None = None
     normalizer: str | None = None
     dimensions: int | None = None
-    permission_filter: str | None = None
     synonym_maps: tuple[str, ...] = ()
     fields: tuple["Field", ...] = ()
 
@@ -50,10 +49,10 @@ class Field(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def is_readable(self) -> bool:
-        """Whether documents come back with this field in them.
+        """Whether queries return documents with this field.
 
-        A simple field is retrievable unless the definition says otherwise; a vector only if it says so. Source:
-        REST reference of fields, 2026-09.
+        A simple field is retrievable unless the definition says otherwise, a vector only if it says so. Source: Indexes
+        - Create (REST API), SearchField, 2026-09.
         """
         if self.is_complex:
             return True
@@ -63,7 +62,7 @@ class Field(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Schema(msgspec.Struct, frozen=True, rename="camel"):
-    """An index's definition, as far as reading and writing its documents depends on it."""
+    """The part of an index's definition that reading and writing its documents depends on."""
 
     name: str
     fields: tuple[Field, ...]
@@ -71,7 +70,7 @@ class Schema(msgspec.Struct, frozen=True, rename="camel"):
     purview_enabled: bool | None = None
 
     def walk(self) -> Iterator[tuple[str, Field]]:
-        """Return every field with its path (`Rooms/BaseRate`), a complex field before what it contains."""
+        """Yield every field with its path (`Rooms/BaseRate`), a complex field before the fields inside it."""
         yield from _walk("", self.fields)
 
     @property
@@ -106,7 +105,7 @@ class Schema(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def read_schema(definition: bytes | msgspec.Raw, *, on: str) -> Schema:
-    """Read the schema out of a raw definition. Raises UnexpectedAnswerError naming `on` if it is none."""
+    """Read the schema of a raw definition. Raises UnexpectedAnswerError naming `on` if it is not one."""
     try:
         return msgspec.json.decode(definition, type=Schema)
     except msgspec.MsgspecError as error:

@@ -1,8 +1,8 @@
-"""What in a definition looks like a secret, and the definition without it.
+"""Find what looks like a secret in a definition, and take it out.
 
-The service hides the secrets it knows of: connection strings read as null, keys as `<redacted>`. It can't know of those
-that people write where none belongs, such as a function's key in the address of a skill or of a vectorizer, or a token
-in a header. These are taken out here: no snapshot and no record of a run holds one.
+The service hides the secrets it knows of: connection strings read as null, keys as `<redacted>`. It can't know those
+that people put elsewhere, such as a function's key in the URL of a skill or vectorizer, or a token in a header. These
+are taken out here, so that no snapshot and no record of a run holds one.
 """
 
 import re
@@ -32,16 +32,16 @@ _HEADERS = frozenset({"httpheaders", "headers"})
 _OPEN_HEADERS = frozenset(
     {"accept", "accept-charset", "accept-language", "content-language", "content-type", "user-agent"}
 )
-"""Headers that say how to talk and not who is talking. What any other holds is taken for a secret."""
+"""Headers that hold no credentials. The value of any other header counts as a secret."""
 _ADDRESSES = ("uri", "url", "endpoint")
 _PLACEHOLDERS = frozenset({"", REDACTED, "<unchanged>", WITHHELD})
 _IDENTITY = re.compile(r"\s*ResourceId=[^;]*;?\s*(?:[A-Za-z]+=[^;]*;?\s*)?", re.IGNORECASE)
-"""A connection string that names a resource, to be reached with a managed identity, has no secret in it."""
+"""A connection string that names a resource, for a managed identity, holds no secret."""
 _SECRET_VALUES = re.compile(
     r"""
     (?:accountkey|sharedaccesskey|sharedaccesssignature|password|pwd)\s*=\s*[^;\s]   # in connection strings
-    | [?&](?:code|sig|key|api-?key|(?:access_)?token|(?:client_?)?secret|subscription-key)=[^&\s]{8,}  # in addresses
-    | ://[^/\s:@]+:[^/\s@]+@                                                         # a password in an address
+    | [?&](?:code|sig|key|api-?key|(?:access_)?token|(?:client_?)?secret|subscription-key)=[^&\s]{8,}  # in URLs
+    | ://[^/\s:@]+:[^/\s@]+@                                                         # a password in a URL
     | \beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,}                                         # JSON web tokens
     | -----BEGIN[A-Z ]*PRIVATE\ KEY
     | \b[A-Za-z0-9+/]{86}==(?![A-Za-z0-9+/=])                                        # keys of storage accounts
@@ -53,7 +53,7 @@ _SECRET_VALUES = re.compile(
 
 
 def without_secrets(definition: msgspec.Raw) -> msgspec.Raw:
-    """Return a definition with `<withheld>` for each value that looks like a secret; without any, the same bytes."""
+    """Return a definition with `<withheld>` for each value that looks like a secret, else the same bytes."""
     return _stripped(definition, (), msgspec.json.decode(definition))
 
 
@@ -68,16 +68,16 @@ def holds_secret(definition: bytes | msgspec.Raw) -> bool:
 
 
 def is_for_secrets(path: str) -> bool:
-    """Return whether a member is one that secrets stand in: a key, a header, an address.
+    """Return whether a member is meant to hold secrets: a key, a header, a URL.
 
-    Anywhere else, in a description or in a rule of an analyzer, what was taken out belonged to the content.
+    What was taken out anywhere else, such as a description or an analyzer's rule, was content.
     """
     parts = tuple(path.lower().split("/"))
     return _is_credential(parts) or parts[-1].endswith(_ADDRESSES)
 
 
 def _stripped(raw: msgspec.Raw, path: tuple[str, ...], value: object) -> msgspec.Raw:
-    """Copy what has a secret in it and keep all else as it was sent."""
+    """Copy the parts that hold a secret; keep all others byte for byte."""
     if not any(_is_secret(inner, text) for inner, text in _texts(path, value)):
         return raw
     if isinstance(value, dict):
@@ -116,7 +116,7 @@ def _is_secret(path: tuple[str, ...], value: str) -> bool:
 
 
 def _is_credential(path: tuple[str, ...]) -> bool:
-    """Return whether a member, by its path in lower case, holds nothing but a secret."""
+    """Return whether a member, by its path in lower case, holds only a secret."""
     if path[-1:] and path[-1] in _SECRET_NAMES:
         return True
     return len(path) > 1 and path[-2] in _HEADERS and path[-1] not in _OPEN_HEADERS
