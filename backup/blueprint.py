@@ -17,8 +17,8 @@ from indexvault.errors import IndexvaultError
 from indexvault.maintenance.forget_runs import forget_old_runs, kept_days
 from indexvault.maintenance.retention import MAINTAIN
 from indexvault.maintenance.schedule import tick
-from indexvault.maintenance.scrub import ACTIVITIES as VERIFICATION_ACTIVITIES
-from indexvault.maintenance.scrub import VERIFY_SERVICE, verification_run
+from indexvault.maintenance.scrub import ACTIVITIES as SCRUB_ACTIVITIES
+from indexvault.maintenance.scrub import VERIFY_SERVICE, scrub_run
 from indexvault.workflow.durable import DurableEngine
 from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.functions_host import FunctionsHost
@@ -41,7 +41,7 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
     blueprint = df.Blueprint()
     host.register(
         blueprint,
-        [*ACTIVITIES, *RUN_ACTIVITIES, *VERIFICATION_ACTIVITIES],
+        [*ACTIVITIES, *RUN_ACTIVITIES, *SCRUB_ACTIVITIES],
         [BACK_UP_INDEX, BACK_UP_SERVICE, RUN_BACKUP, MAINTAIN, VERIFY_SERVICE],
     )
     register_endpoints(blueprint, host, ENDPOINTS)
@@ -84,7 +84,7 @@ def verify_snapshots(host: FunctionsHost) -> TimerFunction:
             _LOG.info("this verification is late; it makes up for what it missed")
         with _logged_errors():
             for name in host.resources.clients.settings.services:
-                order = RunOrder(service=name, run=verification_run(name, host.resources.clock()))
+                order = RunOrder(service=name, run=scrub_run(name, host.resources.clock()))
                 await DurableEngine(client).start(VERIFY_SERVICE.name, order)
 
     return verify_snapshots

@@ -1,1 +1,1 @@
-"""What keeps snapshots, apart from making them: schedules, retention, replication, scrubbing."""
+"""Keep snapshots, apart from making them: schedules, replication, retention, scrubbing, forgetting old runs."""

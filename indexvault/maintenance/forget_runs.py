@@ -1,4 +1,4 @@
-"""Forgetting old runs: the engine's history of them and our own records."""
+"""Forget old runs: the engine's history of them, and our own records."""
 
 import logging
 from collections.abc import Collection, Iterable, Mapping
@@ -13,6 +13,7 @@ from indexvault.workflow.durable import DurableEngine
 from indexvault.workflow.runs import Runs
 
 VARIABLE = "INDEXVAULT_HISTORY_DAYS"
+"""The environment variable that holds how many days runs are kept."""
 _DEFAULT_DAYS = 30
 _MOST_DIGITS = 5
 _TIME_LENGTH = len("20261120T020000Z")
@@ -20,7 +21,10 @@ _LOG = logging.getLogger(__name__)
 
 
 def kept_days(environment: Mapping[str, str]) -> timedelta:
-    """Return how long runs are remembered. Raises SettingsError for what is no number of days."""
+    """Return how long runs are kept: 30 days unless the environment says otherwise.
+
+    Raises SettingsError if the variable is not a whole number of days.
+    """
     text = environment.get(VARIABLE, "").strip() or str(_DEFAULT_DAYS)
     if not (text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) > 0):
         raise SettingsError("expected a whole number of days, 1 or more", on=VARIABLE, do=f"Set it to {_DEFAULT_DAYS}")
@@ -28,9 +32,9 @@ def kept_days(environment: Mapping[str, str]) -> timedelta:
 
 
 def forgettable(names: Iterable[str], unfinished: Collection[str], before: datetime) -> list[str]:
-    """Choose the runs to forget: those from before that time.
+    """Return the names of the runs to forget: those that started before a time.
 
-    Unfinished runs stay, and so does the newest run of each policy: it is what tells whether the policy is due.
+    Unfinished runs stay, and so does the newest run of each policy, which tells whether the policy is due.
     """
     known = list(names)
     newest = {policy_run(Due(policy, scheduled)) for policy, scheduled in last_runs(known).items()}
@@ -39,7 +43,10 @@ def forgettable(names: Iterable[str], unfinished: Collection[str], before: datet
 
 
 async def forget_old_runs(resources: Resources, engine: DurableEngine, *, keep: timedelta) -> int:
-    """Forget what is older, and tell how many records went. What fails in one store keeps no other's from going."""
+    """Forget the runs older than `keep` and return how many records were removed. A store that fails is logged.
+
+    Raises UnreachableError if the engine does not purge its history.
+    """
     before = resources.clock() - keep
     forgotten = 0
     for name in resources.clients.settings.stores:
@@ -64,7 +71,7 @@ async def _forget_in(resources: Resources, store: Store, before: datetime) -> in
 
 
 async def _clear_after(resources: Resources, store: Store, runs: Runs, run: str) -> None:
-    """Remove what a cancelled or failed run left behind, as far as its record tells where that is."""
+    """Remove the checkpoints that a cancelled or failed run left behind in the stores that its record names."""
     services = resources.clients.settings.services
     for record in await runs.read_all([run]):
         for item in record.items:

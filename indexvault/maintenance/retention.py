@@ -1,6 +1,6 @@
-"""What follows a backup: its snapshots are copied to other stores, then those that nobody wants any more are removed.
+"""What follows a backup: replicate, then prune; results go into the notes.
 
-In this order, and only after a snapshot was made: so a policy whose backups fail removes nothing.
+Both run only after a snapshot was made, so a policy whose backups fail removes nothing.
 """
 
 import logging
@@ -26,30 +26,30 @@ _LOG = logging.getLogger(__name__)
 
 
 class MaintenanceJob(msgspec.Struct, frozen=True, kw_only=True):
-    """An index whose snapshots are looked after."""
+    """An index whose snapshots are replicated and pruned."""
 
     service: str
     index: str
 
 
 class MaintenanceReport(msgspec.Struct, frozen=True):
-    """What was done, in words for the run's notes."""
+    """What was done, in sentences for the run's notes."""
 
     notes: list[str]
 
 
 class PrunePlan(msgspec.Struct, frozen=True):
-    """What pruning would do, or did, in one store. `report` is None for a plan that was only shown."""
+    """What pruning would do, or did, in one store. On a dry run `report` tells only what a sweep would remove."""
 
     store: str
     decisions: list[Decision]
-    report: PruneReport | None
+    report: PruneReport
 
 
 async def replicate(resources: Resources, job: MaintenanceJob) -> MaintenanceReport:
     """Copy an index's snapshots, and those of its service's objects, to every store that its policies name.
 
-    A store that fails is noted, not fatal.
+    A store that fails is logged and noted, and does not stop the others.
     """
     source = resources.clients.store_of(job.service)
     notes = []
@@ -68,7 +68,7 @@ async def replicate(resources: Resources, job: MaintenanceJob) -> MaintenanceRep
 
 
 async def replicate_to(resources: Resources, job: MaintenanceJob, source: Store, name: str) -> ReplicationReport:
-    """Copy an index's snapshots to one store."""
+    """Copy an index's snapshots to the store of a name, and return what was copied and skipped."""
     replica = resources.clients.store(name)
     await replica.prepare()
     return await replicate_index(
@@ -84,12 +84,10 @@ async def replicate_to(resources: Resources, job: MaintenanceJob, source: Store,
 
 
 async def prune(resources: Resources, job: MaintenanceJob) -> MaintenanceReport:
-    """Remove what no policy of the index keeps, from its service's store and from the replicas."""
+    """Remove the snapshots that no policy of the index keeps, from its service's store and from the replicas."""
     notes = []
     for plan in await prune_stores(resources, job, dry_run=False):
         report = plan.report
-        if report is None:
-            continue
         if report.removed:
             notes.append(f"{len(report.removed)} snapshots removed from store {plan.store}")
         if report.sweep.hindrance:
@@ -101,7 +99,10 @@ async def prune(resources: Resources, job: MaintenanceJob) -> MaintenanceReport:
 
 
 async def prune_stores(resources: Resources, job: MaintenanceJob, *, dry_run: bool) -> list[PrunePlan]:
-    """Decide for each store of an index, and unless it is a dry run, remove. A pin in one store holds in all."""
+    """Decide which snapshots each store of an index keeps and, unless it is a dry run, remove the others.
+
+    A pin in one store holds in all of them.
+    """
     clients = resources.clients
     settings = clients.settings
     names = [clients.settings.services[job.service].store, *replica_stores(settings, job.service, job.index)]
@@ -138,13 +139,13 @@ ACTIVITIES = (REPLICATE, PRUNE)
 
 
 def maintain(ctx: OrchestrationContext, job: MaintenanceJob) -> Orchestration[MaintenanceReport]:
-    """Replicate, then prune. What fails is in the notes: the snapshot that was made stays made."""
+    """Replicate, then prune. A failure ends it and goes into the notes: the snapshot that was made is still good."""
     notes: list[str] = []
-    for step in ACTIVITIES:
+    for activity in ACTIVITIES:
         try:
-            notes += (yield from call(ctx, step, job)).notes
+            notes += (yield from call(ctx, activity, job)).notes
         except IndexvaultError as error:
-            notes.append(f"{step.name.replace('_', ' ')} failed: {error.on}: {error.what}")
+            notes.append(f"{activity.name.replace('_', ' ')} failed: {error.on}: {error.what}")
             break
     return MaintenanceReport(notes)
 

@@ -1,8 +1,8 @@
-"""Which policies are due, and starting them: what the timer does.
+"""The timer's tick: start the policies that are due, and resume unfinished runs.
 
-A policy is due when it has had no run since its last scheduled time. So times that were missed while the app was down
-are made up once, however many they were; and a policy that is new, or whose schedule has moved past its last run, runs
-at the next tick. While a run of it is not finished, no other is started.
+A policy is due if it has had no run since its last scheduled time. So times missed while the app was down are made up
+for by one run, however many they were, and a policy that is new, or whose schedule was changed to a time after its last
+run, runs at the next tick. A policy with an unfinished run is not started again.
 """
 
 import logging
@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Due(msgspec.Struct, frozen=True):
-    """A policy that is due, and since when."""
+    """A policy that is due, and the scheduled time since which it is."""
 
     policy: str
     scheduled: datetime
@@ -36,7 +36,7 @@ class Due(msgspec.Struct, frozen=True):
 def due_policies(
     policies: Mapping[str, PolicySettings], last: Mapping[str, datetime], busy: Iterable[str], now: datetime
 ) -> list[Due]:
-    """Decide what to start.
+    """Return the policies to start.
 
     `last` holds the scheduled time of each policy's newest run, `busy` the policies that have an unfinished one.
     """
@@ -49,12 +49,12 @@ def due_policies(
 
 
 def policy_run(due: Due) -> str:
-    """Name the run of a policy for a time. Two ticks come to the same name, and so to one run."""
+    """Return the name of a policy's run for a scheduled time: the same at every tick, so only one run is started."""
     return f"{due.scheduled.astimezone(UTC):{_TIME}}{_MIDDLE}{due.policy}"
 
 
 def last_runs(names: Iterable[str]) -> dict[str, datetime]:
-    """Return the newest scheduled time of each policy, from the names of runs; what is no such name tells nothing."""
+    """Return the newest scheduled time of each policy from the names of runs. Other names are ignored."""
     last: dict[str, datetime] = {}
     for name in names:
         time, _, policy = name.partition(_MIDDLE)
@@ -69,7 +69,7 @@ def last_runs(names: Iterable[str]) -> dict[str, datetime]:
 async def tick(resources: Resources, engine: DurableEngine, *, backup_workflow: str) -> list[str]:
     """Resume unfinished runs, start every policy that is due, and return the names of the runs that were started.
 
-    `backup_workflow` is the workflow that a policy's run carries out. One store's failure does not stop the others.
+    `backup_workflow` is the workflow of a policy's run. A store that fails is logged and does not stop the others.
     """
     settings = resources.clients.settings
     policies_of: dict[str, dict[str, PolicySettings]] = {store: {} for store in settings.stores}
@@ -95,7 +95,7 @@ async def _tick_store(
     store = resources.clients.store(name)
     await store.prepare()
     runs = Runs(store.runs)
-    busy = [record for record in await runs.unfinished() if not await _watch_run(resources, engine, runs, record)]
+    busy = [record for record in await runs.unfinished() if not await _resume_or_close(resources, engine, runs, record)]
     now = resources.clock()
     due = due_policies(
         policies, last_runs(await runs.names()), {record.policy for record in busy if record.policy is not None}, now
@@ -122,21 +122,21 @@ async def _tick_store(
     return started
 
 
-async def _watch_run(resources: Resources, engine: DurableEngine, runs: Runs, record: RunRecord) -> bool:
-    """See to an unfinished run, and tell whether it is finished now.
+async def _resume_or_close(resources: Resources, engine: DurableEngine, runs: Runs, record: RunRecord) -> bool:
+    """Resume or close an unfinished run if the engine no longer works on it, and return whether it is finished now.
 
-    One that the engine does not know, since it was never told or has lost its history, is given to it again and goes on
-    from its checkpoints. One that the engine has ended without closing it is closed as failed.
+    A run that the engine does not know, because it was never told or lost its history, is handed over again and resumes
+    from its checkpoints. A run that the engine ended without closing its record is closed as failed.
     """
     state = await engine.state(record.run)
     if state == "unknown":
-        _LOG.warning("run %s is unknown to the engine and goes on from its checkpoints", record.run)
+        _LOG.warning("run %s is unknown to the engine and resumes from its checkpoints", record.run)
         await hand_over(engine, record)
     elif state == "ended":
         now = resources.clock()
         ended = await runs.change(record.run, lambda record: closed(record, now, _LOST.record()))
         run_ended(ended, now)
-        _LOG.warning("run %s had ended without a word and is now %s", record.run, ended.state)
+        _LOG.warning("the engine had ended run %s without closing it; it is now %s", record.run, ended.state)
         return True
     return False
 

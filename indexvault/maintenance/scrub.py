@@ -1,4 +1,4 @@
-"""Reading stored chunks back a little at a time, so that rot is found while there is still another copy."""
+"""Scrub stored chunks: read a slice of them back at each turn, so that rot is found while there is another copy."""
 
 import logging
 from datetime import datetime, timedelta
@@ -9,19 +9,19 @@ from durabletask.task import OrchestrationContext
 from indexvault.errors import IndexvaultError
 from indexvault.settings.load import service_settings
 from indexvault.settings.policies import policies_covering, replica_stores
-from indexvault.snapshots.verify import Finding, verify_index
 from indexvault.snapshots.names import SERVICE_OBJECTS, parse_segment, service_prefix, verified_name
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.slices import due_slices, turn_of
+from indexvault.snapshots.verify import Finding, verify_index
 from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Workflow
 from indexvault.workflow.calls import call, call_all
 from indexvault.workflow.fan_out import RunOrder
 
 EVERY = timedelta(days=7)
-"""How often the timer comes round."""
+"""The time between two turns."""
 
 WITHIN = timedelta(days=91)
-"""In what time every chunk is read back once, unless a policy says otherwise."""
+"""The period in which every chunk is read back once, unless a policy says otherwise."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,14 +34,14 @@ class IndexToVerify(msgspec.Struct, frozen=True):
     index: str
 
 
-class ToVerify(msgspec.Struct, frozen=True):
-    """What there is to verify."""
+class IndexesToVerify(msgspec.Struct, frozen=True):
+    """The indexes to scrub, in each store."""
 
     indexes: list[IndexToVerify]
 
 
-class Verified(msgspec.Struct, frozen=True):
-    """What reading the due slices of an index back showed. `slices` is empty when none was due."""
+class VerifiedSlices(msgspec.Struct, frozen=True):
+    """What was found in the due slices of an index. `slices` is empty if none was due."""
 
     store: str
     service: str
@@ -52,10 +52,10 @@ class Verified(msgspec.Struct, frozen=True):
     damage: list[Finding]
 
 
-class VerificationReport(msgspec.Struct, frozen=True):
-    """What a turn of the timer came to."""
+class ScrubReport(msgspec.Struct, frozen=True):
+    """What one turn found, index by index."""
 
-    verified: list[Verified]
+    verified: list[VerifiedSlices]
 
 
 class _LastTurn(msgspec.Struct, frozen=True):
@@ -64,13 +64,13 @@ class _LastTurn(msgspec.Struct, frozen=True):
     turn: int
 
 
-def verification_run(service: str, now: datetime) -> str:
-    """Name the run of this turn for a service. Two ticks come to the same name, and so to one run."""
+def scrub_run(service: str, now: datetime) -> str:
+    """Return the name of a service's run for this turn: the same at every tick, so only one run is started."""
     return f"verify-{turn_of(now, EVERY)}-{service}"
 
 
-async def list_indexes(resources: Resources, job: RunOrder) -> ToVerify:
-    """Return the indexes of which there are snapshots, in each store that holds some of the service's."""
+async def list_indexes(resources: Resources, job: RunOrder) -> IndexesToVerify:
+    """Return the indexes that have snapshots, in each store that holds some of the service's."""
     settings = resources.clients.settings
     own = service_settings(settings, job.service).store
     found = []
@@ -87,13 +87,13 @@ async def list_indexes(resources: Resources, job: RunOrder) -> ToVerify:
             for index in indexes
             if index is not None and index != SERVICE_OBJECTS
         ]
-    return ToVerify(found)
+    return IndexesToVerify(found)
 
 
-async def verify_due(resources: Resources, job: IndexToVerify) -> Verified:
-    """Read the slices of an index that are due, and note durably that they were read.
+async def verify_due(resources: Resources, job: IndexToVerify) -> VerifiedSlices:
+    """Read back the slices of an index that are due, then record durably that this turn was done.
 
-    Damage is logged as an error and given back, never raised: one rotten chunk keeps no other from being looked at.
+    Damage is logged as an error and returned, not raised: one damaged chunk does not keep others from being read.
     """
     store = resources.clients.store(job.store)
     now = resources.clock()
@@ -119,7 +119,7 @@ async def verify_due(resources: Resources, job: IndexToVerify) -> Verified:
     for finding in damage.values():
         _LOG.error("store %s: %s: %s (in %s)", job.store, finding.blob, finding.what, ", ".join(finding.snapshots))
     await last_turns.write(name, _LastTurn(turn_of(now, EVERY)))
-    return Verified(
+    return VerifiedSlices(
         store=job.store,
         service=job.service,
         index=job.index,
@@ -135,16 +135,16 @@ def _within(resources: Resources, job: IndexToVerify) -> timedelta:
     return min((policy.verify_within for policy in policies.values() if policy.verify_within), default=WITHIN)
 
 
-LIST_INDEXES = Activity("list_indexes_to_verify", RunOrder, ToVerify, list_indexes)
-VERIFY_DUE = Activity("verify_due_slices", IndexToVerify, Verified, verify_due)
+LIST_INDEXES = Activity("list_indexes_to_verify", RunOrder, IndexesToVerify, list_indexes)
+VERIFY_DUE = Activity("verify_due_slices", IndexToVerify, VerifiedSlices, verify_due)
 ACTIVITIES = (LIST_INDEXES, VERIFY_DUE)
 
 
-def verify_service(ctx: OrchestrationContext, job: RunOrder) -> Orchestration[VerificationReport]:
-    """Verify what is due of every index of a service, one after the other: there is no hurry."""
+def verify_service(ctx: OrchestrationContext, job: RunOrder) -> Orchestration[ScrubReport]:
+    """Verify the due slices of every index of a service, one index after the other: there is no hurry."""
     found = yield from call(ctx, LIST_INDEXES, job)
     verified = yield from call_all(ctx, VERIFY_DUE, found.indexes, at_once=1)
-    return VerificationReport(verified)
+    return ScrubReport(verified)
 
 
-VERIFY_SERVICE = Workflow("verify_service", RunOrder, VerificationReport, verify_service)
+VERIFY_SERVICE = Workflow("verify_service", RunOrder, ScrubReport, verify_service)

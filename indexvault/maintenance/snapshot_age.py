@@ -1,4 +1,4 @@
-"""How old the newest complete snapshot of each index is that a policy looks after, for whoever watches."""
+"""Record the age of the newest complete snapshot of each index that a policy backs up, as a metric."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from indexvault.workflow.telemetry import note_snapshot
 
 
 async def note_ages(resources: Resources, store: str, policies: Iterable[PolicySettings]) -> None:
-    """Note the newest complete snapshots in a store, so that the age is known in a process that made none."""
+    """Record the newest complete snapshots in a store, so that a process that made none knows their age too."""
     chosen: dict[str, list[PolicySettings]] = {}
     for policy in policies:
         chosen.setdefault(policy.service, []).append(policy)

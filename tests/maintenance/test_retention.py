@@ -9,9 +9,8 @@ import pytest
 
 from indexvault.errors import ForbiddenError, NotFoundError
 from indexvault.maintenance.retention import MaintenanceJob, prune_stores, replicate
-from indexvault.maintenance.scrub import ACTIVITIES, VERIFY_SERVICE, IndexToVerify, verification_run, verify_due
+from indexvault.maintenance.scrub import ACTIVITIES, VERIFY_SERVICE, IndexToVerify, scrub_run, verify_due
 from indexvault.settings.model import PolicySettings
-from indexvault.snapshots.verify import verify_index
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name, snapshot_id
 from indexvault.snapshots.pins import Pin, pin
@@ -19,6 +18,7 @@ from indexvault.snapshots.repair import ReplicaSource, repair_index
 from indexvault.snapshots.retention import Retention
 from indexvault.snapshots.service_manifest import ServiceManifest, commit_service
 from indexvault.snapshots.store import Store
+from indexvault.snapshots.verify import verify_index
 from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.local import LocalEngine
 from tests import hotels
@@ -153,7 +153,7 @@ async def test_replicating_twice_at_once_gives_one_replica(world: World, calenda
 
 class TestVerification:
     async def verify(self, world: World, calendar: Calendar) -> list[tuple[str, list[str], int, int]]:
-        order = RunOrder(service=EAST, run=verification_run(EAST, calendar.now))
+        order = RunOrder(service=EAST, run=scrub_run(EAST, calendar.now))
         async with LocalEngine(world.resources, ACTIVITIES, [VERIFY_SERVICE]) as engine:
             report = await engine.run(VERIFY_SERVICE, order)
         return [(each.store, each.slices, each.chunks, len(each.damage)) for each in report.verified]
