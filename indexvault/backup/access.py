@@ -1,4 +1,4 @@
-"""Documents that are protected one by one, and whether this caller may read all of them.
+"""Decide whether access lists protect an index's documents, and whether this caller may read all of them.
 
 Source: document-level access control and elevated read, 2026-09.
 """
@@ -11,12 +11,12 @@ from indexvault.search.schema import Schema
 
 
 def is_protected(schema: Schema) -> bool:
-    """Return whether the service leaves documents out of answers by who asks."""
+    """Return whether the service may leave documents out of answers, depending on the caller."""
     return (schema.permission_filter_option or "").lower() == "enabled" or schema.purview_enabled is True
 
 
 def require_reader(service: SearchService, schema: Schema, *, on: str) -> None:
-    """Raise UnreadableIndexError for an index under Purview that would be asked with a key: it takes an identity."""
+    """Raise UnreadableIndexError for an index under Purview if the service is queried with a key, not an identity."""
     if schema.purview_enabled and service.by_key:
         raise UnreadableIndexError(
             "its documents are under Purview's sensitivity labels, and a key can't read them",
@@ -26,7 +26,7 @@ def require_reader(service: SearchService, schema: Schema, *, on: str) -> None:
 
 
 async def may_read_elevated(service: SearchService, index: str, schema: Schema) -> bool:
-    """Return whether documents are to be read whatever their access lists say: they have some, and this caller may."""
+    """Return whether documents have access lists and this caller may read them regardless."""
     if not is_protected(schema):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Whether every document is accounted for."""
+"""Decide whether every document is accounted for."""
 
 import itertools
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from indexvault.snapshots.chunks import Chunk
 
 
 def require_unique(chunks: Sequence[Chunk], *, on: str) -> int:
-    """Return the number of documents in chunks whose keys rise throughout, so that each key is there once.
+    """Return the number of documents in chunks whose keys rise throughout, so that no key is there twice.
 
-    Within a chunk, rising keys were seen to when it was cut. Raises AccountingError where chunks overlap.
+    Within a chunk, keys were checked to rise when it was cut. Raises AccountingError if chunks overlap.
     """
     for before, after in itertools.pairwise(chunks):
         if before.last >= after.first:
@@ -21,17 +21,16 @@ def require_unique(chunks: Sequence[Chunk], *, on: str) -> int:
 def explains(documents: int, before: int, after: int) -> bool:
     """Return whether a number of unique keys agrees with the counts before and after the reading.
 
-    Between the two counts anything is possible on an index that changes; on a quiet one they are the same and leave no
-    room.
+    It may be anything between the two counts if the index changes. If it does not, both are the same and leave no room.
     """
     return min(before, after) <= documents <= max(before, after)
 
 
 class Agreement:
-    """Whether the service's own count and what queries find are the same index.
+    """Whether the service's own count and the number that queries find come to agree.
 
-    The one lags behind the other on an index that changes, and both move. So they agree once the stretch of numbers
-    that the one has shown meets that of the other; on a quiet index each shows one number.
+    If an index changes, the count lags behind the queries and both move. They agree once the interval of counts seen so
+    far overlaps that of the numbers found. If the index does not change, each interval is a single number.
     """
 
     def __init__(self) -> None:
@@ -39,7 +38,7 @@ class Agreement:
         self._found: list[int] = []
 
     def note(self, *, counted: int, found: int) -> bool:
-        """Note both numbers of one moment, and tell whether they have come to agree."""
+        """Note both numbers of one moment and return whether they have come to agree."""
         self._counted.append(counted)
         self._found.append(found)
         return min(self._counted) <= max(self._found) and min(self._found) <= max(self._counted)

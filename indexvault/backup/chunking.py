@@ -1,4 +1,4 @@
-"""Pages in, stored chunks out, with as few chunks in memory as keep the store busy."""
+"""Cut pages of documents into chunks and store them, with few chunks in memory."""
 
 import asyncio
 import contextlib
@@ -20,17 +20,17 @@ from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.exception_groups import first_error
 
 UPLOADS_AT_ONCE = 4
-"""Chunks on their way to the store at once: with the page being cut, this bounds the memory of a range."""
+"""Chunks that are uploaded at once. With the page being cut, this bounds the memory that a range takes."""
 
 
 class _Begun(msgspec.Struct, frozen=True):
-    """That a part of a run has begun to store chunks."""
+    """The record that a range, or the merge, has begun to store chunks."""
 
 
 class ChunkStore:
-    """Stores the chunks of one part of a run: those of the previous snapshot are known, and not sent.
+    """Stores the chunks of a range, or of the merge.
 
-    Nor are those that an earlier attempt at the part has stored before it was killed.
+    Chunks that the previous snapshot names are not sent, nor those that an interrupted attempt has stored.
     """
 
     def __init__(self, store: Store, folder: ChunkFolder, known: Mapping[str, int], *, may_be_there: bool) -> None:
@@ -40,12 +40,12 @@ class ChunkStore:
         self._may_be_there = may_be_there
 
     @classmethod
-    async def open(cls, store: Store, job: BackupJob, plan: Plan, part: str) -> Self:
-        """Open it for a part of a run, and note durably that the part has begun."""
+    async def open(cls, store: Store, job: BackupJob, plan: Plan, record: str) -> Self:
+        """Open it for what a record will describe, and write down that this has begun."""
         checkpoints = Checkpoints(store.runs, job.run)
-        begun = await checkpoints.read(f"{part}-begun", _Begun)
+        begun = await checkpoints.read(f"{record}-begun", _Begun)
         if begun is None:
-            await checkpoints.write(f"{part}-begun", _Begun())
+            await checkpoints.write(f"{record}-begun", _Begun())
         trusted = plan.previous if plan.trusting else None
         previous = await read_manifest(store.snapshots, trusted) if trusted is not None else None
         folder = ChunkFolder(service=job.service, index=job.index, generation=plan.generation)
@@ -57,7 +57,7 @@ class ChunkStore:
 
 
 def scanned_range(stored: Sequence[StoredChunk], *, again: int = 0, requests: int = 0) -> ScannedRange:
-    """Return the record of chunks that are stored."""
+    """Return the record of stored chunks."""
     added = [entry.chunk for entry in stored if entry.added]
     return ScannedRange(
         chunks=[entry.chunk for entry in stored],
@@ -75,7 +75,7 @@ def scanned_range(stored: Sequence[StoredChunk], *, again: int = 0, requests: in
 async def store_chunks(
     pages: AsyncGenerator[list[Document]], cutter: ChunkCutter, store: Callable[[SealedChunk], Awaitable[StoredChunk]]
 ) -> list[StoredChunk]:
-    """Cut the documents of all pages into chunks and store each, giving them in key order.
+    """Cut the documents of all pages into chunks, store each and return them in key order.
 
     The next page is read while chunks are being stored. The first error of reading or storing stops both.
     """

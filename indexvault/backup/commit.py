@@ -1,24 +1,22 @@
-"""Accounting for every document and writing the manifest: the last step of a backup."""
-
-from datetime import datetime
+"""Account for every document and write the manifest: the last step of a backup."""
 
 import msgspec
 
 from indexvault.backup.accounting import Agreement, explains, require_unique
-from indexvault.backup.definition_changes import concerns_searching_alone
+from indexvault.backup.definition_changes import concerns_only_searching
 from indexvault.backup.definitions import read_index_definition, read_synonym_map, withheld_from_index
 from indexvault.backup.index_probe import ServiceIndexProbe
 from indexvault.backup.job import BackupJob, BackupReport
 from indexvault.backup.losses import DOCUMENTS, is_lost_content, lost_content
 from indexvault.backup.messages import incomplete, to_supply
 from indexvault.backup.partition import Partition
-from indexvault.backup.plan import widest_schema
 from indexvault.backup.state import (
-    CollectedPart,
+    CollectedPartition,
     Plan,
     ScannedRange,
+    SnapshotIdentity,
     merged_record,
-    part_record,
+    partition_record,
     range_record,
     require,
     require_plan,
@@ -26,6 +24,7 @@ from indexvault.backup.state import (
 )
 from indexvault.errors import AccountingError, IntegrityError, OutdatedReadingError
 from indexvault.search.client import SearchService
+from indexvault.search.schema import read_schema
 from indexvault.search.secret_scan import is_for_secrets
 from indexvault.snapshots.announcements import announced
 from indexvault.snapshots.chunks import add_digests
@@ -39,9 +38,8 @@ from indexvault.workflow.lock_activities import Done
 from indexvault.workflow.telemetry import note_snapshot
 
 SETTLE_SECONDS = 60
-"""How long a count that lags behind is waited for. Source: counts lag by seconds to minutes, service facts, 2026-09."""
+"""How long to wait for a count that lags behind: it does so by seconds to minutes."""
 SETTLE_POLL_SECONDS = 3
-
 
 _NEWER = (
     "the index's definition was changed while the documents were read, but in nothing that they depend on: the"
@@ -49,15 +47,8 @@ _NEWER = (
 )
 
 
-class _Identity(msgspec.Struct, frozen=True):
-    """The name that the snapshot will have, fixed before the manifest is written."""
-
-    id: str
-    created: datetime
-
-
-class _Definition(msgspec.Struct, frozen=True):
-    """The definition that a snapshot gets, and the index's ETag after the reading."""
+class _IndexDescription(msgspec.Struct, frozen=True):
+    """The definitions that the snapshot gets, and the index's ETag after it was read."""
 
     definition: Definition
     synonym_maps: list[SynonymMap]
@@ -67,24 +58,24 @@ class _Definition(msgspec.Struct, frozen=True):
 async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
     """Account for every document and write the manifest.
 
-    Raises AccountingError or UnreadableIndexError if the documents read do not agree with what the service holds,
-    OutdatedReadingError if they no longer agree with the definition, or a chunk of them is not there any more.
+    Raises AccountingError or UnreadableIndexError if the documents do not agree with the service's counts,
+    OutdatedReadingError if they no longer agree with the definition or if one of their chunks is gone.
     """
     store = resources.clients.store_of(job.service)
     checkpoints = Checkpoints(store.runs, job.run)
     plan = await require_plan(checkpoints, job)
     scanned, reading = await _readings(checkpoints, job, plan)
     on = f"{job.service} index {job.index}"
-    chunks = [chunk for part in scanned for chunk in part.chunks]
+    chunks = [chunk for entry in scanned for chunk in entry.chunks]
     documents = require_unique(chunks, on=on)
     service = resources.clients.service(job.service)
-    held, notes = await _definition_of(resources, job, plan, documents, on=on)
+    described, notes = await _describe(resources, job, plan, documents, on=on)
     counted = await _accounted(resources, service, job, plan, documents)
-    withheld = withheld_from_index(job.index, held.definition, held.synonym_maps)
+    withheld = withheld_from_index(job.index, described.definition, described.synonym_maps)
     losses = [*(loss for loss in plan.losses if not is_lost_content(loss)), *lost_content(withheld)]
     now = resources.clock()
     identity = await checkpoints.write_once(
-        snapshot_record(plan), _Identity(id=snapshot_id(now, resources.rng.randbytes(3)), created=now)
+        snapshot_record(plan), SnapshotIdentity(id=snapshot_id(now, resources.rng.randbytes(3)), created=now)
     )
     manifest = Manifest(
         id=identity.id,
@@ -98,18 +89,18 @@ async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
         tool=f"indexvault {VERSION}",
         run=job.run,
         key_field=plan.key_field,
-        definition=held.definition,
-        synonym_maps=tuple(held.synonym_maps),
+        definition=described.definition,
+        synonym_maps=tuple(described.synonym_maps),
         withheld=tuple(withheld),
         counts=Counts(before=plan.counted, after=counted, documents=documents),
-        etag=Etags(before=plan.etag, after=held.etag),
+        etag=Etags(before=plan.etag, after=described.etag),
         reading=reading,
         boundary_bits=plan.boundary_bits,
         generation=plan.generation,
         bytes=sum(chunk.bytes for chunk in chunks),
         stored=sum(chunk.stored for chunk in chunks),
         added=_sum_added(scanned),
-        content_digest=add_digests(part.digest for part in scanned),
+        content_digest=add_digests(entry.digest for entry in scanned),
         chunks=tuple(chunks),
     )
     try:
@@ -123,11 +114,11 @@ async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
     return _report(manifest, notes)
 
 
-async def require_held(resources: Resources, job: BackupJob) -> Done:
-    """See to it that the documents were all read under the definition that the reading was planned with.
+async def require_definition(resources: Resources, job: BackupJob) -> Done:
+    """Check that the index still has the definition under which its documents were planned to be read.
 
-    For a run that reveals fields, before it hides them: had somebody hidden them meanwhile, some documents would be
-    without them. Raises OutdatedReadingError.
+    A run that reveals fields does so before it hides them again: if somebody else hid them meanwhile, some documents
+    were read without them. Raises OutdatedReadingError.
     """
     plan = await require_plan(Checkpoints(resources.clients.store_of(job.service).runs, job.run), job)
     _definition, etag = await read_index_definition(resources.clients.service(job.service), job.index)
@@ -137,56 +128,56 @@ async def require_held(resources: Resources, job: BackupJob) -> Done:
 
 
 async def _readings(checkpoints: Checkpoints, job: BackupJob, plan: Plan) -> tuple[list[ScannedRange], Reading]:
-    """Return what was read, and how."""
-    if plan.parts:
+    """Return the chunks that were read, and how they were read."""
+    if plan.partitions:
         scanned = [await require(checkpoints, merged_record(plan), ScannedRange, job)]
         collected = [
-            await require(checkpoints, part_record(plan, position), CollectedPart, job)
-            for position in range(len(plan.parts))
+            await require(checkpoints, partition_record(plan, position), CollectedPartition, job)
+            for position in range(len(plan.partitions))
         ]
-        requests = sum(part.requests for part in collected)
-        again = sum(part.readings - 1 for part in collected)
+        requests = sum(entry.requests for entry in collected)
+        again = sum(entry.readings - 1 for entry in collected)
     else:
         scanned = [
             await require(checkpoints, range_record(plan, position), ScannedRange, job)
             for position in range(len(plan.ranges))
         ]
-        requests = sum(part.requests for part in scanned)
-        again = sum(part.again for part in scanned)
+        requests = sum(entry.requests for entry in scanned)
+        again = sum(entry.again for entry in scanned)
     return scanned, Reading(
         method=plan.method,
         reason=plan.reason,
-        parts=len(plan.parts) or len(plan.ranges),
+        parts=len(plan.partitions) or len(plan.ranges),
         requests=plan.requests + requests,
         again=again,
         revealed=tuple(plan.revealed),
     )
 
 
-async def _definition_of(
+async def _describe(
     resources: Resources, job: BackupJob, plan: Plan, documents: int, *, on: str
-) -> tuple[_Definition, list[str]]:
-    """Return the definition that the documents agree with, as new as can be, and what an operator should know of it.
+) -> tuple[_IndexDescription, list[str]]:
+    """Return the newest definition that the documents agree with, and notes on it for an operator.
 
-    An index that was deleted and made anew looks as it did, and only its ETag is another. So where the ETag has
-    changed, it must be seen what was changed, the documents must not depend on it, and they must be as many before, in
-    and after the reading. Only a run that
-    revealed fields has changed the ETag itself, by hiding them; it has seen to that before (`require_held`). Raises
-    OutdatedReadingError.
+    An index that was deleted and created again looks the same, except for its ETag. So if the ETag has changed, a
+    change must be visible, the documents must not depend on it, and there must be as many documents before, in and
+    after the reading. Only a run that revealed fields changes the ETag itself, by hiding them; it has checked the
+    definition before (`require_definition`). Raises OutdatedReadingError.
     """
     service = resources.clients.service(job.service)
     definition, etag = await read_index_definition(service, job.index)
     has_hidden = job.hidden_fields == "reveal" and bool(plan.revealed)
-    is_ours = has_hidden and widest_schema(definition, on=on) == widest_schema(plan.definition, on=on)
+    schema = read_schema(definition.fullest.body, on=on)
+    is_ours = has_hidden and schema == read_schema(plan.definition.fullest.body, on=on)
     if etag == plan.etag or is_ours:
-        return _Definition(plan.definition, plan.synonym_maps, etag), []
-    if not concerns_searching_alone(plan.definition, definition):
+        return _IndexDescription(plan.definition, plan.synonym_maps, etag), []
+    if not concerns_only_searching(plan.definition, definition):
         raise _changed(on)
     found = await ServiceIndexProbe(service, job.index, plan.key_field, elevated=plan.elevated).count(Partition())
     if not documents == plan.found == found:
         raise _changed(on)
-    names = widest_schema(definition, on=on).synonym_map_names()
-    return _Definition(definition, [await read_synonym_map(service, name) for name in names], etag), [_NEWER]
+    synonym_maps = [await read_synonym_map(service, name) for name in schema.synonym_map_names()]
+    return _IndexDescription(definition, synonym_maps, etag), [_NEWER]
 
 
 def _changed(on: str) -> OutdatedReadingError:
@@ -200,14 +191,14 @@ def _changed(on: str) -> OutdatedReadingError:
 async def _accounted(resources: Resources, service: SearchService, job: BackupJob, plan: Plan, documents: int) -> int:
     """Return the service's count once everything agrees.
 
-    What was read in key ranges has been compared with their counts already; what was read in parts is compared here as
-    a whole, since parts may overlap. Then the service's own count must be what queries find: if not, it holds documents
-    that queries do not show. Raises AccountingError or UnreadableIndexError.
+    Key ranges have been compared with their counts already; partitions are compared as a whole, since they may overlap.
+    Then the service's own count must agree with what queries find: if not, it holds documents that queries do not
+    show. Raises AccountingError or UnreadableIndexError.
     """
     on = f"{job.service} index {job.index}"
     probe = ServiceIndexProbe(service, job.index, plan.key_field, elevated=plan.elevated)
     found = await probe.count(Partition())
-    if plan.parts and not explains(documents, plan.found, found):
+    if plan.partitions and not explains(documents, plan.found, found):
         if plan.exact:
             raise _unaccounted(documents, plan.found, found, on=on)
         raise incomplete(documents, found, plan.method, on=on)
@@ -240,9 +231,9 @@ def _unaccounted(documents: int, before: int, after: int, *, on: str) -> Account
 
 def _sum_added(scanned: list[ScannedRange]) -> Added:
     return Added(
-        chunks=sum(part.added.chunks for part in scanned),
-        bytes=sum(part.added.bytes for part in scanned),
-        stored=sum(part.added.stored for part in scanned),
+        chunks=sum(entry.added.chunks for entry in scanned),
+        bytes=sum(entry.added.bytes for entry in scanned),
+        stored=sum(entry.added.stored for entry in scanned),
     )
 
 

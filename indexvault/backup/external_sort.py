@@ -1,8 +1,8 @@
-"""Documents that come in any order, put into key order in bounded memory: an external merge sort.
+"""Sort documents by key in bounded memory: an external merge sort.
 
-What is read is sorted in runs of some megabytes, each set aside in segments in the runs container and not on a local
-disk: so a run that was killed goes on from the parts it had read, on whatever machine. Then all sorted runs are read
-side by side, one segment of each at a time, and merged.
+Documents are sorted in runs of some megabytes. Each sorted run is written in segments to the runs container, not to a
+local disk, so that an interrupted backup resumes on any machine. Then all sorted runs are read in parallel, one segment
+of each at a time, and merged.
 """
 
 import asyncio
@@ -12,51 +12,46 @@ import itertools
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import AsyncExitStack, aclosing
 
+from indexvault.backup.limits import LIMITS, Limits
 from indexvault.errors import IntegrityError
 from indexvault.search.page import Document
 from indexvault.snapshots.chunks import Chunk, compress, document_lines, key_reader, open_chunk
 from indexvault.snapshots.names import run_prefix
 from indexvault.snapshots.store import RunBlobs
 
-RUN_BYTES = 8 * 1024 * 1024
-"""Bytes of documents that are sorted in memory at once."""
-SEGMENT_BYTES = 1024 * 1024
-"""Bytes of documents in a segment, unless one document is larger."""
-MOST_AT_ONCE = 32
-"""Sorted runs that are merged at once: with a segment of each in memory, this bounds what merging takes."""
 _LARGEST_SEGMENT = 256 * 1024 * 1024
-_PAGE = 500
-"""Merged documents that are handed on together."""
+"""Bytes of a segment's blob that are read at most."""
 
 type SortedRun = list[Chunk]
 """The segments of a sorted run. They are not in the snapshot container; a chunk's form is used for its checksum."""
 
 
-class SetAside:
-    """Sorted runs of one run of a workflow, in the runs container, where its records are removed with it."""
+class SortedRunStore:
+    """The sorted runs of one workflow run, in the runs container. They are removed with its other records."""
 
-    def __init__(self, blobs: RunBlobs, run: str, key_field: str) -> None:
+    def __init__(self, blobs: RunBlobs, run: str, key_field: str, limits: Limits = LIMITS) -> None:
+        self.limits = limits
         self._blobs = blobs
         self._prefix = f"{run_prefix(run)}sorted/"
         self._key_of = key_reader(key_field)
 
     async def write(self, name: str, pages: AsyncIterable[Sequence[Document]]) -> SortedRun:
-        """Set aside documents, which come in key order, under a name that no other run has."""
+        """Write documents that come in key order, under a name that no other sorted run has."""
         segments: list[Chunk] = []
-        held: list[Document] = []
+        documents: list[Document] = []
         size = 0
         async for document in (document async for page in pages for document in page):
-            if held and size + len(document.line) > SEGMENT_BYTES:
-                segments.append(await self._put(name, len(segments), held))
-                held, size = [], 0
-            held.append(document)
+            if documents and size + len(document.line) > self.limits.segment_bytes:
+                segments.append(await self._put(name, len(segments), documents))
+                documents, size = [], 0
+            documents.append(document)
             size += len(document.line) + 1
-        if held:
-            segments.append(await self._put(name, len(segments), held))
+        if documents:
+            segments.append(await self._put(name, len(segments), documents))
         return segments
 
     async def read(self, name: str, segments: SortedRun) -> AsyncGenerator[Document]:
-        """Return the documents of a sorted run. Raises IntegrityError for a missing or damaged segment."""
+        """Yield the documents of a sorted run. Raises IntegrityError for a missing or damaged segment."""
         for position, segment in enumerate(segments):
             blob_name = self._name(name, position)
             blob = await self._blobs.read(blob_name, _LARGEST_SEGMENT)
@@ -84,59 +79,59 @@ class SetAside:
 
 
 class Sorter:
-    """Takes documents in any order and sets them aside in sorted runs.
+    """Takes documents in any order and writes them in sorted runs, listed in `runs`.
 
-    `name` is that of the set. The runs are named by it and their position.
+    `name` is that of the set. Each run is named by it and its position.
     """
 
-    def __init__(self, aside: SetAside, name: str) -> None:
-        self._aside = aside
+    def __init__(self, store: SortedRunStore, name: str) -> None:
+        self._store = store
         self._name = name
-        self._held: list[Document] = []
+        self._documents: list[Document] = []
         self._size = 0
         self.runs: list[SortedRun] = []
 
     async def add(self, documents: Sequence[Document]) -> None:
         """Take documents."""
-        self._held += documents
+        self._documents += documents
         self._size += sum(len(document.line) for document in documents)
-        if self._size >= RUN_BYTES:
+        if self._size >= self._store.limits.sorted_run_bytes:
             await self.finish()
 
     async def finish(self) -> None:
-        """Set aside what is still held."""
-        if self._held:
-            documents = sorted(self._held, key=_key)
-            self._held, self._size = [], 0
-            self.runs.append(await self._aside.write(run_name(self._name, len(self.runs)), _one_page(documents)))
+        """Write the documents that are still in memory."""
+        if self._documents:
+            documents = sorted(self._documents, key=_key)
+            self._documents, self._size = [], 0
+            self.runs.append(await self._store.write(run_name(self._name, len(self.runs)), _one_page(documents)))
 
 
 def run_name(name: str, position: int) -> str:
-    """Name one sorted run of a set."""
+    """Return the name of one sorted run of a set."""
     return f"{name}-{position:06}"
 
 
-async def merge(aside: SetAside, runs: dict[str, SortedRun], *, name: str) -> AsyncGenerator[list[Document]]:
-    """Return the documents of all sorted runs in key order, each key once, a page at a time.
+async def merge(store: SortedRunStore, runs: dict[str, SortedRun], *, name: str) -> AsyncGenerator[list[Document]]:
+    """Yield the documents of all sorted runs in key order, each key once, a page at a time.
 
-    Of several documents with one key, which are versions of it, one is given. More runs than can be read at once are
-    first merged into fewer; `name` is for those.
+    Of several documents with the same key, which are versions of one document, one is chosen. If there are more runs
+    than may be merged at once, they are first merged into fewer, named after `name`.
     """
     level = 0
-    while len(runs) > MOST_AT_ONCE:
+    while len(runs) > store.limits.merged_at_once:
         fewer: dict[str, SortedRun] = {}
-        for group in itertools.batched(runs.items(), MOST_AT_ONCE, strict=False):
+        for group in itertools.batched(runs.items(), store.limits.merged_at_once, strict=False):
             written = run_name(f"{name}-{level}", len(fewer))
-            fewer[written] = await aside.write(written, _merged(aside, dict(group)))
+            fewer[written] = await store.write(written, _merged(store, dict(group)))
         runs, level = fewer, level + 1
-    async with aclosing(_merged(aside, runs)) as pages:
+    async with aclosing(_merged(store, runs)) as pages:
         async for page in pages:
             yield page
 
 
-async def _merged(aside: SetAside, runs: dict[str, SortedRun]) -> AsyncGenerator[list[Document]]:
+async def _merged(store: SortedRunStore, runs: dict[str, SortedRun]) -> AsyncGenerator[list[Document]]:
     async with AsyncExitStack() as opened:
-        streams = [await opened.enter_async_context(aclosing(aside.read(name, run))) for name, run in runs.items()]
+        streams = [await opened.enter_async_context(aclosing(store.read(name, run))) for name, run in runs.items()]
         heap: list[tuple[str, int, Document]] = []
         for position, stream in enumerate(streams):
             async for document in stream:
@@ -155,7 +150,7 @@ async def _merged(aside: SetAside, runs: dict[str, SortedRun]) -> AsyncGenerator
             if key != last:
                 page.append(document)
                 last = key
-            if len(page) >= _PAGE:
+            if len(page) >= store.limits.merged_page:
                 yield page
                 page = []
         if page:

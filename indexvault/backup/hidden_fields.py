@@ -1,7 +1,7 @@
-"""Making hidden fields retrievable while an index is read, and hiding them again whatever happens.
+"""Make hidden fields retrievable while an index is read, and hide them again whatever happens.
 
-This is the one thing that a backup changes at its source, and it does so only where a policy or an operator asks for
-it. Each change carries the ETag it was decided on, so that nobody else's change is overwritten.
+This is the only change that a backup makes to its source, and only if a policy or an operator asks for it. Each change
+is conditional on the ETag of the definition it is based on, so that nobody else's change is overwritten.
 """
 
 import logging
@@ -9,14 +9,13 @@ from collections.abc import Iterator
 
 import msgspec
 
-from indexvault.backup.definitions import kept, read_whole_index_definition
+from indexvault.backup.definitions import definition_without_secrets, read_whole_index_definition
 from indexvault.backup.job import BackupJob
 from indexvault.backup.losses import hidden_fields
-from indexvault.backup.plan import widest_schema
 from indexvault.backup.reveal_records import Reveal, RevealRecords, with_retrievable
 from indexvault.errors import ConflictError, NotFoundError
 from indexvault.search.client import SearchService
-from indexvault.search.schema import Field
+from indexvault.search.schema import Field, read_schema
 from indexvault.snapshots.manifest import Definition
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.lock_activities import Done
@@ -26,7 +25,7 @@ _LOG = logging.getLogger(__name__)
 
 
 async def prepare_fields(resources: Resources, job: BackupJob) -> Done:
-    """Hide again what an earlier run left revealed, then reveal hidden fields if the job asks for it."""
+    """Hide again the fields that an earlier run left revealed, then reveal hidden fields if the job asks for it."""
     records = RevealRecords(resources.clients.store_of(job.service).runs)
     service = resources.clients.service(job.service)
     reveal = await records.read(job.service, job.index)
@@ -39,7 +38,7 @@ async def prepare_fields(resources: Resources, job: BackupJob) -> Done:
 
 
 async def restore_fields(resources: Resources, job: BackupJob) -> Done:
-    """Hide again what this run has revealed."""
+    """Hide again the fields that this run revealed."""
     records = RevealRecords(resources.clients.store_of(job.service).runs)
     reveal = await records.read(job.service, job.index)
     if reveal is not None:
@@ -48,9 +47,10 @@ async def restore_fields(resources: Resources, job: BackupJob) -> Done:
 
 
 async def hide_again(service: SearchService, records: RevealRecords, reveal: Reveal) -> list[str]:
-    """Make the fields of a record unretrievable again, remove the record, and give the fields that were retrievable.
+    """Hide the fields of a record again, remove the record and return those fields that were retrievable.
 
-    An index that is gone needs nothing. Raises ConflictError if the definition keeps changing; the record stays then.
+    If the index was deleted, only the record is removed. Raises ConflictError if the definition keeps changing; then
+    the record stays.
     """
     revealed: list[str] = []
     for attempt in range(_ATTEMPTS):
@@ -76,10 +76,10 @@ async def hide_again(service: SearchService, records: RevealRecords, reveal: Rev
 async def _reveal(
     resources: Resources, service: SearchService, records: RevealRecords, job: BackupJob, earlier: Reveal | None
 ) -> None:
-    """Reveal. Before each attempt the record says what is there now; after it, the ETag must still be that."""
+    """Reveal hidden fields. Each attempt first records the current definition, then requires its ETag unchanged."""
     for attempt in range(_ATTEMPTS):
         definition, etag = await read_whole_index_definition(service, job.index)
-        hidden = hidden_fields(widest_schema(definition, on=f"{job.service} index {job.index}"))
+        hidden = hidden_fields(read_schema(definition.fullest.body, on=f"{job.service} index {job.index}"))
         if not hidden:
             return
         fields = list(dict.fromkeys([*(earlier.fields if earlier is not None else []), *hidden]))
@@ -89,7 +89,9 @@ async def _reveal(
                 index=job.index,
                 run=job.run,
                 fields=fields,
-                definition=kept(definition if earlier is None else _hidden(definition, earlier.fields)),
+                definition=definition_without_secrets(
+                    definition if earlier is None else _hidden(definition, earlier.fields)
+                ),
                 etag=etag,
                 started=resources.clock(),
             )
@@ -102,7 +104,7 @@ async def _reveal(
 
 
 def _hidden(definition: Definition, paths: list[str]) -> Definition:
-    """Return a definition in which fields that were revealed are as they were."""
+    """Return a definition in which revealed fields are hidden as before."""
 
     def hide(body: msgspec.Raw) -> msgspec.Raw:
         return msgspec.Raw(with_retrievable(bytes(body), paths, retrievable=False))
@@ -116,10 +118,10 @@ def _hidden(definition: Definition, paths: list[str]) -> Definition:
 async def _put(
     service: SearchService, index: str, definition: Definition, etag: str, paths: list[str], *, retrievable: bool
 ) -> None:
-    """Change the definition in the api-version that tells most of it: what a version hides, it would take away."""
+    """Change the definition in its fullest api-version: members that a version lacks would be removed."""
     changed = with_retrievable(bytes(definition.fullest.body), paths, retrievable=retrievable)
     await service.update_index(index, changed, etag=etag, preview=definition.preview is not None)
 
 
 def _walk(definition: Definition, index: str) -> Iterator[tuple[str, Field]]:
-    return widest_schema(definition, on=f"index {index}").walk()
+    return read_schema(definition.fullest.body, on=f"index {index}").walk()

@@ -1,7 +1,7 @@
-"""A folder of plain files as a snapshot, so that dumps made elsewhere can be restored.
+"""Import a folder of plain files as a snapshot, so that dumps made elsewhere can be restored.
 
-See `snapshots.folder` for the files. Documents may come in any order; they are sorted in bounded memory. Each key must
-be there once: a dump that holds two documents under one key does not say which of them is meant.
+See `snapshots.export` for the files. Documents may come in any order; they are sorted in bounded memory. Each key must
+be unique: of two documents with the same key, nothing tells which is meant.
 """
 
 import asyncio
@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 
 from indexvault.backup.chunking import scanned_range, store_chunks
-from indexvault.backup.definitions import kept, withheld_from_index
-from indexvault.backup.external_sort import RUN_BYTES, SetAside, SortedRun, Sorter, merge, run_name
+from indexvault.backup.definitions import definition_without_secrets, withheld_from_index
+from indexvault.backup.external_sort import SortedRun, SortedRunStore, Sorter, merge, run_name
+from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.losses import lost_content
 from indexvault.errors import AccountingError, IntegrityError, NotFoundError, SettingsError
 from indexvault.model import Clock, IndexName
@@ -34,13 +35,11 @@ from indexvault.workflow.activity import ProgressUpdate
 from indexvault.workflow.checkpoints import Checkpoints
 
 _LINES = 500
-_LONGEST_LINE = 64 * 1024 * 1024
-"""Bytes; a request to the service, and so a document, has 16 MiB at most. Source: service limits, 2026-09."""
 _SET = "imported"
 
 
-class _Sorted(msgspec.Struct, frozen=True):
-    """Documents that were set aside, how many and how large, in sorted runs by their names."""
+class _SortedDump(msgspec.Struct, frozen=True):
+    """The documents of a dump in sorted runs, by name; their number and bytes."""
 
     documents: int
     bytes: int
@@ -48,30 +47,37 @@ class _Sorted(msgspec.Struct, frozen=True):
 
 
 class Importer:
-    """Imports folders as snapshots into one store. `report` hears of the documents read and stored."""
+    """Imports folders as snapshots into one store. `report` is told of documents read and stored."""
 
     def __init__(
-        self, store: Store, *, clock: Clock, rng: random.Random, report: Callable[[ProgressUpdate], None]
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        report: Callable[[ProgressUpdate], None],
+        limits: Limits = LIMITS,
     ) -> None:
         self._store = store
         self._clock = clock
         self._rng = rng
         self._report = report
+        self._limits = limits
 
     async def import_folder(self, folder: Path, index: IndexName, *, run: str) -> Summary:
-        """Make a folder a snapshot of an index, under the names of a service and an index that need not exist.
+        """Make a snapshot from a folder, under the names of a service and an index that need not exist.
 
-        Raises NotFoundError when the folder lacks something, SettingsError naming file and line of what is no document,
-        AccountingError when a key is there twice. Then there is no snapshot.
+        Raises NotFoundError if the folder lacks a file, SettingsError, naming file and line, for a line that is no
+        document, AccountingError for a duplicate key. Then there is no snapshot.
         """
         started = self._clock()
         dump = await asyncio.to_thread(read_dump, folder)
         key_field = _key_field(dump, on=str(folder))
         await self._store.prepare()
-        aside = SetAside(self._store.runs, run, key_field)
+        sorted_store = SortedRunStore(self._store.runs, run, key_field, self._limits)
         try:
-            found = await self._sort(dump, key_field, Sorter(aside, _SET))
-            manifest = await self._store_chunks(dump, index, key_field, found, aside)
+            found = await self._sort(dump, key_field, Sorter(sorted_store, _SET))
+            manifest = await self._store_chunks(dump, index, key_field, found, sorted_store)
             manifest = msgspec.structs.replace(manifest, started=started, run=run)
             if manifest.counts.documents != found.documents:
                 raise AccountingError(
@@ -85,12 +91,12 @@ class Importer:
         finally:
             await Checkpoints(self._store.runs, run).clear()
 
-    async def _sort(self, dump: Dump, key_field: str, sorter: Sorter) -> _Sorted:
-        """Read all documents and set them aside in sorted runs."""
+    async def _sort(self, dump: Dump, key_field: str, sorter: Sorter) -> _SortedDump:
+        """Read all documents and write them in sorted runs."""
         key_of = key_reader(key_field)
         count = size = 0
         for file in dump.files:
-            batches = _batches(_lines(file, key_of))
+            batches = _batches(_lines(file, key_of, self._limits.longest_line), self._limits.sorted_run_bytes)
             while (documents := await asyncio.to_thread(next, batches, None)) is not None:
                 await sorter.add(documents)
                 read = sum(len(document.line) + 1 for document in documents)
@@ -98,26 +104,28 @@ class Importer:
                 count, size = count + len(documents), size + read
         await sorter.finish()
         runs = {run_name(_SET, number): segments for number, segments in enumerate(sorter.runs)}
-        return _Sorted(documents=count, bytes=size, runs=runs)
+        return _SortedDump(documents=count, bytes=size, runs=runs)
 
     async def _store_chunks(
-        self, dump: Dump, index: IndexName, key_field: str, found: _Sorted, aside: SetAside
+        self, dump: Dump, index: IndexName, key_field: str, found: _SortedDump, sorted_store: SortedRunStore
     ) -> Manifest:
         previous = await self._previous(index, key_field)
         average = found.bytes / max(1, found.documents)
         bits = previous.boundary_bits if previous else boundary_bits(average, chunk_target(found.bytes))
         generation = previous.generation if previous else ""
-        place = ChunkFolder(service=index.service, index=index.index, generation=generation)
+        chunks = ChunkFolder(service=index.service, index=index.index, generation=generation)
         known = known_chunks(previous)
         stored = await store_chunks(
-            self._reported(merge(aside, found.runs, name=f"{_SET}-merging")),
+            self._reported(merge(sorted_store, found.runs, name=f"{_SET}-merging")),
             ChunkCutter(bits),
-            lambda sealed: store_chunk(self._store.snapshots, place, sealed, known),
+            lambda sealed: store_chunk(self._store.snapshots, chunks, sealed, known),
         )
         scanned = scanned_range(stored)
         now = self._clock()
-        definition = kept(dump.definition)
-        synonym_maps = tuple(SynonymMap(entry.name, kept(entry.definition)) for entry in dump.synonym_maps)
+        definition = definition_without_secrets(dump.definition)
+        synonym_maps = tuple(
+            SynonymMap(entry.name, definition_without_secrets(entry.definition)) for entry in dump.synonym_maps
+        )
         withheld = withheld_from_index(index.index, definition, synonym_maps)
         before = dump.origin.losses if dump.origin else ()
         losses = (*before, *(loss for loss in lost_content(withheld) if loss not in before))
@@ -155,17 +163,17 @@ class Importer:
                 self._report(ProgressUpdate(stage="store", documents=len(documents), bytes=size))
 
     async def _previous(self, index: IndexName, key_field: str) -> Manifest | None:
-        """Return the newest snapshot of the index there is, whose chunks the new one may share."""
+        """Return the newest snapshot of the index, whose chunks the new one may share, or None."""
         try:
             reference = SnapshotReference(service=index.service, index=index.index)
             manifest = await read_manifest(self._store.snapshots, reference)
-        except (NotFoundError, IntegrityError):  # a damaged one is no reason not to make a new one
+        except (NotFoundError, IntegrityError):  # a damaged snapshot must not prevent a new one
             return None
         return manifest if manifest.key_field == key_field else None
 
 
 def _key_field(dump: Dump, *, on: str) -> str:
-    """Return the key field that all the definitions have. Raises SettingsError when they do not agree."""
+    """Return the key field that all definitions name. Raises SettingsError if they name different ones."""
     keys = {read_schema(version.body, on=on).key.name for version in dump.definition.versions}
     if len(keys) > 1:
         raise SettingsError(
@@ -177,7 +185,7 @@ def _key_field(dump: Dump, *, on: str) -> str:
 
 
 def _require_as_exported(dump: Dump, manifest: Manifest, *, on: str) -> None:
-    """Compare with what was exported. Raises AccountingError when documents were lost or changed on the way."""
+    """Raise AccountingError if documents differ from those that were exported."""
     origin = dump.origin
     if origin is None or origin.content_digest is None or origin.content_digest == manifest.content_digest:
         return
@@ -189,24 +197,24 @@ def _require_as_exported(dump: Dump, manifest: Manifest, *, on: str) -> None:
     )
 
 
-def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
-    held: list[Document] = []
+def _batches(documents: Iterator[Document], most_bytes: int) -> Iterator[list[Document]]:
+    batch: list[Document] = []
     size = 0
     for document in documents:
-        held.append(document)
+        batch.append(document)
         size += len(document.line)
-        if len(held) == _LINES or size >= RUN_BYTES:
-            yield held
-            held, size = [], 0
-    if held:
-        yield held
+        if len(batch) == _LINES or size >= most_bytes:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
-def _lines(file: Path, key_of: Callable[[bytes], str]) -> Iterator[Document]:
-    """Return the documents of a file; empty lines are passed over."""
+def _lines(file: Path, key_of: Callable[[bytes], str], longest: int) -> Iterator[Document]:
+    """Yield the documents of a file. Empty lines are skipped."""
     with file.open("rb") as opened:
-        for number, raw in enumerate(iter(lambda: opened.readline(_LONGEST_LINE + 1), b""), start=1):
-            if len(raw) > _LONGEST_LINE:
+        for number, raw in enumerate(iter(lambda: opened.readline(longest + 1), b""), start=1):
+            if len(raw) > longest:
                 raise SettingsError(
                     f"line {number} is longer than any document can be",
                     on=str(file),

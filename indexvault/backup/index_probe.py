@@ -1,4 +1,4 @@
-"""What a plan asks an index before a document is read: small queries, answered with numbers and single values."""
+"""Small queries that a plan sends before a document is read, answered with numbers and single values."""
 
 import functools
 from typing import Any, Protocol
@@ -14,26 +14,26 @@ from indexvault.search.schema import Field
 
 
 class IndexProbe(Protocol):
-    """What a partitioner may ask."""
+    """The queries that a partitioner may send."""
 
-    async def count(self, part: Partition) -> int:
-        """Return how many documents a part has."""
+    async def count(self, partition: Partition) -> int:
+        """Return the number of documents in a partition."""
         ...
 
-    async def value_at(self, part: Partition, path: str, field: Field, rank: int) -> str | None:
-        """Give, as a literal, the value that a sortable field has in the document `rank` places from the part's first.
+    async def value_at(self, partition: Partition, path: str, field: Field, rank: int) -> str | None:
+        """Return a sortable field's value, as a literal, in the document `rank` places after the partition's first.
 
-        None where there is no such document, or where its value compares with nothing.
+        None if there is no such document, or if its value compares with nothing.
         """
         ...
 
-    async def facets(self, part: Partition, path: str, most: int) -> list[Facet]:
-        """Return a field's values with the number of documents, the commonest `most` of them."""
+    async def facets(self, partition: Partition, path: str, most: int) -> list[Facet]:
+        """Return the `most` most common values of a field, with their numbers of documents."""
         ...
 
 
 class ServiceIndexProbe:
-    """Asks a real index."""
+    """Sends the queries to an index of a service."""
 
     def __init__(self, service: SearchService, index: str, key_field: str, *, elevated: bool = False) -> None:
         self._service = service
@@ -42,16 +42,20 @@ class ServiceIndexProbe:
         self._elevated = elevated
         self._reader = PageReader(key_field)
 
-    async def count(self, part: Partition) -> int:
+    async def count(self, partition: Partition) -> int:
         """See `IndexProbe.count`."""
         return await self._service.count_found(
-            self._index, part.query(self._key_field), self._reader, elevated=self._elevated
+            self._index, partition.query(self._key_field), self._reader, elevated=self._elevated
         )
 
-    async def value_at(self, part: Partition, path: str, field: Field, rank: int) -> str | None:
+    async def value_at(self, partition: Partition, path: str, field: Field, rank: int) -> str | None:
         """See `IndexProbe.value_at`."""
         query = msgspec.structs.replace(
-            part.query(self._key_field), orderby=f"{path} asc", select=f"{self._key_field},{path}", top=1, skip=rank
+            partition.query(self._key_field),
+            orderby=f"{path} asc",
+            select=f"{self._key_field},{path}",
+            top=1,
+            skip=rank,
         )
         page = await self._documents(query)
         if not page.documents:
@@ -60,10 +64,10 @@ class ServiceIndexProbe:
         value = functools.reduce(lambda inner, name: None if inner is None else inner.get(name), path.split("/"), value)
         return literal_of(value, field.type)
 
-    async def facets(self, part: Partition, path: str, most: int) -> list[Facet]:
+    async def facets(self, partition: Partition, path: str, most: int) -> list[Facet]:
         """See `IndexProbe.facets`."""
         query = msgspec.structs.replace(
-            part.query(self._key_field), orderby=None, facets=(f"{path},count:{most}",), top=0
+            partition.query(self._key_field), orderby=None, facets=(f"{path},count:{most}",), top=0
         )
         return (await self._documents(query)).facets.get(path, [])
 

@@ -1,7 +1,7 @@
-"""What a backup is told and what its steps tell each other.
+"""The inputs and outputs of a backup's workflow and activities.
 
-These records cross the engine, so they are small: names, keys and counts, never documents. What is larger lies in the
-runs container (see `checkpoints`).
+They pass through the workflow engine, so they are small: names, keys and counts, never documents. Anything larger is a
+durable record in the runs container (see `backup.state`).
 """
 
 from datetime import datetime, timedelta
@@ -15,13 +15,14 @@ from indexvault.workflow.activity import Work
 
 
 class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
-    """One index to back up.
+    """An index to back up.
 
-    `run` names the execution; everything durable of it carries that name. `parallel` is how many ranges are read at
-    once, `owner` says in words who started it. A generation of chunks older than `full_every` is not continued: all
-    chunks are written anew. `hidden_fields` is what to do about fields that the service has and does not return:
-    `report` them as losses, `fail`, or `reveal` them while the index is read. With a `policy`, the index's snapshots
-    are replicated and pruned afterwards. `part_of` is the run that a person knows, where the backup is a part of one.
+    `run` names the execution and is in the name of each of its durable records. `parallel` is how many ranges or
+    partitions are read at once, `owner` says in words who started it. A generation of chunks older than `full_every` is
+    not continued: all chunks are stored again. `hidden_fields` says what to do about fields that the service has but
+    does not return: `report` them as losses, `fail`, or `reveal` them while the index is read. With a `policy`, the
+    index's snapshots are replicated and pruned afterwards. `part_of` is the run that users know, if the backup is part
+    of one.
     """
 
     service: str
@@ -36,46 +37,53 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def work(self) -> Work:
-        """What the steps of this job work for."""
+        """What the activities of this job work for."""
         index = IndexName(self.service, self.index)
         return Work(run=self.run, service=self.service, index=index, part_of=self.part_of)
 
 
 class PlanSummary(msgspec.Struct, frozen=True):
-    """What planning found: how many key ranges, or else parts, there are to read, and the documents expected.
+    """What there is to read: a number of key ranges or else of partitions, and the documents expected.
 
     `notes` tell what an operator should know, such as why an earlier attempt was not continued.
     """
 
     ranges: int
     documents: int
-    parts: int = 0
+    partitions: int = msgspec.field(default=0, name="parts")
     notes: list[str] = []
 
 
-class ScanOrder(msgspec.Struct, frozen=True):
-    """One range of the plan to be read, by its position."""
+class ScanInput(msgspec.Struct, frozen=True):
+    """The range to read, by its position in the plan."""
 
     job: BackupJob
     position: int
 
 
-class CollectOrder(msgspec.Struct, frozen=True):
-    """One part of the plan to be read, by its position; a later `round` reads again what was read before."""
+class CollectInput(msgspec.Struct, frozen=True):
+    """The partition to read, by its position in the plan; a later `round` reads it again."""
 
     job: BackupJob
     position: int
     round: int = 0
 
 
-class Recounted(msgspec.Struct, frozen=True):
-    """The parts, by position, that no longer hold what was read of them."""
+class ChangedPartitions(msgspec.Struct, frozen=True):
+    """The partitions, by position, whose count has changed since they were read."""
 
     changed: list[int]
 
 
+class StartOverInput(msgspec.Struct, frozen=True):
+    """A run that must read its index again, and why."""
+
+    job: BackupJob
+    why: str
+
+
 class ScanSummary(msgspec.Struct, frozen=True):
-    """What reading one range came to."""
+    """How many documents, and bytes of documents, an activity read or merged."""
 
     documents: int
     bytes: int
@@ -84,7 +92,8 @@ class ScanSummary(msgspec.Struct, frozen=True):
 class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     """A finished snapshot.
 
-    `added_bytes` are the chunk bytes this snapshot added to the store (compressed), the rest was there already.
+    `bytes` are those of the documents, `stored_bytes` those of their chunks (compressed). `added_chunks` and
+    `added_bytes` (compressed) were added to the store by this snapshot, the rest was there already.
     """
 
     service: str

@@ -1,4 +1,4 @@
-"""A live index as one side of a comparison, and as a source of the bytes that a damaged snapshot has lost."""
+"""Compare a live index with a snapshot, and recover from it the documents that a damaged snapshot has lost."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -31,10 +31,10 @@ class LiveIndex:
     async def open(cls, service: SearchService, index: str) -> "LiveIndex":
         """Open an index of a service.
 
-        Raises NotFoundError when there is none of that name, UnreadableIndexError when its key gives no order: a fresh
-        snapshot of it can still be compared.
+        Raises NotFoundError if there is none of that name, UnreadableIndexError if its key has no order: a new snapshot
+        of it can still be compared.
         """
-        definition, _ = await read_index_definition(service, index)
+        definition, _etag = await read_index_definition(service, index)
         on = f"{service.name} index {index}"
         schema = read_schema(definition.fullest.body, on=on)
         if not schema.has_key_order:
@@ -46,22 +46,22 @@ class LiveIndex:
         return cls(service, index, definition, schema.key.name)
 
     async def parts(self, manifest: Manifest) -> AsyncGenerator[Span]:
-        """Return the index cut as a snapshot's chunks are, so that unchanged stretches have their hashes."""
+        """Yield the index in spans cut like a snapshot's chunks, so that unchanged spans have the chunks' hashes."""
         cutter = ChunkCutter(manifest.boundary_bits)
         async with aclosing(self._pages(KeyRange(None, None), manifest)) as pages:
             async for documents in pages:
                 for key, line in documents:
                     sealed = cutter.add(key, line)
                     if sealed is not None:
-                        yield _part(sealed, self.key_field)
+                        yield _span(sealed, self.key_field)
         last = cutter.finish()
         if last is not None:
-            yield _part(last, self.key_field)
+            yield _span(last, self.key_field)
 
     async def changes_since(
         self, blobs: SnapshotReader, manifest: Manifest, tally: Tally
     ) -> AsyncGenerator[DocumentChange]:
-        """Return the documents in which the index differs from a snapshot, which comes first. See `snapshots.diff`."""
+        """Yield the documents in which the index differs from a snapshot. See `snapshots.diff`."""
         require_same_key(manifest, self.key_field)
         one, other = snapshot_parts(blobs, manifest), self.parts(manifest)
         async with aclosing(one), aclosing(other), aclosing(diff_parts(one, other, tally)) as changes:
@@ -69,7 +69,7 @@ class LiveIndex:
                 yield change
 
     async def chunk(self, manifest: Manifest, position: int) -> bytes | None:
-        """See `snapshots.repair.Source.chunk`: the documents between a chunk's first and last key, as they are now."""
+        """See `snapshots.repair.Source.chunk`: the current documents between a chunk's first and last key."""
         chunk = manifest.chunks[position]
         before = manifest.chunks[position - 1].last if position else None
         lines: list[bytes] = []
@@ -95,7 +95,7 @@ class LiveIndex:
                 yield [(document.key, document.line) for document in documents]
 
 
-def _part(sealed: SealedChunk, key_field: str) -> Span:
+def _span(sealed: SealedChunk, key_field: str) -> Span:
     key_of = key_reader(key_field)
 
     async def documents() -> Documents:

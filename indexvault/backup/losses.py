@@ -1,4 +1,4 @@
-"""What of an index its service does not give out."""
+"""Find what a snapshot will lack because the service does not return it."""
 
 from collections.abc import Iterable
 
@@ -8,13 +8,14 @@ from indexvault.search.secret_scan import is_for_secrets
 from indexvault.snapshots.manifest import Loss, Withheld
 
 DOCUMENTS = "(documents)"
-"""Stands in a field's place where whole documents are missing."""
+"""Stands for the field in a loss of whole documents."""
 DEFINITION = "(definition)"
+"""Stands for the field in a loss of something in the index's definition."""
 _SYNONYM_MAP = "(synonym map "
 
 
 def losses(schema: Schema) -> list[Loss]:
-    """Return each field that documents come back without, and why, in the schema's order.
+    """Return each field that documents are returned without, and why, in the schema's order.
 
     Source: field attributes `retrievable` and `stored`, REST reference, 2026-09.
     """
@@ -31,9 +32,9 @@ def losses(schema: Schema) -> list[Loss]:
 
 
 def lost_content(withheld: Iterable[Withheld]) -> list[Loss]:
-    """Return a loss for each value that was taken for a secret where none belongs, and so was part of the content.
+    """Return a loss for each withheld value that was in a member not meant for secrets, so may have been content.
 
-    A secret where one belongs is no loss: like those that the service keeps to itself, whoever restores supplies it.
+    A secret in a member meant for it is no loss: like the secrets that the service redacts, a restore supplies it.
     """
     return [
         Loss(
@@ -46,12 +47,12 @@ def lost_content(withheld: Iterable[Withheld]) -> list[Loss]:
 
 
 def is_lost_content(loss: Loss) -> bool:
-    """Return whether a loss is one of a definition's content, and not of a field or of documents."""
+    """Return whether a loss is of a definition's content, not of a field or of documents."""
     return loss.field == DEFINITION or loss.field.startswith(_SYNONYM_MAP)
 
 
 def hidden_fields(schema: Schema, *, revealed_in: Schema | None = None) -> list[str]:
-    """Return the paths of hidden fields that could be returned; with `revealed_in`, only those that schema returns."""
+    """Return the paths of hidden fields that could be revealed; with `revealed_in`, only those readable in it."""
     hidden = [path for path, field in schema.walk() if not field.is_readable and field.stored is not False]
     if revealed_in is None:
         return hidden
@@ -60,7 +61,7 @@ def hidden_fields(schema: Schema, *, revealed_in: Schema | None = None) -> list[
 
 
 def out_of_sight(schema: Schema, *, elevated: bool, counted: int, found: int) -> list[Loss]:
-    """Return the loss of documents that access lists keep from this caller, if it can be one."""
+    """Return the loss of documents that access lists may hide from this caller, if any."""
     if elevated or not is_protected(schema):
         return []
     return [

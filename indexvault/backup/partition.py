@@ -1,8 +1,9 @@
-"""Parts of an index: what one of several queries finds, and the conditions that tell parts apart.
+"""Partitions of an index, each with a query of its own, and the conditions that tell them apart.
 
-Conditions are data and not text, so that a plan can be kept, shown and tested; `clause` gives the text for `$filter`.
-Values in them are OData literals, as `search.literals` writes them. A null fails every comparison, so every cut by
-values leaves a part of its own for nulls, and one by doubles another for NaN. Source: OData filter reference, 2026-09.
+Conditions are data rather than text, so that a plan can be stored, shown and tested; `clause` is their text for
+`$filter`. Their values are OData literals, as `search.literals` writes them. A null fails every comparison, so a split
+by values leaves a partition for nulls, and a split by doubles another one for NaN. Source: OData filter reference,
+2026-09.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ class Null(msgspec.Struct, frozen=True, tag=True):
 
 
 class Between(msgspec.Struct, frozen=True, tag=True):
-    """The field's value is at least `low` (above it, if `after`) and below `high`; without bounds, any value at all."""
+    """The field's value is at least `low` (above it, with `after`) and below `high`; without bounds, any value."""
 
     field: str
     low: str | None = None
@@ -57,7 +58,7 @@ class Equals(msgspec.Struct, frozen=True, tag=True):
 
 
 class Number(msgspec.Struct, frozen=True, tag=True):
-    """The double is a number, infinite ones among them."""
+    """The double is a number, or infinite."""
 
     field: str
 
@@ -68,7 +69,7 @@ class Number(msgspec.Struct, frozen=True, tag=True):
 
 
 class NotANumber(msgspec.Struct, frozen=True, tag=True):
-    """The double has a value that compares with no number."""
+    """The double is NaN, which compares with no number."""
 
     field: str
 
@@ -94,7 +95,7 @@ class OneOf(msgspec.Struct, frozen=True, tag=True):
 
 
 class NoneOf(msgspec.Struct, frozen=True, tag=True):
-    """There is a string, or a collection with items, and none of these is in it."""
+    """The field has a value, or its collection has items, and none of these is among them."""
 
     field: str
     values: tuple[str, ...]
@@ -124,8 +125,8 @@ type Condition = Null | Between | Equals | Number | NotANumber | OneOf | NoneOf 
 class Partition(msgspec.Struct, frozen=True):
     """The documents that meet all conditions and, if there is one, match a Lucene query on the key field.
 
-    `documents` is how many were counted when the part was planned. `orderby` is the order to read it in; with `partial`
-    only its beginning is asked for, as far as `$skip` reaches, because another part begins at the other end.
+    `documents` is the count when the partition was planned. `orderby` is the order to read it in. With `partial`, only
+    its beginning is read, as far as `$skip` reaches, because another partition begins at the other end.
     """
 
     conditions: tuple[Condition, ...] = ()
@@ -135,11 +136,11 @@ class Partition(msgspec.Struct, frozen=True):
     documents: int = 0
 
     def narrowed(self, *conditions: Condition, documents: int = 0) -> "Partition":
-        """Return the part of this part that also meets these conditions."""
+        """Return the documents of this partition that also meet these conditions, as a partition."""
         return msgspec.structs.replace(self, conditions=self.conditions + conditions, documents=documents)
 
     def query(self, key_field: str) -> DocumentQuery:
-        """Return the query that finds the part."""
+        """Return the query that finds the documents."""
         query = DocumentQuery(
             filter=" and ".join(condition.clause for condition in self.conditions) or None, orderby=self.orderby
         )
@@ -148,15 +149,15 @@ class Partition(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(query, search=self.lucene, query_type="full", search_fields=key_field)
 
     def __str__(self) -> str:
-        said = [condition.clause for condition in self.conditions]
-        said += [f"key matches {self.lucene}"] if self.lucene is not None else []
-        return " and ".join(said) or "everything"
+        clauses = [condition.clause for condition in self.conditions]
+        clauses += [f"key matches {self.lucene}"] if self.lucene is not None else []
+        return " and ".join(clauses) or "everything"
 
 
 def _in(field: str, values: Sequence[str]) -> str:
-    """Return `search.in`, which counts as one clause however many values it lists.
+    """Return a `search.in` clause, which counts as one however many values it lists.
 
-    A value that is empty, or holds whatever could part values, is compared on its own.
+    A value that is empty, contains the delimiter, or begins or ends with a space is compared on its own.
     """
     delimiter = min(_DELIMITERS, key=lambda each: sum(each in value for value in values))
     listed = [value for value in values if value and delimiter not in value and value == value.strip()]

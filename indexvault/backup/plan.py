@@ -1,23 +1,36 @@
-"""Deciding how to read an index, and holding to it: the first step of a backup."""
+"""Decide how to read an index: the first step of a backup."""
 
 from datetime import timedelta
 
 import msgspec
 
 from indexvault.backup.access import may_read_elevated, require_reader
-from indexvault.backup.definitions import kept, read_index_definition, read_synonym_map, withheld_from_index
+from indexvault.backup.definitions import (
+    definition_without_secrets,
+    read_index_definition,
+    read_synonym_map,
+    withheld_from_index,
+)
 from indexvault.backup.index_probe import ServiceIndexProbe
 from indexvault.backup.job import BackupJob, PlanSummary
 from indexvault.backup.key_ranges import edges_of_chunks, range_count, ranges_between
+from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.losses import hidden_fields, losses, lost_content, out_of_sight
 from indexvault.backup.messages import found_in, refusal, without_key_order
 from indexvault.backup.partition import Partition
-from indexvault.backup.partitioners.partitioner import REACH
 from indexvault.backup.partitioning import divide, partitioners_for, reading_order
 from indexvault.backup.reveal_records import RevealRecords
 from indexvault.backup.split_keys import average_size, ranges_by_rank
-from indexvault.backup.start_over import AGAIN, Again
-from indexvault.backup.state import KEY_ORDER, PLAN, PLAN_FORMAT, Plan, require_plan
+from indexvault.backup.state import (
+    KEY_ORDER,
+    PLAN_FORMAT,
+    PLAN_RECORD,
+    STARTED_OVER_RECORD,
+    Plan,
+    PlanHeader,
+    StartedOver,
+    require_plan,
+)
 from indexvault.errors import IntegrityError, LossNotAcceptedError, NotFoundError
 from indexvault.search.request_count import counted_requests
 from indexvault.search.schema import Schema, read_schema
@@ -31,60 +44,49 @@ from indexvault.workflow.activity import ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
 
 OLDEST_TO_CONTINUE = timedelta(days=1)
-"""An unfinished run that began earlier is not continued: its first documents would be older than anybody expects."""
+"""The age up to which an unfinished run is continued: its first documents would be older than anybody expects."""
 
 
-class _Beginning(msgspec.Struct, frozen=True):
-    """What of a plan decides whether a run can go on with it, in whatever format the rest is."""
+async def plan_backup(resources: Resources, job: BackupJob, *, limits: Limits = LIMITS) -> PlanSummary:
+    """Plan how to read the index, or continue with the plan of an interrupted attempt.
 
-    format: str = ""
-    etag: str = ""
-
-
-async def plan_backup(resources: Resources, job: BackupJob) -> PlanSummary:
-    """Decide how to read the index, or go on with what was decided by an earlier attempt at the run.
-
-    Raises UnreadableIndexError, saying what was tried, if it can't be read completely; LossNotAcceptedError, before
-    anything is read, if fields are hidden and the job does not accept that.
+    Raises UnreadableIndexError, saying what was tried, if the index can't be read completely; LossNotAcceptedError,
+    before anything is read, if fields are hidden and the job does not accept that.
     """
     store = resources.clients.store_of(job.service)
     await store.prepare()
     checkpoints = Checkpoints(store.runs, job.run)
-    again = await checkpoints.read(AGAIN, Again)
-    notes = [] if again is None else [f"the index was read twice: {again.why}"]
+    started_over = await checkpoints.read(STARTED_OVER_RECORD, StartedOver)
+    notes = [] if started_over is None else [f"the index was read twice: {started_over.why}"]
     plan, mismatch = await _earlier(resources, job, checkpoints)
     if mismatch is not None:
         notes.append(f"an unfinished attempt was not continued: {mismatch}")
     if plan is None:
-        made = msgspec.structs.replace(await make_plan(resources, job, store), trusting=again is None)
+        made = await make_plan(resources, job, store, limits=limits)
+        made = msgspec.structs.replace(made, trusting=started_over is None)
         if mismatch is None:
-            plan = await checkpoints.write_once(PLAN, made)
+            plan = await checkpoints.write_once(PLAN_RECORD, made)
         else:
-            await checkpoints.write(PLAN, plan := made)
+            await checkpoints.write(PLAN_RECORD, plan := made)
     resources.report(ProgressUpdate(stage="read", expected=plan.found))
-    return PlanSummary(ranges=len(plan.ranges), documents=plan.found, parts=len(plan.parts), notes=notes)
+    return PlanSummary(ranges=len(plan.ranges), documents=plan.found, partitions=len(plan.partitions), notes=notes)
 
 
-async def make_plan(resources: Resources, job: BackupJob, store: Store) -> Plan:
-    """Make a plan, without writing anything anywhere."""
+async def make_plan(resources: Resources, job: BackupJob, store: Store, *, limits: Limits = LIMITS) -> Plan:
+    """Make a plan without writing anything. Raises as `plan_backup` does."""
     with counted_requests() as counter:
-        plan = await _Planning(resources, job, store).plan()
+        plan = await _Planner(resources, job, store, limits).plan()
     return msgspec.structs.replace(plan, requests=counter.requests)
 
 
-def widest_schema(definition: Definition, *, on: str) -> Schema:
-    """Read the schema from the api-version that tells most."""
-    return read_schema(definition.fullest.body, on=on)
-
-
 async def _earlier(resources: Resources, job: BackupJob, checkpoints: Checkpoints) -> tuple[Plan | None, str | None]:
-    """Return the plan of an earlier attempt that can be continued, or else what differs from then."""
+    """Return the plan of an interrupted attempt if it can be continued, or else why it can't."""
     try:
-        beginning = await checkpoints.read(PLAN, _Beginning)
-        if beginning is None:
+        header = await checkpoints.read(PLAN_RECORD, PlanHeader)
+        if header is None:
             return None, None
-        if beginning.format != PLAN_FORMAT:
-            return None, f"its records are in the format {beginning.format[:40]!r}, and not {PLAN_FORMAT!r}"
+        if header.format != PLAN_FORMAT:
+            return None, f"its records are in the format {header.format[:40]!r}, and not {PLAN_FORMAT!r}"
         plan = await require_plan(checkpoints, job)
     except IntegrityError:
         return None, "its records can't be read"
@@ -97,7 +99,7 @@ async def _earlier(resources: Resources, job: BackupJob, checkpoints: Checkpoint
 
 
 async def _definition(resources: Resources, job: BackupJob) -> tuple[Definition, str]:
-    """Return the index's definition as its owner left it: the one from before, while this run reveals fields."""
+    """Return the index's definition as its owner left it: while this run reveals fields, the one from before."""
     revealed = await _before_revealing(resources, job)
     return revealed or await read_index_definition(resources.clients.service(job.service), job.index)
 
@@ -105,14 +107,15 @@ async def _definition(resources: Resources, job: BackupJob) -> tuple[Definition,
 async def _before_revealing(resources: Resources, job: BackupJob) -> tuple[Definition, str] | None:
     records = RevealRecords(resources.clients.store_of(job.service).runs)
     revealed = await records.read(job.service, job.index)
-    return None if revealed is None else (kept(revealed.definition), revealed.etag)
+    return None if revealed is None else (definition_without_secrets(revealed.definition), revealed.etag)
 
 
-class _Planning:
-    def __init__(self, resources: Resources, job: BackupJob, store: Store) -> None:
+class _Planner:
+    def __init__(self, resources: Resources, job: BackupJob, store: Store, limits: Limits) -> None:
         self._resources = resources
         self._job = job
         self._store = store
+        self._limits = limits
         self._service = resources.clients.service(job.service)
         self._on = f"{job.service} index {job.index}"
 
@@ -122,7 +125,7 @@ class _Planning:
         current, etag_reading = await read_index_definition(self._service, job.index)
         revealed = await _before_revealing(self._resources, job)
         definition, etag = revealed or (current, etag_reading)
-        schema = widest_schema(current, on=self._on)
+        schema = read_schema(current.fullest.body, on=self._on)
         self._require_no_hidden_fields(schema)
         require_reader(self._service, schema, on=self._on)
         elevated = await may_read_elevated(self._service, job.index, schema)
@@ -163,16 +166,17 @@ class _Planning:
             else SnapshotReference(service=job.service, index=job.index, id=previous.id),
             method="",
             reason="",
-            revealed=hidden_fields(widest_schema(definition, on=self._on), revealed_in=schema),
+            revealed=hidden_fields(read_schema(definition.fullest.body, on=self._on), revealed_in=schema),
         )
         if schema.has_key_order:
             return await self._in_key_order(plan, schema, previous)
-        return await self._in_parts(plan, schema, probe)
+        return await self._in_partitions(plan, schema, probe)
 
     async def _in_key_order(self, plan: Plan, schema: Schema, previous: Manifest | None) -> Plan:
         key = schema.key.name
         if previous is not None:
-            edges = edges_of_chunks(previous.chunks, plan.boundary_bits, range_count(plan.found, self._job.parallel))
+            count = range_count(plan.found, self._job.parallel, self._limits)
+            edges = edges_of_chunks(previous.chunks, plan.boundary_bits, count)
             ranges, how = ranges_between(edges), f"split where chunks of {previous.id} end"
         else:
             ranges = await ranges_by_rank(
@@ -183,6 +187,7 @@ class _Planning:
                 parallel=self._job.parallel,
                 bits=plan.boundary_bits,
                 elevated=plan.elevated,
+                limits=self._limits,
             )
             how = "split by rank"
         return msgspec.structs.replace(
@@ -192,25 +197,27 @@ class _Planning:
             reason=f"the key field {key} is filterable and sortable; {len(ranges)} ranges, {how}",
         )
 
-    async def _in_parts(self, plan: Plan, schema: Schema, probe: ServiceIndexProbe) -> Plan:
+    async def _in_partitions(self, plan: Plan, schema: Schema, probe: ServiceIndexProbe) -> Plan:
         why = without_key_order(schema)
-        if plan.found <= REACH:
+        reach = self._limits.largest_partition
+        if plan.found <= reach:
             return msgspec.structs.replace(
                 plan,
-                parts=[Partition(orderby=reading_order(schema), documents=plan.found)],
+                partitions=[Partition(orderby=reading_order(schema), documents=plan.found)],
                 method="paging",
-                reason=f"{why}; {plan.found:,} documents are within what $skip reaches ({REACH:,})",
+                reason=f"{why}; {plan.found:,} documents are within what $skip reaches ({reach:,})",
             )
-        partitioning = await divide(probe, schema, plan.found, partitioners_for(schema))
+        partitioners = partitioners_for(schema, self._limits)
+        partitioning = await divide(probe, schema, plan.found, partitioners, self._limits)
         if partitioning.out_of_reach:
             raise refusal(schema, partitioning, plan.found, on=self._on)
         return msgspec.structs.replace(
             plan,
-            parts=list(partitioning.parts),
+            partitions=list(partitioning.partitions),
             exact=partitioning.exact,
             tried=list(partitioning.tried),
             method=", then ".join(partitioning.used),
-            reason=f"{why}, and {plan.found:,} documents are more than $skip reaches ({REACH:,});"
+            reason=f"{why}, and {plan.found:,} documents are more than $skip reaches ({reach:,});"
             f" {found_in(partitioning)}",
         )
 
@@ -224,10 +231,7 @@ class _Planning:
             )
 
     async def _previous(self, schema: Schema, generation: str) -> Manifest | None:
-        """Return the newest readable snapshot of the index, if its chunks can be shared.
-
-        A damaged one is no reason not to make a new one.
-        """
+        """Return the newest snapshot of the index if its chunks can be shared. A damaged one is passed over."""
         job = self._job
         try:
             newest = await resolve(self._store.snapshots, SnapshotReference(service=job.service, index=job.index))

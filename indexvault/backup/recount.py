@@ -1,8 +1,8 @@
-"""Seeing to it that a range that was read holds what the service counts in it, and reading again only what differs.
+"""Compare a range that was read with the service's count of it, and read again only what differs.
 
-Documents come and go while an index is read, so the count of a whole index says little. The count of a short stretch
-says much: it is asked for seconds after the stretch was read, and a stretch that fits one page is read together with
-its count, in one answer, at one moment.
+Documents come and go while an index is read, so the count of a whole index says little. The count of a short subrange
+says much: it is taken seconds after the subrange was read, and a subrange that fits one page is read together with its
+count, in one answer.
 """
 
 import itertools
@@ -16,30 +16,30 @@ from indexvault.snapshots.chunks import ends_chunk
 from indexvault.snapshots.writer import StoredChunk
 
 ROUNDS = 5
-"""How often a stretch is read again at most."""
+"""How often a subrange is read again at most."""
 
 
-class CountedRange(msgspec.Struct, frozen=True):
-    """A part of a range between two keys at which chunks end, with the chunks that hold it."""
+class Subrange(msgspec.Struct, frozen=True):
+    """A part of a range between two keys that end chunks, with its chunks."""
 
     keys: KeyRange
     stored: tuple[StoredChunk, ...]
 
     @property
     def documents(self) -> int:
-        """How many documents were read."""
+        """The number of documents that were read."""
         return sum(entry.chunk.documents for entry in self.stored)
 
 
 class Reread(msgspec.Struct, frozen=True):
-    """A stretch as it was read again. `counted` came in the same answer, if one answer held all of it."""
+    """The chunks of a subrange that was read again. `counted` is its count if one answer held both."""
 
     stored: list[StoredChunk]
     counted: int | None
 
 
-class Settled(msgspec.Struct, frozen=True):
-    """A range that is accounted for, and how many stretches were read again for it."""
+class SettledRange(msgspec.Struct, frozen=True):
+    """The chunks of a range that is accounted for. `again` is how many of its subranges were read again."""
 
     stored: list[StoredChunk]
     again: int
@@ -49,8 +49,8 @@ type CountKeys = Callable[[KeyRange], Awaitable[int]]
 type ReadKeys = Callable[[KeyRange], Awaitable[Reread]]
 
 
-def stretches(keys: KeyRange, stored: Sequence[StoredChunk], bits: int) -> list[CountedRange]:
-    """Cut a range at keys that end chunks wherever a reading begins; where a size cap ended a chunk is no border."""
+def subranges(keys: KeyRange, stored: Sequence[StoredChunk], bits: int) -> list[Subrange]:
+    """Split a range at keys that always end chunks; chunks that were cut by the size cap stay together."""
     groups: list[list[StoredChunk]] = [[]]
     for entry in stored:
         groups[-1].append(entry)
@@ -60,7 +60,7 @@ def stretches(keys: KeyRange, stored: Sequence[StoredChunk], bits: int) -> list[
         groups.pop()
     borders = [keys.after, *(group[-1].chunk.last for group in groups[:-1]), keys.until]
     return [
-        CountedRange(KeyRange(after, until), tuple(group))
+        Subrange(KeyRange(after, until), tuple(group))
         for (after, until), group in zip(itertools.pairwise(borders), groups, strict=True)
     ]
 
@@ -74,17 +74,17 @@ async def settle(
     read: ReadKeys,
     on: str,
     rounds: int = ROUNDS,
-) -> Settled:
-    """Return a range's chunks once each stretch of it has as many unique keys as the service counts there.
+) -> SettledRange:
+    """Return a range's chunks once each subrange has as many unique keys as the service counts in it.
 
-    A stretch that differs is read again, and what was read is settled in its turn: so the stretches that still differ
-    become shorter, until one fits an answer. Raises AccountingError if one does not come to agree.
+    A subrange that differs is read again and settled in turn, so the subranges that still differ become shorter until
+    one fits an answer. Raises AccountingError if one does not come to agree.
     """
-    whole = stretches(keys, stored, bits)
-    documents = sum(stretch.documents for stretch in whole)
+    found = subranges(keys, stored, bits)
+    documents = sum(subrange.documents for subrange in found)
     counted = await count(keys)
     if counted == documents:
-        return Settled(list(stored), again=0)
+        return SettledRange(list(stored), again=0)
     if not rounds:
         raise AccountingError(
             f"{documents} unique keys were read in a stretch of the index that the service counts {counted} documents"
@@ -92,30 +92,30 @@ async def settle(
             on=on,
             do="Run the backup again, best while the index is not written to",
         )
-    found: list[StoredChunk] = []
+    chunks: list[StoredChunk] = []
     again = 0
-    differing = await _differing(whole, count)
-    for position, stretch in enumerate(whole):
+    differing = await _differing(found, count)
+    for position, subrange in enumerate(found):
         if position not in differing:
-            found += stretch.stored
+            chunks += subrange.stored
             continue
-        reread = await read(stretch.keys)
-        settled = Settled(reread.stored, again=0)
+        reread = await read(subrange.keys)
+        settled = SettledRange(reread.stored, again=0)
         if reread.counted != sum(entry.chunk.documents for entry in reread.stored):
-            settled = await settle(stretch.keys, reread.stored, bits, count=count, read=read, on=on, rounds=rounds - 1)
-        found += settled.stored
+            settled = await settle(subrange.keys, reread.stored, bits, count=count, read=read, on=on, rounds=rounds - 1)
+        chunks += settled.stored
         again += 1 + settled.again
-    return Settled(found, again)
+    return SettledRange(chunks, again)
 
 
-async def _differing(whole: Sequence[CountedRange], count: CountKeys) -> set[int]:
-    """Find the stretches whose counts differ by halving: two small probe for each halving that matters."""
+async def _differing(found: Sequence[Subrange], count: CountKeys) -> set[int]:
+    """Return the positions of subranges whose counts differ, by bisection: two small queries for each step."""
     differing: set[int] = set()
-    pending = [(0, len(whole))]
+    pending = [(0, len(found))]
     while pending:
         start, end = pending.pop()
-        documents = sum(stretch.documents for stretch in whole[start:end])
-        if await count(KeyRange(whole[start].keys.after, whole[end - 1].keys.until)) == documents:
+        documents = sum(subrange.documents for subrange in found[start:end])
+        if await count(KeyRange(found[start].keys.after, found[end - 1].keys.until)) == documents:
             continue
         if end - start == 1:
             differing.add(start)

@@ -1,4 +1,4 @@
-"""Reading one key range of an index into chunks."""
+"""Read one key range of an index into chunks."""
 
 import contextlib
 from collections.abc import AsyncGenerator
@@ -7,7 +7,7 @@ from contextlib import aclosing
 import msgspec
 
 from indexvault.backup.chunking import ChunkStore, scanned_range, store_chunks
-from indexvault.backup.job import ScanOrder, ScanSummary
+from indexvault.backup.job import ScanInput, ScanSummary
 from indexvault.backup.recount import Reread, settle
 from indexvault.backup.state import Plan, ScannedRange, range_record, require_plan
 from indexvault.errors import TooLargeError, TooSlowError
@@ -23,43 +23,43 @@ from indexvault.workflow.activity import ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
 
 
-async def scan(resources: Resources, order: ScanOrder) -> ScanSummary:
+async def scan(resources: Resources, given: ScanInput) -> ScanSummary:
     """Read one range of the plan into chunks, all of them accounted for.
 
-    Raises AccountingError if the unique keys of a stretch do not come to agree with the service's count of it.
+    Raises AccountingError if the unique keys of a subrange do not come to agree with the service's count of it.
     """
-    job = order.job
+    job = given.job
     store = resources.clients.store_of(job.service)
     checkpoints = Checkpoints(store.runs, job.run)
     plan = await require_plan(checkpoints, job)
-    record = range_record(plan, order.position)
+    record = range_record(plan, given.position)
     scanned = await checkpoints.read(record, ScannedRange)
     if scanned is None:
         chunk_store = await ChunkStore.open(store, job, plan, record)
-        scanning = _Scanning(resources, resources.clients.service(job.service), order, plan, chunk_store)
+        scanner = _Scanner(resources, resources.clients.service(job.service), given, plan, chunk_store)
         with counted_requests() as counter:
-            scanned = await scanning.scan(plan.ranges[order.position])
+            scanned = await scanner.scan(plan.ranges[given.position])
         await checkpoints.write(record, msgspec.structs.replace(scanned, requests=counter.requests))
         return _summary(scanned)
-    found = _summary(scanned)
-    resources.report(ProgressUpdate(stage="read", documents=found.documents, bytes=found.bytes))
-    return found
+    summary = _summary(scanned)
+    resources.report(ProgressUpdate(stage="read", documents=summary.documents, bytes=summary.bytes))
+    return summary
 
 
-class _Scanning:
+class _Scanner:
     def __init__(
-        self, resources: Resources, service: SearchService, order: ScanOrder, plan: Plan, chunk_store: ChunkStore
+        self, resources: Resources, service: SearchService, given: ScanInput, plan: Plan, chunk_store: ChunkStore
     ) -> None:
         self._resources = resources
         self._service = service
-        self._index = order.job.index
+        self._index = given.job.index
         self._plan = plan
         self._chunk_store = chunk_store
-        self._session = f"{plan.id}-{order.position}"
+        self._session = f"{plan.id}-{given.position}"
         self._reader = PageReader(plan.key_field)
 
     async def scan(self, keys: KeyRange) -> ScannedRange:
-        """Read the range, and again what of it differs from its count."""
+        """Read the range, then read again the subranges that differ from their counts."""
         settled = await settle(
             keys,
             await self._stored(self._reported(self._pages(keys))),
@@ -78,7 +78,7 @@ class _Scanning:
         return await self._service.count_found(self._index, query, self._reader, elevated=self._plan.elevated)
 
     async def _read_again(self, keys: KeyRange) -> Reread:
-        """Read a stretch: in one answer with its count where it fits one page, else page by page."""
+        """Read a subrange: in one answer with its count if it fits one page, else page by page."""
         key_field = self._plan.key_field
         query = DocumentQuery(
             filter=key_range(key_field, keys.after, keys.until),
@@ -86,12 +86,12 @@ class _Scanning:
             top=page_size(self._plan.average_document_bytes),
             count=True,
         )
-        with contextlib.suppress(TooLargeError, TooSlowError):  # then it is read page by page, as small as it takes
+        with contextlib.suppress(TooLargeError, TooSlowError):  # then read it page by page, with smaller pages
             page = await self._service.documents(
                 self._index, query, self._reader, elevated=self._plan.elevated, may_shrink=True
             )
             if page.count == len(page.documents):
-                return Reread(await self._stored(_one(page.documents)), counted=page.count)
+                return Reread(await self._stored(_one_page(page.documents)), counted=page.count)
         return Reread(await self._stored(self._pages(keys)), counted=None)
 
     def _pages(self, keys: KeyRange) -> AsyncGenerator[list[Document]]:
@@ -113,7 +113,7 @@ class _Scanning:
                 self._resources.report(ProgressUpdate(stage="read", documents=len(documents), bytes=size))
 
 
-async def _one(documents: list[Document]) -> AsyncGenerator[list[Document]]:
+async def _one_page(documents: list[Document]) -> AsyncGenerator[list[Document]]:
     yield documents
 
 

@@ -1,21 +1,22 @@
-"""Finding keys to split an index at when no earlier snapshot tells any.
+"""Find keys to split an index at when there is no earlier snapshot to take them from.
 
-A key at a given rank is found with `$skip` hops, each one small query; from there the next key that ends a chunk is
-sought among keys alone.
+The key at a given rank is found with `$skip`, one small query for each 100,000 documents. From there, a query for keys
+alone finds the next one that ends a chunk.
 """
 
 from indexvault.backup.key_ranges import range_count, ranges_between
+from indexvault.backup.limits import LIMITS, Limits
 from indexvault.search.client import SearchService
 from indexvault.search.page import Page, PageReader
 from indexvault.search.page_size import PageSize
-from indexvault.search.query import MOST_PER_PAGE, MOST_SKIPPED, DocumentQuery, key_range
+from indexvault.search.query import MOST_PER_PAGE, DocumentQuery, key_range
 from indexvault.search.scan import KeyRange, read_page
 from indexvault.snapshots.chunks import ends_chunk
 
 _CAUTIOUS_BYTES = 40 * 1024
-"""A document's size, for want of anything known of it: so that about a hundred are asked for."""
+"""The assumed size of a document while nothing is known of it: about a hundred are asked for."""
 MOST_KEY_PAGES = 32
-"""Pages of keys searched for one that ends a chunk: at 2**14 documents a chunk, two chunks' worth."""
+"""Pages of keys to search for one that ends a chunk: at 2**14 documents a chunk, about two chunks."""
 
 
 async def ranges_by_rank(
@@ -27,14 +28,15 @@ async def ranges_by_rank(
     parallel: int,
     bits: int,
     elevated: bool = False,
+    limits: Limits = LIMITS,
 ) -> list[KeyRange]:
     """Return ranges of about equal size that cover every key."""
-    parts = range_count(documents, parallel)
-    seeker = _Seeker(service, index, key_field, elevated=elevated)
+    ranges = range_count(documents, parallel, limits)
+    finder = _KeyFinder(service, index, key_field, elevated=elevated, most_skipped=limits.most_skipped)
     edges: list[str] = []
-    for _ in range(parts - 1):
-        start = await seeker.key_at(edges[-1] if edges else None, documents // parts)
-        edge = await seeker.next_boundary(start, bits) if start is not None else None
+    for _ in range(ranges - 1):
+        start = await finder.key_at(edges[-1] if edges else None, documents // ranges)
+        edge = await finder.next_boundary(start, bits) if start is not None else None
         if edge is None:
             break
         edges.append(edge)
@@ -42,27 +44,30 @@ async def ranges_by_rank(
 
 
 async def average_size(service: SearchService, index: str, key_field: str, *, elevated: bool = False) -> float:
-    """Return the average bytes of a document, from the first hundred that come."""
+    """Return the average size of a document in bytes, from about the first hundred."""
     page = await read_page(
         service, index, DocumentQuery(), PageReader(key_field), PageSize(_CAUTIOUS_BYTES), elevated=elevated
     )
     return sum(len(document.line) for document in page.documents) / max(1, len(page.documents))
 
 
-class _Seeker:
-    """Asks one index for keys only."""
+class _KeyFinder:
+    """Queries an index for keys only."""
 
-    def __init__(self, service: SearchService, index: str, key_field: str, *, elevated: bool) -> None:
+    def __init__(
+        self, service: SearchService, index: str, key_field: str, *, elevated: bool, most_skipped: int
+    ) -> None:
         self._elevated = elevated
+        self._most_skipped = most_skipped
         self._service = service
         self._index = index
         self._key_field = key_field
         self._reader = PageReader(key_field)
 
     async def key_at(self, after: str | None, rank: int) -> str | None:
-        """Return the key that is `rank` places above `after`, or None if there are fewer."""
+        """Return the key `rank` places above `after`, or None if there are fewer."""
         while rank > 0:
-            hop = min(rank, MOST_SKIPPED)
+            hop = min(rank, self._most_skipped)
             page = await self._keys(after, top=1, skip=hop - 1)
             if not page.documents:
                 return None
@@ -71,7 +76,7 @@ class _Seeker:
         return after
 
     async def next_boundary(self, start: str, bits: int) -> str | None:
-        """Return the first key from `start` on that ends a chunk, or None if none is near."""
+        """Return the first key from `start` on that ends a chunk, or None if there is none within MOST_KEY_PAGES."""
         if ends_chunk(start, bits):
             return start
         last = start

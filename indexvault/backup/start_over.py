@@ -1,38 +1,23 @@
-"""Reading an index once more within a run, where what was read can't become a snapshot.
+"""Make a run read its index once more when what it has read can't become a snapshot.
 
-So a definition that was changed meanwhile, or a chunk that was removed from under the run, costs a second reading and
-not a night without a snapshot. Chunks that are stored already are not sent again.
+A definition that was changed meanwhile, or a chunk that a sweep removed, then costs a second reading instead of a night
+without a snapshot. Chunks that are still stored are not sent again.
 """
 
-import msgspec
-
-from indexvault.backup.job import BackupJob
+from indexvault.backup.job import StartOverInput
+from indexvault.backup.state import STARTED_OVER_RECORD, StartedOver
 from indexvault.snapshots.announcements import is_being_swept
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.lock_activities import Done
 
-AGAIN = "again"
 SWEPT_SECONDS = 300
-"""How long a sweep is waited for: it takes seconds, or minutes where very much is removed."""
+"""How long to wait for a sweep: it takes seconds, or minutes if it removes very much."""
 _POLL_SECONDS = 5
 
 
-class StartOver(msgspec.Struct, frozen=True):
-    """A run that reads its index once more, and why."""
-
-    job: BackupJob
-    why: str
-
-
-class Again(msgspec.Struct, frozen=True):
-    """The record that a run reads its index once more, and takes no chunk of an earlier snapshot on trust."""
-
-    why: str
-
-
-async def start_over(resources: Resources, given: StartOver) -> Done:
-    """Forget what the run has read, when no sweep is under way that could take its chunks again."""
+async def start_over(resources: Resources, given: StartOverInput) -> Done:
+    """Delete the run's records, once no sweep is running that could remove its chunks again."""
     job, store = given.job, resources.clients.store_of(given.job.service)
     for _ in range(SWEPT_SECONDS // _POLL_SECONDS):
         if not await is_being_swept(store.runs, job.service, job.index, resources.clock()):
@@ -40,5 +25,5 @@ async def start_over(resources: Resources, given: StartOver) -> Done:
         await resources.sleep(_POLL_SECONDS)
     checkpoints = Checkpoints(store.runs, job.run)
     await checkpoints.clear()
-    await checkpoints.write(AGAIN, Again(given.why))
+    await checkpoints.write(STARTED_OVER_RECORD, StartedOver(given.why))
     return Done()

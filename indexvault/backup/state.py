@@ -1,7 +1,7 @@
-"""What is durable of a backup while it is under way, in the runs container.
+"""The durable records of a backup while it runs, in the runs container.
 
-Every record of a part carries the plan's `id` in its name, so that a run which starts over never finds those of the
-plan it gave up.
+The name of a range's or partition's record contains the plan's `id`, so that a run which starts over never finds the
+records of the plan before.
 """
 
 from datetime import datetime
@@ -18,21 +18,23 @@ from indexvault.snapshots.names import SnapshotReference
 from indexvault.workflow.checkpoints import Checkpoints
 
 PLAN_FORMAT = f"{FORMAT} plan 3"
-"""Changes whenever records of a run mean something else than before: a run of another format is not continued."""
-PLAN = "plan"
+"""Changes whenever a run's records change their meaning: a run in another format is not continued."""
+PLAN_RECORD = "plan"
+STARTED_OVER_RECORD = "again"
 KEY_ORDER = "key order"
-"""The method of a plan that reads in the order of the keys, as most indexes are."""
+"""The method of a plan that reads in the order of the keys, as for most indexes."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run holds to from its first step to its last.
+    """How to read an index, fixed for the whole run.
 
-    `counted` is the service's own count of documents, `found` how many a query finds: they differ while the former
-    lags, or where documents are kept from this caller. The index is read either in key `ranges` or in `parts`; with
-    `exact`, each document is in one part only. `method` and `reason` say in words how it is read and why; `tried` names
-    the ways of cutting that had nothing to cut with. `revealed` are fields that are made retrievable for the reading.
-    `etag` is that of the definition as its owner left it, `etag_reading` that of the one the documents are read under:
-    they differ where fields are revealed. While it is `trusting`, a chunk that the previous snapshot names is not sent.
+    `counted` is the service's own count of documents, `found` the number that a query finds: they differ while the
+    former lags, or where access lists hide documents from this caller. The index is read either in key `ranges` or in
+    `partitions`; with `exact`, each document is in only one partition. `method` and `reason` say in words how it is
+    read and why; `tried` names the partitioners that could not divide it. `revealed` are fields that are made
+    retrievable while it is read. `etag` is that of the definition as its owner left it, `etag_reading` that of the
+    definition under which documents are read: they differ if fields are revealed. Chunks that the previous snapshot
+    names are not stored again while the plan is `trusting`.
     """
 
     id: str
@@ -56,16 +58,28 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     tried: list[str] = []
     ranges: list[KeyRange] = []
-    parts: list[Partition] = []
+    partitions: list[Partition] = msgspec.field(default_factory=list, name="parts")
     exact: bool = True
     revealed: list[str] = []
     requests: int = 0
 
 
+class PlanHeader(msgspec.Struct, frozen=True):
+    """The member of a plan that says whether the rest can be read."""
+
+    format: str = ""
+
+
+class StartedOver(msgspec.Struct, frozen=True):
+    """The record that a run reads its index again, and no longer trusts the chunks of earlier snapshots."""
+
+    why: str
+
+
 class ScannedRange(msgspec.Struct, frozen=True, kw_only=True):
     """The chunks of a range, all of them stored and accounted for.
 
-    `again` is how many stretches of it were read again because their count had changed.
+    `again` is how many of its subranges were read again because their count had changed.
     """
 
     chunks: list[Chunk]
@@ -75,11 +89,11 @@ class ScannedRange(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = 0
 
 
-class CollectedPart(msgspec.Struct, frozen=True, kw_only=True):
-    """The documents of a part, sorted and set aside.
+class CollectedPartition(msgspec.Struct, frozen=True, kw_only=True):
+    """The documents of a partition, in sorted runs.
 
-    `attempt` names the set, `runs` gives the segments of each sorted run in it, in the form of chunks. `documents` have
-    unique keys, `before` and `after` are counts of the part. `readings` is how often it was read.
+    `attempt` names the set of sorted runs, `runs` lists the segments of each in the form of chunks. `documents` have
+    unique keys; `before` and `after` are counts of the partition. `readings` is how often it was read.
     """
 
     attempt: str
@@ -92,33 +106,40 @@ class CollectedPart(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
 
 
+class SnapshotIdentity(msgspec.Struct, frozen=True):
+    """The snapshot's id and creation time, fixed before the manifest is written."""
+
+    id: str
+    created: datetime
+
+
 def range_record(plan: Plan, position: int) -> str:
-    """Name the record of a scanned range."""
+    """Return the name of a scanned range's record."""
     return f"{plan.id}-range-{position}"
 
 
-def part_record(plan: Plan, position: int) -> str:
-    """Name the record of a collected part."""
+def partition_record(plan: Plan, position: int) -> str:
+    """Return the name of a collected partition's record."""
     return f"{plan.id}-part-{position}"
 
 
 def merged_record(plan: Plan) -> str:
-    """Name the record of the chunks that all parts were merged into."""
+    """Return the name of the record with the chunks that all partitions were merged into."""
     return f"{plan.id}-merged"
 
 
 def snapshot_record(plan: Plan) -> str:
-    """Name the record of the snapshot's id."""
+    """Return the name of the record with the snapshot's identity."""
     return f"{plan.id}-snapshot"
 
 
 async def require_plan(checkpoints: Checkpoints, job: BackupJob) -> Plan:
-    """Read the plan of a run that must have one."""
-    return await require(checkpoints, PLAN, Plan, job)
+    """Read the plan. Raises IntegrityError if it is gone."""
+    return await require(checkpoints, PLAN_RECORD, Plan, job)
 
 
 async def require[Kind](checkpoints: Checkpoints, part: str, kind: type[Kind], job: BackupJob) -> Kind:
-    """Read a record that must be there. Raises IntegrityError if it is gone."""
+    """Read a record that must exist. Raises IntegrityError if it is gone."""
     record = await checkpoints.read(part, kind)
     if record is None:
         raise IntegrityError(

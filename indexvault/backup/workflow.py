@@ -1,53 +1,99 @@
-"""The order of a backup's steps: the lock, the plan, every range or part, the commit, and the lock again."""
+"""The workflow of a backup: the order of its activities, under the index's lock.
+
+Each activity may be killed or run twice: it finds what it had finished. Durable, in this order: that fields will be
+revealed; the plan; for each range its chunks, then its record; or for each partition its sorted runs, then its record,
+and last the chunks they are merged into; the snapshot's identity; the manifest, which makes the snapshot. Then the
+run's records are removed.
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import msgspec
 from durabletask.task import OrchestrationContext
 
-from indexvault.backup.activities import ACTIVITIES as BACKUP_ACTIVITIES
-from indexvault.backup.activities import (
-    COLLECT,
-    COMMIT,
-    MERGE,
-    PLAN,
-    PREPARE,
-    RECOUNT,
-    REQUIRE_HELD,
-    RESTORE_FIELDS,
-    SCAN,
-    START_OVER,
+from indexvault.backup.collect import collect, recount
+from indexvault.backup.commit import commit_snapshot, require_definition
+from indexvault.backup.hidden_fields import prepare_fields, restore_fields
+from indexvault.backup.job import (
+    BackupJob,
+    BackupReport,
+    ChangedPartitions,
+    CollectInput,
+    PlanSummary,
+    ScanInput,
+    ScanSummary,
+    StartOverInput,
 )
-from indexvault.backup.job import BackupJob, BackupReport, CollectOrder, PlanSummary, ScanOrder
-from indexvault.backup.start_over import StartOver
+from indexvault.backup.limits import Limits
+from indexvault.backup.merge import merge_partitions
+from indexvault.backup.plan import plan_backup
+from indexvault.backup.scan import scan
+from indexvault.backup.start_over import start_over
 from indexvault.errors import AccountingError, IndexvaultError, OutdatedReadingError
 from indexvault.maintenance.retention import ACTIVITIES as MAINTENANCE_ACTIVITIES
 from indexvault.maintenance.retention import MaintenanceJob, maintain
-from indexvault.workflow.activity import Orchestration, Workflow
+from indexvault.workflow.activity import Activity, Orchestration, Workflow
 from indexvault.workflow.calls import call, call_all
 from indexvault.workflow.lock_activities import ACTIVITIES as LOCK_ACTIVITIES
-from indexvault.workflow.lock_activities import Claim, locked
+from indexvault.workflow.lock_activities import Claim, Done, locked
 
-ACTIVITIES = (*LOCK_ACTIVITIES, *BACKUP_ACTIVITIES, *MAINTENANCE_ACTIVITIES)
+PREPARE = Activity("prepare_fields", BackupJob, Done, prepare_fields, lambda job: job.work)
+PLAN = Activity("plan_backup", BackupJob, PlanSummary, plan_backup, lambda job: job.work)
+SCAN = Activity("scan_range", ScanInput, ScanSummary, scan, lambda given: given.job.work)
+COLLECT = Activity("collect_part", CollectInput, ScanSummary, collect, lambda given: given.job.work)
+RECOUNT = Activity("recount_parts", BackupJob, ChangedPartitions, recount, lambda job: job.work)
+MERGE = Activity("merge_parts", BackupJob, ScanSummary, merge_partitions, lambda job: job.work)
+REQUIRE_DEFINITION = Activity("require_held_definition", BackupJob, Done, require_definition, lambda job: job.work)
+RESTORE_FIELDS = Activity("restore_fields", BackupJob, Done, restore_fields, lambda job: job.work)
+START_OVER = Activity("start_over", StartOverInput, Done, start_over, lambda given: given.job.work)
+COMMIT = Activity("commit_snapshot", BackupJob, BackupReport, commit_snapshot, lambda job: job.work)
+ACTIVITIES: tuple[Activity[Any, Any], ...] = (
+    *LOCK_ACTIVITIES,
+    PREPARE,
+    PLAN,
+    SCAN,
+    COLLECT,
+    RECOUNT,
+    MERGE,
+    REQUIRE_DEFINITION,
+    RESTORE_FIELDS,
+    START_OVER,
+    COMMIT,
+    *MAINTENANCE_ACTIVITIES,
+)
 ROUNDS = 3
-"""How often parts that have changed since they were read are read again at most."""
+"""How often partitions that have changed since they were read are read again at most."""
+
+
+def activities_within(limits: Limits) -> tuple[Activity[Any, Any], ...]:
+    """Return ACTIVITIES with other limits than the usual ones."""
+    limited: dict[str, Activity[Any, Any]] = {
+        PLAN.name: replace(PLAN, run=partial(plan_backup, limits=limits)),
+        COLLECT.name: replace(COLLECT, run=partial(collect, limits=limits)),
+        MERGE.name: replace(MERGE, run=partial(merge_partitions, limits=limits)),
+    }
+    return tuple(limited.get(activity.name, activity) for activity in ACTIVITIES)
 
 
 def back_up_index(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[BackupReport]:
     """Make a snapshot of one index, while no other run writes to it or backs it up.
 
-    If a policy asked for it, the index's snapshots are looked after then, and what that came to is in the notes.
+    With a policy, then replicate and prune the index's snapshots; results go into the notes.
     """
     report = yield from locked(ctx, Claim(job.work, job.owner), _back_up(ctx, job))
     if job.policy is None:
         return report
-    done = yield from maintain(ctx, MaintenanceJob(service=job.service, index=job.index))
-    return msgspec.structs.replace(report, notes=[*report.notes, *done.notes])
+    maintained = yield from maintain(ctx, MaintenanceJob(service=job.service, index=job.index))
+    return msgspec.structs.replace(report, notes=[*report.notes, *maintained.notes])
 
 
 def _back_up(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[BackupReport]:
     try:
         return (yield from _attempt(ctx, job))
     except OutdatedReadingError as error:
-        yield from call(ctx, START_OVER, StartOver(job, error.what))
+        yield from call(ctx, START_OVER, StartOverInput(job, error.what))
     return (yield from _attempt(ctx, job))
 
 
@@ -58,17 +104,17 @@ def _attempt(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[BackupR
 
 
 def _read(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[PlanSummary]:
-    """Plan and read. Fields that are revealed for it are hidden again, however it ends."""
+    """Plan and read. Fields that are revealed for this are hidden again, however it ends."""
     try:
         yield from call(ctx, PREPARE, job)
         plan = yield from call(ctx, PLAN, job)
-        if plan.parts:
+        if plan.partitions:
             yield from _collect(ctx, job, plan)
         else:
-            orders = [ScanOrder(job=job, position=position) for position in range(plan.ranges)]
-            yield from call_all(ctx, SCAN, orders, at_once=job.parallel)
+            inputs = [ScanInput(job=job, position=position) for position in range(plan.ranges)]
+            yield from call_all(ctx, SCAN, inputs, at_once=job.parallel)
         if job.hidden_fields == "reveal":
-            yield from call(ctx, REQUIRE_HELD, job)
+            yield from call(ctx, REQUIRE_DEFINITION, job)
     except IndexvaultError:
         if job.hidden_fields == "reveal":
             yield from call(ctx, RESTORE_FIELDS, job)
@@ -79,17 +125,17 @@ def _read(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[PlanSummar
 
 
 def _collect(ctx: OrchestrationContext, job: BackupJob, plan: PlanSummary) -> Orchestration[None]:
-    """Read every part, then those again that have changed meanwhile, and merge all of them."""
-    positions = list(range(plan.parts))
+    """Read every partition, read again those that have changed meanwhile, and merge all of them."""
+    positions = list(range(plan.partitions))
     for number in range(ROUNDS + 1):
-        orders = [CollectOrder(job=job, position=position, round=number) for position in positions]
-        yield from call_all(ctx, COLLECT, orders, at_once=job.parallel)
+        inputs = [CollectInput(job=job, position=position, round=number) for position in positions]
+        yield from call_all(ctx, COLLECT, inputs, at_once=job.parallel)
         positions = (yield from call(ctx, RECOUNT, job)).changed
         if not positions:
             break
     else:
         raise AccountingError(
-            f"{len(positions)} of {plan.parts} parts change faster than they can be read, in {ROUNDS} rounds",
+            f"{len(positions)} of {plan.partitions} parts change faster than they can be read, in {ROUNDS} rounds",
             on=f"{job.service} index {job.index}",
             do="Run the backup again while the index is written to less",
         )

@@ -88,28 +88,30 @@ class MemoryProbe:
         self._documents = documents
         self.asked = 0
 
-    def find(self, part: Partition) -> list[dict[str, Any]]:
+    def find(self, partition: Partition) -> list[dict[str, Any]]:
         return [
             document
             for document in self._documents
-            if all(meets(document, condition) for condition in part.conditions)
-            if part.lucene is None or self._matches(document["id"], part.lucene.replace("\\", ""))
+            if all(meets(document, condition) for condition in partition.conditions)
+            if partition.lucene is None or self._matches(document["id"], partition.lucene.replace("\\", ""))
         ]
 
-    async def count(self, part: Partition) -> int:
+    async def count(self, partition: Partition) -> int:
         self.asked += 1
-        return len(self.find(part))
+        return len(self.find(partition))
 
-    async def value_at(self, part: Partition, path: str, field: Field, rank: int) -> str | None:
+    async def value_at(self, partition: Partition, path: str, field: Field, rank: int) -> str | None:
         self.asked += 1
-        found = sorted(self.find(part), key=lambda document: _order(document[path], text=field.type == "Edm.String"))
+        found = sorted(
+            self.find(partition), key=lambda document: _order(document[path], text=field.type == "Edm.String")
+        )
         return literal_of(found[rank][path], field.type) if rank < len(found) else None
 
-    async def facets(self, part: Partition, path: str, most: int) -> list[Facet]:
+    async def facets(self, partition: Partition, path: str, most: int) -> list[Facet]:
         self.asked += 1
         counted = Counter(
             item
-            for document in self.find(part)
+            for document in self.find(partition)
             for item in (document[path] if isinstance(document[path], list) else [document[path]])
             if item is not None
         )

@@ -1,17 +1,12 @@
-"""Indexes that can't be read in key order, over HTTP, at a small scale: limits are lowered, shapes are real."""
+"""Indexes that can't be read in key order, over HTTP: small indexes, with limits lowered to match."""
 
-import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
-import indexvault.backup.collect
-import indexvault.backup.partitioners.by_key_prefix
-import indexvault.backup.partitioning
-import indexvault.backup.plan
-import indexvault.search.paging
-from indexvault.backup.partitioning import partitioners_for
+from indexvault.backup.limits import Limits
 from indexvault.errors import AccountingError, UnreadableIndexError
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.chunks import document_lines, key_reader
@@ -21,18 +16,12 @@ from indexvault.snapshots.reader import read_chunk
 from tests.memory_store import MemoryStore
 from tests.world import EAST, World, open_world
 
-REACH = 100
+LIMITS = Limits(largest_partition=100, most_skipped=100, comfortable_partition=25)
 
 
 @pytest.fixture
-async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(indexvault.backup.partitioning, "REACH", REACH)
-    monkeypatch.setattr(indexvault.backup.plan, "REACH", REACH)
-    monkeypatch.setattr(indexvault.backup.partitioners.by_key_prefix, "REACH", REACH)
-    monkeypatch.setattr(indexvault.backup.collect, "MOST_SKIPPED", REACH)
-    monkeypatch.setattr(indexvault.search.paging, "MOST_SKIPPED", REACH)
-    monkeypatch.setattr(indexvault.backup.plan, "partitioners_for", functools.partial(partitioners_for, comfortable=25))
-    async with open_world(MemoryStore("local")) as opened:
+async def world() -> AsyncIterator[World]:
+    async with open_world(MemoryStore("local"), limits=LIMITS) as opened:
         yield opened
 
 
@@ -190,10 +179,11 @@ async def test_a_second_snapshot_adds_nothing(world: World) -> None:
     assert again.added_chunks == 0
 
 
-async def test_a_part_that_never_agrees_with_its_count_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    await world.fill(definition(RATING), [{"id": key, "rating": 1.0} for key in keys(90)])
-    await world.faults(EAST, {"fault": "short_page", "documents": 10})
-    monkeypatch.setattr(indexvault.search.paging, "MOST_SKIPPED", 40)
-    with pytest.raises(AccountingError, match=r"46 unique keys were read of a part .* 90 documents"):
-        await world.back_up("shapes")
-    assert await list_snapshots(world.store.snapshots) == []
+async def test_a_partition_that_never_agrees_with_its_count_fails() -> None:
+    limits = msgspec.structs.replace(LIMITS, most_skipped=40)
+    async with open_world(MemoryStore("local"), limits=limits) as world:
+        await world.fill(definition(RATING), [{"id": key, "rating": 1.0} for key in keys(90)])
+        await world.faults(EAST, {"fault": "short_page", "documents": 10})
+        with pytest.raises(AccountingError, match=r"46 unique keys were read of a part .* 90 documents"):
+            await world.back_up("shapes")
+        assert await list_snapshots(world.store.snapshots) == []

@@ -5,16 +5,12 @@ import contextlib
 import itertools
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-import indexvault.backup.collect
-import indexvault.backup.partitioning
-import indexvault.backup.plan
-import indexvault.search.paging
-from indexvault.backup.partitioning import partitioners_for
+from indexvault.backup.limits import Limits
 from indexvault.errors import AccountingError
 from indexvault.search.batch import batch, delete_action, upload_batch
 from indexvault.search.client import SearchService
@@ -23,8 +19,9 @@ from indexvault.snapshots.chunks import document_lines
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_chunk
+from indexvault.workflow.activity import Resources
 from tests.memory_store import MemoryStore
-from tests.world import EAST, World, open_world
+from tests.world import EAST, Run, World, open_world
 
 DOCUMENTS = 12_000
 
@@ -132,8 +129,6 @@ async def test_the_claim_holds_while_documents_come_go_and_change(world: World, 
 async def test_a_stretch_too_large_for_one_answer_is_read_again_page_by_page(world: World) -> None:
     await world.fill(definition(filterable=True, sortable=True), [document(number, 0) for number in range(600)])
     await world.faults(EAST, {"fault": "too_large", "operation": "search", "bytes": 4000})
-    step = next(step for step in world.engine._steps if step.name == "scan_range")
-    scan = step.run
     counted = SearchService.count_found
 
     async def delete_and_count(self: SearchService, *arguments: Any, **options: Any) -> int:
@@ -143,74 +138,56 @@ async def test_a_stretch_too_large_for_one_answer_is_read_again_page_by_page(wor
             await self.index_documents("live", batch([delete_action("id", gone[0])]))
         return await counted(self, *arguments, **options)
 
-    async def scan_and_delete(resources: Any, order: Any) -> Any:
+    async def scan_and_delete(scan: Run, resources: Resources, given: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(SearchService, "count_found", delete_and_count)
-            return await scan(resources, order)
+            return await scan(resources, given)
 
     gone: list[str] = []
-    object.__setattr__(step, "run", scan_and_delete)
-    try:
-        await world.back_up("live")
-    finally:
-        object.__setattr__(step, "run", scan)
+    world.around["scan_range"] = scan_and_delete
+    await world.back_up("live")
     documents, manifest = await snapshot(world)
     assert manifest.reading is not None
     assert manifest.reading.again > 0
     assert [each["id"] for each in documents] == [f"{number:06}" for number in range(600) if number != 300]
 
 
-async def test_in_parts_the_claim_holds_or_the_run_fails(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in (
-        (indexvault.backup.partitioning, "REACH"),
-        (indexvault.backup.plan, "REACH"),
-        (indexvault.backup.collect, "MOST_SKIPPED"),
-    ):
-        monkeypatch.setattr(module, name, 4000)
-    monkeypatch.setattr(indexvault.search.paging, "MOST_SKIPPED", 4000)
-    cut: Callable[..., Any] = partitioners_for
-    monkeypatch.setattr(indexvault.backup.plan, "partitioners_for", lambda schema: cut(schema, comfortable=2000))
-    await world.fill(definition(filterable=False, sortable=False), [document(number, 0) for number in range(DOCUMENTS)])
-    writer = Writer(world, 1)
-    try:
-        async with writing(writer):
-            await world.back_up("live", parallel=2)
-    except AccountingError:
-        assert await list_snapshots(world.store.snapshots) == []
-    else:
-        assert_claim((await snapshot(world))[0], writer)
-    quiet = await world.back_up("live")
+async def test_in_partitions_the_claim_holds_or_the_run_fails() -> None:
+    limits = Limits(largest_partition=4000, most_skipped=4000, comfortable_partition=2000)
+    async with open_world(MemoryStore("local"), limits=limits) as world:
+        documents = [document(number, 0) for number in range(DOCUMENTS)]
+        await world.fill(definition(filterable=False, sortable=False), documents)
+        writer = Writer(world, 1)
+        try:
+            async with writing(writer):
+                await world.back_up("live", parallel=2)
+        except AccountingError:
+            assert await list_snapshots(world.store.snapshots) == []
+        else:
+            assert_claim((await snapshot(world))[0], writer)
+        quiet = await world.back_up("live")
     assert quiet.state == "complete"
 
 
-async def test_a_document_that_moves_between_parts_is_found_by_the_recount(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After the last part was read, one document is moved to the first, and another deleted from where it was."""
-    monkeypatch.setattr(indexvault.backup.partitioning, "REACH", 400)
-    monkeypatch.setattr(indexvault.backup.plan, "REACH", 400)
-    cut: Callable[..., Any] = partitioners_for
-    monkeypatch.setattr(indexvault.backup.plan, "partitioners_for", lambda schema: cut(schema, comfortable=200))
-    await world.fill(definition(filterable=False, sortable=False), [document(number, 0) for number in range(1000)])
-    plan = indexvault.backup.collect.collect
-    moved = False
+async def test_a_document_that_moves_between_partitions_is_found_by_the_recount() -> None:
+    """After the first partition was read, a document of the last one moves to it."""
+    limits = Limits(largest_partition=400, comfortable_partition=200)
+    async with open_world(MemoryStore("local"), limits=limits) as world:
+        await world.fill(definition(filterable=False, sortable=False), [document(number, 0) for number in range(1000)])
+        moved = False
 
-    async def collect_and_move(resources: Any, order: Any) -> Any:
-        nonlocal moved
-        summary = await plan(resources, order)
-        if not moved:
-            moved = True
-            line = json.dumps(document(499, 7) | {"part": 0}).encode()
-            await world.east.index_documents("live", upload_batch([line]))
-        return summary
+        async def collect_and_move(collect: Run, resources: Resources, given: Any) -> Any:
+            nonlocal moved
+            summary = await collect(resources, given)
+            if not moved:
+                moved = True
+                line = json.dumps(document(499, 7) | {"part": 0}).encode()
+                await world.east.index_documents("live", upload_batch([line]))
+            return summary
 
-    step = next(step for step in world.engine._steps if step.name == "collect_part")
-    object.__setattr__(step, "run", collect_and_move)
-    try:
+        world.around["collect_part"] = collect_and_move
         await world.back_up("live", parallel=1)
-    finally:
-        object.__setattr__(step, "run", plan)
-    documents, _manifest = await snapshot(world)
+        documents, _manifest = await snapshot(world)
     assert [each["id"] for each in documents] == [f"{number:06}" for number in range(1000)]
 
 
@@ -218,23 +195,18 @@ async def test_an_index_that_is_made_anew_meanwhile_is_no_mixture_of_both(world:
     """Each range agrees with its count, one in the old index and the others in the new, which is empty."""
     shape = definition(filterable=True, sortable=True)
     await world.fill(shape, [document(number, 0) for number in range(DOCUMENTS)])
-    step = next(step for step in world.engine._steps if step.name == "scan_range")
-    scan = step.run
     made_anew = False
 
-    async def scan_and_make_anew(resources: Any, order: Any) -> Any:
+    async def scan_and_make_anew(scan: Run, resources: Resources, given: Any) -> Any:
         nonlocal made_anew
-        summary = await scan(resources, order)
+        summary = await scan(resources, given)
         if not made_anew:
             made_anew = True
             await world.east.delete_index("live", etag=(await world.east.index_definition("live")).etag)
             await world.east.create_index("live", json.dumps(shape).encode(), preview=False)
         return summary
 
-    object.__setattr__(step, "run", scan_and_make_anew)
-    try:
-        report = await world.back_up("live", parallel=1)
-    finally:
-        object.__setattr__(step, "run", scan)
+    world.around["scan_range"] = scan_and_make_anew
+    report = await world.back_up("live", parallel=1)
     assert report.documents == 0
     assert "made anew" in report.notes[0]

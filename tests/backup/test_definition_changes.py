@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from indexvault.backup.definition_changes import concerns_searching_alone
+from indexvault.backup.definition_changes import concerns_only_searching
 from indexvault.snapshots.manifest import Definition, VersionedDefinition
 from tests import hotels
 
@@ -45,7 +45,7 @@ def field(body: dict[str, Any], name: str) -> dict[str, Any]:
     ],
 )
 def test_what_is_about_searching_alone_changes_no_document(change: Change) -> None:
-    assert concerns_searching_alone(given(hotels.DEFINITION), given(changed(change)))
+    assert concerns_only_searching(given(hotels.DEFINITION), given(changed(change)))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_what_is_about_searching_alone_changes_no_document(change: Change) -> No
     ],
 )
 def test_what_documents_depend_on_or_only_another_index_can_have_does(change: Change) -> None:
-    assert not concerns_searching_alone(given(hotels.DEFINITION), given(changed(change)))
+    assert not concerns_only_searching(given(hotels.DEFINITION), given(changed(change)))
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_what_documents_depend_on_or_only_another_index_can_have_does(change: Ch
     ],
 )
 def test_what_was_changed_and_changed_back_may_have_been_anything(change: Change) -> None:
-    assert not concerns_searching_alone(given(hotels.DEFINITION), given(changed(change)))
+    assert not concerns_only_searching(given(hotels.DEFINITION), given(changed(change)))
 
 
 def test_the_api_version_that_tells_most_decides() -> None:
     plain, protected = hotels.DEFINITION, hotels.definition(purviewEnabled=True)
     described = hotels.definition(description="for guests")
-    assert not concerns_searching_alone(given(plain, preview=plain), given(plain, preview=protected))
-    assert concerns_searching_alone(given(plain, preview=protected), given(described))
-    assert concerns_searching_alone(given(plain, preview=plain), given(plain, preview=described))
+    assert not concerns_only_searching(given(plain, preview=plain), given(plain, preview=protected))
+    assert concerns_only_searching(given(plain, preview=protected), given(described))
+    assert concerns_only_searching(given(plain, preview=plain), given(plain, preview=described))

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from indexvault.backup.heal import ACTIVITIES as HEAL_STEPS
+from indexvault.backup.heal import ACTIVITIES as HEAL_ACTIVITIES
 from indexvault.backup.heal import HEAL_INDEX, HealJob
 from indexvault.backup.reveal_records import RevealRecords, with_retrievable
 from indexvault.backup.workflow import ACTIVITIES, BACK_UP_INDEX
@@ -16,9 +16,10 @@ from indexvault.snapshots.chunks import document_lines
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_chunk
+from indexvault.workflow.activity import Resources
 from indexvault.workflow.local import LocalEngine
 from tests.memory_store import MemoryStore
-from tests.world import EAST, World, open_world
+from tests.world import EAST, Run, World, open_world
 
 DEFINITION: dict[str, Any] = {
     "name": "staff",
@@ -167,7 +168,7 @@ async def test_any_later_run_hides_what_a_dead_one_left_revealed(world: World, h
 
 async def test_heal_hides_what_a_dead_run_left_revealed(world: World) -> None:
     await revealed_by_a_dead_run(world)
-    async with LocalEngine(world.engine._resources, [*HEAL_STEPS, *ACTIVITIES], [HEAL_INDEX, BACK_UP_INDEX]) as engine:
+    async with LocalEngine(world.resources, [*HEAL_ACTIVITIES, *ACTIVITIES], [HEAL_INDEX, BACK_UP_INDEX]) as engine:
         healed = await engine.run(HEAL_INDEX, HealJob(service=EAST, index="staff", run="dead"))
     assert healed.fields == HIDDEN
     assert await hidden_now(world) == [*HIDDEN, "voice"]
@@ -186,21 +187,15 @@ async def test_somebody_elses_change_meanwhile_is_kept(world: World) -> None:
 
 
 async def test_fields_that_somebody_hides_meanwhile_are_not_taken_for_read(world: World) -> None:
-    step = next(step for step in world.engine._steps if step.name == "scan_range")
-    scan = step.run
-
-    async def hide_and_scan(resources: Any, order: Any) -> Any:
+    async def hide_and_scan(scan: Run, resources: Resources, given: Any) -> Any:
         current = await world.east.index_definition("staff", preview=True)
         hidden = with_retrievable(bytes(current.body), HIDDEN, retrievable=False)
         await world.east.update_index("staff", hidden, etag=current.etag, preview=True)
-        return await scan(resources, order)
+        return await scan(resources, given)
 
-    object.__setattr__(step, "run", hide_and_scan)
-    try:
-        with pytest.raises(ConflictError, match="definition was changed"):
-            await world.back_up("staff", hidden_fields="reveal")
-    finally:
-        object.__setattr__(step, "run", scan)
+    world.around["scan_range"] = hide_and_scan
+    with pytest.raises(ConflictError, match="definition was changed"):
+        await world.back_up("staff", hidden_fields="reveal")
     assert await list_snapshots(world.store.snapshots) == []
     assert await hidden_now(world) == [*HIDDEN, "voice"]
     assert [reveal async for reveal in RevealRecords(world.store.runs).all()] == []

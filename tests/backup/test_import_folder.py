@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from indexvault.backup.import_folder import Importer
+from indexvault.backup.limits import LIMITS, Limits
 from indexvault.errors import AccountingError, IndexvaultError, NotFoundError, SettingsError
 from indexvault.model import IndexName
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
@@ -27,9 +28,12 @@ from tests.world import EAST, WEST, World, open_world
 DUMPED = IndexName("elsewhere", "hotels")
 
 
-async def bring(store: Store, folder: Path, index: IndexName = DUMPED, *, seed: int = 5) -> Summary:
+async def bring(
+    store: Store, folder: Path, index: IndexName = DUMPED, *, seed: int = 5, limits: Limits = LIMITS
+) -> Summary:
     done: list[ProgressUpdate] = []
-    importer = Importer(store, clock=lambda: datetime.now(UTC), rng=random.Random(seed), report=done.append)
+    rng = random.Random(seed)
+    importer = Importer(store, clock=lambda: datetime.now(UTC), rng=rng, report=done.append, limits=limits)
     summary = await importer.import_folder(folder, index, run="import-1")
     assert sum(each.documents for each in done if each.stage == "store") == summary.documents
     return summary
@@ -126,12 +130,10 @@ async def test_lines_may_end_and_begin_as_other_systems_write_them(tmp_path: Pat
     assert manifest.bytes == len(b'{"id":"1"}\n{"id":"2"}\n')
 
 
-async def test_what_is_no_document_by_its_size_is_not_read_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("indexvault.backup.import_folder._LONGEST_LINE", 100)
+async def test_what_is_no_document_by_its_size_is_not_read_whole(tmp_path: Path) -> None:
+    folder = dump(tmp_path, '{"id":"1"}', json.dumps({"id": "2", "name": "x" * 100}))
     with pytest.raises(SettingsError, match="line 2 is longer than any document"):
-        await bring(MemoryStore(), dump(tmp_path, '{"id":"1"}', json.dumps({"id": "2", "name": "x" * 100})))
+        await bring(MemoryStore(), folder, limits=Limits(longest_line=100))
 
 
 async def test_a_pipe_or_a_folder_among_the_files_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from indexvault.backup.limits import Limits
 from indexvault.backup.partition import Partition
 from indexvault.backup.partitioners.by_bisection import SCALES, ByBisection, double_at
 from indexvault.backup.partitioners.by_facets import ByFacets
@@ -19,6 +20,7 @@ from indexvault.search.schema import Field, Schema
 from tests.backup.memory_probe import MemoryProbe
 
 FEW = 5
+LIMITS = Limits(largest_partition=10, comfortable_partition=FEW)
 
 DATES = st.datetimes().map(lambda time: f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03}Z".rjust(24, "0"))
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(["INF", "-INF", "NaN", 0.0, -0.0, 1e-308])
@@ -45,14 +47,14 @@ async def leaves(partitioner: Partitioner, found: Sequence[dict[str, Any]]) -> t
     return probe, await partitioner.split(probe, Partition(documents=len(found)))
 
 
-def assert_partition(probe: MemoryProbe, parts: list[Partition], found: Sequence[dict[str, Any]]) -> None:
-    times = Counter(document["id"] for part in parts for document in probe.find(part))
+def assert_partition(probe: MemoryProbe, partitions: list[Partition], found: Sequence[dict[str, Any]]) -> None:
+    times = Counter(document["id"] for partition in partitions for document in probe.find(partition))
     assert times == Counter(document["id"] for document in found)
-    assert all(part.documents == len(probe.find(part)) > 0 for part in parts)
+    assert all(partition.documents == len(probe.find(partition)) > 0 for partition in partitions)
 
 
-def one_value(probe: MemoryProbe, part: Partition) -> bool:
-    return len({str(document["value"]).replace("-0.0", "0.0") for document in probe.find(part)}) == 1
+def one_value(probe: MemoryProbe, partition: Partition) -> bool:
+    return len({str(document["value"]).replace("-0.0", "0.0") for document in probe.find(partition)}) == 1
 
 
 @pytest.mark.parametrize("edm_type", [each for each in VALUES if each != "Edm.Boolean"])
@@ -60,10 +62,10 @@ async def test_ranges_of_a_field_hold_each_document_once_and_are_small_or_one_va
     @settings(max_examples=40)
     @given(documents(edm_type))
     def check(found: list[dict[str, Any]]) -> None:
-        partitioner = ByField("value", Field(name="value", type=edm_type), comfortable=FEW)
-        probe, parts = drive(leaves(partitioner, found))
-        assert_partition(probe, parts, found)
-        assert all(part.documents <= FEW or one_value(probe, part) for part in parts)
+        partitioner = ByField("value", Field(name="value", type=edm_type), LIMITS)
+        probe, partitions = drive(leaves(partitioner, found))
+        assert_partition(probe, partitions, found)
+        assert all(partition.documents <= FEW or one_value(probe, partition) for partition in partitions)
 
     check()
 
@@ -73,28 +75,30 @@ async def test_halves_hold_each_document_once_and_are_small_or_one_value(edm_typ
     @settings(max_examples=40)
     @given(documents(edm_type))
     def check(found: list[dict[str, Any]]) -> None:
-        partitioner = ByBisection("value", Field(name="value", type=edm_type), comfortable=FEW)
-        probe, parts = drive(leaves(partitioner, found))
-        assert_partition(probe, parts, found)
-        assert all(part.documents <= FEW or one_value(probe, part) for part in parts)
+        partitioner = ByBisection("value", Field(name="value", type=edm_type), LIMITS)
+        probe, partitions = drive(leaves(partitioner, found))
+        assert_partition(probe, partitions, found)
+        assert all(partition.documents <= FEW or one_value(probe, partition) for partition in partitions)
 
     check()
 
 
 @given(documents("Edm.String"))
 def test_facets_hold_each_document_once(found: list[dict[str, Any]]) -> None:
-    partitioner = ByFacets("value", Field(name="value", type="Edm.String"), comfortable=FEW)
-    probe, parts = drive(leaves(partitioner, found))
-    assert_partition(probe, parts, found)
+    partitioner = ByFacets("value", Field(name="value", type="Edm.String"), LIMITS)
+    probe, partitions = drive(leaves(partitioner, found))
+    assert_partition(probe, partitions, found)
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=4), max_size=40))
 def test_facets_of_a_collection_miss_no_document(values: list[list[str]]) -> None:
     found = [{"id": str(number), "value": value} for number, value in enumerate(values)]
-    partitioner = ByFacets("value", Field(name="value", type="Collection(Edm.String)"), comfortable=FEW)
-    probe, parts = drive(leaves(partitioner, found))
+    partitioner = ByFacets("value", Field(name="value", type="Collection(Edm.String)"), LIMITS)
+    probe, partitions = drive(leaves(partitioner, found))
     assert not partitioner.exact
-    assert {document["id"] for part in parts for document in probe.find(part)} == {each["id"] for each in found}
+    assert {document["id"] for partition in partitions for document in probe.find(partition)} == {
+        each["id"] for each in found
+    }
 
 
 KEYS = st.lists(st.text("".join(sorted(CHARACTERS)[3:8]) + "aB_=-", min_size=1, max_size=6), unique=True, max_size=60)
@@ -103,18 +107,18 @@ KEYS = st.lists(st.text("".join(sorted(CHARACTERS)[3:8]) + "aB_=-", min_size=1, 
 @given(KEYS)
 def test_key_ranges_hold_each_document_once(keys: list[str]) -> None:
     found = [{"id": key, "value": 1} for key in keys]
-    partitioner = ByKeyRange(Field(name="id", type="Edm.String", key=True), comfortable=FEW)
-    probe, parts = drive(leaves(partitioner, found))
-    assert_partition(probe, parts, found)
-    assert all(part.documents <= FEW for part in parts)
+    partitioner = ByKeyRange(Field(name="id", type="Edm.String", key=True), LIMITS)
+    probe, partitions = drive(leaves(partitioner, found))
+    assert_partition(probe, partitions, found)
+    assert all(partition.documents <= FEW for partition in partitions)
 
 
 @given(st.lists(st.text("01aB", min_size=1, max_size=6), unique=True, max_size=60))
 def test_prefix_queries_find_every_key_that_is_one_term(keys: list[str]) -> None:
     found = [{"id": key, "value": 1} for key in keys]
-    partitioner = ByKeySearch(Field(name="id", type="Edm.String", key=True), comfortable=FEW)
-    probe, parts = drive(leaves(partitioner, found))
-    assert {document["id"] for part in parts for document in probe.find(part)} == set(keys)
+    partitioner = ByKeySearch(Field(name="id", type="Edm.String", key=True), LIMITS)
+    probe, partitions = drive(leaves(partitioner, found))
+    assert {document["id"] for partition in partitions for document in probe.find(partition)} == set(keys)
 
 
 @given(st.integers(SCALES["Edm.Double"].first, SCALES["Edm.Double"].last - 1))
@@ -163,34 +167,32 @@ def field(name: str, edm_type: str, **attributes: bool) -> Field:
     return Field(name=name, type=edm_type, retrievable=True, **members)
 
 
-async def test_what_one_strategy_leaves_too_large_the_next_one_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexvault.backup.partitioning.REACH", 10)
+async def test_what_one_partitioner_leaves_too_large_the_next_one_cuts() -> None:
     found = [
         {"id": str(number), "changed": None if number < 3 else "2026-01-01T00:00:00Z", "rating": number}
         for number in range(40)
     ]
     partitioners: list[Partitioner] = [
-        ByField("changed", field("changed", "Edm.DateTimeOffset"), comfortable=FEW),
-        ByBisection("rating", field("rating", "Edm.Int32"), comfortable=FEW),
+        ByField("changed", field("changed", "Edm.DateTimeOffset"), LIMITS),
+        ByBisection("rating", field("rating", "Edm.Int32"), LIMITS),
     ]
     probe = MemoryProbe(found)
-    partitioning = await divide(probe, schema(), len(found), partitioners)
-    assert_partition(probe, list(partitioning.parts), found)
+    partitioning = await divide(probe, schema(), len(found), partitioners, LIMITS)
+    assert_partition(probe, list(partitioning.partitions), found)
     assert partitioning.used == tuple(partitioner.name for partitioner in partitioners)
     assert partitioning.exact
     assert not partitioning.out_of_reach
 
 
-async def test_what_nothing_can_cut_is_out_of_reach_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexvault.backup.partitioning.REACH", 10)
+async def test_what_nothing_can_cut_is_out_of_reach_by_its_number() -> None:
     found = [{"id": str(number), "open": number % 4 == 0} for number in range(40)]
     partitioners: list[Partitioner] = [ByBisection("open", field("open", "Edm.Boolean"))]
-    partitioning = await divide(MemoryProbe(found), schema(), len(found), partitioners)
-    assert [(str(part), part.documents) for part in partitioning.out_of_reach] == [("open eq false", 30)]
-    assert [part.documents for part in partitioning.parts] == [10]
+    partitioning = await divide(MemoryProbe(found), schema(), len(found), partitioners, LIMITS)
+    assert [(str(partition), partition.documents) for partition in partitioning.out_of_reach] == [("open eq false", 30)]
+    assert [partition.documents for partition in partitioning.partitions] == [10]
 
 
-def test_strategies_follow_the_definition_and_the_surest_comes_first() -> None:
+def test_partitioners_follow_the_definition_and_the_surest_comes_first() -> None:
     everything = {"filterable": True, "sortable": True, "facetable": True}
     found = partitioners_for(
         schema(

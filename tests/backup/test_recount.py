@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexvault.backup.recount import ROUNDS, Reread, settle, stretches
+from indexvault.backup.recount import ROUNDS, Reread, settle, subranges
 from indexvault.errors import AccountingError
 from indexvault.search.scan import KeyRange
 from indexvault.snapshots.chunks import ChunkCutter, ends_chunk
@@ -52,14 +52,14 @@ def keys_of(stored: Sequence[StoredChunk]) -> int:
 
 
 @given(st.lists(st.text("abcdef", min_size=1, max_size=4), unique=True).map(sorted))
-def test_stretches_cover_the_range_and_end_where_chunks_end(keys: list[str]) -> None:
-    found = stretches(WHOLE, cut(keys), BITS)
-    assert [entry for stretch in found for entry in stretch.stored] == cut(keys)
+def test_subranges_cover_the_range_and_end_where_chunks_end(keys: list[str]) -> None:
+    found = subranges(WHOLE, cut(keys), BITS)
+    assert [entry for subrange in found for entry in subrange.stored] == cut(keys)
     assert found[0].keys.after is None
     assert found[-1].keys.until is None
     assert all(before.keys.until == after.keys.after for before, after in itertools.pairwise(found))
-    assert all(stretch.keys.until is None or ends_chunk(stretch.keys.until, BITS) for stretch in found)
-    assert all(stretch.documents == len(within(keys, stretch.keys)) for stretch in found)
+    assert all(subrange.keys.until is None or ends_chunk(subrange.keys.until, BITS) for subrange in found)
+    assert all(subrange.documents == len(within(keys, subrange.keys)) for subrange in found)
 
 
 @given(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from indexvault.backup.state import PLAN, PLAN_FORMAT
+from indexvault.backup.state import PLAN_FORMAT, PLAN_RECORD
 from indexvault.errors import IndexvaultError
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.manifest import Manifest
@@ -129,7 +129,7 @@ async def test_a_run_of_the_day_before_yesterday_starts_over_and_says_so(world: 
 async def test_records_of_another_format_start_over_and_say_so(world: World) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
     await interrupt(world, "hotels", after=30)
-    name = checkpoint_name("interrupted", PLAN)
+    name = checkpoint_name("interrupted", PLAN_RECORD)
     stored = await world.store.runs.read(name, 10**8)
     assert stored is not None
     await world.store.runs.put(name, stored.data.replace(PLAN_FORMAT.encode(), b"indexvault/0 plan 9"))

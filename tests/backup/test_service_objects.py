@@ -60,7 +60,7 @@ async def fill(world: World) -> None:
 
 
 async def back_up(world: World, run: str = "objects-1") -> ServiceReport:
-    async with LocalEngine(world.engine._resources, [*LOCK_ACTIVITIES, OBJECTS], [BACK_UP_SERVICE]) as engine:
+    async with LocalEngine(world.resources, [*LOCK_ACTIVITIES, OBJECTS], [BACK_UP_SERVICE]) as engine:
         return await engine.run(BACK_UP_SERVICE, ServiceJob(service=EAST, run=run))
 
 

@@ -3,7 +3,6 @@
 import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,10 +16,11 @@ from indexvault.snapshots.announcements import SweepRecord
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference, sweep_name
+from indexvault.workflow.activity import Resources
 from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import verified
-from tests.world import EAST, World, open_world
+from tests.world import EAST, Run, World, open_world
 
 DOCUMENTS = 300
 
@@ -36,23 +36,18 @@ async def newest(world: World) -> Manifest:
     return await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"))
 
 
-@contextmanager
-def after_reading(world: World, happens: Callable[[int], Awaitable[None]]) -> Any:
-    """Let something happen each time that the index has been read, and before its documents are accounted for."""
-    step = next(step for step in world.engine._steps if step.name == "scan_range")
-    scan, times = step.run, []
+def after_reading(world: World, happens: Callable[[int], Awaitable[None]]) -> list[Any]:
+    """Let something happen each time the index has been read, before its documents are accounted for."""
+    times: list[Any] = []
 
-    async def scan_and_change(resources: Any, order: Any) -> Any:
-        summary = await scan(resources, order)
-        times.append(order)
+    async def scan_and_change(scan: Run, resources: Resources, given: Any) -> Any:
+        summary = await scan(resources, given)
+        times.append(given)
         await happens(len(times))
         return summary
 
-    object.__setattr__(step, "run", scan_and_change)
-    try:
-        yield times
-    finally:
-        object.__setattr__(step, "run", scan)
+    world.around["scan_range"] = scan_and_change
+    return times
 
 
 async def change(world: World, **members: Any) -> None:
@@ -69,8 +64,8 @@ async def test_a_change_that_documents_do_not_depend_on_is_taken_up(world: World
         fields = hotels.with_field("name", synonymMaps=["words"])["fields"]
         await change(world, scoringProfiles=[{"name": "near"}], fields=fields)
 
-    with after_reading(world, happens) as times:
-        report = await world.back_up("hotels")
+    times = after_reading(world, happens)
+    report = await world.back_up("hotels")
     assert len(times) == 1
     assert (report.state, report.documents) == ("complete", DOCUMENTS)
     assert any("has the newer one" in note for note in report.notes)
@@ -86,8 +81,8 @@ async def test_a_field_that_comes_meanwhile_is_in_every_document_of_the_snapshot
             fields = [*hotels.DEFINITION["fields"], {"name": "new", "type": "Edm.String"}]
             await change(world, fields=fields)
 
-    with after_reading(world, happens) as times:
-        report = await world.back_up("hotels")
+    times = after_reading(world, happens)
+    report = await world.back_up("hotels")
     assert len(times) == 2
     assert (report.state, report.documents) == ("complete", DOCUMENTS)
     assert any("read twice: the index's definition was changed" in note for note in report.notes)
@@ -105,8 +100,8 @@ async def test_an_index_made_anew_while_it_is_read_is_read_again(world: World) -
             await world.east.delete_index("hotels", etag=current.etag)
             await world.fill(hotels.DEFINITION, hotels.hotels(40))
 
-    with after_reading(world, happens) as times:
-        report = await world.back_up("hotels")
+    times = after_reading(world, happens)
+    report = await world.back_up("hotels")
     assert (len(times), report.documents) == (2, 40)
 
 
@@ -115,10 +110,12 @@ async def test_an_index_that_never_holds_still_fails_and_leaves_nothing_to_go_on
         fields = [*hotels.DEFINITION["fields"], *({"name": f"f{n}", "type": "Edm.String"} for n in range(times))]
         await change(world, fields=fields)
 
-    with after_reading(world, happens) as times, pytest.raises(OutdatedReadingError, match="was changed"):
+    times = after_reading(world, happens)
+    with pytest.raises(OutdatedReadingError, match="was changed"):
         await world.back_up("hotels", run="restless")
     assert len(times) == 2
     assert await list_snapshots(world.store.snapshots) == []
+    world.around.clear()
     report = await world.back_up("hotels", run="restless")
     assert (report.state, report.documents) == ("complete", DOCUMENTS)
 
@@ -179,7 +176,7 @@ async def test_a_field_that_others_show_and_hide_again_is_not_taken_for_revealed
             await change(world, fields=hidden)
 
     monkeypatch.setattr(indexvault.backup.plan, "read_index_definition", read_then_show)
-    with after_reading(world, happens) as times:
-        report = await world.back_up("hotels")
+    times = after_reading(world, happens)
+    report = await world.back_up("hotels")
     assert len(times) == 2
     assert [loss.partition(":")[0] for loss in report.losses] == ["stars"]

@@ -1,1 +1,1 @@
-"""The ways to read an index, one module each: which indexes they fit, and how they cut one into parts."""
+"""The ways to divide an index into partitions, one module each."""

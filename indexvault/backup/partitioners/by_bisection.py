@@ -1,6 +1,6 @@
-"""Parts between values of a field that can be filtered but not sorted, found by halving and counting.
+"""Partitions between values of a field that can be filtered but not sorted, found by bisection and counting.
 
-Each type's values are numbered in their order, so that halving ends: dates by the millisecond, integers as they are,
+Each type's values are numbered in their order, so that bisection ends: dates by the millisecond, integers as they are,
 doubles by their bits, which for numbers of one sign sort as the numbers do.
 """
 
@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from indexvault.backup.index_probe import IndexProbe
+from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.partition import Between, Condition, Equals, NotANumber, Null, Number, Partition
 from indexvault.backup.partitioners.by_field import single_valued
-from indexvault.backup.partitioners.partitioner import COMFORTABLE
 from indexvault.search.literals import double_literal
 from indexvault.search.schema import Field, Schema
 
@@ -23,7 +23,7 @@ _INFINITE = 0x7FF0_0000_0000_0000
 
 
 class Scale(msgspec.Struct, frozen=True):
-    """A type's values numbered from `first` to `last`, both included, and the literal of each number."""
+    """A type's values, numbered from `first` to `last` inclusive, and the literal of each number."""
 
     first: int
     last: int
@@ -37,7 +37,7 @@ def date_literal(milliseconds: int) -> str:
 
 
 def double_at(number: int) -> float:
-    """Return the double of a number: 0 is zero, 1 the smallest above it, -1 the largest below it."""
+    """Return the double that has a number: 0 is zero, 1 the smallest double above it, -1 the largest below it."""
     bits = abs(number)
     (magnitude,) = struct.unpack(">d", bits.to_bytes(8))
     return float(-magnitude if number < 0 else magnitude)
@@ -56,7 +56,7 @@ SCALES: Mapping[str, Scale] = {
 
 
 def bisectable_fields(schema: Schema) -> list[tuple[str, Field]]:
-    """Return the fields, with paths, that documents can be filtered by and whose values can be numbered."""
+    """Return the fields, with paths, that can be filtered and whose values can be numbered."""
     return [
         (path, field)
         for path, field in single_valued(schema)
@@ -65,48 +65,48 @@ def bisectable_fields(schema: Schema) -> list[tuple[str, Field]]:
 
 
 class ByBisection:
-    """Cuts by halving the values that one field can have."""
+    """Bisects the values that a field can have."""
 
     exact = True
 
-    def __init__(self, path: str, field: Field, *, comfortable: int = COMFORTABLE) -> None:
+    def __init__(self, path: str, field: Field, limits: Limits = LIMITS) -> None:
         self.name = f"halves of {path} ({field.type.removeprefix('Edm.')})"
         self._path = path
         self._type = field.type
-        self._comfortable = comfortable
+        self._comfortable = limits.comfortable_partition
 
-    async def split(self, probe: IndexProbe, part: Partition) -> list[Partition]:
+    async def split(self, probe: IndexProbe, partition: Partition) -> list[Partition]:
         """See `Partitioner.split`."""
-        apart: list[Condition] = [Null(self._path)]
+        conditions: list[Condition] = [Null(self._path)]
         if self._type == "Edm.Boolean":
-            apart += [Equals(self._path, "true"), Equals(self._path, "false")]
+            conditions += [Equals(self._path, "true"), Equals(self._path, "false")]
         if self._type == "Edm.Double":
-            apart.append(NotANumber(self._path))
-        parts = [await self._counted(probe, part, condition) for condition in apart]
+            conditions.append(NotANumber(self._path))
+        partitions = [await self._counted(probe, partition, condition) for condition in conditions]
         if self._type != "Edm.Boolean":
-            parts += await self._halved(probe, part, SCALES[self._type])
-        return [each for each in parts if each.documents]
+            partitions += await self._bisected(probe, partition, SCALES[self._type])
+        return [each for each in partitions if each.documents]
 
-    async def _halved(self, probe: IndexProbe, part: Partition, scale: Scale) -> list[Partition]:
-        """Halve what lies between two numbers, the upper one excluded, until few documents or one value are left."""
-        leaves = []
+    async def _bisected(self, probe: IndexProbe, partition: Partition, scale: Scale) -> list[Partition]:
+        """Bisect the values between two numbers, the upper one excluded, until few documents or one value are left."""
+        partitions = []
         pending = [(scale.first, scale.last + 1)]
         while pending:
             low, high = pending.pop()
-            counted = await self._counted(probe, part, self._condition(scale, low, high))
+            counted = await self._counted(probe, partition, self._condition(scale, low, high))
             if not counted.documents:
                 continue
             if counted.documents <= self._comfortable or high - low == 1:
-                leaves.append(counted)
+                partitions.append(counted)
                 continue
             middle = (low + high) // 2
             pending += [(middle, high), (low, middle)]
-        return leaves
+        return partitions
 
     def _condition(self, scale: Scale, low: int, high: int) -> Condition:
         """Return the condition for the values between two numbers.
 
-        The first and the last number bound nothing: what a service might hold beyond them is not to be lost.
+        The first and the last number are no bounds: values that a service may hold beyond them must not be lost.
         """
         if (low, high) == (scale.first, scale.last + 1):
             return Number(self._path) if self._type == "Edm.Double" else Between(self._path)
@@ -116,5 +116,5 @@ class ByBisection:
             high=scale.literal(high) if high <= scale.last else None,
         )
 
-    async def _counted(self, probe: IndexProbe, part: Partition, condition: Condition) -> Partition:
-        return part.narrowed(condition, documents=await probe.count(part.narrowed(condition)))
+    async def _counted(self, probe: IndexProbe, partition: Partition, condition: Condition) -> Partition:
+        return partition.narrowed(condition, documents=await probe.count(partition.narrowed(condition)))

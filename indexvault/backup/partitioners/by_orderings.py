@@ -1,7 +1,7 @@
-"""The two ends of several orderings, for what nothing can cut into parts small enough.
+"""The two ends of several orderings, for an index that nothing can split into partitions small enough.
 
-Each ordering is read from its beginning as far as `$skip` reaches, and from its end. Whether the union covers the index
-shows only when it has been read and its unique keys are counted.
+Each ordering is read from its beginning as far as `$skip` reaches, and from its end. Whether all of them together cover
+the index is only known once it has been read and its unique keys are counted.
 """
 
 import msgspec
@@ -15,7 +15,7 @@ _SORTED = frozenset({"Edm.String", "Edm.Int32", "Edm.Int64", "Edm.Double", "Edm.
 
 
 def sortable_paths(schema: Schema) -> list[str]:
-    """Return the fields that documents can be sorted by, the key first: its order has no ties."""
+    """Return the paths of the fields that documents can be sorted by, the key first: it has no ties."""
     found = [
         (path, field) for path, field in single_valued(schema) if field.type in _SORTED and field.sortable is not False
     ]
@@ -31,10 +31,10 @@ class ByOrderings:
         self.name = f"both ends of {', '.join(paths)}"
         self._paths = paths
 
-    async def split(self, probe: IndexProbe, part: Partition) -> list[Partition]:  # noqa: ARG002 - nothing needs to be asked
+    async def split(self, probe: IndexProbe, partition: Partition) -> list[Partition]:  # noqa: ARG002 - has no queries to send
         """See `Partitioner.split`."""
         return [
-            msgspec.structs.replace(part, orderby=f"{path} {direction}", partial=True)
+            msgspec.structs.replace(partition, orderby=f"{path} {direction}", partial=True)
             for path in self._paths
             for direction in ("asc", "desc")
         ]

@@ -1,0 +1,38 @@
+"""How large the pieces of a backup may be."""
+
+import msgspec
+
+from indexvault.search.query import MOST_SKIPPED
+
+_MEBIBYTE = 1024 * 1024
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits of a backup. They are passed in, so that a test lowers them in one place and a small index meets them.
+
+    - `most_skipped`: the largest `$skip`, in documents. Source: service limits, 2026-09.
+    - `largest_partition`: documents in a partition at most, so that `$skip` reaches all of them.
+    - `comfortable_partition`: documents that a partition should have at most. Deep `$skip`s are slow for the service
+      and for its users.
+    - `smallest_range`: documents below which another key range costs more requests than it saves time.
+    - `sorted_run_bytes`: bytes of documents that are sorted in memory at once.
+    - `segment_bytes`: bytes of documents in one segment of a sorted run, unless a single document is larger.
+    - `merged_at_once`: sorted runs that are merged at once. One segment of each is in memory.
+    - `merged_page`: merged documents that are handed on together.
+    - `longest_line`: bytes of a line in an imported file. A document has 16 MiB at most, the size of a request. Source:
+      service limits, 2026-09.
+    """
+
+    most_skipped: int = MOST_SKIPPED
+    largest_partition: int = MOST_SKIPPED
+    comfortable_partition: int = 25_000
+    smallest_range: int = 5_000
+    sorted_run_bytes: int = 8 * _MEBIBYTE
+    segment_bytes: int = _MEBIBYTE
+    merged_at_once: int = 32
+    merged_page: int = 500
+    longest_line: int = 64 * _MEBIBYTE
+
+
+LIMITS = Limits()
+"""The limits that apply unless others are passed in."""
