@@ -13,7 +13,7 @@ import msgspec
 
 from indexvault.api.endpoint import Answer, Call, Endpoint, Nothing, Reply
 from indexvault.errors import IndexvaultError
-from indexvault.snapshots.names import open_name
+from indexvault.snapshots.run_names import open_name
 from indexvault.workflow.functions_host import FunctionsHost
 
 KEPT_SECONDS = 10

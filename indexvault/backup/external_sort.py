@@ -16,7 +16,7 @@ from indexvault.backup.limits import LIMITS, Limits
 from indexvault.errors import IntegrityError
 from indexvault.search.page import Document
 from indexvault.snapshots.chunks import Chunk, compress, document_lines, key_reader, open_chunk
-from indexvault.snapshots.names import run_prefix
+from indexvault.snapshots.run_names import run_prefix
 from indexvault.snapshots.store import RunBlobs
 
 _LARGEST_SEGMENT = 256 * 1024 * 1024

@@ -10,8 +10,8 @@ from datetime import datetime
 import msgspec
 
 from indexvault.snapshots.manifest import Definition
-from indexvault.snapshots.names import REVEALS_PREFIX, reveal_name
 from indexvault.snapshots.records import RecordStore
+from indexvault.snapshots.run_names import REVEALS_PREFIX, reveal_name
 from indexvault.snapshots.store import RunBlobs
 
 _RECORD_LIMIT = 64 * 1024 * 1024

@@ -9,8 +9,9 @@ from durabletask.task import OrchestrationContext
 from indexvault.errors import IndexvaultError
 from indexvault.settings.load import service_settings
 from indexvault.settings.policies import policies_covering, replica_stores
-from indexvault.snapshots.names import SERVICE_OBJECTS, parse_segment, service_prefix, verified_name
+from indexvault.snapshots.names import SERVICE_OBJECTS, parse_segment, service_prefix
 from indexvault.snapshots.records import RecordStore
+from indexvault.snapshots.run_names import verified_name
 from indexvault.snapshots.slices import due_slices, turn_of
 from indexvault.snapshots.verify import Finding, verify_index
 from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Workflow

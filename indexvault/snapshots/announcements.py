@@ -16,8 +16,9 @@ import msgspec
 from indexvault.errors import OutdatedReadingError, RemoteError
 from indexvault.snapshots.chunks import Digest
 from indexvault.snapshots.manifest import AwareTime, Manifest
-from indexvault.snapshots.names import ChunkFolder, announcement_name, announcements_prefix, sweep_name
+from indexvault.snapshots.names import ChunkFolder
 from indexvault.snapshots.records import RecordStore
+from indexvault.snapshots.run_names import announcement_name, announcements_prefix, sweep_name
 from indexvault.snapshots.store import RunBlobs
 
 ANNOUNCED_FOR = timedelta(days=1)

@@ -14,7 +14,8 @@ from indexvault.errors import SettingsError
 from indexvault.snapshots.azure_blobs import AzureRunBlobs, AzureSnapshotBlobs
 from indexvault.snapshots.azure_copy import signed_grants, token_grants
 from indexvault.snapshots.azure_errors import error_code, translate
-from indexvault.snapshots.names import RUN_CONTAINER, SNAPSHOT_CONTAINER
+from indexvault.snapshots.names import SNAPSHOT_CONTAINER
+from indexvault.snapshots.run_names import RUN_CONTAINER
 
 _API_VERSION = "2024-11-04"
 """Pinned, so that a new library brings no new behaviour and an older Azurite will do."""

@@ -1,27 +1,12 @@
-"""What everything is called at rest, and how a person names a snapshot.
+"""Names of blobs in the snapshot container, and the references by which people name snapshots.
 
     search-snapshots/<service>/<index>/manifests/<20261120T023000Z-7f3a9c>.json
     search-snapshots/<service>/<index>/chunks/<sha256>.jsonl.gz
     search-snapshots/<service>/<index>/chunks/<generation>/<sha256>.jsonl.gz
     search-snapshots/<service>/$service/manifests/<id>.json
-    search-runs/locks/<service>/<index>.json
-    search-runs/runs/<run>/<part>.json
-    search-runs/records/<run>.json
-    search-runs/open/<run>.json
-    search-runs/restores/<service>/<index>.json
-    search-runs/moves/<service>/<index>.json
-    search-runs/reports/<run>/<part>.json
-    search-runs/pins/<service>/<index>/<id>.json
-    search-runs/reveals/<service>/<index>.json
-    search-runs/unfinished/<service>/<index>.json
-    search-runs/tombstones/<service>/<index>/<id>.json
-    search-runs/announcements/<service>/<index>/<id>.json
-    search-runs/sweeps/<service>/<index>.json
-    search-runs/verified/<service>/<index>.json
 
-Every prefix ends with a slash, so `hotels` never finds `hotels-2`. A character of a name other than
-`A-Z a-z 0-9 - _` is written as `=` and two upper-case hex digits for each of its UTF-8 bytes; the names of search
-indexes need none of it.
+Every prefix ends with a slash, so listing `hotels` never finds `hotels-2`. A character other than `A-Z a-z 0-9 - _` is
+written as `=` and two upper-case hex digits for each of its UTF-8 bytes; names of indexes need no escaping.
 """
 
 import re
@@ -34,10 +19,9 @@ from indexvault.errors import SettingsError
 from indexvault.model import INDEX_NAME_LENGTH
 
 SNAPSHOT_CONTAINER = "search-snapshots"
-RUN_CONTAINER = "search-runs"
 
 SERVICE_OBJECTS = "$service"
-"""Stands in an index's place for what belongs to a whole service: synonym maps, aliases, indexers and so on."""
+"""The index name under which a service's other objects are kept: synonym maps, aliases, indexers and so on."""
 
 _SNAPSHOT_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
 _CHUNK_FILE = re.compile(r"([0-9a-f]{64})\.jsonl\.gz")
@@ -54,10 +38,10 @@ _TIME = re.compile(
 
 
 class ChunkFolder(msgspec.Struct, frozen=True):
-    """Where the chunks of an index's snapshots lie.
+    """The folder of an index's chunks.
 
-    Snapshots of one generation share chunks. `generation` is empty for the first one; a later one begins when chunks
-    have to be written anew although they are there, which a container with an immutability period may need.
+    Snapshots of one generation share chunks. `generation` is empty for the first one. A new generation writes all
+    chunks again although they exist, which a container with an immutability period may need.
     """
 
     service: str
@@ -66,7 +50,7 @@ class ChunkFolder(msgspec.Struct, frozen=True):
 
     @property
     def prefix(self) -> str:
-        """What the names of all chunks of this generation, and for the first one of all others, begin with."""
+        """The prefix of this generation's chunks; for the first generation, of those of all generations."""
         generation = f"{_escape(self.generation)}/" if self.generation else ""
         return f"{index_prefix(self.service, self.index)}chunks/{generation}"
 
@@ -76,9 +60,9 @@ class ChunkFolder(msgspec.Struct, frozen=True):
 
 
 class SnapshotReference(msgspec.Struct, frozen=True):
-    """How a person names a snapshot: `service/index@latest`, `service/index@<time>` or `service/index@<id>`.
+    """A snapshot as people name it: `service/index@latest`, `service/index@<time>` or `service/index@<id>`.
 
-    At most one of `id` and `at` is set; with neither the newest is meant. `at` stands for the newest at or before it.
+    At most one of `id` and `at` is set; with neither, the newest is meant. `at` means the newest at or before it.
     """
 
     service: str
@@ -90,9 +74,9 @@ class SnapshotReference(msgspec.Struct, frozen=True):
     def parse(cls, text: str) -> Self:
         """Read a reference.
 
-        A time is UTC unless it carries `Z` or an offset, may be written with or without separators, and stands for the
-        last moment of what it names: `2026-11-20` for the end of that day in UTC, `2026-11-20T02:30` for the end of
-        that minute. Raises SettingsError when the text is no reference.
+        A time is UTC unless it has `Z` or an offset, may be written with or without separators, and means its last
+        moment: `2026-11-20` is the end of that day in UTC, `2026-11-20T02:30` the end of that minute. Raises
+        SettingsError if the text is no reference.
         """
         place, at, point = text.partition("@")
         service, slash, index = place.partition("/")
@@ -113,9 +97,10 @@ class SnapshotReference(msgspec.Struct, frozen=True):
 
 
 def snapshot_id(now: datetime, entropy: bytes) -> str:
-    """Make an id such as `20261120T023000Z-7f3a9c` from an aware time and at least three random bytes.
+    """Return an id such as `20261120T023000Z-7f3a9c` for an aware time and at least three random bytes.
 
-    Ids sort by time; the random part keeps two snapshots of one second apart.
+    Ids sort by time; the random part keeps two snapshots of one second apart. Raises SettingsError for a naive time or
+    too few bytes.
     """
     if now.tzinfo is None or len(entropy) < _ENTROPY_BYTES:
         raise SettingsError(
@@ -127,7 +112,7 @@ def snapshot_id(now: datetime, entropy: bytes) -> str:
 
 
 def is_snapshot_id(text: str) -> bool:
-    """Return whether this is a snapshot's id, with a time that the calendar has."""
+    """Return whether this is a snapshot's id with a valid time."""
     if not _SNAPSHOT_ID.fullmatch(text):
         return False
     try:
@@ -143,17 +128,17 @@ def id_time(snapshot: str) -> datetime:
 
 
 def service_prefix(service: str) -> str:
-    """Return what every blob of a service begins with, in the snapshot container."""
+    """Return the prefix of a service's blobs in the snapshot container."""
     return f"{_escape(service)}/"
 
 
 def index_prefix(service: str, index: str) -> str:
-    """Return what every blob of an index begins with, in the snapshot container."""
+    """Return the prefix of an index's blobs in the snapshot container."""
     return f"{service_prefix(service)}{_index_segment(index)}/"
 
 
 def manifests_prefix(service: str, index: str) -> str:
-    """Return what the names of an index's manifests begin with."""
+    """Return the prefix of an index's manifests."""
     return f"{index_prefix(service, index)}manifests/"
 
 
@@ -163,7 +148,7 @@ def manifest_name(service: str, index: str, snapshot: str) -> str:
 
 
 def parse_manifest_name(name: str) -> SnapshotReference | None:
-    """Return the snapshot whose manifest has this name, or None when it is not the name of a manifest."""
+    """Return the snapshot whose manifest has this name, or None if it is not the name of a manifest."""
     match name.split("/"):
         case [service, index, "manifests", file] if is_snapshot_id(file.removesuffix(".json")) and ".json" in file:
             service_name, index_name = parse_segment(service), parse_segment(index)
@@ -175,7 +160,7 @@ def parse_manifest_name(name: str) -> SnapshotReference | None:
 
 
 def parse_segment(segment: str) -> str | None:
-    """Return the service or index that a folder of the snapshot container stands for, or None when it is foreign."""
+    """Return the service or index that a folder of the snapshot container is for, or None if it is foreign."""
     if segment == SERVICE_OBJECTS:
         return segment
     if not _ESCAPED.fullmatch(segment):
@@ -189,78 +174,12 @@ def parse_segment(segment: str) -> str | None:
 
 
 def segment_of(name: str) -> str:
-    """Return the folder or file that a name becomes; `parse_segment` gives the name back."""
+    """Return the folder or file name for a name; `parse_segment` reverses it."""
     return _escape(name)
 
 
-def lock_name(service: str, index: str) -> str:
-    """Return the name of the blob whose lease makes one run the only writer of an index."""
-    return f"locks/{service_prefix(service)}{_index_segment(index)}.json"
-
-
-def run_prefix(run: str) -> str:
-    """Return what a run's checkpoints begin with, in the run container."""
-    return f"runs/{_escape(run)}/"
-
-
-def checkpoint_name(run: str, part: str) -> str:
-    """Return the name of a run's record of one part of its work."""
-    return f"{run_prefix(run)}{_escape(part)}.json"
-
-
-RECORDS_PREFIX = "records/"
-"""What the names of all records of runs begin with."""
-
-OPEN_PREFIX = "open/"
-"""What the names of the marks of unfinished runs begin with."""
-
-
-REVEALS_PREFIX = "reveals/"
-"""What the names of all records of revealed fields begin with."""
-
-
-def record_name(run: str) -> str:
-    """Return the name of the record that tells what a run was to do and what became of it."""
-    return f"{RECORDS_PREFIX}{_escape(run)}.json"
-
-
-def open_name(run: str) -> str:
-    """Return the name of the mark that a run has while it is not finished."""
-    return f"{OPEN_PREFIX}{_escape(run)}.json"
-
-
-def run_of(name: str) -> str | None:
-    """Return the run whose record or mark has this name, or None when the blob is foreign."""
-    return parse_segment(name.rpartition("/")[2].removesuffix(".json"))
-
-
-def restore_name(service: str, index: str) -> str:
-    """Return the name of the record that a restore into this index has begun and not ended."""
-    return f"restores/{index_prefix(service, index).removesuffix('/')}.json"
-
-
-def move_name(service: str, index: str) -> str:
-    """Return the name of the record that a move of this index has begun and not ended."""
-    return f"moves/{index_prefix(service, index).removesuffix('/')}.json"
-
-
-def reveal_name(service: str, index: str) -> str:
-    """Return the name of the record that hidden fields of this index are, or are to be, made retrievable."""
-    return f"{REVEALS_PREFIX}{index_prefix(service, index).removesuffix('/')}.json"
-
-
-def unfinished_name(service: str, index: str) -> str:
-    """Return the name of the record that a backup of this index from a command line has begun and not ended."""
-    return f"unfinished/{index_prefix(service, index).removesuffix('/')}.json"
-
-
-def report_name(run: str, part: str) -> str:
-    """Return the name of what a run leaves for whoever asks later, once its checkpoints are gone."""
-    return f"reports/{_escape(run)}/{_escape(part)}.json"
-
-
 def parse_chunk_name(name: str) -> tuple[ChunkFolder, str] | None:
-    """Return the folder and the SHA-256 of a chunk with this name, or None when it is not the name of a chunk."""
+    """Return the folder and the SHA-256 of the chunk with this name, or None if it is not the name of a chunk."""
     match name.split("/"):
         case [service, index, "chunks", file]:
             segments = (service, index, "")
@@ -273,46 +192,6 @@ def parse_chunk_name(name: str) -> tuple[ChunkFolder, str] | None:
     if found is None or names[0] is None or names[1] is None or names[2] is None or segments[0] == "":
         return None
     return ChunkFolder(service=names[0], index=names[1], generation=names[2]), found[1]
-
-
-def pins_prefix(service: str, index: str) -> str:
-    """Return what the names of the pins of an index's snapshots begin with."""
-    return f"pins/{index_prefix(service, index)}"
-
-
-def pin_name(service: str, index: str, snapshot: str) -> str:
-    """Return the name of the blob that keeps a snapshot from being pruned."""
-    return f"{pins_prefix(service, index)}{snapshot}.json"
-
-
-def tombstones_prefix(service: str, index: str) -> str:
-    """Return what the names of the tombstones of an index's snapshots begin with."""
-    return f"tombstones/{index_prefix(service, index)}"
-
-
-def tombstone_name(service: str, index: str, snapshot: str) -> str:
-    """Return the name of the record that a snapshot is being, or was, removed."""
-    return f"{tombstones_prefix(service, index)}{snapshot}.json"
-
-
-def announcements_prefix(service: str, index: str) -> str:
-    """Return what the names of the announcements of an index's snapshots begin with."""
-    return f"announcements/{index_prefix(service, index)}"
-
-
-def announcement_name(service: str, index: str, snapshot: str) -> str:
-    """Return the name of the record that a snapshot is about to be committed."""
-    return f"{announcements_prefix(service, index)}{snapshot}.json"
-
-
-def sweep_name(service: str, index: str) -> str:
-    """Return the name of the record of the chunks that are about to be removed."""
-    return f"sweeps/{service_prefix(service)}{_index_segment(index)}.json"
-
-
-def verified_name(service: str, index: str) -> str:
-    """Return the name of the record of the slice of chunks that was verified last."""
-    return f"verified/{service_prefix(service)}{_index_segment(index)}.json"
 
 
 def _index_segment(index: str) -> str:

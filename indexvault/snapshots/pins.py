@@ -7,8 +7,9 @@ import msgspec
 from indexvault.errors import ConflictError
 from indexvault.snapshots.catalogue import resolve
 from indexvault.snapshots.manifest import AwareTime
-from indexvault.snapshots.names import SnapshotReference, pin_name, pins_prefix, tombstone_name
+from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.records import RecordStore, id_of
+from indexvault.snapshots.run_names import pin_name, pins_prefix, tombstone_name
 from indexvault.snapshots.store import RunBlobs, Store
 
 

@@ -12,9 +12,10 @@ import msgspec
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError
 from indexvault.model import Clock
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
-from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name, tombstone_name
+from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from indexvault.snapshots.pins import is_pinned
 from indexvault.snapshots.retention import Decision, Retention, decide
+from indexvault.snapshots.run_names import tombstone_name
 from indexvault.snapshots.service_manifest import read_service_manifest
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary, damaged_summary

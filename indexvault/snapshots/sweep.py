@@ -1,6 +1,6 @@
-"""Removing chunks that no manifest names.
+"""Sweep an index: remove the chunks that no manifest names.
 
-A chunk goes when no manifest names it, it was written longer ago than the grace period, and the last snapshot that
+A chunk is removed if no manifest names it, it was written longer ago than the grace period, and the last snapshot that
 named it was removed longer ago than that. See `announcements` for why a backup may run at the same time.
 """
 
@@ -22,9 +22,9 @@ from indexvault.snapshots.names import (
     manifests_prefix,
     parse_chunk_name,
     parse_manifest_name,
-    sweep_name,
 )
 from indexvault.snapshots.records import RecordStore
+from indexvault.snapshots.run_names import sweep_name
 from indexvault.snapshots.store import BlobProperties, RunBlobs, SnapshotReader, SnapshotWriter, Store
 from indexvault.snapshots.tombstones import Tombstone, read_tombstones, remove_tombstones
 
@@ -32,22 +32,22 @@ GRACE = timedelta(days=1)
 """How long a chunk stays after it was written, and after the last snapshot that named it was removed."""
 
 SWEEP_FOR = timedelta(hours=1)
-"""How long one sweep deletes at most; what is left is for the next."""
+"""How long one sweep deletes at most; the next one removes the rest."""
 
 _DELETES_AT_ONCE = 8
 _LAST_CALL = timedelta(minutes=15)
-"""Longer than a call on a blob takes at most, so that nothing is deleted after a sweep's time is over."""
+"""Longer than one deletion takes at most: none is begun in this time before a sweep ends, so none ends after it."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A blob that its container did not let go, and why in words."""
+    """A blob that could not be deleted, and why in words."""
 
     blob: str
     why: str
 
 
 class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sweep came to: chunks removed with their stored bytes, chunks left for their grace period, refusals.
+    """The result of a sweep: chunks removed and their stored bytes, chunks in their grace period, blobs refused.
 
     `hindrance` says why nothing could be swept at all; it is empty otherwise.
     """
@@ -63,7 +63,7 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
 def sweepable(
     unnamed: Iterable[BlobProperties], tombstones: Iterable[Tombstone], now: datetime, grace: timedelta
 ) -> list[BlobProperties]:
-    """Return those chunks, of all that no manifest names, whose grace period is over.
+    """Return the chunks whose grace period is over, of those that no manifest names.
 
     A tombstone that doesn't know its chunks holds all of them back until its own period is over.
     """
@@ -77,18 +77,18 @@ def sweepable(
         blob
         for blob in unnamed
         if now - blob.modified >= grace
-        and (place := parse_chunk_name(blob.name)) is not None
-        and (place[0].generation, place[1]) not in held
+        and (chunk := parse_chunk_name(blob.name)) is not None
+        and (chunk[0].generation, chunk[1]) not in held
     ]
 
 
 async def sweep_index(
     store: Store, service: str, index: str, *, clock: Clock, grace: timedelta = GRACE, dry_run: bool = False
 ) -> SweepReport:
-    """Remove the chunks of an index that nothing needs any more.
+    """Remove the chunks of an index that no snapshot needs.
 
-    Nothing is removed while a manifest can't be read: what it names is not known. Raises ConflictError when another
-    sweep of the index runs, RemoteError when the store can't be read.
+    Nothing is removed while a manifest can't be read, since what it names is not known. Raises ConflictError if another
+    sweep of the index runs, RemoteError if the store can't be read.
     """
     now = clock()
     seen: set[str] = set()
@@ -96,7 +96,7 @@ async def sweep_index(
         named = await _named_chunks(store.snapshots, service, index, seen)
     except IntegrityError as error:
         return SweepReport(hindrance=f"{error.on}: {error.what}")
-    # After the manifests: the tombstone of one that has gone since it was listed is there by now.
+    # After the manifests: if one was removed since it was listed, its tombstone exists by now.
     tombstones = await read_tombstones(store.runs, service, index)
     unnamed = [
         blob
@@ -130,7 +130,7 @@ async def _sweep(
 ) -> SweepReport:
     until = clock() + SWEEP_FOR
     async with _declared(store.runs, sweep_name(service, index), due, until, clock()):
-        # Announcements before manifests: one that is gone by now has become a manifest.
+        # Announcements before manifests: a removed announcement has become a manifest.
         spared = await announced_chunks(store.runs, service, index, clock())
         try:
             spared |= await _named_chunks(store.snapshots, service, index, seen)
@@ -170,7 +170,7 @@ async def _delete(
 
 
 async def _named_chunks(blobs: SnapshotReader, service: str, index: str, seen: set[str]) -> set[str]:
-    """Return the chunks that manifests name, of those manifests not seen before."""
+    """Return the chunks named by the manifests that are not in `seen`, and add those manifests to it."""
     named: set[str] = set()
     async for blob in blobs.list(manifests_prefix(service, index)):
         if blob.name in seen or index == SERVICE_OBJECTS:
@@ -187,7 +187,7 @@ async def _chunks_of(blobs: SnapshotReader, reference: SnapshotReference) -> lis
     try:
         manifest = await read_manifest(blobs, reference)
     except NotFoundError:
-        # Removed since it was listed: then its tombstone holds its chunks.
+        # Removed since it was listed: its tombstone keeps its chunks.
         return []
     return [manifest.folder.blob(chunk.sha256) for chunk in manifest.chunks]
 

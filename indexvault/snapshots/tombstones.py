@@ -10,8 +10,8 @@ import msgspec
 
 from indexvault.snapshots.chunks import Digest
 from indexvault.snapshots.manifest import AwareTime
-from indexvault.snapshots.names import tombstone_name, tombstones_prefix
 from indexvault.snapshots.records import RecordStore, id_of
+from indexvault.snapshots.run_names import tombstone_name, tombstones_prefix
 from indexvault.snapshots.store import RunBlobs
 
 

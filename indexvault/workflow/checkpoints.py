@@ -6,8 +6,8 @@ it finds the checkpoint and returns it.
 
 from typing import Any
 
-from indexvault.snapshots.names import checkpoint_name, run_prefix
 from indexvault.snapshots.records import RecordStore
+from indexvault.snapshots.run_names import checkpoint_name, run_prefix
 from indexvault.snapshots.store import RunBlobs
 
 

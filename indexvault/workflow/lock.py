@@ -22,8 +22,8 @@ import msgspec
 
 from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError, RemoteError
 from indexvault.model import Clock, IndexName
-from indexvault.snapshots.names import lock_name
 from indexvault.snapshots.records import RecordStore
+from indexvault.snapshots.run_names import lock_name
 from indexvault.snapshots.store import RunBlobs
 
 LEASE_SECONDS = 60

@@ -7,7 +7,7 @@ import msgspec
 
 from indexvault.errors import ConflictError
 from indexvault.model import IndexName
-from indexvault.snapshots.names import lock_name
+from indexvault.snapshots.run_names import lock_name
 from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.activity import Activity, Resources
 from indexvault.workflow.lock import LEASE_SECONDS, read_holder

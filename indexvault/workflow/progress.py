@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 
 from indexvault.errors import IndexvaultError
-from indexvault.snapshots.names import checkpoint_name, run_prefix
 from indexvault.snapshots.records import RecordStore
+from indexvault.snapshots.run_names import checkpoint_name, run_prefix
 from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from indexvault.errors import ConflictError, ErrorRecord, IntegrityError, NotFoundError
 from indexvault.model import IndexName
-from indexvault.snapshots.names import OPEN_PREFIX, RECORDS_PREFIX, open_name, record_name, run_of
 from indexvault.snapshots.records import RecordStore
+from indexvault.snapshots.run_names import OPEN_PREFIX, RECORDS_PREFIX, open_name, record_name, run_of
 from indexvault.snapshots.store import RunBlobs
 
 type RunState = Literal["waiting", "running", "done", "lossy", "failed", "cancelled"]

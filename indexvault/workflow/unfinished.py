@@ -10,8 +10,8 @@ import msgspec
 
 from indexvault.errors import IntegrityError
 from indexvault.model import IndexName
-from indexvault.snapshots.names import unfinished_name
 from indexvault.snapshots.records import RecordStore
+from indexvault.snapshots.run_names import unfinished_name
 from indexvault.snapshots.store import RunBlobs
 
 _RECORD_LIMIT = 64 * 1024

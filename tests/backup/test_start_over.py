@@ -15,7 +15,8 @@ from indexvault.errors import OutdatedReadingError
 from indexvault.snapshots.announcements import SweepRecord
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.names import SnapshotReference, sweep_name
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.run_names import sweep_name
 from indexvault.workflow.activity import Resources
 from tests import hotels
 from tests.memory_store import MemoryStore

@@ -12,7 +12,7 @@ from indexvault.errors import SettingsError
 from indexvault.maintenance.forget_runs import forget_old_runs, forgettable, kept_days
 from indexvault.maintenance.schedule import Due, due_policies, last_runs, policy_run
 from indexvault.settings.model import PolicySettings
-from indexvault.snapshots.names import checkpoint_name, record_name
+from indexvault.snapshots.run_names import checkpoint_name, record_name
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.durable import DurableEngine
 from indexvault.workflow.runs import RunRecord, Runs, cancelled

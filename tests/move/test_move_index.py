@@ -10,7 +10,7 @@ from indexvault.errors import ConflictError, NotFoundError, OverloadedError, Set
 from indexvault.move.job import MoveJob, MoveReport
 from indexvault.move.workflow import ACTIVITIES, MOVE_INDEX
 from indexvault.search.batch import batch, upload_action
-from indexvault.snapshots.names import move_name
+from indexvault.snapshots.run_names import move_name
 from indexvault.workflow.local import LocalEngine
 from tests import hotels
 from tests.memory_store import MemoryStore

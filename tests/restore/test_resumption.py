@@ -14,7 +14,7 @@ from indexvault.model import IndexName
 from indexvault.restore.state import RestoreState
 from indexvault.restore.workflow import RESTORE_INDEX
 from indexvault.search.batch import batch, delete_action, upload_action
-from indexvault.snapshots.names import restore_name
+from indexvault.snapshots.run_names import restore_name
 from indexvault.workflow.lock import Lock
 from tests import hotels
 from tests.memory_store import MemoryStore

@@ -9,19 +9,16 @@ from indexvault.snapshots.names import (
     SERVICE_OBJECTS,
     ChunkFolder,
     SnapshotReference,
-    checkpoint_name,
     id_time,
     index_prefix,
     is_snapshot_id,
-    lock_name,
     manifest_name,
     parse_manifest_name,
     parse_segment,
-    pin_name,
     service_prefix,
     snapshot_id,
-    tombstone_name,
 )
+from indexvault.snapshots.run_names import checkpoint_name, lock_name, pin_name, tombstone_name
 
 ID = "20261120T023000Z-7f3a9c"
 

@@ -13,10 +13,11 @@ from indexvault.snapshots.announcements import ANNOUNCED_FOR, SweepRecord, annou
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.chunks import add_digests
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.names import ChunkFolder, SnapshotReference, manifest_name, sweep_name, tombstone_name
+from indexvault.snapshots.names import ChunkFolder, SnapshotReference, manifest_name
 from indexvault.snapshots.pins import Pin, pin, read_pins, unpin
 from indexvault.snapshots.prune import PruneReport, Removal, decide_proved, prune_index, remove_snapshot
 from indexvault.snapshots.retention import Retention
+from indexvault.snapshots.run_names import sweep_name, tombstone_name
 from indexvault.snapshots.store import BlobProperties, Store
 from indexvault.snapshots.sweep import SWEEP_FOR, sweep_index, sweepable
 from indexvault.snapshots.tombstones import Tombstone, write_tombstone

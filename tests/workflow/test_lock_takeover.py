@@ -1,9 +1,9 @@
-"""A run that goes on with what a dead one began."""
+"""Locks of dead runs that are freed for the runs that resume their work."""
 
 from datetime import UTC, datetime, timedelta
 
 from indexvault.model import IndexName
-from indexvault.snapshots.names import lock_name
+from indexvault.snapshots.run_names import lock_name
 from indexvault.workflow.lock import Lock, read_holder
 from indexvault.workflow.lock_takeover import LockTakeover, take_over_lock
 from tests.memory_store import MemoryStore
@@ -28,7 +28,7 @@ async def test_the_lock_of_a_dead_run_is_emptied_and_free_and_its_blob_stays() -
         clock.now += timedelta(seconds=61)
         await take_over_lock(world.resources, LockTakeover(HOTELS, "dead", "heir"))
         assert await read_holder(blobs, HOTELS) is None
-        # A deleted blob could be made anew by a late write of the dead run.
+        # A late write of the dead run could recreate a deleted blob.
         assert await blobs.read(lock_name(WEST, "hotels"), 1024) is not None
         await Lock(blobs, HOTELS, run="heir", owner="a test", clock=clock).take()
 

@@ -1,11 +1,11 @@
-"""The records of runs in a store, and what stands beside them there."""
+"""The records of runs in a store, and the marks of unfinished runs beside them."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from indexvault.errors import IntegrityError
-from indexvault.snapshots.names import open_name, record_name
+from indexvault.snapshots.run_names import open_name, record_name
 from indexvault.workflow.runs import RunRecord, Runs, cancelled
 from tests.memory_store import MemoryStore
 
@@ -34,7 +34,7 @@ async def test_a_damaged_record_keeps_no_other_run_from_being_found(store: Memor
     runs = Runs(store.runs)
     assert [each.run for each in await runs.unfinished()] == [SOUND]
     assert [each.run for each in await runs.read_all([SOUND, DAMAGED])] == [SOUND]
-    assert await store.runs.read(open_name(DAMAGED), 10) is not None  # once it is mended it is found
+    assert await store.runs.read(open_name(DAMAGED), 10) is not None  # once it is repaired it is found
     with pytest.raises(IntegrityError, match="can't be read"):
         await runs.read(DAMAGED)
 

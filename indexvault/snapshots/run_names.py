@@ -1,0 +1,131 @@
+"""Names of blobs in the run container.
+
+    search-runs/locks/<service>/<index>.json
+    search-runs/runs/<run>/<part>.json
+    search-runs/records/<run>.json
+    search-runs/open/<run>.json
+    search-runs/restores/<service>/<index>.json
+    search-runs/moves/<service>/<index>.json
+    search-runs/reports/<run>/<part>.json
+    search-runs/pins/<service>/<index>/<id>.json
+    search-runs/reveals/<service>/<index>.json
+    search-runs/unfinished/<service>/<index>.json
+    search-runs/tombstones/<service>/<index>/<id>.json
+    search-runs/announcements/<service>/<index>/<id>.json
+    search-runs/sweeps/<service>/<index>.json
+    search-runs/verified/<service>/<index>.json
+
+Names are escaped as those of the snapshot container are; see `names`.
+"""
+
+from indexvault.snapshots.names import index_prefix, parse_segment, segment_of
+
+RUN_CONTAINER = "search-runs"
+
+RECORDS_PREFIX = "records/"
+"""The prefix of all records of runs."""
+
+OPEN_PREFIX = "open/"
+"""The prefix of the marks of all unfinished runs."""
+
+REVEALS_PREFIX = "reveals/"
+"""The prefix of all records of revealed fields."""
+
+
+def lock_name(service: str, index: str) -> str:
+    """Return the name of the blob whose lease makes one run the only writer of an index."""
+    return _index_blob("locks/", service, index)
+
+
+def run_prefix(run: str) -> str:
+    """Return the prefix of a run's checkpoints."""
+    return f"runs/{segment_of(run)}/"
+
+
+def checkpoint_name(run: str, part: str) -> str:
+    """Return the name of a run's checkpoint for one part of its work."""
+    return f"{run_prefix(run)}{segment_of(part)}.json"
+
+
+def record_name(run: str) -> str:
+    """Return the name of the record of what a run was to do and how it ended."""
+    return f"{RECORDS_PREFIX}{segment_of(run)}.json"
+
+
+def open_name(run: str) -> str:
+    """Return the name of the mark that a run has until it is finished."""
+    return f"{OPEN_PREFIX}{segment_of(run)}.json"
+
+
+def run_of(name: str) -> str | None:
+    """Return the run whose record or mark has this name, or None if the blob is foreign."""
+    return parse_segment(name.rpartition("/")[2].removesuffix(".json"))
+
+
+def restore_name(service: str, index: str) -> str:
+    """Return the name of the state of an unfinished restore into this index."""
+    return _index_blob("restores/", service, index)
+
+
+def move_name(service: str, index: str) -> str:
+    """Return the name of the state of an unfinished move of this index."""
+    return _index_blob("moves/", service, index)
+
+
+def reveal_name(service: str, index: str) -> str:
+    """Return the name of the record that hidden fields of this index are, or will be, made retrievable."""
+    return _index_blob(REVEALS_PREFIX, service, index)
+
+
+def unfinished_name(service: str, index: str) -> str:
+    """Return the name of the record of an unfinished backup of this index from a command line."""
+    return _index_blob("unfinished/", service, index)
+
+
+def report_name(run: str, part: str) -> str:
+    """Return the name of a report that outlives its run's checkpoints."""
+    return f"reports/{segment_of(run)}/{segment_of(part)}.json"
+
+
+def pins_prefix(service: str, index: str) -> str:
+    """Return the prefix of the pins of an index's snapshots."""
+    return f"pins/{index_prefix(service, index)}"
+
+
+def pin_name(service: str, index: str, snapshot: str) -> str:
+    """Return the name of the blob that keeps a snapshot from being pruned."""
+    return f"{pins_prefix(service, index)}{snapshot}.json"
+
+
+def tombstones_prefix(service: str, index: str) -> str:
+    """Return the prefix of the tombstones of an index's snapshots."""
+    return f"tombstones/{index_prefix(service, index)}"
+
+
+def tombstone_name(service: str, index: str, snapshot: str) -> str:
+    """Return the name of the record that a snapshot is being, or was, removed."""
+    return f"{tombstones_prefix(service, index)}{snapshot}.json"
+
+
+def announcements_prefix(service: str, index: str) -> str:
+    """Return the prefix of the announcements of an index's snapshots."""
+    return f"announcements/{index_prefix(service, index)}"
+
+
+def announcement_name(service: str, index: str, snapshot: str) -> str:
+    """Return the name of the record that a snapshot is about to be committed."""
+    return f"{announcements_prefix(service, index)}{snapshot}.json"
+
+
+def sweep_name(service: str, index: str) -> str:
+    """Return the name of the record of the chunks that a sweep is about to remove."""
+    return _index_blob("sweeps/", service, index)
+
+
+def verified_name(service: str, index: str) -> str:
+    """Return the name of the record of the slice of chunks that was verified last."""
+    return _index_blob("verified/", service, index)
+
+
+def _index_blob(prefix: str, service: str, index: str) -> str:
+    return f"{prefix}{index_prefix(service, index).removesuffix('/')}.json"
