@@ -21,7 +21,7 @@ from demo.folder import SOURCE, STORE_VARIABLE, TARGET, DemoFolder
 from demo.hotels import INDEX, SYNONYM_MAP, definition, documents, synonym_map
 from indexvault.cli.formatting import count, duration
 from indexvault.cli.output import Output
-from indexvault.cli.progress import Progress
+from indexvault.cli.progress import ProgressDisplay
 from indexvault.restore.upload import Uploader
 from indexvault.search.client import SearchService
 from indexvault.snapshots.names import SNAPSHOT_CONTAINER
@@ -85,7 +85,7 @@ class Story:
             output = Output(as_json=False, stdout=sys.stdout, stderr=sys.stderr)
             with output.progress(f"{SOURCE}/{INDEX}") as progress:
                 progress.advance("load", expected=number)
-                await Uploader(service, INDEX, rng=random.SystemRandom()).load(_told(documents(number), progress))
+                await Uploader(service, INDEX, rng=random.SystemRandom()).upload(_told(documents(number), progress))
 
     def _indexvault(self, *arguments: str, expected: int = 0) -> None:
         """Run a command as a user would, on this terminal."""
@@ -118,7 +118,7 @@ def _await_end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-async def _told(found: Iterator[tuple[str, bytes]], progress: Progress) -> AsyncIterator[tuple[str, bytes]]:
+async def _told(found: Iterator[tuple[str, bytes]], progress: ProgressDisplay) -> AsyncIterator[tuple[str, bytes]]:
     for key, line in found:
         yield key, line
         progress.advance("load", documents=1, bytes=len(line))

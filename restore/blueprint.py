@@ -1,4 +1,4 @@
-"""Restores as Azure Functions: the endpoints, the workflows and their steps."""
+"""Restores as Azure Functions: the endpoints, the orchestrations and their activities."""
 
 import azure.durable_functions as df
 

@@ -1,4 +1,4 @@
-"""Moves as Azure Functions: the endpoint, the workflows and the steps that are a move's own."""
+"""Moves as Azure Functions: the endpoint, the orchestrations, and the activities that only moves have."""
 
 import azure.durable_functions as df
 
@@ -10,7 +10,7 @@ from restore.moves import ENDPOINTS
 
 
 def move_blueprint(host: FunctionsHost) -> df.Blueprint:
-    """Return the blueprint. The steps of backup and restore come with their own."""
+    """Return the blueprint. The activities of backup and restore come with theirs."""
     blueprint = df.Blueprint()
     host.register(blueprint, OWN_ACTIVITIES, [MOVE_INDEX, RUN_MOVE])
     register_endpoints(blueprint, host, ENDPOINTS)

@@ -3,15 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from msgspec import Struct
-
-from indexvault.api.decode import blaming
+from indexvault.api.decode import blame_members
 from indexvault.api.endpoint import Answer, Call, Endpoint, Nothing, Reply
 from indexvault.api.parameters import IndexName, OverlayName, ServiceName, SnapshotName
 from indexvault.api.snapshots import read_reference
 from indexvault.api.start_run import STARTED, start_run
 from indexvault.errors import ConflictError, NotFoundError, RequestError
 from indexvault.model import IndexName as Index
+from indexvault.model import TargetOptions, shared_options
 from indexvault.move.job import MoveJob, MoveState
 from indexvault.move.preflight import MovePreflight, preflight
 from indexvault.move.run import RUN_MOVE
@@ -20,7 +19,7 @@ from indexvault.restore.patch import patch_text
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.catalogue import resolve
 from indexvault.snapshots.store import RunBlobs
-from indexvault.workflow.lock import read_holder, taken
+from indexvault.workflow.lock import locked_error, read_holder
 from indexvault.workflow.lock_activities import Claim
 from indexvault.workflow.runs import Item, RunRecord
 from indexvault.workflow.submit import item_run, run_name
@@ -29,14 +28,14 @@ from restore.restores import PreflightView, check_views
 OWNER = "POST /moves"
 
 
-class MoveRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class MoveRequest(TargetOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which index to move, and where.
 
-    It keeps its name where `target_index` is left out. Without a `snapshot` a fresh one is made. `alias` is made on
-    the target service, or swapped, once the new index is proved; `delete_source` deletes the source then, if nothing
-    has changed it. `patch` is a JSON Merge Patch of the definition with fields by name, `overlay` names what the
-    settings have for it, such as the secrets that no snapshot holds. A `dry_run` is answered at once with what would be
-    done and checked, apart from the chunks of a given snapshot, and starts nothing.
+    It keeps its name if `target_index` is left out. Without a `snapshot` a new one is made. `alias` is created on the
+    target service, or swapped, once the new index is proved; `delete_source` then deletes the source, if nothing has
+    changed it. `patch` is a JSON Merge Patch of the definition with fields by name, `overlay` names the overlay of the
+    settings that completes it, such as with the secrets that no snapshot holds. A `dry_run` is answered at once with
+    what would be done and checked, apart from the chunks of a given snapshot, and starts nothing.
     """
 
     service: ServiceName
@@ -48,9 +47,6 @@ class MoveRequest(Struct, frozen=True, forbid_unknown_fields=True):
     delete_source: bool = False
     patch: dict[str, Any] | None = None
     overlay: OverlayName | None = None
-    accept_loss: bool = False
-    allow_cross_region: bool = False
-    skip_refused: bool = False
     dry_run: bool = False
 
 
@@ -67,7 +63,7 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
     ended, or if source, target or alias is being worked on.
     """
     asked, resources = call.body, call.resources
-    with blaming("patch"):
+    with blame_members("patch"):
         patch = None if asked.patch is None else patch_text(asked.patch)
     for name in (asked.service, asked.target_service):
         service_settings(resources.clients.settings, name)
@@ -89,11 +85,8 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
         alias=asked.alias,
         delete_source=asked.delete_source,
         patch=patch,
-        overlay=asked.overlay,
-        accept_loss=asked.accept_loss,
-        allow_cross_region=asked.allow_cross_region,
-        skip_refused=asked.skip_refused,
         owner=OWNER,
+        **shared_options(asked),
     )
     if asked.dry_run:
         return Reply(200, _view(await preflight(resources, job)))
@@ -112,7 +105,7 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
         created=now,
         items=[Item(index=target, run=job.run, job=job, also=[source])],
     )
-    # A move that is gone on with takes its locks from the dead one first, which the run sees to.
+    # A move that resumes first takes its locks over from the dead run, which is up to the run.
     return await start_run(call, record, [Claim(job.work, OWNER)] if move_state is None else [])
 
 
@@ -130,10 +123,10 @@ async def _require_same_and_stopped(
 
 
 async def _require_free(blobs: RunBlobs, source: Index, now: datetime) -> None:
-    """Say at once what the move's backup would find out: that another run works on the index."""
+    """Raise at once what the move's backup would raise: that another run works on the index."""
     holder = await read_holder(blobs, source)
     if holder is not None and holder.expires > now:
-        raise taken(source, holder)
+        raise locked_error(source, holder)
 
 
 async def _snapshot(call: Call[MoveRequest, Nothing, Nothing], asked: MoveRequest) -> str | None:

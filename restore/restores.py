@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from indexvault.api.decode import blaming
+from indexvault.api.decode import blame_members
 from indexvault.api.endpoint import Answer, Call, Endpoint, Nothing, Reply
 from indexvault.api.parameters import IndexName, OverlayName, ServiceName, SnapshotName
 from indexvault.api.snapshots import read_reference
 from indexvault.api.start_run import STARTED, start_run
 from indexvault.errors import ConflictError, LossNotAcceptedError
 from indexvault.model import IndexName as Index
+from indexvault.model import Mode, TargetOptions, shared_options
 from indexvault.restore.checks import Check, failed
-from indexvault.restore.job import Begun, RestoreJob
+from indexvault.restore.job import RestoreJob, StartedRestore
 from indexvault.restore.patch import patch_text
 from indexvault.restore.run import RUN_RESTORE
 from indexvault.restore.selection import Selection
@@ -28,36 +29,33 @@ from indexvault.workflow.submit import item_run, run_name
 
 OWNER = "POST /restores"
 _READ_LATER = ("patch", "filter", "keys")
-"""Members with a meaning that the types can't tell, and that partly depends on the snapshot."""
+"""Members that the types can't check completely, since their meaning depends on the snapshot."""
 
 
 type DocumentKey = Annotated[str, Meta(min_length=1, max_length=1024, description="The key of a document.")]
 
 
-class RestoreRequest(Struct, frozen=True, forbid_unknown_fields=True):
+class RestoreRequest(TargetOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which snapshot to restore, where, and how.
 
-    The index is named like the old one where `target_index` is left out; except in mode create it may be an alias.
-    `patch` is a JSON Merge Patch of the definition with fields by name, `overlay` names what the settings have for
-    it, such as the secrets that no snapshot holds, `filter` is a JMESPath expression. A `dry_run` is answered at once
-    with what would be checked, apart from the chunks, and starts nothing.
+    The index keeps its name if `target_index` is left out; except in mode create the target may be an alias. `patch` is
+    a JSON Merge Patch of the definition with fields by name, `overlay` names the overlay of the settings that completes
+    it, such as with the secrets that no snapshot holds, `filter` is a JMESPath expression. A `dry_run` is answered at
+    once with what would be checked, apart from the chunks, and starts nothing.
     """
 
     snapshot: SnapshotName
     target_service: ServiceName
     target_index: IndexName | None = None
-    mode: Literal["create", "replace", "sync", "fill"] = "create"
+    mode: Mode = "create"
     alias: IndexName | None = None
     replace_in_place: bool = False
     delete_old: bool = False
     update_definition: bool = False
     patch: dict[str, Any] | None = None
     overlay: OverlayName | None = None
-    keys: Annotated[list[DocumentKey], Meta(max_length=1000)] = []
+    keys: Annotated[list[DocumentKey], Meta(max_length=1000)] = field(default_factory=list)
     filter: Annotated[str, Meta(min_length=1, max_length=2000)] | None = None
-    skip_refused: bool = False
-    accept_loss: bool = False
-    allow_cross_region: bool = False
     resume: bool = False
     discard_unfinished: bool = False
     dry_run: bool = False
@@ -93,7 +91,7 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
     """
     asked, resources = call.body, call.resources
     settings = resources.clients.settings
-    with blaming(*_READ_LATER):
+    with blame_members(*_READ_LATER):
         Selection(asked.keys, asked.filter)
         patch = None if asked.patch is None else patch_text(asked.patch)
     reference = read_reference(asked.snapshot)
@@ -124,18 +122,15 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
         delete_old=asked.delete_old,
         update_definition=asked.update_definition,
         patch=patch,
-        overlay=asked.overlay,
         keys=tuple(sorted(set(asked.keys))),
         filter=asked.filter,
-        skip_refused=asked.skip_refused,
-        accept_loss=asked.accept_loss,
-        allow_cross_region=asked.allow_cross_region,
         resume=asked.resume,
         discard_unfinished=asked.discard_unfinished,
         owner=OWNER,
+        **shared_options(asked),
     )
     if asked.dry_run:
-        with blaming(*_READ_LATER):
+        with blame_members(*_READ_LATER):
             return Reply(200, _view(await preflight(resources, job)))
     await _require_free(resources, job)
     record = RunRecord(
@@ -152,7 +147,7 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
 
 
 async def _require_free(resources: Resources, job: RestoreJob) -> None:
-    """Say at once what the run would find out first: that the name is taken, and not by an unfinished restore."""
+    """Raise at once what the run would raise first: that the name is taken, and not by an unfinished restore."""
     runs = resources.clients.store_of(job.target_service).runs
     if job.mode != "create" or await read_restore_state(runs, job.target) is not None:
         return
@@ -161,19 +156,19 @@ async def _require_free(resources: Resources, job: RestoreJob) -> None:
 
 
 def check_views(found: Sequence[Check]) -> list[CheckView]:
-    """Return checks as the API tells them."""
+    """Return checks as the API shows them."""
     return [CheckView(check.name, check.outcome, check.what, check.do, check.error) for check in found]
 
 
-def _view(begun: Begun) -> PreflightView:
+def _view(started: StartedRestore) -> PreflightView:
     return PreflightView(
-        ready=not failed(begun.checks),
-        resumes=begun.resumes,
-        documents=begun.documents,
-        bytes=begun.bytes,
-        requests=begun.requests,
-        seconds=begun.seconds,
-        checks=check_views(begun.checks),
+        ready=not failed(started.checks),
+        resumes=started.resumes,
+        documents=started.documents,
+        bytes=started.bytes,
+        requests=started.requests,
+        seconds=started.seconds,
+        checks=check_views(started.checks),
     )
 
 

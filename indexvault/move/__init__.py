@@ -1,1 +1,1 @@
-"""From one search service to another: a backup, a restore, a proof against the source, a cut-over."""
+"""Move an index to another search service: backup, restore, proof against the source, cut-over."""

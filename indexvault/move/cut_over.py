@@ -1,18 +1,18 @@
-"""The end of a move: the alias on the target, then, if asked, the source deleted."""
+"""Cut a move over: point the alias at the target, then delete the source if that was asked for."""
 
 import msgspec
 
 from indexvault.errors import ConflictError, NotFoundError
-from indexvault.move.job import IndexState, MoveRun, MoveState, Switched
+from indexvault.move.job import IndexState, MoveCutOver, MoveRun, MoveState
 from indexvault.move.state import require_move_state, state_of, write_move_state
-from indexvault.restore.context import manifest_of, source_schema
 from indexvault.restore.cut_over import require_health, swap_alias
+from indexvault.restore.stretch_source import manifest_of, snapshot_source
 from indexvault.search.schema import read_schema
 from indexvault.workflow.activity import Activity, Resources
 
 
 async def note_source(resources: Resources, run: MoveRun) -> IndexState:
-    """Write down how the source is before it is compared: only a source that is still so may be deleted."""
+    """Note the source's state before it is compared: only a source still in that state may be deleted."""
     runs = resources.clients.store_of(run.source.service).runs
     move_state = await require_move_state(runs, run.source, run.records)
     state = await state_of(resources.clients.service(run.source.service), run.source.index)
@@ -20,12 +20,12 @@ async def note_source(resources: Resources, run: MoveRun) -> IndexState:
     return state
 
 
-async def switch(resources: Resources, run: MoveRun) -> Switched:
-    """Point the alias at the new index, see that it answers, and delete the source if that was asked for.
+async def switch(resources: Resources, run: MoveRun) -> MoveCutOver:
+    """Point the alias at the new index, check that it answers, and delete the source if that was asked for.
 
-    The source is deleted only if its ETag and count are what they were before the target was compared with it. Raises
-    ConflictError otherwise, with the target complete and in use. A source with fields that nobody could compare is
-    kept, and the notes say so.
+    The source is deleted only if its ETag and count are unchanged since before the comparison. Raises ConflictError
+    otherwise, with the target complete and in use. A source with fields that can't be compared is kept, and the notes
+    say so.
     """
     runs = resources.clients.store_of(run.source.service).runs
     move_state = await require_move_state(runs, run.source, run.records)
@@ -38,18 +38,18 @@ async def switch(resources: Resources, run: MoveRun) -> Switched:
     kept = await _reasons_to_keep(resources, run, move_state) if job.delete_source else []
     if job.delete_source and not kept:
         await _delete_source(resources, run, move_state)
-    return Switched(alias=job.alias, source_deleted=job.delete_source and not kept, notes=kept)
+    return MoveCutOver(alias=job.alias, source_deleted=job.delete_source and not kept, notes=kept)
 
 
 async def _reasons_to_keep(resources: Resources, run: MoveRun, move_state: MoveState) -> list[str]:
-    """Say what the source has, or may have, that the target was not proved to hold."""
+    """Return what the source has, or may have, that the target was not proved to hold."""
     store = resources.clients.store_of(run.source.service)
     manifest = await manifest_of(store, run.source.service, run.source.index, move_state.held or "")
     if manifest.losses:
         lost = ", ".join(loss.field for loss in manifest.losses)
         return [f"the source is kept although it was to be deleted: the target lacks {lost}"]
-    # A fresh snapshot has shown them for a moment; how they are now, long after an older one, can't be seen.
-    hidden = [path for path, field in source_schema(manifest).walk() if not field.is_readable]
+    # A new snapshot has revealed hidden fields for a moment; what they hold long after an older one can't be read.
+    hidden = [path for path, field in snapshot_source(manifest).schema.walk() if not field.is_readable]
     if hidden and move_state.job.snapshot is not None:
         fields = ", ".join(hidden)
         return [f"the source is kept although it was to be deleted: {fields} can't be compared with it, being hidden"]
@@ -68,7 +68,7 @@ async def _delete_source(resources: Resources, run: MoveRun, move_state: MoveSta
             on=str(run.source),
             do="Stop what writes to it, then give the same command again",
         )
-    # So that the move, if it is killed now, knows later that the source is gone by its own hand.
+    # If the move is interrupted now, it knows later that it deleted the source itself.
     runs = resources.clients.store_of(run.source.service).runs
     await write_move_state(runs, msgspec.structs.replace(move_state, removing=True))
     await resources.fence()
@@ -76,4 +76,4 @@ async def _delete_source(resources: Resources, run: MoveRun, move_state: MoveSta
 
 
 NOTE_SOURCE = Activity("note_source", MoveRun, IndexState, note_source, lambda run: run.work)
-SWITCH = Activity("switch_over", MoveRun, Switched, switch, lambda run: run.ending)
+SWITCH = Activity("switch_over", MoveRun, MoveCutOver, switch, lambda run: run.ending)

@@ -1,23 +1,23 @@
-"""What a move is told and what its steps tell each other."""
+"""The job of a move, its durable state, and the small payloads that its activities exchange."""
 
-import hashlib
 from datetime import datetime
 
 import msgspec
 
-from indexvault.model import IndexName
+from indexvault.model import IndexName, Mode, TargetIndexOptions, TargetOptions, shared_options
 from indexvault.restore.checks import Findings
-from indexvault.restore.job import Mode, RestoreJob
+from indexvault.restore.job import RestoreJob
 from indexvault.restore.report import Difference, StretchCompared
 from indexvault.workflow.activity import Work
+from indexvault.workflow.resume import fingerprint
 
 
-class MoveJob(msgspec.Struct, frozen=True, kw_only=True):
+class MoveJob(TargetIndexOptions, frozen=True, kw_only=True):
     """One index to move to another name, service, tier or region.
 
-    `snapshot` is the id of one that was made earlier (None: a fresh one is made). `alias` is made on the target
-    service, or swapped, once the new index is proved; `delete_source` deletes the source then, if nothing has changed
-    it. `forget` leaves an earlier move of this index as it is and begins anew. The rest is as in a restore.
+    `snapshot` is the id of an existing snapshot (None: make a new one). `delete_source` deletes the source once the new
+    index is proved, if nothing has changed it. `forget` leaves an earlier move of this index as it is and starts over.
+    The rest is as in a restore.
     """
 
     service: str
@@ -26,13 +26,7 @@ class MoveJob(msgspec.Struct, frozen=True, kw_only=True):
     target_index: str
     run: str
     snapshot: str | None = None
-    alias: str | None = None
     delete_source: bool = False
-    patch: str | None = None
-    overlay: str | None = None
-    accept_loss: bool = False
-    allow_cross_region: bool = False
-    skip_refused: bool = False
     forget: bool = False
     parallel: int = 4
     owner: str = "the command line"
@@ -49,12 +43,18 @@ class MoveJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def work(self) -> Work:
-        """What the steps of this move work for: its target and the alias are its own until it ends."""
+        """What the activities of this move work for: its target and the alias stay locked until it ends."""
         also = () if self.alias is None else (IndexName(self.target_service, self.alias),)
         return Work(run=self.run, service=self.service, index=self.target, also=also)
 
     def restore(self, snapshot: str, store: str, mode: Mode, run: str) -> RestoreJob:
-        """Return the restore of a snapshot to the target: the first, which makes it, or one that catches up."""
+        """Return the restore of a snapshot to the target: the first one, which creates it, or a sync that catches up.
+
+        The alias is the move's own concern. A sync takes the definition as it is, and so neither patch nor overlay.
+        """
+        options = shared_options(self, TargetOptions) | {"patch": self.patch}
+        if mode == "sync":
+            options |= {"patch": None, "overlay": None}
         return RestoreJob(
             service=self.service,
             index=self.index,
@@ -64,39 +64,36 @@ class MoveJob(msgspec.Struct, frozen=True, kw_only=True):
             run=run,
             mode=mode,
             store=store,
-            patch=self.patch if mode == "create" else None,
-            overlay=self.overlay if mode == "create" else None,
-            # A sync that ends makes whole whatever an earlier one left.
+            # A sync that ends completes whatever an earlier one left.
             discard_unfinished=mode == "sync",
-            accept_loss=self.accept_loss,
-            allow_cross_region=self.allow_cross_region,
-            skip_refused=self.skip_refused,
             parallel=self.parallel,
             owner=self.owner,
+            **options,
         )
 
     @property
     def fingerprint(self) -> str:
-        """What two jobs share that ask for the same."""
-        same = msgspec.structs.replace(self, run="", owner="", parallel=1, skip_refused=False, forget=False)
-        return hashlib.sha256(msgspec.json.encode(same)).hexdigest()
+        """A hash that two jobs share if they ask for the same, whoever asks, when, how fast and how strictly."""
+        return fingerprint(
+            self, ignoring={"run": "", "owner": "", "parallel": 1, "skip_refused": False, "forget": False}
+        )
 
 
 class IndexState(msgspec.Struct, frozen=True):
-    """How an index was: if neither changes, nobody is known to have written to it."""
+    """An index at one time: if neither member changes, nobody is known to have written to it."""
 
     etag: str
     count: int
 
 
 class MoveState(msgspec.Struct, frozen=True, kw_only=True):
-    """A move that has begun and not ended: what is durable of it, under the source's name.
+    """A move that has started and not ended: the durable record under the source's name.
 
-    `records` is the run that its parts are named by, `execution` the one that works on it, or did last. `rounds`
+    `records` is the run that its backups are named after, `execution` the run that works on it, or did last. `rounds`
     counts the snapshots; `snapshot` is the last one, `held` the one that the target was last proved to hold, `proved`
-    how the target was then, and `notes` what was to be told of that. `restores` are the runs that were to make the
-    target, each begun while its name was free, `syncs` those that caught up. `alias_etag` is the alias's state at the
-    beginning. `removing` says that the source, as `deleting` has it, is about to be deleted.
+    the target at that time, `notes` the notes of that restore. `restores` are the runs that were to create the target,
+    each started while its name was free, `syncs` those that caught up. `alias_etag` is the alias's ETag at the start.
+    `removing` says that the source, in the state `deleting`, is about to be deleted.
     """
 
     job: MoveJob
@@ -117,7 +114,7 @@ class MoveState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MoveRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What each step is told after the first."""
+    """What every activity after the first is given."""
 
     execution: str
     records: str
@@ -129,15 +126,15 @@ class MoveRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ending(self) -> Work:
-        """What the last steps work for: the source too is nobody else's while it may be deleted."""
+        """What the last activities work for: the source is locked too while it may be deleted."""
         return msgspec.structs.replace(self.work, also=(*self.work.also, self.source))
 
 
-class MoveBegun(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a move stands: at its beginning, or where an earlier execution stopped.
+class StartedMove(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a move starts: at its beginning, or where an earlier execution stopped.
 
-    `documents`, `losses` and `notes` are of the snapshot that the target holds, `is_half_synced` says that a sync of
-    the last one has not ended. `source_is_gone` says that this move has deleted the source already, and only has to
+    `documents`, `losses` and `notes` are those of the snapshot that the target holds. `is_half_synced` says that a sync
+    to the last snapshot has not ended, `source_is_gone` that this move has already deleted the source and only has to
     end.
     """
 
@@ -158,14 +155,8 @@ class MoveBegun(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
 
 
-class Found(msgspec.Struct, frozen=True):
-    """The execution that has begun the move and not ended it; None where there is none, or it is this one."""
-
-    execution: str | None
-
-
-class Round(msgspec.Struct, frozen=True):
-    """A snapshot that was made for the move, or that the target was proved to hold, with what is to be told of it."""
+class RoundSnapshot(msgspec.Struct, frozen=True):
+    """A snapshot that was made for the move, or that the target was proved to hold, with notes for the report."""
 
     run: MoveRun
     rounds: int
@@ -173,8 +164,8 @@ class Round(msgspec.Struct, frozen=True):
     notes: list[str] = []
 
 
-class Restoring(msgspec.Struct, frozen=True):
-    """A restore, by its run's name, that is about to make the target, or to make it equal to a newer snapshot."""
+class PlannedRestore(msgspec.Struct, frozen=True):
+    """A restore, by its run's name, that is about to create the target or to sync it to a newer snapshot."""
 
     run: MoveRun
     restore: str
@@ -182,22 +173,22 @@ class Restoring(msgspec.Struct, frozen=True):
 
 
 class SourceDivision(msgspec.Struct, frozen=True):
-    """How the source is compared: by stretches of keys, or by content digest where keys have no order."""
+    """How to compare the source: by ranges of keys, or by content digest if keys have no order."""
 
-    stretches: list[tuple[str | None, str | None]]
+    ranges: list[tuple[str | None, str | None]] = msgspec.field(name="stretches")
     by_digest: bool
 
 
-class KeyStretch(msgspec.Struct, frozen=True):
-    """The keys above `after` and up to `until`, to be compared between source and target."""
+class SourceRange(msgspec.Struct, frozen=True):
+    """The keys above `after` and up to `until`, to compare between source and target."""
 
     run: MoveRun
     after: str | None
     until: str | None
 
 
-class DigestOrder(msgspec.Struct, frozen=True):
-    """Two snapshots of the source whose documents should be the same."""
+class DigestComparison(msgspec.Struct, frozen=True):
+    """Two snapshots of the source, by id, whose documents should be the same."""
 
     run: MoveRun
     before: str
@@ -205,7 +196,7 @@ class DigestOrder(msgspec.Struct, frozen=True):
 
 
 class SourceProof(msgspec.Struct, frozen=True):
-    """What comparing the target with the source came to."""
+    """The result of comparing the target with the source."""
 
     compared: int
     different: int
@@ -220,7 +211,7 @@ class SourceProof(msgspec.Struct, frozen=True):
 
 
 def proof_of(parts: list[StretchCompared]) -> SourceProof:
-    """Put a comparison together."""
+    """Add up the parts of a comparison."""
     return SourceProof(
         compared=sum(part.identical + part.equal + part.different + part.missing for part in parts),
         different=sum(part.different for part in parts),
@@ -231,7 +222,7 @@ def proof_of(parts: list[StretchCompared]) -> SourceProof:
 
 
 class Transfer(msgspec.Struct, frozen=True):
-    """A snapshot to be in another store too."""
+    """A snapshot to copy to another store."""
 
     source_store: str
     target_store: str
@@ -241,33 +232,27 @@ class Transfer(msgspec.Struct, frozen=True):
 
 
 class Transferred(msgspec.Struct, frozen=True):
-    """How many chunks had to be copied."""
+    """How many chunks were copied."""
 
     chunks: int
 
 
-class Switched(msgspec.Struct, frozen=True):
-    """What became of the alias, and of the source; `notes` say why it was kept although it was to be deleted."""
+class MoveCutOver(msgspec.Struct, frozen=True):
+    """The alias that was swapped, and whether the source was deleted; `notes` say why it was kept if not."""
 
     alias: str | None
     source_deleted: bool
     notes: list[str]
 
 
-class Ended(msgspec.Struct, frozen=True):
-    """When the move was over."""
-
-    finished: datetime
-
-
 class MoveFindings(Findings, frozen=True, kw_only=True):
-    """What was found about a move. `would` says step by step what it would do."""
+    """What preflight found about a move. `would` says step by step what it would do."""
 
     would: list[str]
 
 
 class MovePreflightReport(MoveFindings, frozen=True, kw_only=True):
-    """What a move would do and whether it could, without doing it."""
+    """What a move would do, and whether it could."""
 
     service: str
     index: str
@@ -278,7 +263,7 @@ class MovePreflightReport(MoveFindings, frozen=True, kw_only=True):
 class MoveReport(msgspec.Struct, frozen=True, kw_only=True):
     """A move that was proved against its source.
 
-    `rounds` is how many snapshots it took: more than one where the source was written to meanwhile. `copied` are
+    `rounds` is how many snapshots it took: more than one if the source was written to meanwhile. `copied` counts the
     chunks that the target's store lacked.
     """
 

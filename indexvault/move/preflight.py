@@ -1,4 +1,4 @@
-"""What a move would do and whether it could, with nothing touched: the restore's checks, and the move's own."""
+"""Check a move before anything is touched: the restore's checks, and the move's own."""
 
 import msgspec
 
@@ -11,11 +11,11 @@ from indexvault.move.job import MoveFindings, MoveJob, MoveState
 from indexvault.move.start import require_movable
 from indexvault.move.state import other_move, read_move_state
 from indexvault.restore.checks import Check
-from indexvault.restore.context import manifest_of
-from indexvault.restore.job import Begun
+from indexvault.restore.job import StartedRestore
 from indexvault.restore.preflight import estimate, target_checks
 from indexvault.restore.start import preflight as preflight_restore
 from indexvault.restore.state import read_restore_state
+from indexvault.restore.stretch_source import manifest_of
 from indexvault.restore.target_facts import gather_facts, resolve_name
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.manifest import Added, Counts, Etags, Manifest
@@ -24,19 +24,19 @@ from indexvault.workflow.activity import Activity, Resources
 
 
 class MovePreflight(MoveFindings, frozen=True, kw_only=True):
-    """What was found, and the restore of a snapshot that is there, whose chunks are yet to be proved.
+    """What preflight found, and the restore of an existing snapshot, whose chunks are still to be proved.
 
-    `begun` is None where a fresh snapshot would be made, or none is needed any more.
+    `restore` is None if a new snapshot would be made, or no restore is needed any more.
     """
 
-    begun: Begun | None
+    restore: StartedRestore | None
 
 
 async def preflight(resources: Resources, job: MoveJob) -> MovePreflight:
     """Decide what a move would do, and whether it can; failed checks are in the answer.
 
-    Writes nothing, apart from the empty containers of a store that has none yet. Raises the errors of a service or a
-    store that does not answer.
+    Writes nothing, apart from creating the containers of a new store. Raises the errors of a service or a store that
+    does not answer.
     """
     for service in (job.service, job.target_service):
         await resources.clients.store_of(service).prepare()
@@ -58,7 +58,7 @@ async def preflight(resources: Resources, job: MoveJob) -> MovePreflight:
 
 
 async def _of_fresh_snapshot(resources: Resources, job: MoveJob, source: Check) -> MovePreflight:
-    """Check with what a snapshot made now would hold: how the index would be read is decided, and nothing read."""
+    """Check with the manifest that a new snapshot would have: plan the reading, but read no documents."""
     store = resources.clients.store_of(job.service)
     try:
         plan = await make_plan(resources, BackupJob(service=job.service, index=job.index, run=job.run), store)
@@ -68,8 +68,8 @@ async def _of_fresh_snapshot(resources: Resources, job: MoveJob, source: Check) 
         return _stopped(source, _failed("snapshot", error))
     manifest = _expected(job, plan)
     _here, target_store = _stores(resources, job)
-    order = msgspec.structs.replace(job.restore(plan.id, target_store, "create", job.run), alias=job.alias)
-    facts, _definition = await gather_facts(resources, order, manifest, target_store)
+    restore_job = msgspec.structs.replace(job.restore(plan.id, target_store, "create", job.run), alias=job.alias)
+    facts, _definition = await gather_facts(resources, restore_job, manifest, target_store)
     fresh = Check("snapshot", "ok", f"a fresh one would be read by {plan.method}: {plan.reason}")
     guess = estimate(facts.documents, facts.bytes, job.parallel)
     return MovePreflight(
@@ -80,33 +80,33 @@ async def _of_fresh_snapshot(resources: Resources, job: MoveJob, source: Check) 
         seconds=guess.seconds,
         checks=[source, fresh, *target_checks(facts)],
         would=[f"make a snapshot of {job.source}", *await _steps(resources, job, held=False)],
-        begun=None,
+        restore=None,
     )
 
 
 async def _of_snapshot(resources: Resources, job: MoveJob, snapshot: str, found: list[Check]) -> MovePreflight:
-    """Check with a snapshot that is there, or with the restore of it that this move has begun."""
+    """Check with an existing snapshot, or with the restore of it that this move has started."""
     here, there = _stores(resources, job)
-    order = job.restore(snapshot, there, "create", job.run)
+    restore_job = job.restore(snapshot, there, "create", job.run)
     restore_state = await read_restore_state(resources.clients.store_of(job.target_service).runs, job.target)
-    if restore_state is None or restore_state.fingerprint != order.fingerprint:
-        # It is copied to the other store only by the move, and the move points the alias at the index by itself.
-        order = msgspec.structs.replace(order, store=here, alias=job.alias)
-    begun = await preflight_restore(resources, order)
+    if restore_state is None or restore_state.fingerprint != restore_job.fingerprint:
+        # Only the move copies the snapshot to the other store, and only the move swaps the alias.
+        restore_job = msgspec.structs.replace(restore_job, store=here, alias=job.alias)
+    started = await preflight_restore(resources, restore_job)
     return MovePreflight(
         resumes=None,
-        documents=begun.documents,
-        bytes=begun.bytes,
-        requests=begun.requests,
-        seconds=begun.seconds,
-        checks=[*found, *begun.checks],
+        documents=started.documents,
+        bytes=started.bytes,
+        requests=started.requests,
+        seconds=started.seconds,
+        checks=[*found, *started.checks],
         would=[f"use the snapshot {snapshot}", *await _steps(resources, job, held=False)],
-        begun=begun,
+        restore=started,
     )
 
 
 async def _resumed(resources: Resources, job: MoveJob, move_state: MoveState) -> MovePreflight:
-    """Say how the move that was begun would go on. What it has done already is not checked again."""
+    """Say how an interrupted move would resume. What it has already done is not checked again."""
     going_on = Check("move", "warning", f"would go on with run {move_state.execution}")
     if move_state.held is None and move_state.snapshot is not None:
         return msgspec.structs.replace(
@@ -132,7 +132,7 @@ async def _resumed(resources: Resources, job: MoveJob, move_state: MoveState) ->
         seconds=guess.seconds,
         checks=[going_on, Check("target", "ok", f"{job.target} was proved to hold the snapshot {move_state.held}")],
         would=await _steps(resources, job, held=True),
-        begun=None,
+        restore=None,
     )
 
 
@@ -143,9 +143,9 @@ async def _steps(resources: Resources, job: MoveJob, *, held: bool) -> list[str]
         steps.append(f"make {job.target} from it, and prove it")
     steps.append(f"compare {job.target} with {job.source} as it is then, and catch up with what has changed")
     if job.alias is not None:
-        place = await resolve_name(resources.clients.service(job.target_service), job.alias)
+        resolved = await resolve_name(resources.clients.service(job.target_service), job.alias)
         alias = IndexName(job.target_service, job.alias)
-        now = f"move the alias {alias} from {place.index}" if place.kind == "alias" else f"make the alias {alias}"
+        now = f"move the alias {alias} from {resolved.index}" if resolved.kind == "alias" else f"make the alias {alias}"
         steps.append(now)
     steps.append(f"delete {job.source}, if it is unchanged" if job.delete_source else f"keep {job.source}")
     return steps
@@ -158,7 +158,7 @@ def _stores(resources: Resources, job: MoveJob) -> tuple[str, str]:
 
 
 def _expected(job: MoveJob, plan: Plan) -> Manifest:
-    """Return the manifest that a snapshot made by a plan would have, but for its chunks."""
+    """Return the manifest that a snapshot made by a plan would have, without its chunks."""
     return Manifest(
         id=plan.id,
         service=job.service,
@@ -186,9 +186,9 @@ def _expected(job: MoveJob, plan: Plan) -> Manifest:
 
 
 def _stopped(*found: Check) -> MovePreflight:
-    """Return the findings where nothing further can be looked at."""
+    """Return the findings if nothing further can be checked."""
     return MovePreflight(
-        resumes=None, documents=0, bytes=0, requests=0, seconds=0.0, checks=list(found), would=[], begun=None
+        resumes=None, documents=0, bytes=0, requests=0, seconds=0.0, checks=list(found), would=[], restore=None
     )
 
 

@@ -1,4 +1,4 @@
-"""A move as a run: one index, with a record that tells what becomes of it."""
+"""A move as a run: one index, with a run record that reports its outcome."""
 
 import msgspec
 from durabletask.task import OrchestrationContext
@@ -13,7 +13,7 @@ from indexvault.workflow.runs import Item, Outcome
 
 
 def succeeded(report: MoveReport) -> Outcome:
-    """Return what a proved move is for the run."""
+    """Return the outcome of a proved move."""
     kept = "was deleted" if report.source_deleted else "is kept"
     return Outcome(
         state="lossy" if report.losses else "done",
@@ -26,7 +26,7 @@ def succeeded(report: MoveReport) -> Outcome:
 
 
 def failed(_item: Item, error: IndexvaultError) -> Outcome:
-    """Return what a failure is for the run."""
+    """Return the outcome of a failed move."""
     return Outcome(state="failed", failure=error.record())
 
 
@@ -34,7 +34,7 @@ _FAN_OUT = FanOut(opening=OPEN, each=ItemWorkflow(MOVE_INDEX, succeeded), failed
 
 
 def run_move(ctx: OrchestrationContext, order: RunOrder) -> Orchestration[Done]:
-    """Move what the run's record says."""
+    """Carry out the move that the run's record names."""
     return (yield from fan_out(ctx, order, _FAN_OUT))
 
 

@@ -1,10 +1,10 @@
-"""How a move begins, is taken up again, goes from round to round, and ends. The source is only read."""
+"""Start or resume a move, note each round in its state, and end it. The source is only read."""
 
 import msgspec
 
 from indexvault.errors import ConflictError, NotFoundError
 from indexvault.model import IndexName
-from indexvault.move.job import Ended, Found, MoveBegun, MoveJob, MoveRun, MoveState, Restoring, Round
+from indexvault.move.job import MoveJob, MoveRun, MoveState, PlannedRestore, RoundSnapshot, StartedMove
 from indexvault.move.state import (
     add_move_state,
     forget_move_state,
@@ -15,31 +15,33 @@ from indexvault.move.state import (
     write_move_state,
 )
 from indexvault.restore.checks import failure
-from indexvault.restore.context import manifest_of
 from indexvault.restore.proof import read_proof
 from indexvault.restore.regions import Regions, region_check
+from indexvault.restore.report import Finished
 from indexvault.restore.state import read_restore_state, unfinished
+from indexvault.restore.stretch_source import manifest_of
 from indexvault.restore.target_facts import resolve_name
 from indexvault.restore.target_name import alias_checks, name_checks
 from indexvault.settings.load import service_settings, store_settings
 from indexvault.workflow.activity import Activity, Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.lock_activities import Done
+from indexvault.workflow.resume import Interrupted
 
 
-async def find(resources: Resources, job: MoveJob) -> Found:
-    """Say which execution has begun a move of this index and not ended it: what it has locked may have to be freed."""
+async def find(resources: Resources, job: MoveJob) -> Interrupted:
+    """Return the execution that started a move of this index and has not ended it."""
     store = resources.clients.store_of(job.service)
     await store.prepare()
     move_state = await read_move_state(store.runs, job.source)
-    return Found(move_state.execution if move_state is not None and move_state.execution != job.run else None)
+    return Interrupted(move_state.execution if move_state is not None and move_state.execution != job.run else None)
 
 
-async def begin(resources: Resources, job: MoveJob) -> MoveBegun:
-    """Look at source and target and write the move down, or take an earlier one up.
+async def begin(resources: Resources, job: MoveJob) -> StartedMove:
+    """Check source and target and write the move's state, or resume an interrupted move.
 
-    Raises NotFoundError if there is no such index, ConflictError if another move of it has not ended, if an alias of
-    the source stands in the way of deleting it, or if another restore has left the target unfinished.
+    Raises NotFoundError if there is no such index, ConflictError if another move of it has not ended, if an alias keeps
+    the source from being deleted, or if another restore has left the target unfinished.
     """
     clients = resources.clients
     store = clients.store_of(job.service)
@@ -74,7 +76,7 @@ async def begin(resources: Resources, job: MoveJob) -> MoveBegun:
     settings = clients.settings
     source_store = service_settings(settings, job.service).store
     target_store = service_settings(settings, job.target_service).store
-    return MoveBegun(
+    return StartedMove(
         run=MoveRun(
             execution=job.run,
             records=move_state.records,
@@ -101,49 +103,49 @@ async def begin(resources: Resources, job: MoveJob) -> MoveBegun:
     )
 
 
-async def note_snapshot(resources: Resources, made: Round) -> Done:
-    """Write down the snapshot that a round stands on."""
+async def note_snapshot(resources: Resources, made: RoundSnapshot) -> Done:
+    """Note the snapshot of a round in the move's state."""
     await _change(resources, made.run, rounds=made.rounds, snapshot=made.snapshot)
     return Done()
 
 
-async def note_restoring(resources: Resources, order: Restoring) -> Done:
-    """Write down which restore writes to the target: only what such a one has proved, or left, is this move's own.
+async def note_restoring(resources: Resources, planned: PlannedRestore) -> Done:
+    """Note the restore that writes to the target: the target is this move's own only if a noted restore wrote it.
 
-    One that makes the target is noted only while the name is free.
+    A restore that creates the target is noted only while the name is free.
     """
-    run = order.run
+    run = planned.run
     runs = resources.clients.store_of(run.source.service).runs
     move_state = await require_move_state(runs, run.source, run.records)
-    if order.mode == "sync":
-        await write_move_state(runs, msgspec.structs.replace(move_state, syncs=[*move_state.syncs, order.restore]))
-    elif order.restore not in move_state.restores and not await _is_there(resources, run.target):
+    if planned.mode == "sync":
+        await write_move_state(runs, msgspec.structs.replace(move_state, syncs=[*move_state.syncs, planned.restore]))
+    elif planned.restore not in move_state.restores and not await _is_there(resources, run.target):
         await write_move_state(
-            runs, msgspec.structs.replace(move_state, restores=[*move_state.restores, order.restore])
+            runs, msgspec.structs.replace(move_state, restores=[*move_state.restores, planned.restore])
         )
     return Done()
 
 
-async def note_restored(resources: Resources, made: Round) -> Done:
-    """Write down that the target was proved to hold a snapshot."""
+async def note_restored(resources: Resources, made: RoundSnapshot) -> Done:
+    """Note that the target was proved to hold a snapshot."""
     target = made.run.target
     proved = await state_of(resources.clients.service(target.service), target.index)
     await _change(resources, made.run, held=made.snapshot, proved=proved, notes=made.notes)
     return Done()
 
 
-async def end(resources: Resources, run: MoveRun) -> Ended:
-    """Remove the record, and what the steps have left: nothing of the move is open any more."""
+async def end(resources: Resources, run: MoveRun) -> Finished:
+    """Remove the move's checkpoints and its state: the move has ended."""
     for service in {run.source.service, run.target.service}:
         await Checkpoints(resources.clients.store_of(service).runs, run.execution).clear()
     await forget_move_state(resources.clients.store_of(run.source.service).runs, run.source)
-    return Ended(finished=resources.clock())
+    return Finished(finished=resources.clock())
 
 
 async def require_movable(resources: Resources, job: MoveJob) -> None:
-    """Raise the error of whatever of the source, or of the request, stands in the way of a move; none if nothing does.
+    """Raise the error for anything about source or request that prevents a move.
 
-    That is NotFoundError where there is no such index, ConflictError for what is in the way.
+    That is NotFoundError if there is no such index, ConflictError for a region, a target or an alias in the way.
     """
     settings = resources.clients.settings
     there = service_settings(settings, job.target_service)
@@ -157,10 +159,12 @@ async def require_movable(resources: Resources, job: MoveJob) -> None:
     if error is not None:
         raise error
     source = resources.clients.service(job.service)
-    place = await resolve_name(source, job.index)
-    if place.kind == "alias":
-        raise NotFoundError("this is an alias, not an index", on=str(job.source), do=f"Move the index: {place.index}")
-    if place.kind == "absent":
+    resolved = await resolve_name(source, job.index)
+    if resolved.kind == "alias":
+        raise NotFoundError(
+            "this is an alias, not an index", on=str(job.source), do=f"Move the index: {resolved.index}"
+        )
+    if resolved.kind == "absent":
         names = ", ".join(await source.index_names()) or "none"
         raise NotFoundError("there is no such index", on=str(job.source), do=f"Indexes of this service: {names}")
     if job.source == job.target:
@@ -177,26 +181,26 @@ async def require_movable(resources: Resources, job: MoveJob) -> None:
 
 
 async def _require_names(resources: Resources, job: MoveJob) -> None:
-    """Raise now what the restore would raise of target and alias only after the index has been read."""
+    """Raise now what the restore would raise about target and alias only after the index was read."""
     target = resources.clients.service(job.target_service)
-    order = msgspec.structs.replace(job.restore("", "", "create", job.run), alias=job.alias)
-    found = list(name_checks(order, await resolve_name(target, job.target_index)))
+    restore_job = msgspec.structs.replace(job.restore("", "", "create", job.run), alias=job.alias)
+    found = list(name_checks(restore_job, await resolve_name(target, job.target_index)))
     if job.alias is not None:
-        found += alias_checks(order, await resolve_name(target, job.alias))
+        found += alias_checks(restore_job, await resolve_name(target, job.alias))
     error = failure(found, str(job.target))
     if error is not None:
         raise error
 
 
 async def _with_ended_restore(resources: Resources, move_state: MoveState) -> MoveState:
-    """See whether a restore that the move had begun has ended without the move having noted it."""
+    """Return the state with a restore noted that ended before the move could note it."""
     if move_state.held is not None or not move_state.restores:
         return move_state
     target = move_state.job.target
     runs = resources.clients.store_of(target.service).runs
     if await read_restore_state(runs, target) is not None or not await _is_there(resources, target):
         return move_state
-    # An index that is there need not be the one: a restore that failed before it touched anything left the name free.
+    # The index need not be ours: a restore that failed before it touched anything left the name free for others.
     proofs = [await read_proof(runs, restore) for restore in move_state.restores]
     is_proved = any(proof is not None and proof.proved for proof in proofs)
     if not is_proved:
@@ -206,7 +210,7 @@ async def _with_ended_restore(resources: Resources, move_state: MoveState) -> Mo
 
 
 async def _is_half_synced(resources: Resources, move_state: MoveState) -> bool:
-    """Return whether a sync of this move has not ended. Raises ConflictError if that of another has not."""
+    """Return whether a sync of this move has not ended. Raises ConflictError if another restore has not."""
     target = move_state.job.target
     restore_state = await read_restore_state(resources.clients.store_of(target.service).runs, target)
     if move_state.held is None or restore_state is None or not restore_state.touched:
@@ -227,9 +231,9 @@ async def _change(resources: Resources, run: MoveRun, **changes: object) -> None
     await write_move_state(runs, msgspec.structs.replace(move_state, **changes))
 
 
-FIND = Activity("find_move", MoveJob, Found, find)
-BEGIN = Activity("begin_move", MoveJob, MoveBegun, begin, lambda job: job.work)
-NOTE_SNAPSHOT = Activity("note_snapshot", Round, Done, note_snapshot, lambda made: made.run.work)
-NOTE_RESTORING = Activity("note_restoring", Restoring, Done, note_restoring, lambda order: order.run.work)
-NOTE_RESTORED = Activity("note_restored", Round, Done, note_restored, lambda made: made.run.work)
-END = Activity("end_move", MoveRun, Ended, end, lambda run: run.ending)
+FIND = Activity("find_move", MoveJob, Interrupted, find)
+BEGIN = Activity("begin_move", MoveJob, StartedMove, begin, lambda job: job.work)
+NOTE_SNAPSHOT = Activity("note_snapshot", RoundSnapshot, Done, note_snapshot, lambda made: made.run.work)
+NOTE_RESTORING = Activity("note_restoring", PlannedRestore, Done, note_restoring, lambda planned: planned.run.work)
+NOTE_RESTORED = Activity("note_restored", RoundSnapshot, Done, note_restored, lambda made: made.run.work)
+END = Activity("end_move", MoveRun, Finished, end, lambda run: run.ending)

@@ -1,4 +1,4 @@
-"""The snapshot into the store of the target's service, where that is another one."""
+"""Copy a snapshot to the store of the target's service, if that is another store."""
 
 from indexvault.move.job import Transfer, Transferred
 from indexvault.snapshots.catalogue import resolve
@@ -9,9 +9,9 @@ from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 
 
 async def transfer(resources: Resources, asked: Transfer) -> Transferred:
-    """Copy what the other store lacks of a snapshot, by the accounts among themselves where they can.
+    """Copy what the other store lacks of a snapshot, from account to account if the stores can.
 
-    Raises IntegrityError if what arrived is not what was sent.
+    Raises IntegrityError if what arrived differs from what was sent.
     """
     source = resources.clients.store(asked.source_store)
     target = resources.clients.store(asked.target_store)

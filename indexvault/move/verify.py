@@ -1,17 +1,17 @@
-"""The target against the source as it is now, not against what was read of it."""
+"""Compare the target with the source as it is now, not with a snapshot of it."""
 
 from contextlib import aclosing
 from itertools import pairwise
 
 from indexvault.errors import ConflictError
-from indexvault.move.job import DigestOrder, KeyStretch, MoveRun, SourceDivision
+from indexvault.move.job import DigestComparison, MoveRun, SourceDivision, SourceRange
 from indexvault.move.state import require_move_state, state_of
 from indexvault.restore.compare import Comparison, Tally, differing
-from indexvault.restore.context import manifest_of
-from indexvault.restore.projection import Shape, readable
+from indexvault.restore.projection import Projection, readable
 from indexvault.restore.read_target import scanned
 from indexvault.restore.report import Difference, StretchCompared
 from indexvault.restore.selection import Selection
+from indexvault.restore.stretch_source import manifest_of
 from indexvault.restore.stretches import stretches
 from indexvault.search.scan import KeyRange
 from indexvault.search.schema import read_schema
@@ -23,21 +23,21 @@ _REST_SECONDS = 2
 
 
 async def divide(resources: Resources, run: MoveRun) -> SourceDivision:
-    """Return the stretches of keys in which source and target are compared."""
+    """Return the ranges of keys in which to compare source and target."""
     store = resources.clients.store_of(run.source.service)
     move_state = await require_move_state(store.runs, run.source, run.records)
     manifest = await manifest_of(store, run.source.service, run.source.index, move_state.snapshot or "")
     definition = await resources.clients.service(run.source.service).index_definition(run.source.index)
     if not read_schema(definition.body, on=str(run.source)).has_key_order:
-        return SourceDivision(stretches=[], by_digest=True)
+        return SourceDivision(ranges=[], by_digest=True)
     ends = [manifest.chunks[end - 1].last for _start, end in stretches(manifest.chunks) if end][:-1]
     edges: list[str | None] = [None, *ends, None]
     resources.report(ProgressUpdate(stage="compare", expected=manifest.counts.documents))
-    return SourceDivision(stretches=list(pairwise(edges)), by_digest=False)
+    return SourceDivision(ranges=list(pairwise(edges)), by_digest=False)
 
 
-async def compare_source(resources: Resources, stretch: KeyStretch) -> StretchCompared:
-    """Compare a stretch of the source with the target, document by document."""
+async def compare_source(resources: Resources, stretch: SourceRange) -> StretchCompared:
+    """Compare a range of the source's keys with the target, document by document."""
     compared = await _compare(resources, stretch)
     for _ in range(COMPARISONS - 1):
         if not compared.different + compared.missing + compared.extra:
@@ -48,23 +48,23 @@ async def compare_source(resources: Resources, stretch: KeyStretch) -> StretchCo
     return compared
 
 
-async def compare_digests(resources: Resources, order: DigestOrder) -> StretchCompared:
-    """Compare two snapshots of the source by their content digests: for keys that give no order.
+async def compare_digests(resources: Resources, given: DigestComparison) -> StretchCompared:
+    """Compare two snapshots of the source by their content digests, for keys that have no order.
 
-    The target was proved to hold the first. Raises ConflictError if it was changed since.
+    The target was proved to hold the first. Raises ConflictError if it has changed since.
     """
-    target = order.run.target
-    store = resources.clients.store_of(order.run.source.service)
-    move_state = await require_move_state(store.runs, order.run.source, order.run.records)
+    target = given.run.target
+    store = resources.clients.store_of(given.run.source.service)
+    move_state = await require_move_state(store.runs, given.run.source, given.run.records)
     if await state_of(resources.clients.service(target.service), target.index) != move_state.proved:
         raise ConflictError(
             "it was changed since it was proved; nothing was switched over and the source is untouched",
             on=str(target),
             do="Look at who writes to it, delete it, then move again with --forget",
         )
-    service, index = order.run.source.service, order.run.source.index
-    before = await manifest_of(store, service, index, order.before)
-    after = await manifest_of(store, service, index, order.after)
+    service, index = given.run.source.service, given.run.source.index
+    before = await manifest_of(store, service, index, given.before)
+    after = await manifest_of(store, service, index, given.after)
     same = before.content_digest == after.content_digest
     return StretchCompared(
         identical=after.counts.documents if same else 0,
@@ -76,7 +76,7 @@ async def compare_digests(resources: Resources, order: DigestOrder) -> StretchCo
     )
 
 
-async def _compare(resources: Resources, stretch: KeyStretch) -> StretchCompared:
+async def _compare(resources: Resources, stretch: SourceRange) -> StretchCompared:
     run = stretch.run
     source = resources.clients.service(run.source.service)
     target = resources.clients.service(run.target.service)
@@ -84,7 +84,7 @@ async def _compare(resources: Resources, stretch: KeyStretch) -> StretchCompared
     after = read_schema((await target.index_definition(run.target.index)).body, on=str(run.target))
     schema = readable(after)
     by = Comparison(
-        schema=schema, shape=Shape(before, schema), selection=Selection(), key_of=key_reader(after.key.name)
+        schema=schema, projection=Projection(before, schema), selection=Selection(), key_of=key_reader(after.key.name)
     )
     keys = KeyRange(after=stretch.after, until=stretch.until)
     tally = Tally(differences=[])
@@ -105,8 +105,8 @@ async def _compare(resources: Resources, stretch: KeyStretch) -> StretchCompared
 
 DIVIDE = Activity("divide_source", MoveRun, SourceDivision, divide, lambda run: run.work)
 COMPARE_SOURCE = Activity(
-    "compare_source", KeyStretch, StretchCompared, compare_source, lambda stretch: stretch.run.work
+    "compare_source", SourceRange, StretchCompared, compare_source, lambda stretch: stretch.run.work
 )
 COMPARE_DIGESTS = Activity(
-    "compare_digests", DigestOrder, StretchCompared, compare_digests, lambda order: order.run.work
+    "compare_digests", DigestComparison, StretchCompared, compare_digests, lambda given: given.run.work
 )

@@ -1,1 +1,1 @@
-"""From a snapshot to a search service."""
+"""Restore snapshots to a search service."""

@@ -1,4 +1,4 @@
-"""Actions cut into batches that the service takes."""
+"""Cut actions into batches that the service takes."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -7,23 +7,23 @@ import msgspec
 from indexvault.search.batch import MOST_ACTIONS
 
 BATCH_BYTES = 8 * 1000 * 1000
-"""The size of a batch aimed for: half of what the service takes, so that one batch is not half a minute's work."""
+"""The target size of a batch: half of what the service takes, so that one batch does not take half a minute."""
 _FRAME = len(b'{"value":[]}')
 _SEPARATOR = 1
 
 type Actions = AsyncIterator[tuple[str, bytes]]
-"""Keys, and what is to be done with each document as JSON."""
+"""Keys, each with the JSON of the action on its document."""
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Actions to send at once, keys and actions in the same order."""
+    """Actions to send in one request, keys and actions in the same order."""
 
     keys: list[str]
     actions: list[bytes]
 
 
 async def batches(actions: Actions) -> AsyncIterator[Batch]:
-    """Cut actions into batches by count and bytes; one larger than the aim is a batch of its own."""
+    """Yield batches by count and bytes; an action larger than BATCH_BYTES is a batch of its own."""
     keys: list[str] = []
     taken: list[bytes] = []
     size = _FRAME
@@ -40,7 +40,7 @@ async def batches(actions: Actions) -> AsyncIterator[Batch]:
 
 
 def pieces(batch: Batch, most: int) -> list[Batch]:
-    """Cut a batch into ones of at most so many actions."""
+    """Return a batch cut into batches of at most `most` actions."""
     return [
         Batch(batch.keys[start : start + most], batch.actions[start : start + most])
         for start in range(0, len(batch.keys), most)
@@ -48,7 +48,7 @@ def pieces(batch: Batch, most: int) -> list[Batch]:
 
 
 def halves(batch: Batch) -> tuple[Batch, Batch]:
-    """Split a batch of at least two actions."""
+    """Return the two halves of a batch of at least two actions."""
     middle = len(batch.keys) // 2
     return (
         Batch(batch.keys[:middle], batch.actions[:middle]),
@@ -57,11 +57,11 @@ def halves(batch: Batch) -> tuple[Batch, Batch]:
 
 
 def joined(parts: Sequence[Batch]) -> Batch:
-    """Put batches together."""
+    """Return several batches as one."""
     return Batch([key for part in parts for key in part.keys], [action for part in parts for action in part.actions])
 
 
 def only(batch: Batch, keys: set[str]) -> Batch:
-    """Return the part of a batch that has the given keys."""
+    """Return the actions of a batch that have the given keys."""
     kept = [(key, action) for key, action in zip(batch.keys, batch.actions, strict=True) if key in keys]
     return Batch([key for key, _ in kept], [action for _, action in kept])

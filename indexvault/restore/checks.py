@@ -1,4 +1,4 @@
-"""What a check before the work finds, of a restore or of a move that makes one."""
+"""The findings of preflight checks, of a restore or a move."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,7 +11,7 @@ from indexvault.errors import ErrorRecord, IndexvaultError, from_record
 class Check(msgspec.Struct, frozen=True):
     """One finding of the preflight.
 
-    `what` says what was found, `do` what to do about it, `error` the kind of error that a failed check raises.
+    `what` says what was found, `do` what to do about it; `error` is the kind of error that a failed check raises.
     """
 
     name: str
@@ -22,9 +22,9 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found before anything is touched, and what the work would take; `seconds` is a rough guess.
+    """What preflight found, and what the work would take; `seconds` is a rough guess.
 
-    `resumes` is the execution that would be gone on with.
+    `resumes` is the execution that would be resumed.
     """
 
     resumes: str | None
@@ -41,12 +41,12 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def failed(found: Sequence[Check]) -> list[Check]:
-    """Return the checks that stand in the way."""
+    """Return the checks that failed."""
     return [check for check in found if check.outcome == "failed"]
 
 
 def failure(found: Sequence[Check], on: str) -> IndexvaultError | None:
-    """Return the error that failed checks come to, of the first one's kind, or None if none failed."""
+    """Return one error for all failed checks, of the first one's kind, or None if none failed."""
     stop = failed(found)
     if not stop:
         return None

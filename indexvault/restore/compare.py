@@ -1,8 +1,8 @@
-"""A stretch of the snapshot against the same keys of an index.
+"""Compare a stretch of the snapshot with the same keys of an index.
 
-The index is read in the order of keys and cut where the chunks are cut. Where the bytes of such a window hash to the
-chunk, all its documents are the same and the chunk need not be read; elsewhere documents are compared one by one, their
-values only where their bytes differ. Memory holds one chunk and as much of the index.
+The index is read in the order of keys and cut where the chunks are cut. If the bytes of such a window hash to the
+chunk, all its documents are the same and the chunk is not read; else documents are compared one by one, by value only
+if their bytes differ. Memory holds one chunk and as much of the index.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from indexvault.restore.projection import Shape
+from indexvault.restore.projection import Projection
 from indexvault.restore.report import Difference
 from indexvault.restore.selection import Selection
 from indexvault.restore.values import same_document
@@ -20,32 +20,32 @@ from indexvault.search.schema import Schema
 from indexvault.snapshots.chunks import Chunk, document_lines
 
 type Documents = AsyncIterator[tuple[str, bytes]]
-"""Keys and lines, keys strictly rising."""
+"""Keys and lines, keys strictly ascending."""
 
 type ReadChunk = Callable[[Chunk], Awaitable[bytes]]
-"""Return a chunk's uncompressed bytes, proved."""
+"""Returns a chunk's uncompressed bytes, proved."""
 
 MOST_NAMED = 100
-"""Differences that are named one by one; beyond, they are only counted."""
+"""Differences that are named; further ones are only counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """By what two sides are compared: documents of the snapshot are fitted by `shape`, then read by `schema`."""
+    """How two sides are compared: stored documents are projected by `projection`, values are read by `schema`."""
 
     schema: Schema
-    shape: Shape
+    projection: Projection
     selection: Selection
     key_of: Callable[[bytes], str]
 
     @property
     def by_hash(self) -> bool:
-        """Whether a whole chunk can be the same."""
-        return self.shape.keeps_bytes and self.selection.everything
+        """Whether a whole chunk can be compared by its hash."""
+        return self.projection.keeps_bytes and self.selection.everything
 
 
 class Deviation(msgspec.Struct, frozen=True):
-    """A document that is not as in the snapshot; `line` is the snapshot's, None where it has none."""
+    """A document that differs from the snapshot; `line` is the snapshot's, None if it lacks the document."""
 
     key: str
     kind: Literal["different", "missing", "extra"]
@@ -53,7 +53,7 @@ class Deviation(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct):
-    """What comparing has come to. `untouched` chunks matched by their hash, without being read."""
+    """Running counts of a comparison. `untouched` chunks matched by their hash, without being read."""
 
     identical: int = 0
     equal: int = 0
@@ -64,7 +64,7 @@ class Tally(msgspec.Struct):
     differences: list[Difference] = []
 
     def note(self, deviation: Deviation) -> None:
-        """Count a deviation, and name it while there is room."""
+        """Count a deviation, and name it if fewer than MOST_NAMED are named."""
         match deviation.kind:
             case "different":
                 self.different += 1
@@ -79,30 +79,30 @@ class Tally(msgspec.Struct):
 async def deviations(
     chunks: Sequence[Chunk], read: ReadChunk, present: Documents, by: Comparison, tally: Tally
 ) -> AsyncGenerator[Deviation]:
-    """Return what differs, in key order, and count everything in `tally`.
+    """Yield what differs, in key order, and count everything in `tally`.
 
-    `present` are the index's documents over the keys that the chunks answer for. Where only some documents are
-    selected, others in the index are nobody's concern.
+    `present` are the index's documents over the keys that the chunks cover. If only some documents are selected, others
+    in the index are ignored.
     """
-    coming = _Coming(present)
+    coming = _Lookahead(present)
     if not chunks:
         async for deviation in differing(_stored(b"", by), coming.until(None), by, tally):
             yield deviation
     for position, chunk in enumerate(chunks):
         until = chunk.last if position + 1 < len(chunks) else None
-        held = await coming.hold(until, chunk.bytes) if by.by_hash else _Held([], whole=False)
-        if held.whole and held.sha256() == chunk.sha256:
+        window = await coming.window(until, chunk.bytes) if by.by_hash else _Window([], whole=False)
+        if window.whole and window.sha256() == chunk.sha256:
             tally.identical += chunk.documents
             tally.untouched += 1
             continue
-        window = _chained(held.documents, coming.until(until))
-        async for deviation in differing(_stored(await read(chunk), by), window, by, tally):
+        documents = _chained(window.documents, coming.until(until))
+        async for deviation in differing(_stored(await read(chunk), by), documents, by, tally):
             yield deviation
 
 
 async def differing(stored: Documents, present: Documents, by: Comparison, tally: Tally) -> AsyncGenerator[Deviation]:
-    """Walk two sides by key and give what differs; bytes are compared first, values only where bytes differ."""
-    wanted = ((key, by.shape.fit(line)) async for key, line in stored if by.selection.takes(key, line))
+    """Yield what differs between two sides in key order; values are compared only if bytes differ."""
+    wanted = ((key, by.projection.project(line)) async for key, line in stored if by.selection.takes(key, line))
     here, there = await anext(wanted, None), await anext(present, None)
     while here is not None or there is not None:
         deviation = None
@@ -127,8 +127,8 @@ async def differing(stored: Documents, present: Documents, by: Comparison, tally
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """The first documents of a window; `whole` if there are no more."""
+class _Window:
+    """The first documents up to a chunk's last key; `whole` if there are no more."""
 
     documents: list[tuple[str, bytes]]
     whole: bool
@@ -141,28 +141,28 @@ class _Held:
         return digest.hexdigest()
 
 
-class _Coming:
-    """The documents of the index that are still to come, with a look at the next one."""
+class _Lookahead:
+    """The documents of an index in order, with one document of lookahead."""
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
         self._next: tuple[str, bytes] | None = None
         self._over = False
 
-    async def hold(self, until: str | None, size: int) -> _Held:
-        """Take the documents up to a key, but no more than `size` bytes of them, each with its line feed."""
+    async def window(self, until: str | None, size: int) -> _Window:
+        """Return the documents up to a key, but not much more than `size` bytes of them, line feeds included."""
         held: list[tuple[str, bytes]] = []
         taken = 0
         while taken <= size:
             document = await self._take(until)
             if document is None:
-                return _Held(held, whole=True)
+                return _Window(held, whole=True)
             held.append(document)
             taken += len(document[1]) + 1
-        return _Held(held, whole=False)
+        return _Window(held, whole=False)
 
     async def until(self, until: str | None) -> AsyncGenerator[tuple[str, bytes]]:
-        """Return the documents up to a key."""
+        """Yield the documents up to a key."""
         while (document := await self._take(until)) is not None:
             yield document
 

@@ -1,4 +1,4 @@
-"""Whether the definition, and documents with it, fit the target: a patch, an index that stays, features, secrets."""
+"""Check whether definition and documents fit the target: patch, existing index, synonym maps, features, secrets."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from indexvault.search.schema import read_schema
 
 
 def patch_checks(facts: TargetFacts) -> Iterator[Check]:
-    """Check what becomes of the documents under a changed definition."""
+    """Check what a changed definition does to the documents."""
     changes = facts.changes
     if facts.job.patch is not None and facts.job.mode in {"sync", "fill"}:
         yield Check("patch", "failed", "a patch needs a new index", "Use --mode create or replace", "ConflictError")
@@ -37,7 +37,7 @@ def patch_checks(facts: TargetFacts) -> Iterator[Check]:
 
 
 def existing_checks(facts: TargetFacts) -> Iterator[Check]:
-    """Check the definition of an index that stays: whether documents fit it."""
+    """Check whether documents fit the definition of an existing index."""
     if facts.present is None or facts.changes.impossible:
         return
     changes, may_add = facts.changes, facts.job.update_definition
@@ -94,7 +94,7 @@ def synonym_map_checks(facts: TargetFacts) -> Iterator[Check]:
 
 
 def feature_checks(facts: TargetFacts) -> Iterator[Check]:
-    """Check for what the target may not have."""
+    """Check for features that the target may lack."""
     members = content(facts.definition)
     if facts.preview and not facts.knows_preview:
         yield Check(

@@ -1,4 +1,4 @@
-"""The switch from the old index to the proved one, and what becomes of the old one."""
+"""Cut over from the old index to the proved one, and delete the old one if that was asked for."""
 
 from indexvault.errors import ConflictError, NotFoundError, UnexpectedAnswerError
 from indexvault.restore.context import RestoreContext, open_context
@@ -6,10 +6,11 @@ from indexvault.restore.definition import renamed, same_content, same_when_shown
 from indexvault.restore.job import RestoreRun
 from indexvault.restore.report import CutOver
 from indexvault.restore.secrets import supplied
-from indexvault.restore.state import HIDING, MADE, Hiding, Made, require
+from indexvault.restore.state import HIDING, TARGET_INDEX, Hiding, TargetIndex, require
 from indexvault.search.client import SearchService
 from indexvault.search.page import PageReader
 from indexvault.search.query import DocumentQuery
+from indexvault.search.schema import read_schema
 from indexvault.workflow.activity import Activity, Resources
 
 ALIAS_SECONDS = 10
@@ -17,28 +18,30 @@ ALIAS_SECONDS = 10
 
 
 async def cut_over(resources: Resources, run: RestoreRun) -> CutOver:
-    """Hide again what was shown while it was compared, then point the alias at the index, and let the old one go.
+    """Hide the fields that were shown for the comparison, point the alias at the index, and delete the old index.
 
-    The alias is swapped only if it is still what it was when the restore began, and the old index is deleted only if
-    that was asked for, the new one answers, and the old one's ETag and count are unchanged. Raises ConflictError
-    otherwise, with the new index left complete.
+    The alias is swapped only if it is unchanged since the restore began. The old index is deleted only if that was
+    asked for, the new one answers, and the old one's ETag and count are unchanged. Raises ConflictError otherwise, with
+    the new index complete.
     """
     context = await open_context(resources, run)
-    await _finish(context)
-    order = context.plan
-    if order.alias is not None:
-        await swap_alias(context.target, order.alias, order.into, before=order.alias_etag, resources=resources)
-    await require_health(context.target, order.alias or order.into, order.into, context.manifest.key_field)
+    target_index = await require(context.records, TARGET_INDEX, TargetIndex, context.on)
+    await _hide_fields(context, target_index)
+    plan = context.plan
+    if plan.alias is not None:
+        await swap_alias(context.target, plan.alias, plan.written_index, before=plan.alias_etag, resources=resources)
+    key_field = read_schema(target_index.body, on=context.on).key.name
+    await require_health(context.target, plan.alias or plan.written_index, plan.written_index, key_field)
     deleted = False
-    if order.old_index not in {None, order.into} and order.job.delete_old:
+    if plan.old_index not in {None, plan.written_index} and plan.job.delete_old:
         await _delete_old(context)
         deleted = True
     notes = []
-    if order.old_index not in {None, order.into} and not deleted:
-        notes.append(f"the index before it, {order.old_index}, is kept: delete it when it is no longer needed")
+    if plan.old_index not in {None, plan.written_index} and not deleted:
+        notes.append(f"the index before it, {plan.old_index}, is kept: delete it when it is no longer needed")
     return CutOver(
-        alias=order.alias,
-        old_index=order.old_index if order.old_index != order.into else None,
+        alias=plan.alias,
+        old_index=plan.old_index if plan.old_index != plan.written_index else None,
         old_deleted=deleted,
         notes=notes,
     )
@@ -47,9 +50,9 @@ async def cut_over(resources: Resources, run: RestoreRun) -> CutOver:
 async def swap_alias(
     service: SearchService, alias: str, index: str, *, before: str | None, resources: Resources
 ) -> None:
-    """Point an alias at an index, unless it points there, and wait until every query goes there.
+    """Point an alias at an index, unless it already does, and wait until every query goes there.
 
-    `before` is its ETag at the beginning, None where there was no such alias. Raises ConflictError if it was changed.
+    `before` is the alias's ETag at the beginning, None if there was no such alias. Raises ConflictError if it changed.
     """
     present = await service.alias(alias)
     if present is not None and present.index == index:
@@ -67,9 +70,9 @@ async def swap_alias(
 
 
 async def require_health(service: SearchService, name: str, index: str, key_field: str) -> None:
-    """Ask a query of an index under the name its users have. Raises UnexpectedAnswerError if it does not answer.
+    """Query an index under the name that its users have.
 
-    An index with documents must give one.
+    Raises UnexpectedAnswerError if an index with documents returns none.
     """
     page = await service.documents(name, DocumentQuery(top=1, select=key_field), PageReader(key_field))
     if not page.documents and await service.count(index):
@@ -78,18 +81,17 @@ async def require_health(service: SearchService, name: str, index: str, key_fiel
         )
 
 
-async def _finish(context: RestoreContext) -> None:
-    """Return the new index its final definition, where it was made with fields shown that are to be hidden."""
-    order = context.plan
-    if order.job.mode not in {"create", "replace"}:
+async def _hide_fields(context: RestoreContext, target_index: TargetIndex) -> None:
+    """Send the new index its final definition if it was created with fields shown that are to be hidden."""
+    plan = context.plan
+    if plan.job.mode not in {"create", "replace"}:
         return
-    made = await require(context.records, MADE, Made, context.on)
-    final = renamed(order.definition, order.into)
-    present = await context.target.index_definition(order.into, preview=final.preview)
-    if present.etag != made.etag:
-        # An attempt that was killed may have hidden them without having heard so.
+    final = renamed(plan.definition, plan.written_index)
+    present = await context.target.index_definition(plan.written_index, preview=final.preview)
+    if present.etag != target_index.etag:
+        # An interrupted attempt may have hidden them before it got the answer.
         is_hiding = await context.records.read(HIDING, Hiding) is not None
-        if is_hiding and same_when_shown(present.body, made.body):
+        if is_hiding and same_when_shown(present.body, target_index.body):
             return
         raise ConflictError(
             "its definition was changed by somebody else while it was restored",
@@ -99,8 +101,8 @@ async def _finish(context: RestoreContext) -> None:
     if not _has_hidden_fields(context):
         return
     await context.records.write(HIDING, Hiding())
-    sent = supplied(context.resources, order.job, final)
-    await context.target.update_index(order.into, bytes(sent.body), etag=present.etag, preview=final.preview)
+    sent = supplied(context.resources, plan.job, final)
+    await context.target.update_index(plan.written_index, bytes(sent.body), etag=present.etag, preview=final.preview)
 
 
 def _has_hidden_fields(context: RestoreContext) -> bool:
@@ -108,12 +110,12 @@ def _has_hidden_fields(context: RestoreContext) -> bool:
 
 
 async def _delete_old(context: RestoreContext) -> None:
-    order, old = context.plan, context.plan.old_index or ""
+    plan, old = context.plan, context.plan.old_index or ""
     try:
         present = await context.target.index_definition(old)
     except NotFoundError:
         return
-    if present.etag != order.old_etag or await context.target.count(old) != order.old_count:
+    if present.etag != plan.old_etag or await context.target.count(old) != plan.old_count:
         raise ConflictError(
             "it was changed since the restore began, so it is kept; the new index is complete and in use",
             on=f"{context.target.name} index {old}",

@@ -1,4 +1,4 @@
-"""The definition that a target gets, made from the snapshot's."""
+"""Make the definition that a target gets from the snapshot's."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from indexvault.snapshots.manifest import Definition, VersionedDefinition
 
 
 class TargetDefinition(msgspec.Struct, frozen=True):
-    """A definition to be sent to a service: its JSON, and whether only the preview api-version knows all of it."""
+    """A definition to send to a service: its JSON, and whether only the preview api-version knows all of it."""
 
     body: msgspec.Raw
     preview: bool
@@ -73,38 +73,38 @@ def with_fields_shown(definition: TargetDefinition) -> TargetDefinition:
 
 
 def same_definition(one: VersionedDefinition, other: VersionedDefinition) -> bool:
-    """Return whether two definitions say the same, apart from name, ETag and context."""
+    """Return whether two definitions have the same content; see `content`."""
     return same_content(one.body, other.body)
 
 
 def same_content(one: msgspec.Raw, other: msgspec.Raw) -> bool:
-    """Return whether the JSON of two definitions says the same, apart from name, ETag and context."""
+    """Return whether the JSON of two definitions has the same content; see `content`."""
     return content(one) == content(other)
 
 
 def same_when_shown(present: msgspec.Raw, shown: msgspec.Raw) -> bool:
-    """Return whether a definition is another one in which fields that were hidden are shown, or that one itself."""
+    """Return whether `shown` is the definition `present`, perhaps with its hidden fields shown."""
     return same_content(with_fields_shown(TargetDefinition(body=present, preview=False)).body, shown)
 
 
 def content(body: msgspec.Raw) -> dict[str, Any]:
-    """Return what a definition says by member, apart from its name, its secrets and what the service adds.
+    """Return a definition's members to compare by, without its name, its secrets and what the service adds.
 
-    What is null, empty or false on any level is left out: a newer api-version shows members that an older one does not
-    know, and gives those that nobody has set such values.
+    Members that are null, empty or false on any level are left out: a newer api-version shows unset members that an
+    older one does not know with such values.
     """
     members = {name: msgspec.json.decode(value) for name, value in _members(without_secrets(body)).items()}
     members.pop("name", None)
-    said: dict[str, Any] = _said(members)
-    return said
+    settings: dict[str, Any] = _set_members(members)
+    return settings
 
 
-def _said(value: Any) -> Any:
+def _set_members(value: Any) -> Any:
     if isinstance(value, list):
-        return [_said(item) for item in value]
+        return [_set_members(item) for item in value]
     if not isinstance(value, dict):
         return value
-    inner = {name: _said(item) for name, item in value.items() if not name.startswith("@odata.e")}
+    inner = {name: _set_members(item) for name, item in value.items() if not name.startswith("@odata.e")}
     return {name: item for name, item in inner.items() if item is not False and item not in (None, [], {})}
 
 

@@ -1,38 +1,27 @@
-"""What a restore is told and what its steps tell each other: small records that cross the engine."""
+"""The job of a restore, and the small payloads that its activities exchange."""
 
-import hashlib
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
-from indexvault.model import IndexName
+from indexvault.model import IndexName, Mode, TargetIndexOptions
 from indexvault.restore.checks import Check
 from indexvault.workflow.activity import Work
-
-type Mode = Literal["create", "replace", "sync", "fill"]
-"""How a restore treats its target.
-
-`create`: a new index, under a name that is free. `replace`: a new index beside the old one, then the alias swapped.
-`sync`: the existing index made equal to the snapshot. `fill`: documents that the existing index lacks.
-"""
+from indexvault.workflow.resume import fingerprint
 
 
-class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
+class RestoreJob(TargetIndexOptions, frozen=True, kw_only=True):
     """One snapshot to restore.
 
-    `service`, `index` and `snapshot` (an id) name the snapshot, `store` the store it is read from (None: that of the
-    service). `target_index` may be an alias, except in mode create. `run` names the execution, `owner` says in words
-    who started it.
+    `service`, `index` and `snapshot` (an id) name the snapshot, `store` the store to read it from (None: the service's
+    own). `target_index` may be an alias, except in mode create. `run` names the execution, `owner` says in words who
+    started it.
 
-    `alias` points at the new index once it is proved. `in_place` replaces a plain index, which can't be swapped;
-    `delete_old` lets a replaced index go. `update_definition` lets a sync change what a live index allows. `patch` is a
-    JSON Merge Patch of the definition, `overlay` names what the settings have for it, secrets above all. `keys` and
-    `filter` (JMESPath) restrict the restore to single documents. `skip_refused` goes on without documents that the
-    target refuses. `accept_loss` and `allow_cross_region` say that a lossy snapshot, or data leaving its region, is
-    fine. `discard_unfinished` forgets an unfinished restore into this target instead of refusing; `resume` goes on with
-    it, whatever else is asked. `locked_by` is the run that has the target's locks already, where the restore is a part
-    of it.
+    `in_place` replaces a plain index, which no alias can swap; `delete_old` deletes the replaced index. With
+    `update_definition` a sync or fill changes what a live index allows. `keys` and `filter` (JMESPath) restrict the
+    restore to single documents. `discard_unfinished` forgets an unfinished restore into this target instead of
+    refusing; `resume` continues it, whatever else is asked. `locked_by` is the run that already holds the target's
+    locks, if this restore is part of it.
     """
 
     service: str
@@ -43,17 +32,11 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     mode: Mode = "create"
     store: str | None = None
-    alias: str | None = None
     in_place: bool = False
     delete_old: bool = False
     update_definition: bool = False
-    patch: str | None = None
-    overlay: str | None = None
     keys: tuple[str, ...] = ()
     filter: str | None = None
-    skip_refused: bool = False
-    accept_loss: bool = False
-    allow_cross_region: bool = False
     discard_unfinished: bool = False
     resume: bool = False
     parallel: int = 4
@@ -67,37 +50,38 @@ class RestoreJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def target(self) -> IndexName:
-        """The index or alias that the restore was asked to go to."""
+        """The index or alias to restore to, as asked."""
         return IndexName(self.target_service, self.target_index)
 
     @property
     def work(self) -> Work:
-        """What the steps of this job work for."""
+        """What the activities of this job work for."""
         return Work(run=self.run, service=self.target_service, index=self.target)
 
     @property
     def fingerprint(self) -> str:
-        """What two jobs share that ask for the same: a hash over all but who asks, when, how fast and how strictly."""
-        same = msgspec.structs.replace(
+        """A hash that two jobs share if they ask for the same, whoever asks, when, how fast and how strictly."""
+        return fingerprint(
             self,
-            run="",
-            owner="",
-            parallel=1,
-            discard_unfinished=False,
-            resume=False,
-            skip_refused=False,
-            locked_by=None,
+            ignoring={
+                "run": "",
+                "owner": "",
+                "parallel": 1,
+                "discard_unfinished": False,
+                "resume": False,
+                "skip_refused": False,
+                "locked_by": None,
+            },
         )
-        return hashlib.sha256(msgspec.json.encode(same)).hexdigest()
 
 
 class RestoreRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What each step is told after the first.
+    """What every activity after the first is given.
 
-    `execution` is the run that works now, `records` the run under whose name the records lie: an earlier one where it
-    is resumed. `target` is what was asked for, `mark` the name under which the target is marked as unfinished. `also`
-    are the other names that are locked with `target` for as long as the execution lives: the index that is written,
-    the alias that is swapped, an old index that is to be deleted. `locked_by` has the locks, if another run has.
+    `execution` is the run that works now, `records` the run whose name its checkpoints have: an earlier one if that one
+    is resumed. `target` is the name that was asked for, `mark` the name whose restore state marks the target as
+    unfinished. `also` are the other names locked with `target` while the execution lives: the index that is written,
+    the alias that is swapped, an old index to delete. `locked_by` is the run that holds the locks, if it is another.
     """
 
     execution: str
@@ -111,14 +95,14 @@ class RestoreRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def work(self) -> Work:
-        """What the steps of this run work for."""
+        """What the activities of this run work for."""
         return Work(
             run=self.locked_by or self.execution, service=self.target.service, index=self.target, also=self.also
         )
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """Consecutive chunks of a manifest, by position: `start` included, `end` not."""
+    """Consecutive chunks of the snapshot that is restored, by position: `start` included, `end` not."""
 
     run: RestoreRun
     start: int
@@ -126,12 +110,15 @@ class Stretch(msgspec.Struct, frozen=True):
 
     @property
     def part(self) -> str:
-        """What the records of this stretch are called."""
+        """How the names of this stretch's checkpoints end."""
         return f"{self.start}-{self.end}"
 
 
 class StoredStretch(msgspec.Struct, frozen=True):
-    """Consecutive chunks of a snapshot in a store, by position, and which of their documents are wanted."""
+    """Consecutive chunks of a snapshot in a store, by position, and which of their documents are wanted.
+
+    `run` is the restore whose checkpoints say which chunks these are; without it the manifest does.
+    """
 
     store: str
     service: str
@@ -141,10 +128,11 @@ class StoredStretch(msgspec.Struct, frozen=True):
     end: int
     keys: tuple[str, ...] = ()
     filter: str | None = None
+    run: RestoreRun | None = None
 
 
-class Begun(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore is going to do. `source` is the job as first asked, `resumes` the execution that is continued."""
+class StartedRestore(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore will do. `source` is the job as first asked, `resumes` the execution that it continues."""
 
     run: RestoreRun
     mode: Mode
@@ -162,22 +150,22 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StretchProved(msgspec.Struct, frozen=True):
-    """That so many chunks are in the store as they were written, with so many of the wanted documents."""
+    """How many chunks are in the store as they were written, and how many wanted documents they hold."""
 
     chunks: int
     wanted: int
 
 
 class TargetReady(msgspec.Struct, frozen=True):
-    """That the target is there: the synonym maps made for it, and what the operator should know."""
+    """The index that is written, the synonym maps created for it, and what the operator should know."""
 
-    into: str
+    written_index: str = msgspec.field(name="into")
     synonym_maps: list[str]
     notes: list[str]
 
 
 class StretchLoaded(msgspec.Struct, frozen=True):
-    """What writing one stretch came to; `untouched` chunks were found in the target as they are."""
+    """What was written of one stretch; `untouched` chunks were already in the target."""
 
     uploaded: int = 0
     deleted: int = 0

@@ -1,6 +1,6 @@
-"""Whether an index fits the target's tier and what is left of its quotas. Pure.
+"""Check whether an index fits the target's tier and what is left of its quotas. Pure.
 
-What the service says of itself goes first, the table of tiers where it says nothing.
+Limits that the service reports take precedence over the table of tiers.
 """
 
 from collections.abc import Iterator
@@ -14,11 +14,11 @@ from indexvault.search.statistics import Counter, ServiceStatistics
 
 _BYTES_OF = {"Edm.Single": 4, "Edm.Half": 2, "Edm.Int16": 2, "Edm.SByte": 1, "Edm.Byte": 1}
 _CERTAIN = 4
-"""An index may take less room than its documents as JSON. A quarter of it, though, it will need."""
+"""An index may take less space than its documents as JSON, but at least a quarter of it."""
 
 
 class Demand(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore would add to a service: pieces, and bytes of JSON."""
+    """What a restore would add to a service: counts, and bytes of JSON."""
 
     indexes: int
     aliases: int
@@ -28,7 +28,7 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def limit_checks(schema: Schema, demand: Demand, tier: str, statistics: ServiceStatistics) -> Iterator[Check]:
-    """Return a check for each limit of an index and each quota of the service."""
+    """Yield a check for each limit of an index and each quota of the service."""
     table = TIER_LIMITS[tier]
     limits, counters = statistics.limits, statistics.counters
     fields = list(schema.walk())
@@ -80,7 +80,7 @@ def at_most(name: str, what: str, has: int, limit: int, tier: str) -> Check:
 
 
 def room(name: str, what: str, needed: int, counter: Counter | None, table: int | None) -> Check:
-    """Check a quota that is used up piece by piece."""
+    """Check a quota that counts objects."""
     usage = counter.usage if counter is not None else 0
     quota = counter.quota if counter is not None and counter.quota is not None else table
     if quota is None:

@@ -1,7 +1,7 @@
-"""Documents from the snapshot into the target: all of them into a new index, or only what an existing one needs.
+"""Load documents from the snapshot into the target: all into a new index, or what an existing one needs.
 
-How far a stretch is loaded is written down after the service has acknowledged it, so that a run that is killed goes on
-from there. Doing it twice changes nothing either way: documents are uploaded whole and by key.
+A stretch's checkpoint is written after the service has acknowledged its documents, so that an interrupted run resumes
+from there. Loading twice changes nothing: documents are uploaded whole and by key.
 """
 
 from collections.abc import AsyncGenerator
@@ -14,103 +14,100 @@ from indexvault.restore.batches import Actions
 from indexvault.restore.compare import Tally, deviations
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import RestoreRun, Stretch, StretchLoaded
-from indexvault.restore.projection import Shape
-from indexvault.restore.state import MADE, LoadProgress, Made, require
-from indexvault.restore.upload import MOST_REFUSED, Loaded, Loader, Refused
+from indexvault.restore.state import LoadCheckpoint
+from indexvault.restore.stretch_context import open_stretch
+from indexvault.restore.upload import MOST_REFUSED, Refused, Uploader, UploadTotals
 from indexvault.search.batch import delete_action, upload_action
-from indexvault.search.schema import read_schema
-from indexvault.snapshots.names import report_name
+from indexvault.snapshots.run_names import report_name
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 
 _NAMED = 10
 
 
-class RefusedOrder(msgspec.Struct, frozen=True):
-    """The stretches whose refused documents are to be looked at."""
+class RefusedInput(msgspec.Struct, frozen=True):
+    """The stretches, by the names of their checkpoints, whose refused documents are reported."""
 
     run: RestoreRun
     parts: list[str]
 
 
 class RefusedReport(msgspec.Struct, frozen=True):
-    """How many documents were refused, and the blob that names them; none, and no blob."""
+    """How many documents were refused, and the blob that names them; None if there are none."""
 
     refused: int
     blob: str | None
 
 
 async def load(resources: Resources, stretch: Stretch) -> StretchLoaded:
-    """Load a stretch into the new index, from where it was acknowledged last."""
-    context = await open_context(resources, stretch.run)
-    part = progress_part(stretch)
-    before = await context.records.read(part, LoadProgress) or LoadProgress()
+    """Load a stretch into the new index, from the last acknowledged document."""
+    context = await open_stretch(resources, stretch)
+    part = load_part(stretch)
+    before = await context.records.read(part, LoadCheckpoint) or LoadCheckpoint()
     if before.done:
         return _loaded(before)
-    made = await require(context.records, MADE, Made, context.on)
-    shape = Shape(context.source_schema, read_schema(made.body, on=context.on))
-    loader = _loader(context, len(before.refused))
-    progress = before
+    projection = await context.projection()
+    uploader = _uploader(context, len(before.refused))
+    checkpoint = before
 
     async def actions() -> AsyncGenerator[tuple[str, bytes]]:
-        async with aclosing(context.stored(stretch, before.after or None, stage="load")) as stored:
+        async with aclosing(context.stored(before.after or None, stage="load")) as stored:
             async for key, line in stored:
-                yield key, upload_action(shape.fit(line))
+                yield key, upload_action(projection.project(line))
 
     async def acknowledged(key: str) -> None:
-        nonlocal progress
-        progress = _added(before, loader.loaded, key, done=False)
-        await context.records.write(part, progress)
+        nonlocal checkpoint
+        checkpoint = _added(before, uploader.totals, key, done=False)
+        await context.records.write(part, checkpoint)
 
     async with aclosing(actions()) as coming:
-        loaded = await loader.load(coming, acknowledged)
-    progress = _added(before, loaded, progress.after, done=not loaded.given_up)
-    await context.records.write(part, progress)
-    return _loaded(progress)
+        totals = await uploader.upload(coming, acknowledged)
+    checkpoint = _added(before, totals, checkpoint.after, done=not totals.given_up)
+    await context.records.write(part, checkpoint)
+    return _loaded(checkpoint)
 
 
 async def reconcile(resources: Resources, stretch: Stretch) -> StretchLoaded:
-    """Write what a stretch of the existing index lacks, in mode sync also what differs or is too much."""
-    context = await open_context(resources, stretch.run)
-    part = progress_part(stretch)
-    earlier = await context.records.read(part, LoadProgress)
-    by = await context.comparison()
-    made = await require(context.records, MADE, Made, context.on)
-    into = Shape(context.source_schema, read_schema(made.body, on=context.on))
-    loader = _loader(context, 0)
+    """Write the documents that a stretch of the existing index lacks; mode sync also replaces and deletes."""
+    context = await open_stretch(resources, stretch)
+    part = load_part(stretch)
+    earlier = await context.records.read(part, LoadCheckpoint)
+    comparison = await context.comparison()
+    projection = await context.projection()
+    uploader = _uploader(context, 0)
     tally = Tally(differences=[])
     deleted = 0
 
     async def actions() -> Actions:
         nonlocal deleted
-        present = await context.present(stretch)
-        async for found in deviations(context.chunks(stretch), context.read, present, by, tally):
+        present = await context.present()
+        async for found in deviations(context.chunks, context.read, present, comparison, tally):
             if found.line is not None and (found.kind == "missing" or context.plan.job.mode == "sync"):
-                yield found.key, upload_action(into.fit(found.line))
+                yield found.key, upload_action(projection.project(found.line))
             elif found.kind == "extra" and context.plan.job.mode == "sync":
                 deleted += 1
-                yield found.key, delete_action(context.manifest.key_field, found.key)
+                yield found.key, delete_action(context.source.key_field, found.key)
 
-    loaded = await loader.load(actions())
-    await context.records.write(part, _added(LoadProgress(), loaded, "", done=True))
-    held = sum(chunk.documents for chunk in context.chunks(stretch))
-    resources.report(ProgressUpdate(stage="load", documents=held, bytes=loaded.bytes))
+    totals = await uploader.upload(actions())
+    await context.records.write(part, _added(LoadCheckpoint(), totals, "", done=True))
+    documents = sum(chunk.documents for chunk in context.chunks)
+    resources.report(ProgressUpdate(stage="load", documents=documents, bytes=totals.bytes))
     return StretchLoaded(
-        uploaded=loaded.documents - deleted + (earlier.uploaded if earlier is not None else 0),
+        uploaded=totals.documents - deleted + (earlier.uploaded if earlier is not None else 0),
         deleted=deleted,
-        bytes=loaded.bytes,
-        requests=loaded.requests,
-        refused=len(loaded.refused),
+        bytes=totals.bytes,
+        requests=totals.requests,
+        refused=len(totals.refused),
         untouched=tally.untouched,
     )
 
 
-async def look_at_refused(resources: Resources, order: RefusedOrder) -> RefusedReport:
+async def look_at_refused(resources: Resources, given: RefusedInput) -> RefusedReport:
     """Write the refused documents' keys and reasons to a blob. Raises RefusedError unless they may be skipped."""
-    context = await open_context(resources, order.run)
-    refused = [each for part in order.parts for each in await refused_of(context, part)]
+    context = await open_context(resources, given.run)
+    refused = [each for part in given.parts for each in await refused_of(context, part)]
     if not refused:
         return RefusedReport(refused=0, blob=None)
-    blob = report_name(order.run.records, "refused")
+    blob = report_name(given.run.records, "refused")
     await context.runs.put(blob, msgspec.json.encode(refused))
     if context.plan.job.skip_refused:
         return RefusedReport(refused=len(refused), blob=blob)
@@ -124,46 +121,46 @@ async def look_at_refused(resources: Resources, order: RefusedOrder) -> RefusedR
 
 
 async def refused_of(context: RestoreContext, part: str) -> list[Refused]:
-    """Return the documents of a stretch that were refused for good."""
-    progress = await context.records.read(part, LoadProgress)
-    return progress.refused if progress is not None else []
+    """Return the documents of a stretch that the service refused for good."""
+    checkpoint = await context.records.read(part, LoadCheckpoint)
+    return checkpoint.refused if checkpoint is not None else []
 
 
-def progress_part(stretch: Stretch) -> str:
-    """Return the name of the record of how far a stretch is loaded."""
+def load_part(stretch: Stretch) -> str:
+    """Return the name of the checkpoint that says how far a stretch is loaded."""
     return f"loaded-{stretch.part}"
 
 
-def _loader(context: RestoreContext, refused_before: int) -> Loader:
-    return Loader(
+def _uploader(context: RestoreContext, refused_before: int) -> Uploader:
+    return Uploader(
         context.target,
-        context.plan.into,
+        context.plan.written_index,
         rng=context.resources.rng,
         sleep=context.resources.sleep,
         most_refused=None if context.plan.job.skip_refused else max(0, MOST_REFUSED - refused_before),
     )
 
 
-def _added(before: LoadProgress, loaded: Loaded, after: str, *, done: bool) -> LoadProgress:
-    return LoadProgress(
+def _added(before: LoadCheckpoint, totals: UploadTotals, after: str, *, done: bool) -> LoadCheckpoint:
+    return LoadCheckpoint(
         after=after,
         done=done,
-        uploaded=before.uploaded + loaded.documents,
-        bytes=before.bytes + loaded.bytes,
-        requests=before.requests + loaded.requests,
-        refused=[*before.refused, *loaded.refused],
+        uploaded=before.uploaded + totals.documents,
+        bytes=before.bytes + totals.bytes,
+        requests=before.requests + totals.requests,
+        refused=[*before.refused, *totals.refused],
     )
 
 
-def _loaded(progress: LoadProgress) -> StretchLoaded:
+def _loaded(checkpoint: LoadCheckpoint) -> StretchLoaded:
     return StretchLoaded(
-        uploaded=progress.uploaded,
-        bytes=progress.bytes,
-        requests=progress.requests,
-        refused=len(progress.refused),
+        uploaded=checkpoint.uploaded,
+        bytes=checkpoint.bytes,
+        requests=checkpoint.requests,
+        refused=len(checkpoint.refused),
     )
 
 
 LOAD = Activity("load_documents", Stretch, StretchLoaded, load, lambda stretch: stretch.run.work)
 RECONCILE = Activity("reconcile_documents", Stretch, StretchLoaded, reconcile, lambda stretch: stretch.run.work)
-REFUSED = Activity("look_at_refused", RefusedOrder, RefusedReport, look_at_refused, lambda order: order.run.work)
+REFUSED = Activity("look_at_refused", RefusedInput, RefusedReport, look_at_refused, lambda given: given.run.work)

@@ -1,10 +1,10 @@
-"""A definition with a change: JSON Merge Patch (RFC 7396), with the members of named lists addressed by name.
+"""Patch a definition: JSON Merge Patch (RFC 7396), with the members of named lists addressed by name.
 
     {"fields": {"price": {"facetable": true}, "notes": null, "rating": {"type": "Edm.Double"}}}
 
-makes a field facetable, drops one and adds one. RFC 7396 replaces an array as a whole. Here an array of named objects
-(fields, scoring profiles, vector profiles, analyzers) is treated as an object with those names as its members when the
-patch gives an object for it; an array in the patch still replaces it. What the patch does not touch keeps its bytes.
+makes a field facetable, drops one and adds one. RFC 7396 replaces an array as a whole. Here a patch may have an object
+in place of an array of named objects (fields, scoring profiles, vector profiles, analyzers): its members are then the
+entries by name. An array in the patch still replaces the array. What the patch does not touch keeps its bytes.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from indexvault.errors import SettingsError
 from indexvault.search.secret_scan import holds_secret
 
 MOST_BYTES = 256 * 1024
-"""The size of a patch at most; a definition itself is rarely larger."""
+"""The largest patch in bytes; a definition itself is rarely larger."""
 MOST_LEVELS = 32
-"""Objects within objects at most. Complex fields have 10 levels, two objects each. Source: service limits, 2026-09."""
+"""The deepest nesting. Complex fields have 10 levels, two objects each. Source: Service limits, 2026-09."""
 _NULL = msgspec.Raw(b"null")
 _CORRECT = 'Write it as {"fields": {"NAME": {"facetable": true}, "OLD": null}}'
 
@@ -49,7 +49,7 @@ class _Named(msgspec.Struct):
 
 
 def patch_text(patch: Mapping[str, Any]) -> str:
-    """Return a patch as its JSON. Raises SettingsError if it can't be one."""
+    """Return a patch as JSON text. Raises SettingsError if it is no valid patch."""
     _require_shallow(patch)
     text = msgspec.json.encode(patch).decode()
     read_patch(text)
@@ -81,7 +81,7 @@ def read_patch(text: str) -> dict[str, Any]:
 
 
 def patched(definition: msgspec.Raw, patch: dict[str, Any]) -> msgspec.Raw:
-    """Return a definition with a patch applied. Raises SettingsError naming the member that can't be patched so."""
+    """Return a definition with a patch applied. Raises SettingsError naming a member that can't be patched."""
     return _merge("$", "", definition, patch)
 
 

@@ -1,10 +1,11 @@
-"""What a restore is going to do, decided once from its target, its snapshot and the request. Touches nothing."""
+"""Decide what a restore will do, once, from its target, its snapshot and the request. Touches nothing."""
 
 from indexvault.errors import SettingsError
-from indexvault.restore.context import beside, manifest_of
+from indexvault.restore.context import beside
 from indexvault.restore.job import RestoreJob
 from indexvault.restore.selection import Selection
 from indexvault.restore.state import RestorePlan
+from indexvault.restore.stretch_source import manifest_of
 from indexvault.restore.stretches import stretches
 from indexvault.restore.target_facts import TargetFacts, gather_facts
 from indexvault.settings.load import service_settings
@@ -17,10 +18,10 @@ from indexvault.workflow.activity import Resources
 
 
 async def decide(resources: Resources, job: RestoreJob) -> tuple[TargetFacts, RestorePlan]:
-    """Return the facts that the checks are made on, and what is going to be done unless one of them fails.
+    """Return the facts for the checks, and the plan to follow unless one of them fails.
 
-    Raises NotFoundError for a snapshot, or a key that is asked for, that does not exist, SettingsError for a request
-    that contradicts itself.
+    Raises NotFoundError for a snapshot or a listed key that does not exist, SettingsError for a request that
+    contradicts itself.
     """
     settings = resources.clients.settings
     near = service_settings(settings, job.target_service).region
@@ -39,16 +40,16 @@ async def decide(resources: Resources, job: RestoreJob) -> tuple[TargetFacts, Re
     target = resources.clients.service(job.target_service)
     started = resources.clock()
     swaps = job.mode == "replace" and facts.resolved.kind == "alias"
-    into = beside(job.target_index, started) if swaps else facts.resolved.index or job.target_index
+    written_index = beside(job.target_index, started) if swaps else facts.resolved.index or job.target_index
     alias = job.target_index if swaps else job.alias
     present = await target.alias(alias) if alias is not None and facts.resolved.kind != "index" else None
     old = facts.resolved.index if job.mode == "replace" else None
-    if old is None and present is not None and present.index != into:
+    if old is None and present is not None and present.index != written_index:
         old = present.index
     plan = RestorePlan(
         job=job,
         store=store_name,
-        into=into,
+        written_index=written_index,
         alias=alias,
         alias_etag=present.etag if present is not None else None,
         old_index=old,
@@ -62,11 +63,11 @@ async def decide(resources: Resources, job: RestoreJob) -> tuple[TargetFacts, Re
         checks=[],
         started=started,
     )
-    return facts, order
+    return facts, plan
 
 
 async def _require_keys(store: StoreReader, manifest: Manifest, selection: Selection, on: str) -> None:
-    """Raise NotFoundError unless the snapshot has every key that is listed."""
+    """Raise NotFoundError unless the snapshot has every listed key."""
     if not selection.keys:
         return
     key_of = key_reader(manifest.key_field)

@@ -1,10 +1,11 @@
-"""Whether a restore can work, decided before anything is touched. Pure: the facts are gathered by `gather_facts`.
+"""Check whether a restore can work, before anything is touched. Pure: `gather_facts` gathers the facts.
 
-Each check has a name, an outcome and, unless it is ok, what to do. A failed check stops a restore.
+To add a preflight check, write a function of the facts that yields `Check`s, and put it into `_TARGET_CHECKS`. A check
+that fails stops the restore.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -23,39 +24,25 @@ _PAGE_BYTES = 4_000_000
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """Requests to the target, and a rough guess of the seconds that they and the reading take."""
+    """Requests to the target, and a rough guess of the seconds that they take."""
 
     requests: int
     seconds: float
 
 
 def checks(facts: TargetFacts) -> list[Check]:
-    """Return every check, in the order in which an operator would want to read them."""
-    return [
-        Check("manifest", "ok", f"{facts.job.reference} is {facts.manifest.format}, its checksum right"),
-        *target_checks(facts),
-    ]
+    """Return every check, in the order in which an operator reads them."""
+    manifest = Check("manifest", "ok", f"{facts.job.reference} is {facts.manifest.format}, its checksum right")
+    return [manifest, *target_checks(facts)]
 
 
 def target_checks(facts: TargetFacts) -> list[Check]:
-    """Return the checks of the target, which hold as well for a snapshot that is yet to be made."""
-    return [
-        *_losses(facts),
-        region_check(facts.regions, allowed=facts.allow_cross_region),
-        _roles(facts),
-        *name_checks(facts.job, facts.place),
-        *alias_checks(facts.job, facts.alias_place),
-        *patch_checks(facts),
-        *existing_checks(facts),
-        *synonym_map_checks(facts),
-        *limit_checks(facts.schema, _demand(facts), facts.tier, facts.statistics),
-        *feature_checks(facts),
-        _estimate(facts),
-    ]
+    """Return the checks of the target, which also hold for a snapshot that is not made yet."""
+    return [found for check in _TARGET_CHECKS for found in check(facts)]
 
 
 def estimate(documents: int, size: int, parallel: int) -> Estimate:
-    """Guess what loading and reading back takes."""
+    """Estimate the requests that loading and reading back take. `size` is in bytes."""
     loading = max(math.ceil(documents / MOST_ACTIONS), math.ceil(size / _BATCH_BYTES))
     reading = max(math.ceil(documents / MOST_ACTIONS), math.ceil(size / _PAGE_BYTES)) + 1
     return Estimate(
@@ -63,7 +50,7 @@ def estimate(documents: int, size: int, parallel: int) -> Estimate:
     )
 
 
-def _losses(facts: TargetFacts) -> Iterator[Check]:
+def _loss_checks(facts: TargetFacts) -> Iterator[Check]:
     lost = facts.manifest.losses
     if not lost:
         yield Check("losses", "ok", "the snapshot is complete")
@@ -83,15 +70,29 @@ def _losses(facts: TargetFacts) -> Iterator[Check]:
         yield Check("losses", "warning", lacks, "Fill these fields from where they came from")
 
 
-def _roles(facts: TargetFacts) -> Check:
+def _region_checks(facts: TargetFacts) -> Iterator[Check]:
+    yield region_check(facts.regions, allowed=facts.allow_cross_region)
+
+
+def _role_checks(facts: TargetFacts) -> Iterator[Check]:
     if facts.denied is None:
-        return Check("roles", "ok", "definitions and documents of the target may be written")
-    return Check("roles", "failed", facts.denied.what, facts.denied.do, facts.denied.kind)
+        yield Check("roles", "ok", "definitions and documents of the target may be written")
+    else:
+        yield Check("roles", "failed", facts.denied.what, facts.denied.do, facts.denied.kind)
 
 
-def _estimate(facts: TargetFacts) -> Check:
+def _name_checks(facts: TargetFacts) -> Iterator[Check]:
+    yield from name_checks(facts.job, facts.resolved)
+    yield from alias_checks(facts.job, facts.resolved_alias)
+
+
+def _limit_checks(facts: TargetFacts) -> Iterator[Check]:
+    yield from limit_checks(facts.schema, _demand(facts), facts.tier, facts.statistics)
+
+
+def _estimate_checks(facts: TargetFacts) -> Iterator[Check]:
     guess = estimate(facts.documents, facts.bytes, facts.job.parallel)
-    return Check(
+    yield Check(
         "estimate",
         "ok",
         f"{facts.documents:,} documents, {facts.bytes:,} bytes, about {guess.requests:,} requests and"
@@ -102,21 +103,36 @@ def _estimate(facts: TargetFacts) -> Check:
 def _demand(facts: TargetFacts) -> Demand:
     job = facts.job
     is_new = job.mode in {"create", "replace"}
-    adds_alias = job.alias is not None and facts.alias_place is not None and facts.alias_place.kind == "absent"
+    adds_alias = job.alias is not None and facts.resolved_alias is not None and facts.resolved_alias.kind == "absent"
     documents, size = facts.documents, facts.bytes
     if job.keys:
         size = size * documents // max(1, facts.manifest.counts.documents)
     if job.filter is not None or (job.keys and not is_new):
-        # How many there will be more is not known before they are looked for.
+        # How many documents will be added is not known before they are looked for.
         documents = size = 0
     if facts.held is not None:
         documents = max(0, documents - facts.held.document_count)
         size = max(0, size - facts.held.storage_size)
     return Demand(
-        # In place too: the definition is tried on an empty index beside the old one.
+        # Also in place: the definition is tried on an empty index beside the old one.
         indexes=int(is_new),
         aliases=int(adds_alias),
         synonym_maps=len(facts.missing_maps),
         documents=documents,
         bytes=size,
     )
+
+
+_TARGET_CHECKS: tuple[Callable[[TargetFacts], Iterator[Check]], ...] = (
+    _loss_checks,
+    _region_checks,
+    _role_checks,
+    _name_checks,
+    patch_checks,
+    existing_checks,
+    synonym_map_checks,
+    _limit_checks,
+    feature_checks,
+    _estimate_checks,
+)
+"""In the order in which an operator reads them."""

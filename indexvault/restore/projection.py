@@ -1,6 +1,6 @@
-"""Stored documents made to fit an index: fields it does not have are left out, and so are null collections.
+"""Stored documents as an index takes them: without the fields that it lacks, and without null collections.
 
-A document that fits keeps its bytes. One that does not is taken apart only as deep as something in it has to go.
+A document that the index takes as it is keeps its bytes. Any other is decoded only as deep as something has to go.
 """
 
 import re
@@ -11,18 +11,18 @@ import msgspec
 
 from indexvault.search.schema import Field, Schema
 
-type _Plan = Mapping[str, "_Part"]
+type _Plan = Mapping[str, "_FieldPlan"]
 
 
-class _Part(msgspec.Struct, frozen=True):
-    """A field that stays: whether it is a collection, and the plan of what is inside it."""
+class _FieldPlan(msgspec.Struct, frozen=True):
+    """A field that stays: whether it is a collection, and the plan of the fields inside it."""
 
     is_collection: bool
-    inside: "dict[str, _Part] | None"
+    inside: "dict[str, _FieldPlan] | None"
 
 
-class Shape:
-    """Fits documents of one schema into another that has the same fields or fewer."""
+class Projection:
+    """Projects documents of one schema onto another that has the same fields or fewer."""
 
     def __init__(self, source: Schema, target: Schema) -> None:
         self._plan = _plan(target.fields)
@@ -36,11 +36,11 @@ class Shape:
         """Whether every field of a document stays."""
         return not self._drops
 
-    def fit(self, line: bytes) -> bytes:
+    def project(self, line: bytes) -> bytes:
         """Return a document as the index takes it."""
         if not self._drops and (self._null_collection is None or not self._null_collection.search(line)):
             return line
-        return msgspec.json.encode(_fit(msgspec.json.decode(line, type=dict[str, msgspec.Raw]), self._plan))
+        return msgspec.json.encode(_project(msgspec.json.decode(line, type=dict[str, msgspec.Raw]), self._plan))
 
 
 def readable(schema: Schema) -> Schema:
@@ -52,9 +52,10 @@ def _readable(fields: tuple[Field, ...]) -> tuple[Field, ...]:
     return tuple(msgspec.structs.replace(each, fields=_readable(each.fields)) for each in fields if each.is_readable)
 
 
-def _plan(fields: tuple[Field, ...]) -> dict[str, _Part]:
+def _plan(fields: tuple[Field, ...]) -> dict[str, _FieldPlan]:
     return {
-        field.name: _Part(field.is_collection, _plan(field.fields) if field.is_complex else None) for field in fields
+        field.name: _FieldPlan(field.is_collection, _plan(field.fields) if field.is_complex else None)
+        for field in fields
     }
 
 
@@ -63,20 +64,20 @@ def _drops(source: tuple[Field, ...], target: tuple[Field, ...]) -> bool:
     return any(field.name not in after or _drops(field.fields, after[field.name].fields) for field in source)
 
 
-def _fit(members: dict[str, msgspec.Raw], plan: _Plan) -> dict[str, Any]:
-    fitted: dict[str, Any] = {}
+def _project(members: dict[str, msgspec.Raw], plan: _Plan) -> dict[str, Any]:
+    projected: dict[str, Any] = {}
     for name, value in members.items():
-        part = plan.get(name)
-        if part is None:
+        field = plan.get(name)
+        if field is None:
             continue
         if bytes(value) == b"null":
-            if not part.is_collection:
-                fitted[name] = value
-        elif part.inside is None:
-            fitted[name] = value
-        elif part.is_collection:
+            if not field.is_collection:
+                projected[name] = value
+        elif field.inside is None:
+            projected[name] = value
+        elif field.is_collection:
             items = msgspec.json.decode(value, type=list[dict[str, msgspec.Raw]])
-            fitted[name] = [_fit(item, part.inside) for item in items]
+            projected[name] = [_project(item, field.inside) for item in items]
         else:
-            fitted[name] = _fit(msgspec.json.decode(value, type=dict[str, msgspec.Raw]), part.inside)
-    return fitted
+            projected[name] = _project(msgspec.json.decode(value, type=dict[str, msgspec.Raw]), field.inside)
+    return projected

@@ -1,4 +1,4 @@
-"""The proof: the target is read back and every document compared with the snapshot."""
+"""Prove the target: read it back and compare every document with the snapshot."""
 
 from contextlib import aclosing
 
@@ -7,74 +7,75 @@ import msgspec
 from indexvault.restore.compare import MOST_NAMED, Tally, deviations
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import RestoreRun, Settled, Stretch
-from indexvault.restore.load import progress_part, refused_of
-from indexvault.restore.report import Proof, ProofOrder, ProofReport, StretchCompared
-from indexvault.restore.state import MADE, Made, require
+from indexvault.restore.load import load_part, refused_of
+from indexvault.restore.report import Proof, ProofInput, ProofReport, StretchCompared
+from indexvault.restore.state import TARGET_INDEX, TargetIndex, require
+from indexvault.restore.stretch_context import StretchContext, open_stretch
 from indexvault.search.schema import read_schema
-from indexvault.snapshots.names import report_name
+from indexvault.snapshots.run_names import report_name
 from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 
 SETTLE_SECONDS = 120
-"""How long written documents may take to be searchable before they count as missing."""
+"""How long written documents may take to become searchable before they count as missing."""
 SETTLE_POLL_SECONDS = 2
 _PROOF_LIMIT = 1024 * 1024
 COMPARISONS = 3
-"""How often a stretch is compared before a difference is believed: replicas show new documents at different times."""
+"""How often a stretch is compared before a difference counts: replicas show new documents at different times."""
 
 
 async def settle(resources: Resources, run: RestoreRun) -> Settled:
-    """Wait until the target counts as many documents as it can, or long enough.
+    """Wait until the target counts all that was written, at most SETTLE_SECONDS.
 
-    The count proves nothing either way; it only tells when comparing makes sense. What it should be is not known
-    where only some documents were brought back.
+    The count proves nothing; it only tells when to compare. What it should be is not known if only some documents were
+    restored.
     """
     context = await open_context(resources, run)
     expected = await _reachable(context)
-    counted = await context.target.count(context.plan.into)
+    counted = await context.target.count(context.plan.written_index)
     for _ in range(SETTLE_SECONDS // SETTLE_POLL_SECONDS):
         if expected is None or counted in expected:
             break
         await resources.sleep(SETTLE_POLL_SECONDS)
-        counted = await context.target.count(context.plan.into)
+        counted = await context.target.count(context.plan.written_index)
     resources.report(ProgressUpdate(stage="compare", expected=context.plan.documents))
     return Settled(counted=counted)
 
 
 async def _reachable(context: RestoreContext) -> range | None:
-    """Return the counts at which all that was written is there; None where they can't be known.
+    """Return the counts at which all that was written is searchable, or None if they can't be known.
 
-    Documents that were refused are in no new index. In one that was synced they may be, as they were before.
+    A new index lacks refused documents. An index that is synced may have them, as they were before.
     """
     if not context.selection.everything or context.plan.job.mode == "fill":
         return None
-    parts = [progress_part(Stretch(context.run, start, end)) for start, end in context.plan.stretches]
+    parts = [load_part(Stretch(context.run, start, end)) for start, end in context.plan.stretches]
     refused = sum([len(await refused_of(context, part)) for part in parts])
-    held = context.manifest.counts.documents
-    return range(held - refused, (held if context.plan.job.mode == "sync" else held - refused) + 1)
+    documents = context.plan.documents
+    return range(documents - refused, (documents if context.plan.job.mode == "sync" else documents - refused) + 1)
 
 
 async def compare_restored(resources: Resources, stretch: Stretch) -> StretchCompared:
     """Compare a stretch with the target: every document in it, and that there is no other between its keys."""
-    context = await open_context(resources, stretch.run)
-    refused = {each.key for each in await refused_of(context, progress_part(stretch))}
-    compared = await _compare(context, stretch, refused)
+    context = await open_stretch(resources, stretch)
+    refused = {each.key for each in await refused_of(context, load_part(stretch))}
+    compared = await _compare(context, refused)
     for _ in range(COMPARISONS - 1):
         if _is_as_wanted(compared, context.plan.job.mode):
             break
         await resources.sleep(SETTLE_POLL_SECONDS)
-        compared = await _compare(context, stretch, refused)
+        compared = await _compare(context, refused)
     resources.report(ProgressUpdate(stage="compare", documents=compared.identical + compared.equal))
     return compared
 
 
-async def report_proof(resources: Resources, order: ProofOrder) -> ProofReport:
-    """Put the comparison together and leave it in the runs container, however it ended."""
-    context = await open_context(resources, order.run)
-    job, parts = context.plan.job, order.parts
+async def report_proof(resources: Resources, given: ProofInput) -> ProofReport:
+    """Add the comparison up and write it to the runs container, whatever the result."""
+    context = await open_context(resources, given.run)
+    job, parts = context.plan.job, given.parts
     proof = Proof(
         snapshot=job.reference,
-        target=f"{job.target_service}/{context.plan.into}",
+        target=f"{job.target_service}/{context.plan.written_index}",
         mode=job.mode,
         compared=sum(part.identical + part.equal + part.different + part.missing + part.refused for part in parts),
         identical=sum(part.identical for part in parts),
@@ -87,33 +88,36 @@ async def report_proof(resources: Resources, order: ProofOrder) -> ProofReport:
         proved=all(_is_as_wanted(part, job.mode) for part in parts),
     )
     proof = await _with_extras_by_count(context, proof)
-    blob = report_name(order.run.records, "proof")
+    blob = report_name(given.run.records, "proof")
     await context.runs.put(blob, msgspec.json.encode(proof))
     return ProofReport(proof=proof, blob=blob)
 
 
 async def read_proof(runs: RunBlobs, run: str) -> Proof | None:
-    """Return the proof that a restore, by the run that its records are named by, has left; None if it came to none."""
+    """Return the proof that a restore has written under the run's name, or None if there is no proof."""
     blob = await runs.read(report_name(run, "proof"), _PROOF_LIMIT)
     return None if blob is None else msgspec.json.decode(blob.data, type=Proof)
 
 
 async def _with_extras_by_count(context: RestoreContext, proof: Proof) -> Proof:
-    """Where documents could only be looked up by the snapshot's keys, count those that have another key."""
-    made = await require(context.records, MADE, Made, context.on)
-    if read_schema(made.body, on=context.on).has_key_order or context.plan.job.mode not in {"create", "replace"}:
+    """Count extra documents by the index's count if documents could only be looked up by the snapshot's keys."""
+    target_index = await require(context.records, TARGET_INDEX, TargetIndex, context.on)
+    if read_schema(target_index.body, on=context.on).has_key_order or context.plan.job.mode not in {
+        "create",
+        "replace",
+    }:
         return proof
     found = proof.identical + proof.equal + proof.different
-    extra = max(0, await context.target.count(context.plan.into) - found)
+    extra = max(0, await context.target.count(context.plan.written_index) - found)
     return msgspec.structs.replace(proof, extra=extra, proved=proof.proved and not extra)
 
 
-async def _compare(context: RestoreContext, stretch: Stretch, refused: set[str]) -> StretchCompared:
-    by = await context.comparison()
+async def _compare(context: StretchContext, refused: set[str]) -> StretchCompared:
+    comparison = await context.comparison()
     tally = Tally(differences=[])
     skipped = 0
-    present = await context.present(stretch)
-    async with aclosing(deviations(context.chunks(stretch), context.read, present, by, tally)) as found:
+    present = await context.present()
+    async with aclosing(deviations(context.chunks, context.read, present, comparison, tally)) as found:
         async for deviation in found:
             if deviation.kind == "missing" and deviation.key in refused:
                 skipped += 1
@@ -130,10 +134,10 @@ async def _compare(context: RestoreContext, stretch: Stretch, refused: set[str])
 
 
 def _is_as_wanted(compared: StretchCompared, mode: str) -> bool:
-    """Return whether a comparison is what the mode promises: a fill leaves what differs, and what is extra, alone."""
+    """Return whether a comparison is what the mode promises: a fill leaves different and extra documents alone."""
     return not compared.missing and (mode == "fill" or not compared.different + compared.extra)
 
 
 SETTLE = Activity("settle_target", RestoreRun, Settled, settle, lambda run: run.work)
 COMPARE = Activity("compare_restored", Stretch, StretchCompared, compare_restored, lambda stretch: stretch.run.work)
-REPORT = Activity("report_proof", ProofOrder, ProofReport, report_proof, lambda order: order.run.work)
+REPORT = Activity("report_proof", ProofInput, ProofReport, report_proof, lambda given: given.run.work)

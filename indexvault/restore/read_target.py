@@ -1,4 +1,4 @@
-"""An index read in the order of its keys, or by looking keys up where it can't be read so."""
+"""Read an index in the order of its keys, or look documents up by key if keys have no order."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
@@ -16,7 +16,7 @@ LOOKED_UP_AT_ONCE = 16
 async def scanned(
     service: SearchService, index: str, schema: Schema, keys: KeyRange, *, average_document_bytes: float
 ) -> AsyncGenerator[tuple[str, bytes]]:
-    """Return an index's documents over a range of keys, those that are protected one by one too."""
+    """Yield an index's documents over a range of keys, with those that document-level permissions protect."""
     pages = scan_range(
         service,
         index,
@@ -32,9 +32,9 @@ async def scanned(
 
 
 async def looked_up(service: SearchService, index: str, keys: Iterable[str]) -> Documents:
-    """Return those of the documents with the given keys that the index has, one request each.
+    """Yield the documents with the given keys that the index has, by one request each.
 
-    Nothing can be said so about documents with other keys: the index's count has to.
+    This says nothing about documents with other keys; only the index's count does.
     """
     for some in batched(keys, LOOKED_UP_AT_ONCE, strict=False):
         lines = await asyncio.gather(*(service.document(index, key) for key in some))

@@ -1,4 +1,4 @@
-"""Whether data stays in the region it is from."""
+"""Check whether data stays in its region."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from indexvault.restore.checks import Check
 
 
 class Regions(msgspec.Struct, frozen=True):
-    """Where the data is and where it goes; None is not known."""
+    """The regions of the source, its store and the target; None if not known."""
 
     source: str | None
     store: str | None
@@ -14,7 +14,7 @@ class Regions(msgspec.Struct, frozen=True):
 
 
 def region_check(regions: Regions, *, allowed: bool) -> Check:
-    """Check that data stays in its region, or may leave it. `local` is no region."""
+    """Check that data stays in its region or may leave it. `local` is exempt from region checks."""
     home = regions.source or regions.store
     away = sorted({each for each in (regions.store, regions.target) if each and "local" not in {each, home}} - {home})
     if home is None or not away:

@@ -1,11 +1,12 @@
-"""What comes of a restore: how its target compares, what was switched over, and all of it told at the end."""
+"""The results of a restore: how its target compares, what was cut over, and the report at the end."""
 
 from datetime import datetime
 
 import msgspec
 
+from indexvault.model import Mode
 from indexvault.restore.checks import Findings
-from indexvault.restore.job import Mode, RestoreRun
+from indexvault.restore.job import RestoreRun
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -16,10 +17,10 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class StretchCompared(msgspec.Struct, frozen=True):
-    """What comparing one stretch came to, with the first differences in key order.
+    """The comparison of one stretch, with the first differences in key order.
 
-    `identical` documents have the same bytes, `equal` ones the same values in other bytes. `refused` ones were skipped
-    when loading, and are not among the missing.
+    `identical` documents have the same bytes, `equal` ones the same values in other bytes. `refused` documents were
+    skipped when loading and don't count as missing.
     """
 
     identical: int
@@ -33,7 +34,7 @@ class StretchCompared(msgspec.Struct, frozen=True):
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """What comparing the whole came to; the report that a restore leaves in the runs container."""
+    """The comparison of the whole target: the report that a restore leaves in the runs container."""
 
     snapshot: str
     target: str
@@ -49,8 +50,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     proved: bool
 
 
-class ProofOrder(msgspec.Struct, frozen=True):
-    """The parts of a comparison, to be put together."""
+class ProofInput(msgspec.Struct, frozen=True):
+    """The parts of a comparison, to add up."""
 
     run: RestoreRun
     parts: list[StretchCompared]
@@ -64,7 +65,7 @@ class ProofReport(msgspec.Struct, frozen=True):
 
 
 class CutOver(msgspec.Struct, frozen=True):
-    """What became of the alias and of the index behind it before."""
+    """What became of the alias and of the index that was behind it."""
 
     alias: str | None
     old_index: str | None
@@ -72,14 +73,14 @@ class CutOver(msgspec.Struct, frozen=True):
     notes: list[str]
 
 
-class Concluded(msgspec.Struct, frozen=True):
-    """When the restore was over."""
+class Finished(msgspec.Struct, frozen=True):
+    """When the work ended."""
 
     finished: datetime
 
 
 class PreflightReport(Findings, frozen=True, kw_only=True):
-    """What a restore would do, without doing it."""
+    """What a restore would do, and whether it could."""
 
     service: str
     index: str
@@ -90,10 +91,10 @@ class PreflightReport(Findings, frozen=True, kw_only=True):
 
 
 class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A restore that was proved. `target_index` is the index that documents went to, behind `alias` if there is one.
+    """A restore that was proved. `target_index` is the index that was written, behind `alias` if there is one.
 
-    `documents` is what the restore was about, `uploaded` and `deleted` what it took; `bytes` are those of documents as
-    they were sent. `different` and `extra` documents are left alone in mode fill.
+    `documents` counts what the restore compared, `uploaded` and `deleted` what it wrote; `bytes` are those of the
+    documents as sent. Mode fill leaves `different` and `extra` documents alone.
     """
 
     service: str

@@ -1,4 +1,4 @@
-"""A restore as a run: one index, with a record that tells what becomes of it."""
+"""A restore as a run: one index, with a run record that reports its outcome."""
 
 import msgspec
 from durabletask.task import OrchestrationContext
@@ -14,7 +14,7 @@ from indexvault.workflow.runs import Item, Outcome
 
 
 def succeeded(report: RestoreReport) -> Outcome:
-    """Return what a proved restore is for the run. What the snapshot lacks was accepted, and is said again."""
+    """Return the outcome of a proved restore. Losses were accepted, and are listed again."""
     return Outcome(
         state="lossy" if report.losses else "done",
         documents=report.documents,
@@ -27,7 +27,7 @@ def succeeded(report: RestoreReport) -> Outcome:
 
 
 def failed(_item: Item, error: IndexvaultError) -> Outcome:
-    """Return what a failure is for the run."""
+    """Return the outcome of a failed restore."""
     return Outcome(state="failed", failure=error.record())
 
 
@@ -35,7 +35,7 @@ _FAN_OUT = FanOut(opening=OPEN, each=ItemWorkflow(RESTORE_INDEX, succeeded), fai
 
 
 def run_restore(ctx: OrchestrationContext, order: RunOrder) -> Orchestration[Done]:
-    """Restore what the run's record says."""
+    """Carry out the restore that the run's record names."""
     return (yield from fan_out(ctx, order, _FAN_OUT))
 
 

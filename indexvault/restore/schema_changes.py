@@ -1,4 +1,4 @@
-"""What becomes of documents when they go into another schema than the one they came from."""
+"""Compare two schemas for what happens to documents that go from one to the other."""
 
 from collections.abc import Iterator
 
@@ -19,8 +19,8 @@ _FITS: dict[str, frozenset[str]] = {
 class SchemaChanges(msgspec.Struct, frozen=True):
     """Field paths by what happens to them.
 
-    `added` will be empty, `dropped` are left out of the documents, `rounded` keep fewer digits. `impossible` can't be
-    filled: each with the reason.
+    `added` will be empty, `dropped` are left out of the documents, `rounded` keep fewer digits. `impossible` fields
+    can't take the values; each has a reason.
     """
 
     added: list[str] = []
@@ -30,12 +30,12 @@ class SchemaChanges(msgspec.Struct, frozen=True):
 
     @property
     def none(self) -> bool:
-        """Whether documents go in as they are."""
+        """Whether documents go in unchanged."""
         return not (self.added or self.dropped or self.rounded or self.impossible)
 
 
 def schema_changes(source: Schema, target: Schema) -> SchemaChanges:
-    """Compare two schemas for what it means to the documents of the first."""
+    """Return what happens to documents of one schema in an index of another."""
     found = SchemaChanges(added=[], dropped=[], rounded=[], impossible=[])
     _compare(found, "", source.fields, target.fields)
     for path, reason in _key_changes(source, target):

@@ -1,6 +1,6 @@
-"""Secrets that a definition needs and no snapshot holds: which are missing, and those that an overlay gives.
+"""Find the secrets that a definition lacks, and supply them from an overlay: no snapshot holds secrets.
 
-An overlay is named in a request and read from the settings when a definition is sent. What it gives is in no record.
+A request names an overlay, which is read from the settings when a definition is sent. No record holds its values.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from indexvault.workflow.activity import Resources
 
 
 def supplied(resources: Resources, job: RestoreJob, definition: TargetDefinition) -> TargetDefinition:
-    """Return a definition with what the job's overlay has for the index. To be sent, and written nowhere.
+    """Return a definition with what the job's overlay has for the index. Send it, and write it nowhere.
 
     Raises NotFoundError for an overlay that is not configured, SettingsError for a secret that is not set.
     """
@@ -27,10 +27,10 @@ def supplied(resources: Resources, job: RestoreJob, definition: TargetDefinition
 
 
 def missing_secrets(definition: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Return the paths of members whose secret is not in a definition, and what stands there.
+    """Yield the paths of members whose secret a definition lacks, and what stands in its place.
 
-    The service shows `<redacted>`, or null; the backup has put `<withheld>` where it took one out. The secret of the
-    application that reads an encryption key is one only where there is such an application.
+    The service shows `<redacted>` or null; the backup puts `<withheld>` where it took a secret out. The application
+    secret for an encryption key counts only if the definition names the application.
     """
     match definition:
         case dict():
@@ -49,15 +49,16 @@ def missing_secrets(definition: Any, path: str = "") -> Iterator[tuple[str, Any]
 
 
 def missing_paths(definition: bytes | msgspec.Raw) -> list[str]:
-    """Return the paths of all secrets that are missing."""
+    """Return the paths of all missing secrets."""
     return [path for path, _shown in missing_secrets(msgspec.json.decode(definition))]
 
 
 def needed_paths(definition: bytes | msgspec.Raw) -> list[str]:
-    """Return the paths of those without which no index can be made of it.
+    """Return the paths of the missing secrets without which the index can't be created.
 
-    Where the service itself shows `<redacted>` it also takes that, for nothing; anywhere else the word would become the
-    value. An encryption key can't be given later. Source: vectorizers and encryption, REST reference, 2026-09.
+    Where the service itself shows `<redacted>` it also accepts that word and ignores it; anywhere else the word would
+    become the value. An encryption key can't be added later. Source: Create Index, REST reference (vectorizers,
+    encryptionKey), 2026-09.
     """
     found = missing_secrets(msgspec.json.decode(definition))
     return [path for path, shown in found if shown == WITHHELD or path.endswith("applicationSecret")]

@@ -1,7 +1,7 @@
-"""Which documents of a snapshot are wanted: all, a list of keys, or those that a filter picks.
+"""Select documents of a snapshot: all, those with listed keys, or those that a filter matches.
 
 A filter is a JMESPath expression over one document, as `az --query` takes it, such as "Rating >= `4`" or
-"contains(Tags, 'pool')". What it gives is true in JMESPath's sense: not null, false or empty.
+"contains(Tags, 'pool')". A document matches if the result is true in JMESPath's sense: not null, false or empty.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from indexvault.snapshots.chunks import Chunk
 MOST_KEYS = 10_000
 _NAMED = 10
 _FAILURES = (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError)
-"""The library lets errors of Python through: `a[::0]`, a comparison of a number with a text, 1000 brackets."""
+"""The library lets Python's errors through: `a[::0]`, a number compared with a text, 1000 brackets."""
 
 
 class Selection:
-    """The documents that a restore is about. Raises SettingsError for a filter that can't be read."""
+    """The documents that a restore is about. Raises SettingsError for too many keys, or a filter that can't be read."""
 
     def __init__(self, keys: Sequence[str] = (), filter: str | None = None) -> None:  # noqa: A002 - what people call it
         if len(keys) > MOST_KEYS:
@@ -34,11 +34,11 @@ class Selection:
 
     @property
     def everything(self) -> bool:
-        """Whether nothing is left out."""
+        """Whether every document is selected."""
         return not self.keys and self._filter is None
 
     def takes(self, key: str, line: bytes) -> bool:
-        """Return whether a document is wanted. Raises SettingsError if the filter can't be applied to it."""
+        """Return whether a document is selected. Raises SettingsError if the filter can't be applied to it."""
         if self.keys and key not in self.keys:
             return False
         if self._filter is None:
@@ -50,7 +50,7 @@ class Selection:
             raise _unfit(self._text or "", type(error).__name__) from None
 
     def chunks(self, chunks: Sequence[Chunk]) -> list[int]:
-        """Return the positions of the chunks that can hold wanted documents."""
+        """Return the positions of the chunks that can hold listed keys; all chunks if no keys are listed."""
         if not self.keys:
             return list(range(len(chunks)))
         wanted = sorted(self.keys)
@@ -63,7 +63,7 @@ class Selection:
         return found
 
     def require_all(self, found: set[str], *, on: str) -> None:
-        """Raise NotFoundError naming listed keys that are not among those found."""
+        """Raise NotFoundError naming the listed keys that were not found."""
         missing = sorted(self.keys - found)
         if missing:
             more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""

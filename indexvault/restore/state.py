@@ -1,10 +1,10 @@
-"""What is durable of a restore: what it set out to do, and that its target is not finished.
+"""The durable records of a restore: its plan, how far it is, and that its target is unfinished.
 
-The order is written before anything is touched and does not change. The restore_state lies under the name of the index
-that is written, where every other restore into it looks first, whatever name it was asked for by; that of a replacement
-also under the alias, where the same restore given again looks for it. It goes when the target is proved. An index that
-an restore_state names as touched is unfinished, whatever it looks like: nothing in the index itself says so, since that
-would change its content.
+The plan is written before anything is touched, and does not change. The restore state lies under the name of the index
+that is written, where every other restore into it looks first, whatever name it was asked for by; the state of a
+replacement also lies under the alias, where the same restore given again looks for it. It is removed when the target is
+proved. An index that a restore state marks as touched is unfinished, whatever it looks like: the index itself can't say
+so, since that would change its content.
 """
 
 import contextlib
@@ -18,24 +18,26 @@ from indexvault.restore.checks import Check
 from indexvault.restore.definition import TargetDefinition
 from indexvault.restore.job import RestoreJob
 from indexvault.restore.upload import Refused
-from indexvault.snapshots.names import restore_name
+from indexvault.snapshots.records import RecordStore
+from indexvault.snapshots.run_names import restore_name
 from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.checkpoints import Checkpoints
 
 _LIMIT = 64 * 1024
-ORDER, MADE, HIDING = "order", "made", "hiding"
+PLAN, TARGET_INDEX, HIDING = "order", "made", "hiding"
 
 
 class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore set out to do, decided once.
+    """What a restore will do, decided once.
 
-    `into` is the index that documents go to, `alias` the alias that is to point there, `alias_etag` its state at the
-    beginning (None: there was none). `old_…` describe the index that is replaced. `definition` is the final one.
+    `written_index` is the index that documents go to, `alias` the alias to point at it, `alias_etag` its ETag at the
+    beginning (None: there was no such alias). `old_…` describe the index that is replaced. `definition` is the final
+    one.
     """
 
     job: RestoreJob
     store: str
-    into: str
+    written_index: str = msgspec.field(name="into")
     alias: str | None
     alias_etag: str | None
     old_index: str | None
@@ -50,8 +52,8 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
 
 
-class Made(msgspec.Struct, frozen=True):
-    """The index that documents go to, as the service gave it back before the first document."""
+class TargetIndex(msgspec.Struct, frozen=True):
+    """The index that documents go to, as the service returned it before the first document."""
 
     etag: str
     body: msgspec.Raw
@@ -60,11 +62,11 @@ class Made(msgspec.Struct, frozen=True):
 
 
 class Hiding(msgspec.Struct, frozen=True):
-    """That the documents were proved, by every field, and fields that are to be hidden are about to be hidden."""
+    """The documents were proved by every field, and the fields that the plan hides are about to be hidden."""
 
 
-class LoadProgress(msgspec.Struct, frozen=True):
-    """How far a stretch is loaded: everything up to `after` is acknowledged, and written down after that."""
+class LoadCheckpoint(msgspec.Struct, frozen=True):
+    """How far a stretch is loaded: the service has acknowledged every document with a key up to `after`."""
 
     after: str = ""
     done: bool = False
@@ -75,18 +77,18 @@ class LoadProgress(msgspec.Struct, frozen=True):
 
 
 class RestoreState(msgspec.Struct, frozen=True, kw_only=True):
-    """A restore into a target that has begun and not ended.
+    """A restore into a target that has started and not ended.
 
-    `target` is the name that was asked for, `into` the index that is written. `records` is the run whose name its
-    records have, `execution` the run that works on it, or did last. `touched` says that the target may have been
-    changed.
+    `target` is the name that was asked for, `written_index` the index that documents go to. `records` is the run whose
+    name its checkpoints have, `execution` the run that works on it, or did last. `touched` says that the target may
+    have been changed.
     """
 
     fingerprint: str
     snapshot: str
     mode: str
     target: str
-    into: str
+    written_index: str = msgspec.field(name="into")
     records: str
     execution: str
     started: datetime
@@ -94,54 +96,41 @@ class RestoreState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def marked(self) -> tuple[str, ...]:
-        """The names under which it lies. By the first one the same restore finds it again, so that one goes last."""
-        return tuple(dict.fromkeys((marked_by(self.mode, self.target, self.into), self.into)))
+        """The names under which the state lies; the same restore finds it by the first, which is removed last."""
+        return tuple(dict.fromkeys((marked_by(self.mode, self.target, self.written_index), self.written_index)))
 
 
-def marked_by(mode: str, target: str, into: str) -> str:
-    """Return the name under which the restore_state of a restore is looked for."""
-    return target if mode == "replace" else into
+def marked_by(mode: str, target: str, written_index: str) -> str:
+    """Return the name under which the same restore looks for its state."""
+    return target if mode == "replace" else written_index
 
 
 async def read_restore_state(runs: RunBlobs, index: IndexName) -> RestoreState | None:
-    """Return what is under way for a name, or None. Raises IntegrityError if that can't be read."""
-    found = await _read(runs, index)
-    return None if found is None else found[0]
+    """Return the restore under way for a name, or None. Raises IntegrityError if its state can't be read."""
+    return await _states(runs).read(restore_name(index.service, index.index))
 
 
 async def write_restore_state(runs: RunBlobs, service: str, restore_state: RestoreState) -> None:
-    """Write what is under way. The locks of its names keep others from doing so."""
+    """Write the state under its names. Their locks keep other restores from doing so."""
     for index in restore_state.marked:
-        await runs.put(restore_name(service, index), msgspec.json.encode(restore_state))
+        await _states(runs).write(restore_name(service, index), restore_state)
 
 
 async def forget_restore_state(runs: RunBlobs, service: str, restore_state: RestoreState) -> None:
-    """Remove the record from where it lies: the target is finished, or was never touched.
+    """Remove the state from under its names: the target is finished, or was never touched.
 
-    Whatever has taken its place under one of its names stays: not all of them need be locked by who forgets it.
+    A state of another restore under one of these names stays: the caller need not hold the locks of all of them.
     """
     for index in reversed(restore_state.marked):
-        found = await _read(runs, IndexName(service, index))
-        if found is not None and found[0].records == restore_state.records:
+        name = restore_name(service, index)
+        found = await _states(runs).read_version(name)
+        if found is not None and found.record.records == restore_state.records:
             with contextlib.suppress(ConflictError):
-                await runs.delete(restore_name(service, index), if_match=found[1])
-
-
-async def _read(runs: RunBlobs, index: IndexName) -> tuple[RestoreState, str] | None:
-    name = restore_name(index.service, index.index)
-    blob = await runs.read(name, _LIMIT)
-    if blob is None:
-        return None
-    try:
-        return msgspec.json.decode(blob.data, type=RestoreState), blob.etag
-    except msgspec.MsgspecError:
-        raise IntegrityError(
-            "this record of a restore can't be read", on=name, do="Look at the target, then delete the record"
-        ) from None
+                await _states(runs).remove(name, if_match=found.etag)
 
 
 async def require[Kind](records: Checkpoints, part: str, kind: type[Kind], on: str) -> Kind:
-    """Return a record that must be there. Raises IntegrityError if it is gone."""
+    """Return a checkpoint that must exist. Raises IntegrityError if it is gone."""
     record = await records.read(part, kind)
     if record is None:
         raise IntegrityError(
@@ -150,12 +139,27 @@ async def require[Kind](records: Checkpoints, part: str, kind: type[Kind], on: s
     return record
 
 
+async def require_plan(runs: RunBlobs, run: str) -> RestorePlan:
+    """Return the plan of a run. Raises IntegrityError if it is gone."""
+    return await require(Checkpoints(runs, run), PLAN, RestorePlan, f"run {run}")
+
+
 def unfinished(restore_state: RestoreState, target: IndexName) -> ConflictError:
-    """Return the error for a target in which another restore has begun."""
-    begun = f"{restore_state.started:%Y-%m-%d %H:%M:%SZ}"
+    """Return the error for a target that another restore has left unfinished."""
+    started = f"{restore_state.started:%Y-%m-%d %H:%M:%SZ}"
     return ConflictError(
-        f"{restore_state.into} is unfinished: a restore of {restore_state.snapshot} in mode {restore_state.mode} began"
-        f" {begun} (run {restore_state.records}) and has not ended; nothing was touched",
+        f"{restore_state.written_index} is unfinished: a restore of {restore_state.snapshot} in mode"
+        f" {restore_state.mode} began {started} (run {restore_state.records}) and has not ended; nothing was touched",
         on=f"{target.service} index {target.index}",
         do="Go on with it (the same restore again, or --resume), or use --discard-unfinished to leave it as it is",
+    )
+
+
+def _states(runs: RunBlobs) -> RecordStore[RestoreState]:
+    return RecordStore(
+        runs,
+        RestoreState,
+        what="this record of a restore can't be read",
+        do="Look at the target, then delete the record",
+        limit=_LIMIT,
     )

@@ -1,18 +1,20 @@
-"""How a snapshot's chunks are shared out."""
+"""How a snapshot's chunks are divided between activities."""
 
+import math
 from collections.abc import Sequence
+from itertools import batched
 
 from indexvault.snapshots.chunks import Chunk
 
 STRETCH_DOCUMENTS = 10_000
 STRETCH_BYTES = 64 * 1024 * 1024
-"""Uncompressed bytes of a stretch: small enough that a killed one costs little, large enough to fill batches."""
+"""Uncompressed bytes of a stretch: small enough that an interrupted one costs little, large enough to fill batches."""
 
 
 def stretches(chunks: Sequence[Chunk]) -> list[tuple[int, int]]:
-    """Cut the chunks into stretches of consecutive ones, as (start, end) positions.
+    """Return the chunks cut into stretches of consecutive ones, as (start, end) positions.
 
-    There is always one, if an empty one: that a target holds nothing else is checked stretch by stretch.
+    There is always one, even if empty: that the target holds nothing else is checked stretch by stretch.
     """
     cut: list[tuple[int, int]] = []
     start = documents = size = 0
@@ -25,3 +27,9 @@ def stretches(chunks: Sequence[Chunk]) -> list[tuple[int, int]]:
     if start < len(chunks) or not cut:
         cut.append((start, len(chunks)))
     return cut
+
+
+def joined(cut: Sequence[tuple[int, int]], most: int) -> list[tuple[int, int]]:
+    """Return at most `most` stretches, each from the start to the end of some consecutive ones."""
+    together = math.ceil(len(cut) / max(1, most))
+    return [(some[0][0], some[-1][1]) for some in batched(cut, together, strict=False)]

@@ -1,6 +1,6 @@
-"""The index that documents go to: made, remade or, in modes sync and fill, taken as it is.
+"""Create the index that documents go to, or in modes sync and fill take the existing one.
 
-What is about to be done is written down before it is done, so that a later attempt knows its own work from another's.
+Each intention is written down before it is carried out, so that a later attempt knows this run's work from another's.
 """
 
 import msgspec
@@ -17,7 +17,7 @@ from indexvault.restore.definition import (
 )
 from indexvault.restore.job import RestoreRun, TargetReady
 from indexvault.restore.secrets import missing_paths, supplied
-from indexvault.restore.state import HIDING, MADE, Hiding, Made
+from indexvault.restore.state import HIDING, TARGET_INDEX, Hiding, TargetIndex
 from indexvault.restore.target_facts import resolve_name
 from indexvault.restore.target_name import ResolvedName
 from indexvault.search.schema import read_schema
@@ -29,73 +29,74 @@ _INTENTION, _DELETION = "target", "deletion"
 
 
 class _Intention(msgspec.Struct, frozen=True):
-    """That this run is about to create the index, which was not there when this was written."""
+    """This run is about to create the index, which did not exist when this was written."""
 
     index: str
 
 
 class _Deletion(msgspec.Struct, frozen=True):
-    """That this run is about to delete the index it replaces, if it still has this ETag."""
+    """This run is about to delete the index it replaces, if that still has this ETag."""
 
     index: str
     etag: str
 
 
 async def make_target(resources: Resources, run: RestoreRun) -> TargetReady:
-    """See to it that the index is there and is this run's own, or the one that was found at the beginning.
+    """Create the index that is written, or take the existing one, and note it as the service returns it.
 
-    Raises ConflictError if something else has taken its name, or changed it.
+    Raises ConflictError if another index has taken its name, or the index has changed since this restore began.
     """
     context = await open_context(resources, run)
-    made = await context.records.read(MADE, Made)
-    if made is not None:
-        made = await _same(context, made)
+    index = await context.records.read(TARGET_INDEX, TargetIndex)
+    if index is not None:
+        index = await _same(context, index)
     elif context.plan.job.mode in {"sync", "fill"}:
-        made = await _take(context)
+        index = await _take(context)
     else:
-        made = await _create(context)
-    await context.records.write(MADE, made)
+        index = await _create(context)
+    await context.records.write(TARGET_INDEX, index)
     resources.report(ProgressUpdate(stage="load", expected=context.plan.documents))
-    return TargetReady(into=context.plan.into, synonym_maps=made.synonym_maps, notes=made.notes)
+    return TargetReady(written_index=context.plan.written_index, synonym_maps=index.synonym_maps, notes=index.notes)
 
 
-async def _take(context: RestoreContext) -> Made:
-    """Take the existing index, with the snapshot's definition if that was asked for."""
+async def _take(context: RestoreContext) -> TargetIndex:
+    """Take the existing index, updated to the snapshot's definition if that was asked for."""
     wanted = context.plan.definition
-    present = await context.target.index_definition(context.plan.into, preview=wanted.preview)
+    present = await context.target.index_definition(context.plan.written_index, preview=wanted.preview)
     if context.plan.job.update_definition:
         await context.target.update_index(
-            context.plan.into,
-            bytes(supplied(context.resources, context.plan.job, renamed(wanted, context.plan.into)).body),
+            context.plan.written_index,
+            bytes(supplied(context.resources, context.plan.job, renamed(wanted, context.plan.written_index)).body),
             etag=present.etag,
             preview=wanted.preview,
         )
-        present = await context.target.index_definition(context.plan.into, preview=wanted.preview)
+        present = await context.target.index_definition(context.plan.written_index, preview=wanted.preview)
     hidden = [path for path, field in read_schema(present.body, on=context.on).walk() if not field.is_readable]
     notes = [f"{path} is hidden in the target: documents were not compared by it" for path in hidden]
-    return Made(etag=present.etag, body=without_secrets(present.body), synonym_maps=[], notes=notes)
+    return TargetIndex(etag=present.etag, body=without_secrets(present.body), synonym_maps=[], notes=notes)
 
 
-async def _create(context: RestoreContext) -> Made:
-    final = renamed(context.plan.definition, context.plan.into)
-    begun = await context.records.read(_INTENTION, _Intention) is not None
-    missing = [entry for entry in context.manifest.synonym_maps if not await _is_there(context, entry)]
-    if not begun:
+async def _create(context: RestoreContext) -> TargetIndex:
+    final = renamed(context.plan.definition, context.plan.written_index)
+    was_begun = await context.records.read(_INTENTION, _Intention) is not None
+    manifest = await context.manifest()
+    missing = [entry for entry in manifest.synonym_maps if not await _has_synonym_map(context, entry)]
+    if not was_begun:
         if context.plan.job.in_place:
             await _delete_old(context, final)
-        _require_free(await resolve_name(context.target, context.plan.into), context)
-        await context.records.write(_INTENTION, _Intention(index=context.plan.into))
+        _require_free(await resolve_name(context.target, context.plan.written_index), context)
+        await context.records.write(_INTENTION, _Intention(index=context.plan.written_index))
     for entry in missing:
         definition = target_definition(entry.definition, entry.name)
         await context.target.create_synonym_map(entry.name, bytes(definition.body), preview=definition.preview)
     loading = with_fields_shown(supplied(context.resources, context.plan.job, final))
     try:
-        await context.target.create_index(context.plan.into, bytes(loading.body), preview=loading.preview)
+        await context.target.create_index(context.plan.written_index, bytes(loading.body), preview=loading.preview)
     except ConflictError:
-        if not begun or not await _is_our_empty_index(context, loading):
+        if not was_begun or not await _is_our_empty_index(context, loading):
             raise
-    present = await context.target.index_definition(context.plan.into, preview=loading.preview)
-    return Made(
+    present = await context.target.index_definition(context.plan.written_index, preview=loading.preview)
+    return TargetIndex(
         etag=present.etag,
         body=without_secrets(present.body),
         synonym_maps=[entry.name for entry in missing],
@@ -118,14 +119,14 @@ def _notes(loading: TargetDefinition) -> list[str]:
 
 
 async def _delete_old(context: RestoreContext, final: TargetDefinition) -> None:
-    """Delete the index that is replaced in place, after the service has taken the new definition under another name."""
+    """Delete the index that is replaced in place, once the service has accepted the definition under another name."""
     deletion = await context.records.read(_DELETION, _Deletion)
     if deletion is None:
         await _try_definition(context, final)
-        deletion = _Deletion(index=context.plan.into, etag=context.plan.old_etag or "")
+        deletion = _Deletion(index=context.plan.written_index, etag=context.plan.old_etag or "")
         await context.records.write(_DELETION, deletion)
     try:
-        present = await context.target.index_definition(context.plan.into)
+        present = await context.target.index_definition(context.plan.written_index)
     except NotFoundError:
         return
     if present.etag != deletion.etag:
@@ -135,12 +136,12 @@ async def _delete_old(context: RestoreContext, final: TargetDefinition) -> None:
             do="Look at what changed, then restore again with --discard-unfinished",
         )
     await context.resources.fence()
-    await context.target.delete_index(context.plan.into, etag=deletion.etag)
+    await context.target.delete_index(context.plan.written_index, etag=deletion.etag)
 
 
 async def _try_definition(context: RestoreContext, final: TargetDefinition) -> None:
-    """Let the service judge the definition on an empty index beside the old one, and remove that again."""
-    name = beside(context.plan.into, context.plan.started)
+    """Create an empty index with the definition beside the old one, and delete it: the service validates it so."""
+    name = beside(context.plan.written_index, context.plan.started)
     trial = with_fields_shown(supplied(context.resources, context.plan.job, renamed(final, name)))
     try:
         await context.target.create_index(name, bytes(trial.body), preview=trial.preview)
@@ -151,35 +152,38 @@ async def _try_definition(context: RestoreContext, final: TargetDefinition) -> N
     await context.target.delete_index(name, etag=present.etag)
 
 
-def _require_free(place: ResolvedName, context: RestoreContext) -> None:
-    if place.kind != "absent":
+def _require_free(resolved: ResolvedName, context: RestoreContext) -> None:
+    if resolved.kind != "absent":
         raise ConflictError(
-            f"an {place.kind} of this name has come while the snapshot was verified; nothing was touched",
+            f"an {resolved.kind} of this name has come while the snapshot was verified; nothing was touched",
             on=context.on,
             do="Restore under another name",
         )
 
 
-async def _same(context: RestoreContext, made: Made) -> Made:
-    """Return the index that this run made or took, as it is now. Raises ConflictError unless it is still that one."""
+async def _same(context: RestoreContext, index: TargetIndex) -> TargetIndex:
+    """Return the index that this run created or took, as it is now. Raises ConflictError if it has changed."""
     try:
-        present = await context.target.index_definition(context.plan.into, preview=context.plan.definition.preview)
+        present = await context.target.index_definition(
+            context.plan.written_index, preview=context.plan.definition.preview
+        )
     except NotFoundError:
         present = None
-    if present is not None and present.etag == made.etag:
-        return made
+    if present is not None and present.etag == index.etag:
+        return index
     is_hiding = await context.records.read(HIDING, Hiding) is not None
-    if present is None or not is_hiding or not same_when_shown(present.body, made.body):
+    if present is None or not is_hiding or not same_when_shown(present.body, index.body):
         raise ConflictError(
             "it is gone, or its definition was changed, since this restore began",
             on=context.on,
             do="Look at what changed, then restore again with --discard-unfinished",
         )
-    # Proved by every field and hidden right before it stopped. Readers may have it by now: it stays hidden.
-    return msgspec.structs.replace(made, etag=present.etag, body=without_secrets(present.body))
+    # It was proved by every field, and its fields were hidden before the run stopped. Readers may use it: they stay so.
+    return msgspec.structs.replace(index, etag=present.etag, body=without_secrets(present.body))
 
 
-async def _is_there(context: RestoreContext, entry: SynonymMap) -> bool:
+async def _has_synonym_map(context: RestoreContext, entry: SynonymMap) -> bool:
+    """Return whether the target has a synonym map. Raises ConflictError if it has another one of that name."""
     try:
         present = await context.target.synonym_map(entry.name)
     except NotFoundError:
@@ -195,11 +199,11 @@ async def _is_there(context: RestoreContext, entry: SynonymMap) -> bool:
 
 
 async def _is_our_empty_index(context: RestoreContext, definition: TargetDefinition) -> bool:
-    """Return whether an earlier attempt of this run made the index: it had said so, and the index is as it would be."""
-    present = read_schema((await context.target.index_definition(context.plan.into)).body, on=context.on)
+    """Return whether an earlier attempt of this run created the index: it has the wanted fields and no documents."""
+    present = read_schema((await context.target.index_definition(context.plan.written_index)).body, on=context.on)
     names = [path for path, _field in present.walk()]
     wanted = [path for path, _field in read_schema(definition.body, on=context.on).walk()]
-    return names == wanted and await context.target.count(context.plan.into) == 0
+    return names == wanted and await context.target.count(context.plan.written_index) == 0
 
 
 MAKE_TARGET = Activity("make_target", RestoreRun, TargetReady, make_target, lambda run: run.work)

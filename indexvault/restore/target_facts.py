@@ -1,4 +1,4 @@
-"""What the checks of a restore stand on."""
+"""Gather the facts that the preflight checks of a restore are made on."""
 
 from collections.abc import Sequence
 
@@ -21,13 +21,13 @@ from indexvault.workflow.activity import Resources
 
 
 class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a decision stands on.
+    """The facts about a restore and its target.
 
-    `definition` is the one that the target would get, with its `schema`; `changes` are from the snapshot's schema to
-    the one that documents go into. `present` is the definition of the existing index in modes sync and fill, `held`
-    what the index that is written or replaced in place takes up now.
-    `missing_maps` and `differing_maps` are synonym maps that the definition names. `denied` is what the target says to
-    a caller without the roles.
+    `definition` is what the target would get, with its `schema`; `changes` lead from the snapshot's schema to the one
+    that documents go into. `resolved` and `resolved_alias` are what the names stand for now. `present` is the
+    definition of the existing index in modes sync and fill, `held` the statistics of the index that is written or
+    replaced in place. `missing_maps` and `differing_maps` are synonym maps that the definition names. `denied` is the
+    target's error for a caller without the roles. `bytes` are uncompressed.
     """
 
     job: RestoreJob
@@ -55,7 +55,7 @@ class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
 async def gather_facts(
     resources: Resources, job: RestoreJob, manifest: Manifest, store: str
 ) -> tuple[TargetFacts, TargetDefinition]:
-    """Return the facts about a restore, and the definition that its target would get, without its overlay's secrets.
+    """Return the facts about a restore, and the definition for its target, without the overlay's secrets.
 
     Raises the errors of a target that can't be reached, SettingsError for a patch that can't be applied.
     """
@@ -89,7 +89,7 @@ async def gather_facts(
         ),
         allow_cross_region=job.allow_cross_region or settings.allow_cross_region,
         denied=await _denied(target, job.target_index),
-        place=resolved,
+        resolved=resolved,
         resolved_alias=await resolve_name(target, job.alias) if job.alias is not None else None,
         present=present,
         statistics=statistics,
@@ -104,7 +104,7 @@ async def gather_facts(
 
 
 async def resolve_name(target: SearchService, name: str) -> ResolvedName:
-    """Tell what a name stands for."""
+    """Return what a name stands for on a service."""
     if not is_index_name(name):
         return ResolvedName("absent")
     alias = await target.alias(name)
@@ -114,7 +114,7 @@ async def resolve_name(target: SearchService, name: str) -> ResolvedName:
 
 
 async def _synonym_maps(target: SearchService, maps: Sequence[SynonymMap]) -> tuple[list[str], list[str]]:
-    """Return the names of those that the target lacks, and of those that say something else there."""
+    """Return the names of the maps that the target lacks, and of those that have other content there."""
     missing, differing = [], []
     for entry in maps:
         try:

@@ -1,4 +1,4 @@
-"""The names of a restore: what they stand for on the target, whether the service takes them, whether the mode fits."""
+"""Check the names of a restore: what they stand for, whether the service takes them, whether the mode fits."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -45,7 +45,7 @@ def name_checks(job: RestoreJob, resolved: ResolvedName) -> Iterator[Check]:
         ),
         ("replace", "index"): (
             f"{target} is a plain index, which can't be swapped",
-            "Name an alias, or use --replace-in-resolved, which deletes the old index before the new one is there",
+            "Name an alias, or use --replace-in-place, which deletes the old index before the new one is there",
         ),
     }.get((job.mode, resolved.kind))
     if conflict is not None and not (job.mode == "replace" and job.in_place):
@@ -62,7 +62,7 @@ def name_checks(job: RestoreJob, resolved: ResolvedName) -> Iterator[Check]:
 
 def alias_checks(job: RestoreJob, resolved: ResolvedName | None) -> Iterator[Check]:
     """Check the alias that is to point at the new index, and what it stands for now."""
-    if job.alias is None or place is None:
+    if job.alias is None or resolved is None:
         return
     on = f"{job.target_service}/{job.alias}"
     if not is_index_name(job.alias):

@@ -1,8 +1,8 @@
-"""Documents into an index, each accounted for by its key.
+"""Upload documents to an index, each accounted for by its key.
 
-A batch is done when the service has said of every key in it what became of it. Too large a batch is split, a refused
-one is split until the document that spoils it stands alone, and what the service may accept later is sent again, fewer
-at once. Documents that it refuses for good are collected with their reasons.
+A batch is done when the service has answered for every key in it. A batch that is too large or refused is split until
+the document at fault stands alone; documents that the service may accept later are sent again, fewer at once. Documents
+that it refuses for good are collected with their reasons.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ from indexvault.search.telemetry import note_retry
 from indexvault.workflow.telemetry import batch_span
 
 MOST_REFUSED = 100
-"""Refused documents after which a load that must not have any is given up."""
+"""Refused documents after which an upload that must not have any gives up."""
 _FEWEST_AT_ONCE = 50
 _GROWTH = 100
 _LOG = logging.getLogger(__name__)
 
 type Acknowledged = Callable[[str], Awaitable[None]]
-"""Told, after each batch, the key up to which everything is stored or refused."""
+"""Called after each batch with the key up to which every document is stored or refused."""
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -37,10 +37,10 @@ class Refused(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Loaded(msgspec.Struct):
-    """What has been done so far. `bytes` are those of the actions as sent.
+class UploadTotals(msgspec.Struct):
+    """What has been uploaded so far. `bytes` are those of the actions as sent.
 
-    `given_up` says that so many documents were refused that the rest was not tried.
+    `given_up` says that too many documents were refused, and the rest was not tried.
     """
 
     documents: int = 0
@@ -51,14 +51,14 @@ class Loaded(msgspec.Struct):
 
 
 class _TooManyRefusedError(Exception):
-    """Ends a load within this module."""
+    """Ends an upload within this module."""
 
 
-class Loader:
+class Uploader:
     """Sends actions to one index.
 
-    Gives up when `most_refused` documents are refused for good (None: never). Raises OverloadedError for a document
-    that the service would not take within the retry limits.
+    Gives up once `most_refused` documents are refused for good (None: never). Raises OverloadedError for a document
+    that the service did not take within the retry limits.
     """
 
     def __init__(
@@ -79,19 +79,19 @@ class Loader:
         self._sleep = sleep
         self._most_refused = most_refused
         self._at_once = MOST_ACTIONS
-        self.loaded = Loaded()
+        self.totals = UploadTotals()
 
-    async def load(self, actions: Actions, acknowledged: Acknowledged | None = None) -> Loaded:
-        """Carry actions out, in the order of their keys, and say what became of them."""
+    async def upload(self, actions: Actions, acknowledged: Acknowledged | None = None) -> UploadTotals:
+        """Send actions, in the order of their keys, and return the totals."""
         async for each in batches(actions):
             try:
                 await self._store(each)
             except _TooManyRefusedError:
-                self.loaded.given_up = True
+                self.totals.given_up = True
                 break
             if acknowledged is not None:
                 await acknowledged(each.keys[-1])
-        return self.loaded
+        return self.totals
 
     async def _store(self, whole: Batch) -> None:
         failures = 0
@@ -126,7 +126,7 @@ class Loader:
         return again
 
     async def _sent(self, part: Batch) -> Batch:
-        self.loaded.requests += 1
+        self.totals.requests += 1
         try:
             answer = await self._service.index_documents(self._index, batch(part.actions))
         except RefusedError as error:
@@ -151,13 +151,13 @@ class Loader:
                 again.add(key)
             else:
                 self._refuse(key, _reason(result))
-        self.loaded.documents += len(stored)
-        self.loaded.bytes += sum(len(action) for action in only(part, stored).actions)
+        self.totals.documents += len(stored)
+        self.totals.bytes += sum(len(action) for action in only(part, stored).actions)
         return only(part, again)
 
     def _refuse(self, key: str, reason: str) -> None:
-        self.loaded.refused.append(Refused(key=key, reason=reason))
-        if self._most_refused is not None and len(self.loaded.refused) >= self._most_refused:
+        self.totals.refused.append(Refused(key=key, reason=reason))
+        if self._most_refused is not None and len(self.totals.refused) >= self._most_refused:
             raise _TooManyRefusedError
 
 

@@ -1,7 +1,7 @@
-"""When two documents are the same although their bytes differ.
+"""Compare documents by value when their bytes differ.
 
-A service may write a value in another way than the one it was restored from: 1 for 1.0, a date with milliseconds, a
-null for a field that was left out. What counts is the value in the field's own type.
+A service may write a value differently from the one it was restored from: 1 for 1.0, a date with milliseconds, null for
+a field that was left out. What counts is the value in the field's own type.
 """
 
 import math
@@ -18,7 +18,7 @@ from indexvault.search.schema import Field, Schema
 def same_document(stored: bytes, restored: bytes, schema: Schema) -> bool:
     """Return whether two documents of one schema hold the same values.
 
-    Both are JSON objects without `@search.*` members. Every member counts, one that no field knows too.
+    Both are JSON objects without `@search.*` members. Every member counts, even one without a field.
     """
     if stored == restored:
         return True
@@ -57,7 +57,7 @@ def _instant(text: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """Return a number that equals itself: NaN arrives as text, and an integer counts as the double it stands for."""
+    """Return a number as a double, so that 1 equals 1.0; NaN arrives as text."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ("text", value)
     try:
@@ -67,7 +67,7 @@ def _number(value: Any) -> Any:
 
 
 def _rounded(form: str) -> Callable[[Any], Any]:
-    """Return a reading of numbers as the narrower type holds them: they may be written with more digits than it has."""
+    """Return a function that rounds numbers to a narrower type: they may be written with more digits than it has."""
 
     def read(value: Any) -> Any:
         number = _number(value)
@@ -82,7 +82,7 @@ def _rounded(form: str) -> Callable[[Any], Any]:
 
 
 def _point(value: Any) -> Any:
-    """Return a point by its place: the service adds the reference system, of which it knows only one."""
+    """Return a point by its coordinates: the service adds the reference system, of which it knows only one."""
     coordinates = value.get("coordinates") if isinstance(value, dict) else None
     if not isinstance(coordinates, list):
         return value

@@ -1,49 +1,66 @@
-"""The stored chunks, proved before anything is touched."""
+"""Prove the stored chunks of a snapshot before anything is touched."""
 
 from contextlib import aclosing
 
 from indexvault.errors import IntegrityError, NotFoundError
-from indexvault.restore.context import manifest_of
 from indexvault.restore.job import StoredStretch, StretchProved
 from indexvault.restore.selection import Selection
+from indexvault.restore.stretch_source import SnapshotSource, manifest_of, read_sources, snapshot_source, stretch_chunks
 from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
+from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_ahead, read_chunk
+from indexvault.snapshots.store import StoreReader
 from indexvault.snapshots.verify import check_chunk
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
+from indexvault.workflow.checkpoints import Checkpoints
 
 
 async def prove_stored(resources: Resources, stretch: StoredStretch) -> StretchProved:
-    """Prove the chunks of a stretch, and count what a filter picks of them.
+    """Prove the chunks of a stretch that may hold wanted documents, and count those that the filter selects.
 
     Raises IntegrityError naming the first blob that is damaged or gone, SettingsError for a filter that can't be
     applied to a document.
     """
     store = resources.clients.source_store(stretch.service, stretch.store)
-    manifest = await manifest_of(store, stretch.service, stretch.index, stretch.snapshot)
-
+    source, chunks = await _source(resources, store, stretch)
     selection = Selection(stretch.keys, stretch.filter)
-    key_of = key_reader(manifest.key_field)
+    key_of = key_reader(source.key_field)
     wanted = 0
 
     async def check(chunk: Chunk) -> None:
         try:
-            await check_chunk(store.snapshots, manifest.folder, chunk, manifest.key_field)
+            await check_chunk(store.snapshots, source.folder, chunk, source.key_field)
         except NotFoundError as error:
             raise IntegrityError(
-                "the chunk is gone", on=manifest.folder.blob(chunk.sha256), do="Use another snapshot"
+                "the chunk is gone", on=source.folder.blob(chunk.sha256), do="Use another snapshot"
             ) from error
 
-    async def picked(chunk: Chunk) -> int:
+    async def selected(chunk: Chunk) -> int:
         if stretch.filter is None:
             return chunk.documents
-        data = await read_chunk(store.snapshots, manifest.folder, chunk)
+        data = await read_chunk(store.snapshots, source.folder, chunk)
         return sum(selection.takes(key_of(line), line) for line in document_lines(data))
 
-    async with aclosing(read_ahead(manifest.chunks[stretch.start : stretch.end], check)) as checking:
+    proved = [chunks[position] for position in selection.chunks(chunks)]
+    async with aclosing(read_ahead(proved, check)) as checking:
         async for chunk, _none in checking:
-            wanted += await picked(chunk)
+            wanted += await selected(chunk)
             resources.report(ProgressUpdate(stage="verify", documents=chunk.documents, bytes=chunk.bytes))
-    return StretchProved(chunks=stretch.end - stretch.start, wanted=wanted)
+    return StretchProved(chunks=len(proved), wanted=wanted)
+
+
+async def _source(
+    resources: Resources, store: StoreReader, stretch: StoredStretch
+) -> tuple[SnapshotSource, tuple[Chunk, ...]]:
+    if stretch.run is None:
+        manifest = await manifest_of(store, stretch.service, stretch.index, stretch.snapshot)
+        return snapshot_source(manifest), stretch_chunks(manifest, stretch.start, stretch.end).chunks
+    runs = resources.clients.store_of(stretch.run.target.service).runs
+    snapshot = SnapshotReference(service=stretch.service, index=stretch.index, id=stretch.snapshot)
+    source, sources = await read_sources(
+        Checkpoints(runs, stretch.run.records), store, snapshot, stretch.start, stretch.end
+    )
+    return source, sources.chunks
 
 
 PROVE = Activity("prove_stored", StoredStretch, StretchProved, prove_stored)

@@ -8,13 +8,13 @@ import pytest
 
 from indexvault.errors import ConflictError, IndexvaultError, VerificationError
 from indexvault.model import IndexName
-from indexvault.move.job import KeyStretch
+from indexvault.move.job import SourceRange
 from indexvault.move.state import require_move_state, write_move_state
 from indexvault.move.verify import COMPARE_SOURCE
 from indexvault.move.workflow import ACTIVITIES, MOVE_INDEX
 from indexvault.restore.report import StretchCompared
 from indexvault.search.batch import batch, delete_action, upload_action
-from indexvault.snapshots.names import restore_name
+from indexvault.snapshots.run_names import restore_name
 from indexvault.workflow.activity import Activity, Resources
 from indexvault.workflow.local import LocalEngine
 from indexvault.workflow.lock import Lock, read_holder
@@ -193,7 +193,7 @@ async def test_the_target_is_the_moves_own_until_it_ends(mover: Mover) -> None:
     locks: list[str | None] = []
     step = COMPARE_SOURCE.run
 
-    async def watched(resources: Resources, stretch: KeyStretch) -> StretchCompared:
+    async def watched(resources: Resources, stretch: SourceRange) -> StretchCompared:
         for name in ("guests", "hotels"):
             holder = await read_holder(mover.world.store.runs, IndexName(WEST, name))
             locks.append(holder.run if holder is not None else None)
@@ -202,7 +202,7 @@ async def test_the_target_is_the_moves_own_until_it_ends(mover: Mover) -> None:
         return await step(resources, stretch)
 
     steps = [each for each in ACTIVITIES if each is not COMPARE_SOURCE]
-    steps.append(Activity(COMPARE_SOURCE.name, KeyStretch, StretchCompared, watched, COMPARE_SOURCE.work))
+    steps.append(Activity(COMPARE_SOURCE.name, SourceRange, StretchCompared, watched, COMPARE_SOURCE.work))
     async with LocalEngine(mover.world.resources, steps, [MOVE_INDEX]) as engine:
         job = mover.job(alias="guests", delete_source=True)
         report = await engine.run(MOVE_INDEX, job)

@@ -11,7 +11,8 @@ import pytest
 from indexvault.backup.job import BackupReport
 from indexvault.errors import ConflictError, NotFoundError, OverloadedError
 from indexvault.model import IndexName
-from indexvault.restore.start import begin, claim
+from indexvault.restore.mark_target import claim
+from indexvault.restore.start import begin
 from indexvault.restore.state import read_restore_state
 from indexvault.restore.workflow import RESTORE_INDEX
 from indexvault.search.batch import batch, delete_action

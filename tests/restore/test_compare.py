@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from indexvault.errors import VerificationError
 from indexvault.restore.compare import MOST_NAMED, Comparison, Deviation, Tally, deviations
 from indexvault.restore.definition import same_definition, target_definition
-from indexvault.restore.projection import Shape
+from indexvault.restore.projection import Projection
 from indexvault.restore.report import Difference, Proof
 from indexvault.restore.selection import Selection
 from indexvault.restore.stretches import STRETCH_BYTES, STRETCH_DOCUMENTS, stretches
@@ -49,7 +49,10 @@ def line_of(key: str, value: str) -> bytes:
 
 def comparison(*, target: Schema = SCHEMA, selection: Selection | None = None) -> Comparison:
     return Comparison(
-        schema=target, shape=Shape(SCHEMA, target), selection=selection or Selection(), key_of=key_reader("id")
+        schema=target,
+        projection=Projection(SCHEMA, target),
+        selection=selection or Selection(),
+        key_of=key_reader("id"),
     )
 
 

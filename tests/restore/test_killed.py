@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.azurite import azurite, storage_account
-from tests.cli.desk import ADMIN_KEY, EAST, WEST, Ended, Operator, Service, operator
+from tests.cli.terminal import ADMIN_KEY, EAST, WEST, CommandResult, Service, Terminal, open_terminal
 
 __all__ = ["azurite", "storage_account"]
 pytestmark = pytest.mark.slow
@@ -22,9 +22,9 @@ SLOWLY = {"fault": "latency", "seconds": 0.4, "operation": "index_documents"}
 
 
 @pytest.fixture
-def desk(storage_account: str) -> Iterator[Operator]:
-    with operator(storage_account) as seated:
-        yield seated
+def terminal(storage_account: str) -> Iterator[Terminal]:
+    with open_terminal(storage_account) as opened:
+        yield opened
 
 
 def documents(service: Service, index: str) -> list[dict[str, Any]]:
@@ -47,9 +47,9 @@ def has_batches(service: Service, number: int) -> bool:
     return batches(service) > number
 
 
-def killed_when(desk: Operator, ready: Callable[[], bool], *command: str) -> None:
+def killed_when(terminal: Terminal, ready: Callable[[], bool], *command: str) -> None:
     """Start a command and kill it as soon as something is so."""
-    process = desk.start(*command)
+    process = terminal.start(*command)
     deadline = time.monotonic() + 300
     while not ready() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -58,49 +58,49 @@ def killed_when(desk: Operator, ready: Callable[[], bool], *command: str) -> Non
     process.communicate()
 
 
-def finished(desk: Operator, *command: str) -> Ended:
-    process = desk.start(*command)
+def finished(terminal: Terminal, *command: str) -> CommandResult:
+    process = terminal.start(*command)
     try:
         stdout, stderr = process.communicate(timeout=900)
     except subprocess.TimeoutExpired:
         process.kill()
         raise
-    return Ended(process.returncode, stdout, stderr)
+    return CommandResult(process.returncode, stdout, stderr)
 
 
-def test_a_restore_under_faults_and_three_kills_ends_equal(desk: Operator) -> None:
-    desk.east.fill("hotels", 30_000)
-    snapshot = desk.back_up("hotels")
-    desk.west.faults(*FAULTS, SLOWLY)
+def test_a_restore_under_faults_and_three_kills_ends_equal(terminal: Terminal) -> None:
+    terminal.east.fill("hotels", 30_000)
+    snapshot = terminal.back_up("hotels")
+    terminal.west.faults(*FAULTS, SLOWLY)
     command = ("restore", snapshot, "--to", WEST, "--json", "--parallel", "2")
     for _ in range(3):
-        enough = batches(desk.west) + 6
-        killed_when(desk, partial(has_batches, desk.west, enough), *command)
-        assert desk.west.call("GET", "/indexes/hotels/docs/$count?api-version=2026-04-01") < 30_000
-        other = desk.indexvault("restore", snapshot, "--to", WEST, "--mode", "sync")
+        enough = batches(terminal.west) + 6
+        killed_when(terminal, partial(has_batches, terminal.west, enough), *command)
+        assert terminal.west.call("GET", "/indexes/hotels/docs/$count?api-version=2026-04-01") < 30_000
+        other = terminal.indexvault("restore", snapshot, "--to", WEST, "--mode", "sync")
         assert other.code == 5
-        assert "unfinished" in other.complaint
-    desk.west.faults(*FAULTS)
-    ended = finished(desk, *command)
+        assert "unfinished" in other.error_line
+    terminal.west.faults(*FAULTS)
+    ended = finished(terminal, *command)
     assert ended.code == 0, ended.stderr
     report = ended.records[-1]
     assert report["resumed"] is not None
     assert (report["identical"], report["uploaded"]) == (30_000, 30_000)
-    desk.west.faults()
-    assert documents(desk.west, "hotels") == documents(desk.east, "hotels")
+    terminal.west.faults()
+    assert documents(terminal.west, "hotels") == documents(terminal.east, "hotels")
 
 
-def test_a_move_that_is_killed_leaves_the_source_and_ends_when_asked_again(desk: Operator) -> None:
-    desk.east.fill("hotels", 12_000)
-    whole = documents(desk.east, "hotels")
-    desk.west.faults(SLOWLY)
+def test_a_move_that_is_killed_leaves_the_source_and_ends_when_asked_again(terminal: Terminal) -> None:
+    terminal.east.fill("hotels", 12_000)
+    whole = documents(terminal.east, "hotels")
+    terminal.west.faults(SLOWLY)
     command = ("move", f"{EAST}/hotels", "--to", WEST, "--alias", "guests", "--delete-source", "--json")
-    killed_when(desk, partial(has_batches, desk.west, 3), *command)
-    assert documents(desk.east, "hotels") == whole
-    desk.west.faults()
-    ended = finished(desk, *command)
+    killed_when(terminal, partial(has_batches, terminal.west, 3), *command)
+    assert documents(terminal.east, "hotels") == whole
+    terminal.west.faults()
+    ended = finished(terminal, *command)
     assert ended.code == 0, ended.stderr
     assert ended.records[-1]["source_deleted"] is True
-    assert desk.east.indexes == []
-    assert documents(desk.west, "guests") == whole
+    assert terminal.east.indexes == []
+    assert documents(terminal.west, "guests") == whole
     assert ADMIN_KEY not in ended.stdout + ended.stderr

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from indexvault.errors import SettingsError
 from indexvault.restore.definition import TargetDefinition, target_definition, with_fields_shown
 from indexvault.restore.patch import MOST_LEVELS, patch_text, patched, read_patch
-from indexvault.restore.projection import Shape, readable
+from indexvault.restore.projection import Projection, readable
 from indexvault.restore.schema_changes import schema_changes
 from indexvault.search.schema import Field, Schema
 from indexvault.snapshots.manifest import Definition, VersionedDefinition
@@ -168,9 +168,9 @@ def test_documents_lose_what_has_no_field_and_keep_their_bytes_otherwise() -> No
         b'"place":{"city":"c","old":"\\u0041"}}'
     )
     fitted = b'{"id":"1","tags":["x"],"rooms":[{"rate":1.50},{"rate":2e3}],"place":{"city":"c"}}'
-    assert Shape(before, after).fit(line) == fitted
-    assert not Shape(before, after).keeps_bytes
-    assert Shape(before, before).fit(line) is line
+    assert Projection(before, after).project(line) == fitted
+    assert not Projection(before, after).keeps_bytes
+    assert Projection(before, before).project(line) is line
 
 
 def test_null_collections_are_left_out_on_every_level_and_nothing_else() -> None:
@@ -180,9 +180,9 @@ def test_null_collections_are_left_out_on_every_level_and_nothing_else() -> None
         field("rooms", "Collection(Edm.ComplexType)", field("tags", "Collection(Edm.String)")),
     )
     line = b'{"id":"1","tags":null,"text":null,"rooms":[{"tags":null},{"tags":[]}]}'
-    assert Shape(known, known).fit(line) == b'{"id":"1","text":null,"rooms":[{},{"tags":[]}]}'
+    assert Projection(known, known).project(line) == b'{"id":"1","text":null,"rooms":[{},{"tags":[]}]}'
     quoted = b'{"id":"1","text":"\\"tags\\":null"}'
-    assert Shape(known, known).fit(quoted) == quoted
+    assert Projection(known, known).project(quoted) == quoted
 
 
 def test_fields_that_are_not_given_out_are_shown_while_they_are_compared() -> None:

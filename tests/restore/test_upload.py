@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from indexvault.errors import OverloadedError, QuotaError, UnexpectedAnswerError
 from indexvault.restore.batches import BATCH_BYTES, Batch, batches, halves, joined, only, pieces
-from indexvault.restore.upload import MOST_REFUSED, Loader
+from indexvault.restore.upload import MOST_REFUSED, Uploader
 from indexvault.search.batch import MOST_ACTIONS, MOST_BYTES, batch, upload_action
 from indexvault.search.retry import RetryPolicy
 from tests.scripted import Scripted
@@ -47,13 +47,13 @@ class Indexer:
         return web.json_response({"value": items}, status=200 if all(s < 300 for s in statuses.values()) else 207)
 
 
-def loader(scripted: Scripted, indexer: Indexer) -> Loader:
+def uploader(scripted: Scripted, indexer: Indexer) -> Uploader:
     scripted.replies = [lambda _request: indexer(scripted.requests[-1][3])]
 
     async def sleep(seconds: float) -> None:
         scripted.slept.append(seconds)
 
-    return Loader(
+    return Uploader(
         scripted.service, "hotels", rng=random.Random(3), retry=RetryPolicy(attempts=4, first_wait=1), sleep=sleep
     )
 
@@ -65,7 +65,7 @@ async def documents(count: int, *, size: int = 0) -> AsyncIterator[tuple[str, by
 
 async def test_every_document_is_stored_once_and_counted(scripted: Scripted) -> None:
     indexer = Indexer(lambda _key, _times: 201)
-    loaded = await loader(scripted, indexer).load(documents(2500))
+    loaded = await uploader(scripted, indexer).upload(documents(2500))
     assert (loaded.documents, loaded.requests) == (2500, 3)
     assert indexer.stored["k00007"] == {"id": "k00007", "text": ""}
     assert set(indexer.seen.values()) == {1}
@@ -74,7 +74,7 @@ async def test_every_document_is_stored_once_and_counted(scripted: Scripted) -> 
 @pytest.mark.parametrize("status", [409, 422, 503])
 async def test_only_what_was_put_off_is_sent_again(scripted: Scripted, status: int) -> None:
     indexer = Indexer(lambda key, times: status if key.endswith("3") and times < 3 else 200)
-    loaded = await loader(scripted, indexer).load(documents(40))
+    loaded = await uploader(scripted, indexer).upload(documents(40))
     assert loaded.documents == 40
     assert {key: times for key, times in indexer.seen.items() if times > 1} == dict.fromkeys(
         ["k00003", "k00013", "k00023", "k00033"], 3
@@ -85,14 +85,14 @@ async def test_only_what_was_put_off_is_sent_again(scripted: Scripted, status: i
 async def test_what_is_put_off_for_ever_is_named_in_the_end(scripted: Scripted) -> None:
     indexer = Indexer(lambda key, _times: 503 if key == "k00005" else 200)
     with pytest.raises(OverloadedError, match="k00005"):
-        await loader(scripted, indexer).load(documents(10))
+        await uploader(scripted, indexer).upload(documents(10))
     assert indexer.seen["k00005"] == 4
     assert indexer.seen["k00004"] == 1
 
 
 async def test_a_malformed_document_is_found_by_halving_and_the_others_are_stored(scripted: Scripted) -> None:
     indexer = Indexer(lambda key, _times: 0 if key == "k00700" else 200)
-    loaded = await loader(scripted, indexer).load(documents(1000))
+    loaded = await uploader(scripted, indexer).upload(documents(1000))
     assert [each.key for each in loaded.refused] == ["k00700"]
     assert "secret" not in loaded.refused[0].reason
     assert loaded.documents == 999
@@ -101,7 +101,7 @@ async def test_a_malformed_document_is_found_by_halving_and_the_others_are_store
 
 async def test_a_document_refused_for_good_is_named_with_its_reason_and_tried_once(scripted: Scripted) -> None:
     indexer = Indexer(lambda key, _times: 400 if key == "k00002" else 200)
-    loaded = await loader(scripted, indexer).load(documents(5))
+    loaded = await uploader(scripted, indexer).upload(documents(5))
     assert [(each.key, each.reason) for each in loaded.refused] == [
         ("k00002", "the service refuses the document (HTTP 400)")
     ]
@@ -110,7 +110,7 @@ async def test_a_document_refused_for_good_is_named_with_its_reason_and_tried_on
 
 async def test_a_load_with_too_many_refusals_is_given_up(scripted: Scripted) -> None:
     indexer = Indexer(lambda _key, _times: 400)
-    loaded = await loader(scripted, indexer).load(documents(3000))
+    loaded = await uploader(scripted, indexer).upload(documents(3000))
     assert loaded.given_up
     assert len(loaded.refused) == MOST_REFUSED
     assert len(scripted.requests) == 1
@@ -118,7 +118,7 @@ async def test_a_load_with_too_many_refusals_is_given_up(scripted: Scripted) -> 
 
 async def test_fewer_are_sent_at_once_under_pressure_and_more_again_later(scripted: Scripted) -> None:
     indexer = Indexer(lambda key, times: 503 if key < "k01000" and times < 4 else 200)
-    await loader(scripted, indexer).load(documents(6000))
+    await uploader(scripted, indexer).upload(documents(6000))
     sizes = [len(msgspec.json.decode(body)["value"]) for _method, _path, _headers, body in scripted.requests]
     assert sizes[:2] == [1000, 500]
     assert {250, 125} <= set(sizes)
@@ -133,13 +133,13 @@ async def test_a_batch_is_acknowledged_after_all_of_it_is_stored_and_in_order(sc
         assert all(f"k{number:05}" in indexer.stored for number in range(int(key[1:]) + 1))
         told.append(key)
 
-    await loader(scripted, indexer).load(documents(2500), acknowledged)
+    await uploader(scripted, indexer).upload(documents(2500), acknowledged)
     assert told == ["k00999", "k01999", "k02499"]
 
 
 async def test_a_batch_too_large_is_split(scripted: Scripted) -> None:
     indexer = Indexer(lambda _key, _times: 200, most_actions=100)
-    loaded = await loader(scripted, indexer).load(documents(1000))
+    loaded = await uploader(scripted, indexer).upload(documents(1000))
     assert loaded.documents == 1000
     assert len(indexer.stored) == 1000
 
@@ -147,14 +147,14 @@ async def test_a_batch_too_large_is_split(scripted: Scripted) -> None:
 async def test_a_result_that_is_missing_is_no_success(scripted: Scripted) -> None:
     scripted.replies = [web.json_response({"value": []})]
     with pytest.raises(UnexpectedAnswerError, match="k00000"):
-        await Loader(scripted.service, "hotels", rng=random.Random(1)).load(documents(1))
+        await Uploader(scripted.service, "hotels", rng=random.Random(1)).upload(documents(1))
 
 
 async def test_a_full_service_is_not_taken_for_a_bad_document(scripted: Scripted) -> None:
     message = "You have exceeded your document quota"
     scripted.replies = [lambda _request: web.json_response({"error": {"message": message}}, status=429)]
     with pytest.raises(QuotaError):
-        await Loader(scripted.service, "hotels", rng=random.Random(1)).load(documents(1000))
+        await Uploader(scripted.service, "hotels", rng=random.Random(1)).upload(documents(1000))
     assert len(scripted.requests) == 1
 
 

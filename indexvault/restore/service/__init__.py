@@ -1,1 +1,1 @@
-"""A whole service from its snapshots: every object in the order in which one needs another."""
+"""Restore a whole service from its snapshots: every object after what it refers to."""

@@ -1,4 +1,4 @@
-"""The steps of restoring a service. An object is made only if all it refers to is there and no secret is missing."""
+"""The activities of a service's restore: an object is created only if all it needs exists and no secret is missing."""
 
 from typing import Any
 
@@ -12,15 +12,14 @@ from indexvault.restore.proof import read_proof
 from indexvault.restore.secrets import missing_paths
 from indexvault.restore.service.job import (
     Finished,
-    Found,
-    ObjectOrder,
+    ObjectInput,
     ObjectOutcome,
     ObjectState,
     PlannedIndex,
     PlannedObject,
-    ServiceBegun,
     ServicePlan,
     ServiceRestoreJob,
+    StartedServiceRestore,
 )
 from indexvault.restore.service.names import ORDER, Reference, Rules, renamed
 from indexvault.restore.service.state import (
@@ -39,20 +38,21 @@ from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.snapshots.service_manifest import ServiceManifest, ServiceObject, read_service_manifest
 from indexvault.snapshots.summary import Summary
 from indexvault.workflow.activity import Activity, Resources
+from indexvault.workflow.resume import Interrupted
 
 
-async def find(resources: Resources, job: ServiceRestoreJob) -> Found:
-    """Say which execution has begun the same restore and not ended it."""
+async def find(resources: Resources, job: ServiceRestoreJob) -> Interrupted:
+    """Return the execution that started the same restore and has not ended it."""
     store = resources.clients.store_of(job.target_service)
     await store.prepare()
     there = await read_service_restore_state(store.runs, job.target_service)
     if there is None or there.fingerprint != job.fingerprint or there.executions[-1] == job.run:
-        return Found(None)
-    return Found(there.executions[-1])
+        return Interrupted(None)
+    return Interrupted(there.executions[-1])
 
 
-async def begin(resources: Resources, job: ServiceRestoreJob) -> ServiceBegun:
-    """Write down what is restored under which names, or go on with what the same restore had written down.
+async def begin(resources: Resources, job: ServiceRestoreJob) -> StartedServiceRestore:
+    """Write the plan down, or resume the plan that the same restore had written down.
 
     Raises SettingsError if a rule gives two objects one name.
     """
@@ -63,11 +63,11 @@ async def begin(resources: Resources, job: ServiceRestoreJob) -> ServiceBegun:
     if there.executions[-1] != job.run:
         there = msgspec.structs.replace(there, executions=[*there.executions, job.run])
     await write_service_restore_state(runs, job.target_service, there)
-    return ServiceBegun(plan=there.plan, made=await _made(resources, job, there))
+    return StartedServiceRestore(plan=there.plan, made=await _made(resources, job, there))
 
 
 async def plan(resources: Resources, job: ServiceRestoreJob) -> ServicePlan:
-    """Say what is restored under which names. Raises SettingsError if a rule gives two objects one name."""
+    """Decide what to restore under which names. Raises SettingsError if a rule gives two objects one name."""
     service_settings(resources.clients.settings, job.target_service)
     rules = Rules(job.rename)
     manifest = await _manifest(resources, job)
@@ -101,9 +101,9 @@ async def plan(resources: Resources, job: ServiceRestoreJob) -> ServicePlan:
     )
 
 
-async def make_object(resources: Resources, order: ObjectOrder) -> ObjectOutcome:
-    """Make one object, unless the same one is there, or something that it needs is missing. An indexer is disabled."""
-    job, planned = order.job, order.object
+async def make_object(resources: Resources, given: ObjectInput) -> ObjectOutcome:
+    """Create one object, unless it exists or lacks something that it needs. An indexer is created disabled."""
+    job, planned = given.job, given.object
     manifest = await _manifest(resources, job)
     source = next(each for each in manifest.objects if (each.kind, each.name) == (planned.kind, planned.name))
     try:
@@ -117,13 +117,13 @@ async def make_object(resources: Resources, order: ObjectOrder) -> ObjectOutcome
 
 
 async def finish(resources: Resources, job: ServiceRestoreJob) -> Finished:
-    """Say that every object was seen to: nothing is left to go on with."""
+    """Remove the restore's state: every object was handled, and nothing is left to resume."""
     await forget_service_restore_state(resources.clients.store_of(job.target_service).runs, job.target_service)
     return Finished(at=resources.clock())
 
 
 async def _made(resources: Resources, job: ServiceRestoreJob, there: ServiceRestoreState) -> dict[str, int]:
-    """Return the indexes that this restore has made and proved, with their documents counted."""
+    """Return the indexes that this restore has created and proved, with their document counts."""
     runs = resources.clients.store_of(job.target_service).runs
     names = await resources.clients.service(job.target_service).index_names()
     made = {}
@@ -229,7 +229,7 @@ def _require_distinct(names: list[tuple[str, str]]) -> None:
         )
 
 
-FIND = Activity("find_service_restore", ServiceRestoreJob, Found, find)
-BEGIN = Activity("begin_service_restore", ServiceRestoreJob, ServiceBegun, begin, lambda job: job.work)
-MAKE_OBJECT = Activity("make_object", ObjectOrder, ObjectOutcome, make_object, lambda order: order.job.work)
+FIND = Activity("find_service_restore", ServiceRestoreJob, Interrupted, find)
+BEGIN = Activity("begin_service_restore", ServiceRestoreJob, StartedServiceRestore, begin, lambda job: job.work)
+MAKE_OBJECT = Activity("make_object", ObjectInput, ObjectOutcome, make_object, lambda given: given.job.work)
 FINISH = Activity("finish_service", ServiceRestoreJob, Finished, finish, lambda job: job.work)

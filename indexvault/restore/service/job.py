@@ -1,24 +1,24 @@
-"""What the restore of a whole service is told and what its steps tell each other."""
+"""The job of a whole service's restore, and the small payloads that its activities exchange."""
 
-import hashlib
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 
-from indexvault.model import IndexName
+from indexvault.model import IndexName, TargetOptions
 from indexvault.snapshots.names import SERVICE_OBJECTS
 from indexvault.workflow.activity import Work
+from indexvault.workflow.resume import fingerprint
 
 type ObjectState = Literal["made", "there", "left out", "failed"]
 
 
-class ServiceRestoreJob(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceRestoreJob(TargetOptions, frozen=True, kw_only=True):
     """A service to restore to another one.
 
     `snapshot` is the id of the snapshot of the service's objects; of each index that `indexes` (names and patterns)
-    means, the newest snapshot at or before `at` is taken (None: the newest). `rename` are rules such as `*=dr-*`,
-    the first that fits a name decides. `overlay` names what the settings add to definitions.
+    selects, the newest snapshot at or before `at` is restored (None: the newest). `rename` are rules such as `*=dr-*`;
+    the first that matches a name decides.
     """
 
     service: str
@@ -28,16 +28,12 @@ class ServiceRestoreJob(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime | None = None
     indexes: tuple[str, ...] = ("*",)
     rename: tuple[str, ...] = ()
-    overlay: str | None = None
-    accept_loss: bool = False
-    allow_cross_region: bool = False
-    skip_refused: bool = False
     parallel: int = 4
     owner: str = "the command line"
 
     @property
     def work(self) -> Work:
-        """What the steps of this job work for."""
+        """What the activities of this job work for."""
         return Work(run=self.run, service=self.target_service, index=IndexName(self.target_service, SERVICE_OBJECTS))
 
     def index_run(self, position: int, execution: str | None = None) -> str:
@@ -46,13 +42,12 @@ class ServiceRestoreJob(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fingerprint(self) -> str:
-        """What two jobs share that ask for the same: a hash over all but who asks, when, how fast and how strictly."""
-        same = msgspec.structs.replace(self, run="", owner="", parallel=1, skip_refused=False)
-        return hashlib.sha256(msgspec.json.encode(same)).hexdigest()
+        """A hash that two jobs share if they ask for the same, whoever asks, when, how fast and how strictly."""
+        return fingerprint(self, ignoring={"run": "", "owner": "", "parallel": 1, "skip_refused": False})
 
 
 class PlannedIndex(msgspec.Struct, frozen=True):
-    """An index, its snapshot, and the name that it gets; `lacking` are the paths of secrets that are missing."""
+    """An index, its snapshot, and its name on the target; `lacking` are the paths of missing secrets."""
 
     index: str
     snapshot: str
@@ -61,7 +56,7 @@ class PlannedIndex(msgspec.Struct, frozen=True):
 
 
 class PlannedObject(msgspec.Struct, frozen=True):
-    """An object and the name that it gets."""
+    """An object and its name on the target."""
 
     kind: str
     name: str
@@ -69,7 +64,7 @@ class PlannedObject(msgspec.Struct, frozen=True):
 
 
 class ServicePlan(msgspec.Struct, frozen=True):
-    """What there is to restore, each kind in its turn. `withheld` were left out of the snapshot already."""
+    """What to restore, in order of kind. `withheld` describes what the snapshot itself lacks."""
 
     indexes: list[PlannedIndex]
     objects: list[PlannedObject]
@@ -77,28 +72,22 @@ class ServicePlan(msgspec.Struct, frozen=True):
     started: datetime
 
 
-class ServiceBegun(msgspec.Struct, frozen=True):
-    """The plan, and the documents of the indexes that earlier executions have made, by their names on the target."""
+class StartedServiceRestore(msgspec.Struct, frozen=True):
+    """The plan, and the document counts of the indexes that earlier executions restored, by name on the target."""
 
     plan: ServicePlan
     made: dict[str, int]
 
 
-class Found(msgspec.Struct, frozen=True):
-    """The execution that has begun the same and not ended it; None where there is none, or it is this one."""
-
-    execution: str | None
-
-
-class ObjectOrder(msgspec.Struct, frozen=True):
-    """One object to be made."""
+class ObjectInput(msgspec.Struct, frozen=True):
+    """One object to create."""
 
     job: ServiceRestoreJob
     object: PlannedObject
 
 
 class ObjectOutcome(msgspec.Struct, frozen=True):
-    """What became of one object: `there` if the target had the same one, `left out` and `failed` with the reason."""
+    """What became of one object: `there` if the target had the same one; `left out` and `failed` say why."""
 
     kind: str
     name: str
@@ -109,7 +98,7 @@ class ObjectOutcome(msgspec.Struct, frozen=True):
 
 
 class ServiceRestoreReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of each object, in the order in which they were made."""
+    """What became of each object, in the order in which they were created."""
 
     service: str
     snapshot: str
@@ -125,6 +114,6 @@ class ServiceRestoreReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """When it was over."""
+    """When the restore ended."""
 
     at: datetime

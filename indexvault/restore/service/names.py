@@ -1,6 +1,6 @@
-"""Names on the target, and the references between objects that have to follow them. Pure.
+"""Rename objects for the target, and the references between them. Pure.
 
-Synonym maps keep their names: they are part of what an index's definition says.
+Synonym maps keep their names, which are part of an index's definition.
 """
 
 import re
@@ -15,7 +15,7 @@ from indexvault.errors import SettingsError
 ORDER = (
     "synonymmaps", "indexes", "datasources", "skillsets", "indexers", "knowledgesources", "knowledgebases", "aliases",
 )  # fmt: skip
-"""The order in which objects are made: none before what it refers to. Source: service facts, 2026-09."""
+"""The order in which objects are created: none before what it refers to. Source: service facts, 2026-09."""
 _KEEP_NAMES = frozenset({"synonymmaps"})
 _RULE = re.compile(r"(?P<from>[^=*]*\*?[^=*]*)=(?P<to>[^=*]*\*?[^=*]*)")
 
@@ -30,13 +30,13 @@ _REFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 class Rules:
-    """What names become. Raises SettingsError for a rule that can't be read."""
+    """The rules for names on the target. Raises SettingsError for a rule that can't be read."""
 
     def __init__(self, rules: Sequence[str]) -> None:
         self._rules = [_read(rule) for rule in rules]
 
     def name(self, kind: str, name: str) -> str:
-        """Return the name that an object gets: by the first rule that fits, else its own."""
+        """Return an object's name on the target: by the first rule that matches, else its own."""
         if kind in _KEEP_NAMES:
             return name
         for expression, replacement in self._rules:
@@ -47,16 +47,16 @@ class Rules:
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """That an object names another one, by the name that has on the target."""
+    """A reference of one object to another, by the other's name on the target."""
 
     kind: str
     name: str
 
 
 def renamed(kind: str, body: msgspec.Raw, rules: Rules, target: str) -> tuple[dict[str, Any], list[Reference]]:
-    """Return a definition under its new name, with what it refers to renamed too, and those references.
+    """Return a definition under its new name with its references renamed, and those references.
 
-    What the service adds when it answers is left out.
+    Members that the service adds when it answers are left out.
     """
     members = {
         name: value for name, value in msgspec.json.decode(body, type=dict[str, Any]).items() if name[:6] != "@odata"

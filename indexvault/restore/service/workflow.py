@@ -1,49 +1,55 @@
-"""The order of a service's restore: each kind after what it refers to, one object's failure no other's."""
+"""Restore a service: each kind of object after what it refers to; one object's failure does not stop the others."""
 
 from durabletask.task import OrchestrationContext
 
 from indexvault.errors import ConflictError, IndexvaultError, SettingsError
+from indexvault.model import shared_options
 from indexvault.restore.job import RestoreJob
 from indexvault.restore.service.activities import BEGIN, FIND, FINISH, MAKE_OBJECT
 from indexvault.restore.service.job import (
-    ObjectOrder,
+    ObjectInput,
     ObjectOutcome,
     PlannedIndex,
     PlannedObject,
-    ServiceBegun,
     ServiceRestoreJob,
     ServiceRestoreReport,
+    StartedServiceRestore,
 )
 from indexvault.restore.workflow import ACTIVITIES as RESTORE_ACTIVITIES
 from indexvault.restore.workflow import restore_index
 from indexvault.workflow.activity import Orchestration, Workflow
 from indexvault.workflow.calls import call
-from indexvault.workflow.lock_activities import Claim, locked
-from indexvault.workflow.lock_takeover import TAKE_OVER, LockTakeover
+from indexvault.workflow.lock_activities import Claim
+from indexvault.workflow.resume import Start, resumable
 
 OWN_ACTIVITIES = (FIND, BEGIN, MAKE_OBJECT, FINISH)
 ACTIVITIES = (*RESTORE_ACTIVITIES, *OWN_ACTIVITIES)
 
 
 def restore_service(ctx: OrchestrationContext, job: ServiceRestoreJob) -> Orchestration[ServiceRestoreReport]:
-    """Restore a service's synonym maps, indexes and all else that its snapshots hold.
+    """Restore a service's synonym maps, indexes and all other objects that its snapshots hold.
 
-    Objects that can't be made are in the report with the reason. One that was killed is gone on with: by its plan, and
-    without the indexes that it has made. Raises errors about the request as a whole.
+    Objects that can't be created are in the report with the reason. An interrupted restore resumes: it follows its plan
+    and skips the indexes that it has restored. Raises errors about the request as a whole.
     """
-    found = yield from call(ctx, FIND, job)
-    if found.execution is not None:
-        yield from call(ctx, TAKE_OVER, LockTakeover(job.work.index, found.execution, job.run))
-    return (yield from locked(ctx, Claim(job.work, job.owner), _restore(ctx, job)))
+    claim = Claim(job.work, job.owner)
+    return (yield from resumable(ctx, claim, _start(ctx, job, claim)))
+
+
+def _start(
+    ctx: OrchestrationContext, job: ServiceRestoreJob, claim: Claim
+) -> Orchestration[Start[ServiceRestoreReport]]:
+    interrupted = yield from call(ctx, FIND, job)
+    return Start(claim, interrupted, _restore(ctx, job))
 
 
 def _restore(ctx: OrchestrationContext, job: ServiceRestoreJob) -> Orchestration[ServiceRestoreReport]:
-    begun: ServiceBegun = yield from call(ctx, BEGIN, job)
-    plan = begun.plan
+    started: StartedServiceRestore = yield from call(ctx, BEGIN, job)
+    plan = started.plan
     outcomes: list[ObjectOutcome] = []
     yield from _make(ctx, job, [each for each in plan.objects if each.kind == "synonymmaps"], outcomes)
     for position, index in enumerate(plan.indexes):
-        documents = begun.made.get(index.target)
+        documents = started.made.get(index.target)
         if documents is not None:
             outcomes.append(ObjectOutcome("indexes", index.index, index.target, "made", documents=documents))
         else:
@@ -68,7 +74,7 @@ def _make(
 ) -> Orchestration[None]:
     for each in objects:
         try:
-            outcomes.append((yield from call(ctx, MAKE_OBJECT, ObjectOrder(job, each))))
+            outcomes.append((yield from call(ctx, MAKE_OBJECT, ObjectInput(job, each))))
         except SettingsError:
             raise
         except IndexvaultError as error:
@@ -81,22 +87,19 @@ def _restore_index(
     if index.lacking:
         why = f"secrets are missing: {', '.join(index.lacking)}; give them in an overlay"
         return ObjectOutcome("indexes", index.index, index.target, "left out", why)
-    order = RestoreJob(
+    restore_job = RestoreJob(
         service=job.service,
         index=index.index,
         snapshot=index.snapshot,
         target_service=job.target_service,
         target_index=index.target,
-        overlay=job.overlay,
         run=job.index_run(position),
-        accept_loss=job.accept_loss,
-        allow_cross_region=job.allow_cross_region,
-        skip_refused=job.skip_refused,
         parallel=job.parallel,
         owner=job.owner,
+        **shared_options(job),
     )
     try:
-        report = yield from restore_index(ctx, order)
+        report = yield from restore_index(ctx, restore_job)
     except ConflictError as error:
         return ObjectOutcome("indexes", index.index, index.target, "left out", f"{error.what}. {error.do}")
     except SettingsError:
