@@ -10,8 +10,15 @@ from indexvault.search.client import SearchService
 from indexvault.search.scan import KeyRange, scan_range
 from indexvault.search.schema import read_schema
 from indexvault.snapshots.chunks import ChunkCutter, SealedChunk, document_lines, key_reader
-from indexvault.snapshots.diff import Change as DocumentChange
-from indexvault.snapshots.diff import Documents, Span, Tally, diff_parts, require_same_key, snapshot_parts
+from indexvault.snapshots.diff import (
+    DocumentChange,
+    Documents,
+    Span,
+    Tally,
+    diff_spans,
+    require_same_key,
+    snapshot_spans,
+)
 from indexvault.snapshots.manifest import Definition, Manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.store import SnapshotReader
@@ -45,7 +52,7 @@ class LiveIndex:
             )
         return cls(service, index, definition, schema.key.name)
 
-    async def parts(self, manifest: Manifest) -> AsyncGenerator[Span]:
+    async def spans(self, manifest: Manifest) -> AsyncGenerator[Span]:
         """Yield the index in spans cut like a snapshot's chunks, so that unchanged spans have the chunks' hashes."""
         cutter = ChunkCutter(manifest.boundary_bits)
         async with aclosing(self._pages(KeyRange(None, None), manifest)) as pages:
@@ -63,8 +70,8 @@ class LiveIndex:
     ) -> AsyncGenerator[DocumentChange]:
         """Yield the documents in which the index differs from a snapshot. See `snapshots.diff`."""
         require_same_key(manifest, self.key_field)
-        one, other = snapshot_parts(blobs, manifest), self.parts(manifest)
-        async with aclosing(one), aclosing(other), aclosing(diff_parts(one, other, tally)) as changes:
+        one, other = snapshot_spans(blobs, manifest), self.spans(manifest)
+        async with aclosing(one), aclosing(other), aclosing(diff_spans(one, other, tally)) as changes:
             async for change in changes:
                 yield change
 

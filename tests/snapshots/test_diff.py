@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexvault.errors import ConflictError, NotFoundError
-from indexvault.snapshots.diff import Change, Tally, diff_snapshots
+from indexvault.snapshots.diff import DocumentChange, Tally, diff_snapshots
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.store import SnapshotReader, Store
 from tests.memory_store import MemoryStore
@@ -22,7 +22,7 @@ async def write(store: Store, lines: dict[str, bytes], days: int, generation: st
     return manifest
 
 
-async def changes_of(blobs: SnapshotReader, before: Manifest, after: Manifest) -> tuple[list[Change], Tally]:
+async def changes_of(blobs: SnapshotReader, before: Manifest, after: Manifest) -> tuple[list[DocumentChange], Tally]:
     tally = Tally()
     return [change async for change in diff_snapshots(blobs, before, after, tally)], tally
 
@@ -34,9 +34,9 @@ async def test_added_removed_and_changed_documents_are_found(store: Store) -> No
     before, after = await write(store, old, 0), await write(store, new, 1)
     found, tally = await changes_of(store.snapshots, before, after)
     assert found == [
-        Change("removed", *document(7)),
-        Change("changed", document(150)[0], document(150)[1], document(150, " b")[1]),
-        Change("added", document(1000)[0], after=document(1000)[1]),
+        DocumentChange("removed", *document(7)),
+        DocumentChange("changed", document(150)[0], document(150)[1], document(150, " b")[1]),
+        DocumentChange("added", document(1000)[0], after=document(1000)[1]),
     ]
     assert (tally.added, tally.removed, tally.changed) == (1, 1, 1)
 
