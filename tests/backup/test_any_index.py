@@ -127,7 +127,7 @@ async def test_facets_of_a_collection_keep_each_document_once(world: World) -> N
     "key", [{"filterable": True}, {"searchable": True, "analyzer": "keyword"}, {"searchable": True}]
 )
 async def test_prefixes_of_a_key_that_can_be_filtered_or_searched(world: World, key: dict[str, Any]) -> None:
-    manifest = await read_whole(world, definition(key=key), [{"id": key} for key in keys(300)])
+    manifest = await read_whole(world, definition(key=key), [{"id": key} for key in keys(120)])
     assert "the key id" in method(manifest)
 
 

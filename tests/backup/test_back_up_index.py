@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
+from indexvault.backup.limits import Limits
 from indexvault.errors import AccountingError, NotFoundError, RemoteError, UnauthorizedError
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.chunks import document_lines
@@ -14,10 +15,12 @@ from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.world import EAST, World, open_world
 
+LIMITS = Limits(smallest_range=500)
+
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    async with open_world(MemoryStore("local")) as opened:
+    async with open_world(MemoryStore("local"), limits=LIMITS) as opened:
         yield opened
 
 
@@ -55,7 +58,7 @@ async def test_what_the_service_sent_is_kept_byte_for_byte(world: World) -> None
 
 
 async def test_a_second_snapshot_of_an_unchanged_index_adds_nothing(world: World) -> None:
-    await world.fill(hotels.DEFINITION, hotels.hotels(12_000))
+    await world.fill(hotels.DEFINITION, hotels.hotels(1200))
     first = await world.back_up("hotels", parallel=1)
     second = await world.back_up("hotels", parallel=4)
     assert first.added_chunks == first.chunks > 2
@@ -65,11 +68,11 @@ async def test_a_second_snapshot_of_an_unchanged_index_adds_nothing(world: World
 
 
 async def test_reading_in_parallel_cuts_the_same_chunks(world: World) -> None:
-    await world.fill(hotels.DEFINITION, hotels.hotels(21_000))
+    await world.fill(hotels.DEFINITION, hotels.hotels(2100))
     await world.back_up("hotels", parallel=4)
     parallel = await manifest_of(world)
-    async with open_world(MemoryStore("other")) as other:
-        await other.fill(hotels.DEFINITION, hotels.hotels(21_000))
+    async with open_world(MemoryStore("other"), limits=LIMITS) as other:
+        await other.fill(hotels.DEFINITION, hotels.hotels(2100))
         await other.back_up("hotels", parallel=1)
         serial = await manifest_of(other)
     assert [chunk.sha256 for chunk in parallel.chunks] == [chunk.sha256 for chunk in serial.chunks]

@@ -23,7 +23,13 @@ from indexvault.workflow.activity import Resources
 from tests.memory_store import MemoryStore
 from tests.world import EAST, Run, World, open_world
 
-DOCUMENTS = 12_000
+DOCUMENTS = 3_000
+LIMITS = Limits(
+    smallest_range=DOCUMENTS // 4,
+    largest_partition=DOCUMENTS // 3,
+    most_skipped=DOCUMENTS // 3,
+    comfortable_partition=DOCUMENTS // 6,
+)
 
 
 def definition(**key: bool) -> dict[str, Any]:
@@ -85,7 +91,7 @@ async def writing(writer: Writer) -> AsyncIterator[None]:
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    async with open_world(MemoryStore("local")) as opened:
+    async with open_world(MemoryStore("local"), limits=LIMITS) as opened:
         yield opened
 
 
@@ -112,7 +118,7 @@ async def test_the_claim_holds_while_documents_come_go_and_change(world: World, 
         EAST,
         {"fault": "unavailable", "operation": "search", "probability": 0.1},
         {"fault": "latency", "operation": "search", "seconds": 0.02},
-        {"fault": "short_page", "operation": "search", "documents": 700},
+        {"fault": "short_page", "operation": "search", "documents": DOCUMENTS // 17},
         seed=seed,
     )
     writer = Writer(world, seed)
@@ -152,20 +158,17 @@ async def test_a_stretch_too_large_for_one_answer_is_read_again_page_by_page(wor
     assert [each["id"] for each in documents] == [f"{number:06}" for number in range(600) if number != 300]
 
 
-async def test_in_partitions_the_claim_holds_or_the_run_fails() -> None:
-    limits = Limits(largest_partition=4000, most_skipped=4000, comfortable_partition=2000)
-    async with open_world(MemoryStore("local"), limits=limits) as world:
-        documents = [document(number, 0) for number in range(DOCUMENTS)]
-        await world.fill(definition(filterable=False, sortable=False), documents)
-        writer = Writer(world, 1)
-        try:
-            async with writing(writer):
-                await world.back_up("live", parallel=2)
-        except AccountingError:
-            assert await list_snapshots(world.store.snapshots) == []
-        else:
-            assert_claim((await snapshot(world))[0], writer)
-        quiet = await world.back_up("live")
+async def test_in_partitions_the_claim_holds_or_the_run_fails(world: World) -> None:
+    await world.fill(definition(filterable=False, sortable=False), [document(number, 0) for number in range(DOCUMENTS)])
+    writer = Writer(world, 1)
+    try:
+        async with writing(writer):
+            await world.back_up("live", parallel=2)
+    except AccountingError:
+        assert await list_snapshots(world.store.snapshots) == []
+    else:
+        assert_claim((await snapshot(world))[0], writer)
+    quiet = await world.back_up("live")
     assert quiet.state == "complete"
 
 

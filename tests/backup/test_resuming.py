@@ -4,16 +4,19 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from indexvault.backup.limits import Limits
 from indexvault.backup.state import PLAN_FORMAT, PLAN_RECORD
 from indexvault.errors import IndexvaultError
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.names import SnapshotReference, checkpoint_name
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.run_names import checkpoint_name
 from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.world import EAST, World, open_world
 
-DOCUMENTS = 21_000
+DOCUMENTS = 2_100
+LIMITS = Limits(smallest_range=DOCUMENTS // 8)
 
 
 class CountingStore(MemoryStore):
@@ -49,7 +52,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def world(clock: Clock) -> AsyncIterator[World]:
-    async with open_world(CountingStore(), clock=clock) as opened:
+    async with open_world(CountingStore(), clock=clock, limits=LIMITS) as opened:
         yield opened
 
 
@@ -77,7 +80,7 @@ async def searches(world: World) -> int:
 
 async def test_a_run_goes_on_from_its_finished_ranges_and_sends_no_chunk_twice(world: World) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
-    await interrupt(world, "hotels", after=30)
+    await interrupt(world, "hotels", after=24)
     before = len(sent(world))
     assert before > 0
     report = await world.back_up("hotels", run="interrupted")
@@ -86,7 +89,7 @@ async def test_a_run_goes_on_from_its_finished_ranges_and_sends_no_chunk_twice(w
     assert report.notes == []
     assert len(set(sent(world))) == len(sent(world)) == report.chunks
     resumed = await manifest_of(world, "hotels")
-    async with open_world(MemoryStore("other")) as other:
+    async with open_world(MemoryStore("other"), limits=LIMITS) as other:
         await other.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
         await other.back_up("hotels")
         assert resumed_searches < await searches(other)
@@ -104,7 +107,7 @@ async def test_a_run_in_parts_goes_on_from_its_finished_parts(world: World) -> N
 
 async def test_a_changed_definition_starts_over_and_says_so(world: World) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
-    await interrupt(world, "hotels", after=30)
+    await interrupt(world, "hotels", after=24)
     current = await world.east.index_definition("hotels")
     changed = msgspec.json.decode(current.body)
     changed["fields"].append({"name": "new", "type": "Edm.String"})
@@ -119,7 +122,7 @@ async def test_a_changed_definition_starts_over_and_says_so(world: World) -> Non
 
 async def test_a_run_of_the_day_before_yesterday_starts_over_and_says_so(world: World, clock: Clock) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
-    await interrupt(world, "hotels", after=30)
+    await interrupt(world, "hotels", after=24)
     clock.now += timedelta(days=2)
     report = await world.back_up("hotels", run="interrupted")
     assert "more than a day ago" in report.notes[0]
@@ -128,7 +131,7 @@ async def test_a_run_of_the_day_before_yesterday_starts_over_and_says_so(world: 
 
 async def test_records_of_another_format_start_over_and_say_so(world: World) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
-    await interrupt(world, "hotels", after=30)
+    await interrupt(world, "hotels", after=24)
     name = checkpoint_name("interrupted", PLAN_RECORD)
     stored = await world.store.runs.read(name, 10**8)
     assert stored is not None
