@@ -1,4 +1,4 @@
-"""What the process says when it ends. Those of errors stand with them, in `errors`."""
+"""Exit codes of the process. Each error has its own, in `indexvault.errors`."""
 
 from collections.abc import Iterable
 
@@ -12,8 +12,8 @@ _FROM_BEST_TO_WORST = (DONE, LOSSY, FAILED, USAGE, 4, 5, 6, CANCELLED)
 
 
 def worst(codes: Iterable[int]) -> int:
-    """Return the code that tells most of several outcomes; DONE without any.
+    """Return the most serious of several codes; DONE without any.
 
-    A failure outweighs a loss, for which there is a snapshot after all; among failures the more telling code wins.
+    A failure outweighs a loss, which does leave a snapshot; among failures the more specific code wins.
     """
     return max(codes, key=_FROM_BEST_TO_WORST.index, default=DONE)

@@ -1,4 +1,4 @@
-"""Figures and texts as a person reads them."""
+"""Numbers, times and texts as a person reads them."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The log on stderr: one line an entry, never a traceback unless it is asked for."""
+"""The log on stderr: one line an entry, with tracebacks only at level debug."""
 
 import logging
 from typing import override
@@ -10,12 +10,12 @@ from indexvault.cli.formatting import one_line
 from indexvault.workflow.logs import JsonEntries, WorkLabels
 
 _LIBRARIES = ("asyncio", "azure", "durabletask", "indexvault.workflow.local", "grpc")
-"""What these have to say is said again, better, by our own errors; their logs help only in search of a bug."""
+"""Our own errors report what these log, in fewer words; their logs only help to find a bug."""
 _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
 
 
 def configure_logs(level: str, console: Console, *, as_json: bool = False) -> None:
-    """Send the log to a console from a level on, for a person or as JSON Lines."""
+    """Send log entries of a level and above to a console, as text for a person or as JSON Lines."""
     debug = level == "debug"
     root = logging.getLogger()
     handler = _ConsoleHandler(console, debug=debug, entries=JsonEntries(tracebacks=debug) if as_json else None)
@@ -29,7 +29,7 @@ def configure_logs(level: str, console: Console, *, as_json: bool = False) -> No
 
 
 class _ConsoleHandler(logging.Handler):
-    """Writes entries above whatever bar is being drawn."""
+    """Writes entries above the bars that are being drawn."""
 
     def __init__(self, console: Console, *, debug: bool, entries: JsonEntries | None) -> None:
         super().__init__()
@@ -50,8 +50,8 @@ class _ConsoleHandler(logging.Handler):
         line.append(record.levelname.lower(), style=_STYLES.get(record.levelno, "dim"))
         service = getattr(record, "service", None)
         operation = getattr(record, "operation", None)
-        place = " ".join(part for part in (service, operation) if part) or (record.name if self._debug else "")
-        line.append(f" {place}: {one_line(record.getMessage())}" if place else f" {one_line(record.getMessage())}")
+        about = " ".join(part for part in (service, operation) if part) or (record.name if self._debug else "")
+        line.append(f" {about}: {one_line(record.getMessage())}" if about else f" {one_line(record.getMessage())}")
         if self._debug and record.exc_info:
             line.append(f"\n{logging.Formatter().formatException(record.exc_info)}")
         return line

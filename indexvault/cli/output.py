@@ -1,6 +1,6 @@
-"""Where answers go: for people, or as JSON Lines.
+"""The output of a command: text for people, or JSON Lines for programs.
 
-Results go to stdout. All else (progress, the log, errors) goes to stderr, so that a program can read stdout.
+Results go to stdout. Progress, the log and errors go to stderr, so that a program can read stdout.
 """
 
 import os
@@ -13,11 +13,11 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from indexvault.cli.formatting import one_line
-from indexvault.cli.progress import Bars, Lines, Progress
+from indexvault.cli.progress import Bars, Lines, ProgressDisplay
 from indexvault.errors import IndexvaultError
 
 _WIDTH_OF_FILES = 400
-"""Columns where the output is no terminal and nothing needs to be folded."""
+"""Columns where the output is no terminal, so that no line needs to be folded."""
 
 
 class Output:
@@ -30,7 +30,7 @@ class Output:
         self._results = _console(stdout)
 
     def result(self, event: str, record: Mapping[str, Any], *shown: RenderableType) -> None:
-        """Return one result: as a line of JSON with the event's name, or as what is shown to a person."""
+        """Print one result: as a line of JSON with the event's name, or as text for a person."""
         if self._as_json:
             line = msgspec.json.encode({"event": event, **record}).decode()
             with self._writing():
@@ -40,13 +40,13 @@ class Output:
             self.show(*shown)
 
     def show(self, *shown: RenderableType) -> None:
-        """Show something to a person; a program is not told."""
+        """Print text for a person; with --json print nothing."""
         if not self._as_json:
             for each in shown:
                 self._show(each)
 
     def _show(self, shown: RenderableType) -> None:
-        """Print; where it is no terminal, without the blanks that a table's last column is filled up with."""
+        """Print; where it is no terminal, without the blanks that pad a table's last column."""
         with self._writing():
             if self._results.is_terminal:
                 self._results.print(shown)
@@ -59,11 +59,11 @@ class Output:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Write to stdout. Raises BrokenPipeError when its reader has gone, IndexvaultError when its disk is full."""
+        """Write to stdout. Raises BrokenPipeError if its reader has gone, IndexvaultError if its disk is full."""
         try:
             yield
         except OSError as error:
-            # What stays in the stream's buffer would be tried again, and complained about, at the interpreter's end.
+            # The interpreter would try to write what is left in the buffer once more at its end, and fail noisily.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stdout.fileno())
             if isinstance(error, BrokenPipeError):
                 raise
@@ -72,8 +72,8 @@ class Output:
             ) from None
 
     def error(self, error: IndexvaultError) -> int:
-        """Say what went wrong, in one line, and give the exit code for it."""
-        with suppress(BrokenPipeError, IndexvaultError):  # stderr and the exit code tell it in any case
+        """Print an error in one line, and return its exit code."""
+        with suppress(BrokenPipeError, IndexvaultError):  # stderr and the exit code say it in any case
             if self._as_json:
                 self.result("error", {**msgspec.to_builtins(error.record()), "exit_code": error.exit_code})
         line = Text("indexvault: ", style="bold red", end="")
@@ -81,8 +81,8 @@ class Output:
         self.notes.print(line, soft_wrap=not self.notes.is_terminal)
         return error.exit_code
 
-    def progress(self, subject: str) -> AbstractContextManager[Progress]:
-        """Show how something proceeds: with bars on a terminal, else by a line now and then."""
+    def progress(self, subject: str) -> AbstractContextManager[ProgressDisplay]:
+        """Show the progress of something: with bars on a terminal, else with a line now and then."""
         return Bars(self.notes, subject) if self.notes.is_terminal else Lines(self.notes, subject)
 
 

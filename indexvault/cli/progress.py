@@ -1,4 +1,4 @@
-"""How a run proceeds, stage by stage: bars on a terminal, else a line now and then."""
+"""The progress of a run, stage by stage: bars on a terminal, else a line now and then."""
 
 import time
 from collections.abc import Callable
@@ -29,21 +29,21 @@ STAGES = {
 }
 
 
-class Progress(Protocol):
-    """What is told of a run under way."""
+class ProgressDisplay(Protocol):
+    """Shows the progress of a run."""
 
     @property
     def stage(self) -> str:
-        """The stage that was last told of; empty before the first."""
+        """The stage that was last advanced; empty before the first."""
         ...
 
     def advance(self, stage: str, *, documents: int = 0, bytes: int = 0, expected: int | None = None) -> None:  # noqa: A002 - the word for it
-        """Add to a stage what was done since the last call. `expected` is the whole stage's number of documents."""
+        """Add what a stage has done since the last call. `expected` is the number of documents of the whole stage."""
         ...
 
 
 class Bars:
-    """A bar for each stage, with documents, bytes, rate and the time left."""
+    """A bar for each stage, with documents, bytes, rate and time left."""
 
     def __init__(self, console: Console, subject: str) -> None:
         self.stage = ""
@@ -61,7 +61,7 @@ class Bars:
         )
 
     def __enter__(self) -> Self:
-        """Begin to draw."""
+        """Start drawing."""
         self._console.print(self._subject)
         self._bars.start()
         return self
@@ -69,7 +69,7 @@ class Bars:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the bars as they are."""
+        """Stop drawing; the bars stay."""
         self._bars.stop()
 
     def advance(self, stage: str, *, documents: int = 0, bytes: int = 0, expected: int | None = None) -> None:  # noqa: A002 - the word for it
@@ -128,7 +128,7 @@ class _Stage:
 
 
 class Lines:
-    """A line for a stage that takes long, every few seconds, and one for each that is over."""
+    """A line every few seconds for a stage under way, and one for each stage that has ended."""
 
     def __init__(self, console: Console, subject: str, *, now: Callable[[], float] = time.monotonic) -> None:
         self.stage = ""
@@ -138,7 +138,7 @@ class Lines:
         self._stages: dict[str, _Stage] = {}
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start."""
         return self
 
     def __exit__(

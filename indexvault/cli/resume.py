@@ -1,10 +1,9 @@
-"""Going on with a backup that was killed: finding its run, if nothing works on it any more."""
+"""Resuming a backup whose process died."""
 
 import os
 import socket
 
 from indexvault.cli.session import Session
-from indexvault.cli.workflows import run_name
 from indexvault.errors import CancelledError, ConflictError, IndexvaultError, OutdatedReadingError, RemoteError
 from indexvault.model import IndexName
 from indexvault.snapshots.store import Store
@@ -12,27 +11,27 @@ from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.unfinished import Unfinished, note_finished, note_unfinished, read_unfinished
 
 
-async def begin(session: Session, store: Store, index: IndexName) -> tuple[str, bool]:
-    """Return the name of the run to use for an index, noted durably, and whether it goes on with an earlier one.
+async def begin_backup(session: Session, store: Store, index: IndexName) -> tuple[str, bool]:
+    """Return the run to back an index up with, recorded durably, and whether it resumes an earlier one.
 
-    A run of this machine whose process is gone is gone on with. One whose process lives, or that lives on another
-    machine, is left alone: the index's lock knows whether it still counts.
+    A run of this machine whose process is gone is resumed. One whose process lives, or that runs on another machine,
+    is left alone: the index's lock decides whether it still counts.
     """
     host, process = socket.gethostname(), os.getpid()
     earlier = await read_unfinished(store.runs, index)
-    continued = earlier is not None and is_dead(earlier)
-    run = earlier.run if earlier is not None and continued else run_name(session, "backup")
-    if earlier is None or continued or earlier.host != host:
+    resumed = earlier is not None and is_dead(earlier)
+    run = earlier.run if earlier is not None and resumed else session.new_run("backup")
+    if earlier is None or resumed or earlier.host != host:
         await note_unfinished(
             store.runs, index, Unfinished(run=run, host=host, process=process, started=session.clock())
         )
-    return run, continued
+    return run, resumed
 
 
-async def end(store: Store, index: IndexName, run: str, error: IndexvaultError | None = None) -> None:
-    """Note that nothing is left to go on with, unless what ended the run may pass or was the operator.
+async def end_backup(store: Store, index: IndexName, run: str, error: IndexvaultError | None = None) -> None:
+    """Record that there is nothing to resume, unless the operator ended the run, or its error may pass.
 
-    What was read by a run that ended in contradictions is not gone on with.
+    What a run has read that found contradictions is not used again: its checkpoints are cleared.
     """
     if isinstance(error, RemoteError | CancelledError | ConflictError) and not isinstance(error, OutdatedReadingError):
         return
@@ -51,7 +50,7 @@ def is_dead(unfinished: Unfinished) -> bool:
 def _is_alive(process: int) -> bool:
     if process == os.getpid():
         return False
-    if os.name == "nt":  # there, a signal of number 0 would end the process
+    if os.name == "nt":  # on Windows, os.kill with signal 0 would end the process
         return True
     try:
         os.kill(process, 0)

@@ -1,20 +1,60 @@
-"""What a verb has around it."""
+"""What a verb works with when it runs in this process."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from indexvault.cli.output import Output
+from indexvault.cli.progress import ProgressDisplay
+from indexvault.clients import Clients
+from indexvault.model import Clock
+from indexvault.search.retry import RetryPolicy
 from indexvault.settings.model import Settings
+from indexvault.workflow.activity import ProgressUpdate, Resources
+
+FIRST_CONTACT = RetryPolicy(attempts=3, first_wait=0.5, longest_wait=1.0, longest_retry_after=5.0)
+"""How often to ask at the start. Work under way is worth retrying for minutes; a service that is down, a wrong key or a
+missing role should show in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """The settings, the environment that holds their secrets, and where to answer."""
+    """The settings, the environment that holds their secrets, the output, the clock and the randomness."""
 
     settings: Settings
     environment: Mapping[str, str]
     output: Output
-    clock: Callable[[], datetime]
+    clock: Clock
     rng: random.Random
+
+    def clients(self, *, retry: RetryPolicy | None = None) -> Clients:
+        """Return clients for the configured services and stores, to be used as a context manager."""
+        return Clients(self.settings, environment=self.environment, rng=self.rng, retry=retry)
+
+    def resources(self, clients: Clients, display: ProgressDisplay | None = None) -> Resources:
+        """Return the resources for steps that a verb runs without an engine."""
+
+        def report(update: ProgressUpdate) -> None:
+            if display is not None:
+                show_update(display, update)
+
+        return Resources(clients=clients, clock=self.clock, rng=self.rng, report=report)
+
+    def new_run(self, kind: str) -> str:
+        """Return a new run's name, which tells what it does and when it began."""
+        return f"{kind}-{self.clock():%Y%m%dT%H%M%SZ}-{self.rng.randbytes(3).hex()}"
+
+    async def index_names(self, service: str) -> list[str]:
+        """Return the names of a service's indexes. Raises within seconds if the service can't be reached or refuses."""
+        async with self.clients(retry=FIRST_CONTACT) as clients:
+            return await clients.service(service).index_names()
+
+    async def prepare_store_of(self, service: str) -> None:
+        """Prepare the store of a service's snapshots. Raises within seconds if it can't be reached or refuses."""
+        async with self.clients(retry=FIRST_CONTACT) as clients:
+            await clients.store_of(service).prepare()
+
+
+def show_update(display: ProgressDisplay, update: ProgressUpdate) -> None:
+    """Show what a step reports."""
+    display.advance(update.stage, documents=update.documents, bytes=update.bytes, expected=update.expected)

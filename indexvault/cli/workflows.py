@@ -1,31 +1,38 @@
 """Workflows run by the engine in this process."""
 
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from indexvault.cli.progress import Progress
-from indexvault.cli.session import Session
+from indexvault.cli.progress import ProgressDisplay
+from indexvault.cli.session import Session, show_update
 from indexvault.clients import Clients
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources, Workflow
-from indexvault.workflow.local import LocalEngine
+
+if TYPE_CHECKING:
+    from indexvault.workflow.local import LocalEngine
 
 
 class Workflows:
-    """Runs one workflow after another."""
+    """Runs one workflow after another; a context manager."""
 
     def __init__(
         self,
         session: Session,
         clients: Clients,
-        steps: tuple[Activity[Any, Any], ...],
+        activities: tuple[Activity[Any, Any], ...],
         *workflows: Workflow[Any, Any],
     ) -> None:
-        self._progress: Progress | None = None
-        resources = Resources(clients=clients, clock=session.clock, rng=session.rng, report=self._report)
-        self._engine = LocalEngine(resources, steps, workflows)
+        self._display: ProgressDisplay | None = None
+        self._resources = Resources(clients=clients, clock=session.clock, rng=session.rng, report=self._report)
+        self._activities = activities
+        self._workflows = workflows
+        self._engine: LocalEngine | None = None
 
     async def __aenter__(self) -> Self:
         """Start the engine."""
+        from indexvault.workflow.local import LocalEngine  # noqa: PLC0415 - a verb's --help needs no engine
+
+        self._engine = LocalEngine(self._resources, self._activities, self._workflows)
         await self._engine.__aenter__()
         return self
 
@@ -33,23 +40,20 @@ class Workflows:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop the engine."""
-        await self._engine.__aexit__(kind, error, trace)
+        if self._engine is not None:
+            await self._engine.__aexit__(kind, error, trace)
 
     async def run[Input, Output](
-        self, workflow: Workflow[Input, Output], given: Input, *, run: str, progress: Progress
+        self, workflow: Workflow[Input, Output], job: Input, *, run: str, display: ProgressDisplay
     ) -> Output:
-        """Run a workflow, telling how it proceeds."""
-        self._progress = progress
+        """Run a workflow and show its progress."""
+        assert self._engine is not None  # noqa: S101 - used as a context manager
+        self._display = display
         try:
-            return await self._engine.run(workflow, given, run=run)
+            return await self._engine.run(workflow, job, run=run)
         finally:
-            self._progress = None
+            self._display = None
 
-    def _report(self, done: ProgressUpdate) -> None:
-        if self._progress is not None:
-            self._progress.advance(done.stage, documents=done.documents, bytes=done.bytes, expected=done.expected)
-
-
-def run_name(session: Session, kind: str) -> str:
-    """Return a name for a run that tells what it does and when it began."""
-    return f"{kind}-{session.clock():%Y%m%dT%H%M%SZ}-{session.rng.randbytes(3).hex()}"
+    def _report(self, update: ProgressUpdate) -> None:
+        if self._display is not None:
+            show_update(self._display, update)

@@ -5,19 +5,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.desk import Operator, operator
+from tests.cli.terminal import Terminal, open_terminal
 
 
 @pytest.fixture
-def desk(storage_account: str) -> Iterator[Operator]:
-    """Seat an operator; whatever the test made it say, no secret may be in it."""
-    with operator(storage_account) as seated:
-        yield seated
+def terminal(storage_account: str) -> Iterator[Terminal]:
+    """Open a terminal. No command that a test runs there may print a secret."""
+    with open_terminal(storage_account) as opened:
+        yield opened
 
 
 @pytest.fixture
 def logging_as_before() -> Iterator[None]:
-    """Let a test configure this process's logging: what later tests hear of is not changed by it."""
+    """Let a test configure this process's logging, and restore it for later tests."""
     root = logging.getLogger()
     handlers = root.handlers
     levels = {each.name: each.level for each in _loggers()}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.desk import EAST, WEST, Operator
+from tests.cli.terminal import EAST, WEST, Terminal
 
 
 @pytest.mark.parametrize(
@@ -22,28 +22,28 @@ from tests.cli.desk import EAST, WEST, Operator
     ],
 )
 def test_broken_settings_give_the_path_and_what_was_expected(
-    desk: Operator, path: tuple[str, ...], wrong: str, complaint: str
+    terminal: Terminal, path: tuple[str, ...], wrong: str, complaint: str
 ) -> None:
-    entry: dict[str, Any] = desk.settings
+    entry: dict[str, Any] = terminal.settings
     for name in path[:-1]:
         entry = entry[name]
     entry[path[-1]] = wrong
-    ended = desk.indexvault("snapshots")
-    assert ended.code == 2
-    assert ended.complaint.startswith(complaint)
+    result = terminal.indexvault("snapshots")
+    assert result.code == 2
+    assert result.error_line.startswith(complaint)
 
 
-def test_settings_that_are_no_json_or_nowhere(desk: Operator) -> None:
-    assert "settings: not JSON" in desk.indexvault("check", INDEXVAULT_CONFIG="{").complaint
-    nowhere = desk.indexvault("check", INDEXVAULT_CONFIG="nowhere.json")
-    assert (nowhere.code, "the file nowhere.json can't be read" in nowhere.complaint) == (2, True)
+def test_settings_that_are_no_json_or_nowhere(terminal: Terminal) -> None:
+    assert "settings: not JSON" in terminal.indexvault("check", INDEXVAULT_CONFIG="{").error_line
+    nowhere = terminal.indexvault("check", INDEXVAULT_CONFIG="nowhere.json")
+    assert (nowhere.code, "the file nowhere.json can't be read" in nowhere.error_line) == (2, True)
 
 
-def test_malformed_snapshot_is_usage_and_is_told_as_json_too(desk: Operator) -> None:
-    ended = desk.indexvault("show", "contoso-east/notes", "--json")
-    assert ended.code == 2
-    assert "this is not service/index@latest" in ended.complaint
-    (record,) = ended.records
+def test_malformed_snapshot_is_usage_and_is_told_as_json_too(terminal: Terminal) -> None:
+    result = terminal.indexvault("show", "contoso-east/notes", "--json")
+    assert result.code == 2
+    assert "this is not service/index@latest" in result.error_line
+    (record,) = result.records
     assert (record["event"], record["kind"], record["exit_code"]) == ("error", "SettingsError", 2)
 
 
@@ -57,46 +57,48 @@ def test_malformed_snapshot_is_usage_and_is_told_as_json_too(desk: Operator) -> 
         ("restore", "contoso-south/notes@latest", "--to", WEST),
     ],
 )
-def test_unknown_service_is_named_with_the_known_ones(desk: Operator, arguments: tuple[str, ...]) -> None:
-    ended = desk.indexvault(*arguments)
-    assert ended.code == 4
-    assert ended.complaint == (
+def test_unknown_service_is_named_with_the_known_ones(terminal: Terminal, arguments: tuple[str, ...]) -> None:
+    result = terminal.indexvault(*arguments)
+    assert result.code == 4
+    assert result.error_line == (
         "service contoso-south: no service of this name is configured. Known services: contoso-east, contoso-west"
     )
 
 
-def test_service_that_is_down_is_told_in_one_line(desk: Operator, closed_port: int) -> None:
-    desk.settings["services"][EAST]["endpoint"] = f"http://127.0.0.1:{closed_port}"
-    ended = desk.indexvault("backup", EAST)
-    assert ended.code == 1
-    assert ended.complaint.startswith("contoso-east indexes: no complete answer")
-    assert "Check the endpoint in the settings" in ended.complaint
-    assert len(ended.stderr.splitlines()) == 1
+def test_service_that_is_down_is_told_in_one_line(terminal: Terminal, closed_port: int) -> None:
+    terminal.settings["services"][EAST]["endpoint"] = f"http://127.0.0.1:{closed_port}"
+    result = terminal.indexvault("backup", EAST)
+    assert result.code == 1
+    assert result.error_line.startswith("contoso-east indexes: no complete answer")
+    assert "Check the endpoint in the settings" in result.error_line
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.slow  # the storage library waits between its attempts
-def test_store_that_is_down_is_told_in_one_line(desk: Operator, closed_port: int) -> None:
-    down = desk.connection_string.partition("BlobEndpoint=")[0] + f"BlobEndpoint=http://127.0.0.1:{closed_port}/test"
-    ended = desk.indexvault("snapshots", "--log-level", "error", STORE=down)
-    assert ended.code == 1
-    assert ended.complaint.startswith("store local, ")
-    assert "the store gave no answer" in ended.complaint
-    assert ended.stdout == ""
+def test_store_that_is_down_is_told_in_one_line(terminal: Terminal, closed_port: int) -> None:
+    down = (
+        terminal.connection_string.partition("BlobEndpoint=")[0] + f"BlobEndpoint=http://127.0.0.1:{closed_port}/test"
+    )
+    result = terminal.indexvault("snapshots", "--log-level", "error", STORE=down)
+    assert result.code == 1
+    assert result.error_line.startswith("store local, ")
+    assert "the store gave no answer" in result.error_line
+    assert result.stdout == ""
 
 
 @pytest.mark.parametrize(("key", "what"), [("a-wrong-key", "does not accept the key"), ("data-key", "(HTTP 403)")])
-def test_wrong_key_or_missing_role_says_what_to_do(desk: Operator, key: str, what: str) -> None:
-    desk.east.fill("notes", 3)
-    ended = desk.indexvault("backup", EAST, SEARCH_KEY=key)
-    assert ended.code == 1
-    assert what in ended.complaint
-    assert "Set the environment variable that api_key names" in ended.complaint
-    assert key not in ended.stderr + ended.stdout
+def test_wrong_key_or_missing_role_says_what_to_do(terminal: Terminal, key: str, what: str) -> None:
+    terminal.east.fill("notes", 3)
+    result = terminal.indexvault("backup", EAST, SEARCH_KEY=key)
+    assert result.code == 1
+    assert what in result.error_line
+    assert "Set the environment variable that api_key names" in result.error_line
+    assert key not in result.stderr + result.stdout
 
 
-def test_key_that_is_not_set_is_named(desk: Operator) -> None:
-    ended = desk.indexvault("backup", EAST, SEARCH_KEY="")
-    assert ended.code == 2
-    assert ended.complaint.startswith(
+def test_key_that_is_not_set_is_named(terminal: Terminal) -> None:
+    result = terminal.indexvault("backup", EAST, SEARCH_KEY="")
+    assert result.code == 2
+    assert result.error_line.startswith(
         "settings $.services.contoso-east.api_key: the environment variable SEARCH_KEY is not set"
     )

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from indexvault.cli.logs import configure_logs
 from indexvault.workflow.logs import labelled
-from tests.cli.desk import EAST, WEST, Operator
+from tests.cli.terminal import EAST, WEST, Terminal
 
 
 @pytest.fixture
@@ -70,11 +70,11 @@ def test_an_entry_is_a_line_of_json_for_a_program(paper: io.StringIO) -> None:
     assert "run" not in second
 
 
-def test_a_command_logs_its_run_as_json_and_no_document(desk: Operator) -> None:
-    desk.east.fill("hotels", 30)
-    desk.east.faults({"fault": "throttled", "probability": 0.5, "times": 4})
-    snapshot = desk.indexvault("backup", EAST, "hotels", "--json", "--log-level", "debug")
-    restored = desk.indexvault(
+def test_a_command_logs_its_run_as_json_and_no_document(terminal: Terminal) -> None:
+    terminal.east.fill("hotels", 30)
+    terminal.east.faults({"fault": "throttled", "probability": 0.5, "times": 4})
+    snapshot = terminal.indexvault("backup", EAST, "hotels", "--json", "--log-level", "debug")
+    restored = terminal.indexvault(
         "restore", snapshot.records[-1]["reference"], "--to", WEST, "--json", "--log-level", "debug"
     )
     assert (snapshot.code, restored.code) == (0, 0)

@@ -6,7 +6,7 @@ import pytest
 NOTHING_SET_UP = '{"stores": {}, "services": {}}'
 
 
-def ended_in_shell(command: str) -> subprocess.CompletedProcess[str]:
+def run_in_shell(command: str) -> subprocess.CompletedProcess[str]:
     """Run a shell command in which $INDEXVAULT is the command line."""
     return subprocess.run(  # noqa: S603 - the command under test
         ["/bin/sh", "-c", command],
@@ -18,9 +18,9 @@ def ended_in_shell(command: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_output_that_can_not_be_written_is_said_in_one_line() -> None:
-    ended = ended_in_shell("$INDEXVAULT snapshots > /dev/full")
-    assert ended.returncode == 1
-    assert ended.stderr == (
+    result = run_in_shell("$INDEXVAULT snapshots > /dev/full")
+    assert result.returncode == 1
+    assert result.stderr == (
         "indexvault: stdout: the output can't be written (No space left on device). Make room, or send it elsewhere\n"
     )
 
@@ -28,10 +28,12 @@ def test_output_that_can_not_be_written_is_said_in_one_line() -> None:
 @pytest.mark.parametrize("stream", [">&-", "> /dev/full"])
 @pytest.mark.parametrize("form", ["", "--json"])
 def test_an_error_is_told_on_stderr_whatever_becomes_of_stdout(stream: str, form: str) -> None:
-    ended = ended_in_shell(f"$INDEXVAULT {form} snapshots nobody {stream}")
-    assert ended.returncode == 4
-    assert ended.stderr == ("indexvault: service nobody: no service of this name is configured. Known services: none\n")
+    result = run_in_shell(f"$INDEXVAULT {form} snapshots nobody {stream}")
+    assert result.returncode == 4
+    assert result.stderr == (
+        "indexvault: service nobody: no service of this name is configured. Known services: none\n"
+    )
 
 
 def test_nobody_needs_to_listen() -> None:
-    assert ended_in_shell("$INDEXVAULT snapshots nobody >&- 2>&-").returncode == 4
+    assert run_in_shell("$INDEXVAULT snapshots nobody >&- 2>&-").returncode == 4

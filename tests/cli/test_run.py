@@ -7,14 +7,14 @@ import sys
 import pytest
 
 from indexvault.cli.run import run
-from tests.cli.desk import EAST, Operator, await_request
+from tests.cli.terminal import EAST, Terminal, await_request
 
 
 @pytest.mark.usefixtures("logging_as_before")
-def test_what_nobody_foresaw_is_one_line_with_a_hint() -> None:
+def test_an_unexpected_error_is_one_line_with_a_hint() -> None:
     stdout, stderr = io.StringIO(), io.StringIO()
-    given = argparse.Namespace(verb="no-such-verb", json=False, log_level="error", url=None)
-    assert run(given, {}, stdout=stdout, stderr=stderr) == 1
+    arguments = argparse.Namespace(verb="no-such-verb", json=False, log_level="error", url=None)
+    assert run(arguments, {}, stdout=stdout, stderr=stderr) == 1
     assert stdout.getvalue() == ""
     assert stderr.getvalue() == (
         "indexvault: indexvault no-such-verb: unexpected KeyError."
@@ -24,16 +24,16 @@ def test_what_nobody_foresaw_is_one_line_with_a_hint() -> None:
 
 def test_help_and_version_need_no_settings() -> None:
     for argument, said in (("--help", "usage: indexvault"), ("--version", "indexvault ")):
-        ended = subprocess.run(  # noqa: S603 - the command under test
+        result = subprocess.run(  # noqa: S603 - the command under test
             [sys.executable, "-m", "indexvault", argument], capture_output=True, text=True, check=True
         )
-        assert ended.stdout.startswith(said)
+        assert result.stdout.startswith(said)
 
 
-def test_reader_who_has_gone_ends_it_quietly(desk: Operator) -> None:
-    desk.east.fill("notes", 3)
-    desk.back_up("notes")
-    process = desk.start("snapshots", "--json")
+def test_reader_who_has_gone_ends_it_quietly(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 3)
+    terminal.back_up("notes")
+    process = terminal.start("snapshots", "--json")
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
@@ -43,13 +43,13 @@ def test_reader_who_has_gone_ends_it_quietly(desk: Operator) -> None:
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
-def test_signals_stop_it(desk: Operator, signals: list[int]) -> None:
-    desk.east.fill("notes", 3)
-    desk.east.faults({"fault": "latency", "operation": "search", "seconds": 60})
-    process = desk.start("backup", EAST, "notes")
-    await_request(process, desk.east, "search")
+def test_signals_stop_it(terminal: Terminal, signals: list[int]) -> None:
+    terminal.east.fill("notes", 3)
+    terminal.east.faults({"fault": "latency", "operation": "search", "seconds": 60})
+    process = terminal.start("backup", EAST, "notes")
+    await_request(process, terminal.east, "search")
     for number in signals:
         process.send_signal(number)
-    ended = desk.wait(process)
-    assert ended.code == 130
-    assert "Traceback" not in ended.stderr
+    result = terminal.wait(process)
+    assert result.code == 130
+    assert "Traceback" not in result.stderr

@@ -1,73 +1,126 @@
 """`indexvault backup`: a snapshot of each index."""
 
 import asyncio
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 from rich.text import Text
 
 from indexvault.backup.job import BackupJob, BackupReport
-from indexvault.backup.service_objects import BACK_UP_SERVICE, OBJECTS
+from indexvault.backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob, ServiceReport
 from indexvault.backup.state import KEY_ORDER
 from indexvault.backup.workflow import ACTIVITIES, BACK_UP_INDEX
-from indexvault.cli.connect import clients, index_names, prepare_store_of
-from indexvault.cli.dry_run import explain
+from indexvault.cli.command import Command
+from indexvault.cli.commands.backup_dry_run import show_plans
 from indexvault.cli.exit_codes import DONE, LOSSY, worst
 from indexvault.cli.formatting import count, duration, size
-from indexvault.cli.notes import shortcomings
+from indexvault.cli.notes import losses_and_notes
+from indexvault.cli.options import add_parallel
 from indexvault.cli.output import Output
-from indexvault.cli.requests import BackupRequest
-from indexvault.cli.resume import begin, end
-from indexvault.cli.service_objects import back_up_objects
+from indexvault.cli.remote.session import RemoteSession
+from indexvault.cli.resume import begin_backup, end_backup
 from indexvault.cli.session import Session
 from indexvault.cli.workflows import Workflows
 from indexvault.errors import CancelledError, IndexvaultError, RemoteError
 from indexvault.model import IndexName
-from indexvault.snapshots.names import SnapshotReference
+from indexvault.settings.model import HiddenFields
+from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.snapshots.store import Store
 
-_WORKFLOWS = (BACK_UP_INDEX, BACK_UP_SERVICE)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupRequest:
+    """Back up indexes of a service; none named means all of them, and the service's other objects.
+
+    With `dry_run` only the plans are made and shown.
+    """
+
+    service: str
+    indexes: tuple[str, ...]
+    parallel: int
+    hidden_fields: HiddenFields = "report"
+    dry_run: bool = False
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("service", metavar="SERVICE", help="a service of the settings")
+    parser.add_argument("indexes", metavar="INDEX", nargs="*", default=[], help="an index of it (default: all)")
+    parser.add_argument(
+        "--hidden-fields",
+        choices=("report", "fail", "reveal"),
+        default="report",
+        help="fields that the service does not return: report them as losses (default), fail before anything is read,"
+        " or reveal them while the index is read, which changes its definition for that time",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only say how each index would be read, and why")
+    add_parallel(parser, "key ranges of an index read at once")
+
+
+def read_request(arguments: Namespace) -> BackupRequest:
+    """Return what the arguments ask for: each index once."""
+    return BackupRequest(
+        service=arguments.service,
+        indexes=tuple(dict.fromkeys(arguments.indexes)),
+        parallel=arguments.parallel,
+        hidden_fields=arguments.hidden_fields,
+        dry_run=arguments.dry_run,
+    )
 
 
 async def run(session: Session, request: BackupRequest) -> int:
-    """Back up one index after the other, whatever becomes of each, and give the worst code."""
-    there = await index_names(session, request.service)
-    indexes = request.indexes or tuple(there)
-    await prepare_store_of(session, request.service)
+    """Back up one index after the other, whether or not others fail, and return the worst exit code."""
+    existing = await session.index_names(request.service)
+    indexes = request.indexes or tuple(existing)
+    await session.prepare_store_of(request.service)
     if not indexes:
         session.output.show(f"{request.service} has no index")
     if request.dry_run:
-        return await explain(session, request, indexes)
+        return await show_plans(
+            session, request.service, indexes, parallel=request.parallel, hidden_fields=request.hidden_fields
+        )
     codes = []
-    steps = (*ACTIVITIES, OBJECTS)
-    async with clients(session) as opened, Workflows(session, opened, steps, *_WORKFLOWS) as workflows:
-        store = opened.store_of(request.service)
+    activities = (*ACTIVITIES, OBJECTS)
+    async with (
+        session.clients() as clients,
+        Workflows(session, clients, activities, BACK_UP_INDEX, BACK_UP_SERVICE) as workflows,
+    ):
+        store = clients.store_of(request.service)
         for position, index in enumerate(indexes):
             try:
                 codes.append(await _back_up(session, workflows, store, request, index))
             except IndexvaultError as error:
                 codes.append(session.output.error(error))
-                if isinstance(error, RemoteError) and not await _is_still_there(session, request.service):
-                    codes.extend(give_up(session.output, request.service, indexes[position + 1 :]))
+                if isinstance(error, RemoteError) and not await _still_answers(session, request.service):
+                    codes.extend(print_not_tried(session.output, request.service, indexes[position + 1 :]))
                     break
         if len(indexes) > 1:
-            sum_up(session.output, request.service, codes)
+            print_summary(session.output, request.service, codes)
         if not request.indexes:
-            codes.append(await back_up_objects(session, workflows, request.service))
+            codes.append(await _back_up_objects(session, workflows, request.service))
     return worst(codes)
+
+
+async def run_remotely(session: RemoteSession, request: BackupRequest) -> int:
+    """Let a deployment back the indexes up, and return the worst exit code."""
+    from indexvault.cli.commands.backup_remote import back_up  # noqa: PLC0415 - it prints with this module
+
+    return await back_up(session, request)
 
 
 async def _back_up(session: Session, workflows: Workflows, store: Store, request: BackupRequest, index: str) -> int:
     name = IndexName(request.service, index)
-    run, continued = await begin(session, store, name)
+    run, resumed = await begin_backup(session, store, name)
     job = BackupJob(
         service=request.service, index=index, run=run, parallel=request.parallel, hidden_fields=request.hidden_fields
     )
-    if continued:
+    if resumed:
         session.output.notes.print(f"{name}: run {run} was not finished: what it has read is used, if it still fits")
     try:
-        with session.output.progress(str(name)) as progress:
-            report = await workflows.run(BACK_UP_INDEX, job, run=job.run, progress=progress)
+        with session.output.progress(str(name)) as display:
+            report = await workflows.run(BACK_UP_INDEX, job, run=job.run, display=display)
     except asyncio.CancelledError:
         raise CancelledError(
             "the backup was stopped before it was finished",
@@ -75,46 +128,57 @@ async def _back_up(session: Session, workflows: Workflows, store: Store, request
             do="Run it again: it goes on from what is finished",
         ) from None
     except IndexvaultError as error:
-        await end(store, name, run, error)
+        await end_backup(store, name, run, error)
         raise
-    await end(store, name, run)
-    return tell_backup(session.output, report)
+    await end_backup(store, name, run)
+    return print_backup(session.output, report)
 
 
-def tell_backup(output: Output, report: BackupReport) -> int:
-    """Return a finished snapshot as a result, and the exit code for it."""
-    reference = str(SnapshotReference(service=report.service, index=report.index, id=report.snapshot))
-    output.result("backup", {"reference": reference, **msgspec.to_builtins(report)}, *_told(reference, report))
-    return LOSSY if report.losses else DONE
-
-
-def _told(reference: str, report: BackupReport) -> Sequence[Text]:
-    state = Text.assemble((report.state, "yellow" if report.losses else "green"), "  ", (reference, "bold"))
-    added = (
-        f"added {size(report.added_bytes)} in {count(report.added_chunks, 'chunk')}"
-        if report.added_chunks
-        else "added no chunk: all were there already"
-    )
-    figures = Text(
-        f"  {count(report.documents, 'document')}, {size(report.bytes)} in {count(report.chunks, 'chunk')}"
-        f" ({size(report.stored_bytes)} compressed); {added}; {duration(report.finished - report.started)}"
-    )
-    unusual = report.reading is not None and report.reading.method != KEY_ORDER
-    lines = [Text(f"  read by {report.reading.method}: {report.reading.reason}")] if report.reading and unusual else []
-    return [state, figures, *lines, *shortcomings(report.losses, report.notes)]
-
-
-async def _is_still_there(session: Session, service: str) -> bool:
-    """Return whether the service answers: if not, each further index would wait minutes to say the same."""
+async def _back_up_objects(session: Session, workflows: Workflows, service: str) -> int:
+    job = ServiceJob(service=service, run=session.new_run("objects"))
     try:
-        await index_names(session, service)
+        with session.output.progress(f"{service}/{SERVICE_OBJECTS}") as display:
+            report = await workflows.run(BACK_UP_SERVICE, job, run=job.run, display=display)
+    except IndexvaultError as error:
+        return session.output.error(error)
+    return print_objects(session.output, report)
+
+
+async def _still_answers(session: Session, service: str) -> bool:
+    """Return whether the service answers: if not, each further index would wait minutes to fail the same way."""
+    try:
+        await session.index_names(service)
     except RemoteError:
         return False
     return True
 
 
-def give_up(output: Output, service: str, indexes: Sequence[str]) -> list[int]:
-    """Say of each index that it was not tried, and give the codes."""
+def print_backup(output: Output, report: BackupReport) -> int:
+    """Print a finished snapshot, and return the exit code for it."""
+    reference = str(SnapshotReference(service=report.service, index=report.index, id=report.snapshot))
+    output.result("backup", {"reference": reference, **msgspec.to_builtins(report)}, *_backup_lines(reference, report))
+    return LOSSY if report.losses else DONE
+
+
+def print_objects(output: Output, report: ServiceReport) -> int:
+    """Print a finished snapshot of a service's objects, and return the exit code for it."""
+    reference = str(SnapshotReference(service=report.service, index=SERVICE_OBJECTS, id=report.snapshot))
+    kept = ", ".join(f"{number} {kind}" for kind, number in report.objects.items() if number) or "none is there"
+    lossy = report.state == "lossy"
+    output.result(
+        "service_objects",
+        {"reference": reference, **msgspec.to_builtins(report)},
+        Text.assemble((report.state, "yellow" if lossy else "green"), "  ", (reference, "bold")),
+        Text(f"  {kept}"),
+        *(Text(f"  withheld: {each}", style="yellow") for each in report.withheld),
+        *(Text(f"  skipped: {each}") for each in report.skipped),
+        *losses_and_notes([], report.notes),
+    )
+    return LOSSY if lossy else DONE
+
+
+def print_not_tried(output: Output, service: str, indexes: Sequence[str]) -> list[int]:
+    """Print an error for each index that was not tried, and return the exit codes."""
     return [
         output.error(
             IndexvaultError(
@@ -127,10 +191,36 @@ def give_up(output: Output, service: str, indexes: Sequence[str]) -> list[int]:
     ]
 
 
-def sum_up(output: Output, service: str, codes: Sequence[int]) -> None:
-    """Say in one line what became of all indexes."""
+def print_summary(output: Output, service: str, codes: Sequence[int]) -> None:
+    """Print one line for all indexes: how many are complete, lossy and failed."""
     complete, lossy = codes.count(DONE), codes.count(LOSSY)
     failed = len(codes) - complete - lossy
     parts = [f"{complete} complete", *([f"{lossy} lossy"] if lossy else []), *([f"{failed} failed"] if failed else [])]
     style = "red" if worst(codes) not in {DONE, LOSSY} else "yellow" if lossy else "green"
     output.show(Text(f"{service}: {count(len(codes), 'index')}: {', '.join(parts)}", style=style))
+
+
+def _backup_lines(reference: str, report: BackupReport) -> Sequence[Text]:
+    state = Text.assemble((report.state, "yellow" if report.losses else "green"), "  ", (reference, "bold"))
+    added = (
+        f"added {size(report.added_bytes)} in {count(report.added_chunks, 'chunk')}"
+        if report.added_chunks
+        else "added no chunk: all were there already"
+    )
+    figures = Text(
+        f"  {count(report.documents, 'document')}, {size(report.bytes)} in {count(report.chunks, 'chunk')}"
+        f" ({size(report.stored_bytes)} compressed); {added}; {duration(report.finished - report.started)}"
+    )
+    unusual = report.reading is not None and report.reading.method != KEY_ORDER
+    lines = [Text(f"  read by {report.reading.method}: {report.reading.reason}")] if report.reading and unusual else []
+    return [state, figures, *lines, *losses_and_notes(report.losses, report.notes)]
+
+
+COMMAND = Command(
+    description="Make a snapshot of each named index, or of all indexes of the service. One that fails does not keep"
+    " the others from being backed up; the exit code is that of the worst.",
+    add_arguments=add_arguments,
+    read_request=read_request,
+    run=run,
+    run_remotely=run_remotely,
+)

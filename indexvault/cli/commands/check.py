@@ -1,23 +1,24 @@
 """`indexvault check`: whether everything is reachable, and whether the roles suffice."""
 
 import asyncio
+from argparse import Namespace
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import msgspec
 from rich.text import Text
 
-from indexvault.cli.connect import FIRST_CONTACT, clients
+from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, FAILED, worst
 from indexvault.cli.formatting import count, one_line
-from indexvault.cli.requests import CheckRequest
-from indexvault.cli.session import Session
-from indexvault.cli.workflows import run_name
+from indexvault.cli.session import FIRST_CONTACT, Session
 from indexvault.clients import Clients
 from indexvault.errors import ForbiddenError, IndexvaultError, SettingsError, UnauthorizedError, UnreachableError
 from indexvault.search.page import PageReader
 from indexvault.search.query import DocumentQuery
 from indexvault.search.schema import read_schema
-from indexvault.snapshots.names import RUN_CONTAINER, SNAPSHOT_CONTAINER, checkpoint_name
+from indexvault.snapshots.names import SNAPSHOT_CONTAINER
+from indexvault.snapshots.run_names import RUN_CONTAINER, checkpoint_name
 
 _SECONDS = 30.0
 """The longest that one check may take."""
@@ -26,8 +27,18 @@ _NO_INDEX = "no-index-of-this-name"
 _MEND_ABOVE = "Mend the above first"
 
 
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """Try every service and store."""
+
+
+def read_request(_arguments: Namespace) -> CheckRequest:
+    """Return what the arguments ask for."""
+    return CheckRequest()
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What one check came to. `detail` is what was found, or what is wrong; `hint` is what to do then."""
+    """The outcome of one check. `detail` is what was found, or what is wrong; `hint` is what to do then."""
 
     target: str
     check: str
@@ -37,17 +48,17 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run(session: Session, _request: CheckRequest) -> int:
-    """Try everything, whatever fails, and say each thing by name."""
+    """Check every store and service, whatever fails, and return the worst exit code."""
     codes = []
-    async with clients(session, retry=FIRST_CONTACT) as opened:
-        tries = [
-            *(_try_store(session, opened, name) for name in sorted(session.settings.stores)),
-            *(_try_service(opened, name) for name in sorted(session.settings.services)),
+    async with session.clients(retry=FIRST_CONTACT) as clients:
+        attempts = [
+            *(_try_store(session, clients, name) for name in sorted(session.settings.stores)),
+            *(_try_service(clients, name) for name in sorted(session.settings.services)),
         ]
-        for target in await asyncio.gather(*tries):
+        for target in await asyncio.gather(*attempts):
             codes.append(target.code)
             for finding in target.findings:
-                session.output.result("check", msgspec.to_builtins(finding), _told(finding))
+                session.output.result("check", msgspec.to_builtins(finding), _line(finding))
     failed = sum(code != DONE for code in codes)
     if failed:
         session.output.show(
@@ -69,7 +80,7 @@ class _Target:
         self._silent = False
 
     async def check(self, name: str, find: Callable[[], Awaitable[str]]) -> None:
-        """Do one check and note what came of it. Of what gives no answer nothing more is asked."""
+        """Do one check and record its outcome. A target that gives no answer is asked nothing more."""
         if self._silent:
             self._note(name, detail="not tried", hint=_MEND_ABOVE, ok=False)
             return
@@ -92,20 +103,20 @@ class _Target:
         self.findings.append(Finding(target=self._name, check=name, ok=ok, detail=detail, hint=hint))
 
 
-async def _try_store(session: Session, opened: Clients, name: str) -> _Target:
+async def _try_store(session: Session, clients: Clients, name: str) -> _Target:
     target = _Target("store", name)
-    probe = checkpoint_name(run_name(session, "check"), "probe")
+    probe = checkpoint_name(session.new_run("check"), "probe")
 
     async def containers() -> str:
-        await opened.store(name).prepare()
+        await clients.store(name).prepare()
         return f"the containers {SNAPSHOT_CONTAINER} and {RUN_CONTAINER} are there"
 
     async def read() -> str:
-        services = [service async for service in opened.store(name).snapshots.folders("")]
+        services = [service async for service in clients.store(name).snapshots.folders("")]
         return f"snapshots of {count(len(services), 'service')}"
 
     async def write() -> str:
-        runs = opened.store(name).runs
+        runs = clients.store(name).runs
         await runs.put(probe, b"{}")
         await runs.delete(probe)
         return "a blob was written and removed again"
@@ -116,17 +127,17 @@ async def _try_store(session: Session, opened: Clients, name: str) -> _Target:
     return target
 
 
-async def _try_service(opened: Clients, name: str) -> _Target:
+async def _try_service(clients: Clients, name: str) -> _Target:
     target = _Target("service", name)
     indexes: list[str] | None = None
 
     async def statistics() -> str:
-        counters = (await opened.service(name).service_statistics()).counters
+        counters = (await clients.service(name).service_statistics()).counters
         return f"{count(counters.indexes_count.usage, 'index')}, {count(counters.document_count.usage, 'document')}"
 
     async def definitions() -> str:
         nonlocal indexes
-        indexes = await opened.service(name).index_names()
+        indexes = await clients.service(name).index_names()
         return ", ".join(indexes) or "no index yet"
 
     async def documents() -> str:
@@ -134,7 +145,7 @@ async def _try_service(opened: Clients, name: str) -> _Target:
             raise IndexvaultError("not tried, since there is no list of indexes", on=name, do=_MEND_ABOVE)
         if not indexes:
             return "no index to try it on"
-        service, index = opened.service(name), indexes[0]
+        service, index = clients.service(name), indexes[0]
         definition = await service.index_definition(index)
         key = read_schema(definition.body, on=f"{name} index {index}").key.name
         page = await service.documents(index, DocumentQuery(select=key, top=1), PageReader(key))
@@ -146,7 +157,7 @@ async def _try_service(opened: Clients, name: str) -> _Target:
     async def writing() -> str:
         if not any(finding.ok for finding in target.findings):
             raise IndexvaultError("not tried, since nothing else works", on=name, do=_MEND_ABOVE)
-        service = opened.service(name)
+        service = clients.service(name)
         try:
             await service.may_write_definitions()
             await service.may_write_documents((indexes or [_NO_INDEX])[0])
@@ -159,9 +170,18 @@ async def _try_service(opened: Clients, name: str) -> _Target:
     return target
 
 
-def _told(finding: Finding) -> Text:
+def _line(finding: Finding) -> Text:
     verdict = ("ok    ", "green") if finding.ok else ("failed", "red")
     line = Text.assemble(verdict, f"  {finding.target}: {finding.check}: {one_line(finding.detail)}")
     if finding.hint:
         line.append(f". {one_line(finding.hint)}")
     return line
+
+
+COMMAND = Command(
+    description="Try that every service and store of the settings is reachable and that the roles suffice for a backup."
+    " Writes nothing but one small blob beside the snapshots, which is removed again; whether a restore would be"
+    " allowed is asked with requests that can change nothing.",
+    read_request=read_request,
+    run=run,
+)

@@ -1,44 +1,73 @@
 """`indexvault diff`: what changed between two states of an index."""
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from rich.text import Text
 
 from indexvault.backup.live_index import LiveIndex
-from indexvault.cli.connect import clients
-from indexvault.cli.contents import DiffRequest
+from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import one_line
+from indexvault.cli.options import SNAPSHOT_HELP
+from indexvault.cli.references import index_or_snapshot
 from indexvault.cli.session import Session
 from indexvault.clients import Clients
 from indexvault.model import IndexName
 from indexvault.snapshots.catalogue import read_manifest
-from indexvault.snapshots.diff import Change, Tally, diff_snapshots
+from indexvault.snapshots.diff import DocumentChange, Tally, diff_snapshots
 from indexvault.snapshots.field_diff import Difference, changed_fields, definition_differences
 from indexvault.snapshots.manifest import Definition, Manifest
+from indexvault.snapshots.names import SnapshotReference
 
 _MOST_SHOWN = 1000
-"""Documents that are named to a person; a program is told of all."""
+"""Documents that are named to a person; --json names them all."""
 
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffRequest:
+    """Say what changed from a snapshot to another one, or to a live index; `fields` asks for the fields too."""
+
+    before: SnapshotReference
+    after: SnapshotReference | IndexName
+    fields: bool
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("before", metavar="SNAPSHOT", help=SNAPSHOT_HELP)
+    parser.add_argument("after", metavar="SNAPSHOT|SERVICE/INDEX", help="another snapshot, or an index as it is now")
+    parser.add_argument("--fields", action="store_true", help="name the fields that changed, too")
+
+
+def read_request(arguments: Namespace) -> DiffRequest:
+    """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
+    return DiffRequest(
+        before=SnapshotReference.parse(arguments.before),
+        after=index_or_snapshot(arguments.after),
+        fields=arguments.fields,
+    )
 
 
 async def run(session: Session, request: DiffRequest) -> int:
     """Compare a snapshot with another one, or with an index as it is now."""
     tally = Tally()
-    async with clients(session) as opened:
-        before = await read_manifest(opened.reading_store(request.before.service).snapshots, request.before)
-        definition, changes = await _other(opened, request, before, tally)
+    async with session.clients() as clients:
+        before = await read_manifest(clients.reading_store(request.before.service).snapshots, request.before)
+        definition, changes = await _other(clients, request, before, tally)
         differences = definition_differences(before.definition, definition)
         for difference in differences:
-            _tell_definition(session, difference)
+            _print_definition(session, difference)
         shown = 0
         async with aclosing(changes):
             async for change in changes:
                 shown += 1
-                _tell_change(session, change, fields=request.fields, quiet=shown > _MOST_SHOWN)
+                _print_change(session, change, fields=request.fields, quiet=shown > _MOST_SHOWN)
     if shown > _MOST_SHOWN:
         session.output.show(f"… and {shown - _MOST_SHOWN:,} more; --json names them all")
     record: dict[str, Any] = {
@@ -59,24 +88,24 @@ async def run(session: Session, request: DiffRequest) -> int:
 
 
 async def _other(
-    opened: Clients, request: DiffRequest, before: Manifest, tally: Tally
-) -> tuple[Definition, AsyncGenerator[Change]]:
-    blobs = opened.reading_store(request.before.service).snapshots
+    clients: Clients, request: DiffRequest, before: Manifest, tally: Tally
+) -> tuple[Definition, AsyncGenerator[DocumentChange]]:
+    blobs = clients.reading_store(request.before.service).snapshots
     if isinstance(request.after, IndexName):
-        live = await LiveIndex.open(opened.service(request.after.service), request.after.index)
+        live = await LiveIndex.open(clients.service(request.after.service), request.after.index)
         return live.definition, live.changes_since(blobs, before, tally)
-    other = opened.reading_store(request.after.service).snapshots
+    other = clients.reading_store(request.after.service).snapshots
     after = await read_manifest(other, request.after)
     return after.definition, diff_snapshots(blobs, before, after, tally, after_blobs=other)
 
 
-def _tell_definition(session: Session, difference: Difference) -> None:
+def _print_definition(session: Session, difference: Difference) -> None:
     record = {"path": difference.path, "before": difference.before, "after": difference.after}
-    told = f"definition {difference.path}: {_short(difference.before)} -> {_short(difference.after)}"
-    session.output.result("definition", record, Text(one_line(told)))
+    line = f"definition {difference.path}: {_short(difference.before)} -> {_short(difference.after)}"
+    session.output.result("definition", record, Text(one_line(line)))
 
 
-def _tell_change(session: Session, change: Change, *, fields: bool, quiet: bool) -> None:
+def _print_change(session: Session, change: DocumentChange, *, fields: bool, quiet: bool) -> None:
     record: dict[str, Any] = {"kind": change.kind, "key": change.key}
     sign, style = _SIGNS[change.kind]
     line = Text.assemble((sign, style), f" {one_line(change.key)}")
@@ -90,3 +119,12 @@ def _short(value: str | None) -> str:
     if value is None:
         return "absent"
     return value if len(value) <= 60 else f"{value[:57]}..."  # noqa: PLR2004 - a line's worth
+
+
+COMMAND = Command(
+    description="Name the documents that were added, removed or changed from the first to the second, and what differs"
+    " in the definitions. Chunks that both have are not read.",
+    add_arguments=add_arguments,
+    read_request=read_request,
+    run=run,
+)

@@ -1,24 +1,49 @@
 """`indexvault find`: one document through the snapshots of its index."""
 
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from indexvault.cli.connect import clients
-from indexvault.cli.contents import FindRequest
+from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import count, instant, one_line
+from indexvault.cli.references import index_name
 from indexvault.cli.session import Session
 from indexvault.errors import IntegrityError, NotFoundError
+from indexvault.model import IndexName
 from indexvault.snapshots.history import Event, find_key
 
 _STYLES = {"appeared": "green", "changed": "yellow", "vanished": "red", "unreadable": "red"}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindRequest:
+    """Follow one document through the snapshots of an index; `show` asks for its versions."""
+
+    index: IndexName
+    key: str
+    show: bool
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("index", metavar="SERVICE/INDEX", help="whose snapshots")
+    parser.add_argument("key", metavar="KEY", help="the document's key")
+    parser.add_argument("--show", action="store_true", help="print each version of the document")
+
+
+def read_request(arguments: Namespace) -> FindRequest:
+    """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
+    return FindRequest(index=index_name(arguments.index), key=arguments.key, show=arguments.show)
+
+
 async def run(session: Session, request: FindRequest) -> int:
     """Follow one document. Raises NotFoundError when it is in no snapshot, IntegrityError when that can't be known."""
-    async with clients(session) as opened:
-        blobs = opened.reading_store(request.index.service).snapshots
+    async with session.clients() as clients:
+        blobs = clients.reading_store(request.index.service).snapshots
         history = await find_key(blobs, request.index.service, request.index.index, request.key)
     if all(event.kind == "unreadable" for event in history.events):
         if history.events:
@@ -63,3 +88,11 @@ def _record(event: Event, *, show: bool) -> dict[str, object]:
     if show and event.line is not None:
         record["document"] = msgspec.Raw(event.line)
     return record
+
+
+COMMAND = Command(
+    description="Say in which snapshots of an index a document appeared, changed and vanished.",
+    add_arguments=add_arguments,
+    read_request=read_request,
+    run=run,
+)

@@ -1,25 +1,50 @@
+# ruff: noqa: N999 - the verb is called so, and only `verbs.load_command` imports this module
 """`indexvault import`: a folder of plain files as a snapshot."""
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
 from indexvault.backup.import_folder import Importer
-from indexvault.cli.connect import clients
-from indexvault.cli.contents import ImportRequest
+from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, LOSSY
 from indexvault.cli.formatting import count, size
-from indexvault.cli.resources import resources
+from indexvault.cli.references import index_name
 from indexvault.cli.session import Session
-from indexvault.cli.workflows import run_name
+from indexvault.model import IndexName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRequest:
+    """Make a folder a snapshot of an index."""
+
+    folder: Path
+    index: IndexName
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder")
+    parser.add_argument(
+        "--as", metavar="SERVICE/INDEX", required=True, dest="index", help="the index that it becomes a snapshot of"
+    )
+
+
+def read_request(arguments: Namespace) -> ImportRequest:
+    """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
+    return ImportRequest(folder=arguments.folder, index=index_name(arguments.index))
 
 
 async def run(session: Session, request: ImportRequest) -> int:
     """Import one folder."""
-    async with clients(session) as opened:
-        store = opened.store_of(request.index.service)
-        with session.output.progress(str(request.index)) as progress:
-            around = resources(session, opened, progress)
-            importer = Importer(store, clock=around.clock, rng=around.rng, report=around.report)
-            summary = await importer.import_folder(request.folder, request.index, run=run_name(session, "import"))
+    async with session.clients() as clients:
+        store = clients.store_of(request.index.service)
+        with session.output.progress(str(request.index)) as display:
+            report = session.resources(clients, display).report
+            importer = Importer(store, clock=session.clock, rng=session.rng, report=report)
+            summary = await importer.import_folder(request.folder, request.index, run=session.new_run("import"))
     reference = str(summary.reference)
     session.output.result(
         "imported",
@@ -28,3 +53,12 @@ async def run(session: Session, request: ImportRequest) -> int:
         f" {size(summary.added_stored)} added; {summary.state}",
     )
     return LOSSY if summary.losses else DONE
+
+
+COMMAND = Command(
+    description="Make a snapshot of a folder with a definition.json and documents in *.jsonl files, in any order: an"
+    " exported one, or a dump made elsewhere.",
+    add_arguments=add_arguments,
+    read_request=read_request,
+    run=run,
+)

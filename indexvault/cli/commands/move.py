@@ -1,88 +1,157 @@
-"""`indexvault move`: an index at another place, proved against where it came from."""
+"""`indexvault move`: an index moved to another place, proved against its source."""
 
 import asyncio
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from rich.text import Text
 
-from indexvault.cli.check_table import code_of, findings_table
-from indexvault.cli.connect import clients, index_names
+from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, LOSSY
 from indexvault.cli.formatting import count, duration
-from indexvault.cli.notes import shortcomings
+from indexvault.cli.notes import losses_and_notes
+from indexvault.cli.options import add_parallel, add_target_options, read_options
 from indexvault.cli.output import Output
-from indexvault.cli.requests import MoveRequest
+from indexvault.cli.preflight import checks_table, exit_code_of
+from indexvault.cli.references import index_name, service_and_index
+from indexvault.cli.remote.follow import follow, report_of, start
+from indexvault.cli.remote.options import parallel_is_given, refuse_options, request_members
+from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import Session
-from indexvault.cli.workflows import Workflows, run_name
+from indexvault.cli.workflows import Workflows
 from indexvault.errors import CancelledError, SettingsError
-from indexvault.move.job import MoveJob, MovePreflightReport, MoveReport
+from indexvault.model import IndexName, TargetIndexOptions, shared_options
+from indexvault.move.job import MoveFindings, MoveJob, MovePreflightReport, MoveReport
 from indexvault.move.workflow import ACTIVITIES, MOVE_INDEX, PREFLIGHT_MOVE
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.catalogue import resolve
+from indexvault.snapshots.names import SnapshotReference
+
+
+class MoveOptions(TargetIndexOptions, frozen=True, kw_only=True):
+    """The options of a move, which are members of a `move.job.MoveJob`."""
+
+    delete_source: bool = False
+    forget: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveRequest:
+    """Move one index; with `dry_run` only check it. `snapshot` is one made earlier, None a fresh one."""
+
+    source: IndexName
+    target: IndexName
+    snapshot: SnapshotReference | None
+    options: MoveOptions
+    parallel: int
+    dry_run: bool = False
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("source", metavar="SERVICE/INDEX", help="the index to move")
+    parser.add_argument(
+        "--to", metavar="SERVICE[/INDEX]", required=True, help="where to move it to (default name: the index's own)"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything, say what would be done, write nothing"
+    )
+    parser.add_argument("--snapshot", metavar="SNAPSHOT", help="use this snapshot of it (default: a fresh one is made)")
+    add_target_options(parser)
+    parser.add_argument(
+        "--delete-source",
+        action="store_true",
+        help="delete the source at the end, if nothing has changed it since it was compared",
+    )
+    parser.add_argument("--forget", action="store_true", help="forget an earlier, unfinished move of this index")
+    add_parallel(parser, "parts of the index handled at once")
+
+
+def read_request(arguments: Namespace) -> MoveRequest:
+    """Return what the arguments ask for.
+
+    Raises SettingsError for a name that can't be one, NotFoundError or SettingsError for a patch that can't be read.
+    """
+    source = index_name(arguments.source)
+    service, index = service_and_index(arguments.to)
+    return MoveRequest(
+        source=source,
+        target=IndexName(service, index or source.index),
+        snapshot=SnapshotReference.parse(arguments.snapshot) if arguments.snapshot is not None else None,
+        options=read_options(arguments, MoveOptions),
+        parallel=arguments.parallel,
+        dry_run=arguments.dry_run,
+    )
 
 
 async def run(session: Session, request: MoveRequest) -> int:
     """Move one index, or only say what that would do and whether it could be done."""
-    for service in (request.service, request.target_service):
+    source, target = request.source, request.target
+    for service in (source.service, target.service):
         service_settings(session.settings, service)
-        await index_names(session, service)
-    async with clients(session) as opened:
+        await session.index_names(service)
+    async with session.clients() as clients:
         snapshot = None
         if request.snapshot is not None:
-            if (request.snapshot.service, request.snapshot.index) != (request.service, request.index):
+            if (request.snapshot.service, request.snapshot.index) != (source.service, source.index):
                 raise SettingsError(
-                    f"it is no snapshot of {request.service}/{request.index}",
+                    f"it is no snapshot of {source}",
                     on=f"snapshot {request.snapshot}",
                     do="Name one of the index that is moved, or leave --snapshot out",
                 )
-            snapshot = (await resolve(opened.store_of(request.service).snapshots, request.snapshot)).id
+            snapshot = (await resolve(clients.store_of(source.service).snapshots, request.snapshot)).id
         job = MoveJob(
-            service=request.service,
-            index=request.index,
-            target_service=request.target_service,
-            target_index=request.target_index or request.index,
+            service=source.service,
+            index=source.index,
+            target_service=target.service,
+            target_index=target.index,
             snapshot=snapshot,
-            run=run_name(session, "move"),
-            **request.options,
+            run=session.new_run("move"),
+            parallel=request.parallel,
+            **shared_options(request.options, MoveOptions),
         )
-        async with Workflows(session, opened, ACTIVITIES, MOVE_INDEX, PREFLIGHT_MOVE) as workflows:
+        async with Workflows(session, clients, ACTIVITIES, MOVE_INDEX, PREFLIGHT_MOVE) as workflows:
             if request.dry_run:
                 return await _check(session, workflows, job)
             report = await _move(session, workflows, job)
-    return tell_move(session.output, report)
+    return _print_move(session.output, report)
 
 
-def tell_move(output: Output, report: MoveReport) -> int:
-    """Return a proved move as a result, and the exit code that goes with it."""
-    output.result("move", msgspec.to_builtins(report), *_told(report))
-    return LOSSY if report.losses else DONE
-
-
-def tell_move_preflight(output: Output, report: MovePreflightReport) -> int:
-    """Return the findings as a result, and the exit code that the move would end with."""
-    verdict = "would be moved" if report.ready else "would not be moved"
-    source, target = f"{report.service}/{report.index}", f"{report.target_service}/{report.target_index}"
-    steps = [Text(f"  {number}. {step}") for number, step in enumerate(report.would, 1)] if report.ready else []
-    output.result(
-        "move_preflight",
-        {"ready": report.ready, **msgspec.to_builtins(report)},
-        findings_table(report, f"{source} {verdict} to {target}"),
-        *([Text("it would"), *steps] if steps else []),
-    )
-    return code_of(report)
+async def run_remotely(session: RemoteSession, request: MoveRequest) -> int:
+    """Let a deployment move one index, or only say what that would do and whether it could be done."""
+    refuse_options({"--forget": request.options.forget, "--parallel": parallel_is_given(request.parallel)})
+    names: dict[str, Any] = {
+        "service": request.source.service,
+        "index": request.source.index,
+        "target_service": request.target.service,
+        "target_index": request.target.index,
+    }
+    body = {
+        **names,
+        "snapshot": None if request.snapshot is None else str(request.snapshot),
+        **request_members(request.options),
+    }
+    if request.dry_run:
+        findings = await session.deployment.post("moves", {**body, "dry_run": True}, MoveFindings)
+        report = MovePreflightReport(**names, **msgspec.structs.asdict(findings))
+        return _print_preflight(session.output, report)
+    view = await follow(session, await start(session, "moves", body), f"{request.source} to {request.target}")
+    return _print_move(session.output, report_of(view, MoveReport))
 
 
 async def _check(session: Session, workflows: Workflows, job: MoveJob) -> int:
-    with session.output.progress(f"{job.source} to {job.target}") as progress:
-        report = await workflows.run(PREFLIGHT_MOVE, job, run=job.run, progress=progress)
-    return tell_move_preflight(session.output, report)
+    with session.output.progress(f"{job.source} to {job.target}") as display:
+        report = await workflows.run(PREFLIGHT_MOVE, job, run=job.run, display=display)
+    return _print_preflight(session.output, report)
 
 
 async def _move(session: Session, workflows: Workflows, job: MoveJob) -> MoveReport:
-    with session.output.progress(f"{job.source} to {job.target}") as progress:
+    with session.output.progress(f"{job.source} to {job.target}") as display:
         try:
-            return await workflows.run(MOVE_INDEX, job, run=job.run, progress=progress)
+            return await workflows.run(MOVE_INDEX, job, run=job.run, display=display)
         except asyncio.CancelledError:
             raise CancelledError(
                 "the move was stopped before it was finished; the source is as it was",
@@ -91,7 +160,27 @@ async def _move(session: Session, workflows: Workflows, job: MoveJob) -> MoveRep
             ) from None
 
 
-def _told(report: MoveReport) -> Sequence[Text]:
+def _print_preflight(output: Output, report: MovePreflightReport) -> int:
+    """Print the findings of a dry run, and return the exit code that the move would end with."""
+    verdict = "would be moved" if report.ready else "would not be moved"
+    source, target = f"{report.service}/{report.index}", f"{report.target_service}/{report.target_index}"
+    steps = [Text(f"  {number}. {step}") for number, step in enumerate(report.would, 1)] if report.ready else []
+    output.result(
+        "move_preflight",
+        {"ready": report.ready, **msgspec.to_builtins(report)},
+        checks_table(report, f"{source} {verdict} to {target}"),
+        *([Text("it would"), *steps] if steps else []),
+    )
+    return exit_code_of(report)
+
+
+def _print_move(output: Output, report: MoveReport) -> int:
+    """Print a proved move, and return the exit code for it."""
+    output.result("move", msgspec.to_builtins(report), *_lines(report))
+    return LOSSY if report.losses else DONE
+
+
+def _lines(report: MoveReport) -> Sequence[Text]:
     source = f"{report.service}/{report.index}"
     lines = [
         Text.assemble(
@@ -109,4 +198,15 @@ def _told(report: MoveReport) -> Sequence[Text]:
     if report.alias is not None:
         lines.append(Text(f"  alias {report.alias} points at it"))
     lines.append(Text(f"  the source is {'deleted' if report.source_deleted else 'kept'}: {source}"))
-    return [*lines, *shortcomings(report.losses, report.notes)]
+    return [*lines, *losses_and_notes(report.losses, report.notes)]
+
+
+COMMAND = Command(
+    description="Back the index up, restore it to the target, compare the target with the source as it is then, and"
+    " point an alias at it. The source is only read, unless it is to be deleted at the very end. A move that was"
+    " stopped goes on where it was when the same command is given again.",
+    add_arguments=add_arguments,
+    read_request=read_request,
+    run=run,
+    run_remotely=run_remotely,
+)

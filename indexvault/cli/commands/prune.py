@@ -1,32 +1,55 @@
-"""`indexvault prune`: what stays, what goes, and why."""
+"""`indexvault prune`: remove the snapshots that no policy keeps, and say why."""
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
 
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from indexvault.cli.connect import clients
+from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import age, count, size
-from indexvault.cli.resources import indexes_with_snapshots, resources
+from indexvault.cli.references import indexes_with_snapshots, service_and_index
 from indexvault.cli.session import Session
-from indexvault.cli.upkeep import PruneRequest
 from indexvault.errors import IntegrityError
 from indexvault.maintenance.retention import MaintenanceJob, PrunePlan, prune_stores
 from indexvault.snapshots.retention import Decision
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneRequest:
+    """Remove the snapshots of a service, or of one index, that no policy keeps; with `dry_run` only say which."""
+
+    service: str
+    index: str | None
+    dry_run: bool
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("where", metavar="SERVICE[/INDEX]", help="whose snapshots")
+    parser.add_argument("--dry-run", action="store_true", help="only show the table")
+
+
+def read_request(arguments: Namespace) -> PruneRequest:
+    """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
+    service, index = service_and_index(arguments.where)
+    return PruneRequest(service=service, index=index, dry_run=arguments.dry_run)
+
+
 async def run(session: Session, request: PruneRequest) -> int:
     """Prune index by index. Raises IntegrityError when a damaged manifest keeps chunks from being removed."""
     hindered = []
-    async with clients(session) as opened:
-        store = opened.store_of(request.service)
-        for index in await indexes_with_snapshots(session, store, request.service, request.index):
+    async with session.clients() as clients:
+        store = clients.store_of(request.service)
+        for index in await indexes_with_snapshots(session.settings, store, request.service, request.index):
             job = MaintenanceJob(service=request.service, index=index)
-            with session.output.progress(f"{request.service}/{index}") as progress:
-                plans = await prune_stores(resources(session, opened, progress), job, dry_run=request.dry_run)
+            with session.output.progress(f"{request.service}/{index}") as display:
+                plans = await prune_stores(session.resources(clients, display), job, dry_run=request.dry_run)
             for plan in plans:
-                _tell(session, job, plan, dry_run=request.dry_run)
-                if plan.report is not None and plan.report.sweep.hindrance:
+                _print_report(session, job, plan, dry_run=request.dry_run)
+                if plan.report.sweep.hindrance:
                     hindered.append(f"{plan.report.sweep.hindrance} (store {plan.store})")
     if hindered:
         raise IntegrityError(
@@ -37,21 +60,19 @@ async def run(session: Session, request: PruneRequest) -> int:
     return DONE
 
 
-def _tell(session: Session, job: MaintenanceJob, plan: PrunePlan, *, dry_run: bool) -> None:
+def _print_report(session: Session, job: MaintenanceJob, plan: PrunePlan, *, dry_run: bool) -> None:
     for decision in plan.decisions:
         record = {
             "reference": str(decision.snapshot.reference),
             "store": plan.store,
             "keep": decision.keep,
             "reasons": decision.reasons,
-            "removed": plan.report is not None and decision.snapshot.id in plan.report.removed,
+            "removed": decision.snapshot.id in plan.report.removed,
         }
         session.output.result("decision", record)
     if plan.decisions:
         session.output.show(Text(f"{job.service}/{job.index} in store {plan.store}", style="bold"))
         session.output.show(_table(session, plan.decisions, dry_run=dry_run))
-    if plan.report is None:
-        return
     sweep = plan.report.sweep
     record = {"store": plan.store, "service": job.service, "index": job.index, "dry_run": dry_run}
     session.output.result("pruned", {**record, **msgspec.to_builtins(plan.report)})
@@ -83,3 +104,13 @@ def _table(session: Session, decisions: list[Decision], *, dry_run: bool) -> Tab
             ", ".join(decision.reasons),
         )
     return table
+
+
+COMMAND = Command(
+    description="Decide by the `keep` rules of the policies which snapshots stay, say why, and remove the others: from"
+    " the service's store and from its replicas. The chunks that only they had go a day later, with the next prune."
+    " Pinned snapshots and the last complete one of an index always stay.",
+    add_arguments=add_arguments,
+    read_request=read_request,
+    run=run,
+)

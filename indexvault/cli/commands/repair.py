@@ -1,16 +1,18 @@
-"""`indexvault repair`: what is missing or damaged, put back from where the same bytes still are."""
+"""`indexvault repair`: put back what is missing or damaged, from wherever the same bytes still are."""
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 from rich.text import Text
 
 from indexvault.backup.live_index import LiveIndex
-from indexvault.cli.connect import FIRST_CONTACT, clients
+from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import count, one_line
-from indexvault.cli.session import Session
-from indexvault.cli.upkeep import RepairRequest
+from indexvault.cli.references import index_or_snapshot
+from indexvault.cli.session import FIRST_CONTACT, Session
 from indexvault.clients import Clients
 from indexvault.errors import IndexvaultError
 from indexvault.model import IndexName
@@ -22,16 +24,35 @@ from indexvault.snapshots.store import Store
 from indexvault.snapshots.verify import VerifyReport, verify_index
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairRequest:
+    """Put back what is missing or damaged of an index's snapshots, or of one."""
+
+    target: IndexName | SnapshotReference
+    store: str | None
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("target", metavar="SERVICE/INDEX[@…]", help="all snapshots of the index, or one")
+    parser.add_argument("--store", metavar="STORE", help="the store to repair (default: the service's own)")
+
+
+def read_request(arguments: Namespace) -> RepairRequest:
+    """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
+    return RepairRequest(target=index_or_snapshot(arguments.target), store=arguments.store)
+
+
 async def run(session: Session, request: RepairRequest) -> int:
     """Verify, repair, and verify again what was damaged. Raises IntegrityError naming what is still damaged."""
-    async with clients(session, retry=FIRST_CONTACT) as opened:
+    async with session.clients(retry=FIRST_CONTACT) as clients:
         service = request.target.service
-        store = opened.store(request.store) if request.store else opened.store_of(service)
+        store = clients.store(request.store) if request.store else clients.store_of(service)
         found = await _verify(session, store, request.target)
         if not found.damage:
             session.output.result("repaired", {"repaired": [], "left": []}, "Nothing is missing or damaged")
             return DONE
-        sources = await _sources(session, opened, store, request.target)
+        sources = await _sources(session, clients, store, request.target)
         report = await _repair(session, store, found, sources)
         after = await _verify(session, store, request.target)
         known = {finding.blob for finding in found.damage}
@@ -59,27 +80,36 @@ async def _verify(session: Session, store: Store, target: IndexName | SnapshotRe
     only = None
     if isinstance(target, SnapshotReference):
         only = [target.id or (await resolve(store.snapshots, target)).id]
-    with session.output.progress(f"{target.service}/{target.index}") as progress:
+    with session.output.progress(f"{target.service}/{target.index}") as display:
         return await verify_index(
             store.snapshots,
             target.service,
             target.index,
             only=only,
-            progress=lambda chunk: progress.advance("verify", documents=chunk.documents, bytes=chunk.bytes),
+            progress=lambda chunk: display.advance("verify", documents=chunk.documents, bytes=chunk.bytes),
         )
 
 
 async def _sources(
-    session: Session, opened: Clients, store: Store, target: IndexName | SnapshotReference
+    session: Session, clients: Clients, store: Store, target: IndexName | SnapshotReference
 ) -> list[Source]:
     """Return the other stores, then the live index: a copy that is meant to be the same is the likelier source."""
     sources: list[Source] = [
-        ReplicaSource(f"store {name}", opened.store(name).snapshots)
+        ReplicaSource(f"store {name}", clients.store(name).snapshots)
         for name in reading_order(session.settings, target.service)
         if name != store.name
     ]
     try:
-        sources.append(await LiveIndex.open(opened.service(target.service), target.index))
+        sources.append(await LiveIndex.open(clients.service(target.service), target.index))
     except IndexvaultError as error:
         session.output.show(Text(f"the live index can't help: {one_line(str(error))}", style="yellow"))
     return sources
+
+
+COMMAND = Command(
+    description="Read the snapshots back, and replace what is missing or damaged where the very same bytes can still be"
+    " had: from the other stores that hold the snapshots, or from the live index where its documents are unchanged.",
+    add_arguments=add_arguments,
+    read_request=read_request,
+    run=run,
+)

@@ -1,14 +1,16 @@
-"""`indexvault replicate`: snapshots copied to another store."""
+"""`indexvault replicate`: copy snapshots to another store."""
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
 
 import msgspec
 from rich.text import Text
 
-from indexvault.cli.connect import clients
+from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, FAILED, worst
 from indexvault.cli.formatting import count, duration, size
-from indexvault.cli.resources import indexes_with_snapshots, resources
+from indexvault.cli.references import indexes_with_snapshots, service_and_index
 from indexvault.cli.session import Session
-from indexvault.cli.upkeep import ReplicateRequest
 from indexvault.errors import SettingsError
 from indexvault.maintenance.retention import MaintenanceJob, replicate_to
 from indexvault.settings.load import store_settings
@@ -16,17 +18,38 @@ from indexvault.settings.policies import replica_stores
 from indexvault.snapshots.replicate import ReplicationReport
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicateRequest:
+    """Copy the snapshots of a service, or of one index, to another store; None means those that policies name."""
+
+    service: str
+    index: str | None
+    store: str | None
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("where", metavar="SERVICE[/INDEX]", help="whose snapshots")
+    parser.add_argument("--to", metavar="STORE", help="which store (default: those in the policies' replicate_to)")
+
+
+def read_request(arguments: Namespace) -> ReplicateRequest:
+    """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
+    service, index = service_and_index(arguments.where)
+    return ReplicateRequest(service=service, index=index, store=arguments.to)
+
+
 async def run(session: Session, request: ReplicateRequest) -> int:
     """Copy index by index, store by store. Gives FAILED when a snapshot could not be copied."""
     codes = []
-    async with clients(session) as opened:
-        source = opened.store_of(request.service)
-        for index in await indexes_with_snapshots(session, source, request.service, request.index):
+    async with session.clients() as clients:
+        source = clients.store_of(request.service)
+        for index in await indexes_with_snapshots(session.settings, source, request.service, request.index):
             for store in _stores(session, request, index):
                 job = MaintenanceJob(service=request.service, index=index)
-                with session.output.progress(f"{request.service}/{index} to {store}") as progress:
-                    report = await replicate_to(resources(session, opened, progress), job, source, store)
-                _tell(session, job, store, report)
+                with session.output.progress(f"{request.service}/{index} to {store}") as display:
+                    report = await replicate_to(session.resources(clients, display), job, source, store)
+                _print_report(session, job, store, report)
                 codes.append(FAILED if report.skipped else DONE)
     if not codes:
         raise SettingsError(
@@ -48,7 +71,7 @@ def _stores(session: Session, request: ReplicateRequest, index: str) -> list[str
     return [request.store]
 
 
-def _tell(session: Session, job: MaintenanceJob, store: str, report: ReplicationReport) -> None:
+def _print_report(session: Session, job: MaintenanceJob, store: str, report: ReplicationReport) -> None:
     record = {"service": job.service, "index": job.index, "store": store, **msgspec.to_builtins(report)}
     behind = (
         f"{report.lag.snapshots:,} behind, the oldest by {duration(report.lag.time)}"
@@ -64,3 +87,12 @@ def _tell(session: Session, job: MaintenanceJob, store: str, report: Replication
     )
     for skipped in report.skipped:
         session.output.show(Text(f"  {skipped.snapshot} not copied: {skipped.why}", style="red"))
+
+
+COMMAND = Command(
+    description="Copy the snapshots that another store lacks, prove by checksum that they arrived, and say how far it"
+    " is behind.",
+    add_arguments=add_arguments,
+    read_request=read_request,
+    run=run,
+)

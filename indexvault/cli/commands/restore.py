@@ -1,87 +1,199 @@
-"""`indexvault restore`: an index from a snapshot, proved to be it."""
+"""`indexvault restore`: an index from a snapshot, proved to be the same."""
 
 import asyncio
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 from rich.text import Text
 
-from indexvault.cli.check_table import code_of, findings_table
-from indexvault.cli.connect import clients, index_names
+from indexvault.cli.command import Command
+from indexvault.cli.commands.restore_service import RestoreServiceRequest, read_service_request, restore_service
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import count, duration
-from indexvault.cli.notes import shortcomings
+from indexvault.cli.notes import losses_and_notes
+from indexvault.cli.options import add_parallel, add_snapshot, add_target_options, read_options, read_text
 from indexvault.cli.output import Output
-from indexvault.cli.requests import RestoreRequest, RestoreServiceRequest
-from indexvault.cli.service_restore import restore_whole_service
+from indexvault.cli.preflight import checks_table, exit_code_of
+from indexvault.cli.references import service_and_index
+from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import Session
-from indexvault.cli.workflows import Workflows, run_name
+from indexvault.cli.workflows import Workflows
 from indexvault.errors import CancelledError
+from indexvault.model import Mode, TargetIndexOptions, shared_options
 from indexvault.restore.job import RestoreJob
 from indexvault.restore.report import PreflightReport, RestoreReport
 from indexvault.restore.workflow import ACTIVITIES, PREFLIGHT_RESTORE, RESTORE_INDEX
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.catalogue import resolve
+from indexvault.snapshots.names import SnapshotReference
 
 _STAGES_ON_TARGET = frozenset({"load", "compare"})
+
+
+class RestoreOptions(TargetIndexOptions, frozen=True, kw_only=True):
+    """The options of a restore, which are members of a `restore.job.RestoreJob`."""
+
+    mode: Mode = "create"
+    store: str | None = None
+    in_place: bool = False
+    delete_old: bool = False
+    update_definition: bool = False
+    keys: tuple[str, ...] = ()
+    filter: str | None = None
+    resume: bool = False
+    discard_unfinished: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreRequest:
+    """Restore one snapshot, to an index of the same name where `index` is None; with `dry_run` only check it."""
+
+    snapshot: SnapshotReference
+    service: str
+    index: str | None
+    options: RestoreOptions
+    parallel: int
+    dry_run: bool
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    add_snapshot(parser)
+    parser.add_argument(
+        "--to",
+        metavar="SERVICE[/INDEX]",
+        required=True,
+        help="where to restore to, an index or an alias (default name: the snapshot's index)",
+    )
+    parser.add_argument(
+        "--mode",
+        choices=("create", "replace", "sync", "fill"),
+        default="create",
+        help="create: a new index (default). replace: a new index beside the old one, then the alias is swapped. sync:"
+        " the existing index is made equal to the snapshot. fill: only documents that it lacks",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
+    add_target_options(parser)
+    parser.add_argument(
+        "--replace-in-place",
+        action="store_true",
+        dest="in_place",
+        help="with --mode replace and a plain index: delete it, once every chunk is proved, and make it anew",
+    )
+    parser.add_argument(
+        "--delete-old",
+        action="store_true",
+        help="delete the replaced index once the new one answers, if it is unchanged",
+    )
+    parser.add_argument(
+        "--update-definition", action="store_true", help="with --mode sync or fill: as far as a live index allows"
+    )
+    parser.add_argument("--key", action="append", default=[], metavar="KEY", help="only this document; repeatable")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="only the documents whose keys are its lines")
+    parser.add_argument(
+        "--filter",
+        metavar="JMESPATH",
+        help="only documents of the snapshot for which this is true, such as 'Rating >= `4`'",
+    )
+    parser.add_argument("--store", metavar="STORE", help="read the snapshot from this store (default: the service's)")
+    parser.add_argument(
+        "--rename",
+        action="append",
+        default=[],
+        metavar="RULE",
+        help="with a whole service: names on the target, such as '*=dr-*'; repeatable, the first that fits decides",
+    )
+    parser.add_argument(
+        "--indexes",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="with a whole service: only these of its indexes, such as '*' and '!tmp-*'; repeatable",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with the unfinished restore into this target")
+    parser.add_argument(
+        "--discard-unfinished",
+        action="store_true",
+        help="forget the unfinished restore into this target; its index stays as it is",
+    )
+    add_parallel(parser, "parts of the snapshot handled at once")
+
+
+def read_request(arguments: Namespace) -> RestoreRequest | RestoreServiceRequest:
+    """Return what the arguments ask for: an index, or a whole service where the snapshot is SERVICE@….
+
+    Raises SettingsError for a name that can't be one, NotFoundError or SettingsError for a file that can't be read.
+    """
+    service, index = service_and_index(arguments.to)
+    source, at, point = arguments.snapshot.partition("@")
+    if at and "/" not in source:
+        return read_service_request(arguments, source, point, service, index)
+    keys = list(arguments.key)
+    snapshot = SnapshotReference.parse(arguments.snapshot)
+    if arguments.keys is not None:
+        keys += [line.strip() for line in read_text(arguments.keys).splitlines() if line.strip()]
+    return RestoreRequest(
+        snapshot=snapshot,
+        service=service,
+        index=index,
+        options=read_options(arguments, RestoreOptions, keys=tuple(sorted(set(keys)))),
+        parallel=arguments.parallel,
+        dry_run=arguments.dry_run,
+    )
 
 
 async def run(session: Session, request: RestoreRequest | RestoreServiceRequest) -> int:
     """Restore one snapshot, or only check whether it could be restored; or restore a whole service."""
     if isinstance(request, RestoreServiceRequest):
-        return await restore_whole_service(session, request)
+        return await restore_service(session, request)
     service_settings(session.settings, request.service)
-    async with clients(session) as opened:
-        chosen = request.options.get("store")
-        store = opened.store(chosen) if chosen else opened.reading_store(request.snapshot.service)
+    async with session.clients() as clients:
+        chosen = request.options.store
+        store = clients.store(chosen) if chosen else clients.reading_store(request.snapshot.service)
         snapshot = await resolve(store.snapshots, request.snapshot)
-        await index_names(session, request.service)
+        await session.index_names(request.service)
         job = RestoreJob(
             service=snapshot.service,
             index=snapshot.index,
             snapshot=snapshot.id,
             target_service=request.service,
             target_index=request.index or snapshot.index,
-            run=run_name(session, "restore"),
-            **request.options,
+            run=session.new_run("restore"),
+            parallel=request.parallel,
+            **shared_options(request.options, RestoreOptions),
         )
         workflow = PREFLIGHT_RESTORE if request.dry_run else RESTORE_INDEX
-        async with Workflows(session, opened, ACTIVITIES, workflow) as workflows:
+        async with Workflows(session, clients, ACTIVITIES, workflow) as workflows:
             if request.dry_run:
                 return await _check(session, workflows, job)
             report = await _restore(session, workflows, job)
-            tell_restore(session.output, report)
+            print_restore(session.output, report)
     return DONE
 
 
-def tell_restore(output: Output, report: RestoreReport) -> None:
-    """Return a proved restore as a result."""
-    reference = f"{report.service}/{report.index}@{report.snapshot}"
-    output.result("restore", {"reference": reference, **msgspec.to_builtins(report)}, *_told(reference, report))
+async def run_remotely(session: RemoteSession, request: RestoreRequest | RestoreServiceRequest) -> int:
+    """Let a deployment restore one snapshot, or only check whether it could be restored."""
+    from indexvault.cli.commands.restore_remote import restore  # noqa: PLC0415 - it prints with this module
+
+    return await restore(session, request)
 
 
 async def _check(session: Session, workflows: Workflows, job: RestoreJob) -> int:
-    with session.output.progress(str(job.target)) as progress:
-        report = await workflows.run(PREFLIGHT_RESTORE, job, run=job.run, progress=progress)
-    return tell_preflight(session.output, report)
-
-
-def tell_preflight(output: Output, report: PreflightReport) -> int:
-    """Return the findings as a result, and the exit code that the restore would end with."""
-    reference = f"{report.service}/{report.index}@{report.snapshot}"
-    verdict = "would be restored" if report.ready else "would not be restored"
-    record = {"reference": reference, "ready": report.ready, **msgspec.to_builtins(report)}
-    output.result("preflight", record, findings_table(report, f"{reference} {verdict}"))
-    return code_of(report)
+    with session.output.progress(str(job.target)) as display:
+        report = await workflows.run(PREFLIGHT_RESTORE, job, run=job.run, display=display)
+    return print_preflight(session.output, report)
 
 
 async def _restore(session: Session, workflows: Workflows, job: RestoreJob) -> RestoreReport:
     target = f"{job.target_service}/{job.target_index}"
-    with session.output.progress(target) as progress:
+    with session.output.progress(target) as display:
         try:
-            return await workflows.run(RESTORE_INDEX, job, run=job.run, progress=progress)
+            return await workflows.run(RESTORE_INDEX, job, run=job.run, display=display)
         except asyncio.CancelledError:
-            touched = progress.stage in _STAGES_ON_TARGET
+            touched = display.stage in _STAGES_ON_TARGET
             raise CancelledError(
                 "the restore was stopped before the index was complete" if touched else "the restore was stopped",
                 on=f"{job.target_service} index {job.target_index}",
@@ -89,15 +201,30 @@ async def _restore(session: Session, workflows: Workflows, job: RestoreJob) -> R
             ) from None
 
 
-def _told(reference: str, report: RestoreReport) -> Sequence[Text]:
-    place = f"{report.target_service}/{report.target_index}"
+def print_preflight(output: Output, report: PreflightReport) -> int:
+    """Print the findings of a dry run, and return the exit code that the restore would end with."""
+    reference = f"{report.service}/{report.index}@{report.snapshot}"
+    verdict = "would be restored" if report.ready else "would not be restored"
+    record = {"reference": reference, "ready": report.ready, **msgspec.to_builtins(report)}
+    output.result("preflight", record, checks_table(report, f"{reference} {verdict}"))
+    return exit_code_of(report)
+
+
+def print_restore(output: Output, report: RestoreReport) -> None:
+    """Print a proved restore."""
+    reference = f"{report.service}/{report.index}@{report.snapshot}"
+    output.result("restore", {"reference": reference, **msgspec.to_builtins(report)}, *_lines(reference, report))
+
+
+def _lines(reference: str, report: RestoreReport) -> Sequence[Text]:
+    target = f"{report.target_service}/{report.target_index}"
     how = f"{report.identical:,} the same to the byte"
     if report.equal:
         how += f", {report.equal:,} the same in value"
     if report.different or report.extra:
         how += f"; {report.different:,} differ and {report.extra:,} are not in the snapshot: left alone"
     lines = [
-        Text.assemble(("restored", "green"), "  ", (place, "bold"), f" from {reference}"),
+        Text.assemble(("restored", "green"), "  ", (target, "bold"), f" from {reference}"),
         Text(
             f"  {count(report.documents, 'document')} read back and compared with the snapshot: {how};"
             f" {duration(report.finished - report.started)}"
@@ -116,4 +243,17 @@ def _told(reference: str, report: RestoreReport) -> Sequence[Text]:
         lines.append(Text(f"  deleted: the index before it, {report.old_index}"))
     if report.synonym_maps:
         lines.append(Text(f"  made for it: {', '.join(f'synonym map {name}' for name in report.synonym_maps)}"))
-    return [*lines, *shortcomings(report.losses, report.notes)]
+    return [*lines, *losses_and_notes(report.losses, report.notes)]
+
+
+COMMAND = Command(
+    description="Check that the restore can work, prove the snapshot, write the target, and compare every document of"
+    " it with the snapshot. Unless another mode is asked for, an index that exists is never touched. A restore that was"
+    " stopped goes on where it was when the same command is given again. SERVICE@latest or SERVICE@<time> stands"
+    " for a whole service: its synonym maps, indexes, data sources, skillsets, indexers (disabled), knowledge"
+    " sources and bases, and aliases.",
+    add_arguments=add_arguments,
+    read_request=read_request,
+    run=run,
+    run_remotely=run_remotely,
+)

@@ -1,44 +1,80 @@
 """`indexvault show`: what a snapshot holds, and what it lacks."""
 
+from argparse import Namespace
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from indexvault.api.snapshot_views import manifest_of
 from indexvault.backup.state import KEY_ORDER
-from indexvault.cli.connect import clients
+from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import count, duration, instant, size
+from indexvault.cli.options import add_snapshot
 from indexvault.cli.output import Output
-from indexvault.cli.requests import ShowRequest
-from indexvault.cli.service_objects import show_objects
+from indexvault.cli.remote.options import unsupported_verb
+from indexvault.cli.remote.session import RemoteSession
+from indexvault.cli.remote.snapshots import read_snapshot
 from indexvault.cli.session import Session
+from indexvault.errors import UnexpectedAnswerError
 from indexvault.search.schema import Schema, read_schema
-from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.catalogue import read_manifest, resolve
 from indexvault.snapshots.manifest import Definition, Manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
+from indexvault.snapshots.service_manifest import ServiceManifest, read_service_manifest
 from indexvault.snapshots.sharing import Sharing, read_sharing
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowRequest:
+    """Tell what one snapshot holds."""
+
+    snapshot: SnapshotReference
+
+
+def read_request(arguments: Namespace) -> ShowRequest:
+    """Return what the arguments ask for. Raises SettingsError for what is no snapshot."""
+    return ShowRequest(snapshot=SnapshotReference.parse(arguments.snapshot))
+
+
 async def run(session: Session, request: ShowRequest) -> int:
-    """Show one snapshot."""
-    if request.snapshot.index == SERVICE_OBJECTS:
-        return await show_objects(session, request.snapshot)
-    async with clients(session) as opened:
-        blobs = opened.reading_store(request.snapshot.service).snapshots
+    """Print the manifest of one snapshot."""
+    async with session.clients() as clients:
+        if request.snapshot.index == SERVICE_OBJECTS:
+            store = clients.store_of(request.snapshot.service)
+            summary = await resolve(store.snapshots, request.snapshot)
+            objects = await read_service_manifest(store.snapshots, summary.reference)
+            _print_service_manifest(session.output, objects)
+            return DONE
+        blobs = clients.reading_store(request.snapshot.service).snapshots
         manifest = await read_manifest(blobs, request.snapshot)
-        shares = await read_sharing(blobs, manifest)
-    tell_manifest(session.output, manifest, len(manifest.chunks), shares)
+        sharing = await read_sharing(blobs, manifest)
+    _print_manifest(session.output, manifest, len(manifest.chunks), sharing)
     return DONE
 
 
-def tell_manifest(output: Output, manifest: Manifest, chunks: int, shares: Sharing) -> None:
-    """Return a manifest as a result; `chunks` is how many it has, which need not be in it."""
+async def run_remotely(session: RemoteSession, request: ShowRequest) -> int:
+    """Print the manifest of one snapshot of a deployment."""
+    if request.snapshot.index == SERVICE_OBJECTS:
+        raise unsupported_verb(f"show {request.snapshot}")
+    view = await read_snapshot(session, request.snapshot, sharing=True)
+    if view.sharing is None:
+        raise UnexpectedAnswerError(
+            "the app does not tell what it shares", on=str(request.snapshot), do="Deploy the app of this version"
+        )
+    _print_manifest(session.output, manifest_of(view), view.summary.chunks, view.sharing)
+    return DONE
+
+
+def _print_manifest(output: Output, manifest: Manifest, chunks: int, sharing: Sharing) -> None:
+    """Print a manifest; `chunks` is how many it has, since a deployment sends it without them."""
     reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
-    record = {"reference": str(reference), **_record(manifest, chunks), "sharing": msgspec.to_builtins(shares)}
-    output.result("manifest", record, _table(reference, manifest, chunks, shares))
+    record = {"reference": str(reference), **_record(manifest, chunks), "sharing": msgspec.to_builtins(sharing)}
+    output.result("manifest", record, _table(reference, manifest, chunks, sharing))
 
 
 def _record(manifest: Manifest, chunks: int) -> dict[str, Any]:
@@ -56,7 +92,7 @@ def _definition(definition: Definition) -> dict[str, Any]:
     return {version.api_version: msgspec.json.decode(version.body) for version in definition.versions}
 
 
-def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, shares: Sharing) -> Table:
+def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, sharing: Sharing) -> Table:
     counts, added, etag = manifest.counts, manifest.added, manifest.etag
     schema = read_schema(manifest.definition.fullest.body, on=str(reference))
     table = Table(box=None, show_header=False, pad_edge=False)
@@ -81,8 +117,9 @@ def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, shares
     )
     table.add_row(
         "shared",
-        f"{count(shares.shared, 'chunk')}, {size(shares.shared_stored)} compressed, with"
-        f" {count(shares.with_snapshots, 'other snapshot')}; {shares.own:,} ({size(shares.own_stored)}) are its alone",
+        f"{count(sharing.shared, 'chunk')}, {size(sharing.shared_stored)} compressed, with"
+        f" {count(sharing.with_snapshots, 'other snapshot')}; {sharing.own:,}"
+        f" ({size(sharing.own_stored)}) are its alone",
     )
     for label, text in _how_it_was_read(manifest):
         table.add_row(label, text)
@@ -133,3 +170,47 @@ def _fields(schema: Schema) -> list[str]:
 
 def _known(number: int | None) -> str:
     return "an unknown number" if number is None else f"{number:,}"
+
+
+def _print_service_manifest(output: Output, manifest: ServiceManifest) -> None:
+    """Print the manifest of a service's objects."""
+    output.result(
+        "service_manifest",
+        {
+            "reference": str(manifest.reference),
+            "state": manifest.state,
+            "created": manifest.created,
+            "objects": [{"kind": each.kind, "name": each.name} for each in manifest.objects],
+            "withheld": msgspec.to_builtins(manifest.withheld),
+            "skipped": msgspec.to_builtins(manifest.skipped),
+        },
+        _service_table(manifest),
+    )
+
+
+def _service_table(manifest: ServiceManifest) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("snapshot", str(manifest.reference))
+    table.add_row("state", Text(manifest.state, style="yellow" if manifest.state == "lossy" else "green"))
+    table.add_row("taken", instant(manifest.created))
+    table.add_row("objects", count(len(manifest.objects), "object"))
+    for each in manifest.objects:
+        table.add_row(each.kind, each.name)
+    for withheld in manifest.withheld:
+        what = f"{withheld.kind} {withheld.name}: {withheld.path} looks like a secret"
+        table.add_row("withheld", Text(what, style="yellow"))
+    for skipped in manifest.skipped:
+        table.add_row("skipped", f"{skipped.kind} (api-version {skipped.api_version}): {skipped.reason}")
+    table.add_row("made by", f"{manifest.tool}, run {manifest.run}")
+    return table
+
+
+COMMAND = Command(
+    description="Tell what a snapshot holds and what it lacks.",
+    add_arguments=add_snapshot,
+    read_request=read_request,
+    run=run,
+    run_remotely=run_remotely,
+)

@@ -1,6 +1,8 @@
-"""`indexvault snapshots`: what there is."""
+"""`indexvault snapshots`: list the snapshots there are."""
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -8,11 +10,14 @@ from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from indexvault.cli.connect import clients
+from indexvault.api.snapshot_views import SnapshotList
+from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, worst
 from indexvault.cli.formatting import age, size
 from indexvault.cli.output import Output
-from indexvault.cli.requests import SnapshotsRequest
+from indexvault.cli.references import optional_service_and_index
+from indexvault.cli.remote.session import RemoteSession
+from indexvault.cli.remote.snapshots import read_snapshot
 from indexvault.cli.session import Session
 from indexvault.clients import Clients
 from indexvault.errors import IndexvaultError
@@ -20,44 +25,82 @@ from indexvault.snapshots.catalogue import list_snapshots, resolve
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.summary import Summary
 
+MOST_FROM_DEPLOYMENT = 1000
 _STYLES = {"complete": "green", "lossy": "yellow", "damaged": "red"}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotsRequest:
+    """List snapshots: of every store, of a service, or of one index."""
+
+    service: str | None
+    index: str | None
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument(
+        "where", metavar="SERVICE[/INDEX]", nargs="?", help="only of this service, or index (default: every store)"
+    )
+
+
+def read_request(arguments: Namespace) -> SnapshotsRequest:
+    """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
+    service, index = optional_service_and_index(arguments.where)
+    return SnapshotsRequest(service=service, index=index)
+
+
 async def run(session: Session, request: SnapshotsRequest) -> int:
-    """List the snapshots of an index, a service, or every store."""
-    async with clients(session) as opened:
+    """List the snapshots of an index, a service, or every store; return the worst exit code of the stores."""
+    async with session.clients() as clients:
         if request.service is not None:
-            tell_snapshots(session.output, await _of_service(opened, request.service, request.index), session.clock())
+            found = await _of_service(clients, request.service, request.index)
+            _print_snapshots(session.output, found, session.clock())
             return DONE
-        found: list[Summary] = []
+        every: list[Summary] = []
         codes = []
         for store in sorted(session.settings.stores):
             try:
-                found += await list_snapshots(opened.store(store).snapshots)
+                every += await list_snapshots(clients.store(store).snapshots)
             except IndexvaultError as error:
                 codes.append(session.output.error(error))
-        if found or not codes:
-            tell_snapshots(session.output, found, session.clock())
+        if every or not codes:
+            _print_snapshots(session.output, every, session.clock())
         return worst(codes)
 
 
-async def _of_service(opened: Clients, service: str, index: str | None) -> list[Summary]:
-    blobs = opened.store_of(service).snapshots
+async def run_remotely(session: RemoteSession, request: SnapshotsRequest) -> int:
+    """List the snapshots of an index, a service, or every store of the deployment."""
+    members = {"service": request.service, "index": request.index, "limit": str(MOST_FROM_DEPLOYMENT)}
+    query = {name: value for name, value in members.items() if value is not None}
+    found = await session.deployment.get("snapshots", SnapshotList, query)
+    if not found.snapshots and request.service is not None and request.index is not None:
+        await read_snapshot(session, SnapshotReference(service=request.service, index=request.index))
+    _print_snapshots(session.output, found.snapshots, session.clock())
+    if found.more:
+        session.output.notes.print(
+            f"the first {MOST_FROM_DEPLOYMENT:,} are listed: name a service or an index to see the others"
+        )
+    return DONE
+
+
+async def _of_service(clients: Clients, service: str, index: str | None) -> list[Summary]:
+    """List the snapshots of a service, or of an index. Raises NotFoundError for an index that has none."""
+    blobs = clients.store_of(service).snapshots
     found = await list_snapshots(blobs, service, index)
     if not found and index is not None:
         await resolve(blobs, SnapshotReference(service=service, index=index))
     return found
 
 
-def tell_snapshots(output: Output, found: Sequence[Summary], now: datetime) -> None:
-    """Return a listing as a result."""
+def _print_snapshots(output: Output, found: Sequence[Summary], now: datetime) -> None:
     for summary in found:
         output.result("snapshot", {"reference": str(summary.reference), **msgspec.to_builtins(summary)})
     output.show(_Listing(found, now) if found else "There are no snapshots")
 
 
 class _Listing:
-    """A table of snapshots whose names stay whole, to be copied: a narrow terminal gets fewer figures."""
+    """A table of snapshots. Names stay whole, to be copied; a narrow terminal gets fewer columns."""
 
     def __init__(self, found: Sequence[Summary], now: datetime) -> None:
         self._columns: dict[str, list[str]] = {
@@ -91,3 +134,12 @@ def _width(columns: Mapping[str, Sequence[str]]) -> int:
 
 def _figure(summary: Summary, figure: str) -> str:
     return "?" if summary.state == "damaged" else figure
+
+
+COMMAND = Command(
+    description="List the snapshots there are, newest first.",
+    add_arguments=add_arguments,
+    read_request=read_request,
+    run=run,
+    run_remotely=run_remotely,
+)

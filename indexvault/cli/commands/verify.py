@@ -14,23 +14,23 @@ from indexvault.cli.options import SNAPSHOT_HELP, add_parallel
 from indexvault.cli.references import index_or_snapshot
 from indexvault.cli.session import Session
 from indexvault.model import IndexName
-from indexvault.snapshots.audit import WHOLE, AuditReport, audit_index
 from indexvault.snapshots.catalogue import resolve
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.slices import Slice
+from indexvault.snapshots.verify import WHOLE, VerifyReport, verify_index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyRequest:
     """Read one snapshot back and prove it, or all of an index.
 
-    `part` limits which chunks are read, `sizes` only compares sizes and reads none. `store` is another store than the
+    `sample` limits which chunks are read, `sizes` only compares sizes and reads none. `store` is another store than the
     service's own.
     """
 
     target: SnapshotReference | IndexName
     parallel: int
-    part: Slice | None = None
+    sample: Slice | None = None
     sizes: bool = False
     store: str | None = None
 
@@ -50,7 +50,7 @@ def read_request(arguments: Namespace) -> VerifyRequest:
     return VerifyRequest(
         target=index_or_snapshot(arguments.target),
         parallel=arguments.parallel,
-        part=Slice.parse(arguments.sample) if arguments.sample is not None else None,
+        sample=Slice.parse(arguments.sample) if arguments.sample is not None else None,
         sizes=arguments.sizes,
         store=arguments.store,
     )
@@ -65,13 +65,13 @@ async def run(session: Session, request: VerifyRequest) -> int:
         with session.output.progress(f"{target.service}/{target.index}") as display:
             if summary is not None:
                 display.advance("verify", expected=summary.documents)
-            report = await audit_index(
+            report = await verify_index(
                 store.snapshots,
                 target.service,
                 target.index,
                 only=None if summary is None else [summary.id],
                 depth="sizes" if request.sizes else "content",
-                part=request.part or WHOLE,
+                sample=request.sample or WHOLE,
                 progress=lambda chunk: display.advance("verify", documents=chunk.documents, bytes=chunk.bytes),
                 concurrency=request.parallel,
             )
@@ -85,7 +85,7 @@ async def run(session: Session, request: VerifyRequest) -> int:
     return DONE
 
 
-def _lines(reference: str, request: VerifyRequest, report: AuditReport) -> Sequence[Text]:
+def _lines(reference: str, request: VerifyRequest, report: VerifyReport) -> Sequence[Text]:
     """Return the lines about what is sound; damage is raised as an error."""
     lines = [
         Text.assemble(("foreign", "yellow"), f"  {finding.blob}: {finding.what}")
@@ -101,8 +101,8 @@ def _lines(reference: str, request: VerifyRequest, report: AuditReport) -> Seque
         return lines
     if request.sizes:
         what = "is there and as large as it was written"
-    elif request.part is not None:
-        what = f"is there, and in slice {request.part} every checksum, key and count is as it was written"
+    elif request.sample is not None:
+        what = f"is there, and in slice {request.sample} every checksum, key and count is as it was written"
     else:
         what = "is there: every checksum, key and count is as it was written"
     snapshots = f"{count(report.snapshots, 'snapshot')}: " if report.snapshots != 1 else ""

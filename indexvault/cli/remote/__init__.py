@@ -1,1 +1,1 @@
-"""The verbs of the command line driven through the API of a deployment, instead of the engine in this process."""
+"""A deployment's API as the command line uses it with --url."""

@@ -1,4 +1,4 @@
-"""Where a deployment is, and the key to it."""
+"""The address of a deployment, and the key to it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,9 +20,9 @@ class Address:
 
 
 def address_of(url: str, key: str | None, environment: Mapping[str, str]) -> Address:
-    """Read a deployment's address; the key is the one that is given, or that of the environment.
+    """Read a deployment's address; `key` takes precedence over the environment's.
 
-    Raises SettingsError for a URL that can't be used, and when there is no key.
+    Raises SettingsError for a URL that can't be used, and if there is no key.
     """
     try:
         parts = urlsplit(url)

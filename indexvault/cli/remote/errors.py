@@ -1,4 +1,4 @@
-"""What a deployment's refusals are in the tree of errors."""
+"""Errors of a deployment, as errors of our own tree."""
 
 import msgspec
 
@@ -20,7 +20,7 @@ _NO_APP = "Check --url: it is the address of the Functions app, without a path"
 
 
 def error_of(status: int, data: bytes, on: str) -> IndexvaultError:
-    """Return the error that an answer is: the app's own where it sent a problem document, else what the status says."""
+    """Return the error of an answer: the app's own if it sent a problem document, else one for the HTTP status."""
     try:
         problem = msgspec.json.decode(data, type=Problem)
     except msgspec.MsgspecError:
@@ -31,7 +31,7 @@ def error_of(status: int, data: bytes, on: str) -> IndexvaultError:
 
 
 def _without_document(status: int, on: str) -> IndexvaultError:
-    """Azure Functions itself, or what is in front of it, refuses without a document."""
+    """Return the error for an answer of Azure Functions itself, or of a proxy, which have no problem document."""
     match status:
         case 401:
             return UnauthorizedError(

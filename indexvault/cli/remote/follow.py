@@ -1,28 +1,37 @@
-"""A run of a deployment, followed to its end by asking how far it is."""
+"""Follow a run of a deployment to its end by polling."""
 
 import asyncio
 import logging
 from typing import Any
 
+import msgspec
+
 from indexvault.api.run_views import IndexView, RunView
-from indexvault.cli.progress import Progress
+from indexvault.cli.progress import ProgressDisplay
 from indexvault.cli.remote.session import RemoteSession
-from indexvault.errors import CancelledError, IndexvaultError, RemoteError, UnreachableError, from_record
+from indexvault.errors import (
+    CancelledError,
+    IndexvaultError,
+    RemoteError,
+    UnexpectedAnswerError,
+    UnreachableError,
+    from_record,
+)
 from indexvault.workflow.runs import FINISHED
 
 POLL_SECONDS = 5.0
-"""Where the app does not say when to ask again."""
+"""Between two polls, where the app does not say when to ask again."""
 LONGEST_POLL_SECONDS = 60.0
-PATIENCE = 20
-"""Times in a row that the app may fail to tell how far a run is: a deployment of a new version takes minutes."""
+MOST_FAILED_POLLS = 20
+"""Polls in a row that may fail: deploying a new version of the app takes minutes."""
 _LOG = logging.getLogger(__name__)
 
 
-class _Shown:
-    """Orchestration views, each of which tells the whole, into the steps between them that a progress adds up."""
+class _Increments:
+    """Turns views of a run, which have totals, into the increments that a display adds up."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, display: ProgressDisplay) -> None:
+        self._display = display
         self._seen: dict[tuple[str, str], tuple[int, int]] = {}
         self._expected: dict[tuple[str, str], int] = {}
 
@@ -30,15 +39,15 @@ class _Shown:
         for index in view.indexes:
             if index.stage is None:
                 continue
-            place = (index.stage, index.index)
-            documents, size = self._seen.get(place, (0, 0))
-            self._seen[place] = (index.documents or 0, index.bytes or 0)
+            stage_of_index = (index.stage, index.index)
+            documents, size = self._seen.get(stage_of_index, (0, 0))
+            self._seen[stage_of_index] = (index.documents or 0, index.bytes or 0)
             if index.expected is not None:
-                self._expected[place] = index.expected
+                self._expected[stage_of_index] = index.expected
             expected = [number for (stage, _index), number in self._expected.items() if stage == index.stage]
-            self._progress.advance(
+            self._display.advance(
                 index.stage,
-                # A step that was started again counts from its beginning.
+                # An activity that runs again counts from zero.
                 documents=max(0, (index.documents or 0) - documents),
                 bytes=max(0, (index.bytes or 0) - size),
                 expected=sum(expected) if expected else None,
@@ -46,7 +55,7 @@ class _Shown:
 
 
 async def start(session: RemoteSession, path: str, body: dict[str, Any]) -> RunView:
-    """Ask for a run. Raises what it was refused for; CancelledError if the operator did not wait for the answer."""
+    """Start a run. Raises the app's error; CancelledError if the operator did not wait for the answer."""
     try:
         return await session.deployment.post(path, body, RunView)
     except asyncio.CancelledError:
@@ -58,31 +67,32 @@ async def start(session: RemoteSession, path: str, body: dict[str, Any]) -> RunV
 
 
 async def follow(session: RemoteSession, begun: RunView, subject: str) -> RunView:
-    """Follow a run to its end and give what it came to.
+    """Follow a run to its end and return its last view.
 
-    Raises the run's own failure; CancelledError, and the run goes on, when the operator stops looking at it.
+    Raises the run's error; CancelledError if the operator stops following it, and the run continues.
     """
     try:
-        with session.output.progress(subject) as progress:
-            shown = _Shown(progress)
+        with session.output.progress(subject) as display:
+            increments = _Increments(display)
             view, wait = begun, POLL_SECONDS
-            shown.show(view)
+            increments.show(view)
             while view.state not in FINISHED:
                 await asyncio.sleep(wait)
-                view, wait = await _look(session, view.run)
-                shown.show(view)
+                view, wait = await _poll(session, view.run)
+                increments.show(view)
     except asyncio.CancelledError:
         raise CancelledError(
             f"no longer looked at; run {begun.run} goes on in the deployment",
             on=subject,
-            do=_how_to_go_on(session, begun.run),
+            do=_what_to_do(session, begun.run),
         ) from None
     if view.error is not None:
         raise from_record(view.error)
     return view
 
 
-async def _look(session: RemoteSession, run: str) -> tuple[RunView, float]:
+async def _poll(session: RemoteSession, run: str) -> tuple[RunView, float]:
+    """Return the view of a run, and the seconds until the next poll. Raises UnreachableError after many failures."""
     failures = 0
     while True:
         try:
@@ -91,9 +101,9 @@ async def _look(session: RemoteSession, run: str) -> tuple[RunView, float]:
             failures += 1
             if not error.may_pass:
                 raise
-            if failures >= PATIENCE:
+            if failures >= MOST_FAILED_POLLS:
                 raise UnreachableError(
-                    f"{error.what}; run {run} may go on", on=error.on, do=_how_to_go_on(session, run)
+                    f"{error.what}; run {run} may go on", on=error.on, do=_what_to_do(session, run)
                 ) from None
             _LOG.warning("run %s can't be looked at: %s; trying again", run, error.what)
             await asyncio.sleep(POLL_SECONDS)
@@ -102,7 +112,7 @@ async def _look(session: RemoteSession, run: str) -> tuple[RunView, float]:
 
 
 def failure_of(index: IndexView) -> IndexvaultError | None:
-    """Return why an index came to nothing; None if it did not."""
+    """Return why an index failed or was cancelled, None otherwise."""
     on = f"{index.service} index {index.index}"
     if index.error is not None and index.state == "failed":
         return from_record(index.error)
@@ -113,8 +123,8 @@ def failure_of(index: IndexView) -> IndexvaultError | None:
     return None
 
 
-def only_index(view: RunView) -> IndexView:
-    """Return the one index of a run that has one. Raises why it came to nothing."""
+def _only_index(view: RunView) -> IndexView:
+    """Return the index of a run that has one. Raises its failure."""
     if not view.indexes:
         raise IndexvaultError("it ended without a result", on=f"run {view.run}", do="Look at the app's log")
     failure = failure_of(view.indexes[0])
@@ -123,6 +133,18 @@ def only_index(view: RunView) -> IndexView:
     return view.indexes[0]
 
 
-def _how_to_go_on(session: RemoteSession, run: str) -> str:
+def report_of[Report](view: RunView, kind: type[Report]) -> Report:
+    """Return the report of a run of one index. Raises its failure; UnexpectedAnswerError if it can't be read."""
+    try:
+        return msgspec.convert(_only_index(view).report, kind)
+    except msgspec.ValidationError:
+        raise UnexpectedAnswerError(
+            "the run is done, and the app's report of it can't be read",
+            on=f"run {view.run}",
+            do="Use the same version of indexvault here and in the app",
+        ) from None
+
+
+def _what_to_do(session: RemoteSession, run: str) -> str:
     command = f"indexvault --url {session.deployment.url}"
     return f"See it: {command} runs {run}; stop it: {command} cancel {run}"

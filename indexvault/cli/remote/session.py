@@ -1,17 +1,16 @@
-"""What a verb has around it when a deployment does the work."""
+"""What a verb works with when a deployment does the work."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from indexvault.cli.output import Output
 from indexvault.cli.remote.deployment import Deployment
+from indexvault.model import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteSession:
-    """The deployment, and where to answer."""
+    """The deployment, the output and the clock."""
 
     deployment: Deployment
     output: Output
-    clock: Callable[[], datetime]
+    clock: Clock

@@ -1,25 +1,27 @@
-from tests.cli.desk import EAST, Operator
+from tests.cli.terminal import EAST, Terminal
 
 
-def test_all_is_well(desk: Operator) -> None:
-    desk.east.fill("notes", 10)
-    before = desk.east.writes
-    ended = desk.indexvault("check")
-    assert ended.code == 0, ended.stdout
-    *checks, summary = ended.stdout.splitlines()
+def test_all_is_well(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 10)
+    before = terminal.east.writes
+    result = terminal.indexvault("check")
+    assert result.code == 0, result.stdout
+    *checks, summary = result.stdout.splitlines()
     assert all(line.startswith("ok ") for line in checks)
     assert "ok      service contoso-east: read a document: one of notes" in checks
     assert "ok      service contoso-west: restore to it: possible" in checks
     assert summary == "all is well"
-    assert (desk.east.writes, desk.west.writes) == (before, 0)
+    assert (terminal.east.writes, terminal.west.writes) == (before, 0)
 
 
-def test_what_fails_is_named_with_a_hint_and_the_rest_is_tried_all_the_same(desk: Operator, closed_port: int) -> None:
-    desk.east.fill("notes", 10)
-    desk.settings["services"]["contoso-west"]["endpoint"] = f"http://127.0.0.1:{closed_port}"
-    ended = desk.indexvault("check", "--json", SEARCH_KEY="reader-key")
-    assert ended.code == 1
-    found = {(record["target"], record["check"]): record for record in ended.records}
+def test_what_fails_is_named_with_a_hint_and_the_rest_is_tried_all_the_same(
+    terminal: Terminal, closed_port: int
+) -> None:
+    terminal.east.fill("notes", 10)
+    terminal.settings["services"]["contoso-west"]["endpoint"] = f"http://127.0.0.1:{closed_port}"
+    result = terminal.indexvault("check", "--json", SEARCH_KEY="reader-key")
+    assert result.code == 1
+    found = {(record["target"], record["check"]): record for record in result.records}
     assert {place for place, record in found.items() if not record["ok"]} == {
         ("service contoso-east", "read a document"),
         ("service contoso-west", "reach it"),
@@ -32,26 +34,26 @@ def test_what_fails_is_named_with_a_hint_and_the_rest_is_tried_all_the_same(desk
     assert "Check the endpoint" in found["service contoso-west", "reach it"]["hint"]
 
 
-def test_store_that_refuses_the_key_is_named(desk: Operator) -> None:
-    wrong = desk.connection_string.replace("AccountKey=", "AccountKey=AAAA")
-    ended = desk.indexvault("check", STORE=wrong)
-    assert ended.code == 1
-    failed = [line for line in ended.stdout.splitlines() if line.startswith("failed")]
+def test_store_that_refuses_the_key_is_named(terminal: Terminal) -> None:
+    wrong = terminal.connection_string.replace("AccountKey=", "AccountKey=AAAA")
+    result = terminal.indexvault("check", STORE=wrong)
+    assert result.code == 1
+    failed = [line for line in result.stdout.splitlines() if line.startswith("failed")]
     assert len(failed) == 3
     assert all("store local" in line for line in failed)
 
 
-def test_wrong_search_key_lets_no_check_of_the_service_pass(desk: Operator) -> None:
-    ended = desk.indexvault("check", SEARCH_KEY="not-the-key")
-    assert ended.code == 1
-    told = [line for line in ended.stdout.splitlines() if f"service {EAST}" in line]
+def test_wrong_search_key_lets_no_check_of_the_service_pass(terminal: Terminal) -> None:
+    result = terminal.indexvault("check", SEARCH_KEY="not-the-key")
+    assert result.code == 1
+    told = [line for line in result.stdout.splitlines() if f"service {EAST}" in line]
     assert len(told) == 4
     assert all(line.startswith("failed") for line in told)
-    assert "not-the-key" not in ended.stdout + ended.stderr
+    assert "not-the-key" not in result.stdout + result.stderr
 
 
-def test_secret_that_is_not_set_is_a_matter_of_settings(desk: Operator) -> None:
-    ended = desk.indexvault("check", SEARCH_KEY="")
-    assert ended.code == 2
-    assert "the environment variable SEARCH_KEY is not set" in ended.stdout
-    assert f"failed  service {EAST}: list indexes: not tried. Mend the above first" in ended.stdout
+def test_secret_that_is_not_set_is_a_matter_of_settings(terminal: Terminal) -> None:
+    result = terminal.indexvault("check", SEARCH_KEY="")
+    assert result.code == 2
+    assert "the environment variable SEARCH_KEY is not set" in result.stdout
+    assert f"failed  service {EAST}: list indexes: not tried. Mend the above first" in result.stdout

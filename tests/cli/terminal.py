@@ -1,4 +1,4 @@
-"""An operator's desk: `indexvault` as a process, two emulated services over HTTP, and an empty storage account."""
+"""A terminal to run `indexvault` in: as a process, with two emulated services over HTTP and an empty account."""
 
 import asyncio
 import json
@@ -29,13 +29,13 @@ VERSION = "2026-04-01"
 _STORAGE_VERSION = "2024-11-04"
 """One that the pinned Azurite knows."""
 _WRITING = ("put_", "post_", "delete_", "index_documents")
-_HOUSE = Path(__file__).parents[2]
+_PROJECT = Path(__file__).parents[2]
 _LONGEST = 300.0
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A command that has ended."""
+class CommandResult:
+    """A command that has result."""
 
     code: int
     stdout: str
@@ -47,8 +47,8 @@ class Ended:
         return [json.loads(line) for line in self.stdout.splitlines()]
 
     @property
-    def complaint(self) -> str:
-        """The one line that says what went wrong; a traceback, or a second line of the kind, fails the test."""
+    def error_line(self) -> str:
+        """The one line that reports an error; a traceback, or a second such line, fails the test."""
         assert "Traceback" not in self.stdout + self.stderr
         lines = [line for line in self.stderr.splitlines() if line.startswith("indexvault: ")]
         assert len(lines) == 1, self.stderr
@@ -56,7 +56,7 @@ class Ended:
 
 
 class Service:
-    """One emulated service, spoken to without any code of the project."""
+    """One emulated service, called without any code of the project."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -89,6 +89,10 @@ class Service:
             ]
             self.call("POST", f"/indexes/{index}/docs/index?api-version={VERSION}", {"value": actions})
 
+    def change(self, index: str, *actions: Mapping[str, str]) -> None:
+        """Upload documents, or delete those whose `@search.action` says so."""
+        self.call("POST", f"/indexes/{index}/docs/index?api-version={VERSION}", {"value": list(actions)})
+
     @property
     def indexes(self) -> list[str]:
         return [entry["name"] for entry in self.call("GET", f"/indexes?api-version={VERSION}")["value"]]
@@ -118,18 +122,18 @@ class Service:
 
 
 @dataclass
-class Operator:
-    """Who types commands."""
+class Terminal:
+    """Runs commands with settings and environment, and keeps what they print."""
 
     east: Service
     west: Service
     connection_string: str
     settings: dict[str, Any]
     environment: dict[str, str] = field(default_factory=dict)
-    said: list[Ended] = field(default_factory=list)
+    results: list[CommandResult] = field(default_factory=list)
 
-    def indexvault(self, *arguments: str, **environment: str) -> Ended:
-        """Run a command to its end. `environment` adds to, or replaces, what the operator has set."""
+    def indexvault(self, *arguments: str, **environment: str) -> CommandResult:
+        """Run a command to its end. `environment` adds to the terminal's, or replaces it."""
         process = self.start(*arguments, **environment)
         return self.wait(process)
 
@@ -137,36 +141,40 @@ class Operator:
         variables = {"INDEXVAULT_CONFIG": json.dumps(self.settings), **self.environment, **environment}
         return subprocess.Popen(  # noqa: S603 - the command under test
             [sys.executable, "-m", "indexvault", *arguments],
-            cwd=_HOUSE,
+            cwd=_PROJECT,
             env={**os.environ, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def wait(self, process: subprocess.Popen[str]) -> Ended:
+    def wait(self, process: subprocess.Popen[str]) -> CommandResult:
         try:
             stdout, stderr = process.communicate(timeout=_LONGEST)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
-        ended = Ended(process.returncode, stdout, stderr)
-        self.said.append(ended)
-        return ended
+        result = CommandResult(process.returncode, stdout, stderr)
+        self.results.append(result)
+        return result
 
-    def interrupt(self, process: subprocess.Popen[str]) -> Ended:
+    def interrupt(self, process: subprocess.Popen[str]) -> CommandResult:
         process.send_signal(signal.SIGINT)
         return self.wait(process)
 
     def back_up(self, index: str) -> str:
-        """Make a snapshot and give its full name."""
-        ended = self.indexvault("backup", EAST, index, "--json")
-        assert ended.code in {0, 3}, ended.stderr
-        reference: str = ended.records[-1]["reference"]
+        """Make a snapshot and return its full name."""
+        result = self.indexvault("backup", EAST, index, "--json")
+        assert result.code in {0, 3}, result.stderr
+        reference: str = result.records[-1]["reference"]
         return reference
 
+    def references(self, index: str) -> list[str]:
+        """Return the full names of an index's snapshots, newest first."""
+        return [record["reference"] for record in self.indexvault("snapshots", f"{EAST}/{index}", "--json").records]
+
     def flip_byte(self, suffix: str) -> str:
-        """Change one byte of the first snapshot blob whose name ends so, and give its name."""
+        """Change one byte of the first snapshot blob whose name ends so, and return its name."""
         with BlobServiceClient.from_connection_string(self.connection_string, api_version=_STORAGE_VERSION) as account:
             container = account.get_container_client(SNAPSHOT_CONTAINER)
             properties = next(blob for blob in container.list_blobs(include=["metadata"]) if blob.name.endswith(suffix))
@@ -176,22 +184,31 @@ class Operator:
             name: str = properties.name
             return name
 
-    def no_secret_was_said(self) -> None:
+    def check_no_secret_printed(self) -> None:
         secrets = [ADMIN_KEY, *ROLE_KEYS, _account_key(self.connection_string)]
-        for ended in self.said:
+        for result in self.results:
             for secret in secrets:
-                assert secret not in ended.stdout + ended.stderr
+                assert secret not in result.stdout + result.stderr
+
+
+def delete_blob(connection_string: str, suffix: str) -> str:
+    """Delete the first snapshot blob whose name ends so, and return its name."""
+    with BlobServiceClient.from_connection_string(connection_string, api_version=_STORAGE_VERSION) as account:
+        container = account.get_container_client(SNAPSHOT_CONTAINER)
+        name: str = next(blob.name for blob in container.list_blobs() if blob.name.endswith(suffix))
+        container.delete_blob(name)
+        return name
 
 
 @contextmanager
-def operator(connection_string: str) -> Iterator[Operator]:
-    """Seat an operator."""
+def open_terminal(connection_string: str) -> Iterator[Terminal]:
+    """Start both services, and check at the end that no secret was printed."""
     services = [
         EmulatedService(name=EAST, tier="standard", region="eastus", api_key=ADMIN_KEY, role_keys=ROLE_KEYS),
         EmulatedService(name=WEST, tier="basic", region="westus", api_key=ADMIN_KEY, role_keys=ROLE_KEYS),
     ]
     with _running(services) as emulator:
-        seated = Operator(
+        terminal = Terminal(
             east=Service(emulator.endpoint(EAST)),
             west=Service(emulator.endpoint(WEST)),
             connection_string=connection_string,
@@ -211,12 +228,12 @@ def operator(connection_string: str) -> Iterator[Operator]:
             },
             environment={"STORE": connection_string, "SEARCH_KEY": ADMIN_KEY},
         )
-        yield seated
-        seated.no_secret_was_said()
+        yield terminal
+        terminal.check_no_secret_printed()
 
 
 def await_request(process: subprocess.Popen[str], service: Service, operation: str, number: int = 1) -> None:
-    """Wait until a command has asked a service something so many times."""
+    """Wait until a command has sent a service so many requests of an operation."""
     deadline = time.monotonic() + _LONGEST
     while service.requests.get(operation, 0) < number:
         assert process.poll() is None, process.communicate()

@@ -1,18 +1,16 @@
-"""`backup`, through a deployment."""
+"""`indexvault --url … backup`: backups that a deployment makes."""
 
 import msgspec
 
-from indexvault.api.run_views import IndexView, RunView
+from indexvault.api.run_views import IndexView
 from indexvault.backup.job import BackupReport
 from indexvault.backup.service_objects import ServiceReport
-from indexvault.cli.commands.backup import give_up, sum_up, tell_backup
+from indexvault.cli.commands.backup import BackupRequest, print_backup, print_not_tried, print_objects, print_summary
 from indexvault.cli.exit_codes import DONE, worst
 from indexvault.cli.remote.follow import failure_of, follow, start
+from indexvault.cli.remote.options import parallel_is_given, refuse_options
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.remote.snapshots import read_snapshot
-from indexvault.cli.remote.unsupported import is_own_parallel, refuse_options
-from indexvault.cli.requests import BackupRequest
-from indexvault.cli.service_objects import tell_objects
 from indexvault.errors import (
     CancelledError,
     ForbiddenError,
@@ -24,17 +22,17 @@ from indexvault.errors import (
 )
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 
-_CLOSED = (UnreachableError, UnauthorizedError, ForbiddenError, UnexpectedAnswerError)
-"""What each further index would meet too."""
+_FAILS_ALL = (UnreachableError, UnauthorizedError, ForbiddenError, UnexpectedAnswerError)
+"""Errors that each further index would run into too."""
 
 
-async def run(session: RemoteSession, request: BackupRequest) -> int:
-    """Back up one index after the other, each in a run of its own, or all in one run; give the worst code."""
+async def back_up(session: RemoteSession, request: BackupRequest) -> int:
+    """Back up each named index in a run of its own, or all in one run; return the worst exit code."""
     refuse_options(
         {
             "--dry-run": request.dry_run,
             "--hidden-fields": request.hidden_fields != "report",
-            "--parallel": is_own_parallel(request.parallel),
+            "--parallel": parallel_is_given(request.parallel),
         }
     )
     for index in request.indexes:
@@ -46,46 +44,37 @@ async def run(session: RemoteSession, request: BackupRequest) -> int:
     for position, index in enumerate(request.indexes):
         others = request.indexes[position + 1 :]
         try:
-            codes += await _back_up(session, request.service, index, f"{request.service}/{index}")
+            codes += [code for _, code in await _back_up(session, request.service, index)]
         except CancelledError:
             if others:
                 session.output.notes.print(f"not begun: {', '.join(others)}", soft_wrap=True)
             raise
         except IndexvaultError as error:
             codes.append(session.output.error(error))
-            if isinstance(error, _CLOSED):
-                codes += give_up(session.output, request.service, others)
+            if isinstance(error, _FAILS_ALL):
+                codes += print_not_tried(session.output, request.service, others)
                 break
     objects = []
     if not request.indexes:
-        told = await _back_up_all(session, request.service)
-        codes = [code for index, code in told if index != SERVICE_OBJECTS]
-        objects = [code for index, code in told if index == SERVICE_OBJECTS]
+        results = await _back_up(session, request.service, None)
+        codes = [code for index, code in results if index != SERVICE_OBJECTS]
+        objects = [code for index, code in results if index == SERVICE_OBJECTS]
     if len(codes) > 1:
-        sum_up(session.output, request.service, codes)
+        print_summary(session.output, request.service, codes)
     return worst([*codes, *objects])
 
 
-async def _back_up_all(session: RemoteSession, service: str) -> list[tuple[str, int]]:
-    """Back up all of a service in one run; give each index's code, and that of the service's other objects."""
-    view = await _followed(session, service, "*", service)
-    return [(index.index, await _tell(session, index)) for index in view.indexes]
-
-
-async def _back_up(session: RemoteSession, service: str, indexes: str, subject: str) -> list[int]:
-    view = await _followed(session, service, indexes, subject)
-    return [await _tell(session, index) for index in view.indexes]
-
-
-async def _followed(session: RemoteSession, service: str, indexes: str, subject: str) -> RunView:
-    begun = await start(session, "backups", {"service": service, "indexes": [indexes]})
+async def _back_up(session: RemoteSession, service: str, index: str | None) -> list[tuple[str, int]]:
+    """Back up one index, or all of a service and its other objects, in one run; return the exit code of each."""
+    subject = service if index is None else f"{service}/{index}"
+    begun = await start(session, "backups", {"service": service, "indexes": ["*" if index is None else index]})
     view = await follow(session, begun, subject)
     for note in view.notes:
         session.output.notes.print(f"{subject}: {note}", soft_wrap=True)
-    return view
+    return [(each.index, await _print_index(session, each)) for each in view.indexes]
 
 
-async def _tell(session: RemoteSession, index: IndexView) -> int:
+async def _print_index(session: RemoteSession, index: IndexView) -> int:
     name = f"{index.service}/{index.index}"
     if index.state == "gone":
         session.output.notes.print(f"{name}: it was deleted before its turn came", soft_wrap=True)
@@ -95,14 +84,14 @@ async def _tell(session: RemoteSession, index: IndexView) -> int:
         return session.output.error(failure)
     try:
         if index.index == SERVICE_OBJECTS:
-            return tell_objects(session.output, msgspec.convert(index.report, ServiceReport))
-        return tell_backup(session.output, await _report(session, index))
+            return print_objects(session.output, msgspec.convert(index.report, ServiceReport))
+        return print_backup(session.output, await _report(session, index))
     except IndexvaultError as error:
         return session.output.error(error)
 
 
 async def _report(session: RemoteSession, index: IndexView) -> BackupReport:
-    """Return the report of a finished snapshot, from the snapshot itself."""
+    """Return the report of a finished backup, made from the snapshot itself."""
     view = await read_snapshot(
         session, SnapshotReference(service=index.service, index=index.index, id=index.snapshot)
     )  # fmt: skip

@@ -8,33 +8,33 @@ from rich.table import Table
 from indexvault.backup.job import BackupJob
 from indexvault.backup.plan import make_plan
 from indexvault.backup.state import Plan
-from indexvault.cli.connect import clients
 from indexvault.cli.exit_codes import DONE, LOSSY, worst
 from indexvault.cli.formatting import count
-from indexvault.cli.requests import BackupRequest
 from indexvault.cli.session import Session
-from indexvault.cli.workflows import run_name
 from indexvault.errors import IndexvaultError
-from indexvault.workflow.activity import Resources
+from indexvault.settings.model import HiddenFields
 
-_SHOWN = 8
+_MOST_PARTS = 8
+"""Parts of a plan that are shown to a person; --json has them all."""
 
 
-async def explain(session: Session, request: BackupRequest, indexes: Sequence[str]) -> int:
-    """Plan the reading of each index and show it. What could not be read says so, as a backup would."""
+async def show_plans(
+    session: Session, service: str, indexes: Sequence[str], *, parallel: int, hidden_fields: HiddenFields
+) -> int:
+    """Plan how to read each index and print the plan. An index that can't be read fails as its backup would."""
     codes = []
-    async with clients(session) as opened:
-        resources = Resources(clients=opened, clock=session.clock, rng=session.rng, report=lambda _progress: None)
+    async with session.clients() as clients:
+        resources = session.resources(clients)
         for index in indexes:
             job = BackupJob(
-                service=request.service,
+                service=service,
                 index=index,
-                run=run_name(session, "dry-run"),
-                parallel=request.parallel,
-                hidden_fields=request.hidden_fields,
+                run=session.new_run("dry-run"),
+                parallel=parallel,
+                hidden_fields=hidden_fields,
             )
             try:
-                plan = await make_plan(resources, job, opened.store_of(request.service))
+                plan = await make_plan(resources, job, clients.store_of(service))
             except IndexvaultError as error:
                 codes.append(session.output.error(error))
                 continue
@@ -51,7 +51,7 @@ def _record(job: BackupJob, plan: Plan) -> dict[str, object]:
         "method": plan.method,
         "reason": plan.reason,
         "ranges": len(plan.ranges),
-        "parts": [{"what": str(part), "documents": part.documents} for part in plan.parts],
+        "parts": [{"what": str(partition), "documents": partition.documents} for partition in plan.partitions],
         "tried": plan.tried,
         "losses": msgspec.to_builtins(plan.losses),
         "requests": plan.requests,
@@ -66,10 +66,10 @@ def _table(job: BackupJob, plan: Plan) -> Table:
     table.add_row("documents", f"{plan.found:,}, about {plan.average_document_bytes:,.0f} bytes each")
     table.add_row("read by", plan.method)
     table.add_row("because", plan.reason)
-    for part in plan.parts[:_SHOWN]:
-        table.add_row("part", f"{count(part.documents, 'document')}: {part}")
-    if len(plan.parts) > _SHOWN:
-        table.add_row("", f"and {len(plan.parts) - _SHOWN:,} more")
+    for partition in plan.partitions[:_MOST_PARTS]:
+        table.add_row("part", f"{count(partition.documents, 'document')}: {partition}")
+    if len(plan.partitions) > _MOST_PARTS:
+        table.add_row("", f"and {len(plan.partitions) - _MOST_PARTS:,} more")
     for loss in plan.losses:
         table.add_row("not in it", f"{loss.field}: {loss.reason}")
     table.add_row("asked", f"{count(plan.requests, 'request')} to find this out; no document was kept")

@@ -1,42 +1,23 @@
 """The command line against a deployment: `python -m indexvault --url` as a process, the real app behind it."""
 
 import asyncio
-import json
 import re
 import signal
 import sys
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from tests.functions.app import EAST, HELD, HOUSE, WEST, App, Ground, hotels
+from tests.cli.terminal import CommandResult
+from tests.functions.app import EAST, HELD, PROJECT, WEST, App, Ground, hotels
 
 _LONGEST = 300
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def records(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.stdout.splitlines()]
-
-    @property
-    def complaint(self) -> str:
-        assert "Traceback" not in self.stdout + self.stderr
-        [line] = [line for line in self.stderr.splitlines() if line.startswith("indexvault: ")]
-        return line
 
 
 async def started(app: App, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
     """Start a command that knows the app's address and key, and no settings."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "indexvault", "--url", app.url, *arguments),
-        cwd=HOUSE,
+        cwd=PROJECT,
         env={name: app.environment[name] for name in ("PATH", "TMPDIR")}
         | {"INDEXVAULT_KEY": app.function_key}
         | environment,
@@ -45,27 +26,27 @@ async def started(app: App, *arguments: str, **environment: str) -> asyncio.subp
     )
 
 
-async def ended(app: App, process: asyncio.subprocess.Process) -> Ended:
+async def result_of(app: App, process: asyncio.subprocess.Process) -> CommandResult:
     stdout, stderr = await asyncio.wait_for(process.communicate(), _LONGEST)
     assert process.returncode is not None
     app.said += [stdout.decode(), stderr.decode()]
-    return Ended(process.returncode, stdout.decode(), stderr.decode())
+    return CommandResult(process.returncode, stdout.decode(), stderr.decode())
 
 
-async def indexvault(app: App, *arguments: str, **environment: str) -> Ended:
-    return await ended(app, await started(app, *arguments, **environment))
+async def indexvault(app: App, *arguments: str, **environment: str) -> CommandResult:
+    return await result_of(app, await started(app, *arguments, **environment))
 
 
-async def embedded(app: App, *arguments: str) -> Ended:
+async def embedded(app: App, *arguments: str) -> CommandResult:
     """Run a command in a process of its own, with the app's settings."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "indexvault", *arguments),
-        cwd=HOUSE,
+        cwd=PROJECT,
         env=app.environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    return await ended(app, process)
+    return await result_of(app, process)
 
 
 async def test_a_backup_is_listed_shown_and_restored(app: App, ground: Ground) -> None:
@@ -92,7 +73,7 @@ async def test_a_backup_is_listed_shown_and_restored(app: App, ground: Ground) -
     in_the_way = await indexvault(app, "restore", reference, *into, "--dry-run", "--json")
     assert (in_the_way.code, in_the_way.records[0]["ready"]) == (5, False)
     again = await indexvault(app, "restore", reference, *into)
-    assert (again.code, f"{WEST}/hotels-back: an index of that name exists" in again.complaint) == (5, True)
+    assert (again.code, f"{WEST}/hotels-back: an index of that name exists" in again.error_line) == (5, True)
 
 
 async def test_a_move_and_what_ran(app: App, ground: Ground) -> None:
@@ -128,7 +109,7 @@ async def test_lossy_and_failed_indexes_each_have_their_say(app: App, ground: Gr
     refused = await indexvault(app, "restore", f"{EAST}/rooms@latest", "--to", f"{WEST}/rooms", "--json")
     assert (refused.code, refused.records[0]["kind"]) == (3, "LossNotAcceptedError")
     some = await indexvault(app, "backup", EAST, "rooms", "nothing")
-    assert (some.code, "nothing: there is no such index" in some.complaint) == (4, True)
+    assert (some.code, "nothing: there is no such index" in some.error_line) == (4, True)
     assert f"{EAST}: 2 indexes: 0 complete, 1 lossy, 1 failed" in some.stdout
 
 
@@ -148,14 +129,14 @@ async def test_lossy_and_failed_indexes_each_have_their_say(app: App, ground: Gr
 )
 async def test_refusals_end_as_they_do_here(refusing: App, arguments: list[str], code: int, complaint: str) -> None:
     told = await indexvault(refusing, *arguments)
-    assert (told.code, complaint in told.complaint) == (code, True), told.stderr
+    assert (told.code, complaint in told.error_line) == (code, True), told.stderr
 
 
 async def test_keys_that_do_not_open(refusing: App) -> None:
     wrong = await indexvault(refusing, "snapshots", INDEXVAULT_KEY="a-wrong-key")
-    assert (wrong.code, "the key is missing or wrong. Set INDEXVAULT_KEY" in wrong.complaint) == (1, True)
+    assert (wrong.code, "the key is missing or wrong. Set INDEXVAULT_KEY" in wrong.error_line) == (1, True)
     none = await indexvault(refusing, "snapshots", INDEXVAULT_KEY="")
-    assert (none.code, "there is no key for the deployment" in none.complaint) == (2, True)
+    assert (none.code, "there is no key for the deployment" in none.error_line) == (2, True)
     assert "a-wrong-key" not in wrong.stderr + wrong.stdout
     given = await indexvault(refusing, "--key", refusing.function_key, "snapshots", INDEXVAULT_KEY="a-wrong-key")
     assert (given.code, given.stdout) == (0, "There are no snapshots\n")
@@ -172,10 +153,10 @@ async def test_an_interrupted_command_leaves_the_run_which_can_be_cancelled(app:
     await app.until(run, lambda view: view["state"] == "running")
     await asyncio.sleep(1)  # the command has been told of its run, and needs a moment to read that
     process.send_signal(signal.SIGINT)
-    stopped = await ended(app, process)
+    stopped = await result_of(app, process)
     assert stopped.code == 130
-    assert f"run {run} goes on in the deployment" in stopped.complaint
-    assert f"stop it: indexvault --url {app.url} cancel {run}" in stopped.complaint
+    assert f"run {run} goes on in the deployment" in stopped.error_line
+    assert f"stop it: indexvault --url {app.url} cancel {run}" in stopped.error_line
     assert (await app.show(run))["state"] == "running"
     cancelled = await indexvault(app, "cancel", run, "--json")
     assert (cancelled.code, cancelled.records[0]["state"]) == (0, "cancelled")
@@ -187,4 +168,4 @@ async def test_a_deployment_that_is_down(app: App) -> None:
     assert several.code == 1
     assert f"{EAST} index rooms: not tried" in several.stderr
     down = await indexvault(app, "snapshots")
-    assert (down.code, "no connection could be made" in down.complaint) == (1, True)
+    assert (down.code, "no connection could be made" in down.error_line) == (1, True)

@@ -1,0 +1,43 @@
+"""`indexvault --url … restore`: a restore that a deployment does and proves."""
+
+import msgspec
+
+from indexvault.cli.commands.restore import RestoreRequest, print_preflight, print_restore
+from indexvault.cli.commands.restore_service import RestoreServiceRequest
+from indexvault.cli.exit_codes import DONE
+from indexvault.cli.remote.follow import follow, report_of, start
+from indexvault.cli.remote.options import parallel_is_given, refuse_options, request_members, unsupported_verb
+from indexvault.cli.remote.session import RemoteSession
+from indexvault.cli.remote.snapshots import read_snapshot
+from indexvault.restore.checks import Findings
+from indexvault.restore.report import PreflightReport, RestoreReport
+
+
+async def restore(session: RemoteSession, request: RestoreRequest | RestoreServiceRequest) -> int:
+    """Restore one snapshot, or only check whether it could be restored. Raises SettingsError for a whole service."""
+    if isinstance(request, RestoreServiceRequest):
+        raise unsupported_verb("restore of a whole service")
+    refuse_options({"--store": bool(request.options.store), "--parallel": parallel_is_given(request.parallel)})
+    summary = (await read_snapshot(session, request.snapshot)).summary
+    target_index = request.index or summary.index
+    body = {
+        "snapshot": str(summary.reference),
+        "target_service": request.service,
+        "target_index": target_index,
+        **request_members(request.options),
+    }
+    if request.dry_run:
+        findings = await session.deployment.post("restores", {**body, "dry_run": True}, Findings)
+        report = PreflightReport(
+            service=summary.service,
+            index=summary.index,
+            snapshot=summary.id,
+            target_service=request.service,
+            target_index=target_index,
+            mode=request.options.mode,
+            **msgspec.structs.asdict(findings),
+        )
+        return print_preflight(session.output, report)
+    view = await follow(session, await start(session, "restores", body), f"{request.service}/{target_index}")
+    print_restore(session.output, report_of(view, RestoreReport))
+    return DONE

@@ -1,0 +1,128 @@
+"""`indexvault restore SERVICE@…`: a whole service, and what became of each of its objects."""
+
+from argparse import Namespace
+from dataclasses import dataclass
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from indexvault.cli.exit_codes import DONE, FAILED
+from indexvault.cli.formatting import count
+from indexvault.cli.options import read_options
+from indexvault.cli.session import Session
+from indexvault.cli.workflows import Workflows
+from indexvault.errors import SettingsError
+from indexvault.model import TargetOptions, shared_options
+from indexvault.restore.service.job import ServiceRestoreJob, ServiceRestoreReport
+from indexvault.restore.service.workflow import ACTIVITIES, RESTORE_SERVICE
+from indexvault.settings.load import service_settings
+from indexvault.snapshots.catalogue import resolve
+from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
+
+_STYLES = {"made": "green", "there": "green", "left out": "yellow", "failed": "red"}
+
+
+class RestoreServiceOptions(TargetOptions, frozen=True, kw_only=True):
+    """The options of a service's restore, which are members of a `restore.service.job.ServiceRestoreJob`."""
+
+    indexes: tuple[str, ...] = ("*",)
+    rename: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreServiceRequest:
+    """Restore a whole service to another one, or to itself."""
+
+    snapshot: SnapshotReference
+    service: str
+    options: RestoreServiceOptions
+    parallel: int
+
+
+def read_service_request(
+    arguments: Namespace, source: str, point: str, service: str, index: str | None
+) -> RestoreServiceRequest:
+    """Return the request to restore `source` at `point` to `service`.
+
+    Raises SettingsError where the target is an index, and for options that only an index can have.
+    """
+    if index is not None:
+        raise SettingsError("a whole service is restored to a service", on=repr(arguments.to), do="Leave the index out")
+    snapshot = SnapshotReference.parse(f"{source}/{SERVICE_OBJECTS}@{point}")
+    _refuse_index_options(arguments)
+    return RestoreServiceRequest(
+        snapshot=snapshot,
+        service=service,
+        options=read_options(
+            arguments,
+            RestoreServiceOptions,
+            rename=tuple(arguments.rename),
+            indexes=tuple(arguments.indexes) or ("*",),
+        ),
+        parallel=arguments.parallel,
+    )
+
+
+def _refuse_index_options(arguments: Namespace) -> None:
+    given = {
+        "--mode": arguments.mode != "create",
+        "--dry-run": arguments.dry_run,
+        "--alias": arguments.alias is not None,
+        "--patch": arguments.patch is not None,
+        "--replace-in-place": arguments.in_place,
+        "--delete-old": arguments.delete_old,
+        "--update-definition": arguments.update_definition,
+        "--key": bool(arguments.key),
+        "--keys": arguments.keys is not None,
+        "--filter": arguments.filter is not None,
+        "--store": arguments.store is not None,
+        "--resume": arguments.resume,
+        "--discard-unfinished": arguments.discard_unfinished,
+    }
+    refused = [option for option, is_given in given.items() if is_given]
+    if refused:
+        raise SettingsError(
+            f"{', '.join(refused)} can't be used with a whole service", on="restore", do="Restore single indexes so"
+        )
+
+
+async def restore_service(session: Session, request: RestoreServiceRequest) -> int:
+    """Restore a service; return FAILED unless everything is on the target afterwards."""
+    service_settings(session.settings, request.service)
+    async with session.clients() as clients:
+        snapshot = await resolve(clients.store_of(request.snapshot.service).snapshots, request.snapshot)
+        await session.index_names(request.service)
+        job = ServiceRestoreJob(
+            service=snapshot.service,
+            snapshot=snapshot.id,
+            target_service=request.service,
+            run=session.new_run("restore"),
+            at=request.snapshot.at,
+            parallel=request.parallel,
+            **shared_options(request.options, RestoreServiceOptions),
+        )
+        async with Workflows(session, clients, ACTIVITIES, RESTORE_SERVICE) as workflows:
+            with session.output.progress(f"{job.service} to {job.target_service}") as display:
+                report = await workflows.run(RESTORE_SERVICE, job, run=job.run, display=display)
+    record = {"whole": report.whole, **msgspec.to_builtins(report)}
+    session.output.result("restore_service", record, _table(report), _verdict(report))
+    return DONE if report.whole else FAILED
+
+
+def _table(report: ServiceRestoreReport) -> Table:
+    table = Table(title=f"{report.service} restored to {report.target_service}", title_justify="left")
+    for heading in ("kind", "name", "outcome", "why"):
+        table.add_column(heading, overflow="fold")
+    for each in report.objects:
+        name = each.name if each.name == each.target else f"{each.name} as {each.target}"
+        why = each.why or (count(each.documents, "document") if each.documents is not None else "")
+        table.add_row(each.kind, name, Text(each.outcome, style=_STYLES[each.outcome]), why)
+    return table
+
+
+def _verdict(report: ServiceRestoreReport) -> Text:
+    missing = sum(each.outcome in {"left out", "failed"} for each in report.objects)
+    if missing:
+        return Text(f"{count(missing, 'object')} of {len(report.objects)} not on the target: see above", style="yellow")
+    return Text("everything is on the target; indexers are disabled until you enable them", style="green")

@@ -1,0 +1,61 @@
+"""`indexvault runs`: the runs of a deployment."""
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from indexvault.api.run_views import RunList, RunView
+from indexvault.cli.command import Command
+from indexvault.cli.exit_codes import DONE
+from indexvault.cli.formatting import instant
+from indexvault.cli.remote.runs import STYLES, print_run, run_path
+from indexvault.cli.remote.session import RemoteSession
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunsRequest:
+    """List the runs of a deployment, or tell how far one of them is."""
+
+    run: str | None
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.add_argument("run", metavar="RUN", nargs="?", help="only this one, index by index")
+
+
+def read_request(arguments: Namespace) -> RunsRequest:
+    """Return what the arguments ask for."""
+    return RunsRequest(run=arguments.run)
+
+
+async def run_remotely(session: RemoteSession, request: RunsRequest) -> int:
+    """List the newest runs, or tell how far one is."""
+    if request.run is not None:
+        print_run(session.output, await session.deployment.get(run_path(request.run), RunView))
+        return DONE
+    found = (await session.deployment.get("runs", RunList)).runs
+    for view in found:
+        session.output.result("run", msgspec.to_builtins(view))
+    session.output.show(_table(found) if found else "There are no runs")
+    return DONE
+
+
+def _table(found: list[RunView]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("run", "state", "created", "what"):
+        table.add_column(heading, overflow="fold")
+    for view in found:
+        table.add_row(view.run, Text(view.state, style=STYLES.get(view.state, "")), instant(view.created), view.asked)
+    return table
+
+
+COMMAND = Command(
+    description="List the newest runs of a deployment, or tell how far one of them is.",
+    add_arguments=add_arguments,
+    read_request=read_request,
+    run_remotely=run_remotely,
+)

@@ -1,0 +1,27 @@
+from tests.cli.terminal import EAST, Terminal
+
+NOTES = f"{EAST}/notes"
+
+
+def test_diff_names_documents_fields_and_what_was_not_read(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 2000)
+    before = terminal.back_up("notes")
+    terminal.east.change(
+        "notes", {"id": "000007", "text": "other"}, {"@search.action": "delete", "id": "000009"}, {"id": "x"}
+    )
+    after = terminal.back_up("notes")
+    result = terminal.indexvault("diff", before, after, "--fields", "--json")
+    assert result.code == 0, result.stderr
+    *changes, total = result.records
+    assert [(each["kind"], each["key"], each.get("fields")) for each in changes] == [
+        ("changed", "000007", ["text"]),
+        ("removed", "000009", None),
+        ("added", "x", None),
+    ]
+    assert (total["added"], total["removed"], total["changed"], total["definition_differences"]) == (1, 1, 1, 0)
+    assert total["chunks_skipped"] > 0
+    live = terminal.indexvault("diff", before, NOTES)
+    assert live.stdout.splitlines()[:3] == ["~ 000007", "- 000009", "+ x"]
+    assert "1 added, 1 removed, 1 changed; 0 differences" in live.stdout
+    assert terminal.indexvault("diff", before, f"{EAST}/none").code == 4
+    assert terminal.indexvault("diff", NOTES, before).code == 2
