@@ -75,7 +75,10 @@ class MoveJob(TargetIndexOptions, frozen=True, kw_only=True):
     def fingerprint(self) -> str:
         """A hash that two jobs share if they ask for the same, whoever asks, when, how fast and how strictly."""
         return fingerprint(
-            self, ignoring={"run": "", "owner": "", "parallel": 1, "skip_refused": False, "forget": False}
+            self,
+            ignoring={"run": "", "owner": "", "parallel": 1, "skip_refused": False, "forget": False},
+            order="service index target_service target_index run snapshot alias delete_source"
+            " patch overlay accept_loss allow_cross_region skip_refused forget parallel owner",
         )
 
 

@@ -72,6 +72,9 @@ class RestoreJob(TargetIndexOptions, frozen=True, kw_only=True):
                 "skip_refused": False,
                 "locked_by": None,
             },
+            order="service index snapshot target_service target_index run mode store alias in_place delete_old"
+            " update_definition patch overlay keys filter skip_refused accept_loss allow_cross_region"
+            " discard_unfinished resume parallel owner locked_by",
         )
 
 

@@ -30,13 +30,17 @@ class Interrupted(msgspec.Struct, frozen=True):
     execution: str | None
 
 
-def fingerprint(job: msgspec.Struct, *, ignoring: Mapping[str, Any]) -> str:
+def fingerprint(job: msgspec.Struct, *, ignoring: Mapping[str, Any], order: str = "") -> str:
     """Return a hash that two jobs share if they ask for the same: the SHA-256 of the job's JSON, in hex.
 
-    `ignoring` are the members that don't matter, such as who asks, each with the value to replace it by. Fingerprints
-    are stored: those values must not change.
+    `ignoring` are the members that don't matter, such as who asks, each with the value to replace it by. `order` names
+    members in the order in which they are hashed, separated by spaces; those it does not name follow as they are
+    declared. Fingerprints are stored: neither the values nor the order may change, or an earlier version's run can't be
+    resumed.
     """
-    return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(job, **ignoring))).hexdigest()
+    members = {**msgspec.structs.asdict(job), **ignoring}
+    ordered = {name: members[name] for name in [*order.split(), *members]}
+    return hashlib.sha256(msgspec.json.encode(ordered)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

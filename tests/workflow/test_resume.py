@@ -133,6 +133,8 @@ def test_a_fingerprint_ignores_what_does_not_matter_and_nothing_else() -> None:
     assert same == fingerprint(Job("two", "x"), ignoring={"run": ""})
     assert same != fingerprint(Job("one", "y"), ignoring={"run": ""})
     assert same == fingerprint(Job("", "x"), ignoring={})
+    assert same != fingerprint(Job("", "x"), ignoring={}, order="interrupted")
+    assert same == fingerprint(Job("", "x"), ignoring={}, order="run interrupted")
 
 
 def test_the_fingerprints_of_stored_jobs_stay_what_they_were() -> None:

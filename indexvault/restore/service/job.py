@@ -43,7 +43,12 @@ class ServiceRestoreJob(TargetOptions, frozen=True, kw_only=True):
     @property
     def fingerprint(self) -> str:
         """A hash that two jobs share if they ask for the same, whoever asks, when, how fast and how strictly."""
-        return fingerprint(self, ignoring={"run": "", "owner": "", "parallel": 1, "skip_refused": False})
+        return fingerprint(
+            self,
+            ignoring={"run": "", "owner": "", "parallel": 1, "skip_refused": False},
+            order="service snapshot target_service run at indexes rename"
+            " overlay accept_loss allow_cross_region skip_refused parallel owner",
+        )
 
 
 class PlannedIndex(msgspec.Struct, frozen=True):
