@@ -1,29 +1,29 @@
-"""The errors of indexvault, one tree for every room.
+"""The errors of indexvault: one tree for every room.
 
-    IndexvaultError                 anything this project says went wrong
-    ├── SettingsError               the settings, or a request, can't be used
-    │   └── RequestError            an HTTP request can't: `on` is the member that is wrong
-    │       ├── MalformedError      it is no JSON
-    │       └── OversizedError      it is too large to be looked at
-    ├── NotFoundError               a name that nothing answers to
-    ├── ConflictError               something is in the way: an existing target, a changed ETag
-    │   └── OutdatedReadingError    what was read of an index no longer stands; reading it again helps
-    ├── IntegrityError              stored bytes are not what was stored
-    ├── VerificationError           a restored index is not its snapshot
-    ├── LossNotAcceptedError        a lossy snapshot, and nobody said that this is fine
-    ├── UnreadableIndexError        an index that can't be read completely
-    ├── AccountingError             documents that can't be accounted for
-    ├── RemoteError                 a service or store said no, or nothing
+    IndexvaultError                 any failure that indexvault reports
+    ├── SettingsError               the settings or a request can't be used
+    │   └── RequestError            an HTTP request can't be used: `on` is the wrong member
+    │       ├── MalformedError      its body is not JSON
+    │       └── OversizedError      its body is too large to be parsed
+    ├── NotFoundError               nothing has that name
+    ├── ConflictError               the present state forbids it: an existing target, a changed ETag
+    │   └── OutdatedReadingError    what was read of an index is outdated; read it again
+    ├── IntegrityError              stored bytes are not what was written
+    ├── VerificationError           a restored index differs from its snapshot
+    ├── LossNotAcceptedError        the snapshot is lossy and the request does not accept that
+    ├── UnreadableIndexError        the index can't be read completely
+    ├── AccountingError             documents can't be accounted for
+    ├── RemoteError                 a service or store refused or failed
     │   ├── UnreachableError        no answer, or one that broke off
-    │   │   └── TooSlowError        none in time
-    │   ├── UnauthorizedError       a wrong or missing key, or no identity
-    │   ├── ForbiddenError          an identity without the role
-    │   ├── RefusedError            the request itself is refused; sending it again changes nothing
-    │   │   └── TooLargeError       for its size
-    │   ├── OverloadedError         too busy; later it may work
+    │   │   └── TooSlowError        no complete answer in time
+    │   ├── UnauthorizedError       the key is wrong or missing, or there is no identity
+    │   ├── ForbiddenError          the identity lacks a role
+    │   ├── RefusedError            the request itself is refused; retrying does not help
+    │   │   └── TooLargeError       it is larger than the service takes
+    │   ├── OverloadedError         too busy; it may work later
     │   ├── QuotaError              a limit of the tier is reached
-    │   └── UnexpectedAnswerError   an answer that is not what the service documents
-    └── CancelledError              the operator stopped it
+    │   └── UnexpectedAnswerError   an answer outside what the service documents
+    └── CancelledError              the operator stopped the run
 
 Each error says what failed, on what, and what to do next. Its text never holds a secret, a document or a management
 URL.
@@ -35,9 +35,9 @@ import msgspec
 
 
 class ErrorRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An error as it crosses a workflow or a process.
+    """An error as plain data, to cross a workflow or a process.
 
-    `kind` is the error's class, the rest are its parts.
+    `kind` is the name of the error's class, the rest are its parts.
     """
 
     kind: str
@@ -50,12 +50,12 @@ class IndexvaultError(Exception):
     """Something failed.
 
     `what` is the failure in words, `on` the thing it happened to (a service, index, blob, field or setting),
-    `do` the next step for whoever reads it.
+    `do` what the reader should do next.
     """
 
     exit_code: ClassVar[int] = 1
     may_pass: ClassVar[bool] = False
-    """Whether the same call may succeed later without anybody changing anything."""
+    """Whether the same call may succeed later with nothing changed."""
 
     def __init__(self, what: str, *, on: str, do: str) -> None:
         super().__init__(what, on, do)
@@ -64,11 +64,11 @@ class IndexvaultError(Exception):
         self.do = do
 
     def __str__(self) -> str:
-        """One line: where, what, and the way out."""
+        """Return one line: where, what, and what to do."""
         return f"{self.on}: {self.what}. {self.do}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Keep the keyword-only parts when an error is pickled."""
+        """Pickle an error with its keyword-only parts."""
         return (_rebuild, (type(self).__name__, self.what, self.on, self.do))
 
     def record(self) -> ErrorRecord:
@@ -77,7 +77,7 @@ class IndexvaultError(Exception):
 
     @classmethod
     def kinds(cls) -> dict[str, type[Self]]:
-        """Return every class of this branch by its name."""
+        """Return this class and all classes below it by their names."""
         found: dict[str, type[Self]] = {cls.__name__: cls}
         for child in cls.__subclasses__():
             found |= child.kinds()
@@ -85,41 +85,41 @@ class IndexvaultError(Exception):
 
 
 class SettingsError(IndexvaultError):
-    """A setting or a request that can't be used; `on` is the path of the field."""
+    """A setting or a request can't be used; `on` is the path of the field."""
 
     exit_code = 2
 
 
 class RequestError(SettingsError):
-    """An HTTP request that can't be used; `on` is the member that is wrong."""
+    """An HTTP request can't be used; `on` is the wrong member."""
 
 
 class MalformedError(RequestError):
-    """An HTTP request whose body is no JSON."""
+    """The body of an HTTP request is not JSON."""
 
 
 class OversizedError(RequestError):
-    """An HTTP request that is too large to be looked at."""
+    """The body of an HTTP request is too large to be parsed."""
 
 
 class NotFoundError(IndexvaultError):
-    """A service, index, snapshot or blob of that name does not exist."""
+    """No service, index, snapshot or blob has that name."""
 
     exit_code = 4
 
 
 class ConflictError(IndexvaultError):
-    """What is there is in the way, or is no longer what it was."""
+    """The present state forbids it: the target exists, or has changed since it was read."""
 
     exit_code = 5
 
 
 class OutdatedReadingError(ConflictError):
-    """What was read of an index can't become a snapshot any more. Reading it again helps."""
+    """What was read of an index is outdated and can't become a snapshot. Read it again."""
 
 
 class IntegrityError(IndexvaultError):
-    """Stored bytes do not match their checksum, or contradict each other."""
+    """Stored bytes don't match their checksum, can't be decoded, or contradict each other."""
 
     exit_code = 6
 
@@ -137,15 +137,15 @@ class LossNotAcceptedError(IndexvaultError):
 
 
 class UnreadableIndexError(IndexvaultError):
-    """The index can't be read completely in any way known here."""
+    """No known way reads the index completely."""
 
 
 class AccountingError(IndexvaultError):
-    """The documents read can't be reconciled with what the service says it holds."""
+    """The documents read don't add up to what the service says it holds."""
 
 
 class RemoteError(IndexvaultError):
-    """A service or a store did not do what was asked."""
+    """A service or a store refused a request, or failed to answer it."""
 
 
 class UnreachableError(RemoteError):
@@ -159,15 +159,15 @@ class TooSlowError(UnreachableError):
 
 
 class UnauthorizedError(RemoteError):
-    """The key is wrong or missing, or no identity could be found."""
+    """The key is wrong or missing, or no identity was found."""
 
 
 class ForbiddenError(RemoteError):
-    """The identity is known and lacks a role."""
+    """The identity lacks a role."""
 
 
 class RefusedError(RemoteError):
-    """The request is refused for what it asks."""
+    """The service refuses the request itself; retrying does not help."""
 
 
 class TooLargeError(RefusedError):
@@ -175,7 +175,7 @@ class TooLargeError(RefusedError):
 
 
 class OverloadedError(RemoteError):
-    """The service is too busy, and retrying within the limits did not help."""
+    """The service is too busy, and the retries are used up."""
 
     may_pass = True
 
@@ -197,7 +197,7 @@ class CancelledError(IndexvaultError):
 
 
 def from_record(record: ErrorRecord) -> IndexvaultError:
-    """Return the error that a record was made of; an unknown kind becomes the root of the tree."""
+    """Return the error that a record was made of. An unknown kind becomes a plain IndexvaultError."""
     return _rebuild(record.kind, record.what, record.on, record.do)
 
 

@@ -1,4 +1,4 @@
-"""A run that lost its lock cannot commit, though its step was at work already."""
+"""A run that lost its lock cannot commit, though its activity was at work already."""
 
 from collections.abc import AsyncIterator
 

@@ -30,7 +30,7 @@ class Many(msgspec.Struct, frozen=True):
 
 
 class Behaviour:
-    """What the step does, number by number, and what it has seen."""
+    """What the activity does, number by number, and what it has seen."""
 
     def __init__(self) -> None:
         self.act: Callable[[int, int], Awaitable[None]] = self._nothing
@@ -65,11 +65,13 @@ async def engine_and_workflow(
     behaviour: Behaviour, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[LocalEngine, Workflow[Many, Number]]]:
     monkeypatch.setattr(indexvault.workflow.calls, "FIRST_REST", indexvault.workflow.calls.FIRST_REST / 100)
-    step = Activity("double", Number, Number, behaviour.double)
+    activity = Activity("double", Number, Number, behaviour.double)
 
     def total(ctx: OrchestrationContext, many: Many) -> Orchestration[Number]:
-        first = yield from call(ctx, step, Number(0))
-        rest = yield from call_all(ctx, step, [Number(value) for value in range(1, many.count)], at_once=many.at_once)
+        first = yield from call(ctx, activity, Number(0))
+        rest = yield from call_all(
+            ctx, activity, [Number(value) for value in range(1, many.count)], at_once=many.at_once
+        )
         return Number(first.value + sum(number.value for number in rest))
 
     workflow = Workflow("total", Many, Number, total)
@@ -79,14 +81,14 @@ async def engine_and_workflow(
         rng=random.Random(1),
         report=lambda _progress: None,
     )
-    async with LocalEngine(resources, [step], [workflow]) as opened:
+    async with LocalEngine(resources, [activity], [workflow]) as opened:
         yield opened, workflow
 
 
 type Opened = tuple[LocalEngine, Workflow[Many, Number]]
 
 
-async def test_steps_are_fanned_out_and_bounded(engine_and_workflow: Opened, behaviour: Behaviour) -> None:
+async def test_activities_are_fanned_out_and_bounded(engine_and_workflow: Opened, behaviour: Behaviour) -> None:
     three = asyncio.Barrier(3)
 
     async def together(value: int, _attempt: int) -> None:
@@ -200,12 +202,12 @@ async def test_an_engine_that_has_done_its_work_ends_without_a_warning(caplog: p
         rng=random.Random(1),
         report=lambda _progress: None,
     )
-    step = Activity("double", Number, Number, Behaviour().double)
+    activity = Activity("double", Number, Number, Behaviour().double)
 
     def once(ctx: OrchestrationContext, number: Number) -> Orchestration[Number]:
-        return (yield from call(ctx, step, number))
+        return (yield from call(ctx, activity, number))
 
     workflow = Workflow("once", Number, Number, once)
-    async with LocalEngine(resources, [step], [workflow]) as opened:
+    async with LocalEngine(resources, [activity], [workflow]) as opened:
         assert await opened.run(workflow, Number(1)) == Number(2)
     assert [record.message for record in caplog.records if record.levelname not in {"DEBUG", "INFO"}] == []

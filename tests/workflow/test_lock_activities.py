@@ -1,4 +1,4 @@
-"""A run that needs several names to itself: an alias and the index behind it."""
+"""Runs that lock several names: an alias and the index behind it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ import pytest
 import indexvault.workflow.lock
 from indexvault.errors import CancelledError, ConflictError
 from indexvault.model import IndexName
-from indexvault.snapshots.names import lock_name
+from indexvault.snapshots.run_names import lock_name
 from indexvault.workflow.activity import Activity, Resources, Work
 from indexvault.workflow.lock import Lock, read_holder
 from indexvault.workflow.lock_activities import Claim, release_lock, revoke, take_lock
@@ -82,9 +82,9 @@ async def test_a_step_stops_when_any_of_its_names_is_lost(world: World) -> None:
         await resources.fence()
         return taken
 
-    step = Activity("work", Claim, Claim, work, lambda given: given.work)
+    activity = Activity("work", Claim, Claim, work, lambda given: given.work)
     with pytest.raises(Exception, match="lost its lock"):
-        await perform(step, world.resources, msgspec.to_builtins(taken))
+        await perform(activity, world.resources, msgspec.to_builtins(taken))
 
 
 async def test_a_rival_that_only_looks_does_not_cost_a_run_its_lock(world: World) -> None:
