@@ -10,6 +10,7 @@ from typing import Any, cast
 import aiohttp
 import msgspec
 import pytest
+from azure.core.credentials import AzureKeyCredential
 
 import indexvault.workflow.calls
 from emulator.server import running
@@ -65,6 +66,12 @@ class World:
     @property
     def west(self) -> SearchService:
         return self.clients.service(WEST)
+
+    async def ask_east_with(self, kind: type[SearchService] = SearchService, *, key: str = KEYS[EAST]) -> None:
+        """Ask the east service through another client from now on, made of a subclass or with another key."""
+        await self.east.close()
+        service = kind(EAST, self.endpoints[EAST], AzureKeyCredential(key), rng=self.clients._rng)
+        self.clients._services[EAST] = service
 
     async def fill(self, definition: dict[str, Any], documents: Iterable[dict[str, Any]], service: str = EAST) -> None:
         """Create an index on a service and upload documents to it."""

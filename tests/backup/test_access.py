@@ -3,12 +3,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from azure.core.credentials import AzureKeyCredential
 
 from emulator.service import EmulatedService
 from indexvault.errors import UnreadableIndexError
 from indexvault.search.batch import upload_batch
-from indexvault.search.client import SearchService
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.names import SnapshotReference
 from tests.memory_store import MemoryStore
@@ -39,12 +37,6 @@ async def fill(world: World, **changes: Any) -> None:
     await world.east.index_documents("papers", upload_batch(json.dumps(paper).encode() for paper in PAPERS))
 
 
-def ask_as(world: World, key: str) -> None:
-    """Let the service be asked with another key from now on."""
-    service = SearchService(EAST, world.endpoints[EAST], AzureKeyCredential(key), rng=world.clients._rng)
-    world.clients._services[EAST] = service
-
-
 async def test_protected_documents_are_read_where_the_caller_may() -> None:
     async with open_world(MemoryStore("local"), services=SERVICES) as world:
         await fill(world)
@@ -55,8 +47,7 @@ async def test_protected_documents_are_read_where_the_caller_may() -> None:
 async def test_where_it_may_not_the_snapshot_is_lossy_and_says_how_many_are_missing() -> None:
     async with open_world(MemoryStore("local"), services=SERVICES) as world:
         await fill(world)
-        await world.east.close()
-        ask_as(world, READER)
+        await world.ask_east_with(key=READER)
         report = await world.back_up("papers")
         manifest = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="papers"))
     assert (report.state, report.documents) == ("lossy", 10)

@@ -135,21 +135,24 @@ async def test_the_claim_holds_while_documents_come_go_and_change(world: World, 
 async def test_a_stretch_too_large_for_one_answer_is_read_again_page_by_page(world: World) -> None:
     await world.fill(definition(filterable=True, sortable=True), [document(number, 0) for number in range(600)])
     await world.faults(EAST, {"fault": "too_large", "operation": "search", "bytes": 4000})
-    counted = SearchService.count_found
+    gone: list[str] = []
+    scanning = False
 
-    async def delete_and_count(self: SearchService, *arguments: Any, **options: Any) -> int:
-        """Between the reading and its count, a document goes."""
-        if not gone:
-            gone.append(f"{300:06}")
-            await self.index_documents("live", batch([delete_action("id", gone[0])]))
-        return await counted(self, *arguments, **options)
+    class DeletedMeanwhile(SearchService):
+        """Deletes a document between the reading of a range and its count."""
+
+        async def count_found(self, *arguments: Any, **options: Any) -> int:
+            if scanning and not gone:
+                gone.append(f"{300:06}")
+                await self.index_documents("live", batch([delete_action("id", gone[0])]))
+            return await super().count_found(*arguments, **options)
 
     async def scan_and_delete(scan: Run, resources: Resources, given: Any) -> Any:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(SearchService, "count_found", delete_and_count)
-            return await scan(resources, given)
+        nonlocal scanning
+        scanning = True
+        return await scan(resources, given)
 
-    gone: list[str] = []
+    await world.ask_east_with(DeletedMeanwhile)
     world.around["scan_range"] = scan_and_delete
     await world.back_up("live")
     documents, manifest = await snapshot(world)

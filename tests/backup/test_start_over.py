@@ -9,9 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-import indexvault.backup.plan
-from indexvault.backup.definitions import read_index_definition
 from indexvault.errors import OutdatedReadingError
+from indexvault.search.client import SearchService
 from indexvault.snapshots.announcements import SweepRecord
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.manifest import Manifest
@@ -156,27 +155,27 @@ async def test_a_chunk_that_the_previous_snapshot_lost_is_stored_again(world: Wo
     assert any("the chunk is gone" in note for note in report.notes)
 
 
-async def test_a_field_that_others_show_and_hide_again_is_not_taken_for_revealed(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_field_that_others_show_and_hide_again_is_not_taken_for_revealed(world: World) -> None:
     """Hidden as the planning begins, shown before it ends, hidden again while documents are read."""
     hidden = hotels.with_field("stars", retrievable=False)["fields"]
     shown = hotels.with_field("stars", retrievable=True)["fields"]
     await change(world, fields=hidden)
-    calls: list[Any] = []
+    counted: list[str] = []
 
-    async def read_then_show(*arguments: Any) -> Any:
-        found = await read_index_definition(*arguments)
-        calls.append(found)
-        if len(calls) == 1:
-            await change(world, fields=shown)
-        return found
+    class ShownMeanwhile(SearchService):
+        """Shows the field when documents are counted for the first time, right after the definition was read."""
+
+        async def count(self, index: str) -> int:
+            counted.append(index)
+            if len(counted) == 1:
+                await change(world, fields=shown)
+            return await super().count(index)
 
     async def happens(times: int) -> None:
         if times == 1:
             await change(world, fields=hidden)
 
-    monkeypatch.setattr(indexvault.backup.plan, "read_index_definition", read_then_show)
+    await world.ask_east_with(ShownMeanwhile)
     times = after_reading(world, happens)
     report = await world.back_up("hotels")
     assert len(times) == 2
