@@ -13,14 +13,13 @@ from indexvault.backup.definitions import (
 )
 from indexvault.backup.index_probe import ServiceIndexProbe
 from indexvault.backup.job import BackupJob, PlanSummary
-from indexvault.backup.key_ranges import edges_of_chunks, range_count, ranges_between
+from indexvault.backup.key_ranges import average_size, edges_of_chunks, range_count, ranges_between, ranges_by_rank
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.losses import hidden_fields, losses, lost_content, out_of_sight
 from indexvault.backup.messages import found_in, refusal, without_key_order
 from indexvault.backup.partition import Partition
 from indexvault.backup.partitioning import divide, partitioners_for, reading_order
 from indexvault.backup.reveal_records import RevealRecords
-from indexvault.backup.split_keys import average_size, ranges_by_rank
 from indexvault.backup.state import (
     KEY_ORDER,
     PLAN_FORMAT,
@@ -44,7 +43,7 @@ from indexvault.workflow.activity import ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
 
 OLDEST_TO_CONTINUE = timedelta(days=1)
-"""The age up to which an unfinished run is continued: its first documents would be older than anybody expects."""
+"""An unfinished run that is older is not continued: its first documents would be older than anybody expects."""
 
 
 async def plan_backup(resources: Resources, job: BackupJob, *, limits: Limits = LIMITS) -> PlanSummary:

@@ -4,10 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexvault.backup.accounting import Agreement, explains, require_unique
 from indexvault.backup.key_ranges import edges_of_chunks, range_count, ranges_between
 from indexvault.backup.limits import LIMITS
-from indexvault.errors import AccountingError
 from indexvault.search.scan import KeyRange
 from indexvault.snapshots.chunks import Chunk, ends_chunk
 
@@ -60,27 +58,3 @@ def test_edges_lie_on_chunk_boundaries_and_leave_even_ranges(ranges: int, bits: 
 def test_a_chunk_that_a_size_cap_ended_is_no_place_to_split() -> None:
     capped = next(f"{number}" for number in range(100) if not ends_chunk(f"{number}", 4))
     assert edges_of_chunks([chunk("", capped, 10), chunk("z", "z", 10)], 4, 2) == []
-
-
-def test_overlapping_chunks_are_not_accounted_for() -> None:
-    assert require_unique([chunk("a", "b", 2), chunk("c", "c")], on="x") == 3
-    with pytest.raises(AccountingError):
-        require_unique([chunk("a", "b", 2), chunk("b", "c", 2)], on="x")
-
-
-@pytest.mark.parametrize(
-    ("documents", "before", "after", "expected"),
-    [(5, 5, 5, True), (4, 5, 5, False), (6, 5, 5, False), (6, 5, 8, True), (6, 8, 5, True), (9, 5, 8, False)],
-)
-def test_a_count_explains_what_was_read(documents: int, before: int, after: int, *, expected: bool) -> None:
-    assert explains(documents, before, after) is expected
-
-
-def test_a_count_that_differs_for_good_never_agrees_and_one_that_lags_does() -> None:
-    quiet = Agreement()
-    assert not any(quiet.note(counted=50, found=49) for _ in range(20))
-    growing = Agreement()
-    assert not growing.note(counted=100, found=120)
-    assert not growing.note(counted=110, found=130)
-    assert growing.note(counted=120, found=140)
-    assert Agreement().note(counted=7, found=7)
