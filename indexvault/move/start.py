@@ -103,9 +103,9 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
     )
 
 
-async def note_snapshot(resources: Resources, made: RoundSnapshot) -> Done:
+async def note_snapshot(resources: Resources, noted: RoundSnapshot) -> Done:
     """Note the snapshot of a round in the move's state."""
-    await _change(resources, made.run, rounds=made.rounds, snapshot=made.snapshot)
+    await _change(resources, noted.run, rounds=noted.rounds, snapshot=noted.snapshot)
     return Done()
 
 
@@ -126,11 +126,11 @@ async def note_restoring(resources: Resources, planned: PlannedRestore) -> Done:
     return Done()
 
 
-async def note_restored(resources: Resources, made: RoundSnapshot) -> Done:
+async def note_restored(resources: Resources, noted: RoundSnapshot) -> Done:
     """Note that the target was proved to hold a snapshot."""
-    target = made.run.target
+    target = noted.run.target
     proved = await state_of(resources.clients.service(target.service), target.index)
-    await _change(resources, made.run, held=made.snapshot, proved=proved, notes=made.notes)
+    await _change(resources, noted.run, held=noted.snapshot, proved=proved, notes=noted.notes)
     return Done()
 
 
@@ -233,7 +233,7 @@ async def _change(resources: Resources, run: MoveRun, **changes: object) -> None
 
 FIND = Activity("find_move", MoveJob, Interrupted, find)
 BEGIN = Activity("begin_move", MoveJob, StartedMove, begin, lambda job: job.work)
-NOTE_SNAPSHOT = Activity("note_snapshot", RoundSnapshot, Done, note_snapshot, lambda made: made.run.work)
+NOTE_SNAPSHOT = Activity("note_snapshot", RoundSnapshot, Done, note_snapshot, lambda noted: noted.run.work)
 NOTE_RESTORING = Activity("note_restoring", PlannedRestore, Done, note_restoring, lambda planned: planned.run.work)
-NOTE_RESTORED = Activity("note_restored", RoundSnapshot, Done, note_restored, lambda made: made.run.work)
+NOTE_RESTORED = Activity("note_restored", RoundSnapshot, Done, note_restored, lambda noted: noted.run.work)
 END = Activity("end_move", MoveRun, Finished, end, lambda run: run.ending)

@@ -57,8 +57,8 @@ def needed_paths(definition: bytes | msgspec.Raw) -> list[str]:
     """Return the paths of the missing secrets without which the index can't be created.
 
     Where the service itself shows `<redacted>` it also accepts that word and ignores it; anywhere else the word would
-    become the value. An encryption key can't be added later. Source: Create Index, REST reference (vectorizers,
-    encryptionKey), 2026-09.
+    become the value. An encryption key can't be added later. Source: vectorizers and encryption, REST reference,
+    2026-09.
     """
     found = missing_secrets(msgspec.json.decode(definition))
     return [path for path, shown in found if shown == WITHHELD or path.endswith("applicationSecret")]

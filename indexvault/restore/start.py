@@ -1,4 +1,4 @@
-"""Start a restore: check it, decide what it does and write the plan down, or take up an interrupted one.
+"""Start a restore: check it, decide what it does and write the plan down, or resume an interrupted one.
 
 Durable, in this order: the plan, under the run's name; the restore state, under the target's names and their locks;
 that the target is touched.

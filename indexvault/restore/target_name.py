@@ -18,7 +18,7 @@ class ResolvedName(msgspec.Struct, frozen=True):
 
 
 def describe(resolved: ResolvedName) -> str:
-    """Say in words what a name stands for."""
+    """Return in words what a name stands for."""
     return {"absent": "free", "index": "an index", "alias": f"an alias of {resolved.index}"}[resolved.kind]
 
 

@@ -118,7 +118,7 @@ class Uploader:
             await self._sleep(wait)
 
     async def _send(self, part: Batch) -> Batch:
-        """Send a batch and give what is to be sent again."""
+        """Send a batch and return what to send again."""
         size = sum(len(action) for action in part.actions)
         with batch_span(self._service.name, self._index, len(part.keys), size) as span:
             again = await self._sent(part)

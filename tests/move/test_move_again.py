@@ -1,4 +1,4 @@
-"""Moves that stopped and are given again, and sources that must not be deleted."""
+"""Interrupted moves that resume, and sources that must not be deleted."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ async def add_to_source(world: World, key: str) -> None:
 
 
 async def stop_before_the_end(mover: Mover, **changes: object) -> None:
-    """Move, but with the source's deletion failing, so that everything but the end is done."""
+    """Move, but with the source's deletion failing, so that only the end is missing."""
     await mover.world.faults(EAST, {"fault": "unavailable", "method": "DELETE"})
     with pytest.raises(IndexvaultError):
         await mover.move(delete_source=True, **changes)
@@ -84,8 +84,8 @@ async def test_a_source_that_kept_changing_is_caught_up_with_once_it_rests(mover
     await mover.world.fill(hotels.DEFINITION, hotels.hotels(20))
     await stop_before_the_end(mover)
     runs = mover.world.store.runs
-    moving = await require_move_state(runs, mover.job().source, "move-1")
-    await write_move_state(runs, msgspec.structs.replace(moving, rounds=3))
+    move_state = await require_move_state(runs, mover.job().source, "move-1")
+    await write_move_state(runs, msgspec.structs.replace(move_state, rounds=3))
     await add_to_source(mover.world, "late")
     report = await mover.move(delete_source=True)
     assert (report.compared, report.source_deleted) == (21, True)
@@ -105,8 +105,8 @@ async def test_a_move_killed_right_after_the_sources_deletion_ends_well(mover: M
     await mover.world.fill(hotels.DEFINITION, hotels.hotels(20))
     await stop_before_the_end(mover)
     runs, east = mover.world.store.runs, mover.world.east
-    moving = await require_move_state(runs, mover.job().source, "move-1")
-    assert moving.removing
+    move_state = await require_move_state(runs, mover.job().source, "move-1")
+    assert move_state.removing
     await east.delete_index("hotels", etag=(await east.index_definition("hotels")).etag)
     report = await mover.move(delete_source=True)
     assert report.source_deleted
@@ -114,7 +114,7 @@ async def test_a_move_killed_right_after_the_sources_deletion_ends_well(mover: M
 
 
 async def stop_at_the_alias(mover: Mover, **changes: object) -> None:
-    """Move, but with the alias's swap failing, so that everything before it is done."""
+    """Move, but with the swap of the alias failing, so that everything before it is done."""
     await mover.world.faults(WEST, {"fault": "unavailable", "method": "PUT", "path": "alias"})
     with pytest.raises(IndexvaultError):
         await mover.move(alias="guests", **changes)
@@ -139,7 +139,7 @@ async def test_what_was_noted_is_told_by_the_execution_that_ends_the_move(mover:
 
 
 async def stop_in_a_sync(mover: Mover) -> None:
-    """Stop with a second round under way: the target was made, and one document is still to be caught up with."""
+    """Stop in a second round: the target was created, and one document is still missing there."""
     await mover.world.fill(hotels.DEFINITION, hotels.hotels(20))
     await stop_before_the_end(mover)
     await add_to_source(mover.world, "late")

@@ -18,7 +18,7 @@ from tests.world import EAST, WEST, World, open_world
 
 
 class Mover:
-    """A world and an engine that moves."""
+    """A world and an engine for moves."""
 
     def __init__(self, world: World, engine: LocalEngine) -> None:
         self.world = world
@@ -54,7 +54,7 @@ async def mover() -> AsyncIterator[Mover]:
 
 
 async def source_writes(world: World) -> list[str]:
-    """Return what has changed the east since its counters were cleared."""
+    """Return the writes to the east since its counters were cleared."""
     return [
         name
         for name, tally in (await world.requests(EAST)).items()

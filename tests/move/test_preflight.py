@@ -1,4 +1,4 @@
-"""What a move says before it does anything, and that it does nothing to say so."""
+"""The preflight of a move: what it reports, and that it writes nothing."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -41,7 +41,7 @@ async def standing(world: World) -> tuple[Any, ...]:
 
 
 async def checked(mover: Mover, **changes: Any) -> MovePreflightReport:
-    """Check a move, and that nothing was touched by it."""
+    """Check a move, and assert that the check touched nothing."""
     before = await standing(mover.world)
     report = await mover.engine.run(PREFLIGHT_MOVE, mover.job(**changes))
     assert await standing(mover.world) == before

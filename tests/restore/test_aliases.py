@@ -1,4 +1,4 @@
-"""One writer an index, by whatever name it is asked for: its own, an alias, a replacement that moves one."""
+"""Each index has one writer at a time, whatever name it is asked for by: its own, or an alias."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ def lock(world: World, index: str) -> Lock:
 
 
 async def locked(world: World) -> dict[str, str]:
-    """Return the names of the west that a run has to itself, and the run."""
+    """Return the locked names of the west, each with the run that holds the lock."""
     found = {}
     for index in ["guests", *await world.west.index_names()]:
         holder = await read_holder(world.store.runs, IndexName(WEST, index))
@@ -57,7 +57,7 @@ async def locked(world: World) -> dict[str, str]:
 
 @asynccontextmanager
 async def under_way(world: World, snapshot: BackupReport, **changes: Any) -> AsyncIterator[asyncio.Task[Any]]:
-    """Start a restore and hold it back, when it has written documents and would note it, until the block is left."""
+    """Start a restore, and block it before its first checkpoint of loaded documents until the context is left."""
     put, written, go_on = world.store.runs.put, asyncio.Event(), asyncio.Event()
 
     async def held_back(name: str, data: bytes, **options: Any) -> str:
@@ -133,13 +133,13 @@ async def test_an_alias_that_is_moved_before_the_locks_are_taken_is_noticed(
     await world.fill(hotels.DEFINITION | {"name": "other"}, [], service=WEST)
     for mode in ("sync", "replace"):
         job = world.restore_job(snapshot, index="guests", mode=mode)
-        begun = await begin(world.resources, job)
+        started = await begin(world.resources, job)
         present = await world.west.alias("guests")
         assert present is not None
         elsewhere = "other" if present.index == "hotels" else "hotels"
         await world.west.point_alias("guests", elsewhere, etag=present.etag)
         with pytest.raises(ConflictError, match=r"(stood for|was changed).*nothing was touched"):
-            await claim(world.resources, begun)
+            await claim(world.resources, started)
         assert await read_restore_state(world.store.runs, IndexName(WEST, "hotels")) is None
 
 

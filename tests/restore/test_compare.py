@@ -29,7 +29,7 @@ async def side(documents: dict[str, str]) -> AsyncIterator[tuple[str, bytes]]:
 
 
 def cut(documents: dict[str, str], size: int) -> tuple[list[Chunk], dict[str, bytes]]:
-    """Cut documents into chunks of so many, and give them with their bytes by hash."""
+    """Cut documents into chunks of so many, and return them with their bytes by hash."""
     lines = [(key, line_of(key, value)) for key, value in sorted(documents.items())]
     chunks, stored = [], {}
     for start in range(0, len(lines), size):
@@ -57,7 +57,7 @@ def comparison(*, target: Schema = SCHEMA, selection: Selection | None = None) -
 
 
 class Compared:
-    """A comparison that is over: what was told, what was counted and which chunks were read."""
+    """A finished comparison: its deviations, its counts, and the chunks that were read."""
 
     def __init__(self, stored: dict[str, str], size: int = 3) -> None:
         self.chunks, self._data = cut(stored, size)

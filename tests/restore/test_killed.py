@@ -1,4 +1,4 @@
-"""Restores and moves as processes that are killed: what is durable has to be enough."""
+"""Restores and moves as processes that are killed: what is durable is enough to resume."""
 
 import subprocess
 import time
@@ -48,7 +48,7 @@ def has_batches(service: Service, number: int) -> bool:
 
 
 def killed_when(terminal: Terminal, ready: Callable[[], bool], *command: str) -> None:
-    """Start a command and kill it as soon as something is so."""
+    """Start a command and kill it as soon as a condition holds."""
     process = terminal.start(*command)
     deadline = time.monotonic() + 300
     while not ready() and process.poll() is None and time.monotonic() < deadline:

@@ -25,7 +25,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def wrote_nothing(world: World, service: str) -> bool:
-    """Return whether a service has changed nothing: being asked for roles is answered with a refusal."""
+    """Return whether a service was not written to; probes for roles are refused writes."""
     return not [
         name
         for name, tally in (await world.requests(service)).items()
@@ -111,7 +111,7 @@ async def test_a_lossy_snapshot_must_be_accepted(world: World) -> None:
 
 
 async def damage(world: World, part: str) -> str:
-    """Change one byte of a blob of the snapshot and give the blob's name."""
+    """Change one byte of a blob of the snapshot and return the blob's name."""
     blobs = world.store.snapshots
     names = [blob.name async for blob in blobs.list(f"{EAST}/hotels/{part}/")]
     properties = await blobs.properties(names[0])

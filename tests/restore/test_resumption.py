@@ -1,4 +1,4 @@
-"""What is left by a restore that stops, and what the next one makes of it."""
+"""What an interrupted restore leaves, and how the next one resumes it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -53,7 +53,7 @@ async def records(world: World) -> list[str]:
 
 
 async def half_restored(world: World, **changes: Any) -> Any:
-    """Restore 2,500 documents to a target that takes no more than 2,000, and give the snapshot."""
+    """Restore 2,500 documents to a target that takes no more than 2,000, and return the snapshot."""
     await world.fill(hotels.DEFINITION, hotels.hotels(2500))
     snapshot = await world.back_up("hotels")
     await world.faults(WEST, LATE)
@@ -89,7 +89,7 @@ async def test_another_restore_into_an_unfinished_target_says_so(world: World) -
     assert other.checks[0].name == "unfinished"
 
 
-async def test_resume_goes_on_whatever_else_is_asked(world: World) -> None:
+async def test_resume_continues_whatever_else_is_asked(world: World) -> None:
     snapshot = await half_restored(world)
     report = await world.restore(snapshot, filter="stars", resume=True)
     assert report.documents == 2500
@@ -111,7 +111,7 @@ async def test_when_the_unfinished_index_was_deleted_nothing_stands_in_the_way(w
     assert report.documents < 2500
 
 
-async def test_an_index_that_was_changed_meanwhile_is_not_gone_on_with(world: World) -> None:
+async def test_a_restore_into_an_index_that_was_changed_meanwhile_is_not_resumed(world: World) -> None:
     snapshot = await half_restored(world)
     present = await world.west.index_definition("restored")
     body = msgspec.json.decode(present.body) | {"corsOptions": {"allowedOrigins": ["*"]}}
@@ -131,7 +131,7 @@ async def test_a_failed_check_leaves_no_trace(world: World) -> None:
 
 
 async def locked_by_the_first(world: World, clock: Clock) -> None:
-    """Return the lock to the run that stopped, as if it were alive, or had died without giving it back."""
+    """Take the lock for the interrupted run, as if it were alive or had died without releasing it."""
     left = await restore_state(world)
     assert left is not None
     await Lock(world.store.runs, IndexName(WEST, "restored"), run=left.execution, owner="a test", clock=clock).take()
@@ -146,7 +146,7 @@ async def test_a_restore_that_still_holds_its_lock_is_not_taken_for_dead(world: 
     assert await world.west.count("restored") == 2000
 
 
-async def test_a_dead_restore_is_gone_on_with_once_its_lease_has_lapsed(world: World, clock: Clock) -> None:
+async def test_a_dead_restore_is_resumed_once_its_lease_has_lapsed(world: World, clock: Clock) -> None:
     snapshot = await half_restored(world)
     await locked_by_the_first(world, clock)
     clock.now += timedelta(seconds=61)

@@ -15,7 +15,7 @@ from indexvault.search.retry import RetryPolicy
 from tests.scripted import Scripted
 
 type Judge = Callable[[str, int], int]
-"""Return the status of a document from its key and how often it has come."""
+"""Returns the status of a document from its key and how often it was sent."""
 
 
 class Indexer:

@@ -186,7 +186,7 @@ async def _is_there(target: SearchService, reference: Reference) -> bool:
 
 
 def _says_the_same(wanted: Any, present: dict[str, Any]) -> bool:
-    """Compare with what is there, whose secrets can't be seen."""
+    """Return whether a definition equals the existing one, whose secrets can't be read."""
     asked = content(msgspec.Raw(msgspec.json.encode(_without_secrets(wanted))))
     return asked == content(msgspec.Raw(msgspec.json.encode(_without_secrets(present))))
 

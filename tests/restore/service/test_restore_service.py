@@ -203,7 +203,7 @@ async def test_again_finds_everything_there_but_the_index_that_is_in_the_way(ser
 
 
 async def stopped(services: Services, snapshot: str, clock: Clock, *, kill: str) -> None:
-    """Restore until a step is reached, and leave behind what a run leaves that is killed there: its locks too."""
+    """Restore until an activity is reached, and leave what a run leaves that is killed there, locks included."""
     job = services.job(snapshot, run="killed", overlay="west")
 
     async def hang(_resources: Resources, _given: Any) -> Any:
