@@ -1,0 +1,277 @@
+"""Two emulated services, two stores and a clock, on which commands of `indexvault` are run one after the other.
+
+Commands are the real ones, from the command line to the exit code. What stands in for the outside: the services and
+stores (in this process), the engine (see `engine`), and time, which passes without waiting.
+"""
+
+import asyncio
+import contextlib
+import io
+import random
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+
+import emulator.document_operations
+import emulator.service
+import indexvault.restore.stretches
+import indexvault.workflow.local
+from emulator.service import Service
+from indexvault.backup.limits import Limits
+from indexvault.backup.workflow import activities_within
+from indexvault.cli.output import Output
+from indexvault.cli.parser import parse
+from indexvault.cli.session import Session
+from indexvault.cli.verbs import load_command
+from indexvault.clients import Clients
+from indexvault.errors import IndexvaultError
+from indexvault.search.client import SearchService
+from indexvault.search.retry import RetryPolicy
+from indexvault.search.throttle import Timer
+from indexvault.settings.model import EnvironmentSecret, PolicySettings, ServiceSettings, Settings, StoreSettings
+from indexvault.snapshots.retention import Retention
+from indexvault.workflow.activity import Activity, Resources
+from tests.memory_store import MemoryStore
+from tests.soak.engine import InlineEngine
+from tests.soak.process import KilledError, Process, RunawayError
+from tests.soak.search_wire import DirectService, Emulated
+from tests.soak.stores import SeenStore
+from tests.soak.truth import Dump, Truth, dump
+
+EAST, WEST = "contoso-east", "contoso-west"
+KEYS = {EAST: "east-admin-key", WEST: "west-admin-key"}
+LOCAL, REPLICA, WESTERN = "local", "replica", "western"
+SMALL = Limits(
+    most_skipped=60,
+    largest_partition=60,
+    comfortable_partition=25,
+    smallest_range=15,
+    sorted_run_bytes=8 * 1024,
+    segment_bytes=2 * 1024,
+    merged_at_once=3,
+    merged_page=7,
+)
+STRETCH_DOCUMENTS = 40
+BEGAN = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
+EXIT_CODES = frozenset({0, 1, 2, 3, 4, 5, 6, 130})
+
+_LIMITED = {each.name: each for each in activities_within(SMALL)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a command ended: its exit code, or None if it was killed; its records, and what went wrong beyond errors."""
+
+    argv: tuple[str, ...]
+    code: int | None
+    records: list[dict[str, Any]]
+    error: str = ""
+    kind: str = ""
+    crashes: list[str] = field(default_factory=list)
+    requests: int = 0
+    changes: list[str] = field(default_factory=list)
+    killed_at: str = ""
+    began: int = 0
+    ended: int = 0
+
+    def record(self, event: str) -> dict[str, Any]:
+        """Return the last record of an event."""
+        return next(each for each in reversed(self.records) if each["event"] == event)
+
+
+class Stage:
+    """The world of one sequence. `shared_store` lets both services keep their snapshots in one store."""
+
+    def __init__(
+        self, *, shared_store: bool = True, replicated: bool = False, keep: Retention | None = None, seed: int = 0
+    ) -> None:
+        self.rng = random.Random(seed)
+        self.skew = timedelta()
+        self.truth = Truth()
+        self.emulated = {name: Emulated(name, KEYS[name], self.truth) for name in (EAST, WEST)}
+        self.stores = {name: MemoryStore(name, clock=self.clock) for name in (LOCAL, REPLICA, WESTERN)}
+        self.settings = Settings(
+            stores={
+                name: StoreSettings(region="eastus", connection_string="UseDevelopmentStorage=true")
+                for name in self.stores
+            },
+            policies={
+                "nightly": PolicySettings(
+                    service=EAST, schedule="0 0 2 * * *", keep=keep, replicate_to=(REPLICA,) if replicated else ()
+                )
+            },
+            services={
+                name: ServiceSettings(
+                    endpoint=f"http://127.0.0.1/{name}",
+                    region="eastus",
+                    tier="standard",
+                    store=LOCAL if shared_store or name == EAST else WESTERN,
+                    api_key=EnvironmentSecret(env=name),
+                )
+                for name in self.emulated
+            },
+        )
+
+    def clock(self) -> datetime:
+        """Return the time that processes and stores see."""
+        return BEGAN + timedelta(seconds=asyncio.get_running_loop().time()) + self.skew
+
+    def service(self, name: str) -> Service:
+        """Return an emulated service's own state."""
+        return self.emulated[name].service
+
+    def dump(self, service: str, index: str) -> Dump | None:
+        """Return every document of an index as the emulator stores it, or None if there is no such index."""
+        return dump(self.service(service), index)
+
+    def process(self, **how: Any) -> Process:
+        """Return a process that can run one command."""
+        return Process(rng=random.Random(self.rng.random()), **how)
+
+    def tell(self, service: str, method: str, path: str, body: Any = None) -> Any:
+        """Send a request as somebody else, which no fault hits, and return the answer."""
+        emulated = self.emulated[service]
+        data = b"" if body is None else msgspec.json.encode(body)
+        with _without_faults(emulated):
+            reply = emulated.answer(method, f"{path}?api-version=2026-04-01", {"api-key": emulated.key}, data)
+        if reply.status >= 300:
+            raise AssertionError(f"{method} {path}: {reply.status} {reply.body!r}")
+        return msgspec.json.decode(reply.body) if reply.body and reply.content_type == "application/json" else None
+
+    async def run(self, *argv: str, process: Process | None = None) -> Ended:
+        """Run a command in a process of its own."""
+        process = process or self.process()
+        stdout = io.StringIO()
+        session = _Session(
+            settings=self.settings,
+            environment=KEYS,
+            output=Output(as_json=True, stdout=stdout, stderr=io.StringIO()),
+            clock=self.clock,
+            rng=random.Random(self.rng.random()),
+            stage=self,
+            process=process,
+        )
+        crashes: list[str] = []
+        began = self.truth.now
+        code, error, kind, killed_at = None, "", "", ""
+        try:
+            with self._small_pieces(process, crashes):
+                arguments = parse([*argv, "--json"])
+                command = load_command(arguments.verb)
+                assert command.run is not None
+                code = await command.run(session, command.read_request(arguments))
+        except IndexvaultError as raised:
+            code, error, kind = raised.exit_code, str(raised), type(raised).__name__
+        except KilledError as killed:
+            killed_at = str(killed)
+        except RunawayError as runaway:
+            crashes.append(f"runaway: {runaway}")
+        except BaseExceptionGroup as group:
+            if process.dead and not any(isinstance(each, RunawayError) for each in group.exceptions):
+                killed_at = str(group.exceptions[0])
+            else:
+                crashes.append("".join(traceback.format_exception(group)))
+        except SystemExit as exit_:
+            crashes.append(f"arguments: {exit_}")
+        except Exception:  # noqa: BLE001 - no other exception may reach the operator
+            if process.dead:
+                killed_at = "on the way out"
+            else:
+                crashes.append(traceback.format_exc())
+        if process.dead:
+            code = None
+            if not any(each.startswith("runaway") for each in crashes):
+                crashes.clear()
+        records = [msgspec.json.decode(line) for line in stdout.getvalue().splitlines()]
+        if not error:
+            error = "; ".join(f"{each['on']}: {each['what']}" for each in records if each["event"] == "error")
+            kind = next((each["kind"] for each in records if each["event"] == "error"), "")
+        return Ended(
+            argv=argv,
+            code=code,
+            records=records,
+            error=error,
+            kind=kind,
+            crashes=crashes,
+            requests=process.requests,
+            changes=list(process.changes),
+            killed_at=killed_at,
+            began=began,
+            ended=self.truth.now,
+        )
+
+    @contextlib.contextmanager
+    def _small_pieces(self, process: Process, crashes: list[str]) -> Iterator[None]:
+        """Have workflows run by our engine, with limits that small indexes meet, and the emulator on the loop's time."""
+
+        def engine(resources: Resources, activities: Any, workflows: Any) -> InlineEngine:
+            return InlineEngine(resources, activities, workflows, process=process, instead=_limited, crashes=crashes)
+
+        loop = asyncio.get_running_loop()
+        time = SimpleNamespace(monotonic=loop.time, time_ns=lambda: 0)
+        with (
+            patch.object(indexvault.workflow.local, "LocalEngine", engine),
+            patch.object(indexvault.restore.stretches, "STRETCH_DOCUMENTS", STRETCH_DOCUMENTS),
+            patch.object(emulator.service, "time", time),
+            patch.object(emulator.document_operations, "time", time),
+        ):
+            yield
+
+
+def _limited(activity: Activity[Any, Any]) -> Activity[Any, Any]:
+    return _LIMITED.get(activity.name, activity)
+
+
+@contextlib.contextmanager
+def _without_faults(emulated: Emulated) -> Iterator[None]:
+    faults = emulated.service.faults
+    rules, refuses, loses = faults.rules, emulated.refuses, emulated.loses
+    faults.rules, emulated.refuses, emulated.loses = [], None, None
+    try:
+        yield
+    finally:
+        faults.rules, emulated.refuses, emulated.loses = rules, refuses, loses
+
+
+class _Clients(Clients):
+    """Clients whose services are reached without a network."""
+
+    def __init__(self, settings: Settings, *, stage: Stage, process: Process, **others: Any) -> None:
+        super().__init__(settings, **others)
+        self._stage = stage
+        self._process = process
+        self._random = random.Random(stage.rng.random())
+
+    def service(self, name: str) -> SearchService:
+        if name not in self._services:
+            if name not in self._stage.emulated:
+                return super().service(name)
+            timer = Timer(now=asyncio.get_running_loop().time, sleep=asyncio.sleep)
+            self._services[name] = DirectService(
+                self._stage.emulated[name], self._process, rng=self._random, timer=timer
+            )
+        return self._services[name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Session(Session):
+    stage: Stage
+    process: Process
+
+    def clients(self, *, retry: RetryPolicy | None = None) -> Clients:
+        stores: Mapping[str, Any] = {name: SeenStore(store, self.process) for name, store in self.stage.stores.items()}
+        return _Clients(
+            self.settings,
+            stage=self.stage,
+            process=self.process,
+            environment=self.environment,
+            rng=self.rng,
+            retry=retry,
+            stores=stores,
+        )
