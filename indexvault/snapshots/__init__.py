@@ -1,1 +1,1 @@
-"""The snapshot format at rest: chunks, manifests, the store they live in. Knows neither search nor workflows."""
+"""Snapshots at rest: the format, the stores, and what keeps them. Knows neither search nor workflows."""

@@ -1,4 +1,4 @@
-"""The two halves of the store contract on containers of Azure Blob Storage."""
+"""Both halves of the store contract on containers of Azure Blob Storage."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -18,14 +18,14 @@ from indexvault.snapshots.azure_errors import BLOB_IS_THERE, error_code, transla
 from indexvault.snapshots.store import BlobProperties, ReadGrant, RunBlob, SnapshotReader
 
 _CALL_SECONDS = 600
-"""The longest that one call on one blob, or one page of a listing, takes with its retries."""
+"""The longest that one call on a blob, or one page of a listing, may take with its retries."""
 
 _LIST_PAGE = 5000
-"""Blobs in a page of a listing: the most the service gives. Source: List Blobs, 2026-09."""
+"""Blobs in a page of a listing: the service's maximum. Source: List Blobs (REST API), 2026-09."""
 
 
 class _Container:
-    """What both halves do alike. `where` names store, account and container for errors."""
+    """What both halves share. `where` names store, account and container for errors."""
 
     def __init__(self, container: ContainerClient, where: str) -> None:
         self._container = container
@@ -49,7 +49,7 @@ class _Container:
             yield found
 
     async def _read(self, name: str, limit: int) -> RunBlob:
-        """Return a blob whose size, known from the first answer, is within the limit."""
+        """Return a blob. Raises IntegrityError if it is larger than `limit` bytes, which the first answer shows."""
         download = await self._container.download_blob(name)
         if download.properties.size > limit:
             raise IntegrityError(
@@ -61,7 +61,7 @@ class _Container:
 
     @asynccontextmanager
     async def _call(self, name: str) -> AsyncIterator[None]:
-        """Bound one call in time and give its errors as ours."""
+        """Bound one call in time, and raise its errors as this project's."""
         try:
             async with asyncio.timeout(_CALL_SECONDS):
                 yield
@@ -73,7 +73,7 @@ class _Container:
 
 
 class AzureSnapshotBlobs(_Container):
-    """The half that is written once. `grants` say how another account may read it."""
+    """The half that is written once. `grants` makes the grants that let another account read a blob."""
 
     def __init__(self, container: ContainerClient, where: str, grants: Grants) -> None:
         super().__init__(container, where)
@@ -139,7 +139,7 @@ class AzureSnapshotBlobs(_Container):
             try:
                 return _properties(await self._container.get_blob_client(name).get_blob_properties())
             except ResourceNotFoundError as error:
-                _let_be_absent(error)
+                _require_container(error)
                 return None
 
     async def folders(self, prefix: str) -> AsyncIterator[str]:
@@ -156,7 +156,7 @@ class AzureSnapshotBlobs(_Container):
             try:
                 await self._container.delete_blob(name)
             except ResourceNotFoundError as error:
-                _let_be_absent(error)
+                _require_container(error)
                 return False
             return True
 
@@ -184,7 +184,7 @@ class AzureRunBlobs(_Container):
             try:
                 return await self._read(name, limit)
             except ResourceNotFoundError as error:
-                _let_be_absent(error)
+                _require_container(error)
                 return None
 
     async def delete(self, name: str, *, if_match: str | None = None, lease: str | None = None) -> bool:
@@ -193,7 +193,7 @@ class AzureRunBlobs(_Container):
             try:
                 await self._container.delete_blob(name, lease=lease, **_unless_changed(if_match))
             except ResourceNotFoundError as error:
-                _let_be_absent(error)
+                _require_container(error)
                 return False
             return True
 
@@ -226,12 +226,12 @@ class AzureRunBlobs(_Container):
 
 
 def _unless_changed(if_match: str | None) -> dict[str, Any]:
-    """Return the library's arguments for the condition: it takes none of them as None."""
+    """Return the library's arguments for the condition. The library accepts None for neither."""
     return {} if if_match is None else {"etag": if_match, "match_condition": MatchConditions.IfNotModified}
 
 
-def _let_be_absent(error: HttpResponseError) -> None:
-    """Let a blob be absent, but not its whole container."""
+def _require_container(error: HttpResponseError) -> None:
+    """Raise the error unless it is the blob alone that is absent, and not its container."""
     if error_code(error) == "ContainerNotFound":
         raise error
 

@@ -1,8 +1,8 @@
-"""Copying blobs between two storage accounts without bringing the bytes here.
+"""Grants by which one storage account copies blobs from another, without the bytes coming here.
 
-The account that is written fetches each blob from the account that holds it, which must let it: by a signature that is
-good for this blob, for reading and for minutes, where the store is opened with a key; by a token of the same identity
-where it is opened with Entra. Source: Copy Blob From URL (up to 256 MiB, synchronous), REST reference, 2026-09.
+The target account reads each blob from the source account. A store opened with a key grants that by a signature for
+this blob alone, to read, for minutes; a store opened with Entra by a token of the same identity. Source: Copy Blob From
+URL (REST API): up to 256 MiB, synchronous, 2026-09.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,25 +15,25 @@ from azure.storage.blob.aio import BlobServiceClient, ContainerClient
 from indexvault.snapshots.store import ReadGrant
 
 SIGNED_FOR = timedelta(minutes=15)
-"""How long a signature is good: longer than a call may take with its retries."""
+"""How long a signature is valid: longer than a call may take with its retries."""
 
 _SKEW = timedelta(minutes=5)
 _SCOPE = "https://storage.azure.com/.default"
 
 
 type Grants = Callable[[str], Awaitable[ReadGrant]]
-"""Return the grant for a blob of a container by its name."""
+"""Returns the grant for a blob of a container by its name."""
 
 
 def signed_grants(service: BlobServiceClient, container: ContainerClient) -> Grants:
-    """Return grants by the account's key; where the store was opened with a signature, its addresses carry that."""
+    """Return grants by the account's key. If the store was opened with a signature, its URLs carry that one."""
     key = getattr(service.credential, "account_key", None)
 
     async def grant(name: str) -> ReadGrant:
         url = container.get_blob_client(name).url
         if key is None:
             return ReadGrant(url=url)
-        now = datetime.now(UTC)  # a signature is checked against the account's clock, not one passed in
+        now = datetime.now(UTC)  # the account checks a signature against its own clock
         signature = generate_blob_sas(
             account_name=str(service.account_name),
             container_name=container.container_name,

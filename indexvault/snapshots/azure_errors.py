@@ -1,6 +1,6 @@
-"""What Azure Storage's refusals mean, in this project's errors.
+"""Turn errors of the storage library into this project's.
 
-Source: error codes of the storage services and of Blob Storage, 2026-09.
+Source: Common REST API error codes; Blob Storage error codes, 2026-09.
 """
 
 import msgspec
@@ -32,7 +32,7 @@ _WRONG_KEY = frozenset({"AuthenticationFailed", "InvalidAuthenticationInfo", "No
 _IMMUTABLE = frozenset({"BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold"})
 
 BLOB_IS_THERE = frozenset({"BlobAlreadyExists", "UnauthorizedBlobOverwrite"}) | _IMMUTABLE
-"""Codes that a refused create-only write may carry: which one comes first for a protected blob is not documented."""
+"""Codes of a refused create-only write. Which of them a protected blob gives is not documented."""
 
 
 class _Meaning(msgspec.Struct, frozen=True):
@@ -88,7 +88,7 @@ _BY_CODE = (
 
 
 def translate(error: Exception, on: str) -> IndexvaultError:
-    """Return this project's error for one of the storage library's.
+    """Return this project's error for one of the storage library's; raise any other error.
 
     `on` names store, account, container and blob. The library's own text, which may quote a request, is left out.
     """
@@ -116,7 +116,7 @@ def translate(error: Exception, on: str) -> IndexvaultError:
 
 
 def error_code(error: HttpResponseError) -> str:
-    """Return the storage service's own code for a refusal; empty when it sent none."""
+    """Return the storage service's own code for a refusal, or an empty text if it sent none."""
     code = getattr(error, "error_code", None)
     return str(getattr(code, "value", code) or "")
 

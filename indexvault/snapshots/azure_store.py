@@ -1,4 +1,4 @@
-"""The store on Azure Blob Storage, and on Azurite, its local double."""
+"""The store on Azure Blob Storage, and on Azurite, its local emulator."""
 
 import ipaddress
 import logging
@@ -18,20 +18,20 @@ from indexvault.snapshots.names import SNAPSHOT_CONTAINER
 from indexvault.snapshots.run_names import RUN_CONTAINER
 
 _API_VERSION = "2024-11-04"
-"""Pinned, so that a new library brings no new behaviour and an older Azurite will do."""
+"""Pinned, so that a new library changes no behaviour and an older Azurite suffices."""
 
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 _RETRIES = 4
 _CONNECT_RETRIES = 1
-"""A store that is not there at all, or whose name is none, is not helped by waiting. What a step meets in the middle of
-its work, the step's own later attempts wait for."""
+"""Waiting does not help with a store that does not exist. An outage in the middle of a run is waited out by the retries
+of the run's own steps."""
 
 _log = logging.getLogger(__name__)
 
 
 class _LoggedRetry(ExponentialRetry):
-    """The library's own policy with shorter pauses (2, 3, 5, 9 seconds, one more or less) and a line for each."""
+    """The library's own policy with shorter pauses (2, 3, 5, 9 seconds, plus or minus one) and a log line for each."""
 
     def __init__(self, store: str) -> None:
         super().__init__(
@@ -53,7 +53,7 @@ class _LoggedRetry(ExponentialRetry):
 class AzureStore:
     """A storage account as a store.
 
-    Made by `from_connection_string` or `from_account_url`; use it as a context manager, or call `close`.
+    Open it with `from_connection_string` or `from_account_url`; use it as a context manager, or call `close`.
     """
 
     def __init__(self, name: str, service: BlobServiceClient, credential: AsyncTokenCredential | None = None) -> None:
@@ -76,7 +76,7 @@ class AzureStore:
     def from_connection_string(cls, name: str, connection_string: str) -> Self:
         """Open a store by a connection string, `UseDevelopmentStorage=true` included.
 
-        Raises SettingsError when it is none, or means plain http to another machine.
+        Raises SettingsError if it is no connection string, or means plain http to another machine.
         """
         try:
             service = BlobServiceClient.from_connection_string(connection_string, **_options(name))
@@ -86,9 +86,9 @@ class AzureStore:
 
     @classmethod
     def from_account_url(cls, name: str, account_url: str, credential: AsyncTokenCredential) -> Self:
-        """Open a store by its address and an Entra credential, which stays the caller's to close.
+        """Open a store by its account's URL and an Entra credential, which the caller closes.
 
-        Raises SettingsError when the address is none, carries a signature, or means plain http to another machine.
+        Raises SettingsError if it is no account URL, carries a signature, or means plain http to another machine.
         """
         if "?" in account_url:
             raise _unusable(name, "account_url", "an address with a signature in it is a secret in the wrong place")
@@ -103,7 +103,7 @@ class AzureStore:
         for container in self._containers:
             on = f"{self._where}/{container.container_name}"
             try:
-                # An identity that may write blobs, and no more, can't create; so look first.
+                # An identity that may only write blobs can't create containers, so look first.
                 if not await container.exists():
                     await container.create_container()
             except ResourceExistsError as error:
@@ -135,7 +135,7 @@ def _options(store: str) -> dict[str, Any]:
 
 
 def _protected(service: BlobServiceClient, store: str, setting: str) -> BlobServiceClient:
-    """Refuse an address that would send documents, and perhaps a signature, in the clear."""
+    """Raise SettingsError for a URL that would send documents, and perhaps a signature, unencrypted."""
     address = urlsplit(service.url)
     if address.scheme != "https" and not _is_loopback(address.hostname or ""):
         raise _unusable(store, setting, "plain http goes to this machine only")

@@ -1,6 +1,6 @@
-"""Which snapshots there are, from the blobs alone: there is no database that could disagree with them.
+"""List, find and read snapshots, from the blobs alone: there is no database that could disagree with them.
 
-A snapshot exists when its manifest does. Listings read metadata, not manifests, so thousands take seconds.
+A snapshot exists if its manifest does. Listings read metadata and no manifests, so thousands take seconds.
 """
 
 from collections.abc import AsyncIterator
@@ -26,8 +26,8 @@ _NAMED_IN_ERRORS = 5
 async def list_snapshots(blobs: SnapshotReader, service: str | None = None, index: str | None = None) -> list[Summary]:
     """Return the snapshots of an index, a service or the whole store, by service and index, the newest first.
 
-    Reads one manifest's body only where its metadata holds no summary, as after a copy that dropped it; when that
-    manifest can't be read either, its state is `damaged`. Blobs that are not named as manifests are passed over.
+    Reads a manifest only if its metadata holds no summary, as after a copy that dropped it. If that manifest can't be
+    read either, its state is `damaged`. Blobs that are not named like manifests are ignored.
     """
     found = [
         summary
@@ -42,30 +42,30 @@ async def list_snapshots(blobs: SnapshotReader, service: str | None = None, inde
 async def resolve(blobs: SnapshotReader, reference: SnapshotReference) -> Summary:
     """Find the snapshot that a reference means.
 
-    `@latest` and `@<time>` pass over damaged snapshots, not over lossy ones. Raises NotFoundError, naming what there
-    is, when no snapshot fits, and IntegrityError when the one meant by its id is damaged.
+    `@latest` and `@<time>` skip damaged snapshots, not lossy ones. Raises NotFoundError, naming what there is, if no
+    snapshot matches, and IntegrityError if the one meant by its id is damaged.
     """
     known = await list_snapshots(blobs, reference.service, reference.index)
     if reference.id is not None:
-        fitting = [summary for summary in known if summary.id == reference.id]
+        matching = [summary for summary in known if summary.id == reference.id]
     else:
-        fitting = [
+        matching = [
             summary
             for summary in known
             if summary.state != "damaged" and (reference.at is None or summary.created <= reference.at)
         ]
-    if not fitting:
+    if not matching:
         raise await _not_found(blobs, reference, known)
-    if fitting[0].state == "damaged":
+    if matching[0].state == "damaged":
         await read_manifest(blobs, reference)
-    return fitting[0]
+    return matching[0]
 
 
 async def read_manifest(blobs: SnapshotReader, snapshot: Summary | SnapshotReference) -> Manifest:
-    """Read and prove the manifest of a snapshot; a reference without an id is resolved first.
+    """Read and prove the manifest of a snapshot. A reference without an id is resolved first.
 
-    Raises NotFoundError, naming what there is, when it is gone, IntegrityError when it is damaged or is another
-    snapshot's, SettingsError for a snapshot of a service's other objects, which `service_manifest` reads.
+    Raises NotFoundError, naming what there is, if it is gone; IntegrityError if it is damaged or another snapshot's;
+    SettingsError for a snapshot of a service's other objects, which `service_manifest` reads.
     """
     reference = snapshot.reference if isinstance(snapshot, Summary) else snapshot
     if reference.index == SERVICE_OBJECTS:

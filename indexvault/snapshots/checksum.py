@@ -10,13 +10,13 @@ TRAILER_LENGTH = len(TRAILER % (b"0" * 64))
 
 
 def with_checksum(body: bytes) -> bytes:
-    """Return a JSON object, which has members, with its checksum as one more."""
+    """Return a JSON object, which must have members, with its checksum as the last one."""
     body = body.removesuffix(b"}")
     return body + _trailer(body)
 
 
 def has_checksum(data: bytes) -> bool:
-    """Return whether an object is what was given its checksum."""
+    """Return whether an object's checksum is right."""
     return data[-TRAILER_LENGTH:] == _trailer(data[:-TRAILER_LENGTH])
 
 

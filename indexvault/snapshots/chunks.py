@@ -1,8 +1,8 @@
-"""Chunks: runs of consecutive documents, cut where the keys say so, named by their content.
+"""Chunks: consecutive documents, cut at boundaries that the keys decide, named by their content.
 
 A chunk is JSON Lines, one document a line in key order, each line ended by one line feed. Its name is the SHA-256 of
-those bytes; gzip is only how it is stored. Where a chunk ends depends on nothing but the key of its last document, so
-an insert or a delete moves no other boundary and an unchanged stretch of an index gives a chunk that is already there.
+those bytes; gzip is only how it is stored. Where a chunk ends depends only on the key of its last document. So an
+insert or a delete moves no other boundary, and where an index has not changed, its chunks exist already.
 """
 
 import hashlib
@@ -16,24 +16,24 @@ from isal import igzip, isal_zlib
 from indexvault.errors import AccountingError, IntegrityError
 
 SMALLEST_TARGET = 16 * 1024
-"""Uncompressed bytes that a chunk holds on average in all but large indexes.
+"""Uncompressed bytes of an average chunk, except in large indexes.
 
 A changed document costs a snapshot its whole chunk, so small chunks save the most: with 0.5 % of documents of 1 kB
 changed at random keys a day, ten snapshots take 23 % of ten full ones at this size, 46 % at 64 KiB, 94 % at 512 KiB.
-Smaller ones lose more than that to compression and to longer manifests. Source: benchmarks/deduplication.py.
+Smaller ones lose more than that to worse compression and longer manifests. Source: benchmarks/deduplication.py.
 """
 
 LARGEST_TARGET = 1024 * 1024
 
 MOST_CHUNKS = 32 * 1024
-"""Chunks that an index should have at most, if that needs no more than LARGEST_TARGET for each: it bounds the requests
-of a first backup (one a chunk) and the manifest (some 220 bytes a chunk)."""
+"""Chunks that an index should have at most, as long as LARGEST_TARGET allows it. Bounds the requests of a first backup
+(one a chunk) and the size of a manifest (some 220 bytes a chunk)."""
 
 CHUNK_CAP = 4 * 1024 * 1024
-"""Uncompressed bytes a chunk never exceeds, unless a single document does."""
+"""Uncompressed bytes of a chunk at most, unless a single document is larger."""
 
 MAX_BOUNDARY_BITS = 14
-"""2**14 documents a chunk: more than the largest target holds of all but the shortest documents."""
+"""2**14 documents a chunk: only the shortest documents fill the largest target with more."""
 
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 """256 bits in lower-case hex."""
@@ -49,8 +49,8 @@ class Chunk(msgspec.Struct, frozen=True):
     """A chunk as a manifest lists it.
 
     `sha256` is the hash of the uncompressed bytes in lower-case hex, `first` and `last` are the keys at its ends,
-    `bytes` its uncompressed size. `stored` is the size of the blob that held it when the manifest was written: zero
-    while it is not stored, and for information only, since another compressor may give other sizes.
+    `bytes` is its uncompressed size. `stored` is the size of its blob when the manifest was written, zero while it is
+    not stored. It is for information only, since another compressor gives other sizes.
     """
 
     sha256: Digest
@@ -98,14 +98,14 @@ def content_digest(lines: Iterable[bytes]) -> str:
     """Return the digest of a set of documents, whatever their order.
 
     It is the sum of the SHA-256 of each document's bytes (without line feed), as big-endian integers, modulo 2**256,
-    in lower-case hex of 64 digits. It shows that two readings hold the same documents; against forgery stand the
-    SHA-256 of the chunks and of the manifest.
+    in lower-case hex of 64 digits. It shows that two readings hold the same documents. It does not guard against
+    forgery; the SHA-256 of the chunks and of the manifest do.
     """
     return _hex(sum(int.from_bytes(hashlib.sha256(line).digest()) for line in lines))
 
 
 def add_digests(digests: Iterable[str]) -> str:
-    """Return the content digest of the documents of several parts from the digests of the parts."""
+    """Return the content digest of several sets of documents together, from the digests of the sets."""
     return _hex(sum(int(digest, 16) for digest in digests))
 
 
@@ -115,7 +115,7 @@ class ChunkCutter:
     Key order is ordinal: that of the keys' UTF-8 bytes, which is how Python compares strings. A chunk ends after a key
     that `ends_chunk`, and before a document that would take it past CHUNK_CAP.
 
-    Holds at most one chunk. After `add` or `finish` has raised, the cutter is of no more use.
+    Holds at most one chunk. Don't use it any more after `add` or `finish` has raised.
     """
 
     def __init__(self, bits: int) -> None:
@@ -127,9 +127,9 @@ class ChunkCutter:
         self._complete = False
 
     def add(self, key: str, line: bytes) -> SealedChunk | None:
-        """Take the next document and give the chunk that was complete before it, if one was.
+        """Add the next document. Return the chunk that was complete before it, if any.
 
-        Raises AccountingError when the key does not come after the one before, or the line holds a line feed.
+        Raises AccountingError if the key does not come after the one before, or the line holds a line feed.
         """
         if self._last and key <= self._last:
             raise AccountingError(
@@ -156,7 +156,7 @@ class ChunkCutter:
         return sealed
 
     def finish(self) -> SealedChunk | None:
-        """Return the last chunk, or None when no document is left."""
+        """Return the last chunk, or None if no document is left."""
         return self._seal() if self._lines else None
 
     def _seal(self) -> SealedChunk:
@@ -174,10 +174,10 @@ class ChunkCutter:
 
 
 def compress(data: bytes) -> bytes:
-    """Return the bytes that are stored for a chunk. Takes milliseconds and frees the interpreter lock: use a thread.
+    """Return the bytes to store for a chunk. Takes milliseconds and releases the interpreter lock: use a thread.
 
     Level 3 of ISA-L: on text, vectors and nested documents it writes 1 to 5 % less than level 2 at over 300 MB/s,
-    many times the rate at which a search service gives documents.
+    many times the rate at which a search service returns documents.
     """
     return igzip.compress(data, _COMPRESSION_LEVEL, mtime=0)
 
@@ -185,9 +185,9 @@ def compress(data: bytes) -> bytes:
 def open_chunk(chunk: Chunk, stored: bytes, blob_name: str) -> bytes:
     """Return the uncompressed bytes of a chunk, proved to be what was stored. Use a thread, as for `compress`.
 
-    Never makes more than `chunk.bytes` of them, whatever the blob claims to hold. Raises IntegrityError, naming the
-    blob, when anything differs: gzip framing, length, SHA-256, number of lines. Bits that mean nothing to gzip, such as
-    the padding of its last byte, may differ: a chunk that another compressor wrote anew is as good as the first.
+    Never decompresses more than `chunk.bytes` and one, whatever the blob claims to hold. Raises IntegrityError naming
+    the blob if anything is wrong: gzip framing, length, SHA-256, number of lines. Bits without meaning to gzip, such as
+    the padding of its last byte, may differ: a chunk written again by another compressor is as good as the first.
     """
     if not stored.startswith(_GZIP_HEADER):
         raise _damaged("it does not begin as a chunk does", blob_name)
@@ -213,9 +213,9 @@ def document_lines(data: bytes) -> list[bytes]:
 
 
 def key_reader(key_field: str) -> Callable[[bytes], str]:
-    """Return a function that reads the key out of a document's bytes, skipping all the rest.
+    """Return a function that reads the key out of a document's bytes, skipping everything else.
 
-    The function raises msgspec.DecodeError (msgspec.ValidationError is one) for what is no object with that key.
+    The function raises msgspec.DecodeError (msgspec.ValidationError is one) for anything but an object with that key.
     """
     shape = msgspec.defstruct("Key", [("key", str)], rename={"key": key_field})
     decoder = msgspec.json.Decoder(shape)

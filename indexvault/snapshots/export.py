@@ -1,4 +1,4 @@
-"""A snapshot as a folder of plain files, for whatever reads JSON Lines, and back.
+"""Export a snapshot to a folder of plain files, for any tool that reads JSON Lines, and read such a folder.
 
     documents.jsonl                 one document a line, in key order
     definition.json                 the index's definition as the stable api-version gave it
@@ -6,8 +6,8 @@
     synonym-maps/<name>.json        each synonym map that the index names
     snapshot.json                   where it came from: names, times, state and losses, key field, content digest
 
-For `import`, `definition.json` and any number of `*.jsonl` files are enough, in any order of documents: a dump made
-elsewhere has no more.
+`import` needs only `definition.json` and any number of `*.jsonl` files, with documents in any order: that much every
+dump of another tool has.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _UNFINISHED = "documents.jsonl.unfinished"
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """Where an exported folder came from.
 
-    `import` takes the api-versions and the losses from it, and compares the content digest, if there is one.
+    `import` takes the api-versions and losses from it, and checks the content digest, if there is one.
     """
 
     reference: str
@@ -51,7 +51,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dump(msgspec.Struct, frozen=True, kw_only=True):
-    """What a folder says apart from its documents, which are in `files`."""
+    """The contents of a folder, apart from its documents, which are in `files`."""
 
     definition: Definition
     synonym_maps: tuple[SynonymMap, ...]
@@ -62,10 +62,10 @@ class Dump(msgspec.Struct, frozen=True, kw_only=True):
 async def export_snapshot(
     blobs: SnapshotReader, manifest: Manifest, folder: Path, *, progress: OnChunk | None = None
 ) -> Path:
-    """Write a snapshot to a folder that is empty or not there yet, and give the file of its documents.
+    """Write a snapshot to a folder that is empty or does not exist, and return the file of its documents.
 
-    The file has its final name only once everything in it has been proved. Raises ConflictError when the folder holds
-    something, IntegrityError and NotFoundError when the snapshot is damaged.
+    The file gets its final name only once all of its contents are proved. Raises ConflictError if the folder is not
+    empty, IntegrityError and NotFoundError if the snapshot is damaged.
     """
     await asyncio.to_thread(_make_empty, folder)
     await asyncio.to_thread(_write_definitions, manifest, folder)
@@ -89,17 +89,16 @@ async def export_snapshot(
 
 
 def read_dump(folder: Path) -> Dump:
-    """Read what a folder holds apart from its documents.
+    """Read a folder, apart from its documents.
 
-    Raises NotFoundError when it has no definition or no documents, SettingsError when a file in it is not as it should
-    be.
+    Raises NotFoundError if it has no definition or no documents, SettingsError if a file in it can't be used.
     """
     origin_file = folder / ORIGIN
     origin = _decode(origin_file, Origin) if origin_file.exists() else None
     definition = folder / DEFINITION
     files = tuple(sorted(folder.glob("*.jsonl")))
     for file in files:
-        if not file.is_file():  # a pipe would be waited for, and a folder can't be read
+        if not file.is_file():  # reading a pipe would wait, and a folder can't be read
             raise _unusable(file, "it is no file")
     if not definition.exists() or not files:
         raise NotFoundError(

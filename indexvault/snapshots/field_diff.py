@@ -1,4 +1,4 @@
-"""How two documents, or two definitions, differ: by the paths of their members, named items by their names."""
+"""Compare two documents, or two definitions, by the paths of their members."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,11 +8,11 @@ import msgspec
 from indexvault.snapshots.manifest import Definition
 
 _ABSENT = object()
-_PLACE = ("@odata.etag", "@odata.context")
+_ANNOTATIONS = ("@odata.etag", "@odata.context")
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A member that is not the same, by its path such as `fields/rating/facetable`; values are JSON, None is absent."""
+    """A member that differs, by its path such as `fields/rating/facetable`. Values are JSON; None means absent."""
 
     path: str
     before: str | None
@@ -20,9 +20,9 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def changed_fields(before: bytes, after: bytes) -> list[str]:
-    """Return the paths of the fields in which two documents differ, such as `Address/City`; a collection is one field.
+    """Return the paths of the fields in which two documents differ, such as `Address/City`. A collection is one field.
 
-    There is none when the two differ in how they are written, and not in their values.
+    Empty if the two differ only in how they are written and not in their values.
     """
     return sorted(path for path, _, _ in _walk("", msgspec.json.decode(before), msgspec.json.decode(after), deep=False))
 
@@ -40,11 +40,11 @@ def definition_differences(before: Definition, after: Definition) -> list[Differ
 
 def _members(body: msgspec.Raw) -> dict[str, Any]:
     members: dict[str, Any] = msgspec.json.decode(body)
-    return {name: value for name, value in members.items() if name not in _PLACE}
+    return {name: value for name, value in members.items() if name not in _ANNOTATIONS}
 
 
 def _walk(path: str, before: Any, after: Any, *, deep: bool) -> Iterator[tuple[str, Any, Any]]:
-    """Return the places where two values differ. Within lists only if `deep`, and by the names of their items."""
+    """Yield where two values differ, by path. With `deep`, compare lists item by item, by the items' names."""
     if deep and isinstance(before, list) and isinstance(after, list):
         before, after = _by_name(before), _by_name(after)
     if isinstance(before, dict) and isinstance(after, dict):
@@ -56,7 +56,7 @@ def _walk(path: str, before: Any, after: Any, *, deep: bool) -> Iterator[tuple[s
 
 
 def _by_name(items: list[Any]) -> Any:
-    """Return a list of items with distinct names as members under these names; any other list as it is."""
+    """Return a list of items with distinct names as an object with these names; any other list as it is."""
     names = [item.get("name") if isinstance(item, dict) else None for item in items]
     if all(isinstance(name, str) for name in names) and len(set(names)) == len(names):
         return dict(zip(names, items, strict=True))

@@ -1,8 +1,8 @@
-"""When chunks are written anew although they are there.
+"""Decide when to write all chunks again although they exist.
 
-Snapshots of one generation share chunks, so an old chunk may be all there is of a document for years. A container with
-an immutability period protects each blob from the day it was written; a new generation brings every chunk back under
-that protection, and ends the dependence on blobs that were written long ago.
+Snapshots of one generation share chunks, so for years an old chunk may be the only copy of its documents. A container
+with an immutability period protects each blob from the day it is written. A new generation puts every chunk under that
+protection again, and ends the dependence on old blobs.
 """
 
 from collections.abc import Iterable
@@ -16,8 +16,8 @@ _TIME = "%Y%m%dT%H%M%SZ"
 def choose_generation(snapshots: Iterable[Summary], full_every: timedelta | None, now: datetime) -> str:
     """Return the generation that the next snapshot of an index belongs to.
 
-    It is that of the newest readable snapshot while this generation is younger than `full_every`, and for ever without
-    one; else a new generation, named by its time. A first snapshot begins the generation without a name.
+    That is the newest readable snapshot's while it is younger than `full_every` (for ever, if that is None), else a new
+    generation named by its time. The first generation has an empty name.
     """
     readable = [snapshot for snapshot in snapshots if snapshot.state != "damaged"]
     if not readable:
@@ -29,7 +29,7 @@ def choose_generation(snapshots: Iterable[Summary], full_every: timedelta | None
 
 
 def _began(generation: str, snapshots: list[Summary]) -> datetime:
-    """Return the time a generation began: its name, or for one that was named otherwise its oldest snapshot's."""
+    """Return when a generation began: the time in its name, or else the time of its oldest snapshot."""
     try:
         return datetime.strptime(generation, _TIME).replace(tzinfo=UTC)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What became of one document, from snapshot to snapshot."""
+"""Follow one document from snapshot to snapshot."""
 
 from bisect import bisect_right
 from typing import Literal
@@ -15,10 +15,10 @@ from indexvault.snapshots.summary import Summary
 
 
 class Event(msgspec.Struct, frozen=True):
-    """That a document is not in a snapshot as it was in the one before.
+    """A difference between a document in a snapshot and in the snapshot before.
 
-    `unreadable`: the snapshot, or the chunk that the document would be in, is damaged; what is wrong stands in
-    `detail`. `line` is the document as it is in this snapshot.
+    `line` is the document in this snapshot. `unreadable` means that the snapshot, or the chunk that the document would
+    be in, is damaged; `detail` says how.
     """
 
     kind: Literal["appeared", "changed", "vanished", "unreadable"]
@@ -28,7 +28,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class History(msgspec.Struct, frozen=True):
-    """The events of a document, the oldest first, and how many snapshots were looked at by reading how many chunks."""
+    """The events of a document, the oldest first, and the numbers of snapshots and chunks that were read."""
 
     events: tuple[Event, ...]
     snapshots: int
@@ -38,7 +38,7 @@ class History(msgspec.Struct, frozen=True):
 async def find_key(blobs: SnapshotReader, service: str, index: str, key: str) -> History:
     """Follow a document through all snapshots of an index.
 
-    Reads each chunk that it ever was in once. Raises NotFoundError when the index has no snapshot.
+    Reads each chunk that it ever was in once. Raises NotFoundError if the index has no snapshot.
     """
     snapshots = sorted(await list_snapshots(blobs, service, index), key=lambda each: (each.created, each.id))
     if not snapshots:
@@ -62,7 +62,7 @@ async def find_key(blobs: SnapshotReader, service: str, index: str, key: str) ->
 
 
 class _Seeker:
-    """Finds one key in manifests, reading no chunk twice."""
+    """Finds one key in snapshots, reading no chunk twice."""
 
     def __init__(self, blobs: SnapshotReader, key: str) -> None:
         self._blobs = blobs
@@ -84,7 +84,7 @@ class _Seeker:
 
 
 def chunk_of(manifest: Manifest, key: str) -> Chunk | None:
-    """Return the chunk that a document with this key is in, if it is in the snapshot at all."""
+    """Return the chunk that holds this key if the snapshot does, or None if it can't."""
     place = bisect_right(manifest.chunks, key, key=lambda chunk: chunk.first) - 1
     if place < 0 or manifest.chunks[place].last < key:
         return None

@@ -34,7 +34,7 @@ class Loss(msgspec.Struct, frozen=True):
 
 
 class VersionedDefinition(msgspec.Struct, frozen=True):
-    """A definition as one api-version of the service gave it.
+    """A definition as the service sent it in one api-version.
 
     `body` is JSON text exactly as received, apart from white space around it and secrets, which are taken out.
     """
@@ -44,7 +44,7 @@ class VersionedDefinition(msgspec.Struct, frozen=True):
 
 
 class Definition(msgspec.Struct, frozen=True):
-    """An index's definition in the stable and, where it could be had, a preview api-version.
+    """A definition in the stable and, if the service knew it, a preview api-version.
 
     A pinned api-version hides the properties of a newer one, so both are kept.
     """
@@ -59,7 +59,7 @@ class Definition(msgspec.Struct, frozen=True):
 
     @property
     def fullest(self) -> VersionedDefinition:
-        """The version that says most: the preview's if there is one."""
+        """The version with the most properties: the preview's if there is one."""
         return self.preview or self.stable
 
 
@@ -71,7 +71,7 @@ class SynonymMap(msgspec.Struct, frozen=True):
 
 
 class Withheld(msgspec.Struct, frozen=True):
-    """A value that was taken out of an object's definition, since it looks like a secret: `path` is its member.
+    """A value at `path` that was taken out of an object's definition, since it looks like a secret.
 
     `kind` is what the object's collection is called in the service's paths, such as `indexes`.
     """
@@ -82,7 +82,7 @@ class Withheld(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """Documents: what the service counted before and after the reading, which may lag, and what the snapshot holds."""
+    """Documents that the service counted before and after reading, which may lag, and that the snapshot holds."""
 
     before: Size | None
     after: Size | None
@@ -90,14 +90,14 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Etags(msgspec.Struct, frozen=True):
-    """The definition's ETag before and after the reading."""
+    """The definition's ETag before and after reading."""
 
     before: str | None
     after: str | None
 
 
 class Added(msgspec.Struct, frozen=True):
-    """What this snapshot stored that was not there: chunks, their uncompressed bytes, their size in the store."""
+    """What this snapshot added to the store: chunks, their uncompressed bytes, their stored bytes."""
 
     chunks: Size = 0
     bytes: Size = 0
@@ -107,9 +107,9 @@ class Added(msgspec.Struct, frozen=True):
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """How the documents were read.
 
-    `method` and `reason` are words for people: the plan, and why it was chosen. `parts` is how many ranges or parts
-    were read, `again` how many stretches of them once more because their counts had changed, `requests` how many
-    requests the planning and reading took. `revealed` are hidden fields that were made retrievable meanwhile.
+    `method` and `reason` are words for people: the plan, and why it was chosen. `parts` is how many ranges or
+    partitions were read, `again` how many pieces of them were read again since their counts had changed, `requests` how
+    many requests planning and reading took. `revealed` are hidden fields that were made retrievable for reading.
     """
 
     method: str
@@ -123,10 +123,10 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot of one index.
 
-    `created` is the time in the id: make both when the last document has been read, so that `@<time>` never gives a
-    snapshot with later documents in it. `tool` is the name and version of what wrote it, `run` the workflow's id.
-    `bytes` and `stored` are sums over `chunks`, so count what is shared with other snapshots too; `added` does not.
-    Members that a later minor version adds are passed over when a manifest is read.
+    `created` is the time in the id: make both when the last document has been read, so that `@<time>` never means a
+    snapshot with later documents in it. `tool` is the name and version of what wrote it, `run` the run's id. `bytes`
+    and `stored` are sums over `chunks`, so they include what other snapshots share; `added` does not. Readers ignore
+    members that a later minor version adds.
     """
 
     format: str = FORMAT
@@ -157,12 +157,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def folder(self) -> ChunkFolder:
-        """Where this snapshot's chunks lie."""
+        """The folder of this snapshot's chunks."""
         return ChunkFolder(service=self.service, index=self.index, generation=self.generation)
 
 
 def seal(manifest: Manifest) -> bytes:
-    """Return the bytes to store. Raises IntegrityError when the manifest contradicts itself or holds broken JSON."""
+    """Return the bytes to store. Raises IntegrityError if the manifest contradicts itself or holds broken JSON."""
     for name, versioned in _definitions(manifest):
         try:
             msgspec.json.decode(versioned.body, type=msgspec.Raw)
@@ -176,8 +176,8 @@ def seal(manifest: Manifest) -> bytes:
 def open_manifest(data: bytes, blob_name: str) -> Manifest:
     """Read a manifest, proved to be what was sealed.
 
-    Raises IntegrityError, naming the blob, when the checksum, the order of the chunks or a sum is wrong, or when the
-    format is of another major version.
+    Raises IntegrityError naming the blob if the checksum, the order of the chunks or a sum is wrong, or if the format
+    is of another major version.
     """
     if not has_checksum(data):
         _refuse_other_format(data, blob_name)
@@ -195,7 +195,7 @@ def open_manifest(data: bytes, blob_name: str) -> Manifest:
 
 
 def known_chunks(manifest: Manifest | None) -> dict[str, int]:
-    """Return the stored size of every chunk a manifest names, by SHA-256; none without a manifest."""
+    """Return the stored bytes of every chunk that a manifest names, by SHA-256. Empty without a manifest."""
     return {chunk.sha256: chunk.stored for chunk in manifest.chunks} if manifest else {}
 
 
@@ -210,9 +210,7 @@ _FORMAT_DECODER = msgspec.json.Decoder(_Format)
 def _definitions(manifest: Manifest) -> Iterator[tuple[str, VersionedDefinition]]:
     named = [(manifest.index, manifest.definition), *((each.name, each.definition) for each in manifest.synonym_maps)]
     for name, definition in named:
-        yield name, definition.stable
-        if definition.preview is not None:
-            yield name, definition.preview
+        yield from ((name, version) for version in definition.versions)
 
 
 def _refuse_other_format(data: bytes, blob_name: str) -> None:

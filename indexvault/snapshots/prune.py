@@ -1,7 +1,7 @@
-"""Removing snapshots: the tombstone, the manifest, then the chunks that nothing names any more.
+"""Remove snapshots: write the tombstone, delete the manifest, then sweep the chunks that no manifest names.
 
-Which snapshots go is decided elsewhere (see `retention`); this is how they go. Cut off anywhere, it can be done again:
-a snapshot is whole while its manifest is there, and gone as soon as it is not.
+Which snapshots to remove is decided elsewhere; see `retention`. If it is interrupted anywhere, run it again: a snapshot
+is whole while its manifest exists, and gone as soon as it does not.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -24,17 +24,17 @@ from indexvault.snapshots.tombstones import Tombstone, write_tombstone
 
 
 class Removal(msgspec.Struct, frozen=True):
-    """A snapshot, by its id, that is to go, and why in words."""
+    """A snapshot to remove, by its id, and why in words."""
 
     snapshot: str
     reason: str
 
 
 class PruneReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What pruning an index came to.
+    """The result of pruning an index.
 
-    `removed` and `pinned` are ids: the second were pinned at the last moment, and stay. `refused` are manifests that
-    the container did not let go: their snapshots stay whole.
+    `removed` and `pinned` are ids; snapshots that were pinned at the last moment stay. `refused` are manifests that the
+    container did not let go; their snapshots stay whole.
     """
 
     removed: tuple[str, ...]
@@ -53,8 +53,8 @@ async def decide_proved(
 ) -> list[Decision]:
     """Decide as `retention.decide` does, on manifests that were read.
 
-    Listings come from metadata, which may be sound where the manifest is not. So where something is to go, the
-    manifests are read; those that can't be count as damaged: they stay, and nothing goes for their sake.
+    Listings come from metadata, which may be sound where the manifest is not. So if anything is to be removed, the
+    manifests are read. Those that can't be read count as damaged: they stay, and replace no other snapshot.
     """
     known = list(snapshots)
     decisions = decide(known, policies, pinned, now=now)
@@ -76,10 +76,10 @@ async def prune_index(
     clock: Clock,
     grace: timedelta = GRACE,
 ) -> PruneReport:
-    """Remove snapshots of an index, then the chunks whose grace period is over, those of earlier removals among them.
+    """Remove snapshots of an index, then all chunks whose grace period is over, from earlier removals too.
 
-    Raises ConflictError, and removes nothing, when no complete snapshot would be left of an index that has one, or when
-    another sweep of the index runs.
+    Raises ConflictError, and removes nothing, if no complete snapshot would be left of an index that has one. Raises
+    ConflictError if another sweep of the index is running.
     """
     await _require_complete(store, service, index, removals)
     removed: list[str] = []
@@ -93,7 +93,7 @@ async def prune_index(
             else:
                 pinned.append(removal.snapshot)
         except NotFoundError:
-            continue  # another prune was faster, and has left the tombstone
+            continue  # another prune was faster and wrote the tombstone
         except ConflictError as error:
             refused.append(Refusal(blob=manifest_name(service, index, removal.snapshot), why=error.what))
     sweep = await sweep_index(store, service, index, clock=clock, grace=grace)
@@ -101,14 +101,14 @@ async def prune_index(
 
 
 async def remove_snapshot(store: Store, reference: SnapshotReference, reason: str, now: datetime) -> bool:
-    """Remove one snapshot unless it is pinned; give whether it is gone. Its chunks are left for a sweep.
+    """Remove one snapshot unless it is pinned, and return whether it was removed. A sweep removes its chunks later.
 
-    Raises ConflictError when the container does not let the manifest go, and NotFoundError when there is no such
-    snapshot (any more): then nothing has changed.
+    Raises ConflictError if the container does not let the manifest go, NotFoundError if there is no such snapshot (any
+    more). In both cases nothing has changed.
     """
     service, index, snapshot = reference.service, reference.index, reference.id or ""
     await write_tombstone(store.runs, service, index, snapshot, await _tombstone(store, reference, reason, now))
-    # After the tombstone: a pin that comes later sees it and gives up.
+    # After the tombstone, so that a pin set later sees it and gives up.
     if await is_pinned(store.runs, reference):
         await store.runs.delete(tombstone_name(service, index, snapshot))
         return False

@@ -1,4 +1,4 @@
-"""Reading chunks back, each byte proved before it is handed on."""
+"""Read chunks back, each byte checked before it is passed on."""
 
 import asyncio
 from collections import deque
@@ -9,21 +9,21 @@ from indexvault.snapshots.names import ChunkFolder
 from indexvault.snapshots.store import SnapshotReader
 
 MOST_AHEAD = 8
-"""Chunks read at once for one reader: small chunks cost a round trip to the store each, and these overlap."""
+"""Chunks read at once by one reader, so that the round trips of small chunks overlap."""
 
 
 async def read_chunk(blobs: SnapshotReader, folder: ChunkFolder, chunk: Chunk) -> bytes:
     """Return the uncompressed bytes of a chunk; `document_lines` splits them.
 
-    Of several stores that are read as one, the first that has it sound gives it. Raises NotFoundError when the blob is
-    gone, IntegrityError when it does not hold exactly what was stored.
+    Of several replicas, the first that has it sound is used. Raises NotFoundError if the blob is gone, IntegrityError
+    if it does not hold exactly what was stored.
     """
     _, data = await blobs.first_sound(lambda one: read_stored_chunk(one, folder, chunk))
     return data
 
 
 async def read_stored_chunk(blobs: SnapshotReader, folder: ChunkFolder, chunk: Chunk) -> tuple[bytes, bytes]:
-    """Return a chunk of one store as it is stored, and its uncompressed bytes. Raises as `read_chunk` does."""
+    """Return a chunk of one store as stored, and its uncompressed bytes. Raises as `read_chunk` does."""
     name = folder.blob(chunk.sha256)
     stored = await blobs.read(name, _most_stored(chunk))
     return stored, await asyncio.to_thread(open_chunk, chunk, stored, name)
@@ -32,10 +32,10 @@ async def read_stored_chunk(blobs: SnapshotReader, folder: ChunkFolder, chunk: C
 async def read_ahead[Result](
     chunks: Sequence[Chunk], read: Callable[[Chunk], Awaitable[Result]]
 ) -> AsyncGenerator[tuple[Chunk, Result]]:
-    """Return each chunk with what `read` makes of it, in order, while the next ones are being read.
+    """Yield each chunk with the result of `read`, in order, while the next ones are being read.
 
-    At most MOST_AHEAD chunks are under way, and beyond the first no more than CHUNK_CAP uncompressed bytes of them.
-    What `read` raises is raised at its chunk's place. Close the generator (`aclosing`) to stop what is under way.
+    At most MOST_AHEAD chunks are under way, and no more than CHUNK_CAP uncompressed bytes of them, the first one apart.
+    What `read` raises for a chunk is raised in its turn. Close the generator (`aclosing`) to cancel what is under way.
     """
     waiting = deque(chunks)
     under_way: deque[tuple[Chunk, asyncio.Task[Result]]] = deque()
@@ -62,5 +62,5 @@ async def read_ahead[Result](
 
 
 def _most_stored(chunk: Chunk) -> int:
-    """Return the size past which no gzip of these bytes can be: what does not shrink is stored with small headers."""
+    """Return the most bytes that gzip makes of this chunk: what does not shrink is stored with small headers."""
     return chunk.bytes + chunk.bytes // 512 + 1024

@@ -1,7 +1,7 @@
-"""Putting back what is missing or damaged, from wherever the very same bytes can still be had.
+"""Replace missing or damaged blobs, from wherever the same bytes still exist.
 
-Nothing is taken on trust: a chunk is put back only when its bytes hash to its name, a manifest only when its checksum
-and its place are right. Until that is known, what is there stays.
+Nothing is taken on trust: a chunk is replaced only if the new bytes hash to its name, a manifest only if its checksum
+is right and it belongs there. Until that is known, the damaged blob stays.
 """
 
 import asyncio
@@ -32,19 +32,19 @@ from indexvault.snapshots.verify import Finding, VerifyReport
 
 
 class Source(Protocol):
-    """Where bytes may still be had. `name` says in words where that is."""
+    """A place where bytes may still exist."""
 
     @property
     def name(self) -> str:
-        """Where that is, in words."""
+        """The place, in words."""
         ...
 
     async def chunk(self, manifest: Manifest, position: int) -> bytes | None:
-        """Return the uncompressed bytes of a chunk of the manifest, or None when they can't be had from here."""
+        """Return the uncompressed bytes of a chunk of the manifest, or None if this source does not have them."""
         ...
 
     async def manifest(self, reference: SnapshotReference) -> bytes | None:
-        """Return the bytes of a manifest, proved to be this snapshot's, or None when they can't be had from here."""
+        """Return the bytes of this snapshot's manifest, proved, or None if this source does not have them."""
         ...
 
 
@@ -76,7 +76,7 @@ class ReplicaSource:
 
 
 class Repaired(msgspec.Struct, frozen=True):
-    """A blob that is as it was stored again, and where its bytes came from."""
+    """A blob that was replaced, and the source of its bytes."""
 
     blob: str
     source: str
@@ -92,20 +92,20 @@ class Unrepaired(msgspec.Struct, frozen=True):
 
 
 class RepairReport(msgspec.Struct, frozen=True):
-    """What a repair came to."""
+    """The result of a repair."""
 
     repaired: tuple[Repaired, ...]
     left: tuple[Unrepaired, ...]
 
 
-async def repair_index(store: Store, audit: VerifyReport, sources: Sequence[Source], now: datetime) -> RepairReport:
-    """Repair what an audit found, manifests before chunks, asking the sources in their order.
+async def repair_index(store: Store, found: VerifyReport, sources: Sequence[Source], now: datetime) -> RepairReport:
+    """Repair what a verification found, manifests before chunks, asking the sources in their order.
 
-    Raises RemoteError when the store or a source can't be reached. What an immutability policy protects stays damaged
-    and is reported.
+    Raises RemoteError if the store or a source can't be reached. What an immutability policy protects stays damaged and
+    is reported.
     """
     repairer = _Repairer(store, sources, now)
-    manifests_first = sorted(audit.damage, key=lambda finding: parse_manifest_name(finding.blob) is None)
+    manifests_first = sorted(found.damage, key=lambda finding: parse_manifest_name(finding.blob) is None)
     for finding in manifests_first:
         await repairer.repair(finding)
     return RepairReport(repaired=tuple(repairer.repaired), left=tuple(repairer.left))

@@ -1,9 +1,9 @@
-"""Copies of an index's snapshots in a second store, whole before they exist there.
+"""Copy an index's snapshots to a second store, each one whole before it exists there.
 
-For each snapshot that the second store lacks, the oldest first: the chunks it lacks are proved in the first store, so
-that no damage is copied, and then copied, by the accounts among themselves where they can. Then all are compared by
-size and MD5 with those of the first store, then the manifest is written. So what exists in the second store can be
-restored from it, wherever a replication was cut off.
+For each snapshot that the second store lacks, the oldest first: check the chunks it lacks in the first store, so that
+no damage is copied; copy them, from account to account if possible; compare all chunks by size and MD5 with those of
+the first store; write the manifest. So whenever a replication is interrupted, every snapshot that exists in the second
+store can be restored from it.
 """
 
 import asyncio
@@ -46,10 +46,10 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 class ReplicationReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a replication came to.
+    """The result of a replication.
 
-    `copied` are ids; `chunks` and `bytes` (as stored) what had to be copied, `by_the_accounts` how many of the chunks
-    the accounts copied among themselves. `lag` is what is left.
+    `copied` are ids, `chunks` and stored `bytes` what was copied, `by_the_accounts` how many of the chunks went from
+    account to account. `lag` is what is left.
     """
 
     copied: tuple[str, ...]
@@ -61,7 +61,7 @@ class ReplicationReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def lag(source: Iterable[Summary], replica: Iterable[Summary], now: datetime) -> Lag:
-    """Say how far a replica of an index's snapshots is behind. Damaged snapshots can't be copied and don't count."""
+    """Return how far a replica of an index's snapshots is behind. Damaged snapshots can't be copied and don't count."""
     there = {snapshot.id for snapshot in replica if snapshot.state != "damaged"}
     lacking = [each.created for each in source if each.id not in there and each.state != "damaged"]
     return Lag(snapshots=len(lacking), time=max(now - min(lacking), timedelta(0)) if lacking else timedelta(0))
@@ -73,7 +73,7 @@ async def replicate_index(
     """Copy the snapshots of an index that a second store lacks.
 
     A snapshot that can't be copied, since it is damaged or being removed, is skipped with the reason. Raises
-    RemoteError when a store can't be reached, IntegrityError when what arrived is not what was sent.
+    RemoteError if a store can't be reached.
     """
     here = await list_snapshots(source.snapshots, service, index)
     there = {snapshot.id for snapshot in await list_snapshots(replica.snapshots, service, index)}
@@ -100,9 +100,10 @@ async def replicate_index(
 async def replicate_snapshot(
     source: Store, replica: Store, snapshot: Summary, *, clock: Clock, progress: OnChunk | None = None
 ) -> int:
-    """Copy one snapshot to a store that may lack it, and give how many chunks had to be copied.
+    """Copy one snapshot to a store that may lack it, and return how many chunks were copied.
 
-    Raises the errors of `replicate_index`, and those that make it skip a snapshot.
+    Raises RemoteError if a store can't be reached; IntegrityError, NotFoundError or ConflictError if the snapshot can't
+    be copied.
     """
     replicator = _Replicator(source, replica, clock, progress)
     await replicator.replicate(snapshot)
@@ -134,7 +135,7 @@ class _Replicator:
                 if manifest.folder.blob(chunk.sha256) not in arrived
             }
             await self._copy_all(manifest, lacking)
-        # Anew: copying may have taken longer than an announcement counts.
+        # Again, since copying may have taken longer than an announcement counts.
         async with announced(self._replica.runs, manifest, self._clock()):
             await self._require_same(manifest)
             await self._write_manifest(snapshot.reference, lambda _: summarise(manifest))
@@ -159,7 +160,7 @@ class _Replicator:
 
     async def _copy(self, manifest: Manifest, name: str, chunk: Chunk) -> None:
         one, other = self._source.snapshots, self._replica.snapshots
-        # Proved before it is copied: the accounts compare nothing, and damage would arrive as it left.
+        # Check it before it is copied: accounts copy damage as it is.
         stored, _ = await read_stored_chunk(one, manifest.folder, chunk)
         if self._accounts_copy and await self._copy_by_the_accounts(name):
             return
@@ -181,7 +182,7 @@ class _Replicator:
         return True
 
     async def _require_same(self, manifest: Manifest) -> None:
-        """Compare all of the snapshot's chunks in both stores; those whose MD5 is not known are read back."""
+        """Compare the snapshot's chunks in both stores. Those whose MD5 is unknown are read back."""
         sent, arrived = (
             await _listed(self._source.snapshots, manifest),
             await _listed(self._replica.snapshots, manifest),
@@ -196,7 +197,7 @@ class _Replicator:
                 await read_chunk(self._replica.snapshots, manifest.folder, chunk)
 
     async def _write_manifest(self, reference: SnapshotReference, summary_of: Callable[[int], Summary]) -> None:
-        """Write the manifest as it is, and the summary that follows from it: the metadata there may be wrong."""
+        """Write the manifest as it is, with a new summary, since the source's metadata may be wrong."""
         name = manifest_name(reference.service, reference.index, reference.id or "")
         data = await self._source.snapshots.read(name, MANIFEST_LIMIT)
         if not has_checksum(data):

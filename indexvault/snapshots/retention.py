@@ -1,16 +1,15 @@
-"""Which snapshots a policy keeps, and why. Decides only: removing is done elsewhere.
+"""Decide which snapshots the policies keep, and why. `prune` removes the others.
 
-The rules are united: a snapshot stays when any of them wants it. Periods are natural ones in UTC: hours, days, ISO
-weeks from Monday, months, years. Only periods that have a snapshot count, so an index that is no longer backed up keeps
-what it has.
+A snapshot stays if any rule wants it. Periods are calendar periods in UTC: hours, days, ISO weeks from Monday, months,
+years. Only periods that have a snapshot count, so an index that is no longer backed up keeps what it has.
 
-What no rule can do:
-- A lossy snapshot never takes the place of a complete one. In the stretch that a rule's complete snapshots span it is
-  kept where its period has no complete one, as many times as the rule's number and beside it.
-- The last complete snapshot of an index is never removed; nor is the newest one, which a lossy one may be; nor a
-  pinned one, nor one whose manifest can't be read, since nobody knows what depends on it.
-- A snapshot that is dated later than now, by a clock that was wrong, stays and counts for no rule: else those made
-  after it would go at once.
+Whatever the rules say:
+- A lossy snapshot never replaces a complete one. Within the time that a rule's complete snapshots span, it is kept if
+  its period has no complete one, up to the rule's number and in addition to it.
+- The last complete snapshot of an index is never removed; nor is the newest one, even if it is lossy; nor a pinned one;
+  nor one whose manifest can't be read, since nobody knows what depends on it.
+- A snapshot dated in the future, by a wrong clock, stays and counts for no rule. Otherwise those made after it would be
+  removed at once.
 - A policy without rules removes nothing.
 """
 
@@ -29,10 +28,10 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a policy keeps of each index; zero and None are no rule.
+    """What a policy keeps of each index. Zero and None mean no rule.
 
-    `last` is a number of snapshots, `hourly` to `yearly` are numbers of periods of which the newest snapshot stays, and
-    `within` is a duration before the newest complete snapshot (in settings as in ISO 8601: `P30D`, `PT36H`).
+    `last` is a number of snapshots, `hourly` to `yearly` are numbers of periods whose newest snapshot stays, and
+    `within` is a duration before the newest complete snapshot (ISO 8601 in the settings: `P30D`, `PT36H`).
     """
 
     last: Number = 0
@@ -45,7 +44,7 @@ class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What becomes of a snapshot, and why in words, such as `daily 2026-11-20`."""
+    """Whether to keep a snapshot, and why in words such as `daily 2026-11-20`."""
 
     snapshot: Summary
     keep: bool
@@ -59,10 +58,10 @@ def decide(
     *,
     now: datetime = _NEVER,
 ) -> list[Decision]:
-    """Decide about every snapshot, each index for itself, by service and index, the newest first.
+    """Decide about every snapshot, index by index; return the decisions by service and index, the newest first.
 
-    `policies` are all those that back the indexes up: a snapshot is removed only when none of them keeps it, and
-    without any nothing is. `pinned` are ids. What is dated later than `now` stays and takes the place of none.
+    `policies` are all that cover the indexes: a snapshot is removed only if none of them keeps it. Without policies,
+    nothing is removed. `pinned` are ids. A snapshot dated later than `now` stays and replaces no other.
     """
     ordered = sorted(snapshots, key=lambda snapshot: (snapshot.created, snapshot.id), reverse=True)
     ordered.sort(key=lambda snapshot: (snapshot.service, snapshot.index))
@@ -80,7 +79,7 @@ def decide(
 def _reasons(
     newest_first: Sequence[Summary], policies: Sequence[Retention], pinned: Collection[str], now: datetime
 ) -> dict[str, list[str]]:
-    """Give, for each snapshot of one index, why it stays; nothing when it goes."""
+    """Return why each snapshot of one index stays, by id. No reason means that it is removed."""
     reasons: dict[str, list[str]] = {snapshot.id: [] for snapshot in newest_first}
     readable = [snapshot for snapshot in newest_first if snapshot.state != "damaged" and snapshot.created <= now]
     for snapshot in newest_first:
@@ -117,7 +116,7 @@ def _kept(newest_first: Sequence[Summary], policy: Retention) -> Iterator[tuple[
 def _newest_of_each(
     newest_first: Sequence[Summary], period: Callable[[Summary], str], number: int
 ) -> Iterator[Summary]:
-    """Return the newest complete snapshot of the last `number` periods that have one, and lossy ones as said above."""
+    """Yield the newest complete snapshot of the last `number` periods that have one, and lossy ones as said above."""
     complete_left = lossy_left = number
     for _, group in groupby(newest_first, key=period):
         if complete_left == 0:

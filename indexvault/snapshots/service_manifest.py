@@ -1,7 +1,7 @@
-"""The manifest of what belongs to a whole service: aliases, data sources, indexers, skillsets and so on.
+"""The manifest of a service's objects other than indexes: aliases, data sources, indexers, skillsets and so on.
 
-It lies where an index's would, under `$service` in the index's place, and is one JSON object with a checksum as an
-index's manifest is. It has no chunks: each object's definition stands in it byte for byte.
+It is kept like an index's manifest, under the index name `$service`, and is one JSON object with a checksum, as an
+index's manifest is. It has no chunks: each object's definition is in it byte for byte.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from indexvault.snapshots.summary import Summary, to_metadata
 
 
 class ServiceObject(msgspec.Struct, frozen=True):
-    """An object of a service. `kind` is what its collection is called in the service's paths, such as `skillsets`."""
+    """An object of a service. `kind` is its collection's name in the service's paths, such as `skillsets`."""
 
     kind: str
     name: str
@@ -28,7 +28,7 @@ class ServiceObject(msgspec.Struct, frozen=True):
 
 
 class Skipped(msgspec.Struct, frozen=True):
-    """A kind of object that the service does not have, in one api-version, and its answer in words."""
+    """A kind of object that the service does not know in one api-version, and its answer in words."""
 
     kind: str
     api_version: str
@@ -38,8 +38,8 @@ class Skipped(msgspec.Struct, frozen=True):
 class ServiceManifest(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot of a service's objects, sorted by kind and name.
 
-    `withheld` are the secrets that were taken out of them; the first snapshots left such an object out whole. It is
-    `lossy` when what was taken out belonged to the content of an object.
+    `withheld` are the secrets that were taken out of them; the first versions left such an object out whole. The state
+    is `lossy` if what was taken out was content of an object.
     """
 
     format: str = FORMAT
@@ -61,16 +61,11 @@ class ServiceManifest(msgspec.Struct, frozen=True, kw_only=True):
 
 def objects_digest(objects: Sequence[ServiceObject]) -> str:
     """Return the content digest of objects: equal for two snapshots that hold the same definitions."""
-    return content_digest(
-        bytes(version.body)
-        for each in objects
-        for version in (each.definition.stable, each.definition.preview)
-        if version is not None
-    )
+    return content_digest(bytes(version.body) for each in objects for version in each.definition.versions)
 
 
 def summarise_service(manifest: ServiceManifest, size: int) -> Summary:
-    """Return what a listing shows: objects in the place of documents, and the manifest's own size in bytes."""
+    """Return what a listing shows. Objects count as documents; `size` is the manifest's own size in bytes."""
     return Summary(
         id=manifest.id,
         service=manifest.service,
@@ -93,7 +88,7 @@ def summarise_service(manifest: ServiceManifest, size: int) -> Summary:
 
 
 async def commit_service(blobs: SnapshotWriter, manifest: ServiceManifest) -> Summary:
-    """Make the snapshot exist. May be called again. Raises ConflictError when another has this id."""
+    """Make the snapshot exist. May be called again. Raises ConflictError if another run's snapshot has this id."""
     data = await asyncio.to_thread(with_checksum, msgspec.json.encode(manifest))
     name = manifest_name(manifest.service, SERVICE_OBJECTS, manifest.id)
     summary = summarise_service(manifest, len(data))
@@ -106,9 +101,9 @@ async def commit_service(blobs: SnapshotWriter, manifest: ServiceManifest) -> Su
 
 
 async def read_service_manifest(blobs: SnapshotReader, reference: SnapshotReference) -> ServiceManifest:
-    """Read and prove the manifest of a snapshot that is named by its id.
+    """Read and prove the manifest of a snapshot by its id.
 
-    Raises NotFoundError when there is none, IntegrityError when it is damaged or another's.
+    Raises NotFoundError if there is none, IntegrityError if it is damaged or another snapshot's.
     """
     name = manifest_name(reference.service, SERVICE_OBJECTS, reference.id or "")
     manifest, _size = await _read(blobs, name)
@@ -118,7 +113,7 @@ async def read_service_manifest(blobs: SnapshotReader, reference: SnapshotRefere
 
 
 async def read_service_summary(blobs: SnapshotReader, reference: SnapshotReference) -> Summary:
-    """Return the summary of a snapshot from its body, where its metadata holds none."""
+    """Return the summary of a snapshot from its manifest, for when the metadata holds none."""
     manifest, size = await _read(blobs, manifest_name(reference.service, SERVICE_OBJECTS, reference.id or ""))
     return summarise_service(manifest, size)
 

@@ -1,4 +1,4 @@
-"""What a snapshot shares with the others of its index, and what goes with it."""
+"""What a snapshot shares with the others of its index, and what only it needs."""
 
 from collections.abc import Iterable
 
@@ -11,9 +11,9 @@ from indexvault.snapshots.store import SnapshotReader
 
 
 class Sharing(msgspec.Struct, frozen=True):
-    """Chunks, and their size in the store, that a snapshot shares with others, and that it alone names.
+    """Chunks that a snapshot shares with others, chunks that it alone names (`own`), and the stored bytes of both.
 
-    `with_snapshots` counts the others that it shares any with. What it alone names goes when it is removed.
+    `with_snapshots` counts the snapshots that it shares any with. Its own chunks go when it is removed.
     """
 
     shared: int
@@ -43,7 +43,7 @@ def sharing(manifest: Manifest, others: Iterable[Manifest]) -> Sharing:
 
 
 async def read_sharing(blobs: SnapshotReader, manifest: Manifest) -> Sharing:
-    """Compare one manifest with all others of its index in a store; those that can't be read count for nothing."""
+    """Compare one manifest with all others of its index in a store. Those that can't be read are ignored."""
     others = []
     for summary in await list_snapshots(blobs, manifest.service, manifest.index):
         if summary.id != manifest.id and summary.generation == manifest.generation and summary.state != "damaged":

@@ -1,7 +1,7 @@
-"""Verifying a little at a time, so that in a given period every chunk is read back once.
+"""Slices of an index's chunks, to verify one at a time so that every chunk is read back once in a period.
 
-Which slice a chunk is in follows from its hash alone. So slices are even, a chunk stays in its own, and new chunks fall
-into all of them.
+A chunk's slice depends on its hash alone. So slices are even, a chunk never changes its slice, and new chunks spread
+over all of them.
 """
 
 import re
@@ -14,18 +14,18 @@ from indexvault.errors import SettingsError
 
 _FORM = re.compile(r"([0-9]{1,6})/([0-9]{1,6})", re.ASCII)
 _EPOCH = datetime(1970, 1, 5, tzinfo=UTC)
-"""A Monday, so that weekly turns begin with the week."""
+"""A Monday, so that weekly turns begin on Mondays."""
 
 
 class Slice(msgspec.Struct, frozen=True):
-    """The slice with this number, from 1, of so many."""
+    """The slice with this number, counted from 1, of `total`."""
 
     number: int
     total: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `n/t`. Raises SettingsError when the text is no slice."""
+        """Read `n/t`. Raises SettingsError if the text is no slice."""
         found = _FORM.fullmatch(text)
         if found is None or not 1 <= int(found[1]) <= int(found[2]):
             raise SettingsError(
@@ -47,10 +47,10 @@ def turn_of(now: datetime, every: timedelta) -> int:
 
 
 def due_slices(last_turn: int | None, now: datetime, *, every: timedelta, period: timedelta) -> list[Slice]:
-    """Return the slices to verify now, so that each is verified once in a period whatever turns were missed.
+    """Return the slices to verify now, so that each is verified once in a `period` even if turns were missed.
 
-    `last_turn` is the turn that was dealt with last; `every` is the time from turn to turn. A missed turn is made up
-    for, at most all slices of one period; a turn that was dealt with is not due again.
+    `last_turn` is the last turn that was completed, `every` the time from turn to turn. Missed turns are made up for,
+    up to all slices of one period. A completed turn is not due again.
     """
     total = max(period // every, 1)
     turn = turn_of(now, every)

@@ -1,17 +1,17 @@
 """The store as a contract. Each implementation passes tests/snapshots/test_store_contract.py.
 
-A store has two halves. The snapshot half is written once: a blob is created or it is not, it is never changed, and it
-goes only by `delete`, which an immutability policy may refuse. The run half holds what changes: leases, checkpoints,
-pins, tombstones.
+A store has two halves. In the snapshot half, blobs are written once: they are created, never changed, and only removed
+by `delete`, which an immutability policy may refuse. The run half holds what changes: leases, checkpoints, pins,
+tombstones.
 
-What holds for both halves:
-- Every method may be called at the same time from many tasks, and again after any failure.
+For both halves:
+- Every method may be called by many tasks at the same time, and again after any failure.
 - What one call has written, every later call sees: reads, properties and listings alike.
-- A blob is there whole or not at all, however a write ends.
-- Names are those of `snapshots.names`; prefixes are plain text, so callers end them with a slash.
-- Sizes are in bytes, times are aware and UTC.
-- A call ends within the timeouts that its store was made with, however the store behaves. Passing faults are tried
-  again within a limit; then UnreachableError or OverloadedError is raised.
+- A blob exists whole or not at all, however a write ends.
+- Names are those of `names` and `run_names`. Prefixes are plain text, so callers end them with a slash.
+- Sizes are in bytes, times are aware and in UTC.
+- A call ends within the timeouts that its store was opened with, whatever the store does. Transient failures are
+  retried within a limit; then UnreachableError or OverloadedError is raised.
 - Errors name the store, the account, the container and the blob; never a key, never a signature.
   UnauthorizedError: a wrong key or no identity. ForbiddenError: an identity without the role.
 """
@@ -25,9 +25,9 @@ import msgspec
 
 
 class BlobProperties(msgspec.Struct, frozen=True):
-    """What a store knows of a blob without reading it.
+    """What a store knows about a blob without reading it.
 
-    `content_md5` is the MD5 of the stored bytes where the store keeps one; metadata names are in lower case.
+    `content_md5` is the MD5 of the stored bytes if the store keeps one. Metadata names are in lower case.
     """
 
     name: str
@@ -38,7 +38,7 @@ class BlobProperties(msgspec.Struct, frozen=True):
 
 
 class RunBlob(msgspec.Struct, frozen=True):
-    """A mutable blob as it was read: its bytes and the ETag to change exactly that version with."""
+    """A mutable blob as it was read: its bytes, and the ETag to change exactly that version with."""
 
     data: bytes
     etag: str
@@ -66,7 +66,7 @@ class SnapshotReader(Protocol):
         ...
 
     async def properties(self, name: str) -> BlobProperties | None:
-        """Return a blob's properties, or None when there is none."""
+        """Return a blob's properties, or None if there is no such blob."""
         ...
 
     def list(self, prefix: str) -> AsyncIterator[BlobProperties]:
@@ -114,22 +114,22 @@ class SnapshotWriter(SnapshotReader, Protocol):
 class RunBlobs(Protocol):
     """The half that changes.
 
-    A condition that does not hold, or a lease that is another's, is a ConflictError and nothing is changed. It can also
-    follow a first attempt whose answer was lost: read and compare where it matters who wrote.
+    If a condition does not hold, or another lease is active, ConflictError is raised and nothing changes. It can also
+    follow a first attempt whose answer was lost: read and compare if it matters who wrote.
     """
 
     async def put(
         self, name: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False, lease: str | None = None
     ) -> str:
-        """Write a blob whole and give its new ETag.
+        """Write a whole blob and return its new ETag.
 
-        `if_match` demands that the blob still has this ETag, `if_absent` that there is none. A leased blob can be
-        written only with its lease.
+        `if_match` requires that the blob still has this ETag, `if_absent` that there is no such blob. A leased blob can
+        be written only with its lease.
         """
         ...
 
     async def read(self, name: str, limit: int) -> RunBlob | None:
-        """Return a blob, or None when there is none. IntegrityError when it is larger than `limit`."""
+        """Return a blob, or None if there is none. IntegrityError if it is larger than `limit` bytes."""
         ...
 
     def list(self, prefix: str) -> AsyncIterator[BlobProperties]:
@@ -137,7 +137,7 @@ class RunBlobs(Protocol):
         ...
 
     async def delete(self, name: str, *, if_match: str | None = None, lease: str | None = None) -> bool:
-        """Remove a blob; give False when there is none. A leased blob can be removed only with its lease."""
+        """Remove a blob; return False if there is none. A leased blob can be removed only with its lease."""
         ...
 
     async def acquire(self, name: str, lease: str, seconds: int) -> None:

@@ -1,8 +1,8 @@
 """The summary of a snapshot: what a listing shows, kept in the metadata of the manifest's blob.
 
-Metadata names are C# identifiers and compare without case; values are ASCII. Source: naming of metadata, 2026-09. So a
-summary's members are written under their own names with underscores left out, as decimal numbers and plain text;
-the names of service and index, which need not be ASCII, are taken from the blob's name.
+Metadata names are C# identifiers and compare without case; values are ASCII. So a summary's members are written under
+their own names without underscores, as decimal numbers and plain text. The names of service and index, which need not
+be ASCII, come from the blob's name. Source: Naming and referencing containers, blobs, and metadata, 2026-09.
 """
 
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ from indexvault.snapshots.names import SnapshotReference, id_time
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot in a listing.
 
-    `state` is `damaged` when the manifest is there and can't be read: such a snapshot can't be restored, and is listed
-    so that nobody counts on it. The other members are as in the manifest; `added_…` is what it added to the store,
+    `state` is `damaged` if the manifest exists and can't be read. Such a snapshot can't be restored, and is listed so
+    that nobody relies on it. The other members are as in the manifest; `added_…` is what it added to the store,
     `losses` the number of fields that could not be read.
     """
 
@@ -74,7 +74,7 @@ def summarise(manifest: Manifest) -> Summary:
 
 
 def damaged_summary(reference: SnapshotReference) -> Summary:
-    """Return what a listing shows of a snapshot whose manifest can't be read: nothing but its name is known."""
+    """Return the summary of a snapshot whose manifest can't be read, so that only its name is known."""
     snapshot = reference.id or ""
     return Summary(
         id=snapshot,
@@ -98,7 +98,7 @@ def damaged_summary(reference: SnapshotReference) -> Summary:
 
 
 def to_metadata(summary: Summary) -> dict[str, str]:
-    """Return a summary as blob metadata. What is empty is left out: stores differ in how they keep an empty value."""
+    """Return a summary as blob metadata, without empty values, which stores keep in different ways."""
     members = msgspec.to_builtins(summary)
     return {
         _metadata_name(name): str(value) for name, value in members.items() if value != "" and name not in _IN_THE_NAME
@@ -106,7 +106,7 @@ def to_metadata(summary: Summary) -> dict[str, str]:
 
 
 def from_metadata(reference: SnapshotReference, metadata: Mapping[str, str]) -> Summary | None:
-    """Return the summary in the metadata of the manifest that `reference` names; None when it holds none that fits."""
+    """Return the summary in the metadata of the manifest of `reference`, or None if it holds none of this snapshot."""
     lowered = {name.lower(): value for name, value in metadata.items()}
     members = {name: lowered[_metadata_name(name)] for name in _MEMBERS if _metadata_name(name) in lowered}
     place = {"service": reference.service, "index": reference.index}

@@ -1,4 +1,4 @@
-"""Writing a snapshot: chunks first, each create-only, then the manifest, which is the commit."""
+"""Write a snapshot: chunks first, each create-only, then the manifest, which is the commit."""
 
 import asyncio
 import hashlib
@@ -17,7 +17,7 @@ from indexvault.snapshots.summary import Summary, summarise, to_metadata
 
 
 class StoredChunk(msgspec.Struct, frozen=True):
-    """A chunk that is in the store. `added` says that it was not there before, as far as can be known."""
+    """A chunk that is in the store. `added` says that it was not there before, as far as is known."""
 
     chunk: Chunk
     digest: Digest
@@ -32,12 +32,12 @@ async def store_chunk(
     *,
     may_be_there: bool = False,
 ) -> StoredChunk:
-    """See to it that a chunk is stored.
+    """Store a chunk unless it is stored already.
 
-    `known` gives the stored sizes of the previous snapshot's chunks (`known_chunks` of its manifest): these are not
-    sent. A blob that turns out to be there is trusted only when its MD5 is that of the bytes to store, or else when it
-    has been read back: otherwise IntegrityError. With `may_be_there`, as after a run that was killed, it is asked for
-    before its bytes are sent.
+    `known` gives the stored bytes of the previous snapshot's chunks (`known_chunks` of its manifest), which are not
+    sent again. With `may_be_there`, as when an interrupted run resumes, the store is asked before the bytes are sent.
+    An existing blob is trusted only if its MD5 is that of the bytes to store, or after it has been read back. Raises
+    IntegrityError if it is damaged.
     """
     chunk = sealed.chunk
     if chunk.sha256 in known:
@@ -58,11 +58,11 @@ async def store_chunk(
 async def commit(
     blobs: SnapshotWriter, manifest: Manifest, *, fence: Callable[[], Awaitable[None]] | None = None
 ) -> Summary:
-    """Make the snapshot exist: write its manifest, once every chunk it names is seen to be there.
+    """Make the snapshot exist: check that every chunk it names exists, then write its manifest.
 
-    `fence` is called right before the manifest is written; what it raises keeps the snapshot from existing. May be
-    called again for the same run. Raises IntegrityError, and writes nothing, when a chunk is missing or damaged
-    or the manifest contradicts itself; ConflictError when another run's snapshot has this id.
+    `fence` is called right before the manifest is written; if it raises, no snapshot is made. May be called again for
+    the same run. Raises IntegrityError, and writes nothing, if a chunk is missing or damaged or the manifest
+    contradicts itself; ConflictError if another run's snapshot has this id.
     """
     data = await asyncio.to_thread(seal, manifest)
     await _check_chunks(blobs, manifest)
@@ -84,7 +84,7 @@ async def commit(
 
 
 async def _check_chunks(blobs: SnapshotReader, manifest: Manifest) -> None:
-    """Compare the chunks with a listing: a known chunk may have been pruned since the run began."""
+    """Compare the chunks with a listing, since a known chunk may have been pruned since the run began."""
     folder = manifest.folder
     missing = {folder.blob(chunk.sha256): chunk for chunk in manifest.chunks}
     if not missing:
