@@ -1,11 +1,11 @@
-# Every target sets itself up from a fresh clone: `make demo` is a first command that works. It needs python3 (3.9 or
-# newer, with venv and pip) and the package registries that pip and npm are configured for on this machine.
+# Every target sets itself up in a fresh clone. It needs python3 (3.9 or newer, with venv and pip) and the package
+# registries that pip and npm are configured for.
 #
 # Versions: uv and Node here, Python in .python-version, libraries in requirements*.txt, Azurite in scripts/azurite.
 UV := 0.13.8
 NODE := 22.20.0
 
-# Each stands for a finished step of scripts/set-up.sh: written last, so an interrupted step is done again.
+# Each stands for a finished step of scripts/set-up.sh: written last, so an interrupted step is repeated.
 UV_READY := .tools/uv/.complete-$(UV)
 NODE_READY := .tools/node/.complete-$(NODE)
 AZURITE_READY := .tools/azurite/.complete
@@ -14,25 +14,25 @@ ENVIRONMENT_READY := .venv/.complete
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test test-slow conformance lint requirements clean
 
-help: ## this list
+help: ## list the targets
 	@awk -F ': |## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$3 }' Makefile
 
 demo: $(ENVIRONMENT_READY) $(AZURITE_READY) ## back up an index, restore it to another service and prove it, all on this machine
 	@.venv/bin/python -m demo
 
-serve: $(ENVIRONMENT_READY) $(AZURITE_READY) ## the Functions app on this machine, with emulated services, and the curl lines to try
+serve: $(ENVIRONMENT_READY) $(AZURITE_READY) ## run the Functions app on this machine with emulated services, and print curl lines to try
 	@.venv/bin/python -m tests.serve
 
-test: $(ENVIRONMENT_READY) $(AZURITE_READY) ## the tests
+test: $(ENVIRONMENT_READY) $(AZURITE_READY) ## run the tests
 	.venv/bin/pytest -n auto -m "not slow"
 
-test-slow: $(ENVIRONMENT_READY) $(AZURITE_READY) ## the tests that take more than a few seconds each
+test-slow: $(ENVIRONMENT_READY) $(AZURITE_READY) ## run the tests that take more than a few seconds each
 	.venv/bin/pytest -n auto -m slow
 
-conformance: $(ENVIRONMENT_READY) ## Microsoft's live tests and samples of its SDK against the emulator, as a table
+conformance: $(ENVIRONMENT_READY) ## run Microsoft's live tests and samples of its SDK against the emulator, and print a table
 	@.venv/bin/python -m tests.conformance
 
-lint: $(ENVIRONMENT_READY) ## ruff, mypy, and the direction of imports
+lint: $(ENVIRONMENT_READY) ## run ruff, mypy and import-linter
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
@@ -43,9 +43,9 @@ requirements: $(ENVIRONMENT_READY) ## compile requirements*.txt after a change t
 	$(COMPILE) requirements-development.in -o requirements-development.txt
 
 clean: ## remove the environment, the tools and every cache
-	rm -rf .venv .tools .downloads .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv .tools .downloads .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build
 
-# Azure Functions runs on Linux, so that is what the pins are for.
+# The pins are for Linux, which Azure Functions runs on.
 COMPILE := .tools/uv/bin/uv pip compile --quiet --no-header --no-annotate --python .venv/bin/python --python-platform linux
 
 $(UV_READY):

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up one of the things that the Makefile's targets stand on. The Makefile decides when.
+# Sets up one thing that the Makefile's targets need. The Makefile decides when.
 #
 #   scripts/set-up.sh uv VERSION      .tools/uv/bin/uv
 #   scripts/set-up.sh environment     .venv: the development requirements, and the project itself, editable
@@ -16,8 +16,8 @@ fail() {
     exit 1
 }
 
-# The first Python that can make a virtual environment. A version manager's python3 may refuse to run here, because
-# .python-version asks it for a version that it does not have; the system's own then serves.
+# Prints the first Python that can make a virtual environment. A version manager's python3 may refuse to run here if it
+# lacks the version in .python-version; then the system's own serves.
 bootstrap_python() {
     for python in python3 /usr/bin/python3 /usr/local/bin/python3 python; do
         if "$python" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
@@ -36,8 +36,8 @@ install_uv() {
     .tools/uv/bin/pip install --quiet --disable-pip-version-check "uv==$1"
 }
 
-# uv takes an installed Python of that version, or downloads one. The second attempt passes over the Pythons of this
-# machine: one that a version manager announces and can't start would end the search.
+# uv takes an installed Python of that version, or downloads one. The second attempt ignores installed Pythons: one that a
+# version manager lists but can't start would end the search.
 create_environment() {
     if ! first=$("$uv" venv --quiet --clear --python "$1" .venv 2>&1) &&
         ! second=$("$uv" venv --quiet --clear --managed-python --python "$1" .venv 2>&1); then
@@ -57,7 +57,7 @@ install_environment() {
     "$uv" pip install --quiet --python .venv/bin/python --no-deps --editable .
 }
 
-# $1 is the oldest major version that will do. npm must run too: some distributions package Node without it.
+# $1 is the oldest major version accepted. npm must run too: some distributions package Node without it.
 machine_has_node() {
     node -e "process.exit(parseInt(process.versions.node) < $1 ? 1 : 0)" 2>/dev/null && npm --version >/dev/null 2>&1
 }
@@ -77,7 +77,7 @@ install_node() {
     fi
 }
 
-# Exactly the tree of the lock file. Nothing that Azurite needs is built by an install script, so none is run.
+# Installs exactly the tree of the lock file. Azurite needs no install scripts, so none is run.
 install_azurite() {
     rm -rf .tools/azurite
     mkdir -p .tools/azurite

@@ -4,6 +4,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.functions.app import App, Ground, hotels
 
 SECONDS = 900
@@ -24,7 +26,8 @@ expected-statuses = ["2xx", "404", "409", "422", "502", "503"]
 """
 
 
-async def test_schemathesis_finds_nothing(app: App, ground: Ground, tmp_path: Path) -> None:
+@pytest.mark.parametrize("examples", [5, pytest.param(50, marks=pytest.mark.slow)])
+async def test_schemathesis_finds_nothing(app: App, ground: Ground, tmp_path: Path, examples: int) -> None:
     await ground.fill("hotels", hotels(10))
     await app.back_up("hotels")
     configuration = tmp_path / "schemathesis.toml"
@@ -32,7 +35,7 @@ async def test_schemathesis_finds_nothing(app: App, ground: Ground, tmp_path: Pa
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
         *("--config-file", str(configuration), "run", f"{app.url}/api/openapi.json"),
-        *("--max-examples", "15", "--seed", "7", "--exclude-checks", EXCLUDED, "--no-color"),
+        *("--max-examples", str(examples), "--seed", "7", "--exclude-checks", EXCLUDED, "--no-color"),
         *("--phases", "examples,coverage,fuzzing", "--generation-database", "none", "--request-timeout", "300"),
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,
