@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.azurite import azurite, closed_port, storage_account
-from tests.watch import providers, watch
+from tests.recorded_telemetry import providers, telemetry
 
-__all__ = ["azurite", "closed_port", "providers", "storage_account", "watch"]
+__all__ = ["azurite", "closed_port", "providers", "storage_account", "telemetry"]
 
 # Variables that change how programs print, which settings they find, or where they connect: no test depends on them.
 _NOT_OURS = re.compile(

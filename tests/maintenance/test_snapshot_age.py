@@ -9,28 +9,28 @@ from indexvault.maintenance.snapshot_age import note_ages
 from indexvault.settings.model import PolicySettings
 from tests import hotels
 from tests.memory_store import MemoryStore
-from tests.watch import Watch
+from tests.recorded_telemetry import RecordedTelemetry
 from tests.world import EAST, open_world
 
 POLICY = PolicySettings(service=EAST, schedule="0 0 2 * * *", indexes=("aged-*", "!aged-tmp"))
 
 
-async def test_age_is_that_of_the_newest_complete_snapshot_and_grows(watch: Watch) -> None:
+async def test_age_is_that_of_the_newest_complete_snapshot_and_grows(telemetry: RecordedTelemetry) -> None:
     now = datetime(2026, 11, 20, 2, tzinfo=UTC)
     async with open_world(MemoryStore("local"), clock=lambda: now) as world:
         await world.fill(hotels.definition(name="aged-hotels"), hotels.hotels(3))
         await world.back_up("aged-hotels")
-        assert watch.values("indexvault.snapshot.age") >= {("aged-hotels", 0)}
+        assert telemetry.values("indexvault.snapshot.age") >= {("aged-hotels", 0)}
         now += timedelta(hours=3)
-        assert watch.values("indexvault.snapshot.age") >= {("aged-hotels", 3 * 3600)}
+        assert telemetry.values("indexvault.snapshot.age") >= {("aged-hotels", 3 * 3600)}
         hidden = hotels.with_field("stars", retrievable=False) | {"name": "aged-lossy"}
         await world.fill(hidden, hotels.hotels(3))
         assert (await world.back_up("aged-lossy")).state == "lossy"
-    assert "aged-lossy" not in {index for index, _ in watch.values("indexvault.snapshot.age")}
+    assert "aged-lossy" not in {index for index, _ in telemetry.values("indexvault.snapshot.age")}
 
 
 async def test_a_tick_learns_ages_from_the_store_for_what_policies_choose(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch
+    telemetry: RecordedTelemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began = datetime(2026, 11, 19, 2, tzinfo=UTC)
     now = began
@@ -44,4 +44,4 @@ async def test_a_tick_learns_ages_from_the_store_for_what_policies_choose(
     now += timedelta(days=1)
     async with open_world(store, clock=lambda: now) as world:
         await note_ages(world.resources, "local", [POLICY])
-        assert watch.values("indexvault.snapshot.age") == {("aged-guests", 86400)}
+        assert telemetry.values("indexvault.snapshot.age") == {("aged-guests", 86400)}

@@ -33,7 +33,7 @@ class Entries(logging.Handler):
 
 
 @dataclass
-class Watch:
+class RecordedTelemetry:
     """Telemetry since the test began; counters are compared with their values then."""
 
     exporter: InMemorySpanExporter
@@ -102,8 +102,8 @@ def providers() -> tuple[InMemorySpanExporter, InMemoryMetricReader]:
 
 
 @pytest.fixture
-def watch(providers: tuple[InMemorySpanExporter, InMemoryMetricReader]) -> Iterator[Watch]:
-    """Watch a test. Afterwards the loggers are as before."""
+def telemetry(providers: tuple[InMemorySpanExporter, InMemoryMetricReader]) -> Iterator[RecordedTelemetry]:
+    """RecordedTelemetry a test. Afterwards the loggers are as before."""
     exporter, reader = providers
     exporter.clear()
     root = logging.getLogger()
@@ -113,7 +113,7 @@ def watch(providers: tuple[InMemorySpanExporter, InMemoryMetricReader]) -> Itera
         logger.setLevel(logging.DEBUG)
     entries = Entries()
     root.addHandler(entries)
-    yield Watch(exporter, reader, entries, measured(reader))
+    yield RecordedTelemetry(exporter, reader, entries, measured(reader))
     root.removeHandler(entries)
     for logger, level in levels.items():
         logger.setLevel(level)
