@@ -1,1 +1,1 @@
-"""What is configured: services, stores, and the clients opened for their names."""
+"""The settings: services, stores, policies, overlays, and the names under which they are configured."""

@@ -1,4 +1,4 @@
-"""The settings: which services and stores there are, by name, and what is backed up when.
+"""The settings: services and stores by name, and what to back up when.
 
     {"stores": {"east": {"account_url": "https://contosoeast.blob.core.windows.net", "region": "eastus"}},
      "services": {"contoso-east": {"endpoint": "https://contoso-east.search.windows.net", "region": "eastus",
@@ -6,7 +6,7 @@
      "policies": {"nightly": {"service": "contoso-east", "indexes": ["*", "!tmp-*"], "schedule": "0 0 2 * * *",
                               "keep": {"daily": 7, "weekly": 4}}}}
 
-Requests name what stands here; they never carry an endpoint, a key or a blob address.
+Requests refer to these names; they never carry an endpoint, a key or a blob's URL.
 """
 
 from datetime import timedelta
@@ -33,16 +33,16 @@ TIERS: tuple[Tier, ...] = get_args(Tier.__value__)
 
 
 class EnvironmentSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A secret kept in an environment variable (in Azure: an app setting, which may be a Key Vault reference)."""
+    """A secret in an environment variable (in Azure an app setting, which may be a Key Vault reference)."""
 
     env: str
 
 
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A blob account in one region.
+    """A storage account in one region.
 
-    Either `account_url` (identity: Entra) or `connection_string` (the text itself only for
-    `UseDevelopmentStorage=true`, else where to find it) names the account.
+    Either `account_url` (with an Entra identity) or `connection_string` names the account. The text of a connection
+    string may stand here only without an account key, such as `UseDevelopmentStorage=true`.
     """
 
     region: str
@@ -51,10 +51,10 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ThrottleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The most that a service is asked by one process: requests at once, and a second.
+    """The most requests that one process sends to a service: at once, and per second.
 
-    Below the ceiling, indexvault asks for less by itself while the service is busy or slow. A second's cap is for
-    services whose users must not notice a backup at all.
+    While the service is busy or slow, indexvault sends fewer by itself. `requests_per_second` is for services whose
+    users must not notice a backup at all.
     """
 
     most_at_once: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
@@ -62,7 +62,7 @@ class ThrottleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A search service. Without `api_key` it is reached with an Entra identity."""
+    """A search service. Without `api_key`, an Entra identity is used. `throttle` is called `pressure` in the JSON."""
 
     endpoint: str
     region: str
@@ -78,13 +78,14 @@ type HiddenFields = Literal["report", "fail", "reveal"]
 class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is backed up, and when.
 
-    `indexes` are names and patterns, as `settings.patterns` reads them; `schedule` is as `settings.schedule` reads it,
-    in UTC. `hidden_fields` says what to do about fields that the service has and does not return: `report` them as
-    losses, `fail` before anything is read, or `reveal` them while the index is read, which changes its definition.
+    `indexes` are names and patterns (see `settings.patterns`), `schedule` is in UTC (see `settings.schedule`).
+    `hidden_fields` says what to do about fields that the service does not return: `report` them as losses, `fail`
+    before anything is read, or `reveal` them while the index is read, which changes its definition.
 
-    After each backup, first the snapshots are copied to the stores in `replicate_to`, then those that no policy's
-    `keep` wants are removed from all stores; without `keep` nothing is. Durations are as in ISO 8601 (`P90D`, `PT36H`):
-    chunks are written anew after `full_every`, and every stored chunk is read back once `verify_within`.
+    After each backup, the snapshots are first copied to the stores in `replicate_to`. Then those that no policy's
+    `keep` wants are removed from all stores; without `keep`, nothing is removed. Durations are in ISO 8601 (`P90D`,
+    `PT36H`): all chunks are written again after `full_every`, and every stored chunk is read back once in
+    `verify_within`.
     """
 
     service: str
@@ -100,8 +101,8 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is configured.
 
-    `allow_cross_region` lets every restore and move take data out of the region of its source. `overlays` are as
-    `settings.overlays` reads them.
+    `allow_cross_region` lets every restore and move take data out of its source's region. For `overlays` see
+    `settings.overlays`.
     """
 
     stores: dict[str, StoreSettings]

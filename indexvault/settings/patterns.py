@@ -1,7 +1,7 @@
-"""Which indexes a list of names and patterns means.
+"""Select indexes by names and patterns.
 
-`hotels` is an index, `*` stands for any characters, `!` takes away what an earlier entry brought in: `["*", "!tmp-*"]`
-is every index but the temporary ones. The last entry that matches a name decides.
+`hotels` is an index, `*` matches any characters, `!` excludes what earlier entries include: `["*", "!tmp-*"]` is every
+index but the temporary ones. The last entry that matches a name decides.
 """
 
 import fnmatch
@@ -17,14 +17,14 @@ MOST_PATTERNS = 1000
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """The indexes that are meant, in order of names, and the ones named in full that do not exist."""
+    """The selected indexes, sorted by name, and those named in full that do not exist."""
 
     found: list[str]
     missing: list[str]
 
 
 def check_patterns(patterns: Sequence[str], *, on: str) -> None:
-    """Raise SettingsError for an entry that can match no index, or when nothing is asked for."""
+    """Raise SettingsError for an entry that can match no index, or if no entry includes anything."""
     for position, entry in enumerate(patterns):
         if not re.fullmatch(INDEX_PATTERN, entry):
             raise SettingsError(
@@ -44,7 +44,7 @@ def plain_names(patterns: Sequence[str]) -> list[str]:
 
 
 def select(names: Sequence[str], patterns: Sequence[str]) -> Selection:
-    """Choose among the indexes that exist."""
+    """Select among the indexes that exist."""
     entries = [(_expression(entry.removeprefix("!")), not entry.startswith("!")) for entry in reversed(patterns)]
     return Selection(
         found=sorted(name for name in names if _is_chosen(name, entries)),
@@ -57,5 +57,5 @@ def _is_chosen(name: str, entries: Sequence[tuple[re.Pattern[str], bool]]) -> bo
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
-    # Its stars never go back on what they have taken, so no pattern keeps the app busy. Entries hold no other wildcard.
+    # fnmatch translates stars without backtracking, so no pattern takes long. Entries hold no other wildcard.
     return re.compile(fnmatch.translate(pattern))

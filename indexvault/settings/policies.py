@@ -1,4 +1,4 @@
-"""What the policies together mean for one index, and where its snapshots may be read."""
+"""Combine the policies of one index, and find the stores that hold its snapshots."""
 
 from indexvault.settings.load import service_settings
 from indexvault.settings.model import PolicySettings, Settings
@@ -7,7 +7,7 @@ from indexvault.snapshots.retention import Retention
 
 
 def policies_covering(settings: Settings, service: str, index: str) -> dict[str, PolicySettings]:
-    """Return the policies that back an index up, by their names."""
+    """Return the policies that cover an index, by name."""
     return {
         name: policy
         for name, policy in settings.policies.items()
@@ -16,12 +16,12 @@ def policies_covering(settings: Settings, service: str, index: str) -> dict[str,
 
 
 def retentions(settings: Settings, service: str, index: str) -> list[Retention]:
-    """Return what each policy of an index keeps, for `retention.decide`: without `keep` that is everything."""
+    """Return what each policy of an index keeps, for `retention.decide`. Without `keep` it keeps everything."""
     return [policy.keep or Retention() for policy in policies_covering(settings, service, index).values()]
 
 
 def replica_stores(settings: Settings, service: str, index: str | None = None) -> list[str]:
-    """Return the stores that a service's snapshots are copied to, or those of one of its indexes."""
+    """Return the stores that the snapshots of a service, or of one of its indexes, are copied to."""
     return list(
         dict.fromkeys(
             store
@@ -35,7 +35,7 @@ def replica_stores(settings: Settings, service: str, index: str | None = None) -
 def reading_order(settings: Settings, service: str, *, near: str | None = None) -> list[str]:
     """Return the stores that hold a service's snapshots, in the order to read from them.
 
-    Those in the region `near` come first, then the service's own store, then the others.
+    Stores in the region `near` come first, then the service's own store, then the others.
     """
     stores = [service_settings(settings, service).store, *replica_stores(settings, service)]
     return sorted(stores, key=lambda store: near is None or settings.stores[store].region != near)

@@ -1,10 +1,10 @@
-"""Six-field NCRONTAB schedules, as Azure Functions' timers have them, always in UTC.
+"""Six-field NCRONTAB schedules, as in timer triggers of Azure Functions, always in UTC.
 
     second minute hour day month day-of-week        "0 0 2 * * *" is two o'clock every night
 
-A field is `*`, a number, a range `1-5`, a step `*/5` or a list of these; months and days of the week also go by their
-English short names, Sunday is 0. A time fits when every field does: with a day and a day of the week both given, only
-when both agree. Source: timer trigger for Azure Functions, NCRONTAB expressions, 2026-09.
+A field is `*`, a number, a range `1-5`, a step `*/5` or a list of these. Months and days of the week also have their
+English short names; Sunday is 0. A time matches if every field does: of a day and a day of the week, if both are given,
+both have to match. Source: Timer trigger for Azure Functions, NCRONTAB expressions, 2026-09.
 """
 
 import re
@@ -18,11 +18,11 @@ _FIELD = re.compile(r"[0-9A-Za-z*,/-]{1,100}")
 _NAMES = re.compile(r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat", re.IGNORECASE)
 _FIELDS = 6
 _LONGEST_YEARS = 12
-"""Years between two times of a schedule at most: 29 February on a given day of the week can take that long and more."""
+"""Years between two times of a schedule at most. 29 February on a given day of the week can take longer."""
 
 
 class Schedule:
-    """When something is due. Raises SettingsError for an expression that is none, or that never comes."""
+    """When something is due. Raises SettingsError for a wrong expression, or one without any time."""
 
     def __init__(self, expression: str, *, on: str) -> None:
         fields = expression.split()
@@ -38,14 +38,14 @@ class Schedule:
 
     def last(self, now: datetime) -> datetime:
         """Return the latest scheduled time that is not after `now`."""
-        # The library looks for times before a moment, and the moment itself may be one.
+        # The library looks for times strictly before a moment, and `now` itself may be one.
         self._cron.set_current(now.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1), force=True)
         found: datetime = self._cron.get_prev(datetime)
         return found
 
 
 def _is_field(field: str) -> bool:
-    """Return whether a field keeps to NCRONTAB: the library knows more, such as L, # and hashed fields."""
+    """Return whether a field is NCRONTAB. The library accepts more, such as L, # and hashed fields."""
     return bool(_FIELD.fullmatch(field)) and not re.search("[A-Za-z]", _NAMES.sub("", field))
 
 

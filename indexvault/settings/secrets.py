@@ -1,4 +1,4 @@
-"""Secrets, which the settings only name."""
+"""Read the secrets that the settings name."""
 
 from collections.abc import Mapping
 
@@ -7,9 +7,9 @@ from indexvault.settings.model import EnvironmentSecret
 
 
 def secret_value(secret: EnvironmentSecret, environment: Mapping[str, str], on: str) -> str:
-    """Return a secret's value from the environment, which is passed in.
+    """Return a secret's value from the environment.
 
-    Raises SettingsError if it is not set or can't be one.
+    Raises SettingsError if it is not set, or holds control characters.
     """
     value = environment.get(secret.env, "").strip()
     if not value:
@@ -18,7 +18,7 @@ def secret_value(secret: EnvironmentSecret, environment: Mapping[str, str], on: 
             on=on,
             do=f"Set {secret.env}, or take the entry out of the settings to use an Entra identity",
         )
-    if not value.isprintable():  # no HTTP header takes it, and the library that refuses it would repeat it
+    if not value.isprintable():  # no HTTP header accepts it, and the library's error would quote it
         raise SettingsError(
             f"the environment variable {secret.env} holds a line break or another control character",
             on=on,
