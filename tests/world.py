@@ -24,7 +24,7 @@ from indexvault.restore.job import RestoreJob
 from indexvault.restore.report import PreflightReport, RestoreReport
 from indexvault.restore.workflow import ACTIVITIES as RESTORE_ACTIVITIES
 from indexvault.restore.workflow import PREFLIGHT_RESTORE, RESTORE_INDEX
-from indexvault.search.batch import upload_batch
+from indexvault.search.batch import batch, upload_action
 from indexvault.search.client import SearchService
 from indexvault.search.page import PageReader
 from indexvault.search.query import DocumentQuery
@@ -40,6 +40,11 @@ KEYS = {EAST: "east-admin-key", WEST: "west-admin-key"}
 type Documents = Sequence[dict[str, Any]]
 type Run = Callable[[Resources, Any], Awaitable[Any]]
 type Around = Callable[[Run, Resources, Any], Awaitable[Any]]
+
+
+def upload_batch(lines: Iterable[bytes]) -> bytes:
+    """Return the body of a batch that uploads documents."""
+    return batch(upload_action(line) for line in lines)
 
 
 @dataclass

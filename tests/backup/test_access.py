@@ -6,11 +6,10 @@ import pytest
 
 from emulator.service import EmulatedService
 from indexvault.errors import UnreadableIndexError
-from indexvault.search.batch import upload_batch
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.names import SnapshotReference
 from tests.memory_store import MemoryStore
-from tests.world import EAST, World, open_world
+from tests.world import EAST, World, open_world, upload_batch
 
 READER = "reader-key"
 """May read documents and definitions, but not documents that are kept from it."""

@@ -12,7 +12,7 @@ import pytest
 
 from indexvault.backup.limits import Limits
 from indexvault.errors import AccountingError
-from indexvault.search.batch import batch, delete_action, upload_batch
+from indexvault.search.batch import batch, delete_action
 from indexvault.search.client import SearchService
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.chunks import document_lines
@@ -21,7 +21,7 @@ from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_chunk
 from indexvault.workflow.activity import Resources
 from tests.memory_store import MemoryStore
-from tests.world import EAST, Run, World, open_world
+from tests.world import EAST, Run, World, open_world, upload_batch
 
 DOCUMENTS = 3_000
 LIMITS = Limits(

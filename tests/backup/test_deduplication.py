@@ -10,13 +10,12 @@ import pytest
 
 from indexvault.backup.job import BackupJob, BackupReport
 from indexvault.backup.workflow import BACK_UP_INDEX
-from indexvault.search.batch import upload_batch
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.names import SnapshotReference
 from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import verified
-from tests.world import EAST, WEST, World, open_world
+from tests.world import EAST, WEST, World, open_world, upload_batch
 
 MONTH = timedelta(days=30)
 

@@ -8,7 +8,7 @@ import pytest
 
 from indexvault.backup.live_index import LiveIndex
 from indexvault.errors import NotFoundError, UnreadableIndexError
-from indexvault.search.batch import batch, delete_action, upload_batch
+from indexvault.search.batch import batch, delete_action
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.diff import Tally
 from indexvault.snapshots.field_diff import definition_differences
@@ -18,7 +18,7 @@ from indexvault.snapshots.repair import repair_index
 from indexvault.snapshots.verify import verify_index
 from tests import hotels
 from tests.memory_store import MemoryStore
-from tests.world import EAST, World, open_world
+from tests.world import EAST, World, open_world, upload_batch
 
 DOCUMENTS = hotels.hotels(1200)
 
