@@ -75,7 +75,7 @@ class _Target:
     def __init__(self, kind: str, name: str) -> None:
         self.findings: list[Finding] = []
         self.code = DONE
-        self._place = name
+        self._short_name = name
         self._name = f"{kind} {name}"
         self._silent = False
 
@@ -89,8 +89,8 @@ class _Target:
                 self._note(name, detail=await find(), ok=True)
         except IndexvaultError as error:
             self._silent = isinstance(error, UnreachableError | SettingsError)
-            place = error.on.removeprefix(f"{self._place} ")
-            self._note(name, detail=f"{place}: {error.what}", hint=error.do, ok=False)
+            subject = error.on.removeprefix(f"{self._short_name} ")
+            self._note(name, detail=f"{subject}: {error.what}", hint=error.do, ok=False)
             self.code = worst([self.code, error.exit_code if isinstance(error, SettingsError) else FAILED])
         except TimeoutError:
             self._silent = True

@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 from rich.text import Text
@@ -70,7 +71,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--mode",
-        choices=("create", "replace", "sync", "fill"),
+        choices=get_args(Mode.__value__),
         default="create",
         help="create: a new index (default). replace: a new index beside the old one, then the alias is swapped. sync:"
         " the existing index is made equal to the snapshot. fill: only documents that it lacks",

@@ -10,7 +10,7 @@ def test_lock_of_a_killed_run_is_taken(terminal: Terminal) -> None:
     process.communicate()
     terminal.east.faults()
     (record,) = terminal.indexvault("unlock", f"{EAST}/notes", "--json").records
-    assert (record["event"], record["index"], record["lock"]) == ("unlock", "notes", "taken")
+    assert (record["event"], record["index"], record["lock"]) == ("unlock", "notes", "unlocked")
     assert record["had"].startswith("run backup-")
     assert terminal.indexvault("unlock", f"{EAST}/notes").code == 0
 
