@@ -10,9 +10,8 @@ from typing import Self
 import msgspec
 
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError, RefusedError
+from indexvault.model import Clock
 from indexvault.snapshots.store import BlobProperties, ReadGrant, RunBlob, SnapshotReader
-
-Clock = Callable[[], datetime]
 
 
 def _utc_now() -> datetime:
@@ -186,7 +185,7 @@ class MemoryRunBlobs:
 
 
 class MemoryStore:
-    """Both halves in memory. `clock` gives aware UTC times for leases and the blobs' times of change."""
+    """Both halves in memory. `clock` returns the times of leases and of changes to blobs."""
 
     def __init__(self, name: str = "memory", clock: Clock = _utc_now) -> None:
         self.name = name

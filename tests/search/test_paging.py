@@ -14,7 +14,7 @@ type Change = Callable[[list[str], int], None]
 
 
 def index_of(scripted: Scripted, keys: list[str], change: Change, *, most: int = 1000) -> None:
-    """Let the service hold an ordered index that `change` is applied to after each answer; it gets their number."""
+    """Let the service hold an ordered index. `change` is called after each answer, with the number of answers."""
 
     def answer(_request: web.Request) -> web.Response:
         asked = json.loads(scripted.requests[-1][3])

@@ -78,3 +78,23 @@ def test_the_audience_follows_the_cloud(endpoint: str, cloud: str, issuer: str) 
 def test_no_token_is_made_for_a_stranger(endpoint: str) -> None:
     with pytest.raises(SettingsError):
         audience(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({}, None),
+        ({"filterable": True, "sortable": True}, None),
+        ({"filterable": False}, "not filterable"),
+        ({"filterable": False, "sortable": False}, "not filterable and not sortable"),
+        ({"normalizer": "lowercase"}, "ordered by a normalizer"),
+        ({"sortable": False, "normalizer": "lowercase"}, "not sortable"),
+    ],
+)
+def test_a_key_gives_an_order_unless_an_attribute_says_otherwise(
+    attributes: dict[str, object], reason: str | None
+) -> None:
+    key = {"name": "id", "type": "Edm.String", "key": True, **attributes}
+    schema = read_schema(msgspec.json.encode({"name": "hotels", "fields": [key]}), on="test")
+    assert schema.no_key_order_reason == reason
+    assert schema.has_key_order == (reason is None)

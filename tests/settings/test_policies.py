@@ -1,4 +1,4 @@
-"""What policies together mean for an index."""
+"""The policies of one index combined."""
 
 import json
 from typing import Any

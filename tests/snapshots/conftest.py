@@ -11,7 +11,7 @@ from tests.memory_store import MemoryStore
 
 @pytest.fixture(params=["memory", "azurite"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
-    """Return an empty, prepared store: each test that asks for it runs once on each implementation."""
+    """Yield an empty, prepared store. Each test that uses it runs once on each implementation."""
     if request.param == "memory":
         async with MemoryStore() as memory:
             yield memory

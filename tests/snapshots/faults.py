@@ -1,4 +1,4 @@
-"""A proxy in front of Azurite that spoils chosen answers, as networks and storage accounts do."""
+"""A proxy in front of Azurite that breaks chosen answers, as networks and storage accounts do."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 from aiohttp import ClientSession, web
 
 Spoiler = Callable[[web.Request], web.Response | str | None]
-"""Return the answer to send instead, "drop" to cut the line, "lose" to cut it after the request was carried out, or
+"""Returns the answer to send instead, "drop" to cut the line, "lose" to cut it after the request was carried out, or
 None to let the request pass."""
 
 
 class FaultyProxy:
-    """Forwards everything except what `spoil` takes, and request bodies as `tamper` leaves them."""
+    """Forwards everything except what `spoil` answers, with request bodies changed by `tamper`."""
 
     def __init__(self, target: int) -> None:
         self.spoil: Spoiler = lambda _: None

@@ -1,4 +1,4 @@
-"""What only the real thing does: refusals, faults on the wire, addresses and keys."""
+"""What only the store on Azure does: refusals, faults on the wire, URLs and keys."""
 
 import base64
 import logging
@@ -33,7 +33,7 @@ ACCOUNT_KEY = base64.b64encode(b"not the key").decode()
 
 
 class Identity:
-    """An Entra credential: one that anybody has, or none."""
+    """A fake Entra credential, or one that fails."""
 
     def __init__(self, *, known: bool = True) -> None:
         self._known = known
@@ -53,7 +53,7 @@ class Identity:
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the number of retries and leave out the seconds between them."""
+    """Keep the number of retries, without the pauses between them."""
     monkeypatch.setattr("indexvault.snapshots.azure_store.ExponentialRetry.get_backoff_time", lambda *_: 0.001)
 
 
@@ -65,7 +65,7 @@ async def proxy(azurite: Azurite) -> AsyncIterator[FaultyProxy]:
 
 @pytest.fixture
 async def store(azurite: Azurite, proxy: FaultyProxy) -> AsyncIterator[AzureStore]:
-    """Return a prepared store that is reached through the proxy."""
+    """Yield a prepared store behind the proxy."""
     account = azurite.new_account_name()
     connection_string = azurite.connection_string(account, port=proxy.port)
     async with AzureStore.from_connection_string("east", connection_string) as store:

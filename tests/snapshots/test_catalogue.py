@@ -15,7 +15,7 @@ LOSS = Loss(field="secret", reason="not retrievable")
 
 
 async def three_days(store: Store) -> list[str]:
-    """Write a snapshot a day, the second one lossy, and one of a sibling index; give the ids, oldest first."""
+    """Write a snapshot a day, the second one lossy, and one of a sibling index; return the ids, oldest first."""
     ids = []
     for day in range(3):
         created = MORNING + timedelta(days=day)

@@ -1,4 +1,4 @@
-"""Snapshots that the first release wrote are read for ever, by this project and by the reader in docs/format.md."""
+"""Snapshots of the first release stay readable, by this project and by the reader in docs/format.md."""
 
 import json
 import re
@@ -36,7 +36,7 @@ async def store() -> MemoryStore:
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the reader from the page as a program."""
+    """Write the reader in the page to a file and return it."""
     page = (TESTS.parent / "docs" / "format.md").read_text()
     (program,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     path = tmp_path_factory.mktemp("reader") / "reader.py"

@@ -32,7 +32,7 @@ def sample(count: int = 60) -> Manifest:
 
 
 def resealed(data: bytes, **changes: Any) -> bytes:
-    """Change members of a manifest as someone would who knows the checksum's rule."""
+    """Change members of a manifest and make its checksum right again."""
     members = json.loads(data) | changes
     del members["checksum"]
     body = json.dumps(members, ensure_ascii=False).encode().removesuffix(b"}")
@@ -65,6 +65,9 @@ class TestRoundTrip:
         assert opened.definition.stable.body == msgspec.Raw(STABLE)
         assert opened.definition.preview is not None
         assert opened.definition.preview.body == msgspec.Raw(PREVIEW.encode())
+        assert opened.definition.fullest == opened.definition.preview
+        assert opened.definition.versions == (opened.definition.stable, opened.definition.preview)
+        assert opened.synonym_maps[0].definition.fullest == opened.synonym_maps[0].definition.stable
         assert opened.synonym_maps[0].definition.stable.body == msgspec.Raw(SYNONYMS)
 
     @given(raw_json, st.none() | raw_json, st.lists(raw_json, max_size=3))

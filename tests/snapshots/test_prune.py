@@ -1,4 +1,4 @@
-"""Removal: what goes, what stays, and that a backup at the same moment loses nothing."""
+"""Pruning: what is removed, what stays, and that a backup at the same time loses nothing."""
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
@@ -253,17 +253,17 @@ async def test_two_sweeps_at_once_are_one_too_many(store: Store, calendar: Calen
 
 
 class TestWithABackup:
-    """A backup that finds an old chunk which no manifest names, and a sweep that is about to delete it."""
+    """A backup finds an old chunk that no manifest names while a sweep is about to delete it."""
 
     async def left_over(self, store: Store, calendar: Calendar) -> tuple[Manifest, Manifest]:
-        """Return a removed snapshot whose own chunk is due, and a kept one."""
+        """Return a removed snapshot whose own chunk is due, and one that stays."""
         old, kept = await snapshot(store, calendar), await snapshot(store, calendar, [1], days=1)
         await prune(store, calendar, old)
         calendar.now += 2 * DAY
         return old, kept
 
     async def store_again(self, store: Store, calendar: Calendar, kept: Manifest) -> Manifest:
-        """Do a backup of the removed documents up to its commit."""
+        """Back up the removed documents again, up to the commit."""
         known = {chunk.sha256: chunk.stored for chunk in kept.chunks}
         sealed = cut(documents(range(400)))
         stored = [await store_chunk(store.snapshots, kept.folder, each, known) for each in sealed]
@@ -311,7 +311,7 @@ class TestWithABackup:
 
     @pytest.mark.parametrize("stop", range(40))
     async def test_every_interleaving_leaves_only_whole_snapshots(self, stop: int, calendar: Calendar) -> None:
-        """Let a sweep run in one go before the n-th call that a commit makes to the store, and the other way round."""
+        """Run a whole sweep before the n-th call that a commit makes to the store, and the other way round."""
         for first in ("commit", "sweep"):
             store = MemoryStore(clock=calendar)
             _old, kept = await self.left_over(store, calendar)

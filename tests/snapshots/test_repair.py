@@ -1,4 +1,4 @@
-"""What a repair puts back, and what it never does."""
+"""What a repair replaces, and what it never does."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Whichever store answers is read."""
+"""Several stores read as one: whichever answers is used."""
 
 import logging
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Replicas: whole before they exist, and as good as the first store when that is lost."""
+"""Replication: a snapshot is whole before it exists, and a replica replaces a lost store."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ NOW = MORNING + 3 * DAY
 
 @pytest.fixture(params=list(product(["memory", "azurite"], repeat=2)), ids="-".join)
 async def pair(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Store, Store]]:
-    """Return two stores of every kind."""
+    """Yield two stores, in every combination of kinds."""
     stores: list[Store] = []
     for name, kind in zip(("east", "west"), request.param, strict=True):
         if kind == "memory":

@@ -1,4 +1,4 @@
-"""Golden tables of what is kept and why, and what holds for every policy."""
+"""Golden tables of what is kept and why, and properties of every policy."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,7 +29,7 @@ def every(step: timedelta, number: int, until: str = "2026-11-20T02:30") -> list
 
 
 def with_states(snapshots: list[Summary], states: str) -> list[Summary]:
-    """Return the newest snapshots these states: c complete, l lossy, d damaged; and again from the start."""
+    """Return snapshots with these states, from the newest on and repeating: c complete, l lossy, d damaged."""
     return [
         msgspec.structs.replace(each, state=STATES[states[place % len(states)]]) for place, each in enumerate(snapshots)
     ]

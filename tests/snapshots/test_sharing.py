@@ -1,4 +1,4 @@
-"""What a snapshot has for itself."""
+"""What a snapshot shares with others, and what it has alone."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Slices: every chunk once in a period."""
+"""Slices: every chunk is due once in a period."""
 
 import hashlib
 from collections import Counter
@@ -48,7 +48,7 @@ def test_a_period_shorter_than_a_turn_reads_everything() -> None:
 
 @given(st.lists(st.integers(min_value=0, max_value=6), max_size=60), st.integers(min_value=1, max_value=9))
 def test_whatever_turns_are_missed_a_period_covers_every_slice(gaps: list[int], total: int) -> None:
-    """In any stretch of `total` turns that ends with a tick, every slice has been due since the stretch began."""
+    """In any `total` turns that end with a tick, every slice has been due."""
     last: int | None = None
     dealt: dict[int, int] = {}
     now = MONDAY

@@ -1,4 +1,4 @@
-"""What `snapshots.store` promises, of every implementation."""
+"""The contract of `snapshots.store`, tested on every implementation."""
 
 import asyncio
 import hashlib
@@ -69,6 +69,12 @@ class TestSnapshotBlobs:
         assert [blob.name for blob in listed] == ["a/hotels/1", "a/hotels/1/x", "a/hotels/2"]
         assert [blob.metadata for blob in listed] == [{"length": str(blob.size)} for blob in listed]
         assert [blob async for blob in store.snapshots.list("c/")] == []
+
+    async def test_is_read_as_its_own_only_copy(self, store: Store) -> None:
+        await store.snapshots.create("a", b"1")
+        assert await store.snapshots.first_sound(lambda blobs: blobs.read("a", LIMIT)) == b"1"
+        with pytest.raises(NotFoundError):
+            await store.snapshots.first_sound(lambda blobs: blobs.read("b", LIMIT))
 
     async def test_lists_folders_once_each(self, store: Store) -> None:
         for name in ("east/hotels/1", "east/hotels/2", "east/$service/1", "east/x", "west/a=2Eb/1", "top"):
