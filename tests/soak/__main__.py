@@ -24,7 +24,7 @@ def main() -> int:
         # The order of a set of texts would differ from run to run, and with it what a seed means.
         os.execve(
             sys.executable, [sys.executable, "-m", "tests.soak", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"}
-        )  # noqa: S606 - this program again
+        )
     logging.disable(logging.CRITICAL)
     enabled = frozenset(arguments.enable)
     if arguments.sequences is None and arguments.minutes is None:

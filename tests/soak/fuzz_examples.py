@@ -346,7 +346,8 @@ def _value(kind: inspect.Type, rng: random.Random, depth: int) -> Any:  # noqa: 
                 return "0a" * 32
             return rng.choice(("hotels", "contoso-east", _ID, "", "run-1"))
         case inspect.DateTimeType():
-            return rng.choice(("2026-11-20T02:30:00Z", "2026-11-19T23:30:00.25+01:00"))
+            aware = ("2026-11-20T02:30:00Z", "2026-11-19T23:30:00.25+01:00")
+            return rng.choice(aware if kind.tz or rng.random() < 0.9 else ("2026-11-20T02:30:00",))
         case inspect.TimeDeltaType():
             return "P30D"
         case inspect.BoolType():

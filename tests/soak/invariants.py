@@ -20,8 +20,8 @@ from tests.memory_store import MemoryStore
 from tests.soak.truth import Document, Dump, Ledger, as_shown
 
 
-class ViolationError(Exception):
-    """An invariant does not hold. `rule` names it in a few words, so that the same violation is known again."""
+class ViolationError(BaseException):
+    """An invariant does not hold. No handler of the product may swallow it. `rule` names it in a few words, so that the same violation is known again."""
 
     def __init__(self, rule: str, detail: str) -> None:
         super().__init__(f"{rule}: {detail}")
@@ -83,17 +83,17 @@ def same(found: Mapping[str, Any] | None, expected: Dump, *, what: str) -> None:
 
 
 class Memory:
-    """What a store's snapshot half has held so far: the bytes of every blob when it was first seen."""
+    """What a store's snapshot half has held so far: every blob as it was first seen."""
 
     def __init__(self, store: MemoryStore) -> None:
         self.store = store
-        self.first: dict[str, bytes] = {}
+        self.first: dict[str, Any] = {}
         self.damaged: set[str] = set()
 
     def check(self) -> None:
         """Check that no blob has been changed since it was first seen, but for those that the harness damaged."""
         for name, blob in self.store.snapshots._blobs.items():
-            first = self.first.setdefault(name, blob.data)
+            first = self.first.setdefault(name, blob).data
             if name in self.damaged and blob.data == first:
                 self.damaged.discard(name)
             require(blob.data == first or name in self.damaged, "nothing in the snapshot half is overwritten", name)
@@ -107,10 +107,19 @@ class Memory:
                 found += await self.flaws_of(name)
         return found
 
+    def vanished(self, service: str, index: str) -> list[str]:
+        """Return the manifests of an index that the harness has removed."""
+        known = {name: parse_manifest_name(name) for name in self.damaged - self.store.snapshots._blobs.keys()}
+        return [
+            name
+            for name, reference in known.items()
+            if reference is not None and (reference.service, reference.index) == (service, index)
+        ]
+
     async def flaws_of(self, manifest_name: str) -> list[str]:
         """Return what is missing or damaged of one snapshot."""
         blobs = self.store.snapshots._blobs
-        if blobs[manifest_name].data != self.first[manifest_name]:
+        if blobs[manifest_name].data != self.first[manifest_name].data:
             return [manifest_name]
         try:
             reference = parse_manifest_name(manifest_name)
@@ -119,7 +128,7 @@ class Memory:
         except IndexvaultError as error:
             return [f"{manifest_name}: {error}"]
         names = [manifest.folder.blob(chunk.sha256) for chunk in manifest.chunks]
-        return [name for name in names if name not in blobs or blobs[name].data != self.first[name]]
+        return [name for name in names if name not in blobs or blobs[name].data != self.first[name].data]
 
 
 def decoded(data: bytes) -> Any:

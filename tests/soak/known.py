@@ -7,7 +7,8 @@ under its number. Remove an entry when its item is mended: the generators then d
 KNOWN: dict[int, str] = {
     1: "move --skip-refused --delete-source of an index without key order deletes a source of refused documents",
     2: "a target changed between two executions of a move of an index without key order is taken for proved",
-    3: "an index without key order from which documents are deleted while it is read makes a false `complete`",
+    3: "an index without key order to which documents come, or from which they go, while it is read makes a false"
+    " `complete`",
     4: "prune removes snapshots that unfinished restores and moves still need",
     7: "a snapshot of the future is @latest",
     8: "a restore in mode create of which the target lost documents fails for ever",

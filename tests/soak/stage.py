@@ -4,8 +4,10 @@ Commands are the real ones, from the command line to the exit code. What stands 
 stores (in this process), the engine (see `engine`), and time, which passes without waiting.
 """
 
+import argparse
 import asyncio
 import contextlib
+import functools
 import io
 import random
 import traceback
@@ -26,7 +28,6 @@ from emulator.service import Service
 from indexvault.backup.limits import Limits
 from indexvault.backup.workflow import activities_within
 from indexvault.cli.output import Output
-from indexvault.cli.parser import parse
 from indexvault.cli.session import Session
 from indexvault.cli.verbs import load_command
 from indexvault.clients import Clients
@@ -39,6 +40,7 @@ from indexvault.snapshots.retention import Retention
 from indexvault.workflow.activity import Activity, Resources
 from tests.memory_store import MemoryStore
 from tests.soak.engine import InlineEngine
+from tests.soak.invariants import ViolationError
 from tests.soak.process import KilledError, Process, RunawayError
 from tests.soak.search_wire import DirectService, Emulated
 from tests.soak.stores import SeenStore
@@ -162,10 +164,9 @@ class Stage:
         code, error, kind, killed_at = None, "", "", ""
         try:
             with self._small_pieces(process, crashes):
-                arguments = parse([*argv, "--json"])
-                command = load_command(arguments.verb)
+                command = load_command(argv[0])
                 assert command.run is not None
-                code = await command.run(session, command.read_request(arguments))
+                code = await command.run(session, command.read_request(_parser(argv[0]).parse_args(argv[1:])))
         except IndexvaultError as raised:
             code, error, kind = raised.exit_code, str(raised), type(raised).__name__
         except KilledError as killed:
@@ -173,6 +174,9 @@ class Stage:
         except RunawayError as runaway:
             crashes.append(f"runaway: {runaway}")
         except BaseExceptionGroup as group:
+            violations = group.subgroup(ViolationError)
+            if violations is not None:
+                raise _first(violations) from None
             if process.dead and not any(isinstance(each, RunawayError) for each in group.exceptions):
                 killed_at = str(group.exceptions[0])
             else:
@@ -222,6 +226,20 @@ class Stage:
             patch.object(emulator.document_operations, "time", time),
         ):
             yield
+
+
+def _first(group: BaseExceptionGroup[Any]) -> BaseException:
+    """Return an error of a group, however deep."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+@functools.cache
+def _parser(verb: str) -> argparse.ArgumentParser:
+    """Return a parser of one verb's own arguments; the whole command line's takes longer to make than many commands."""
+    parser = argparse.ArgumentParser(verb, allow_abbrev=False)
+    load_command(verb).add_arguments(parser)
+    return parser
 
 
 def _limited(activity: Activity[Any, Any]) -> Activity[Any, Any]:

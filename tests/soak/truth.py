@@ -110,6 +110,15 @@ def dump(service: Service, index: str) -> Dump | None:
     return {key: _document((0, visible, hidden)) for key, visible, hidden in rows}
 
 
+def keys_of(service: Service, index: str) -> list[str] | None:
+    """Return the keys of an index in order, or None if there is no such index."""
+    present = service.indexes.get(index)
+    if present is None:
+        return None
+    rows = present.table.database.connection.execute(f"SELECT key FROM {present.table.name} ORDER BY key")  # noqa: S608 - as above
+    return [key for (key,) in rows]
+
+
 def as_shown(stored: Any, like: Any) -> Any:
     """Return a stored value with only those members that another one has, at every level."""
     if isinstance(stored, dict) and isinstance(like, dict):

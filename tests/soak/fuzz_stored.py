@@ -1,0 +1,314 @@
+"""Targets of the fuzzer: what lies in a store, and what a workflow engine keeps."""
+
+import functools
+import gzip
+import hashlib
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from durabletask.task import FailureDetails
+
+from indexvault.api.run_views import view_run
+from indexvault.api.snapshot_views import view_snapshot
+from indexvault.backup import state as backup_state
+from indexvault.backup.reveal_records import Reveal, RevealRecords, with_retrievable
+from indexvault.errors import (
+    IndexvaultError,
+    IntegrityError,
+)
+from indexvault.model import IndexName
+from indexvault.move.job import MoveState
+from indexvault.move.state import other_move, read_move_state
+from indexvault.restore import state as restore_state
+from indexvault.restore.definition import target_definition
+from indexvault.restore.secrets import missing_paths
+from indexvault.restore.selection import Selection
+from indexvault.restore.service.names import Rules, renamed
+from indexvault.restore.service.state import ServiceRestoreState, read_service_restore_state
+from indexvault.search.schema import read_schema
+from indexvault.snapshots.announcements import Announcement, SweepRecord, announced_chunks, is_being_swept
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.checksum import TRAILER_LENGTH, with_checksum
+from indexvault.snapshots.chunks import Chunk, document_lines, open_chunk
+from indexvault.snapshots.generation import choose_generation
+from indexvault.snapshots.history import chunk_of
+from indexvault.snapshots.manifest import open_manifest, seal
+from indexvault.snapshots.names import (
+    SERVICE_OBJECTS,
+    SnapshotReference,
+    manifest_name,
+)
+from indexvault.snapshots.pins import Pin, read_pins
+from indexvault.snapshots.retention import Retention, decide
+from indexvault.snapshots.run_names import (
+    announcement_name,
+    checkpoint_name,
+    lock_name,
+    move_name,
+    pin_name,
+    record_name,
+    restore_name,
+    reveal_name,
+    sweep_name,
+    tombstone_name,
+    unfinished_name,
+)
+from indexvault.snapshots.service_manifest import read_service_manifest
+from indexvault.snapshots.summary import from_metadata, summarise
+from indexvault.snapshots.tombstones import Tombstone, read_tombstones
+from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.failures import error_of as error_of_failure
+from indexvault.workflow.lock import Holder, locked_error, read_holder
+from indexvault.workflow.progress import ActivityProgress, read_progress
+from indexvault.workflow.runs import RunRecord, Runs, cancelled, closed
+from indexvault.workflow.unfinished import Unfinished, read_unfinished
+from tests.memory_store import MemoryStore
+from tests.snapshots.samples import cut, documents, manifest_of
+from tests.soak import fuzz_examples as examples
+from tests.soak import fuzz_inputs as inputs
+from tests.soak.fuzz_target import Target, json_like, text_like, wait
+
+_ON = "fuzz"
+_ID = "20261120T023000Z-7f3a9c"
+_MANIFEST_ID = manifest_of([], "0" * 64).id
+_INDEX = IndexName("contoso-east", "hotels")
+_REFERENCE = SnapshotReference(service=_INDEX.service, index=_INDEX.index, id=_ID)
+_NOW = examples.NOW
+_LINES = examples.LINES
+
+
+@functools.cache
+def _sealed_manifests() -> list[bytes]:
+    chunks = cut(documents(range(40)))
+    stored = [msgspec.structs.replace(each.chunk, stored=7) for each in chunks]
+    return [seal(manifest_of(stored, "0a" * 32)), seal(manifest_of([], "0" * 64))]
+
+
+def _draw_manifest(rng: random.Random) -> bytes:
+    damaged = json_like(_sealed_manifests())(rng)
+    # Whoever can write to the store can make a checksum that matches.
+    return (
+        damaged
+        if rng.random() < 0.1
+        else with_checksum(damaged[:-TRAILER_LENGTH] + b"}" if rng.random() < 0.5 else damaged)
+    )
+
+
+def _use_manifest(data: bytes) -> None:
+    manifest = open_manifest(data, _ON)
+    summary = summarise(manifest)
+    msgspec.json.encode(view_snapshot(manifest, None))
+    chunk_of(manifest, "hotel-00007")
+    choose_generation([summary], None, _NOW)
+    decide([summary], [Retention(hourly=1, weekly=1, yearly=1)], now=_NOW)
+    Selection(["hotel-00007"]).chunks(manifest.chunks)
+    for versioned in manifest.definition.versions:
+        read_schema(versioned.body, on=_ON)
+        missing_paths(versioned.body)
+    target_definition(manifest.definition, "inns")
+
+
+async def _read_stored(data: bytes, name: str, read: Callable[[MemoryStore], Awaitable[Any]]) -> Any:
+    store = MemoryStore(clock=lambda: _NOW)
+    await store.snapshots.create(name, data)
+    await store.runs.put(name, data)
+    return await read(store)
+
+
+def _use_manifest_blob(data: bytes) -> None:
+    async def read(store: MemoryStore) -> None:
+        await list_snapshots(store.snapshots, None, None)
+        reference = SnapshotReference(service=_INDEX.service, index=_INDEX.index, id=_MANIFEST_ID)
+        await read_manifest(store.snapshots, reference)
+
+    wait(_read_stored(data, manifest_name(_INDEX.service, _INDEX.index, _MANIFEST_ID), read))
+
+
+def _draw_service_manifest(rng: random.Random) -> bytes:
+    damaged = json_like(examples.SERVICE_MANIFESTS)(rng)
+    return damaged if rng.random() < 0.05 else with_checksum(damaged)
+
+
+def _use_service_manifest(data: bytes) -> None:
+    async def read(store: MemoryStore) -> None:
+        await list_snapshots(store.snapshots, None, None)
+        reference = SnapshotReference(service=_INDEX.service, index=SERVICE_OBJECTS, id=_ID)
+        manifest = await read_service_manifest(store.snapshots, reference)
+        for each in manifest.objects:
+            for version in each.definition.versions:
+                missing_paths(version.body)
+                renamed(each.kind, version.body, Rules(["*=dr-*"]), "x")
+
+    wait(_read_stored(data, manifest_name(_INDEX.service, SERVICE_OBJECTS, _ID), read))
+
+
+@functools.cache
+def _metadata() -> dict[str, str]:
+    manifest = open_manifest(_sealed_manifests()[0], _ON)
+    return examples.metadata_of(msgspec.structs.replace(summarise(manifest), id=_ID))
+
+
+def _use_metadata(metadata: dict[str, str]) -> None:
+    summary = from_metadata(_REFERENCE, metadata)
+    if summary is not None:
+        other = msgspec.structs.replace(summary, id="20261119T023000Z-7f3a9c", created=_NOW)
+        decide([summary, other], [Retention(last=1, hourly=2, weekly=1, yearly=1)], now=_NOW)
+        choose_generation([summary, other], None, _NOW)
+        msgspec.json.encode(summary)
+
+
+@functools.cache
+def _sealed_chunk() -> tuple[Chunk, bytes]:
+    from indexvault.snapshots.chunks import compress  # noqa: PLC0415 - only this target compresses
+
+    sealed = cut(documents(range(20)), bits=14)[0]
+    return sealed.chunk, compress(sealed.data)
+
+
+def _draw_chunk(rng: random.Random) -> tuple[Chunk, bytes]:
+    chunk, stored = _sealed_chunk()
+    if rng.random() < 0.2:
+        size = rng.choice((0, 1, chunk.bytes - 1, chunk.bytes + 1, 2**20, 2**31, 2**32, 2**40, 2**53))
+        chunk = msgspec.structs.replace(chunk, bytes=size)
+    if rng.random() < 0.2:
+        data = inputs.damaged_bytes(rng, [b"\n".join(_LINES) + b"\n"])
+        stored = stored[:10] + gzip.compress(data, mtime=0)[10:]
+        digest = hashlib.sha256(data).hexdigest()
+        return Chunk(digest, chunk.first, chunk.last, data.count(b"\n"), len(data), len(stored)), stored
+    return chunk, inputs.damaged_gzip(rng, stored)
+
+
+def _use_chunk(given: tuple[Chunk, bytes]) -> None:
+    chunk, stored = given
+    data = open_chunk(chunk, stored, _ON)
+    assert len(data) == chunk.bytes
+    document_lines(data)
+
+
+def _one(kind: type[Any], name: str, read: Callable[[MemoryStore], Awaitable[Any]]) -> tuple[type[Any], str, Any]:
+    return kind, name, read
+
+
+async def _read_lock(store: MemoryStore) -> None:
+    holder = await read_holder(store.runs, _INDEX)
+    if holder is not None:
+        assert (holder.expires > _NOW) in {True, False}
+        str(locked_error(_INDEX, holder))
+
+
+async def _read_run(store: MemoryStore) -> None:
+    record = await Runs(store.runs).read("run-1")
+    assert record is not None
+    msgspec.json.encode(view_run(record, {}, _NOW))
+    closed(record, _NOW)
+    msgspec.json.encode(cancelled(record, _NOW))
+
+
+async def _read_progress(store: MemoryStore) -> None:
+    other = checkpoint_name("run-1", "progress-other")
+    await store.runs.put(other, msgspec.json.encode(ActivityProgress(_NOW, {})))
+    await read_progress([store.runs], "run-1")
+
+
+async def _read_restore(store: MemoryStore) -> None:
+    found = await restore_state.read_restore_state(store.runs, _INDEX)
+    if found is not None:
+        str(restore_state.unfinished(found, _INDEX))
+        assert found.marked
+
+
+async def _read_move(store: MemoryStore) -> None:
+    found = await read_move_state(store.runs, _INDEX)
+    if found is not None:
+        str(other_move(found))
+
+
+async def _read_reveals(store: MemoryStore) -> None:
+    async for reveal in RevealRecords(store.runs).all():
+        with_retrievable(bytes(reveal.definition.stable.body), reveal.fields, retrievable=False)
+
+
+async def _read_sweep(store: MemoryStore) -> None:
+    await is_being_swept(store.runs, _INDEX.service, _INDEX.index, _NOW)
+
+
+async def _read_announcements(store: MemoryStore) -> None:
+    await announced_chunks(store.runs, _INDEX.service, _INDEX.index, _NOW)
+
+
+async def _read_tombstones(store: MemoryStore) -> None:
+    for tombstone in (await read_tombstones(store.runs, _INDEX.service, _INDEX.index)).values():
+        assert (_NOW - tombstone.removed).days < 10**9
+
+
+def _checkpoint(kind: type[Any]) -> tuple[type[Any], str, Any]:
+    return kind, checkpoint_name("run-1", "part"), lambda store: Checkpoints(store.runs, "run-1").read("part", kind)
+
+
+_PLACE = (_INDEX.service, _INDEX.index)
+_RECORDS: tuple[tuple[type[Any], str, Any], ...] = (
+    _one(Holder, lock_name(*_PLACE), _read_lock),
+    _one(RunRecord, record_name("run-1"), _read_run),
+    _one(ActivityProgress, checkpoint_name("run-1", "progress-x"), _read_progress),
+    _one(restore_state.RestoreState, restore_name(*_PLACE), _read_restore),
+    _one(MoveState, move_name(*_PLACE), _read_move),
+    _one(
+        ServiceRestoreState,
+        restore_name(_INDEX.service, SERVICE_OBJECTS),
+        lambda store: read_service_restore_state(store.runs, _INDEX.service),
+    ),
+    _one(Reveal, reveal_name(*_PLACE), _read_reveals),
+    _one(Unfinished, unfinished_name(*_PLACE), lambda store: read_unfinished(store.runs, _INDEX)),
+    _one(Pin, pin_name(*_PLACE, _ID), lambda store: read_pins(store.runs, *_PLACE)),
+    _one(Tombstone, tombstone_name(*_PLACE, _ID), _read_tombstones),
+    _one(Announcement, announcement_name(*_PLACE, _ID), _read_announcements),
+    _one(SweepRecord, sweep_name(*_PLACE), _read_sweep),
+    *map(
+        _checkpoint,
+        (
+            restore_state.RestorePlan,
+            restore_state.TargetIndex,
+            restore_state.LoadCheckpoint,
+            restore_state.Hiding,
+            backup_state.Plan,
+            backup_state.PlanHeader,
+            backup_state.ScannedRange,
+            backup_state.CollectedPartition,
+            backup_state.SnapshotIdentity,
+            backup_state.StartedOver,
+        ),
+    ),
+)
+
+
+def _draw_record(rng: random.Random) -> tuple[int, bytes]:
+    at = rng.randrange(len(_RECORDS))
+    return at, inputs.damaged_json(rng, [examples.example_of(_RECORDS[at][0], rng)])
+
+
+def _use_record(given: tuple[int, bytes]) -> None:
+    at, data = given
+    _kind, name, read = _RECORDS[at]
+    wait(_read_stored(data, name, read))
+
+
+def _use_failure(text: str) -> None:
+    str(error_of_failure(FailureDetails(text, "indexvault.x.ActivityFailedError", None)))
+
+
+STORED: tuple[Target, ...] = (
+    Target(name="manifest", draw=_draw_manifest, use=_use_manifest, raises=(IndexvaultError,)),
+    Target(name="manifest-blob", draw=_draw_manifest, use=_use_manifest_blob, raises=(IndexvaultError,)),
+    Target(name="service-manifest", draw=_draw_service_manifest, use=_use_service_manifest, raises=(IndexvaultError,)),
+    Target(
+        name="metadata",
+        draw=lambda rng: inputs.damaged_mapping(rng, [_metadata()], surrogates=True),
+        use=_use_metadata,
+        raises=(),
+    ),
+    Target(name="chunk", draw=_draw_chunk, use=_use_chunk, raises=(IntegrityError,)),
+    Target(name="record", draw=_draw_record, use=_use_record, raises=(IntegrityError,), weight=2),
+    Target(name="failure", draw=text_like(examples.FAILURES, surrogates=True), use=_use_failure, raises=()),
+)
