@@ -35,14 +35,15 @@ _OPEN_HEADERS = frozenset(
 """Headers that hold no credentials. The value of any other header counts as a secret."""
 _ADDRESSES = ("uri", "url", "endpoint")
 _PLACEHOLDERS = frozenset({"", REDACTED, "<unchanged>", WITHHELD})
-_IDENTITY = re.compile(r"\s*ResourceId=[^;]*;?\s*(?:[A-Za-z]+=[^;]*;?\s*)?", re.IGNORECASE)
+_IDENTITY = re.compile(r"\s*ResourceId=[^;]*(?:;\s*(?:[A-Za-z]+=[^;]*(?:;\s*)?)?)?", re.IGNORECASE)
 """A connection string that names a resource, for a managed identity, holds no secret."""
 _SECRET_VALUES = re.compile(
     r"""
     (?:accountkey|sharedaccesskey|sharedaccesssignature|password|pwd)\s*=\s*[^;\s]   # in connection strings
     | [?&](?:code|sig|key|api-?key|(?:access_)?token|(?:client_?)?secret|subscription-key)=[^&\s]{8,}  # in URLs
     | ://[^/\s:@]+:[^/\s@]+@                                                         # a password in a URL
-    | \beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,}                                         # JSON web tokens
+    | (?<![\w-])eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,}                                 # JSON web tokens
+    | (?<=-)eyJ[\w-]{10,400}\.[\w-]{10,}\.[\w-]{5,}    # the same after a dash; the bound keeps the time linear
     | -----BEGIN[A-Z ]*PRIVATE\ KEY
     | \b[A-Za-z0-9+/]{86}==(?![A-Za-z0-9+/=])                                        # keys of storage accounts
     | \b[A-Za-z0-9]{42}AzS[ec][A-Za-z0-9]{7}\b                                       # keys of search services

@@ -18,6 +18,7 @@ ORDER = (
 """The order in which objects are created: none before what it refers to. Source: service facts, 2026-09."""
 _KEEP_NAMES = frozenset({"synonymmaps"})
 _RULE = re.compile(r"(?P<from>[^=*]*\*?[^=*]*)=(?P<to>[^=*]*\*?[^=*]*)")
+_LONGEST_RULE = 1000
 
 _REFERENCES: dict[str, tuple[tuple[str, str], ...]] = {
     "indexers": (("dataSourceName", "datasources"), ("targetIndexName", "indexes"), ("skillsetName", "skillsets")),
@@ -96,7 +97,7 @@ def _replace(value: Any, path: list[str], replacement: Callable[[str], str]) -> 
 
 
 def _read(rule: str) -> tuple[re.Pattern[str], str]:
-    parts = _RULE.fullmatch(rule)
+    parts = _RULE.fullmatch(rule) if len(rule) <= _LONGEST_RULE else None
     if parts is None or not parts["from"] or not parts["to"] or ("*" in parts["to"] and "*" not in parts["from"]):
         raise SettingsError(
             "this is no rule for names",
