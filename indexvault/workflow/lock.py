@@ -22,6 +22,7 @@ import msgspec
 
 from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError, RemoteError
 from indexvault.model import Clock, IndexName
+from indexvault.snapshots.manifest import AwareTime
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import lock_name
 from indexvault.snapshots.store import RunBlobs
@@ -48,7 +49,7 @@ class Holder(msgspec.Struct, frozen=True):
 
     run: str
     owner: str
-    expires: datetime
+    expires: AwareTime
     also: tuple[IndexName, ...] = ()
     part_of: str | None = None
 

@@ -13,12 +13,12 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from indexvault.errors import IndexvaultError
+from indexvault.snapshots.manifest import AwareTime
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import checkpoint_name, run_prefix
 from indexvault.snapshots.store import RunBlobs
@@ -49,14 +49,14 @@ class StageProgress(msgspec.Struct, frozen=True):
 class ActivityProgress(msgspec.Struct, frozen=True):
     """What one activity has done, by stage, since it started."""
 
-    started: datetime
+    started: AwareTime
     stages: dict[str, StageProgress]
 
 
 class RunProgress(msgspec.Struct, frozen=True):
     """What the activities of a run have done so far, by stage, in the order in which the stages began."""
 
-    started: datetime
+    started: AwareTime
     stages: dict[str, StageProgress]
 
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from indexvault.errors import ConflictError, ErrorRecord, IntegrityError, NotFoundError
 from indexvault.model import IndexName
+from indexvault.snapshots.manifest import AwareTime
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import OPEN_PREFIX, RECORDS_PREFIX, open_name, record_name, run_of
 from indexvault.snapshots.store import RunBlobs
@@ -59,7 +60,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     named: bool = True
     also: list[IndexName] = []
     outcome: Outcome = Outcome(state="waiting")
-    finished: datetime | None = None
+    finished: AwareTime | None = None
 
     @property
     def indexes(self) -> list[IndexName]:
@@ -81,16 +82,16 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     asked: str
     owner: str
-    created: datetime
+    created: AwareTime
     policy: str | None = None
-    scheduled: datetime | None = None
+    scheduled: AwareTime | None = None
     choose: list[str] = []
     state: RunState = "waiting"
     items: list[Item] = []
     failure: ErrorRecord | None = None
     notes: list[str] = []
-    started: datetime | None = None
-    finished: datetime | None = None
+    started: AwareTime | None = None
+    finished: AwareTime | None = None
 
     @property
     def is_finished(self) -> bool:
