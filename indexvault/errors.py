@@ -33,6 +33,10 @@ from typing import ClassVar, Self
 
 import msgspec
 
+UNDECODABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What msgspec raises for what is not JSON of the expected form: text outside UTF-8 and deep nesting have errors of
+Python's own."""
+
 
 class ErrorRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An error as plain data, to cross a workflow or a process.

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from indexvault.errors import UNDECODABLE
+
 type Clock = Callable[[], datetime]
 """Returns the time, aware and in UTC."""
 
@@ -27,6 +29,41 @@ CONFIGURED_NAME = f"[a-z0-9]([a-z0-9-]{{0,{CONFIGURED_NAME_LENGTH - 2}}}[a-z0-9]
 def is_index_name(text: str) -> bool:
     """Return whether the service accepts this name for an index or alias."""
     return re.fullmatch(INDEX_NAME, text) is not None and "--" not in text and "__" not in text
+
+
+MOST_LEVELS = 64
+"""The deepest nesting of definitions and overlays. Complex fields have 10 levels, two objects each. Source: Service
+limits, 2026-09."""
+
+
+def exceeds_levels(value: Any, most: int) -> bool:
+    """Return whether decoded JSON nests deeper than this many levels, without recursion."""
+    level: list[Any] = [value]
+    for _ in range(most):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return False
+    return True
+
+
+def definition_fault(text: bytes | msgspec.Raw) -> str | None:
+    """Return why a definition can't be worked with, or None if it can.
+
+    It has to be a JSON object, decodable to its end, of at most MOST_LEVELS levels.
+    """
+    try:
+        value = msgspec.json.decode(text)
+    except UNDECODABLE as error:
+        return f"it can't be decoded ({type(error).__name__})"
+    if not isinstance(value, dict):
+        return "it is not an object"
+    return f"it has more than {MOST_LEVELS} levels" if exceeds_levels(value, MOST_LEVELS) else None
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 class IndexName(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from indexvault.errors import MalformedError, OversizedError, RequestError, SettingsError
+from indexvault.errors import UNDECODABLE, MalformedError, OversizedError, RequestError, SettingsError
 
 BODY_LIMIT = 1_000_000
 _PATH_OF_MEMBER = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
@@ -25,7 +25,7 @@ def decode_body[Body](data: bytes, kind: type[Body]) -> Body:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
         raise _unusable(error, "body") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         raise MalformedError("the body is not JSON that can be read", on="body", do="Send a JSON object") from None
 
 
@@ -35,6 +35,8 @@ def decode_members[Members](given: Mapping[str, str], kind: type[Members], where
         return msgspec.convert(dict(given), kind, strict=False)
     except msgspec.ValidationError as error:
         raise _unusable(error, where) from None
+    except UnicodeError:
+        raise RequestError("it is no text in UTF-8", on=where, do=_DOCUMENT) from None
 
 
 @contextlib.contextmanager

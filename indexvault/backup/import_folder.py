@@ -17,7 +17,7 @@ from indexvault.backup.definitions import definition_without_secrets, withheld_f
 from indexvault.backup.external_sort import SortedRun, SortedRunStore, Sorter, merge, run_name
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.losses import lost_content
-from indexvault.errors import AccountingError, IntegrityError, NotFoundError, SettingsError
+from indexvault.errors import UNDECODABLE, AccountingError, IntegrityError, NotFoundError, SettingsError
 from indexvault.model import Clock, IndexName
 from indexvault.search.page import Document, document_line
 from indexvault.search.schema import read_schema
@@ -227,7 +227,7 @@ def _lines(file: Path, key_of: Callable[[bytes], str], longest: int) -> Iterator
                 msgspec.json.decode(line, type=dict[str, msgspec.Raw])
                 line = document_line(line)
                 yield Document(key_of(line), line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNDECODABLE as error:
                 raise SettingsError(
                     f"line {number} is not a document with a key ({type(error).__name__})",
                     on=str(file),

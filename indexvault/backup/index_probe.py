@@ -1,11 +1,11 @@
 """Small queries that a plan sends before a document is read, answered with numbers and single values."""
 
-import functools
 from typing import Any, Protocol
 
 import msgspec
 
 from indexvault.backup.partition import Partition
+from indexvault.errors import UNDECODABLE, UnexpectedAnswerError
 from indexvault.search.client import SearchService
 from indexvault.search.literals import literal_of
 from indexvault.search.page import Facet, Page, PageReader
@@ -60,9 +60,17 @@ class ServiceIndexProbe:
         page = await self._documents(query)
         if not page.documents:
             return None
-        value: Any = msgspec.json.decode(page.documents[0].line)
-        value = functools.reduce(lambda inner, name: None if inner is None else inner.get(name), path.split("/"), value)
-        return literal_of(value, field.type)
+        try:
+            value: Any = msgspec.json.decode(page.documents[0].line)
+            for name in path.split("/"):
+                value = None if value is None else value.get(name)
+            return literal_of(value, field.type)
+        except (*UNDECODABLE, AttributeError, ValueError, TypeError, OverflowError):
+            raise UnexpectedAnswerError(
+                f"a value of {path} is not of the field's type",
+                on=f"{self._service.name} index {self._index}",
+                do="Run again; if it stays, report how the field is defined",
+            ) from None
 
     async def facets(self, partition: Partition, path: str, most: int) -> list[Facet]:
         """See `IndexProbe.facets`."""

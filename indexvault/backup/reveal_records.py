@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+from indexvault.errors import UNDECODABLE, IntegrityError
 from indexvault.snapshots.manifest import Definition
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import REVEALS_PREFIX, reveal_name
@@ -65,9 +66,18 @@ def with_retrievable(definition: bytes, paths: Collection[str], *, retrievable: 
     """Return a definition with the fields of these paths made retrievable or hidden, and nothing else changed.
 
     The service returns secrets as `<redacted>` or null; they are written back as `<unchanged>`, since anything else
-    would remove them.
+    would remove them. Raises IntegrityError if it is no index definition.
     Source: update index, REST reference, 2026-09.
     """
+    try:
+        return _with_retrievable(definition, set(paths), retrievable=retrievable)
+    except (*UNDECODABLE, KeyError):
+        raise IntegrityError(
+            "it is no index definition", on="definition of an index", do="Compare it with the index's last snapshot"
+        ) from None
+
+
+def _with_retrievable(definition: bytes, paths: set[str], *, retrievable: bool) -> bytes:
     members = msgspec.json.decode(definition, type=dict[str, msgspec.Raw])
     for annotation in _ANNOTATIONS:
         members.pop(annotation, None)
@@ -78,7 +88,7 @@ def with_retrievable(definition: bytes, paths: Collection[str], *, retrievable: 
     }
     if "encryptionKey" in changed:
         changed["encryptionKey"] = _with_secret_kept(changed["encryptionKey"])
-    fields = _changed_fields(members["fields"], "", set(paths), retrievable=retrievable)
+    fields = _changed_fields(members["fields"], "", paths, retrievable=retrievable)
     return msgspec.json.encode({name: fields if name == "fields" else changed[name] for name in members})
 
 

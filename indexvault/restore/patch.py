@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from indexvault.errors import SettingsError
+from indexvault.errors import UNDECODABLE, SettingsError
 from indexvault.search.secret_scan import holds_secret
 
 MOST_BYTES = 256 * 1024
@@ -60,7 +60,7 @@ def read_patch(text: str) -> dict[str, Any]:
     """Read a patch. Raises SettingsError if it is no JSON object, or would rename the index."""
     try:
         patch = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise SettingsError(f"not JSON: {error}", on="patch", do=_CORRECT) from None
     _require_shallow(patch)
     if not isinstance(patch, dict):

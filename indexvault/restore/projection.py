@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from indexvault.errors import UNDECODABLE
 from indexvault.search.schema import Field, Schema
 
 type _Plan = Mapping[str, "_FieldPlan"]
@@ -37,10 +38,13 @@ class Projection:
         return not self._drops
 
     def project(self, line: bytes) -> bytes:
-        """Return a document as the index takes it."""
+        """Return a document as the index takes it. One whose values don't fit their fields stays as it is."""
         if not self._drops and (self._null_collection is None or not self._null_collection.search(line)):
             return line
-        return msgspec.json.encode(_project(msgspec.json.decode(line, type=dict[str, msgspec.Raw]), self._plan))
+        try:
+            return msgspec.json.encode(_project(msgspec.json.decode(line, type=dict[str, msgspec.Raw]), self._plan))
+        except UNDECODABLE:
+            return line
 
 
 def readable(schema: Schema) -> Schema:

@@ -12,17 +12,23 @@ from typing import Any
 
 import msgspec
 
+from indexvault.errors import UNDECODABLE
 from indexvault.search.schema import Field, Schema
 
 
 def same_document(stored: bytes, restored: bytes, schema: Schema) -> bool:
     """Return whether two documents of one schema hold the same values.
 
-    Both are JSON objects without `@search.*` members. Every member counts, even one without a field.
+    Both are JSON objects without `@search.*` members. Every member counts, even one without a field. What can't be
+    decoded is the same only if its bytes are.
     """
     if stored == restored:
         return True
-    return _object(msgspec.json.decode(stored), schema.fields) == _object(msgspec.json.decode(restored), schema.fields)
+    try:
+        one, other = (msgspec.json.decode(line, type=dict[str, Any]) for line in (stored, restored))
+        return _object(one, schema.fields) == _object(other, schema.fields)
+    except UNDECODABLE:
+        return False
 
 
 def _object(members: dict[str, Any], fields: tuple[Field, ...]) -> dict[str, Any]:
@@ -32,7 +38,7 @@ def _object(members: dict[str, Any], fields: tuple[Field, ...]) -> dict[str, Any
 
 
 def _value(value: Any, field: Field) -> Any:
-    if field.is_collection:
+    if field.is_collection and (value is None or isinstance(value, list)):
         return [_item(item, field) for item in value or []]
     return None if value is None else _item(value, field)
 
@@ -52,7 +58,10 @@ def _instant(text: Any) -> Any:
         return text
     if instant.tzinfo is None:
         return text
-    instant = instant.astimezone(UTC)
+    try:
+        instant = instant.astimezone(UTC)
+    except OverflowError:
+        return text
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 

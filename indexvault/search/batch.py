@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from indexvault.errors import UnexpectedAnswerError
+from indexvault.errors import UNDECODABLE, UnexpectedAnswerError
 from indexvault.search.errors import without_quoted_values
 
 MOST_ACTIONS = 1000
@@ -56,11 +56,6 @@ def batch(actions: Iterable[bytes]) -> bytes:
     return b'{"value":[' + b",".join(actions) + b"]}"
 
 
-def upload_batch(lines: Iterable[bytes]) -> bytes:
-    """Return the body of a batch that uploads stored documents."""
-    return batch(upload_action(line) for line in lines)
-
-
 def read_batch_answer(body: bytes, *, on: str) -> BatchAnswer:
     """Read the results of a batch. Raises UnexpectedAnswerError naming `on` if the answer holds none."""
 
@@ -69,7 +64,7 @@ def read_batch_answer(body: bytes, *, on: str) -> BatchAnswer:
 
     try:
         results = msgspec.json.decode(body, type=Results).value
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         raise UnexpectedAnswerError("no results in the answer to a batch", on=on, do="Repeat") from None
     return BatchAnswer(results={result.key: _without_values(result) for result in results})
 

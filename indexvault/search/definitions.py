@@ -2,6 +2,8 @@
 
 import msgspec
 
+from indexvault.errors import UnexpectedAnswerError
+from indexvault.model import definition_fault
 from indexvault.search.transport import Answer, decode_answer, without_mark
 
 
@@ -47,7 +49,8 @@ def read_definition(answer: Answer, api_version: str, *, on: str) -> FetchedDefi
         etag: str = msgspec.field(default="", name="@odata.etag")
 
     etag = decode_answer(answer, Tagged, on=on).etag or answer.headers.get("etag", "")
-    return FetchedDefinition(api_version=api_version, body=msgspec.Raw(without_mark(answer.body)), etag=etag)
+    body = _usable(msgspec.Raw(without_mark(answer.body)), on=on)
+    return FetchedDefinition(api_version=api_version, body=body, etag=etag)
 
 
 def read_definitions(answer: Answer, api_version: str, *, on: str) -> list[NamedDefinition]:
@@ -59,11 +62,14 @@ def read_definitions(answer: Answer, api_version: str, *, on: str) -> list[Named
     class Named(msgspec.Struct):
         name: str
 
+    class AllNamed(msgspec.Struct):
+        value: list[Named]
+
+    bodies = decode_answer(answer, Listed, on=on).value
+    named = decode_answer(answer, AllNamed, on=on).value
     return [
-        NamedDefinition(
-            name=msgspec.json.decode(raw, type=Named).name, api_version=api_version, body=msgspec.Raw(bytes(raw))
-        )
-        for raw in decode_answer(answer, Listed, on=on).value
+        NamedDefinition(name=each.name, api_version=api_version, body=_usable(msgspec.Raw(bytes(raw)), on=on))
+        for each, raw in zip(named, bodies, strict=True)
     ]
 
 
@@ -84,3 +90,12 @@ def read_aliases(answer: Answer, *, on: str) -> list[Alias]:
         (Alias(name=each.name, indexes=tuple(each.indexes), etag=each.etag) for each in found),
         key=lambda alias: alias.name,
     )
+
+
+def _usable(body: msgspec.Raw, *, on: str) -> msgspec.Raw:
+    reason = definition_fault(body)
+    if reason is not None:
+        raise UnexpectedAnswerError(
+            f"not a definition: {reason}", on=on, do="Check that the endpoint is an Azure AI Search service"
+        )
+    return body

@@ -4,7 +4,7 @@ import contextlib
 
 import msgspec
 
-from indexvault.errors import ConflictError, NotFoundError, RefusedError, UnexpectedAnswerError
+from indexvault.errors import UNDECODABLE, ConflictError, NotFoundError, RefusedError, UnexpectedAnswerError
 from indexvault.search.batch import BatchAnswer, read_batch_answer
 from indexvault.search.page import Page, PageReader, document_line
 from indexvault.search.query import DocumentQuery, encode_query
@@ -12,6 +12,9 @@ from indexvault.search.transport import PREVIEW, STABLE, Transport, segment, wit
 
 ELEVATED = {"x-ms-enable-elevated-read": "true"}
 """Asks for documents whatever their access lists say. Source: Document-level access control, 2026-09."""
+
+_MOST_DIGITS = 18
+"""Digits of a count at most."""
 
 
 class DocumentRequests:
@@ -26,7 +29,7 @@ class DocumentRequests:
         on = f"index {index}"
         answer = await self._transport.send("GET", f"indexes('{segment(index)}')/docs/$count", on=on)
         text = answer.body.decode("utf-8-sig", errors="replace").strip()
-        if not text.isdecimal():
+        if not text.isdecimal() or len(text) > _MOST_DIGITS:
             raise UnexpectedAnswerError("the count is no number", on=f"{self.name} {on}", do="Repeat")
         return int(text)
 
@@ -47,7 +50,11 @@ class DocumentRequests:
             answer = await self._transport.send("GET", path, on=f"index {index}", holds_documents=True)
         except NotFoundError:
             return None
-        return document_line(without_mark(answer.body).strip())
+        try:
+            return document_line(without_mark(answer.body).strip())
+        except UNDECODABLE:
+            on = f"{self.name} index {index}"
+            raise UnexpectedAnswerError("the answer is no document", on=on, do="Repeat") from None
 
     async def documents(
         self, index: str, query: DocumentQuery, reader: PageReader, *, elevated: bool = False, may_shrink: bool = False

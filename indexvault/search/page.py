@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from indexvault.errors import UnexpectedAnswerError
+from indexvault.errors import UNDECODABLE, UnexpectedAnswerError
 
 _SCORE_FIRST = re.compile(rb'\{"@search\.score":[-+0-9.eE]+,(?!"@search\.)')
 _ANNOTATION = b'"@search.'
@@ -72,7 +72,7 @@ class PageReader:
                 field: [msgspec.json.decode(bucket, type=Facet) for bucket in buckets]
                 for field, buckets in page.facets.items()
             }
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             raise UnexpectedAnswerError(
                 f"not a page of documents ({type(error).__name__})", on=on, do="Repeat; if it stays, report it"
             ) from None

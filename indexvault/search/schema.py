@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from indexvault.errors import UnexpectedAnswerError
+from indexvault.errors import UNDECODABLE, UnexpectedAnswerError
 
 
 class Field(msgspec.Struct, frozen=True, rename="camel"):
@@ -108,7 +108,7 @@ def read_schema(definition: bytes | msgspec.Raw, *, on: str) -> Schema:
     """Read the schema of a raw definition. Raises UnexpectedAnswerError naming `on` if it is not one."""
     try:
         return msgspec.json.decode(definition, type=Schema)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise UnexpectedAnswerError(
             f"not an index definition ({error})", on=on, do="Check that the endpoint is an Azure AI Search service"
         ) from None

@@ -21,6 +21,7 @@ from azure.core.exceptions import (
 from azure.core.rest import HttpRequest
 
 from indexvault.errors import (
+    UNDECODABLE,
     IndexvaultError,
     OverloadedError,
     TooSlowError,
@@ -212,7 +213,7 @@ def decode_answer[Kind](answer: Answer, kind: type[Kind], *, on: str) -> Kind:
     """Decode an answer's JSON. Raises UnexpectedAnswerError naming `on` if it has another form."""
     try:
         return msgspec.json.decode(without_mark(answer.body), type=kind)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise UnexpectedAnswerError(
             f"an answer in another form than documented ({without_quoted_values(str(error))})",
             on=on,
@@ -231,7 +232,7 @@ def _service_message(body: bytes) -> str:
 
     try:
         message = msgspec.json.decode(body, type=Outer).error.message
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return ""
     return " ".join(message.split())[:500]
 

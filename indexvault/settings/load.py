@@ -1,4 +1,4 @@
-"""Settings from their JSON, checked field by field."""
+"""Read the settings from the environment or a file, and check them field by field."""
 
 import re
 from collections.abc import Mapping
@@ -9,21 +9,47 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from indexvault.errors import NotFoundError, SettingsError
+from indexvault.errors import UNDECODABLE, NotFoundError, SettingsError
 from indexvault.model import CONFIGURED_NAME, CONFIGURED_NAME_LENGTH
 from indexvault.settings.model import TIERS, PolicySettings, ServiceSettings, Settings, StoreSettings
 from indexvault.settings.overlays import check_overlays
 from indexvault.settings.patterns import check_patterns
 from indexvault.settings.schedule import Schedule
 
+VARIABLE = "INDEXVAULT_CONFIG"
+
+_CORRECT = f"Correct the settings that {VARIABLE} holds or points to"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _PATH_OF_FIELD = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
+
+
+def load_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings that INDEXVAULT_CONFIG holds (a JSON object) or points to (the path of a file).
+
+    Raises SettingsError if it is not set, if the file can't be read, or if the settings are wrong.
+    """
+    text = environment.get(VARIABLE, "").strip()
+    if not text:
+        raise SettingsError(
+            "it is not set", on=VARIABLE, do="Set it to the path of the settings file, or to the JSON itself"
+        )
+    if text.startswith("{"):
+        return read_settings(text)
+    try:
+        return read_settings(Path(text).expanduser().read_bytes())
+    except (OSError, ValueError) as error:  # a path can hold what no file name can
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise SettingsError(
+            f"the file {text} can't be read ({reason or type(error).__name__})",
+            on=VARIABLE,
+            do="Set it to the path of the settings file, or to the JSON itself",
+        ) from None
 
 
 def read_settings(text: str | bytes) -> Settings:
     """Read settings from JSON.
 
-    Raises SettingsError naming the path of the first field that is wrong and what was expected there.
+    Raises SettingsError naming the path of the first wrong field and what was expected there.
     """
     outline = _decode(text, _Outline, "$")
     settings = Settings(
@@ -50,7 +76,7 @@ def read_settings(text: str | bytes) -> Settings:
 
 
 def service_settings(settings: Settings, name: str) -> ServiceSettings:
-    """Return the settings of a named service. Raises NotFoundError with the known names."""
+    """Return the settings of a service by its name. Raises NotFoundError naming the known services."""
     if name not in settings.services:
         raise NotFoundError(
             "no service of this name is configured",
@@ -61,7 +87,7 @@ def service_settings(settings: Settings, name: str) -> ServiceSettings:
 
 
 def store_settings(settings: Settings, name: str) -> StoreSettings:
-    """Return the settings of a named store. Raises NotFoundError with the known names."""
+    """Return the settings of a store by its name. Raises NotFoundError naming the known stores."""
     if name not in settings.stores:
         raise NotFoundError(
             "no store of this name is configured",
@@ -72,7 +98,7 @@ def store_settings(settings: Settings, name: str) -> StoreSettings:
 
 
 class _Outline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings with each entry still undecoded, so that an error can name the entry it is in."""
+    """The settings with every entry still undecoded, so that an error can name its entry."""
 
     stores: dict[str, msgspec.Raw]
     services: dict[str, msgspec.Raw]
@@ -90,11 +116,8 @@ def _decode[Decoded](text: str | bytes | msgspec.Raw, kind: type[Decoded], path:
         if what.startswith("Invalid enum value") and below == "$.tier":
             what = f"{what}; expected one of {', '.join(TIERS)}"
         raise SettingsError(_lower_first(what), on=f"settings {path}{below.removeprefix('$')}", do=_CORRECT) from None
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise SettingsError(f"not JSON: {_lower_first(str(error))}", on="settings", do=_CORRECT) from None
-
-
-_CORRECT = "Correct the settings that INDEXVAULT_CONFIG holds or points to"
 
 
 def _lower_first(text: str) -> str:
@@ -174,28 +197,3 @@ def _check_url(text: str, path: str) -> None:
         )
     if url.scheme == "http" and host not in _LOOPBACK:
         raise SettingsError("expected https: http is for loopback only", on=f"settings {path}", do=_CORRECT)
-
-
-VARIABLE = "INDEXVAULT_CONFIG"
-
-
-def load_settings(environment: Mapping[str, str]) -> Settings:
-    """Read the settings that INDEXVAULT_CONFIG holds (a JSON object) or points to (anything else).
-
-    Raises SettingsError where there are none, or none that can be used.
-    """
-    text = environment.get(VARIABLE, "").strip()
-    if not text:
-        raise SettingsError(
-            "it is not set", on=VARIABLE, do="Set it to the path of the settings file, or to the JSON itself"
-        )
-    if text.startswith("{"):
-        return read_settings(text)
-    try:
-        return read_settings(Path(text).expanduser().read_bytes())
-    except OSError as error:
-        raise SettingsError(
-            f"the file {text} can't be read ({error.strerror or type(error).__name__})",
-            on=VARIABLE,
-            do="Set it to the path of the settings file, or to the JSON itself",
-        ) from None

@@ -1,16 +1,17 @@
-"""What a service's definitions get in another place: secrets above all, which no snapshot holds.
+"""Overlays complete definitions for another service, above all with the secrets that no snapshot holds.
 
     {"overlays": {"west": {"datasources/blobs": {"credentials": {"connectionString": {"env": "WEST_BLOBS"}}},
                            "indexes/hotels": {"vectorSearch": {"vectorizers": {"ada": {...}}}}}}}
 
-Each entry is a JSON Merge Patch of one object, by its kind and its name in the snapshot. A secret is never written out:
-it is named by the environment variable that holds it (in Azure an app setting, which may be a Key Vault reference).
+Each entry is a JSON Merge Patch of one object, by its kind and its name in the snapshot. An entry never holds a secret
+itself, but names its environment variable (in Azure an app setting, which may be a Key Vault reference).
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from indexvault.errors import NotFoundError, SettingsError
+from indexvault.model import MOST_LEVELS, exceeds_levels
 from indexvault.search.secret_scan import SECRET_MEMBERS
 from indexvault.settings.model import EnvironmentSecret, Settings
 from indexvault.settings.secrets import secret_value
@@ -31,11 +32,13 @@ def check_overlays(settings: Settings) -> None:
                 raise SettingsError(
                     f"expected KIND/NAME with a kind of {', '.join(sorted(KINDS))}", on=path, do="Correct the entry"
                 )
+            if exceeds_levels(patch, MOST_LEVELS):
+                raise SettingsError(f"it has more than {MOST_LEVELS} levels", on=path, do="Patch only what changes")
             _require_named(patch, path)
 
 
 def overlay_of(settings: Settings, name: str) -> Mapping[str, dict[str, Any]]:
-    """Return an overlay by its name. Raises NotFoundError with the known names."""
+    """Return an overlay by its name. Raises NotFoundError naming the known overlays."""
     if name not in settings.overlays:
         known = ", ".join(sorted(settings.overlays)) or "none"
         raise NotFoundError(
@@ -45,7 +48,7 @@ def overlay_of(settings: Settings, name: str) -> Mapping[str, dict[str, Any]]:
 
 
 def filled(patch: Any, environment: Mapping[str, str], on: str) -> Any:
-    """Return a patch with the secrets it names. Raises SettingsError for one that is not set."""
+    """Return a patch with the secrets it names filled in. Raises SettingsError for one that is not set."""
     if isinstance(patch, list):
         return [filled(item, environment, on) for item in patch]
     if not isinstance(patch, dict):

@@ -38,7 +38,8 @@ MAX_BOUNDARY_BITS = 14
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 """256 bits in lower-case hex."""
 
-Size = Annotated[int, msgspec.Meta(ge=0)]
+Size = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""A number of bytes or pieces, no larger than every reader of JSON takes."""
 
 _COMPRESSION_LEVEL = 3
 _GZIP_HEADER = bytes.fromhex("1f8b08000000000000ff")

@@ -17,7 +17,8 @@ from typing import IO
 
 import msgspec
 
-from indexvault.errors import ConflictError, IntegrityError, NotFoundError, SettingsError
+from indexvault.errors import UNDECODABLE, ConflictError, IntegrityError, NotFoundError, SettingsError
+from indexvault.model import definition_fault
 from indexvault.snapshots.chunks import Digest, OnChunk, add_digests, content_digest, document_lines
 from indexvault.snapshots.manifest import Definition, Loss, Manifest, SynonymMap, VersionedDefinition
 from indexvault.snapshots.names import parse_segment, segment_of
@@ -158,7 +159,10 @@ def _write(file: IO[bytes], data: bytes) -> str:
 
 
 def _versioned(file: Path, version: str) -> VersionedDefinition:
-    return VersionedDefinition(version, _decode(file, msgspec.Raw))
+    body = _decode(file, msgspec.Raw)
+    if (reason := definition_fault(body)) is not None:
+        raise _unusable(file, reason)
+    return VersionedDefinition(version, body)
 
 
 def _name_of(file: Path) -> str:
@@ -171,7 +175,7 @@ def _name_of(file: Path) -> str:
 def _decode[Kind](file: Path, kind: type[Kind]) -> Kind:
     try:
         return msgspec.json.decode(file.read_bytes().removeprefix(b"\xef\xbb\xbf").strip(), type=kind)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise _unusable(file, f"it is not as it should be: {error}") from error
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from indexvault.errors import UNDECODABLE, IntegrityError
 from indexvault.snapshots.manifest import Definition
 
 _ABSENT = object()
@@ -22,9 +23,16 @@ class Difference(msgspec.Struct, frozen=True):
 def changed_fields(before: bytes, after: bytes) -> list[str]:
     """Return the paths of the fields in which two documents differ, such as `Address/City`. A collection is one field.
 
-    Empty if the two differ only in how they are written and not in their values.
+    Empty if the two differ only in how they are written and not in their values. Raises IntegrityError if one can't be
+    decoded.
     """
-    return sorted(path for path, _, _ in _walk("", msgspec.json.decode(before), msgspec.json.decode(after), deep=False))
+    try:
+        one, other = msgspec.json.decode(before), msgspec.json.decode(after)
+        return sorted(path for path, _, _ in _walk("", one, other, deep=False))
+    except UNDECODABLE as error:
+        raise IntegrityError(
+            f"it can't be decoded ({type(error).__name__})", on="a document", do="Leave out the names of fields"
+        ) from None
 
 
 def definition_differences(before: Definition, after: Definition) -> list[Difference]:

@@ -12,7 +12,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from indexvault.errors import IntegrityError
+from indexvault.errors import UNDECODABLE, IntegrityError
+from indexvault.model import definition_fault
 from indexvault.snapshots.checksum import has_checksum, with_checksum
 from indexvault.snapshots.chunks import Chunk, Digest, Size
 from indexvault.snapshots.names import ChunkFolder, id_time, is_snapshot_id
@@ -185,7 +186,7 @@ def open_manifest(data: bytes, blob_name: str) -> Manifest:
     try:
         data.decode()
         manifest = _DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         _refuse_other_format(data, blob_name)
         raise _damaged(f"it is not a manifest: {error}", blob_name) from error
     _refuse_other_format(data, blob_name)
@@ -216,7 +217,7 @@ def _definitions(manifest: Manifest) -> Iterator[tuple[str, VersionedDefinition]
 def _refuse_other_format(data: bytes, blob_name: str) -> None:
     try:
         found = _FORMAT_DECODER.decode(data).format
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         return
     if found != FORMAT and not found.startswith(f"{FORMAT}."):
         raise IntegrityError(
@@ -237,6 +238,9 @@ def _contradictions(manifest: Manifest) -> Sequence[str]:
         before.last >= after.first for before, after in pairwise(chunks)
     ):
         found.append("its chunks are not in key order")
+    for name, versioned in _definitions(manifest):
+        if (reason := definition_fault(versioned.body)) is not None:
+            found.append(f"the definition of {name} can't be used: {reason}")
     sums = (
         sum(chunk.documents for chunk in chunks),
         sum(chunk.bytes for chunk in chunks),

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from indexvault.errors import ConflictError, IntegrityError
+from indexvault.errors import UNDECODABLE, ConflictError, IntegrityError
 from indexvault.snapshots.store import RunBlobs
 
 RECORD_LIMIT = 256 * 1024 * 1024
@@ -59,7 +59,7 @@ class RecordStore[Record]:
             return None
         try:
             return Version(msgspec.json.decode(blob.data, type=self._kind), blob.etag)
-        except (msgspec.MsgspecError, RecursionError):
+        except UNDECODABLE:
             raise IntegrityError(self._what, on=name, do=self._do) from None
 
     async def write(

@@ -10,11 +10,12 @@ from typing import Literal
 
 import msgspec
 
-from indexvault.errors import ConflictError, IntegrityError
+from indexvault.errors import UNDECODABLE, ConflictError, IntegrityError
+from indexvault.model import definition_fault
 from indexvault.snapshots.checksum import has_checksum, with_checksum
 from indexvault.snapshots.chunks import content_digest
 from indexvault.snapshots.manifest import FORMAT, MANIFEST_LIMIT, AwareTime, Definition, Withheld
-from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
+from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, id_time, is_snapshot_id, manifest_name
 from indexvault.snapshots.store import SnapshotReader, SnapshotWriter
 from indexvault.snapshots.summary import Summary, to_metadata
 
@@ -127,8 +128,9 @@ async def _read_copy(blobs: SnapshotReader, name: str) -> tuple[ServiceManifest,
     if not has_checksum(data):
         raise IntegrityError("its checksum does not match its bytes", on=name, do="Use another snapshot")
     try:
+        data.decode()
         manifest = msgspec.json.decode(data, type=ServiceManifest)
-    except msgspec.MsgspecError as error:
+    except UNDECODABLE as error:
         raise IntegrityError(f"it is not a manifest: {error}", on=name, do="Use another snapshot") from None
     if manifest.format != FORMAT and not manifest.format.startswith(f"{FORMAT}."):
         raise IntegrityError(
@@ -136,4 +138,12 @@ async def _read_copy(blobs: SnapshotReader, name: str) -> tuple[ServiceManifest,
             on=name,
             do="Use the version of indexvault that wrote it, or a newer one",
         )
+    if not is_snapshot_id(manifest.id) or id_time(manifest.id) != manifest.created.replace(microsecond=0):
+        raise IntegrityError("its id does not carry the time it was created", on=name, do="Use another snapshot")
+    for each in manifest.objects:
+        for version in each.definition.versions:
+            if (reason := definition_fault(version.body)) is not None:
+                raise IntegrityError(
+                    f"the definition of {each.name} can't be used: {reason}", on=name, do="Use another snapshot"
+                )
     return manifest, len(data)

@@ -110,11 +110,15 @@ def from_metadata(reference: SnapshotReference, metadata: Mapping[str, str]) -> 
     lowered = {name.lower(): value for name, value in metadata.items()}
     members = {name: lowered[_metadata_name(name)] for name in _MEMBERS if _metadata_name(name) in lowered}
     place = {"service": reference.service, "index": reference.index}
+    if not all(value.isascii() for value in members.values()):
+        return None
     try:
         summary = msgspec.convert(members | place, Summary, strict=False)
     except msgspec.ValidationError:
         return None
-    return summary if summary.id == reference.id and summary.state != "damaged" else None
+    if summary.id != reference.id or summary.state == "damaged":
+        return None
+    return summary if summary.created.replace(microsecond=0) == id_time(summary.id) else None
 
 
 _IN_THE_NAME = frozenset({"service", "index"})

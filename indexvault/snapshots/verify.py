@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from indexvault.errors import IndexvaultError, IntegrityError, NotFoundError
+from indexvault.errors import UNDECODABLE, IndexvaultError, IntegrityError, NotFoundError
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.chunks import (
     Chunk,
@@ -160,7 +160,7 @@ def _check_documents(chunk: Chunk, data: bytes, key_field: str, blob_name: str) 
     read_key = key_reader(key_field)
     try:
         keys = [read_key(line) for line in lines]
-    except msgspec.DecodeError as error:
+    except UNDECODABLE as error:
         raise _not_as_named(f"a document is not JSON with a {key_field!r} in it: {error}", blob_name) from error
     if keys[0] != chunk.first or keys[-1] != chunk.last:
         raise _not_as_named("its first and last keys are not those the manifest names", blob_name)

@@ -7,7 +7,7 @@ error's record as JSON behind a mark, so that it is found inside whatever longer
 import msgspec
 from durabletask.task import FailureDetails, TaskFailedError
 
-from indexvault.errors import ErrorRecord, IndexvaultError, from_record
+from indexvault.errors import UNDECODABLE, ErrorRecord, IndexvaultError, from_record
 
 _MARK = "indexvault-error:"
 
@@ -44,6 +44,6 @@ def _first_record(text: str) -> ErrorRecord | None:
     while end >= 0:
         try:
             return msgspec.json.decode(text[: end + 1], type=ErrorRecord)
-        except msgspec.MsgspecError:
+        except UNDECODABLE:
             end = text.find("}", end + 1)
     return None

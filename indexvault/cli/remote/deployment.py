@@ -12,7 +12,7 @@ import msgspec
 
 from indexvault.cli.remote.address import Address
 from indexvault.cli.remote.errors import error_of
-from indexvault.errors import OverloadedError, UnexpectedAnswerError, UnreachableError
+from indexvault.errors import UNDECODABLE, OverloadedError, UnexpectedAnswerError, UnreachableError
 from indexvault.search.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Deployment:
             raise error_of(answer.status, answer.data, self.url)
         try:
             return Reply(msgspec.json.decode(answer.data, type=kind), answer.retry_after)
-        except msgspec.MsgspecError:
+        except UNDECODABLE:
             raise UnexpectedAnswerError(
                 f"its answer to {answer.request} can't be read",
                 on=self.url,

@@ -4,6 +4,7 @@ import msgspec
 
 from indexvault.api.problems import Problem
 from indexvault.errors import (
+    UNDECODABLE,
     ErrorRecord,
     ForbiddenError,
     IndexvaultError,
@@ -23,7 +24,7 @@ def error_of(status: int, data: bytes, on: str) -> IndexvaultError:
     """Return the error of an answer: the app's own if it sent a problem document, else one for the HTTP status."""
     try:
         problem = msgspec.json.decode(data, type=Problem)
-    except msgspec.MsgspecError:
+    except UNDECODABLE:
         return _without_document(status, on)
     return from_record(
         ErrorRecord(kind=problem.kind, what=problem.what or problem.detail, on=problem.on or on, do=problem.do)

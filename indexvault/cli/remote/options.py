@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from indexvault.cli.options import PARALLEL
-from indexvault.errors import SettingsError
+from indexvault.errors import UNDECODABLE, SettingsError
 from indexvault.model import TargetOptions
 
 _API_NAMES = {"in_place": "replace_in_place"}
@@ -41,6 +41,6 @@ def request_members(options: TargetOptions) -> dict[str, Any]:
     if "patch" in members:
         try:
             members["patch"] = msgspec.json.decode(members["patch"], type=dict[str, Any])
-        except msgspec.MsgspecError as error:
+        except UNDECODABLE as error:
             raise SettingsError(f"it is no JSON object: {error}", on="--patch", do="Correct the file") from None
     return members

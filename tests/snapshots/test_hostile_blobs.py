@@ -1,0 +1,112 @@
+"""Blobs that nobody here wrote: each is an IntegrityError or is passed over, whatever its bytes."""
+
+import msgspec
+import pytest
+
+from indexvault.errors import IntegrityError, SettingsError
+from indexvault.snapshots.checksum import with_checksum
+from indexvault.snapshots.export import read_dump
+from indexvault.snapshots.field_diff import changed_fields
+from indexvault.snapshots.manifest import open_manifest
+from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
+from indexvault.snapshots.pins import Pin, read_pins
+from indexvault.snapshots.run_names import pin_name
+from indexvault.snapshots.service_manifest import ServiceManifest, commit_service, read_service_manifest
+from indexvault.snapshots.summary import from_metadata, summarise, to_metadata
+from tests.memory_store import MemoryStore
+from tests.snapshots.samples import MORNING, STABLE, manifest_of
+
+DEEP = b"[" * 200_000 + b"]" * 200_000
+MANIFEST = msgspec.json.encode(manifest_of([], "0" * 64))
+OTHER_BODIES = [b"[]", b'{"a":' + b"[" * 900 + b"]" * 900 + b"}", b'{"a":1e999}', b'{"a":"\xff"}', DEEP]
+SERVICE = msgspec.json.encode(
+    {
+        "id": "20261120T023000Z-7f3a9c",
+        "service": "east",
+        "state": "complete",
+        "created": "2026-11-20T02:30:00Z",
+        "tool": "a test",
+        "run": "run-1",
+        "objects": [{"kind": "skillsets", "name": "s", "definition": {"stable": {"api_version": "1", "body": {}}}}],
+    }
+)
+REFERENCE = SnapshotReference(service="east", index=SERVICE_OBJECTS, id="20261120T023000Z-7f3a9c")
+
+
+@pytest.mark.parametrize("body", OTHER_BODIES)
+def test_a_definition_in_a_manifest_that_nobody_can_use(body: bytes) -> None:
+    data = MANIFEST.replace(STABLE, body)
+    assert data != MANIFEST
+    with pytest.raises(IntegrityError):
+        open_manifest(with_checksum(data), "x")
+
+
+def test_a_manifest_that_nests_deep() -> None:
+    for data in (DEEP, b'{"format":"indexvault/1","x":%s}' % DEEP):
+        with pytest.raises(IntegrityError):
+            open_manifest(with_checksum(data), "x")
+        with pytest.raises(IntegrityError):
+            open_manifest(data, "x")
+
+
+def test_sizes_are_bounded() -> None:
+    with pytest.raises(IntegrityError):
+        open_manifest(with_checksum(MANIFEST.replace(b'"bytes":0', b'"bytes":%d' % 2**63)), "x")
+
+
+async def read_service(data: bytes) -> ServiceManifest:
+    store = MemoryStore()
+    await store.snapshots.create(manifest_name("east", SERVICE_OBJECTS, REFERENCE.id or ""), with_checksum(data))
+    return await read_service_manifest(store.snapshots, REFERENCE)
+
+
+async def test_a_service_manifest() -> None:
+    assert (await read_service(SERVICE)).created == MORNING
+    for body in OTHER_BODIES:
+        with pytest.raises(IntegrityError):
+            await read_service(SERVICE.replace(b'"body":{}', b'"body":' + body))
+    with pytest.raises(IntegrityError):
+        await read_service(SERVICE.replace(b"2026-11-20T02:30:00Z", b"0001-01-01T00:00:00+14:00"))
+
+
+async def test_a_service_manifest_is_committed_as_before() -> None:
+    manifest = msgspec.json.decode(SERVICE, type=ServiceManifest)
+    store = MemoryStore()
+    await commit_service(store.snapshots, manifest)
+    assert await read_service_manifest(store.snapshots, REFERENCE) == manifest
+
+
+@pytest.mark.parametrize("changed", [{"tool": "\udc80"}, {"created": "0001-01-01T00:00:00+14:00"}, {"bytes": "\udc80"}])
+def test_metadata_that_is_no_summary(changed: dict[str, str]) -> None:
+    summary = summarise(manifest_of([], "0" * 64))
+    assert from_metadata(summary.reference, to_metadata(summary)) == summary
+    assert from_metadata(summary.reference, to_metadata(summary) | changed) is None
+
+
+@pytest.mark.parametrize("data", [b'{"since":"2026-11-20T02:30:00Z","reason":"\xff"}', b'{"x":%s}' % DEEP])
+async def test_a_record(data: bytes) -> None:
+    store = MemoryStore()
+    await store.runs.put(pin_name("east", "hotels", "x"), data)
+    with pytest.raises(IntegrityError):
+        await read_pins(store.runs, "east", "hotels")
+
+
+async def test_a_pin_is_read() -> None:
+    store = MemoryStore()
+    await store.runs.put(pin_name("east", "hotels", "x"), msgspec.json.encode(Pin(MORNING)))
+    assert await read_pins(store.runs, "east", "hotels") == {"x": Pin(MORNING)}
+
+
+@pytest.mark.parametrize("body", OTHER_BODIES)
+def test_a_folder(tmp_path_factory: pytest.TempPathFactory, body: bytes) -> None:
+    folder = tmp_path_factory.mktemp("dump")
+    (folder / "documents.jsonl").write_bytes(b"")
+    (folder / "definition.json").write_bytes(body)
+    with pytest.raises(SettingsError):
+        read_dump(folder)
+
+
+@pytest.mark.parametrize("line", [b'{"a":"\xff"}', b'{"a":1e999}', b'{"a":%s}' % DEEP])
+def test_documents_whose_fields_are_asked_for(line: bytes) -> None:
+    with pytest.raises(IntegrityError):
+        changed_fields(b'{"a":1}', line)
