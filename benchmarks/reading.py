@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from rich.table import Table
 from benchmarks.servers import KEY, SERVICE, Servers, servers
 from benchmarks.shapes import SHAPES, Shape
 from indexvault.snapshots.azure_store import AzureStore
-from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.chunks import document_lines, key_reader
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
@@ -85,7 +86,8 @@ async def measure(shape: Shape, running: Servers) -> Measured:
         async with session.get("/$emulator") as response:
             tallies = (await response.json())["requests"]
     async with AzureStore.from_connection_string("local", running.connection_string) as store:
-        manifest = await read_manifest(store.snapshots, SnapshotReference(service=SERVICE, index=shape.name))
+        reference = SnapshotReference(service=SERVICE, index=shape.name)
+        manifest = await resolve_manifest(store.snapshots, reference, now=datetime.now(UTC))
         key_of = key_reader(manifest.key_field)
         unique: set[int] = set()
         for chunk in manifest.chunks:

@@ -125,7 +125,7 @@ async def _require_same_and_stopped(
 async def _require_free(blobs: RunBlobs, source: Index, now: datetime) -> None:
     """Raise at once what the move's backup would raise: that another run works on the index."""
     holder = await read_holder(blobs, source)
-    if holder is not None and holder.expires > now:
+    if holder is not None and holder.counts(now):
         raise locked_error(source, holder)
 
 
@@ -138,7 +138,7 @@ async def _snapshot(call: Call[MoveRequest, Nothing, Nothing], asked: MoveReques
             f"it is no snapshot of {asked.service}/{asked.index}", on="body.snapshot", do="Name one of that index"
         )
     store = call.resources.clients.store_of(asked.service)
-    return (await resolve(store.snapshots, reference)).id
+    return (await resolve(store.snapshots, reference, now=call.resources.clock())).id
 
 
 def _view(found: MovePreflight) -> MovePreflightView:

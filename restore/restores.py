@@ -99,7 +99,7 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
     service_settings(settings, asked.target_service)
     store = resources.clients.reading_store(reference.service)
     await store.prepare()
-    snapshot = await resolve(store.snapshots, reference)
+    snapshot = await resolve(store.snapshots, reference, now=resources.clock())
     if snapshot.losses and not (asked.accept_loss or asked.dry_run):
         raise LossNotAcceptedError(
             f"the snapshot lacks {snapshot.losses} of the index's fields",

@@ -35,6 +35,9 @@ from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 from indexvault.workflow.local import LocalEngine
 
 EAST, WEST = "contoso-east", "contoso-west"
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
+"""A time after every snapshot of a test."""
+
 KEYS = {EAST: "east-admin-key", WEST: "west-admin-key"}
 
 type Documents = Sequence[dict[str, Any]]

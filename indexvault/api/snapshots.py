@@ -10,7 +10,7 @@ from indexvault.api.runs import prepared_stores
 from indexvault.api.snapshot_views import SnapshotList, SnapshotView, view_snapshot
 from indexvault.errors import NotFoundError, SettingsError
 from indexvault.settings.load import service_settings
-from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve
+from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.sharing import read_sharing
 
@@ -57,7 +57,7 @@ async def show_snapshot(call: Call[None, SnapshotQuery, SnapshotPath]) -> Reply:
     store = call.resources.clients.reading_store(path.service)
     await store.prepare()
     reference = read_reference(f"{path.service}/{path.index}@{path.id}")
-    manifest = await read_manifest(store.snapshots, await resolve(store.snapshots, reference))
+    manifest = await resolve_manifest(store.snapshots, reference, now=call.resources.clock())
     shares = await read_sharing(store.snapshots, manifest) if call.query.sharing else None
     return Reply(200, view_snapshot(manifest, shares))
 

@@ -22,7 +22,7 @@ from indexvault.model import Clock, IndexName
 from indexvault.search.page import Document, document_line
 from indexvault.search.schema import read_schema
 from indexvault.snapshots.announcements import announced
-from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.chunks import ChunkCutter, boundary_bits, chunk_target, key_reader
 from indexvault.snapshots.export import Dump, read_dump
 from indexvault.snapshots.manifest import Counts, Etags, Manifest, SynonymMap, known_chunks
@@ -166,7 +166,7 @@ class Importer:
         """Return the newest snapshot of the index, whose chunks the new one may share, or None."""
         try:
             reference = SnapshotReference(service=index.service, index=index.index)
-            manifest = await read_manifest(self._store.snapshots, reference)
+            manifest = await resolve_manifest(self._store.snapshots, reference, now=self._clock())
         except (NotFoundError, IntegrityError):  # a damaged snapshot must not prevent a new one
             return None
         return manifest if manifest.key_field == key_field else None

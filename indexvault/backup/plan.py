@@ -233,7 +233,8 @@ class _Planner:
         """Return the newest snapshot of the index if its chunks can be shared. A damaged one is passed over."""
         job = self._job
         try:
-            newest = await resolve(self._store.snapshots, SnapshotReference(service=job.service, index=job.index))
+            reference = SnapshotReference(service=job.service, index=job.index)
+            newest = await resolve(self._store.snapshots, reference, now=self._resources.clock())
             manifest = await read_manifest(self._store.snapshots, newest) if newest.generation == generation else None
         except (NotFoundError, IntegrityError):
             return None

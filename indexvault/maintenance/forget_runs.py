@@ -31,13 +31,13 @@ def kept_days(environment: Mapping[str, str]) -> timedelta:
     return timedelta(days=int(text))
 
 
-def forgettable(names: Iterable[str], unfinished: Collection[str], before: datetime) -> list[str]:
+def forgettable(names: Iterable[str], unfinished: Collection[str], before: datetime, now: datetime) -> list[str]:
     """Return the names of the runs to forget: those that started before a time.
 
     Unfinished runs stay, and so does the newest run of each policy, which tells whether the policy is due.
     """
     known = list(names)
-    newest = {policy_run(Due(policy, scheduled)) for policy, scheduled in last_runs(known).items()}
+    newest = {policy_run(Due(policy, scheduled)) for policy, scheduled in last_runs(known, now).items()}
     limit = f"{before:%Y%m%dT%H%M%SZ}"
     return [name for name in known if name[:_TIME_LENGTH] < limit and name not in newest and name not in unfinished]
 
@@ -51,7 +51,7 @@ async def forget_old_runs(resources: Resources, engine: DurableEngine, *, keep: 
     forgotten = 0
     for name in resources.clients.settings.stores:
         try:
-            forgotten += await _forget_in(resources, resources.clients.store(name), before)
+            forgotten += await _forget_in(resources, resources.clients.store(name), keep)
         except IndexvaultError as error:
             _LOG.error("forgetting old runs: %s", error)
     await engine.forget(before)
@@ -59,11 +59,12 @@ async def forget_old_runs(resources: Resources, engine: DurableEngine, *, keep: 
     return forgotten
 
 
-async def _forget_in(resources: Resources, store: Store, before: datetime) -> int:
+async def _forget_in(resources: Resources, store: Store, keep: timedelta) -> int:
+    now = resources.clock()
     await store.prepare()
     runs = Runs(store.runs)
     unfinished = {record.run for record in await runs.unfinished()}
-    names = forgettable(await runs.names(), unfinished, before)
+    names = forgettable(await runs.names(), unfinished, now - keep, now)
     for run in names:
         await _clear_after(resources, store, runs, run)
         await runs.forget(run)

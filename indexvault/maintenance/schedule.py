@@ -15,6 +15,7 @@ from indexvault.errors import IndexvaultError
 from indexvault.maintenance.snapshot_age import note_ages
 from indexvault.settings.model import PolicySettings
 from indexvault.settings.schedule import Schedule
+from indexvault.snapshots.summary import is_in_future
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.durable import DurableEngine
 from indexvault.workflow.runs import RunRecord, Runs, closed
@@ -53,14 +54,20 @@ def policy_run(due: Due) -> str:
     return f"{due.scheduled.astimezone(UTC):{_TIME}}{_MIDDLE}{due.policy}"
 
 
-def last_runs(names: Iterable[str]) -> dict[str, datetime]:
-    """Return the newest scheduled time of each policy from the names of runs. Other names are ignored."""
+def last_runs(names: Iterable[str], now: datetime) -> dict[str, datetime]:
+    """Return the newest scheduled time of each policy from the names of runs. Other names are ignored.
+
+    Runs scheduled in the future, by a clock that was wrong, are ignored too: until that day their policy would never
+    be due.
+    """
     last: dict[str, datetime] = {}
     for name in names:
         time, _, policy = name.partition(_MIDDLE)
         try:
             scheduled = datetime.strptime(time, _TIME).replace(tzinfo=UTC)
         except ValueError:
+            continue
+        if is_in_future(scheduled, now):
             continue
         last[policy] = max(last.get(policy, scheduled), scheduled)
     return last
@@ -98,7 +105,10 @@ async def _tick_store(
     busy = [record for record in await runs.unfinished() if not await _resume_or_close(resources, engine, runs, record)]
     now = resources.clock()
     due = due_policies(
-        policies, last_runs(await runs.names()), {record.policy for record in busy if record.policy is not None}, now
+        policies,
+        last_runs(await runs.names(), now),
+        {record.policy for record in busy if record.policy is not None},
+        now,
     )
     started = []
     for each in due:

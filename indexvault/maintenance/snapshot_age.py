@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from indexvault.settings.model import PolicySettings
 from indexvault.settings.patterns import select
 from indexvault.snapshots.catalogue import list_snapshots
+from indexvault.snapshots.summary import is_in_future
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.telemetry import note_snapshot
 
@@ -16,7 +17,12 @@ async def note_ages(resources: Resources, store: str, policies: Iterable[PolicyS
         chosen.setdefault(policy.service, []).append(policy)
     blobs = resources.clients.store(store).snapshots
     for service, its_policies in chosen.items():
-        complete = [each for each in await list_snapshots(blobs, service) if each.state == "complete"]
+        now = resources.clock()
+        complete = [
+            each
+            for each in await list_snapshots(blobs, service)
+            if each.state == "complete" and not is_in_future(each.created, now)
+        ]
         names = list({each.index for each in complete})
         indexes = {index for policy in its_policies for index in select(names, policy.indexes).found}
         for summary in complete:

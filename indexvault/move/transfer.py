@@ -17,7 +17,7 @@ async def transfer(resources: Resources, asked: Transfer) -> Transferred:
     target = resources.clients.store(asked.target_store)
     await target.prepare()
     reference = SnapshotReference(service=asked.service, index=asked.index, id=asked.snapshot)
-    snapshot = await resolve(source.snapshots, reference)
+    snapshot = await resolve(source.snapshots, reference, now=resources.clock())
 
     def copied(chunk: Chunk) -> None:
         resources.report(ProgressUpdate(stage="copy", documents=chunk.documents, bytes=chunk.stored))

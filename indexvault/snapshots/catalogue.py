@@ -3,7 +3,8 @@
 A snapshot exists if its manifest does. Listings read metadata and no manifests, so thousands take seconds.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 
 from indexvault.errors import IntegrityError, NotFoundError, SettingsError
 from indexvault.snapshots.manifest import MANIFEST_LIMIT, Manifest, open_manifest
@@ -18,7 +19,7 @@ from indexvault.snapshots.names import (
 )
 from indexvault.snapshots.service_manifest import read_service_summary
 from indexvault.snapshots.store import SnapshotReader
-from indexvault.snapshots.summary import Summary, damaged_summary, from_metadata, summarise
+from indexvault.snapshots.summary import Summary, damaged_summary, from_metadata, is_in_future, summarise
 
 _NAMED_IN_ERRORS = 5
 
@@ -39,33 +40,53 @@ async def list_snapshots(blobs: SnapshotReader, service: str | None = None, inde
     return found
 
 
-async def resolve(blobs: SnapshotReader, reference: SnapshotReference) -> Summary:
-    """Find the snapshot that a reference means.
+def choose(newest_first: Sequence[Summary], reference: SnapshotReference, now: datetime) -> Summary | None:
+    """Return the snapshot of an index that a reference means, or None if none matches.
 
-    `@latest` and `@<time>` skip damaged snapshots, not lossy ones. Raises NotFoundError, naming what there is, if no
-    snapshot matches, and IntegrityError if the one meant by its id is damaged.
+    `@latest` and `@<time>` skip damaged snapshots, not lossy ones, and those dated in the future by a clock that was
+    wrong (`is_in_future`), which are found by their ids only.
+    """
+    for summary in newest_first:
+        if reference.id is not None:
+            if summary.id == reference.id:
+                return summary
+        elif (
+            summary.state != "damaged"
+            and not is_in_future(summary.created, now)
+            and (reference.at is None or summary.created <= reference.at)
+        ):
+            return summary
+    return None
+
+
+async def resolve(blobs: SnapshotReader, reference: SnapshotReference, *, now: datetime) -> Summary:
+    """Find the snapshot that a reference means, as `choose` says.
+
+    Raises NotFoundError, naming what there is, if no snapshot matches, and IntegrityError if the one meant by its id is
+    damaged.
     """
     known = await list_snapshots(blobs, reference.service, reference.index)
-    if reference.id is not None:
-        matching = [summary for summary in known if summary.id == reference.id]
-    else:
-        matching = [
-            summary
-            for summary in known
-            if summary.state != "damaged" and (reference.at is None or summary.created <= reference.at)
-        ]
-    if not matching:
-        raise await _not_found(blobs, reference, known)
-    if matching[0].state == "damaged":
+    found = choose(known, reference, now)
+    if found is None:
+        raise await _not_found(blobs, reference, known, now)
+    if found.state == "damaged":
         await read_manifest(blobs, reference)
-    return matching[0]
+    return found
+
+
+async def resolve_manifest(blobs: SnapshotReader, reference: SnapshotReference, *, now: datetime) -> Manifest:
+    """Find the snapshot that a reference means, and read its manifest. Raises as `resolve` and `read_manifest` do."""
+    if reference.id is None:
+        reference = (await resolve(blobs, reference, now=now)).reference
+    return await read_manifest(blobs, reference)
 
 
 async def read_manifest(blobs: SnapshotReader, snapshot: Summary | SnapshotReference) -> Manifest:
-    """Read and prove the manifest of a snapshot. A reference without an id is resolved first.
+    """Read and prove the manifest of a snapshot by its id.
 
     Raises NotFoundError, naming what there is, if it is gone; IntegrityError if it is damaged or another snapshot's;
-    SettingsError for a snapshot of a service's other objects, which `service_manifest` reads.
+    SettingsError for a reference without an id, and for a snapshot of a service's other objects, which
+    `service_manifest` reads.
     """
     reference = snapshot.reference if isinstance(snapshot, Summary) else snapshot
     if reference.index == SERVICE_OBJECTS:
@@ -75,8 +96,8 @@ async def read_manifest(blobs: SnapshotReader, snapshot: Summary | SnapshotRefer
             do="Name an index's snapshot; `indexvault show` tells what this one holds",
         )
     if reference.id is None:
-        reference = (await resolve(blobs, reference)).reference
-    name = manifest_name(reference.service, reference.index, reference.id or "")
+        raise SettingsError("this names no single snapshot", on=str(reference), do="Resolve it first")
+    name = manifest_name(reference.service, reference.index, reference.id)
     try:
         return await blobs.first_sound(lambda one: _read_manifest(one, reference, name))
     except NotFoundError:
@@ -129,9 +150,11 @@ async def _read_summary(blobs: SnapshotReader, reference: SnapshotReference) -> 
         return damaged_summary(reference)
 
 
-async def _not_found(blobs: SnapshotReader, reference: SnapshotReference, known: list[Summary]) -> NotFoundError:
+async def _not_found(
+    blobs: SnapshotReader, reference: SnapshotReference, known: list[Summary], now: datetime | None = None
+) -> NotFoundError:
     if known:
-        ids = ", ".join(f"{summary.id} ({summary.state})" for summary in known[:_NAMED_IN_ERRORS])
+        ids = ", ".join(f"{summary.id} ({_state(summary, now)})" for summary in known[:_NAMED_IN_ERRORS])
         more = f" and {len(known) - _NAMED_IN_ERRORS} older ones" if len(known) > _NAMED_IN_ERRORS else ""
         return NotFoundError("there is no such snapshot", on=str(reference), do=f"There are {ids}{more}")
     indexes = [name async for name in _names(blobs, service_prefix(reference.service))]
@@ -144,3 +167,8 @@ async def _not_found(blobs: SnapshotReader, reference: SnapshotReference, known:
     services = [name async for name in _names(blobs, "")]
     there = f"There are snapshots of {', '.join(services)}" if services else "The store holds no snapshot at all"
     return NotFoundError("this service has no snapshot", on=str(reference), do=there)
+
+
+def _state(summary: Summary, now: datetime | None) -> str:
+    in_future = now is not None and is_in_future(summary.created, now)
+    return f"{summary.state}, in the future: only by its id" if in_future else summary.state

@@ -8,7 +8,7 @@ protection again, and ends the dependence on old blobs.
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from indexvault.snapshots.summary import Summary
+from indexvault.snapshots.summary import Summary, is_in_future
 
 _TIME = "%Y%m%dT%H%M%SZ"
 
@@ -17,9 +17,10 @@ def choose_generation(snapshots: Iterable[Summary], full_every: timedelta | None
     """Return the generation that the next snapshot of an index belongs to.
 
     That is the newest readable snapshot's while it is younger than `full_every` (for ever, if that is None), else a new
-    generation named by its time. The first generation has an empty name.
+    generation named by its time. The first generation has an empty name. Snapshots dated in the future don't count:
+    their generation would stay until that day.
     """
-    readable = [snapshot for snapshot in snapshots if snapshot.state != "damaged"]
+    readable = [each for each in snapshots if each.state != "damaged" and not is_in_future(each.created, now)]
     if not readable:
         return ""
     current = max(readable, key=lambda snapshot: (snapshot.created, snapshot.id)).generation

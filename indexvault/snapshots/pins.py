@@ -25,7 +25,7 @@ async def pin(store: Store, reference: SnapshotReference, wanted: Pin) -> Snapsh
 
     Raises NotFoundError if there is no such snapshot, ConflictError if it is being removed at this moment.
     """
-    snapshot = (await resolve(store.snapshots, reference)).id
+    snapshot = (await resolve(store.snapshots, reference, now=wanted.since)).id
     name = pin_name(reference.service, reference.index, snapshot)
     own: str | None = None
     with contextlib.suppress(ConflictError):

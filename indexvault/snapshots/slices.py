@@ -50,9 +50,10 @@ def due_slices(last_turn: int | None, now: datetime, *, every: timedelta, period
     """Return the slices to verify now, so that each is verified once in a `period` even if turns were missed.
 
     `last_turn` is the last turn that was completed, `every` the time from turn to turn. Missed turns are made up for,
-    up to all slices of one period. A completed turn is not due again.
+    up to all slices of one period. A completed turn is not due again. A last turn in the future, by a clock that was
+    wrong, counts as none: until then nothing would be due.
     """
     total = max(period // every, 1)
     turn = turn_of(now, every)
-    first = turn if last_turn is None else max(last_turn + 1, turn - total + 1)
+    first = turn if last_turn is None or last_turn > turn else max(last_turn + 1, turn - total + 1)
     return [Slice(number=due % total + 1, total=total) for due in range(first, turn + 1)]

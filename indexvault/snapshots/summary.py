@@ -6,7 +6,7 @@ be ASCII, come from the blob's name. Source: Naming and referencing containers, 
 """
 
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -14,6 +14,9 @@ import msgspec
 from indexvault.snapshots.chunks import Digest, Size
 from indexvault.snapshots.manifest import FORMAT, AwareTime, Manifest
 from indexvault.snapshots.names import SnapshotReference, id_time
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far the clocks of two machines may differ: a snapshot dated no further ahead is not from the future."""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +50,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     def reference(self) -> SnapshotReference:
         """The snapshot by its id."""
         return SnapshotReference(service=self.service, index=self.index, id=self.id)
+
+
+def is_in_future(created: datetime, now: datetime) -> bool:
+    """Return whether a snapshot is dated in the future, by a clock that was wrong, and not just by clock skew."""
+    return created > now and created - now > CLOCK_SKEW
 
 
 def summarise(manifest: Manifest) -> Summary:

@@ -26,6 +26,7 @@ from indexvault.snapshots.manifest import AwareTime
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import lock_name
 from indexvault.snapshots.store import RunBlobs
+from indexvault.snapshots.summary import CLOCK_SKEW
 
 LEASE_SECONDS = 60
 RENEW_SECONDS = 15
@@ -56,6 +57,13 @@ class Holder(msgspec.Struct, frozen=True):
     def works_for(self, run: str) -> bool:
         """Return whether the lock belongs to a run or to a part of it."""
         return run in {self.run, self.part_of}
+
+    def counts(self, now: datetime) -> bool:
+        """Return whether the lock still counts between two activities of its run.
+
+        A time further ahead than any run sets is from a clock that was wrong, and would lock the index until that day.
+        """
+        return now < self.expires <= now + EXPIRES_AFTER + CLOCK_SKEW
 
 
 class Lock:
@@ -90,7 +98,7 @@ class Lock:
     async def take(self) -> None:
         """Make the run the index's only writer. Raises ConflictError, naming the holder, if another run is."""
         holder = await self._lease_unless_locked()
-        if holder is not None and holder.run != self._run and holder.expires > self._clock():
+        if holder is not None and holder.run != self._run and holder.counts(self._clock()):
             await self._end_lease()
             raise locked_error(self._index, holder)
         await self._write(self._clock() + EXPIRES_AFTER)

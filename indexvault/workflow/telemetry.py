@@ -17,6 +17,7 @@ from opentelemetry import context, metrics, trace
 from opentelemetry.context import Context
 
 from indexvault.model import Clock
+from indexvault.snapshots.summary import is_in_future
 from indexvault.version import VERSION
 from indexvault.workflow.activity import Activity, ProgressUpdate, Work
 from indexvault.workflow.logs import labelled
@@ -60,9 +61,12 @@ _METER.create_observable_gauge(
 
 
 def note_snapshot(service: str, index: str, created: datetime, clock: Clock) -> None:
-    """Record the time of a complete snapshot, for the metric of its age. An older one than is known is ignored."""
+    """Record the time of a complete snapshot, for the metric of its age. An older one than is known is ignored.
+
+    One that turns out to be dated in the future is replaced.
+    """
     known = _NEWEST.get((service, index))
-    if known is None or known.created < created:
+    if known is None or known.created < created or is_in_future(known.created, clock()):
         _NEWEST[service, index] = _Known(created, clock)
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from emulator.service import EmulatedService
 from indexvault.errors import UnreadableIndexError
-from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
 from indexvault.snapshots.names import SnapshotReference
 from tests.memory_store import MemoryStore
-from tests.world import EAST, World, open_world, upload_batch
+from tests.world import EAST, LATER, World, open_world, upload_batch
 
 READER = "reader-key"
 """May read documents and definitions, but not documents that are kept from it."""
@@ -48,7 +48,9 @@ async def test_where_it_may_not_the_snapshot_is_lossy_and_says_how_many_are_miss
         await fill(world)
         await world.ask_east_with(key=READER)
         report = await world.back_up("papers")
-        manifest = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="papers"))
+        manifest = await resolve_manifest(
+            world.store.snapshots, SnapshotReference(service=EAST, index="papers"), now=LATER
+        )
     assert (report.state, report.documents) == ("lossy", 10)
     assert [loss.field for loss in manifest.losses] == ["(documents)"]
     assert "10 of the 30" in manifest.losses[0].reason

@@ -8,13 +8,13 @@ import pytest
 
 from indexvault.backup.limits import Limits
 from indexvault.errors import AccountingError, UnreadableIndexError
-from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
 from indexvault.snapshots.chunks import document_lines, key_reader
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_chunk
 from tests.memory_store import MemoryStore
-from tests.world import EAST, World, open_world
+from tests.world import EAST, LATER, World, open_world
 
 LIMITS = Limits(largest_partition=100, most_skipped=100, comfortable_partition=25)
 
@@ -41,7 +41,7 @@ def unsearchable(field: dict[str, Any]) -> dict[str, Any]:
 
 
 async def keys_and_manifest(world: World) -> tuple[list[str], Manifest]:
-    manifest = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="shapes"))
+    manifest = await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="shapes"), now=LATER)
     key_of = key_reader("id")
     return [
         key_of(line)

@@ -6,14 +6,14 @@ import pytest
 
 from indexvault.backup.limits import Limits
 from indexvault.errors import AccountingError, NotFoundError, RemoteError, UnauthorizedError
-from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
 from indexvault.snapshots.chunks import document_lines
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_chunk
 from tests import hotels
 from tests.memory_store import MemoryStore
-from tests.world import EAST, World, open_world
+from tests.world import EAST, LATER, World, open_world
 
 LIMITS = Limits(smallest_range=500)
 
@@ -25,7 +25,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def manifest_of(world: World, index: str = "hotels") -> Manifest:
-    return await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index=index))
+    return await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index=index), now=LATER)
 
 
 async def stored_keys(world: World, manifest: Manifest) -> list[str]:

@@ -14,14 +14,14 @@ from indexvault.backup.limits import Limits
 from indexvault.errors import AccountingError
 from indexvault.search.batch import batch, delete_action
 from indexvault.search.client import SearchService
-from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
 from indexvault.snapshots.chunks import document_lines
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_chunk
 from indexvault.workflow.activity import Resources
 from tests.memory_store import MemoryStore
-from tests.world import EAST, Run, World, open_world, upload_batch
+from tests.world import EAST, LATER, Run, World, open_world, upload_batch
 
 DOCUMENTS = 3_000
 LIMITS = Limits(
@@ -96,7 +96,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def snapshot(world: World) -> tuple[list[dict[str, Any]], Manifest]:
-    manifest = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="live"))
+    manifest = await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="live"), now=LATER)
     return [
         json.loads(line)
         for chunk in manifest.chunks

@@ -10,12 +10,12 @@ import pytest
 
 from indexvault.backup.job import BackupJob, BackupReport
 from indexvault.backup.workflow import BACK_UP_INDEX
-from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.names import SnapshotReference
 from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import verified
-from tests.world import EAST, WEST, World, open_world, upload_batch
+from tests.world import EAST, LATER, WEST, World, open_world, upload_batch
 
 MONTH = timedelta(days=30)
 
@@ -75,7 +75,7 @@ async def test_an_index_restored_to_another_service_gives_the_same_chunks(world:
     await world.restore(made, index="hotels")
     again = await back_up(world, full_every=None, service=WEST)
     before, after = [
-        await read_manifest(world.store.snapshots, SnapshotReference(service=service, index="hotels"))
+        await resolve_manifest(world.store.snapshots, SnapshotReference(service=service, index="hotels"), now=LATER)
         for service in (EAST, WEST)
     ]
     assert again.chunks == made.chunks
@@ -100,6 +100,6 @@ async def test_a_new_generation_stores_every_chunk_anew_and_lasts(world: World, 
     assert fresh.added_chunks == fresh.chunks == first.chunks
     calendar.now += timedelta(days=1)
     assert (await back_up(world, full_every=MONTH)).added_chunks == 0
-    manifest = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"))
+    manifest = await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"), now=LATER)
     assert manifest.generation == f"{fresh.started:%Y%m%dT%H%M%SZ}"
     assert not (await verified(world.store.snapshots, manifest)).damage

@@ -11,7 +11,7 @@ from indexvault.backup.reveal_records import RevealRecords, with_retrievable
 from indexvault.backup.workflow import ACTIVITIES, BACK_UP_INDEX
 from indexvault.errors import ConflictError, IndexvaultError, LossNotAcceptedError
 from indexvault.search.schema import read_schema
-from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
 from indexvault.snapshots.chunks import document_lines
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
@@ -19,7 +19,7 @@ from indexvault.snapshots.reader import read_chunk
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.local import LocalEngine
 from tests.memory_store import MemoryStore
-from tests.world import EAST, Run, World, open_world
+from tests.world import EAST, LATER, Run, World, open_world
 
 DEFINITION: dict[str, Any] = {
     "name": "staff",
@@ -98,7 +98,7 @@ async def hidden_now(world: World) -> list[str]:
 
 
 async def snapshot(world: World) -> tuple[list[dict[str, Any]], Manifest]:
-    manifest = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="staff"))
+    manifest = await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="staff"), now=LATER)
     return [
         json.loads(line)
         for chunk in manifest.chunks

@@ -13,7 +13,7 @@ from indexvault.backup.import_folder import Importer
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.errors import AccountingError, IndexvaultError, NotFoundError, SettingsError
 from indexvault.model import IndexName
-from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve_manifest
 from indexvault.snapshots.diff import Tally, diff_snapshots
 from indexvault.snapshots.export import export_snapshot
 from indexvault.snapshots.names import SnapshotReference, manifest_name
@@ -23,7 +23,7 @@ from indexvault.workflow.activity import ProgressUpdate
 from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import verified
-from tests.world import EAST, WEST, World, open_world
+from tests.world import EAST, LATER, WEST, World, open_world
 
 DUMPED = IndexName("elsewhere", "hotels")
 
@@ -48,7 +48,7 @@ async def world() -> AsyncIterator[World]:
 async def test_an_exported_snapshot_comes_back_chunk_by_chunk(world: World, tmp_path: Path) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(900))
     made = await world.back_up("hotels")
-    before = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"))
+    before = await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"), now=LATER)
     await export_snapshot(world.store.snapshots, before, tmp_path / "out")
     summary = await bring(world.store, tmp_path / "out", IndexName(EAST, "hotels"))
     after = await read_manifest(world.store.snapshots, summary)
@@ -107,7 +107,7 @@ async def test_what_can_t_be_imported_leaves_no_snapshot(
 async def test_an_export_that_lost_a_document_is_refused_unless_that_was_meant(world: World, tmp_path: Path) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(50))
     await world.back_up("hotels")
-    manifest = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"))
+    manifest = await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"), now=LATER)
     folder = tmp_path / "out"
     file = await export_snapshot(world.store.snapshots, manifest, folder)
     file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:-1]))
@@ -177,7 +177,7 @@ async def test_an_index_without_documents_is_one(tmp_path: Path) -> None:
 async def test_what_was_lossy_stays_lossy(world: World, tmp_path: Path) -> None:
     await world.fill(hotels.with_field("name", retrievable=False), [])
     await world.back_up("hotels")
-    manifest = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"))
+    manifest = await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"), now=LATER)
     assert manifest.state == "lossy"
     await export_snapshot(world.store.snapshots, manifest, tmp_path / "out")
     assert (await bring(world.store, tmp_path / "out", IndexName(WEST, "hotels"))).state == "lossy"

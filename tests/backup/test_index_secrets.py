@@ -11,12 +11,12 @@ import pytest
 from indexvault.backup.import_folder import Importer
 from indexvault.errors import IndexvaultError
 from indexvault.model import IndexName
-from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.manifest import Manifest, Withheld
 from indexvault.snapshots.names import SnapshotReference
 from tests import hotels
 from tests.memory_store import MemoryStore
-from tests.world import EAST, World, open_world
+from tests.world import EAST, LATER, World, open_world
 
 SECRETS = (b"c2VjcmV0LXNlY3JldA", b"hunter2", b"cmk-secret")
 VECTORIZERS = [
@@ -64,7 +64,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def newest(world: World) -> Manifest:
-    return await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"))
+    return await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"), now=LATER)
 
 
 async def written(world: World) -> list[bytes]:

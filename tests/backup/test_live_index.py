@@ -9,7 +9,7 @@ import pytest
 from indexvault.backup.live_index import LiveIndex
 from indexvault.errors import NotFoundError, UnreadableIndexError
 from indexvault.search.batch import batch, delete_action
-from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.diff import Tally
 from indexvault.snapshots.field_diff import definition_differences
 from indexvault.snapshots.manifest import Manifest
@@ -18,7 +18,7 @@ from indexvault.snapshots.repair import repair_index
 from indexvault.snapshots.verify import verify_index
 from tests import hotels
 from tests.memory_store import MemoryStore
-from tests.world import EAST, World, open_world, upload_batch
+from tests.world import EAST, LATER, World, open_world, upload_batch
 
 DOCUMENTS = hotels.hotels(1200)
 
@@ -32,7 +32,7 @@ async def world() -> AsyncIterator[World]:
 
 async def taken(world: World) -> Manifest:
     await world.back_up("hotels")
-    return await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"))
+    return await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"), now=LATER)
 
 
 async def upload(world: World, *documents: dict[str, Any]) -> None:

@@ -7,13 +7,13 @@ import pytest
 from indexvault.backup.limits import Limits
 from indexvault.backup.state import PLAN_FORMAT, PLAN_RECORD
 from indexvault.errors import IndexvaultError
-from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.run_names import checkpoint_name
 from tests import hotels
 from tests.memory_store import MemoryStore
-from tests.world import EAST, World, open_world
+from tests.world import EAST, LATER, World, open_world
 
 DOCUMENTS = 2_100
 LIMITS = Limits(smallest_range=DOCUMENTS // 8)
@@ -62,7 +62,7 @@ def sent(world: World) -> list[str]:
 
 
 async def manifest_of(world: World, index: str) -> Manifest:
-    return await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index=index))
+    return await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index=index), now=LATER)
 
 
 async def interrupt(world: World, index: str, *, after: int) -> None:

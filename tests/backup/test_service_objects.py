@@ -6,14 +6,14 @@ import pytest
 
 from indexvault.backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob, ServiceReport
 from indexvault.errors import IntegrityError, SettingsError
-from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve
+from indexvault.snapshots.catalogue import list_snapshots, resolve, resolve_manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from indexvault.snapshots.service_manifest import read_service_manifest
 from indexvault.workflow.local import LocalEngine
 from indexvault.workflow.lock_activities import ACTIVITIES as LOCK_ACTIVITIES
 from tests import hotels
 from tests.memory_store import MemoryStore
-from tests.world import EAST, World, open_world
+from tests.world import EAST, LATER, World, open_world
 
 NEWEST = SnapshotReference(service=EAST, index=SERVICE_OBJECTS)
 
@@ -74,7 +74,7 @@ async def test_objects_are_kept_as_the_service_sent_them_and_without_secrets(wor
         "datasources": 1,
     }
     manifest = await read_service_manifest(
-        world.store.snapshots, (await resolve(world.store.snapshots, NEWEST)).reference
+        world.store.snapshots, (await resolve(world.store.snapshots, NEWEST, now=LATER)).reference
     )
     assert [each.name for each in manifest.objects] == ["words", "stay", "blobs"]
     sent = {each.name: each for each in await world.east.definitions("aliases")}
@@ -116,7 +116,7 @@ async def test_a_secret_is_taken_out_and_named_and_all_else_of_its_object_is_kep
     assert report.state == "complete"
     assert report.withheld == ["skillsets enrich: skills/0/uri looks like a secret"]
     manifest = await read_service_manifest(
-        world.store.snapshots, (await resolve(world.store.snapshots, NEWEST)).reference
+        world.store.snapshots, (await resolve(world.store.snapshots, NEWEST, now=LATER)).reference
     )
     [skillset] = [each for each in manifest.objects if each.name == "enrich"]
     [skill] = json.loads(bytes(skillset.definition.stable.body))["skills"]
@@ -148,4 +148,4 @@ async def test_it_is_not_taken_for_an_index_s_snapshot(world: World) -> None:
     await fill(world)
     await back_up(world)
     with pytest.raises(SettingsError, match="not of an index"):
-        await read_manifest(world.store.snapshots, NEWEST)
+        await resolve_manifest(world.store.snapshots, NEWEST, now=LATER)

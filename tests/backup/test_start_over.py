@@ -12,7 +12,7 @@ import pytest
 from indexvault.errors import OutdatedReadingError
 from indexvault.search.client import SearchService
 from indexvault.snapshots.announcements import SweepRecord
-from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.run_names import sweep_name
@@ -20,7 +20,7 @@ from indexvault.workflow.activity import Resources
 from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import verified
-from tests.world import EAST, Run, World, open_world
+from tests.world import EAST, LATER, Run, World, open_world
 
 DOCUMENTS = 300
 
@@ -33,7 +33,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def newest(world: World) -> Manifest:
-    return await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"))
+    return await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"), now=LATER)
 
 
 def after_reading(world: World, happens: Callable[[int], Awaitable[None]]) -> list[Any]:

@@ -11,7 +11,7 @@ from indexvault.errors import ForbiddenError, NotFoundError
 from indexvault.maintenance.retention import MaintenanceJob, prune_stores, replicate
 from indexvault.maintenance.scrub import ACTIVITIES, VERIFY_SERVICE, IndexToVerify, scrub_run, verify_due
 from indexvault.settings.model import PolicySettings
-from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name, snapshot_id
 from indexvault.snapshots.pins import Pin, pin
 from indexvault.snapshots.repair import ReplicaSource, repair_index
@@ -23,7 +23,7 @@ from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.local import LocalEngine
 from tests import hotels
 from tests.memory_store import MemoryStore
-from tests.world import EAST, World, open_world
+from tests.world import EAST, LATER, World, open_world
 
 DAY = timedelta(days=1)
 HOTELS = MaintenanceJob(service=EAST, index="hotels")
@@ -141,7 +141,7 @@ async def test_chunks_of_removed_snapshots_go_after_their_grace_period(world: Wo
     await nights(world, calendar, 4)
     after = [blob.name async for blob in world.store.snapshots.list(f"{EAST}/hotels/chunks/")]
     assert set(before) - set(after)
-    manifest = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"))
+    manifest = await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"), now=LATER)
     assert len(after) == len(manifest.chunks)
 
 
@@ -160,7 +160,9 @@ class TestVerification:
 
     async def test_every_chunk_is_read_once_in_the_period_of_the_policy(self, world: World, calendar: Calendar) -> None:
         await nights(world, calendar, 1)
-        manifest = await read_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"))
+        manifest = await resolve_manifest(
+            world.store.snapshots, SnapshotReference(service=EAST, index="hotels"), now=LATER
+        )
         found = []
         for _ in range(4):
             found += await self.verify(world, calendar)
@@ -183,7 +185,7 @@ class TestVerification:
         self, world: World, calendar: Calendar, west: MemoryStore, caplog: pytest.LogCaptureFixture
     ) -> None:
         (made,) = await nights(world, calendar, 1)
-        manifest = await read_manifest(west.snapshots, SnapshotReference(service=EAST, index="hotels"))
+        manifest = await resolve_manifest(west.snapshots, SnapshotReference(service=EAST, index="hotels"), now=LATER)
         name = manifest.folder.blob(manifest.chunks[0].sha256)
         await west.snapshots.delete(name)
         found = await verify_due(world.resources, IndexToVerify("west", EAST, "hotels"))
@@ -197,7 +199,7 @@ async def test_restores_read_from_the_store_that_answers(world: World) -> None:
     for name in [blob.name async for blob in world.store.snapshots.list("")]:
         await world.store.snapshots.delete(name)
     reading = world.clients.reading_store(EAST, near="west")
-    manifest = await read_manifest(reading.snapshots, SnapshotReference(service=EAST, index="hotels"))
+    manifest = await resolve_manifest(reading.snapshots, SnapshotReference(service=EAST, index="hotels"), now=LATER)
     assert manifest.id == made.snapshot
 
 

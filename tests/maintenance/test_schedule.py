@@ -26,6 +26,9 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+NOW = at("2026-11-20T09:00:00")
+
+
 @pytest.mark.parametrize(
     ("now", "last", "due"),
     [
@@ -50,11 +53,14 @@ def test_a_policy_at_work_is_not_started_again() -> None:
 def test_names_of_runs_tell_when_policies_ran() -> None:
     names = [policy_run(Due("nightly", at(f"2026-11-{day}T02:00:00"))) for day in (18, 20, 19)]
     names += ["20261121T000000Z-backup-7f3a9c", "20261121T020000Z-policy-nightly-2"]
-    assert last_runs(names) == {"nightly": at("2026-11-20T02:00:00"), "nightly-2": at("2026-11-21T02:00:00")}
+    assert last_runs(names, at("2026-11-21T02:00:00")) == {
+        "nightly": at("2026-11-20T02:00:00"),
+        "nightly-2": at("2026-11-21T02:00:00"),
+    }
 
 
 def test_what_is_not_of_ours_tells_nothing() -> None:
-    assert last_runs(["notes-policy-nightly", "-policy-", "20269999T999999Z-policy-nightly"]) == {}
+    assert last_runs(["notes-policy-nightly", "-policy-", "20269999T999999Z-policy-nightly"], NOW) == {}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +103,22 @@ def test_what_tells_whether_a_policy_is_due_is_not_forgotten() -> None:
         "20261119T000000Z-backup-7f3a9c",
     )
     names = [old, older, asked, running, young]
-    assert forgettable(names, {running}, at("2026-10-20T00:00:00")) == [older, asked]
+    assert forgettable(names, {running}, at("2026-10-20T00:00:00"), NOW) == [older, asked]
+
+
+def test_a_run_scheduled_in_the_future_does_not_stop_its_policy() -> None:
+    wrong = policy_run(Due("nightly", at("2030-01-01T02:00:00")))
+    real = policy_run(Due("nightly", at("2026-11-19T02:00:00")))
+    assert last_runs([wrong], NOW) == {}
+    last = last_runs([wrong, real], NOW)
+    assert due_policies(NIGHTLY, last, [], NOW) == [Due("nightly", at("2026-11-20T02:00:00"))]
+    skewed = policy_run(Due("nightly", NOW + timedelta(minutes=5)))
+    assert last_runs([skewed], NOW) == {"nightly": NOW + timedelta(minutes=5)}
+
+
+def test_a_run_scheduled_in_the_future_does_not_let_the_newest_be_forgotten() -> None:
+    wrong, newest = "20300101T000000Z-policy-yearly", "20260101T000000Z-policy-yearly"
+    assert forgettable([wrong, newest], set(), at("2026-10-20T00:00:00"), NOW) == []
 
 
 @pytest.mark.parametrize(("text", "days"), [("", 30), ("7", 7), (" 90 ", 90)])

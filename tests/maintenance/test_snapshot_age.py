@@ -45,3 +45,27 @@ async def test_a_tick_learns_ages_from_the_store_for_what_policies_choose(
     async with open_world(store, clock=lambda: now) as world:
         await note_ages(world.resources, "local", [POLICY])
         assert telemetry.values("indexvault.snapshot.age") == {("aged-guests", 86400)}
+
+
+async def test_a_snapshot_of_the_future_is_not_the_newest(
+    telemetry: RecordedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An age of zero until that day would hide that no backup is made any more."""
+    right = datetime(2026, 11, 19, 2, tzinfo=UTC)
+    now = right
+    store = MemoryStore("local")
+    monkeypatch.setattr(indexvault.workflow.telemetry, "_NEWEST", {})
+    async with open_world(store, clock=lambda: now) as world:
+        await world.fill(hotels.definition(name="aged-guests"), hotels.hotels(3))
+        await world.back_up("aged-guests")
+        now = right + timedelta(days=3000)
+        await world.back_up("aged-guests")
+        now = right + timedelta(hours=1)
+        # This process made the one of the future itself.
+        await note_ages(world.resources, "local", [POLICY])
+        assert telemetry.values("indexvault.snapshot.age") == {("aged-guests", 3600)}
+        monkeypatch.setattr(indexvault.workflow.telemetry, "_NEWEST", {})
+        await note_ages(world.resources, "local", [POLICY])
+        assert telemetry.values("indexvault.snapshot.age") == {("aged-guests", 3600)}
+        await world.back_up("aged-guests")
+        assert telemetry.values("indexvault.snapshot.age") == {("aged-guests", 0)}

@@ -24,6 +24,9 @@ from indexvault.snapshots.verify import VerifyReport, verify_index
 from indexvault.snapshots.writer import commit, store_chunk
 
 MORNING = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
+"""A time after every snapshot of a test."""
+
 BITS = 4
 STABLE = b'{ "name":"hotels", "fields":[{"name":"HotelId","type":"Edm.String","key":true}],\r\n "similarity":null }'
 PREVIEW = '{"name":"hotels","fields":[{"name":"HotelId","type":"Edm.String","key":true}],"description":"H\\u00f4tels"}'

@@ -2,14 +2,14 @@ from datetime import timedelta
 
 import pytest
 
-from indexvault.errors import IntegrityError, NotFoundError
-from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve
+from indexvault.errors import IntegrityError, NotFoundError, SettingsError
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve, resolve_manifest
 from indexvault.snapshots.manifest import Loss, seal
 from indexvault.snapshots.names import SnapshotReference, manifest_name
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import summarise, to_metadata
 from tests.memory_store import MemoryStore
-from tests.snapshots.samples import MORNING, documents, manifest_of, write_snapshot
+from tests.snapshots.samples import LATER, MORNING, documents, manifest_of, write_snapshot
 
 LOSS = Loss(field="secret", reason="not retrievable")
 
@@ -60,7 +60,7 @@ class TestListing:
         await store.snapshots.delete(manifest_name("contoso-east", "hotels", first))
         assert first not in [summary.id for summary in await list_snapshots(store.snapshots)]
         with pytest.raises(NotFoundError):
-            await resolve(store.snapshots, reference(f"contoso-east/hotels@{first}"))
+            await resolve(store.snapshots, reference(f"contoso-east/hotels@{first}"), now=LATER)
 
     async def test_passes_over_foreign_blobs(self, store: Store) -> None:
         await three_days(store)
@@ -91,7 +91,7 @@ class TestListing:
 class TestResolving:
     async def test_latest_is_the_newest(self, store: Store) -> None:
         ids = await three_days(store)
-        assert (await resolve(store.snapshots, reference("contoso-east/hotels@latest"))).id == ids[2]
+        assert (await resolve(store.snapshots, reference("contoso-east/hotels@latest"), now=LATER)).id == ids[2]
 
     @pytest.mark.parametrize(
         ("time", "day"),
@@ -108,49 +108,83 @@ class TestResolving:
     async def test_a_time_gives_the_newest_at_or_before_it(self, time: str, day: int) -> None:
         store = MemoryStore()
         ids = await three_days(store)
-        assert (await resolve(store.snapshots, reference(f"contoso-east/hotels@{time}"))).id == ids[day]
+        assert (await resolve(store.snapshots, reference(f"contoso-east/hotels@{time}"), now=LATER)).id == ids[day]
 
     async def test_an_id_gives_that_snapshot(self, store: Store) -> None:
         for snapshot in await three_days(store):
-            assert (await resolve(store.snapshots, reference(f"contoso-east/hotels@{snapshot}"))).id == snapshot
+            assert (
+                await resolve(store.snapshots, reference(f"contoso-east/hotels@{snapshot}"), now=LATER)
+            ).id == snapshot
 
     async def test_what_is_not_there_is_answered_with_what_is(self, store: Store) -> None:
         ids = await three_days(store)
         for missing in ("2026-11-19", "20261120T023000Z-ffffff"):
             with pytest.raises(NotFoundError) as caught:
-                await resolve(store.snapshots, reference(f"contoso-east/hotels@{missing}"))
+                await resolve(store.snapshots, reference(f"contoso-east/hotels@{missing}"), now=LATER)
             assert all(snapshot in caught.value.do for snapshot in ids)
         with pytest.raises(NotFoundError, match="hotels-2"):
-            await resolve(store.snapshots, reference("contoso-east/motels@latest"))
+            await resolve(store.snapshots, reference("contoso-east/motels@latest"), now=LATER)
         with pytest.raises(NotFoundError, match="contoso-east"):
-            await resolve(store.snapshots, reference("contoso-west/hotels@latest"))
+            await resolve(store.snapshots, reference("contoso-west/hotels@latest"), now=LATER)
 
     async def test_an_empty_store_says_so(self, store: Store) -> None:
         with pytest.raises(NotFoundError, match="no snapshot at all"):
-            await resolve(store.snapshots, reference("contoso-west/hotels@latest"))
+            await resolve(store.snapshots, reference("contoso-west/hotels@latest"), now=LATER)
 
     async def test_damaged_snapshots_are_passed_over_unless_named(self, store: Store) -> None:
         ids = await three_days(store)
         name = manifest_name("contoso-east", "hotels", ids[2])
         await store.snapshots.delete(name)
         await store.snapshots.create(name, b"{}")
-        assert (await resolve(store.snapshots, reference("contoso-east/hotels@latest"))).id == ids[1]
+        assert (await resolve(store.snapshots, reference("contoso-east/hotels@latest"), now=LATER)).id == ids[1]
         with pytest.raises(IntegrityError, match=name):
-            await resolve(store.snapshots, reference(f"contoso-east/hotels@{ids[2]}"))
+            await resolve(store.snapshots, reference(f"contoso-east/hotels@{ids[2]}"), now=LATER)
+
+    async def test_one_from_the_future_is_found_by_its_id_alone(self, store: Store) -> None:
+        ids = await three_days(store)
+        now = MORNING + timedelta(days=1, hours=1)  # the third is from tomorrow
+        for text in ("latest", "2026-11-22", "2030-01-01"):
+            assert (await resolve(store.snapshots, reference(f"contoso-east/hotels@{text}"), now=now)).id == ids[1]
+            found = await resolve_manifest(store.snapshots, reference(f"contoso-east/hotels@{text}"), now=now)
+            assert found.id == ids[1]
+        by_id = reference(f"contoso-east/hotels@{ids[2]}")
+        assert (await resolve(store.snapshots, by_id, now=now)).id == ids[2]
+
+    async def test_where_all_are_from_the_future_the_error_says_so(self, store: Store) -> None:
+        _, summary = await write_snapshot(store.snapshots, documents(range(9)))
+        with pytest.raises(NotFoundError, match=f"{summary.id} .*in the future: only by its id"):
+            await resolve(store.snapshots, reference("contoso-east/hotels@latest"), now=MORNING - timedelta(hours=1))
+
+    @pytest.mark.parametrize(("ahead", "is_latest"), [(-1, True), (0, True), (300, True), (301, False)])
+    async def test_clocks_may_differ_by_five_minutes(self, ahead: int, *, is_latest: bool) -> None:
+        store = MemoryStore()
+        _, summary = await write_snapshot(store.snapshots, documents(range(9)))
+        now = MORNING - timedelta(seconds=ahead)
+        latest = reference("contoso-east/hotels@latest")
+        if is_latest:
+            assert (await resolve(store.snapshots, latest, now=now)).id == summary.id
+        else:
+            with pytest.raises(NotFoundError):
+                await resolve(store.snapshots, latest, now=now)
 
 
 class TestReadingAManifest:
     async def test_by_reference_or_by_summary(self, store: Store) -> None:
         manifest, summary = await write_snapshot(store.snapshots, documents(range(9)))
         assert await read_manifest(store.snapshots, summary) == manifest
-        assert await read_manifest(store.snapshots, reference("contoso-east/hotels@latest")) == manifest
+        assert await resolve_manifest(store.snapshots, reference("contoso-east/hotels@latest"), now=LATER) == manifest
+
+    async def test_a_reference_without_an_id_must_be_resolved_first(self, store: Store) -> None:
+        await write_snapshot(store.snapshots, documents(range(9)))
+        with pytest.raises(SettingsError, match="no single snapshot"):
+            await read_manifest(store.snapshots, reference("contoso-east/hotels@latest"))
 
     async def test_one_that_lies_under_anothers_name_is_refused(self, store: Store) -> None:
         manifest, summary = await write_snapshot(store.snapshots, documents(range(9)))
         other = manifest_name("contoso-east", "motels", summary.id)
         await store.snapshots.create(other, seal(manifest), metadata=to_metadata(summary))
         with pytest.raises(IntegrityError) as caught:
-            await read_manifest(store.snapshots, reference("contoso-east/motels@latest"))
+            await resolve_manifest(store.snapshots, reference("contoso-east/motels@latest"), now=LATER)
         assert caught.value.on == other
 
     async def test_one_that_is_gone_is_named(self, store: Store) -> None:
@@ -167,4 +201,6 @@ class TestReadingAManifest:
         name = manifest_name("contoso-east", "hotels", manifest.id)
         boast = to_metadata(summarise(manifest)) | {"state": "complete", "losses": "0"}
         await store.snapshots.create(name, seal(manifest), metadata=boast)
-        assert (await read_manifest(store.snapshots, reference("contoso-east/hotels@latest"))).state == "lossy"
+        assert (
+            await resolve_manifest(store.snapshots, reference("contoso-east/hotels@latest"), now=LATER)
+        ).state == "lossy"

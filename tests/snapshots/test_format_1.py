@@ -16,7 +16,7 @@ from indexvault.snapshots.manifest import Added, Counts, Loss, Manifest
 from indexvault.snapshots.names import SNAPSHOT_CONTAINER, SnapshotReference
 from indexvault.snapshots.reader import read_chunk
 from tests.memory_store import MemoryStore
-from tests.snapshots.samples import verified
+from tests.snapshots.samples import LATER, verified
 
 TESTS = Path(__file__).resolve().parent.parent
 FORMAT_1 = TESTS / "fixtures" / "format-1"
@@ -75,7 +75,7 @@ async def test_reads_every_byte_of_them(store: MemoryStore, reference: str) -> N
 
 
 async def test_reads_their_definitions_as_they_were_sent(store: MemoryStore) -> None:
-    summary = await resolve(store.snapshots, SnapshotReference.parse("contoso-east/hotels@2026-11-21"))
+    summary = await resolve(store.snapshots, SnapshotReference.parse("contoso-east/hotels@2026-11-21"), now=LATER)
     manifest = await read_manifest(store.snapshots, summary)
     assert bytes(manifest.definition.stable.body) == (
         b'{ "name":"hotels", "fields":[{"name":"HotelId","type":"Edm.String","key":true}],\r\n "similarity":null }'

@@ -43,3 +43,11 @@ def test_a_named_generation_is_as_old_as_its_name_whatever_was_pruned() -> None:
 def test_the_newest_readable_snapshot_tells_the_generation() -> None:
     broken = msgspec.structs.replace(snapshot(2, "20270101T000000Z"), state="damaged")
     assert choose_generation([broken, snapshot(1, "g"), snapshot(0)], None, MORNING + 3 * DAY) == "g"
+
+
+def test_a_snapshot_of_the_future_tells_no_generation() -> None:
+    """A clock that was wrong once began one; it would never end before that day."""
+    future = snapshot(3000, "20350207T023000Z")
+    assert choose_generation([future, snapshot(0, "g")], None, MORNING + DAY) == "g"
+    assert choose_generation([future, snapshot(0)], MONTH, MORNING + 31 * DAY) == "20261221T023000Z"
+    assert choose_generation([future], MONTH, MORNING) == ""

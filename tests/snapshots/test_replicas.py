@@ -15,7 +15,7 @@ from indexvault.snapshots.replicas import Replicas
 from indexvault.snapshots.replicate import replicate_index
 from indexvault.snapshots.store import Store
 from tests.memory_store import MemoryStore
-from tests.snapshots.samples import MORNING, documents, verified, write_snapshot
+from tests.snapshots.samples import LATER, MORNING, documents, verified, write_snapshot
 
 EAST, HOTELS = "contoso-east", "hotels"
 LINES = documents(range(200))
@@ -31,7 +31,7 @@ async def replica(store: Store) -> MemoryStore:
 
 
 async def proved(nearest: Replicas) -> Manifest:
-    summary = await resolve(nearest.snapshots, SnapshotReference(service=EAST, index=HOTELS))
+    summary = await resolve(nearest.snapshots, SnapshotReference(service=EAST, index=HOTELS), now=LATER)
     manifest = await read_manifest(nearest.snapshots, summary)
     (await verified(nearest.snapshots, manifest)).raise_for_damage()
     return manifest

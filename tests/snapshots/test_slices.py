@@ -42,6 +42,13 @@ def test_the_same_turn_is_not_due_twice() -> None:
     assert due_slices(turn_of(MONDAY, WEEK), MONDAY + timedelta(days=3), every=WEEK, period=4 * WEEK) == []
 
 
+def test_a_last_turn_in_the_future_stops_nothing() -> None:
+    """A clock that was wrong once must not keep chunks from being verified until that day."""
+    wrong = turn_of(MONDAY + 500 * WEEK, WEEK)
+    (due,) = due_slices(wrong, MONDAY, every=WEEK, period=4 * WEEK)
+    assert due == due_slices(None, MONDAY, every=WEEK, period=4 * WEEK)[0]
+
+
 def test_a_period_shorter_than_a_turn_reads_everything() -> None:
     assert due_slices(None, MONDAY, every=WEEK, period=timedelta(days=1)) == [Slice(1, 1)]
 

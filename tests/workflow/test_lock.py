@@ -10,6 +10,7 @@ import indexvault.workflow.lock
 from indexvault.errors import ConflictError
 from indexvault.model import IndexName
 from indexvault.snapshots.azure_store import AzureStore
+from indexvault.snapshots.run_names import lock_name
 from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.lock import EXPIRES_AFTER, Lock, read_holder, unlock
 from tests.memory_store import MemoryStore
@@ -92,6 +93,24 @@ async def test_a_dead_run_keeps_it_until_it_runs_out(blobs: RunBlobs, clock: Clo
     clock.now += EXPIRES_AFTER + timedelta(seconds=1)
     await second.take()
     with pytest.raises(ConflictError, match="run first has lost its lock: run second has it now"):
+        await first.hold()
+
+
+@pytest.mark.parametrize("released", [True, False])
+async def test_a_clock_that_was_wrong_once_locks_nothing_until_that_day(
+    blobs: RunBlobs, clock: Clock, *, released: bool
+) -> None:
+    right = clock.now
+    clock.now += timedelta(days=3000)
+    first = lock(blobs, "first", clock)
+    await first.take()
+    if released:
+        await first.release()
+    else:
+        await blobs.release(lock_name(HOTELS.service, HOTELS.index), first._lease)
+    clock.now = right
+    await lock(blobs, "second", clock).take()
+    with pytest.raises(ConflictError, match="run second has it now"):
         await first.hold()
 
 

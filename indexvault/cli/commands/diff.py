@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from rich.text import Text
@@ -17,7 +18,7 @@ from indexvault.cli.references import index_or_snapshot
 from indexvault.cli.session import Session
 from indexvault.clients import Clients
 from indexvault.model import IndexName
-from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.diff import DocumentChange, Tally, diff_snapshots
 from indexvault.snapshots.field_diff import Difference, changed_fields, definition_differences
 from indexvault.snapshots.manifest import Definition, Manifest
@@ -58,8 +59,9 @@ async def run(session: Session, request: DiffRequest) -> int:
     """Compare a snapshot with another one, or with an index as it is now."""
     tally = Tally()
     async with session.clients() as clients:
-        before = await read_manifest(clients.reading_store(request.before.service).snapshots, request.before)
-        definition, changes = await _other(clients, request, before, tally)
+        store = clients.reading_store(request.before.service)
+        before = await resolve_manifest(store.snapshots, request.before, now=session.clock())
+        definition, changes = await _other(clients, request, before, tally, session.clock())
         differences = definition_differences(before.definition, definition)
         for difference in differences:
             _print_definition(session, difference)
@@ -88,14 +90,14 @@ async def run(session: Session, request: DiffRequest) -> int:
 
 
 async def _other(
-    clients: Clients, request: DiffRequest, before: Manifest, tally: Tally
+    clients: Clients, request: DiffRequest, before: Manifest, tally: Tally, now: datetime
 ) -> tuple[Definition, AsyncGenerator[DocumentChange]]:
     blobs = clients.reading_store(request.before.service).snapshots
     if isinstance(request.after, IndexName):
         live = await LiveIndex.open(clients.service(request.after.service), request.after.index)
         return live.definition, live.changes_since(blobs, before, tally)
     other = clients.reading_store(request.after.service).snapshots
-    after = await read_manifest(other, request.after)
+    after = await resolve_manifest(other, request.after, now=now)
     return after.definition, diff_snapshots(blobs, before, after, tally, after_blobs=other)
 
 

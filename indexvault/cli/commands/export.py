@@ -9,7 +9,7 @@ from indexvault.cli.exit_codes import DONE, LOSSY
 from indexvault.cli.formatting import count, size
 from indexvault.cli.options import add_snapshot
 from indexvault.cli.session import Session
-from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.export import export_snapshot
 from indexvault.snapshots.names import SnapshotReference
 
@@ -37,7 +37,7 @@ async def run(session: Session, request: ExportRequest) -> int:
     """Write one snapshot to a folder."""
     async with session.clients() as clients:
         blobs = clients.reading_store(request.snapshot.service).snapshots
-        manifest = await read_manifest(blobs, request.snapshot)
+        manifest = await resolve_manifest(blobs, request.snapshot, now=session.clock())
         with session.output.progress(f"{manifest.service}/{manifest.index}") as display:
             display.advance("export", expected=manifest.counts.documents)
             file = await export_snapshot(

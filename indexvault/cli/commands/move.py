@@ -102,7 +102,9 @@ async def run(session: Session, request: MoveRequest) -> int:
                     on=f"snapshot {request.snapshot}",
                     do="Name one of the index that is moved, or leave --snapshot out",
                 )
-            snapshot = (await resolve(clients.store_of(source.service).snapshots, request.snapshot)).id
+            snapshot = (
+                await resolve(clients.store_of(source.service).snapshots, request.snapshot, now=session.clock())
+            ).id
         job = MoveJob(
             service=source.service,
             index=source.index,

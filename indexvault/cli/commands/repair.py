@@ -79,7 +79,7 @@ async def _repair(session: Session, store: Store, found: VerifyReport, sources: 
 async def _verify(session: Session, store: Store, target: IndexName | SnapshotReference) -> VerifyReport:
     only = None
     if isinstance(target, SnapshotReference):
-        only = [target.id or (await resolve(store.snapshots, target)).id]
+        only = [target.id or (await resolve(store.snapshots, target, now=session.clock())).id]
     with session.output.progress(f"{target.service}/{target.index}") as display:
         return await verify_index(
             store.snapshots,

@@ -154,7 +154,7 @@ async def run(session: Session, request: RestoreRequest | RestoreServiceRequest)
     async with session.clients() as clients:
         chosen = request.options.store
         store = clients.store(chosen) if chosen else clients.reading_store(request.snapshot.service)
-        snapshot = await resolve(store.snapshots, request.snapshot)
+        snapshot = await resolve(store.snapshots, request.snapshot, now=session.clock())
         await session.index_names(request.service)
         job = RestoreJob(
             service=snapshot.service,

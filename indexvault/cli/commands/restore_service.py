@@ -91,7 +91,8 @@ async def restore_service(session: Session, request: RestoreServiceRequest) -> i
     """Restore a service; return FAILED unless everything is on the target afterwards."""
     service_settings(session.settings, request.service)
     async with session.clients() as clients:
-        snapshot = await resolve(clients.store_of(request.snapshot.service).snapshots, request.snapshot)
+        store = clients.store_of(request.snapshot.service)
+        snapshot = await resolve(store.snapshots, request.snapshot, now=session.clock())
         await session.index_names(request.service)
         job = ServiceRestoreJob(
             service=snapshot.service,

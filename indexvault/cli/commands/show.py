@@ -22,7 +22,7 @@ from indexvault.cli.remote.snapshots import read_snapshot
 from indexvault.cli.session import Session
 from indexvault.errors import UnexpectedAnswerError
 from indexvault.search.schema import Schema, read_schema
-from indexvault.snapshots.catalogue import read_manifest, resolve
+from indexvault.snapshots.catalogue import resolve, resolve_manifest
 from indexvault.snapshots.manifest import Definition, Manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.snapshots.service_manifest import ServiceManifest, read_service_manifest
@@ -46,12 +46,12 @@ async def run(session: Session, request: ShowRequest) -> int:
     async with session.clients() as clients:
         if request.snapshot.index == SERVICE_OBJECTS:
             store = clients.store_of(request.snapshot.service)
-            summary = await resolve(store.snapshots, request.snapshot)
+            summary = await resolve(store.snapshots, request.snapshot, now=session.clock())
             objects = await read_service_manifest(store.snapshots, summary.reference)
             _print_service_manifest(session.output, objects)
             return DONE
         blobs = clients.reading_store(request.snapshot.service).snapshots
-        manifest = await read_manifest(blobs, request.snapshot)
+        manifest = await resolve_manifest(blobs, request.snapshot, now=session.clock())
         sharing = await read_sharing(blobs, manifest)
     _print_manifest(session.output, manifest, len(manifest.chunks), sharing)
     return DONE

@@ -54,8 +54,9 @@ async def run(session: Session, request: SnapshotsRequest) -> int:
     """List the snapshots of an index, a service, or every store; return the worst exit code of the stores."""
     async with session.clients() as clients:
         if request.service is not None:
-            found = await _of_service(clients, request.service, request.index)
-            _print_snapshots(session.output, found, session.clock())
+            now = session.clock()
+            found = await _of_service(clients, request.service, request.index, now)
+            _print_snapshots(session.output, found, now)
             return DONE
         every: list[Summary] = []
         codes = []
@@ -84,12 +85,12 @@ async def run_remotely(session: RemoteSession, request: SnapshotsRequest) -> int
     return DONE
 
 
-async def _of_service(clients: Clients, service: str, index: str | None) -> list[Summary]:
+async def _of_service(clients: Clients, service: str, index: str | None, now: datetime) -> list[Summary]:
     """List the snapshots of a service, or of an index. Raises NotFoundError for an index that has none."""
     blobs = clients.store_of(service).snapshots
     found = await list_snapshots(blobs, service, index)
     if not found and index is not None:
-        await resolve(blobs, SnapshotReference(service=service, index=index))
+        await resolve(blobs, SnapshotReference(service=service, index=index), now=now)
     return found
 
 

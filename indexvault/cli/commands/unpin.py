@@ -28,7 +28,7 @@ async def run(session: Session, request: UnpinRequest) -> int:
     """Remove the pin of one snapshot."""
     async with session.clients() as clients:
         store = clients.store_of(request.snapshot.service)
-        reference = (await resolve(store.snapshots, request.snapshot)).reference
+        reference = (await resolve(store.snapshots, request.snapshot, now=session.clock())).reference
         was_pinned = await unpin(store.runs, reference)
     session.output.result(
         "unpinned",

@@ -61,7 +61,7 @@ async def run(session: Session, request: VerifyRequest) -> int:
     async with session.clients() as clients:
         target = request.target
         store = clients.store(request.store) if request.store is not None else clients.store_of(target.service)
-        summary = None if isinstance(target, IndexName) else await resolve(store.snapshots, target)
+        summary = None if isinstance(target, IndexName) else await resolve(store.snapshots, target, now=session.clock())
         with session.output.progress(f"{target.service}/{target.index}") as display:
             if summary is not None:
                 display.advance("verify", expected=summary.documents)

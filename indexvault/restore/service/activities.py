@@ -36,7 +36,7 @@ from indexvault.settings.patterns import select
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.snapshots.service_manifest import ServiceManifest, ServiceObject, read_service_manifest
-from indexvault.snapshots.summary import Summary
+from indexvault.snapshots.summary import Summary, is_in_future
 from indexvault.workflow.activity import Activity, Resources
 from indexvault.workflow.resume import Interrupted
 
@@ -211,12 +211,13 @@ async def _manifest(resources: Resources, job: ServiceRestoreJob) -> ServiceMani
 
 
 async def _index_snapshots(resources: Resources, job: ServiceRestoreJob) -> dict[str, Summary]:
-    """Return the newest snapshot of each index, at or before the time asked for."""
+    """Return the newest snapshot of each index, at or before the time asked for, and none dated in the future."""
+    now = resources.clock()
     store = resources.clients.store_of(job.service)
     newest: dict[str, Summary] = {}
     for snapshot in await list_snapshots(store.snapshots, job.service):
         fits = snapshot.state != "damaged" and (job.at is None or snapshot.created <= job.at)
-        if fits and snapshot.index != SERVICE_OBJECTS:
+        if fits and not is_in_future(snapshot.created, now) and snapshot.index != SERVICE_OBJECTS:
             newest.setdefault(snapshot.index, snapshot)
     return newest
 

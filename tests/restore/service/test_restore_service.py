@@ -274,3 +274,17 @@ def test_every_reference_of_every_kind_follows_its_rule() -> None:
     made, _found = renamed("knowledgesources", msgspec.Raw(msgspec.json.encode(source)), rules, "x-k")
     assert made["searchIndexParameters"]["searchIndexName"] == "x-i"
     assert rules.name("synonymmaps", "words") == "words"
+
+
+async def test_a_snapshot_of_the_future_is_not_an_index_s_newest(services: Services, clock: Clock) -> None:
+    await services.world.back_up("hotels")
+    right = clock.now
+    clock.now += timedelta(days=3000)
+    await services.world.fill(hotels.definition(name="motels"), hotels.hotels(3))
+    for index in ("hotels", "motels"):
+        await services.world.back_up(index)
+    clock.now = right + timedelta(hours=1)
+    whole = await services.engine.run(BACK_UP_SERVICE, ServiceJob(service=EAST, run="objects"))
+    told = outcomes(await services.restore(whole.snapshot, overlay="west"))
+    assert told["indexes/hotels"] == "made"
+    assert "indexes/motels" not in told
