@@ -308,7 +308,7 @@ STORED: tuple[Target, ...] = (
         use=_use_metadata,
         raises=(),
     ),
-    Target(name="chunk", draw=_draw_chunk, use=_use_chunk, raises=(IntegrityError,)),
+    Target(name="chunk", draw=_draw_chunk, use=_use_chunk, raises=(IntegrityError,), peak_bytes=24 << 20),
     Target(name="record", draw=_draw_record, use=_use_record, raises=(IntegrityError,), weight=2),
     Target(name="failure", draw=text_like(examples.FAILURES, surrogates=True), use=_use_failure, raises=()),
 )

@@ -18,7 +18,8 @@ from tests.soak import fuzz_inputs as inputs
 class Target:
     """A parser under test.
 
-    `raises` are the errors that it may raise. `weight` is its share of the inputs against the others.
+    `raises` are the errors that it may raise. `weight` is its share of the inputs against the others. The process may
+    grow by `peak_bytes` while an input is used; inputs have a megabyte at most, unless the target says otherwise.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Target:
     use: Callable[[Any], None]
     raises: tuple[type[Exception], ...]
     weight: float = 1.0
+    peak_bytes: int = 192 << 20
 
 
 @functools.cache

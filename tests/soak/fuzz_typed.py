@@ -1,6 +1,7 @@
 """Targets of the fuzzer: what people write: settings, requests, command lines, folders."""
 
 import contextlib
+import functools
 import io
 import random
 import tempfile
@@ -18,7 +19,7 @@ from indexvault.backup.import_folder import Importer
 from indexvault.cli.parser import parse
 from indexvault.cli.references import index_or_snapshot, service_and_index
 from indexvault.cli.remote.address import Address, address_of
-from indexvault.cli.verbs import load_command
+from indexvault.cli.verbs import VERBS, load_command
 from indexvault.errors import (
     IndexvaultError,
     RequestError,
@@ -183,6 +184,12 @@ def _use_rule(text: str) -> None:
         rules.name(kind, "hotels" + "o" * 200)
 
 
+@functools.cache
+def _load_commands() -> None:
+    for verb in VERBS:
+        load_command(verb)
+
+
 class _Terminal(io.TextIOWrapper):
     """A stream that takes what a terminal takes: UTF-8 on stdout, anything on stderr."""
 
@@ -191,6 +198,7 @@ class _Terminal(io.TextIOWrapper):
 
 
 def _use_arguments(words: list[str]) -> None:
+    _load_commands()  # importing them is no part of any input's time
     with contextlib.redirect_stdout(_Terminal("strict")), contextlib.redirect_stderr(_Terminal("backslashreplace")):
         try:
             parsed = parse(words)

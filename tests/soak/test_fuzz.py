@@ -10,6 +10,7 @@ from tests.soak.fuzz_targets import TARGETS, Target
 
 INPUTS = 3_000
 SEED = 20261120
+PEAK_BYTES = 64 << 20
 
 
 @pytest.mark.filterwarnings("ignore:deprecated string literal syntax:PendingDeprecationWarning")  # of JMESPath
@@ -34,7 +35,7 @@ def spin(_given: object) -> None:
 
 
 def grow(_given: object) -> None:
-    bytearray(fuzz.PEAK_BYTES + (32 << 20))
+    bytearray(PEAK_BYTES + (32 << 20))
 
 
 def ask_for_all(_given: object) -> None:
@@ -42,7 +43,8 @@ def ask_for_all(_given: object) -> None:
 
 
 def stumble(_given: object) -> None:
-    _ = {}["x"]
+    nothing: dict[str, int] = {}
+    _ = nothing["x"]
 
 
 def refuse(_given: object) -> None:
@@ -55,7 +57,7 @@ def refuse(_given: object) -> None:
 )
 def test_what_must_not_happen_is_seen(monkeypatch: pytest.MonkeyPatch, use: object, kind: str) -> None:
     monkeypatch.setattr(fuzz, "CPU_SECONDS", 0.2)
-    target = Target(name="own", draw=lambda rng: rng.random(), use=use, raises=(IntegrityError,))  # type: ignore[arg-type]
+    target = Target(name="own", draw=lambda rng: rng.random(), use=use, raises=(IntegrityError,), peak_bytes=PEAK_BYTES)  # type: ignore[arg-type]
     begun = time.process_time()
     with fuzz.guarded():
         report = fuzz.run(target, 1, [5])
