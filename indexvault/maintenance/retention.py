@@ -10,6 +10,7 @@ import msgspec
 from durabletask.task import OrchestrationContext
 
 from indexvault.errors import IndexvaultError
+from indexvault.maintenance.holds import live_holds
 from indexvault.settings.policies import replica_stores, retentions
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.names import SERVICE_OBJECTS
@@ -101,7 +102,7 @@ async def prune(resources: Resources, job: MaintenanceJob) -> MaintenanceReport:
 async def prune_stores(resources: Resources, job: MaintenanceJob, *, dry_run: bool) -> list[PrunePlan]:
     """Decide which snapshots each store of an index keeps and, unless it is a dry run, remove the others.
 
-    A pin in one store holds in all of them.
+    A pin or a hold in one store holds in all of them.
     """
     clients = resources.clients
     settings = clients.settings
@@ -110,18 +111,32 @@ async def prune_stores(resources: Resources, job: MaintenanceJob, *, dry_run: bo
     for store in stores.values():
         await store.prepare()
     pinned = await _pinned(stores, job)
+    held = await live_holds(resources, names, job.service, job.index)
+    needed = {snapshot: [hold.reason for hold in holds] for snapshot, holds in held.items()}
     plans = []
     for name, store in stores.items():
         snapshots = await list_snapshots(store.snapshots, job.service, job.index)
         decisions = await decide_proved(
-            store, snapshots, retentions(settings, job.service, job.index), pinned, now=resources.clock()
+            store,
+            snapshots,
+            retentions(settings, job.service, job.index),
+            pinned,
+            needed=needed,
+            now=resources.clock(),
         )
         if dry_run:
             sweep = await sweep_index(store, job.service, job.index, clock=resources.clock, grace=GRACE, dry_run=True)
             report = PruneReport(removed=(), pinned=(), refused=(), sweep=sweep)
         else:
             removals = [Removal(each.snapshot.id, "; ".join(each.reasons)) for each in decisions if not each.keep]
-            report = await prune_index(store, job.service, job.index, removals, clock=resources.clock)
+            report = await prune_index(
+                store,
+                job.service,
+                job.index,
+                removals,
+                clock=resources.clock,
+                runs_of=lambda name: clients.store(name).runs,
+            )
         plans.append(PrunePlan(name, decisions, report))
     return plans
 

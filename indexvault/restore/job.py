@@ -152,6 +152,12 @@ class StartedRestore(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
 
 
+class Claimed(msgspec.Struct, frozen=True):
+    """The target is marked; `notes` name the stores in which the snapshot could not be held."""
+
+    notes: list[str] = []
+
+
 class StretchProved(msgspec.Struct, frozen=True):
     """How many chunks are in the store as they were written, and how many wanted documents they hold."""
 

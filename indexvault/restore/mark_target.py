@@ -1,21 +1,26 @@
 """Mark the target of a restore as unfinished before it is touched, and unmark it once it is proved.
 
-The restore state is the mark. At the end it is removed first, then the run's checkpoints: a restore is finished when no
-state names it.
+The restore state is the mark. At the end it is removed first, then the holds of the snapshot and the run's checkpoints:
+a restore is finished when no state names it.
 """
+
+import contextlib
 
 import msgspec
 
-from indexvault.errors import ConflictError
+from indexvault.errors import ConflictError, IntegrityError, SettingsError
+from indexvault.maintenance.holds import Held, hold_snapshot, release_snapshots
 from indexvault.model import IndexName
 from indexvault.restore.context import open_context
-from indexvault.restore.job import RestoreRun, StartedRestore
+from indexvault.restore.job import Claimed, RestoreJob, RestoreRun, StartedRestore
 from indexvault.restore.report import Finished
 from indexvault.restore.start import has_written_index
 from indexvault.restore.state import (
+    PLAN,
     RestorePlan,
     RestoreState,
     forget_restore_state,
+    marked_by,
     read_restore_state,
     require_plan,
     unfinished,
@@ -24,16 +29,21 @@ from indexvault.restore.state import (
 from indexvault.restore.stretch_source import has_sources, write_sources
 from indexvault.restore.target_facts import resolve_name
 from indexvault.restore.target_name import describe
+from indexvault.settings.load import service_settings
+from indexvault.snapshots.holds import Hold
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.run_names import checkpoint_name, restore_name
 from indexvault.workflow.activity import Activity, Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.lock_activities import Done
 
 
-async def claim(resources: Resources, started: StartedRestore) -> Done:
-    """Write the restore state under the locks of all its names, and what each stretch needs of the manifest.
+async def claim(resources: Resources, started: StartedRestore) -> Claimed:
+    """Hold the snapshot, and write the restore state under the locks of all its names.
 
-    Raises ConflictError if what was decided before the names were locked no longer fits: an alias points elsewhere, an
-    index is gone, another restore came in between.
+    Also write what each stretch needs of the manifest. Raises ConflictError if what was decided before the names were
+    locked no longer fits: an alias points elsewhere, an index is gone, another restore came in between, the snapshot is
+    being removed. Raises NotFoundError if it is gone and the target is untouched.
     """
     run, service = started.run, started.run.target.service
     runs = resources.clients.store_of(service).runs
@@ -42,6 +52,7 @@ async def claim(resources: Resources, started: StartedRestore) -> Done:
     is_ours = earlier is not None and earlier.records == run.records
     touched = earlier is not None and is_ours and earlier.touched
     await _require_unmoved_names(resources, run, plan, touched=touched)
+    held = await _hold(resources, run, plan)
     for index in dict.fromkeys((plan.job.target_index, plan.written_index)):
         there = await read_restore_state(runs, IndexName(service, index))
         if there is None or there.records == run.records:
@@ -49,7 +60,7 @@ async def claim(resources: Resources, started: StartedRestore) -> Done:
         if there.touched and not plan.job.discard_unfinished and await has_written_index(resources, there, plan.job):
             raise unfinished(there, run.target)
         await forget_restore_state(runs, service, there)
-        await Checkpoints(runs, there.records).clear()
+        await _forget_records(resources, service, there.records, there.snapshot)
     await write_restore_state(
         runs,
         service,
@@ -68,7 +79,9 @@ async def claim(resources: Resources, started: StartedRestore) -> Done:
     context = await open_context(resources, run)
     if not await has_sources(context.records, plan.stretches):
         await write_sources(context.records, await context.manifest(), plan.stretches)
-    return Done()
+    elif not held.stores and not touched:
+        await context.manifest()
+    return Claimed(notes=held.notes)
 
 
 async def touch(resources: Resources, run: RestoreRun) -> Done:
@@ -85,12 +98,32 @@ async def touch(resources: Resources, run: RestoreRun) -> Done:
 
 
 async def abandon(resources: Resources, run: RestoreRun) -> Done:
-    """After a failure, forget the restore if it has touched nothing; else keep all that is needed to resume it."""
+    """After a failure, forget the restore if it has touched nothing; else keep all that is needed to resume it.
+
+    A restore that no state names is forgotten too: it failed before it was marked, or another has taken its place.
+    """
     runs = resources.clients.store_of(run.target.service).runs
     restore_state = await read_restore_state(runs, run.mark)
-    if restore_state is not None and restore_state.records == run.records and not restore_state.touched:
+    is_ours = restore_state is not None and restore_state.records == run.records
+    if restore_state is not None and is_ours:
+        if restore_state.touched:
+            return Done()
         await forget_restore_state(runs, run.target.service, restore_state)
-        await Checkpoints(runs, run.records).clear()
+    await _forget_records(resources, run.target.service, run.records)
+    return Done()
+
+
+async def drop_plan(resources: Resources, job: RestoreJob) -> Done:
+    """Remove the plan of a restore that failed before it had its locks: no state names it."""
+    runs = resources.clients.store_of(job.target_service).runs
+    plan = await Checkpoints(runs, job.run).read(PLAN, RestorePlan)
+    if plan is None:
+        return Done()
+    for index in {marked_by(plan.job.mode, plan.job.target_index, plan.written_index), plan.written_index}:
+        restore_state = await read_restore_state(runs, IndexName(job.target_service, index))
+        if restore_state is not None and restore_state.records == job.run:
+            return Done()
+    await runs.delete(checkpoint_name(job.run, PLAN))
     return Done()
 
 
@@ -100,8 +133,37 @@ async def conclude(resources: Resources, run: RestoreRun) -> Finished:
     restore_state = await read_restore_state(runs, run.mark)
     if restore_state is not None and restore_state.records == run.records:
         await forget_restore_state(runs, run.target.service, restore_state)
-    await Checkpoints(runs, run.records).clear()
+    await _forget_records(resources, run.target.service, run.records)
     return Finished(finished=resources.clock())
+
+
+async def _hold(resources: Resources, run: RestoreRun, plan: RestorePlan) -> Held:
+    job = plan.job
+    wanted = Hold(
+        run=run.records,
+        kind="restore",
+        target=str(job.target),
+        since=resources.clock(),
+        store=service_settings(resources.clients.settings, run.target.service).store,
+        state=restore_name(run.target.service, plan.written_index),
+    )
+    reference = SnapshotReference(service=job.service, index=job.index, id=job.snapshot)
+    return await hold_snapshot(resources, reference, wanted, plan.store)
+
+
+async def _forget_records(resources: Resources, service: str, records: str, snapshot: str | None = None) -> None:
+    """Remove the checkpoints of a run whose state is gone, and its holds of its snapshot, which its plan names."""
+    checkpoints = Checkpoints(resources.clients.store_of(service).runs, records)
+    store = None
+    with contextlib.suppress(IntegrityError):
+        plan = await checkpoints.read(PLAN, RestorePlan)
+        if plan is not None:
+            store, snapshot = plan.store, plan.job.reference
+    if snapshot is not None:
+        with contextlib.suppress(SettingsError):
+            reference = SnapshotReference.parse(snapshot)
+            await release_snapshots(resources, reference.service, reference.index, records, store)
+    await checkpoints.clear()
 
 
 async def _require_unmoved_names(resources: Resources, run: RestoreRun, plan: RestorePlan, *, touched: bool) -> None:
@@ -130,7 +192,8 @@ async def _require_unmoved_names(resources: Resources, run: RestoreRun, plan: Re
             )
 
 
-CLAIM = Activity("claim_target", StartedRestore, Done, claim, lambda started: started.run.work)
+CLAIM = Activity("claim_target", StartedRestore, Claimed, claim, lambda started: started.run.work)
 ABANDON = Activity("abandon_restore", RestoreRun, Done, abandon, lambda run: run.work)
+DROP_PLAN = Activity("drop_restore_plan", RestoreJob, Done, drop_plan)
 TOUCH = Activity("touch_target", RestoreRun, Done, touch, lambda run: run.work)
 CONCLUDE = Activity("conclude_restore", RestoreRun, Finished, conclude, lambda run: run.work)

@@ -9,7 +9,7 @@ from indexvault.restore.checks import Check
 from indexvault.restore.cut_over import CUT_OVER
 from indexvault.restore.job import RestoreJob, RestoreRun, StartedRestore, StoredStretch, Stretch, StretchLoaded
 from indexvault.restore.load import LOAD, RECONCILE, REFUSED, RefusedInput, load_part
-from indexvault.restore.mark_target import ABANDON, CLAIM, CONCLUDE, TOUCH
+from indexvault.restore.mark_target import ABANDON, CLAIM, CONCLUDE, DROP_PLAN, TOUCH
 from indexvault.restore.proof import COMPARE, REPORT, SETTLE
 from indexvault.restore.report import PreflightReport, Proof, ProofInput, RestoreReport
 from indexvault.restore.start import BEGIN, PREFLIGHT
@@ -39,6 +39,7 @@ ACTIVITIES = (
     CUT_OVER,
     CONCLUDE,
     ABANDON,
+    DROP_PLAN,
 )
 _NAMED = 10
 """Differing documents named in the error; more are in the report's blob, the rest are counted."""
@@ -53,7 +54,13 @@ def restore_index(ctx: OrchestrationContext, job: RestoreJob) -> Orchestration[R
     """
     if job.locked_by is not None:
         return (yield from _restore(ctx, (yield from call(ctx, BEGIN, job))))
-    return (yield from resumable(ctx, Claim(job.work, job.owner), _start(ctx, job)))
+    try:
+        return (yield from resumable(ctx, Claim(job.work, job.owner), _start(ctx, job)))
+    except IndexvaultError:
+        # A restore that got no locks has nothing but its plan.
+        with contextlib.suppress(IndexvaultError):
+            yield from call(ctx, DROP_PLAN, job)
+        raise
 
 
 def _start(ctx: OrchestrationContext, job: RestoreJob) -> Orchestration[Start[RestoreReport]]:
@@ -98,11 +105,11 @@ def check_chunks(ctx: OrchestrationContext, started: StartedRestore) -> Orchestr
 def _restore(ctx: OrchestrationContext, started: StartedRestore) -> Orchestration[RestoreReport]:
     touched = started.resumes is not None
     try:
-        yield from call(ctx, CLAIM, started)
+        claimed = yield from call(ctx, CLAIM, started)
         yield from _prove_stored(ctx, started, started.stretches, run=started.run)
         yield from call(ctx, TOUCH, started.run)
         touched = True
-        return (yield from _write_and_prove(ctx, started))
+        return (yield from _write_and_prove(ctx, started, claimed.notes))
     except IndexvaultError as error:
         # If the lock is lost, this fails; the new lock holder finds our state.
         with contextlib.suppress(IndexvaultError):
@@ -137,7 +144,9 @@ def _prove_stored(
         )
 
 
-def _write_and_prove(ctx: OrchestrationContext, started: StartedRestore) -> Orchestration[RestoreReport]:
+def _write_and_prove(
+    ctx: OrchestrationContext, started: StartedRestore, notes: list[str]
+) -> Orchestration[RestoreReport]:
     run = started.run
     stretches = [Stretch(run, start, end) for start, end in started.stretches]
     target = yield from call(ctx, MAKE_TARGET, run)
@@ -151,7 +160,7 @@ def _write_and_prove(ctx: OrchestrationContext, started: StartedRestore) -> Orch
     cut_over = yield from call(ctx, CUT_OVER, run)
     concluded = yield from call(ctx, CONCLUDE, run)
     proof, source = report.proof, started.source
-    notes = [*target.notes, *cut_over.notes]
+    notes = [*notes, *target.notes, *cut_over.notes]
     if refused.blob is not None:
         notes.append(f"{refused.refused} documents were refused and skipped: {refused.blob}")
     return RestoreReport(

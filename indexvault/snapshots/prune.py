@@ -4,23 +4,27 @@ Which snapshots to remove is decided elsewhere; see `retention`. If it is interr
 is whole while its manifest exists, and gone as soon as it does not.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 import msgspec
 
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError
 from indexvault.model import Clock
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.holds import RunsOf, is_held
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from indexvault.snapshots.pins import is_pinned
 from indexvault.snapshots.retention import Decision, Retention, decide
 from indexvault.snapshots.run_names import tombstone_name
 from indexvault.snapshots.service_manifest import read_service_manifest
 from indexvault.snapshots.store import Store
-from indexvault.snapshots.summary import Summary, damaged_summary
+from indexvault.snapshots.summary import Summary, damaged_summary, is_in_future
 from indexvault.snapshots.sweep import GRACE, Refusal, SweepReport, sweep_index
 from indexvault.snapshots.tombstones import Tombstone, write_tombstone
+
+type Outcome = Literal["removed", "pinned", "held"]
 
 
 class Removal(msgspec.Struct, frozen=True):
@@ -33,12 +37,13 @@ class Removal(msgspec.Struct, frozen=True):
 class PruneReport(msgspec.Struct, frozen=True, kw_only=True):
     """The result of pruning an index.
 
-    `removed` and `pinned` are ids; snapshots that were pinned at the last moment stay. `refused` are manifests that the
-    container did not let go; their snapshots stay whole.
+    `removed`, `pinned` and `held` are ids; snapshots that were pinned at the last moment stay, and so do those that a
+    restore or move came to need. `refused` are manifests that the container did not let go; their snapshots stay whole.
     """
 
     removed: tuple[str, ...]
     pinned: tuple[str, ...]
+    held: tuple[str, ...] = ()
     refused: tuple[Refusal, ...]
     sweep: SweepReport
 
@@ -49,6 +54,7 @@ async def decide_proved(
     policies: Sequence[Retention],
     pinned: Collection[str] = frozenset(),
     *,
+    needed: Mapping[str, Sequence[str]] | None = None,
     now: datetime,
 ) -> list[Decision]:
     """Decide as `retention.decide` does, on manifests that were read.
@@ -57,14 +63,14 @@ async def decide_proved(
     manifests are read. Those that can't be read count as damaged: they stay, and replace no other snapshot.
     """
     known = list(snapshots)
-    decisions = decide(known, policies, pinned, now=now)
+    decisions = decide(known, policies, pinned, needed=needed or {}, now=now)
     if all(each.keep for each in decisions):
         return decisions
     proved = [
         each if each.state == "damaged" or await _is_readable(store, each) else damaged_summary(each.reference)
         for each in known
     ]
-    return decide(proved, policies, pinned, now=now)
+    return decide(proved, policies, pinned, needed=needed or {}, now=now)
 
 
 async def prune_index(
@@ -75,49 +81,59 @@ async def prune_index(
     *,
     clock: Clock,
     grace: timedelta = GRACE,
+    runs_of: RunsOf | None = None,
 ) -> PruneReport:
     """Remove snapshots of an index, then all chunks whose grace period is over, from earlier removals too.
 
+    `runs_of` finds the records that say whether the run of a hold has ended; without it every hold there is this
+    store's.
     Raises ConflictError, and removes nothing, if no complete snapshot would be left of an index that has one. Raises
     ConflictError if another sweep of the index is running.
     """
-    await _require_complete(store, service, index, removals)
-    removed: list[str] = []
-    pinned: list[str] = []
+    await _require_complete(store, service, index, removals, clock())
+    outcomes: dict[str, Outcome] = {}
     refused: list[Refusal] = []
     for removal in removals:
         reference = SnapshotReference(service=service, index=index, id=removal.snapshot)
         try:
-            if await remove_snapshot(store, reference, removal.reason, clock()):
-                removed.append(removal.snapshot)
-            else:
-                pinned.append(removal.snapshot)
+            outcomes[removal.snapshot] = await remove_snapshot(
+                store, reference, removal.reason, clock(), runs_of=runs_of
+            )
         except NotFoundError:
             continue  # another prune was faster and wrote the tombstone
         except ConflictError as error:
             refused.append(Refusal(blob=manifest_name(service, index, removal.snapshot), why=error.what))
     sweep = await sweep_index(store, service, index, clock=clock, grace=grace)
-    return PruneReport(removed=tuple(removed), pinned=tuple(pinned), refused=tuple(refused), sweep=sweep)
+
+    def of(wanted: Outcome) -> tuple[str, ...]:
+        return tuple(snapshot for snapshot, outcome in outcomes.items() if outcome == wanted)
+
+    return PruneReport(removed=of("removed"), pinned=of("pinned"), held=of("held"), refused=tuple(refused), sweep=sweep)
 
 
-async def remove_snapshot(store: Store, reference: SnapshotReference, reason: str, now: datetime) -> bool:
-    """Remove one snapshot unless it is pinned, and return whether it was removed. A sweep removes its chunks later.
+async def remove_snapshot(
+    store: Store, reference: SnapshotReference, reason: str, now: datetime, *, runs_of: RunsOf | None = None
+) -> Outcome:
+    """Remove one snapshot unless it is pinned or held, and return what became of it. A sweep removes its chunks later.
 
     Raises ConflictError if the container does not let the manifest go, NotFoundError if there is no such snapshot (any
     more). In both cases nothing has changed.
     """
     service, index, snapshot = reference.service, reference.index, reference.id or ""
     await write_tombstone(store.runs, service, index, snapshot, await _tombstone(store, reference, reason, now))
-    # After the tombstone, so that a pin set later sees it and gives up.
-    if await is_pinned(store.runs, reference):
+    # After the tombstone, so that a pin or a hold that is set later sees it and gives up.
+    kept: Outcome | None = "pinned" if await is_pinned(store.runs, reference) else None
+    if kept is None and await is_held(store.runs, reference, runs_of or (lambda _name: store.runs), now):
+        kept = "held"
+    if kept is not None:
         await store.runs.delete(tombstone_name(service, index, snapshot))
-        return False
+        return kept
     try:
         await store.snapshots.delete(manifest_name(service, index, snapshot))
     except ConflictError:
         await store.runs.delete(tombstone_name(service, index, snapshot))
         raise
-    return True
+    return "removed"
 
 
 async def _is_readable(store: Store, snapshot: Summary) -> bool:
@@ -146,14 +162,15 @@ async def _tombstone(store: Store, reference: SnapshotReference, reason: str, no
     )
 
 
-async def _require_complete(store: Store, service: str, index: str, removals: Sequence[Removal]) -> None:
+async def _require_complete(store: Store, service: str, index: str, removals: Sequence[Removal], now: datetime) -> None:
     going = {removal.snapshot for removal in removals}
     complete = [
-        snapshot.id
-        for snapshot in await list_snapshots(store.snapshots, service, index)
-        if snapshot.state == "complete"
+        snapshot for snapshot in await list_snapshots(store.snapshots, service, index) if snapshot.state == "complete"
     ]
-    if complete and going.issuperset(complete):
+    # One dated in the future stands for none of the others: `@latest` never means it.
+    usual = [snapshot.id for snapshot in complete if not is_in_future(snapshot.created, now)]
+    every = [snapshot.id for snapshot in complete]
+    if any(ids and going.issuperset(ids) for ids in (usual, every)):
         raise ConflictError(
             "no complete snapshot would be left",
             on=f"{service}/{index}",

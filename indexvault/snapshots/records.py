@@ -1,7 +1,7 @@
 """Typed records in the run container: the one place where such a blob is decoded, or refused.
 
-Locks, runs, checkpoints, progress, restore and move states, reveals, pins, tombstones, announcements and sweeps are
-all records: one JSON object a blob.
+Locks, runs, checkpoints, progress, restore and move states, reveals, pins, holds, tombstones, announcements and sweeps
+are all records: one JSON object a blob.
 """
 
 from collections.abc import AsyncIterator

@@ -7,24 +7,26 @@ Whatever the rules say:
 - A lossy snapshot never replaces a complete one. Within the time that a rule's complete snapshots span, it is kept if
   its period has no complete one, up to the rule's number and in addition to it.
 - The last complete snapshot of an index is never removed; nor is the newest one, even if it is lossy; nor a pinned one;
-  nor one whose manifest can't be read, since nobody knows what depends on it.
+  nor one that an unfinished restore or move needs; nor one whose manifest can't be read, since nobody knows what
+  depends on it.
 - A snapshot dated in the future, by a wrong clock, stays and counts for no rule. Otherwise those made after it would be
   removed at once.
 - A policy without rules removes nothing.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Annotated
 
 import msgspec
 
-from indexvault.snapshots.summary import Summary
+from indexvault.snapshots.summary import Summary, is_in_future
 
 Number = Annotated[int, msgspec.Meta(ge=0)]
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
+_NOBODY: Mapping[str, Sequence[str]] = {}
 
 
 class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,19 +58,21 @@ def decide(
     policies: Sequence[Retention],
     pinned: Collection[str] = frozenset(),
     *,
+    needed: Mapping[str, Sequence[str]] = _NOBODY,
     now: datetime = _NEVER,
 ) -> list[Decision]:
     """Decide about every snapshot, index by index; return the decisions by service and index, the newest first.
 
     `policies` are all that cover the indexes: a snapshot is removed only if none of them keeps it. Without policies,
-    nothing is removed. `pinned` are ids. A snapshot dated later than `now` stays and replaces no other.
+    nothing is removed. `pinned` are ids; `needed` says by id who needs a snapshot, in words. A snapshot dated in the
+    future (`is_in_future`) stays and replaces no other.
     """
     ordered = sorted(snapshots, key=lambda snapshot: (snapshot.created, snapshot.id), reverse=True)
     ordered.sort(key=lambda snapshot: (snapshot.service, snapshot.index))
     decisions: list[Decision] = []
     for _, group in groupby(ordered, key=lambda snapshot: (snapshot.service, snapshot.index)):
         newest_first = list(group)
-        reasons = _reasons(newest_first, policies, pinned, now)
+        reasons = _reasons(newest_first, policies, pinned, needed, now)
         decisions += [
             Decision(snapshot=snapshot, keep=bool(why), reasons=why or ("no rule keeps it",))
             for snapshot, why in ((each, tuple(dict.fromkeys(reasons[each.id]))) for each in newest_first)
@@ -77,18 +81,25 @@ def decide(
 
 
 def _reasons(
-    newest_first: Sequence[Summary], policies: Sequence[Retention], pinned: Collection[str], now: datetime
+    newest_first: Sequence[Summary],
+    policies: Sequence[Retention],
+    pinned: Collection[str],
+    needed: Mapping[str, Sequence[str]],
+    now: datetime,
 ) -> dict[str, list[str]]:
     """Return why each snapshot of one index stays, by id. No reason means that it is removed."""
     reasons: dict[str, list[str]] = {snapshot.id: [] for snapshot in newest_first}
-    readable = [snapshot for snapshot in newest_first if snapshot.state != "damaged" and snapshot.created <= now]
+    readable = [
+        snapshot for snapshot in newest_first if snapshot.state != "damaged" and not is_in_future(snapshot.created, now)
+    ]
     for snapshot in newest_first:
         if snapshot.id in pinned:
             reasons[snapshot.id].append("pinned")
+        reasons[snapshot.id] += needed.get(snapshot.id, ())
         if snapshot.state == "damaged":
             reasons[snapshot.id].append("its manifest can't be read")
-        elif snapshot.created > now:
-            reasons[snapshot.id].append("it is dated later than now")
+        elif is_in_future(snapshot.created, now):
+            reasons[snapshot.id].append("it is dated in the future")
     for policy in policies or [Retention()]:
         for snapshot, reason in _kept(readable, policy):
             reasons[snapshot.id].append(reason)

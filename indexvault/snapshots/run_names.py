@@ -8,6 +8,7 @@
     search-runs/moves/<service>/<index>.json
     search-runs/reports/<run>/<part>.json
     search-runs/pins/<service>/<index>/<id>.json
+    search-runs/holds/<service>/<index>/<id>/<run>.json
     search-runs/reveals/<service>/<index>.json
     search-runs/unfinished/<service>/<index>.json
     search-runs/tombstones/<service>/<index>/<id>.json
@@ -95,6 +96,16 @@ def pins_prefix(service: str, index: str) -> str:
 def pin_name(service: str, index: str, snapshot: str) -> str:
     """Return the name of the blob that keeps a snapshot from being pruned."""
     return f"{pins_prefix(service, index)}{snapshot}.json"
+
+
+def holds_prefix(service: str, index: str, snapshot: str | None = None) -> str:
+    """Return the prefix of the holds of an index's snapshots, or of one of them."""
+    return f"holds/{index_prefix(service, index)}" + (f"{snapshot}/" if snapshot is not None else "")
+
+
+def hold_name(service: str, index: str, snapshot: str, run: str) -> str:
+    """Return the name of the record that an unfinished run needs a snapshot."""
+    return f"{holds_prefix(service, index, snapshot)}{segment_of(run)}.json"
 
 
 def tombstones_prefix(service: str, index: str) -> str:

@@ -1,0 +1,77 @@
+"""Hold snapshots in every store that has them while a restore or a move needs them, and say who holds what."""
+
+import logging
+from collections.abc import Iterable
+
+import msgspec
+
+from indexvault.clients import Clients
+from indexvault.errors import ConflictError, NotFoundError, RemoteError
+from indexvault.settings.policies import reading_order
+from indexvault.snapshots.holds import Hold, is_live, place_hold, read_holds, release_holds
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.workflow.activity import Resources
+
+_LOG = logging.getLogger(__name__)
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Where a snapshot is held now; `notes` name the stores that have it, perhaps, and took no hold."""
+
+    stores: list[str]
+    notes: list[str]
+
+
+async def hold_snapshot(resources: Resources, reference: SnapshotReference, wanted: Hold, also: str) -> Held:
+    """Hold a snapshot, by its id, in the store `also` and all others of its service that have it.
+
+    A store that can't be written is noted, so that a restore works from stores that can only be read. Raises
+    ConflictError if the snapshot is being removed from every store that has it.
+    """
+    held, notes = [], []
+    removals: list[ConflictError] = []
+    for name in _stores(resources.clients, reference.service, also):
+        try:
+            if await place_hold(resources.clients.store(name), reference, wanted, resources.clock()):
+                held.append(name)
+        except ConflictError as error:
+            removals.append(error)
+        except RemoteError as error:
+            _LOG.warning("%s is not held in store %s, and a prune there may remove it: %s", reference, name, error)
+            notes.append(
+                f"the snapshot could not be held in store {name} ({error.what}): a prune there may have removed it"
+            )
+    if removals and not held:
+        raise removals[0]
+    return Held(held, notes)
+
+
+async def release_snapshots(resources: Resources, service: str, index: str, run: str, also: str | None = None) -> None:
+    """Remove every hold that a run has on snapshots of an index. One that can't be removed expires by itself."""
+    for name in _stores(resources.clients, service, also):
+        try:
+            await release_holds(resources.clients.store(name).runs, service, index, run)
+        except (RemoteError, NotFoundError) as error:
+            _LOG.warning("a hold of run %s in store %s stays until it expires: %s", run, name, error)
+
+
+async def live_holds(resources: Resources, stores: Iterable[str], service: str, index: str) -> dict[str, list[Hold]]:
+    """Return the holds that count, by the ids of the snapshots. A hold in one store holds in all.
+
+    Raises IntegrityError if one can't be read.
+    """
+    now = resources.clock()
+    found: dict[str, dict[str, Hold]] = {}
+    for store in stores:
+        async for snapshot, hold in read_holds(resources.clients.store(store).runs, service, index):
+            if hold.run not in found.get(snapshot, {}) and await is_live(
+                hold, lambda name: resources.clients.store(name).runs, now
+            ):
+                found.setdefault(snapshot, {})[hold.run] = hold
+    return {snapshot: list(holds.values()) for snapshot, holds in found.items()}
+
+
+def _stores(clients: Clients, service: str, also: str | None) -> list[str]:
+    """Return the stores that may have snapshots of a service, the one in `also` first."""
+    known = reading_order(clients.settings, service) if service in clients.settings.services else []
+    return [name for name in dict.fromkeys([*filter(None, [also]), *known]) if name in clients.settings.stores]
