@@ -4,6 +4,7 @@ import msgspec
 
 from indexvault.errors import ConflictError, NotFoundError
 from indexvault.model import IndexName
+from indexvault.move.holds import hold_for_move, release_for_move
 from indexvault.move.job import MoveJob, MoveRun, MoveState, PlannedRestore, RoundSnapshot, StartedMove
 from indexvault.move.state import (
     add_move_state,
@@ -48,6 +49,7 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
     move_state = await read_move_state(store.runs, job.source)
     if move_state is not None and job.forget and move_state.records != job.run:
         await forget_move_state(store.runs, job.source)
+        await release_for_move(resources, job.service, job.index, move_state.records)
         move_state = None
     if move_state is not None and move_state.fingerprint != job.fingerprint:
         raise other_move(move_state)
@@ -65,6 +67,8 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
             snapshot=job.snapshot,
             alias_etag=alias.etag if alias is not None else None,
         )
+        if job.snapshot is not None:
+            await hold_for_move(resources, move_state, job.snapshot)
         await add_move_state(store.runs, move_state)
     move_state = await _with_ended_restore(resources, move_state)
     is_half_synced = await _is_half_synced(resources, move_state)
@@ -104,7 +108,10 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
 
 
 async def note_snapshot(resources: Resources, noted: RoundSnapshot) -> Done:
-    """Note the snapshot of a round in the move's state."""
+    """Note the snapshot of a round in the move's state, and hold it until the move ends."""
+    runs = resources.clients.store_of(noted.run.source.service).runs
+    move_state = await require_move_state(runs, noted.run.source, noted.run.records)
+    await hold_for_move(resources, move_state, noted.snapshot)
     await _change(resources, noted.run, rounds=noted.rounds, snapshot=noted.snapshot)
     return Done()
 
@@ -135,10 +142,11 @@ async def note_restored(resources: Resources, noted: RoundSnapshot) -> Done:
 
 
 async def end(resources: Resources, run: MoveRun) -> Finished:
-    """Remove the move's checkpoints and its state: the move has ended."""
+    """Remove the move's checkpoints, its state and its holds: the move has ended."""
     for service in {run.source.service, run.target.service}:
         await Checkpoints(resources.clients.store_of(service).runs, run.execution).clear()
     await forget_move_state(resources.clients.store_of(run.source.service).runs, run.source)
+    await release_for_move(resources, run.source.service, run.source.index, run.records)
     return Finished(finished=resources.clock())
 
 
