@@ -17,7 +17,7 @@ from emulator.faults import Request as FaultRequest
 from emulator.index import Index
 from emulator.indexing import decide
 from emulator.query_requests import Query
-from emulator.searching import Circumstances, bound_filter, look_up, search
+from emulator.searching import SHUFFLE, Circumstances, bound_filter, look_up, search
 from emulator.service import Service
 from emulator.storage import Selection
 
@@ -85,6 +85,7 @@ def _circumstances(service: Service, asked: Asked, query: Query) -> Circumstance
         elevated=_elevated(asked),
         coverage=_coverage(asked, query),
         page=asked.faults["short_page"].documents if "short_page" in asked.faults else None,
+        shuffle=service.random.randrange(1, SHUFFLE) if "shuffled_ties" in asked.faults else None,
     )
 
 
@@ -124,7 +125,8 @@ def _index_documents(service: Service, asked: Asked) -> Reply:
     outcome = decide(index, reader, actions, lambda key: service.faults.item_status(request, key))
     created = sum(result.status_code == 201 for result in outcome.results)  # noqa: PLR2004  # the service's word for new
     service.check_room(created - len(outcome.deleted))
-    index.write(outcome.upserts, outcome.deleted, time.monotonic(), lag_of(asked, "lagging_visibility"))
+    kept = {key: document for key, document in outcome.upserts.items() if not service.faults.loses(request, key)}
+    index.write(kept, outcome.deleted, time.monotonic(), lag_of(asked, "lagging_visibility"))
     status = 200 if all(result.status for result in outcome.results) else 207
     context = f'"@odata.context":"{asked.root}/$metadata#Collection(Microsoft.Azure.Search.IndexResult)",'
     opening = b"{" + (context.encode() if asked.metadata else b"") + b'"value":'

@@ -15,6 +15,7 @@ type Kind = Literal[
     "unavailable",
     "throttled",
     "item",
+    "lost",
     "reset",
     "truncated",
     "latency",
@@ -22,6 +23,7 @@ type Kind = Literal[
     "lagging_count",
     "lagging_visibility",
     "replicas",
+    "shuffled_ties",
     "coverage",
     "too_large",
 ]
@@ -31,6 +33,7 @@ type Some = Annotated[int, msgspec.Meta(ge=1)]
 type Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 _DEFAULT_ITEM_STATUS: Literal[503] = 503
+_OF_DOCUMENTS = frozenset({"item", "lost"})
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,7 +48,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     method: str | None = None
     path: str | None = None
     times: Count | None = None
-    """How many requests (for `item`: documents) it may hit; None for no limit."""
+    """How many requests (for `item` and `lost`: documents) it may hit; None for no limit."""
     at_once: Count | None = None
     """Apply only while more requests than this, of the same operation, are under way."""
     skip: Count = 0
@@ -57,7 +60,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: Literal[409, 422, 503] = _DEFAULT_ITEM_STATUS
     """For `item`: the status of the documents hit."""
     key: str | None = None
-    """For `item`: a regular expression for the keys that can be hit."""
+    """For `item` and `lost`: a regular expression for the keys that can be hit."""
     seconds: Seconds = 0.0
     """For latency, lagging_count and lagging_visibility. Latency ends sooner when the rules are replaced."""
     documents: Some = 1
@@ -130,20 +133,33 @@ class Faults:
                 await self._replaced.wait()
 
     def draw(self, request: Request) -> dict[str, Rule]:
-        """Choose the faults of one request: at most one rule of each kind. Item faults are chosen per document."""
+        """Choose the faults of one request: at most one rule of each kind. Those of documents are chosen one by one."""
         drawn: dict[str, Rule] = {}
         for at, rule in enumerate(self.rules):
-            if rule.fault != "item" and rule.fault not in drawn and _applies(rule, request) and self._hits(at):
+            if (
+                rule.fault not in _OF_DOCUMENTS
+                and rule.fault not in drawn
+                and _applies(rule, request)
+                and self._hits(at)
+            ):
                 drawn[rule.fault] = rule
         return drawn
 
     def item_status(self, request: Request, key: str) -> int | None:
         """Choose whether one document of a batch fails, and with which status."""
+        rule = self._of_document("item", request, key)
+        return None if rule is None else rule.status
+
+    def loses(self, request: Request, key: str) -> bool:
+        """Choose whether one document of a batch is accepted and not kept."""
+        return self._of_document("lost", request, key) is not None
+
+    def _of_document(self, kind: Kind, request: Request, key: str) -> Rule | None:
         for at, rule in enumerate(self.rules):
-            if rule.fault != "item" or not _applies(rule, request):
+            if rule.fault != kind or not _applies(rule, request):
                 continue
             if (rule.key is None or re.search(rule.key, key)) and self._hits(at):
-                return rule.status
+                return rule
         return None
 
     def _hits(self, at: int) -> bool:

@@ -20,6 +20,8 @@ from emulator.text_queries import only_field, scorer
 _MAX_ORDER_TERMS = 32
 _TIES = ("sequence", "sequence DESC", "crc, sequence", "crc, sequence DESC")
 _EVERYONE = "all"
+SHUFFLE = 2**31 - 1
+"""A prime: what is multiplied by a number below it and divided by it leaves remainders in another order."""
 _WHOLE = 100.0
 _SHARD = "(sequence * 37) % 100"
 """Spreads documents over a hundred parts; an answer with less coverage misses the last ones."""
@@ -33,6 +35,8 @@ class Circumstances(msgspec.Struct, frozen=True):
     coverage: float = 100.0
     page: int | None = None
     """Documents in the answer at most, whatever the request asks for."""
+    shuffle: int | None = None
+    """A number that orders ties in a way of its own; None orders them as the replica does."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -176,6 +180,8 @@ class _Search:
     def _order(self, score: str) -> str:
         """Return the SQL of the order, with ties ordered by replica."""
         ties = _TIES[self.circumstances.replica % len(_TIES)]
+        if self.circumstances.shuffle is not None:
+            ties = f"(sequence * {self.circumstances.shuffle}) % {SHUFFLE}"
         ties = ties.replace("crc", f"on_document({self._slot(_scrambled)}, visible, hidden)")
         if not self.query.order:
             return ties if score == "1.0" else f"{score} DESC, {ties}"

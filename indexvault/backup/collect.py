@@ -1,34 +1,43 @@
-"""Read the partitions of an index that can't be read in key order."""
+"""Read the partitions of an index that can't be read in key order, and check them for documents that moved.
 
-from collections.abc import AsyncGenerator
+A partition is read in pieces, each exact at its moment. But a document whose values change can move from a piece that
+is yet to be read to one that has been. So every partition is checked afterwards: its pieces are asked for once more,
+for their keys only, and what holds a key that was not read is read again. See `settle` for when that ends.
+"""
+
+from collections.abc import Sequence
 from contextlib import aclosing
 
 import msgspec
 
-from indexvault.backup.accounting import explains
+from indexvault.backup.answers import Answers, is_whole
+from indexvault.backup.cuts.cut import Cut
 from indexvault.backup.external_sort import SortedRunStore, Sorter
 from indexvault.backup.index_probe import ServiceIndexProbe
-from indexvault.backup.job import BackupJob, ChangedPartitions, CollectInput, ScanSummary
+from indexvault.backup.job import CollectInput, ScanSummary
+from indexvault.backup.key_marks import mark_of, pack, unpack
 from indexvault.backup.limits import LIMITS, Limits
-from indexvault.backup.partition import Partition
-from indexvault.backup.state import CollectedPartition, Plan, partition_record, require, require_plan
-from indexvault.errors import AccountingError
+from indexvault.backup.paged import PagedReader
+from indexvault.backup.partition import Between, Partition
+from indexvault.backup.partitioning import reading_order
+from indexvault.backup.pieces import Piece, PieceReader, cuts_for
+from indexvault.backup.state import CollectedPartition, Plan, SortedSet, partition_record, require_plan
 from indexvault.search.client import SearchService
-from indexvault.search.page import Document, PageReader
-from indexvault.search.paging import read_by_skipping
+from indexvault.search.page import Document
+from indexvault.search.query import MOST_PER_PAGE
 from indexvault.search.request_count import counted_requests
+from indexvault.search.schema import read_schema
 from indexvault.workflow.activity import ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
 
-READINGS = 4
-"""How often a partition is read at most until its unique keys agree with its count."""
+_TOGETHER = MOST_PER_PAGE * 4 // 5
+"""Documents of neighbouring pieces whose keys are asked for at once: some may have been added."""
 
 
 async def collect(resources: Resources, given: CollectInput, *, limits: Limits = LIMITS) -> ScanSummary:
-    """Read one partition of the plan and write its documents in sorted runs.
+    """Read one partition of the plan and write its documents in sorted runs; in a later round, check it.
 
-    A later round reads again what an earlier one read. Raises AccountingError if the partition's unique keys do not
-    come to agree with its count.
+    What can't be settled within the limits is read as far as possible, and the record says how much is left open.
     """
     job = given.job
     store = resources.clients.store_of(job.service)
@@ -36,40 +45,16 @@ async def collect(resources: Resources, given: CollectInput, *, limits: Limits =
     plan = await require_plan(checkpoints, job)
     record = partition_record(plan, given.position)
     collected = await checkpoints.read(record, CollectedPartition)
-    if collected is None or collected.attempt not in {_attempt(given, number) for number in range(READINGS)}:
-        before = collected
+    if collected is None or collected.round < given.round:
         with counted_requests() as counter:
             collector = _Collector(resources, resources.clients.service(job.service), given, plan, limits)
-            collected = await collector.collect(SortedRunStore(store.runs, job.run, plan.key_field, limits))
+            runs = SortedRunStore(store.runs, job.run, plan.key_field, limits)
+            done = await collector.collect(runs, collected)
         collected = msgspec.structs.replace(
-            collected,
-            readings=collected.readings + (before.readings if before is not None else 0),
-            requests=counter.requests + (before.requests if before is not None else 0),
+            done, requests=counter.requests + (collected.requests if collected is not None else 0)
         )
         await checkpoints.write(record, collected)
     return ScanSummary(documents=collected.documents, bytes=collected.bytes)
-
-
-async def recount(resources: Resources, job: BackupJob) -> ChangedPartitions:
-    """Count every partition again and return those that no longer have as many documents as were read.
-
-    A document whose fields change can move from an unread partition to one that has been read. So each partition must
-    have the same count after the last one was read.
-    """
-    checkpoints = Checkpoints(resources.clients.store_of(job.service).runs, job.run)
-    plan = await require_plan(checkpoints, job)
-    probe = ServiceIndexProbe(resources.clients.service(job.service), job.index, plan.key_field, elevated=plan.elevated)
-    changed = []
-    for position, partition in enumerate(plan.partitions):
-        collected = await require(checkpoints, partition_record(plan, position), CollectedPartition, job)
-        if not partition.partial and await probe.count(partition) != collected.documents:
-            changed.append(position)
-    return ChangedPartitions(changed=changed)
-
-
-def sorted_runs(plan: Plan, position: int, collected: CollectedPartition) -> str:
-    """Return the name of the set of sorted runs that a partition's documents are in."""
-    return f"{partition_record(plan, position)}-{collected.attempt}"
 
 
 class _Collector:
@@ -77,99 +62,182 @@ class _Collector:
         self, resources: Resources, service: SearchService, given: CollectInput, plan: Plan, limits: Limits
     ) -> None:
         self._resources = resources
-        self._service = service
-        self._given = given
-        self._plan = plan
-        self._limits = limits
+        self._round = given.round
         self._partition = plan.partitions[given.position]
-        self._probe = ServiceIndexProbe(service, given.job.index, plan.key_field, elevated=plan.elevated)
+        self._name = f"{partition_record(plan, given.position)}-{given.round}"
+        self._limits = limits
+        self._answers = Answers(
+            service,
+            given.job.index,
+            plan.key_field,
+            average_document_bytes=plan.average_document_bytes,
+            elevated=plan.elevated,
+            session=self._name,
+        )
+        schema = read_schema(plan.definition.fullest.body, on=f"{service.name} index {given.job.index}")
+        self._cuts: Sequence[Cut] = [] if self._partition.partial else cuts_for(schema, limits)
+        self._paged = PagedReader(
+            self._answers,
+            self._take,
+            limits,
+            resources.clock,
+            orderby=reading_order(schema),
+            session=self._name,
+            average_document_bytes=plan.average_document_bytes,
+        )
+        probe = ServiceIndexProbe(service, given.job.index, plan.key_field, elevated=plan.elevated)
+        self._pieces = PieceReader(self._answers, probe, self._take, self._paged.read)
+        self._present: set[int] = set()
+        self._known: set[int] = set()
+        self._taken: set[int] = set()
+        self._unread = 0
+        self._bytes = 0
+        self._again = 0
 
-    async def collect(self, store: SortedRunStore) -> CollectedPartition:
-        """Read until the unique keys agree with the count.
-
-        Documents that one reading missed, because they tie with others and changed places, are in the next one. If more
-        documents were read than there are by then, start again with an empty set.
-        """
-        before = await self._probe.count(self._partition)
-        attempt = _attempt(self._given, 0)
-        sorter, seen, size = Sorter(store, self._set(attempt)), set[str](), 0
-        after = before
-        for number in range(READINGS):
-            if number and len(seen) > max(before, after):
-                attempt = _attempt(self._given, number)
-                sorter, seen, size, before = Sorter(store, self._set(attempt)), set(), 0, after
-            async with aclosing(self._pages(number)) as pages:
-                async for page in pages:
-                    new = [document for document in page if document.key not in seen]
-                    seen.update(document.key for document in new)
-                    added = sum(len(document.line) + 1 for document in new)
-                    size += added
-                    await sorter.add(new)
-                    self._resources.report(ProgressUpdate(stage="read", documents=len(new), bytes=added))
-            after = await self._probe.count(self._partition)
-            if self._agrees(len(seen), before, after):
-                await sorter.finish()
-                return CollectedPartition(
-                    attempt=attempt,
-                    runs=sorter.runs,
-                    documents=len(seen),
-                    bytes=size,
-                    before=before,
-                    after=after,
-                    readings=number + 1,
-                    requests=0,
-                )
-        raise AccountingError(
-            f"{len(seen)} unique keys were read of a part ({_field_names(self._partition)}) that the service counts"
-            f" {after} documents in, in {READINGS} readings",
-            on=f"{self._service.name} index {self._given.job.index}",
-            do="Run the backup again while the index is not written to",
+    async def collect(self, store: SortedRunStore, before: CollectedPartition | None) -> CollectedPartition:
+        """Read the partition, or check what an earlier round has read."""
+        self._sorter = Sorter(store, self._name)
+        if before is None:
+            await self._read_first()
+            known_before = present_before = frozenset[int]()
+        else:
+            known_before, present_before = frozenset(unpack(before.known)), frozenset(unpack(before.present))
+            self._known = set(known_before)
+            for piece in together(before.pieces):
+                await self._check(piece)
+        await self._sorter.finish()
+        sets = [] if before is None else before.sets
+        if self._sorter.runs:
+            sets = [*sets, SortedSet(self._name, self._round, self._sorter.runs, self._resources.clock())]
+        checked = before is not None
+        return CollectedPartition(
+            round=self._round,
+            sets=sets,
+            pieces=self._pieces.pieces,
+            known=pack(self._known),
+            present=pack(self._present),
+            new=pack(self._present - known_before) if checked else b"",
+            returned=pack((self._present & known_before) - present_before) if checked else b"",
+            gone=pack(present_before - self._present) if checked else b"",
+            unread=self._unread,
+            bytes=self._bytes + (before.bytes if before is not None else 0),
+            again=self._again + (before.again if before is not None else 0),
+            requests=0,
         )
 
-    def _agrees(self, documents: int, before: int, after: int) -> bool:
-        """Return whether the unique keys agree with the counts before and after the reading.
-
-        A partition that is read from one end is only expected to have what `$skip` reaches.
-        """
+    async def _read_first(self) -> None:
         if self._partition.partial:
-            return documents >= min(before, after, self._limits.most_skipped)
-        return explains(documents, before, after)
+            self._pieces.pieces.append(await self._read_once(keys_only=False))
+        else:
+            await self._pieces.read(self._partition, self._cuts)
+        self._again += max(0, self._paged.readings - 1)
 
-    def _pages(self, number: int) -> AsyncGenerator[list[Document]]:
-        query = self._partition.query(self._plan.key_field)
-        orderby = query.orderby if self._partition.partial or number % 2 == 0 else _reversed(query.orderby)
-        query = msgspec.structs.replace(query, orderby=orderby, session_id=f"{self._set(str(number))}")
-        return read_by_skipping(
-            self._service,
-            self._given.job.index,
-            query,
-            PageReader(self._plan.key_field),
-            average_document_bytes=self._plan.average_document_bytes,
-            elevated=self._plan.elevated,
-            most_skipped=self._limits.most_skipped,
-        )
+    async def _check(self, piece: Piece) -> None:
+        """Ask for a piece's keys. If any was not read, or if it is no longer settled, read it again."""
+        if self._partition.partial:
+            await self._check_partial()
+            return
+        wanted: set[str] = set()
+        if not piece.open:
+            kept, wanted = await (self._check_paged(piece) if piece.paged else self._check_answer(piece))
+            if kept:
+                self._pieces.pieces.append(piece)
+                return
+        self._again += 1
+        self._taken = set()
+        await self._pieces.read(msgspec.structs.replace(piece.partition, documents=0), self._cuts)
+        await self._look_up([key for key in wanted if mark_of(key) not in self._taken])
 
-    def _set(self, attempt: str) -> str:
-        return f"{partition_record(self._plan, self._given.position)}-{attempt}"
+    async def _check_answer(self, piece: Piece) -> tuple[bool, set[str]]:
+        page = await self._answers.ask_keys(piece.partition)
+        marks = {mark_of(document.key): document.key for document in page.documents}
+        unknown = {key for mark, key in marks.items() if mark not in self._known}
+        if unknown or not is_whole(page):
+            return False, unknown
+        self._present.update(marks)
+        return True, set()
+
+    async def _check_paged(self, piece: Piece) -> tuple[bool, set[str]]:
+        unknown: set[str] = set()
+        counts: set[int | None] = set()
+        async with aclosing(self._paged.pages(piece.partition, self._round, keys_only=True)) as pages:
+            async for page in pages:
+                counts.add(page.count)
+                unknown |= {each.key for each in page.documents if mark_of(each.key) not in self._known}
+        if unknown or counts != {piece.documents}:
+            return False, unknown
+        self._present.update(unpack(piece.marks))
+        return True, set()
+
+    async def _check_partial(self) -> None:
+        """Read one end of an ordering once more, and again with its documents if keys were not known."""
+        piece = await self._read_once(keys_only=True)
+        if not set(unpack(piece.marks)) <= self._known:
+            self._again += 1
+            piece = await self._read_once(keys_only=False)
+        self._pieces.pieces.append(piece)
+
+    async def _read_once(self, *, keys_only: bool) -> Piece:
+        """Read as far as `$skip` reaches. `open` is how far the counts of the pages are apart."""
+        counts: set[int] = set()
+        marks: set[int] = set()
+        async with aclosing(self._paged.pages(self._partition, self._round, keys_only=keys_only)) as pages:
+            async for page in pages:
+                counts |= {page.count} if page.count is not None else set()
+                marks |= {mark_of(document.key) for document in page.documents}
+                if not keys_only:
+                    await self._take(page.documents)
+        self._present |= marks
+        moved = max(counts, default=0) - min(counts, default=0)
+        return Piece(self._partition, len(marks), paged=True, open=moved, marks=pack(marks))
+
+    async def _look_up(self, keys: Sequence[str]) -> None:
+        """Read documents by key that left their piece between two answers. Those that are deleted are no loss.
+
+        Documents that only elevated reading shows can't be looked up: they are counted as not read.
+        """
+        if self._answers.elevated:
+            self._unread += len(keys)
+            return
+        for key in keys:
+            line = await self._answers.service.document(self._answers.index, key)
+            if line is not None:
+                await self._take([Document(key, line)])
+
+    async def _take(self, documents: Sequence[Document]) -> None:
+        marks = {mark_of(document.key) for document in documents}
+        new = [document for document in documents if mark_of(document.key) not in self._known]
+        self._present |= marks
+        self._known |= marks
+        self._taken |= marks
+        await self._sorter.add(documents)
+        size = sum(len(document.line) + 1 for document in new)
+        self._bytes += size
+        self._resources.report(ProgressUpdate(stage="read", documents=len(new), bytes=size))
 
 
-def _attempt(given: CollectInput, number: int) -> str:
-    return f"{given.round}-{number}"
+def together(pieces: Sequence[Piece]) -> list[Piece]:
+    """Put neighbouring intervals together, as long as one answer holds their keys."""
+    found: list[Piece] = []
+    for piece in pieces:
+        last = found[-1] if found else None
+        if last is not None and not (piece.paged or last.paged) and last.documents + piece.documents <= _TOGETHER:
+            joined = _joined(last.partition, piece.partition)
+            if joined is not None:
+                found[-1] = Piece(joined, last.documents + piece.documents)
+                continue
+        found.append(piece)
+    return found
 
 
-def _reversed(orderby: str | None) -> str | None:
-    if orderby is None:
+def _joined(one: Partition, other: Partition) -> Partition | None:
+    """Return the union of two partitions that differ only in one field's interval, the second following the first."""
+    if not (one.conditions and other.conditions) or one.conditions[:-1] != other.conditions[:-1]:
         return None
-    turned = [
-        f"{term.removesuffix(' asc')} desc" if term.endswith(" asc") else f"{term.removesuffix(' desc')} asc"
-        for term in orderby.split(",")
-    ]
-    return ",".join(turned)
-
-
-def _field_names(partition: Partition) -> str:
-    """Return the names of the fields that a partition is defined by, without their values."""
-    names = dict.fromkeys(condition.field for condition in partition.conditions)
-    if names:
-        return f"by {', '.join(names)}"
-    return "everything" if partition.lucene is None else "by a prefix of the key"
+    low, high = one.conditions[-1], other.conditions[-1]
+    if not (isinstance(low, Between) and isinstance(high, Between)) or low.field != high.field:
+        return None
+    if one.lucene != other.lucene or low.high is None or low.high != high.low or high.after:
+        return None
+    whole = Between(low.field, low=low.low, high=high.high, after=low.after)
+    return msgspec.structs.replace(one, conditions=(*one.conditions[:-1], whole))

@@ -2,33 +2,46 @@
 
 import msgspec
 
-from indexvault.backup.accounting import Agreement, explains, require_unique
+from indexvault.backup.accounting import Agreement, require_unique
 from indexvault.backup.definition_changes import concerns_only_searching
 from indexvault.backup.definitions import read_index_definition, read_synonym_map, withheld_from_index
 from indexvault.backup.index_probe import ServiceIndexProbe
 from indexvault.backup.job import BackupJob, BackupReport
 from indexvault.backup.losses import DOCUMENTS, is_lost_content, lost_content
-from indexvault.backup.messages import incomplete, to_supply
+from indexvault.backup.messages import to_supply
 from indexvault.backup.partition import Partition
 from indexvault.backup.state import (
     CollectedPartition,
     Plan,
     ScannedRange,
+    Settling,
     SnapshotIdentity,
     merged_record,
     partition_record,
     range_record,
     require,
     require_plan,
+    settling_record,
     snapshot_record,
 )
 from indexvault.errors import AccountingError, IntegrityError, OutdatedReadingError
 from indexvault.search.client import SearchService
 from indexvault.search.schema import read_schema
 from indexvault.search.secret_scan import is_for_secrets
+from indexvault.snapshots import known
 from indexvault.snapshots.announcements import announced
 from indexvault.snapshots.chunks import add_digests
-from indexvault.snapshots.manifest import Added, Counts, Definition, Etags, Manifest, Reading, SynonymMap
+from indexvault.snapshots.manifest import (
+    Added,
+    Counts,
+    Definition,
+    Etags,
+    Manifest,
+    Reading,
+    SynonymMap,
+    Unsettled,
+    UnsettledPart,
+)
 from indexvault.snapshots.names import snapshot_id
 from indexvault.snapshots.writer import commit
 from indexvault.version import VERSION
@@ -70,7 +83,8 @@ async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
     documents = require_unique(chunks, on=on)
     service = resources.clients.service(job.service)
     described, notes = await _describe(resources, job, plan, documents, on=on)
-    counted = await _accounted(resources, service, job, plan, documents)
+    unsettled = await _unsettled(checkpoints, job, plan)
+    counted = await _accounted(resources, service, job, plan, documents, is_open=unsettled is not None)
     withheld = withheld_from_index(job.index, described.definition, described.synonym_maps)
     losses = [*(loss for loss in plan.losses if not is_lost_content(loss)), *lost_content(withheld)]
     now = resources.clock()
@@ -81,8 +95,9 @@ async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
         id=identity.id,
         service=job.service,
         index=job.index,
-        state="lossy" if losses else "complete",
+        state="unsettled" if unsettled is not None else "lossy" if losses else "complete",
         losses=tuple(losses),
+        unsettled=unsettled,
         created=identity.created,
         started=plan.started,
         finished=identity.created,
@@ -105,9 +120,10 @@ async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
     )
     try:
         async with announced(store.runs, manifest, now):
-            await commit(store.snapshots, manifest, fence=resources.fence)
+            committed = await commit(store.snapshots, manifest, fence=resources.fence)
     except IntegrityError as error:
         raise OutdatedReadingError(error.what, on=error.on, do=error.do) from error
+    await known.note_snapshot(store.runs, committed)
     await checkpoints.clear()
     if manifest.state == "complete":
         note_snapshot(job.service, job.index, manifest.created, resources.clock)
@@ -136,7 +152,7 @@ async def _readings(checkpoints: Checkpoints, job: BackupJob, plan: Plan) -> tup
             for position in range(len(plan.partitions))
         ]
         requests = sum(entry.requests for entry in collected)
-        again = sum(entry.readings - 1 for entry in collected)
+        again = sum(entry.again for entry in collected)
     else:
         scanned = [
             await require(checkpoints, range_record(plan, position), ScannedRange, job)
@@ -188,20 +204,28 @@ def _changed(on: str) -> OutdatedReadingError:
     )
 
 
-async def _accounted(resources: Resources, service: SearchService, job: BackupJob, plan: Plan, documents: int) -> int:
-    """Return the service's count once everything agrees.
+async def _unsettled(checkpoints: Checkpoints, job: BackupJob, plan: Plan) -> Unsettled | None:
+    """Return what the reading leaves open, or None if every document is accounted for."""
+    if not plan.partitions:
+        return None
+    settling = await require(checkpoints, settling_record(plan), Settling, job)
+    if not settling.open:
+        return None
+    parts = tuple(UnsettledPart(part=each.part, documents=each.documents) for each in settling.open)
+    return Unsettled(documents=sum(each.documents for each in parts), parts=parts)
 
-    Key ranges have been compared with their counts already; partitions are compared as a whole, since they may overlap.
-    Then the service's own count must agree with what queries find: if not, it holds documents that queries do not
-    show. Raises AccountingError or UnreadableIndexError.
+
+async def _accounted(
+    resources: Resources, service: SearchService, job: BackupJob, plan: Plan, documents: int, *, is_open: bool
+) -> int:
+    """Return the service's count once it agrees with what queries find.
+
+    Key ranges and partitions have been compared with their counts already. If the service's own count does not agree,
+    it holds documents that queries do not show. Raises AccountingError, unless documents are left open anyway.
     """
     on = f"{job.service} index {job.index}"
     probe = ServiceIndexProbe(service, job.index, plan.key_field, elevated=plan.elevated)
     found = await probe.count(Partition())
-    if plan.partitions and not explains(documents, plan.found, found):
-        if plan.exact:
-            raise _unaccounted(documents, plan.found, found, on=on)
-        raise incomplete(documents, found, plan.method, on=on)
     agreement = Agreement()
     counted = await service.count(job.index)
     if any(loss.field == DOCUMENTS for loss in plan.losses):
@@ -211,21 +235,13 @@ async def _accounted(resources: Resources, service: SearchService, job: BackupJo
             return counted
         await resources.sleep(SETTLE_POLL_SECONDS)
         found, counted = await probe.count(Partition()), await service.count(job.index)
-    if agreement.note(counted=counted, found=found):
+    if agreement.note(counted=counted, found=found) or is_open:
         return counted
     raise AccountingError(
         f"{documents} unique keys were read and queries find {found} documents, but the service counts {counted}",
         on=on,
         do="If the index is written to, run the backup again when it is quiet; if not, some documents can't be queried:"
         " ask whether they are protected",
-    )
-
-
-def _unaccounted(documents: int, before: int, after: int, *, on: str) -> AccountingError:
-    return AccountingError(
-        f"{documents} unique keys were read, and the service counted {before} documents before and {after} after",
-        on=on,
-        do="Run the backup again, best while the index is not written to",
     )
 
 
@@ -244,6 +260,7 @@ def _report(manifest: Manifest, notes: list[str]) -> BackupReport:
         snapshot=manifest.id,
         state=manifest.state,
         losses=[f"{loss.field}: {loss.reason}" for loss in manifest.losses],
+        unsettled=manifest.unsettled.words if manifest.unsettled is not None else [],
         documents=manifest.counts.documents,
         chunks=len(manifest.chunks),
         bytes=manifest.bytes,

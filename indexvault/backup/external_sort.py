@@ -87,13 +87,13 @@ class Sorter:
     def __init__(self, store: SortedRunStore, name: str) -> None:
         self._store = store
         self._name = name
-        self._documents: list[Document] = []
+        self._documents: dict[str, Document] = {}
         self._size = 0
         self.runs: list[SortedRun] = []
 
     async def add(self, documents: Sequence[Document]) -> None:
-        """Take documents."""
-        self._documents += documents
+        """Take documents. Of several versions of one, the last that came is the newest."""
+        self._documents.update((document.key, document) for document in documents)
         self._size += sum(len(document.line) for document in documents)
         if self._size >= self._store.limits.sorted_run_bytes:
             await self.finish()
@@ -101,8 +101,8 @@ class Sorter:
     async def finish(self) -> None:
         """Write the documents that are still in memory."""
         if self._documents:
-            documents = sorted(self._documents, key=_key)
-            self._documents, self._size = [], 0
+            documents = sorted(self._documents.values(), key=_key)
+            self._documents, self._size = {}, 0
             self.runs.append(await self._store.write(run_name(self._name, len(self.runs)), _one_page(documents)))
 
 
@@ -114,8 +114,9 @@ def run_name(name: str, position: int) -> str:
 async def merge(store: SortedRunStore, runs: dict[str, SortedRun], *, name: str) -> AsyncGenerator[list[Document]]:
     """Yield the documents of all sorted runs in key order, each key once, a page at a time.
 
-    Of several documents with the same key, which are versions of one document, one is chosen. If there are more runs
-    than may be merged at once, they are first merged into fewer, named after `name`.
+    Of several documents with the same key, which are versions of one document, the one in the first of `runs` is
+    chosen: put the newest first. If there are more runs than may be merged at once, they are first merged into fewer,
+    named after `name`.
     """
     level = 0
     while len(runs) > store.limits.merged_at_once:

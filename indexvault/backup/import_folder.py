@@ -25,6 +25,7 @@ from indexvault.snapshots.announcements import announced
 from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.chunks import ChunkCutter, boundary_bits, chunk_target, key_reader
 from indexvault.snapshots.export import Dump, read_dump
+from indexvault.snapshots.known import note_snapshot
 from indexvault.snapshots.manifest import Counts, Etags, Manifest, SynonymMap, known_chunks
 from indexvault.snapshots.names import ChunkFolder, SnapshotReference, snapshot_id
 from indexvault.snapshots.store import Store
@@ -87,7 +88,9 @@ class Importer:
                 )
             _require_as_exported(dump, manifest, on=str(folder))
             async with announced(self._store.runs, manifest, self._clock()):
-                return await commit(self._store.snapshots, manifest)
+                committed = await commit(self._store.snapshots, manifest)
+            await note_snapshot(self._store.runs, committed)
+            return committed
         finally:
             await Checkpoints(self._store.runs, run).clear()
 

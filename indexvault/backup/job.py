@@ -62,17 +62,25 @@ class ScanInput(msgspec.Struct, frozen=True):
 
 
 class CollectInput(msgspec.Struct, frozen=True):
-    """The partition to read, by its position in the plan; a later `round` reads it again."""
+    """The partition to read, by its position in the plan; a later `round` checks it."""
 
     job: BackupJob
     position: int
     round: int = 0
 
 
-class ChangedPartitions(msgspec.Struct, frozen=True):
-    """The partitions, by position, whose count has changed since they were read."""
+class SettleInput(msgspec.Struct, frozen=True):
+    """The round after which to decide whether every document is accounted for."""
 
-    changed: list[int]
+    job: BackupJob
+    round: int
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """Whether reading has ended, and how many documents are left open."""
+
+    ended: bool
+    open: int = 0
 
 
 class StartOverInput(msgspec.Struct, frozen=True):
@@ -92,6 +100,7 @@ class ScanSummary(msgspec.Struct, frozen=True):
 class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     """A finished snapshot.
 
+    `unsettled` says in words what the service's counts leave open, for a snapshot in that state.
     `bytes` are those of the documents, `stored_bytes` those of their chunks (compressed). `added_chunks` and
     `added_bytes` (compressed) were added to the store by this snapshot, the rest was there already.
     """
@@ -101,6 +110,7 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: str
     state: str
     losses: list[str]
+    unsettled: list[str] = []
     documents: int
     chunks: int
     bytes: int

@@ -14,6 +14,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     - `largest_partition`: documents in a partition at most, so that `$skip` reaches all of them.
     - `comfortable_partition`: documents that a partition should have at most. Deep `$skip`s are slow for the service
       and for its users.
+    - `paged_readings`, `paged_requests`, `paged_seconds`: how often, with how many requests and for how long a
+      partition that nothing can cut is read until its count holds still and every document of it has been seen.
+    - `settling_rounds`, `settling_seconds`: how often, and for how long, all partitions are checked for documents that
+      moved from one to another, until the index is accounted for.
     - `smallest_range`: documents below which another key range costs more requests than it saves time.
     - `sorted_run_bytes`: bytes of documents that are sorted in memory at once.
     - `segment_bytes`: bytes of documents in one segment of a sorted run, unless a single document is larger.
@@ -26,6 +30,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     most_skipped: int = MOST_SKIPPED
     largest_partition: int = MOST_SKIPPED
     comfortable_partition: int = 25_000
+    paged_readings: int = 60
+    paged_requests: int = 4_000
+    paged_seconds: int = 300
+    settling_rounds: int = 12
+    settling_seconds: int = 900
     smallest_range: int = 5_000
     sorted_run_bytes: int = 8 * _MEBIBYTE
     segment_bytes: int = _MEBIBYTE

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from indexvault.backup.chunking import ChunkStore, scanned_range, store_chunks
-from indexvault.backup.collect import sorted_runs
 from indexvault.backup.external_sort import SortedRun, SortedRunStore, merge, run_name
 from indexvault.backup.job import BackupJob, ScanSummary
 from indexvault.backup.limits import LIMITS, Limits
@@ -12,6 +11,7 @@ from indexvault.backup.state import (
     CollectedPartition,
     Plan,
     ScannedRange,
+    SortedSet,
     merged_record,
     partition_record,
     require,
@@ -30,11 +30,15 @@ async def merge_partitions(resources: Resources, job: BackupJob, *, limits: Limi
     plan = await require_plan(checkpoints, job)
     merged = await checkpoints.read(merged_record(plan), ScannedRange)
     if merged is None:
-        runs: dict[str, SortedRun] = {}
+        sets: list[SortedSet] = []
         for position in range(len(plan.partitions)):
-            collected = await require(checkpoints, partition_record(plan, position), CollectedPartition, job)
-            name = sorted_runs(plan, position, collected)
-            runs |= {run_name(name, number): run for number, run in enumerate(collected.runs)}
+            sets += (await require(checkpoints, partition_record(plan, position), CollectedPartition, job)).sets
+        newest_first = sorted(sets, key=lambda each: (each.round, each.finished), reverse=True)
+        runs: dict[str, SortedRun] = {
+            run_name(each.name, number): each.runs[number]
+            for each in newest_first
+            for number in reversed(range(len(each.runs)))
+        }
         sorted_store = SortedRunStore(store.runs, job.run, plan.key_field, limits)
         chunk_store = await ChunkStore.open(store, job, plan, merged_record(plan))
         stored = await store_chunks(

@@ -11,6 +11,7 @@ from indexvault.search.client import SearchService
 from indexvault.search.definitions import NamedDefinition
 from indexvault.search.secret_scan import is_for_secrets
 from indexvault.search.transport import PREVIEW, STABLE
+from indexvault.snapshots.known import note_snapshot
 from indexvault.snapshots.manifest import Definition, VersionedDefinition, Withheld
 from indexvault.snapshots.names import SERVICE_OBJECTS, snapshot_id
 from indexvault.snapshots.service_manifest import ServiceManifest, ServiceObject, Skipped, commit_service
@@ -64,7 +65,7 @@ async def back_up_objects(resources: Resources, job: ServiceJob) -> ServiceRepor
     manifest = await checkpoints.read(_RECORD, ServiceManifest)
     if manifest is None:
         manifest = await checkpoints.write_once(_RECORD, await _read(resources, job))
-    await commit_service(store.snapshots, manifest)
+    await note_snapshot(store.runs, await commit_service(store.snapshots, manifest))
     await checkpoints.clear()
     return _report(manifest)
 

@@ -10,6 +10,7 @@ import msgspec
 
 from indexvault.backup.job import BackupJob
 from indexvault.backup.partition import Partition
+from indexvault.backup.pieces import Piece
 from indexvault.errors import IntegrityError
 from indexvault.search.scan import KeyRange
 from indexvault.snapshots.chunks import Chunk
@@ -17,7 +18,7 @@ from indexvault.snapshots.manifest import FORMAT, Added, Definition, Loss, Synon
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.workflow.checkpoints import Checkpoints
 
-PLAN_FORMAT = f"{FORMAT} plan 3"
+PLAN_FORMAT = f"{FORMAT} plan 4"
 """Changes whenever a run's records change their meaning: a run in another format is not continued."""
 PLAN_RECORD = "plan"
 STARTED_OVER_RECORD = "again"
@@ -89,21 +90,69 @@ class ScannedRange(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = 0
 
 
-class CollectedPartition(msgspec.Struct, frozen=True, kw_only=True):
-    """The documents of a partition, in sorted runs.
+class SortedSet(msgspec.Struct, frozen=True):
+    """The sorted runs that one round wrote of a partition: the set's name, and the segments of each run as chunks."""
 
-    `attempt` names the set of sorted runs, `runs` lists the segments of each in the form of chunks. `documents` have
-    unique keys; `before` and `after` are counts of the partition. `readings` is how often it was read.
+    name: str
+    round: int
+    runs: list[list[Chunk]]
+    finished: datetime
+
+
+class CollectedPartition(msgspec.Struct, frozen=True, kw_only=True):
+    """The documents of a partition, in sorted runs, as of a round: 0 read all of them, later ones checked them.
+
+    `pieces` are those that it was read in. Of keys there are only marks (see `key_marks`): `known` have ever been read
+    here, `present` were there in this round, `new` of those were not known before and `returned` were known, but not
+    present in the round before; `gone` were present then and are no more. `unread` keys were seen,
+    but not their documents, and `again` is how many pieces were read again.
     """
 
-    attempt: str
-    runs: list[list[Chunk]]
-    documents: int
+    round: int
+    sets: list[SortedSet]
+    pieces: list[Piece]
+    known: bytes
+    present: bytes
+    new: bytes = b""
+    returned: bytes = b""
+    gone: bytes = b""
+    unread: int = 0
     bytes: int
-    before: int
-    after: int
-    readings: int
+    again: int = 0
     requests: int
+
+    @property
+    def documents(self) -> int:
+        """How many documents have been read."""
+        return len(self.known) // 8
+
+
+class OpenPart(msgspec.Struct, frozen=True):
+    """A part of the index that could not be settled: the fields that it is told apart by, and documents left open."""
+
+    part: str
+    documents: int
+
+
+class Settling(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about the whole index after a round.
+
+    `totals` are the counts of everything, before the first round and after each. `missing` are marks of keys that were
+    known and are nowhere since a round; `escaped` counts those that came back after that, `escaped_twice` those that
+    two rounds in a row had missed. `unknown` keys were new to every partition in this round. `ended` says that no other
+    round follows, `open` which documents are left open then.
+    """
+
+    round: int
+    started: datetime
+    totals: list[int]
+    missing: list[tuple[int, int]] = []
+    escaped: int = 0
+    escaped_twice: int = 0
+    unknown: int = 0
+    open_rounds: int = 0
+    ended: bool = False
+    open: list[OpenPart] = []
 
 
 class SnapshotIdentity(msgspec.Struct, frozen=True):
@@ -121,6 +170,11 @@ def range_record(plan: Plan, position: int) -> str:
 def partition_record(plan: Plan, position: int) -> str:
     """Return the name of a collected partition's record."""
     return f"{plan.id}-part-{position}"
+
+
+def settling_record(plan: Plan) -> str:
+    """Return the name of the record of whether the partitions are accounted for."""
+    return f"{plan.id}-settling"
 
 
 def merged_record(plan: Plan) -> str:

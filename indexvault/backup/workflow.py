@@ -2,10 +2,11 @@
 
 Each activity may be killed or run twice: it finds what it had finished. Durable, in this order: that fields will be
 revealed; the plan; for each range its chunks, then its record; or for each partition its sorted runs, then its record,
-and last the chunks they are merged into; the snapshot's identity; the manifest, which makes the snapshot. Then the
-run's records are removed.
+in each round, what is known of the whole after it, and last the chunks they are merged into; the snapshot's identity;
+the manifest, which makes the snapshot. Then the run's records are removed.
 """
 
+import itertools
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,25 +14,27 @@ from typing import Any
 import msgspec
 from durabletask.task import OrchestrationContext
 
-from indexvault.backup.collect import collect, recount
+from indexvault.backup.collect import collect
 from indexvault.backup.commit import commit_snapshot, require_definition
 from indexvault.backup.hidden_fields import prepare_fields, restore_fields
 from indexvault.backup.job import (
     BackupJob,
     BackupReport,
-    ChangedPartitions,
     CollectInput,
     PlanSummary,
     ScanInput,
     ScanSummary,
+    Settled,
+    SettleInput,
     StartOverInput,
 )
 from indexvault.backup.limits import Limits
 from indexvault.backup.merge import merge_partitions
 from indexvault.backup.plan import plan_backup
 from indexvault.backup.scan import scan
+from indexvault.backup.settle import settle_partitions
 from indexvault.backup.start_over import start_over
-from indexvault.errors import AccountingError, IndexvaultError, OutdatedReadingError
+from indexvault.errors import IndexvaultError, OutdatedReadingError
 from indexvault.maintenance.retention import ACTIVITIES as MAINTENANCE_ACTIVITIES
 from indexvault.maintenance.retention import MaintenanceJob, maintain
 from indexvault.workflow.activity import Activity, Orchestration, Workflow
@@ -43,7 +46,7 @@ PREPARE = Activity("prepare_fields", BackupJob, Done, prepare_fields, lambda job
 PLAN = Activity("plan_backup", BackupJob, PlanSummary, plan_backup, lambda job: job.work)
 SCAN = Activity("scan_range", ScanInput, ScanSummary, scan, lambda given: given.job.work)
 COLLECT = Activity("collect_part", CollectInput, ScanSummary, collect, lambda given: given.job.work)
-RECOUNT = Activity("recount_parts", BackupJob, ChangedPartitions, recount, lambda job: job.work)
+SETTLE = Activity("settle_parts", SettleInput, Settled, settle_partitions, lambda given: given.job.work)
 MERGE = Activity("merge_parts", BackupJob, ScanSummary, merge_partitions, lambda job: job.work)
 REQUIRE_DEFINITION = Activity("require_held_definition", BackupJob, Done, require_definition, lambda job: job.work)
 RESTORE_FIELDS = Activity("restore_fields", BackupJob, Done, restore_fields, lambda job: job.work)
@@ -55,7 +58,7 @@ ACTIVITIES: tuple[Activity[Any, Any], ...] = (
     PLAN,
     SCAN,
     COLLECT,
-    RECOUNT,
+    SETTLE,
     MERGE,
     REQUIRE_DEFINITION,
     RESTORE_FIELDS,
@@ -63,8 +66,6 @@ ACTIVITIES: tuple[Activity[Any, Any], ...] = (
     COMMIT,
     *MAINTENANCE_ACTIVITIES,
 )
-ROUNDS = 3
-"""How often partitions that have changed since they were read are read again at most."""
 
 
 def activities_within(limits: Limits) -> tuple[Activity[Any, Any], ...]:
@@ -72,6 +73,7 @@ def activities_within(limits: Limits) -> tuple[Activity[Any, Any], ...]:
     limited: dict[str, Activity[Any, Any]] = {
         PLAN.name: replace(PLAN, run=partial(plan_backup, limits=limits)),
         COLLECT.name: replace(COLLECT, run=partial(collect, limits=limits)),
+        SETTLE.name: replace(SETTLE, run=partial(settle_partitions, limits=limits)),
         MERGE.name: replace(MERGE, run=partial(merge_partitions, limits=limits)),
     }
     return tuple(limited.get(activity.name, activity) for activity in ACTIVITIES)
@@ -125,20 +127,12 @@ def _read(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[PlanSummar
 
 
 def _collect(ctx: OrchestrationContext, job: BackupJob, plan: PlanSummary) -> Orchestration[None]:
-    """Read every partition, read again those that have changed meanwhile, and merge all of them."""
-    positions = list(range(plan.partitions))
-    for number in range(ROUNDS + 1):
-        inputs = [CollectInput(job=job, position=position, round=number) for position in positions]
+    """Read every partition, check them until every document is accounted for or the limits are reached, and merge."""
+    for number in itertools.count():
+        inputs = [CollectInput(job=job, position=position, round=number) for position in range(plan.partitions)]
         yield from call_all(ctx, COLLECT, inputs, at_once=job.parallel)
-        positions = (yield from call(ctx, RECOUNT, job)).changed
-        if not positions:
+        if (yield from call(ctx, SETTLE, SettleInput(job=job, round=number))).ended:
             break
-    else:
-        raise AccountingError(
-            f"{len(positions)} of {plan.partitions} parts change faster than they can be read, in {ROUNDS} rounds",
-            on=f"{job.service} index {job.index}",
-            do="Run the backup again while the index is written to less",
-        )
     yield from call(ctx, MERGE, job)
 
 

@@ -40,6 +40,9 @@ _WRITERS: Mapping[str, Callable[[Any], str]] = {
     "Edm.Boolean": _boolean,
 }
 
+LITERAL_TYPES = frozenset(_WRITERS)
+"""Types whose values have literals."""
+
 
 def double_literal(number: float) -> str:
     """Return the shortest literal that stands for exactly this double."""

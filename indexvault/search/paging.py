@@ -5,7 +5,8 @@ forward, and one of them could fall between two pages. So each page has to begin
 before; if it does not, reading steps back until it meets a known document. In a stable order, nothing after that
 document has been missed.
 
-Documents that tie have no stable order, and a document whose values change moves. So callers count unique keys as well.
+Documents that tie have no stable order, and a document whose values change moves. So each page says whether it joins
+the one before, and holds the count of its moment if the query asks for it: callers account for unique keys with both.
 """
 
 import collections
@@ -26,6 +27,14 @@ STEPS_BACK = 24
 """Steps back per query at most: if tied documents keep changing places, no page joins the last."""
 
 
+class SkippedPage(msgspec.Struct, frozen=True):
+    """Some documents, and the query's count if it was asked for. `joins` says that they follow those before them."""
+
+    documents: list[Document]
+    count: int | None
+    joins: bool
+
+
 async def read_by_skipping(
     service: SearchService,
     index: str,
@@ -35,8 +44,11 @@ async def read_by_skipping(
     average_document_bytes: float,
     elevated: bool = False,
     most_skipped: int = MOST_SKIPPED,
-) -> AsyncGenerator[list[Document]]:
-    """Yield page after page until an empty one, or until `$skip` can reach no further. Pages overlap."""
+) -> AsyncGenerator[SkippedPage]:
+    """Yield page after page until an empty one, or until `$skip` can reach no further. Pages overlap.
+
+    An empty page is yielded too, for its count.
+    """
     size = PageSize(average_document_bytes)
     recent: collections.deque[str] = collections.deque(maxlen=4 * FURTHEST_BACK)
     place = overlap = steps = 0
@@ -48,9 +60,10 @@ async def read_by_skipping(
             overlap, steps = overlap * BACKWARD, steps + 1
             continue
         if not page.documents:
+            yield SkippedPage([], page.count, joins)
             return
         recent.extend(document.key for document in page.documents)
-        yield page.documents
+        yield SkippedPage(page.documents, page.count, joins)
         reached = skip + len(page.documents)
         if overlap == 1 and reached <= place:
             overlap = 0  # only the known document came: the page after it shows whether it is the last

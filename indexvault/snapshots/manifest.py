@@ -24,7 +24,7 @@ MANIFEST_LIMIT = 512 * 1024 * 1024
 """Bytes of the largest manifest that is read: room for a million chunks, half a terabyte of documents."""
 
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
-State = Literal["complete", "lossy"]
+State = Literal["complete", "lossy", "unsettled"]
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -32,6 +32,28 @@ class Loss(msgspec.Struct, frozen=True):
 
     field: str
     reason: str
+
+
+class UnsettledPart(msgspec.Struct, frozen=True):
+    """A part of an index, told apart in words without values, and how many of its documents the counts leave open."""
+
+    part: str
+    documents: Size
+
+
+class Unsettled(msgspec.Struct, frozen=True):
+    """How many documents the service's counts leave open after reading, and in which parts.
+
+    So many documents may have been in the index throughout and are not in the snapshot. Those in it were all seen.
+    """
+
+    documents: Size
+    parts: tuple[UnsettledPart, ...]
+
+    @property
+    def words(self) -> list[str]:
+        """One line for each part."""
+        return [f"{each.part}: {each.documents:,} documents are open" for each in self.parts]
 
 
 class VersionedDefinition(msgspec.Struct, frozen=True):
@@ -136,6 +158,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     index: str
     state: State
     losses: tuple[Loss, ...] = ()
+    unsettled: Unsettled | None = None
     created: AwareTime
     started: AwareTime
     finished: AwareTime
@@ -232,8 +255,10 @@ def _contradictions(manifest: Manifest) -> Sequence[str]:
     found = []
     if not is_snapshot_id(manifest.id) or id_time(manifest.id) != manifest.created.replace(microsecond=0):
         found.append("its id does not carry the time it was created")
-    if (manifest.state == "lossy") != bool(manifest.losses):
+    if manifest.state != "unsettled" and (manifest.state == "lossy") != bool(manifest.losses):
         found.append(f"it is {manifest.state} and names {len(manifest.losses)} losses")
+    if (manifest.state == "unsettled") != (manifest.unsettled is not None):
+        found.append(f"it is {manifest.state} and does not agree on whether documents are open")
     if any(chunk.first > chunk.last for chunk in chunks) or any(
         before.last >= after.first for before, after in pairwise(chunks)
     ):

@@ -28,7 +28,7 @@ def index_of(scripted: Scripted, keys: list[str], change: Change, *, most: int =
 
 async def read(scripted: Scripted) -> list[str]:
     pages = read_by_skipping(scripted.service, "hotels", DocumentQuery(), PageReader("id"), average_document_bytes=10)
-    return [document.key async for page in pages for document in page]
+    return [document.key async for page in pages for document in page.documents]
 
 
 def numbered(count: int) -> list[str]:

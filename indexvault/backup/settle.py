@@ -1,0 +1,189 @@
+"""Decide, after each round, whether every document of an index without key order is accounted for.
+
+Each round asks for every piece, so a document that is in the index throughout escapes a round only if it moved, within
+that round, from a piece that was yet to be asked for to one that had been. It is missing only if it escaped every
+round. So how readily documents escape decides, and that is seen from those which are known:
+
+- a round that finds no key which was unknown shows that nothing escaped the rounds before it and not this one;
+- if no known document has ever escaped a round, unknown keys are documents that were added;
+- if some have, but none two rounds in a row, then none has escaped five.
+
+Otherwise another round follows, within the limits. Numbers are compared too: the keys that are present in a round must
+agree with the counts of the whole index around it, apart from those that were seen to come or go; if partitions may
+overlap or leave something out, exactly.
+"""
+
+import heapq
+from collections.abc import Sequence
+from datetime import timedelta
+
+import msgspec
+
+from indexvault.backup.accounting import explains
+from indexvault.backup.index_probe import ServiceIndexProbe
+from indexvault.backup.job import Settled, SettleInput
+from indexvault.backup.key_marks import unpack
+from indexvault.backup.limits import LIMITS, Limits
+from indexvault.backup.messages import incomplete
+from indexvault.backup.partition import Partition
+from indexvault.backup.state import (
+    CollectedPartition,
+    OpenPart,
+    Plan,
+    Settling,
+    partition_record,
+    require,
+    require_plan,
+    settling_record,
+)
+from indexvault.workflow.activity import Resources
+from indexvault.workflow.checkpoints import Checkpoints
+
+_ROUNDS_WITHOUT_ESCAPE = 2
+"""Rounds of checking after which unknown keys are taken for additions if no known document escaped any."""
+_ROUNDS_WITHOUT_TWO = 4
+"""The same, if none escaped two in a row."""
+_OPEN_ROUNDS = 2
+"""Rounds of checking in which a part that can't be settled is tried again at most."""
+
+
+async def settle_partitions(resources: Resources, given: SettleInput, *, limits: Limits = LIMITS) -> Settled:
+    """Decide whether reading has ended, and record what is left open.
+
+    Raises UnreadableIndexError if the index is quiet and the partitions turn out not to cover it.
+    """
+    job = given.job
+    checkpoints = Checkpoints(resources.clients.store_of(job.service).runs, job.run)
+    plan = await require_plan(checkpoints, job)
+    settling = await checkpoints.read(settling_record(plan), Settling)
+    if settling is None or settling.round < given.round:
+        service = resources.clients.service(job.service)
+        probe = ServiceIndexProbe(service, job.index, plan.key_field, elevated=plan.elevated)
+        partitions = [
+            await require(checkpoints, partition_record(plan, position), CollectedPartition, job)
+            for position in range(len(plan.partitions))
+        ]
+        earlier = settling or Settling(round=-1, started=resources.clock(), totals=[plan.found])
+        total = await probe.count(Partition())
+        is_late = resources.clock() - earlier.started >= timedelta(seconds=limits.settling_seconds)
+        is_last = is_late or given.round >= limits.settling_rounds
+        settling = settled(plan, partitions, earlier, total, is_last=is_last, on=f"{job.service} index {job.index}")
+        await checkpoints.write(settling_record(plan), settling)
+    return Settled(ended=settling.ended, open=sum(part.documents for part in settling.open))
+
+
+def settled(
+    plan: Plan, partitions: Sequence[CollectedPartition], earlier: Settling, total: int, *, is_last: bool, on: str
+) -> Settling:
+    """Return what is known after a round, given what was known before it and the count of everything."""
+    now = _followed(partitions, earlier, total)
+    if now.round == 0 and _needs_no_check(plan, partitions, now):
+        return msgspec.structs.replace(now, ended=True)
+    changes = sum(len(each.new) + len(each.gone) for each in partitions) // 8
+    lacking = _lacking(plan, partitions, now, changes)
+    open_parts = _open_parts(plan, partitions)
+    if now.round and not lacking and not open_parts and _nothing_escaped(now):
+        return msgspec.structs.replace(now, ended=True)
+    if lacking and not plan.exact and now.round and not changes and len(set(now.totals)) == 1:
+        raise incomplete(total - lacking, total, plan.method, on=on)
+    open_rounds = now.open_rounds + bool(open_parts and now.round)
+    if not is_last and open_rounds < _OPEN_ROUNDS:
+        return msgspec.structs.replace(now, open_rounds=open_rounds)
+    if now.round and not _nothing_escaped(now):
+        open_parts.append(OpenPart("documents that moved while they were read", now.unknown))
+    if lacking and not open_parts:
+        open_parts.append(OpenPart("all parts together", lacking))
+    return msgspec.structs.replace(now, ended=True, open=open_parts)
+
+
+def _needs_no_check(plan: Plan, partitions: Sequence[CollectedPartition], now: Settling) -> bool:
+    """Return whether nothing can have moved: one answer held the whole index, or pieces are intervals of the key."""
+    pieces = [piece for each in partitions for piece in each.pieces]
+    if any(piece.open or piece.paged for piece in pieces) or any(each.unread for each in partitions):
+        return False
+    if len(pieces) == 1:
+        return True
+    by_key = all(condition.field == plan.key_field for piece in pieces for condition in piece.partition.conditions)
+    documents = sum(piece.documents for piece in pieces)
+    return (
+        plan.exact
+        and by_key
+        and all(piece.partition.lucene is None for piece in pieces)
+        and explains(documents, now.totals[-2], now.totals[-1])
+    )
+
+
+def _followed(partitions: Sequence[CollectedPartition], earlier: Settling, total: int) -> Settling:
+    """Return what is known of keys that came, went and returned."""
+    number = earlier.round + 1
+    new = {mark for each in partitions for mark in unpack(each.new)}
+    gone = {mark for each in partitions for mark in unpack(each.gone)}
+    appeared = new | {mark for each in partitions for mark in unpack(each.returned)}
+    missing = dict(earlier.missing)
+    escapes = [number - missing[mark] for mark in appeared if mark in missing]
+    unknown = {mark for mark in new if mark not in missing and mark not in gone}
+    for each in partitions:
+        if unknown:
+            unknown -= set(unpack(each.known)) - set(unpack(each.new))
+    remaining = {mark: since for mark, since in missing.items() if mark not in appeared}
+    remaining |= dict.fromkeys(gone - appeared, number)
+    return msgspec.structs.replace(
+        earlier,
+        round=number,
+        totals=[*earlier.totals, total],
+        missing=list(remaining.items()),
+        escaped=earlier.escaped + len(escapes),
+        escaped_twice=earlier.escaped_twice + sum(rounds > 1 for rounds in escapes),
+        unknown=len(unknown),
+    )
+
+
+def _nothing_escaped(now: Settling) -> bool:
+    return (
+        not now.unknown
+        or (now.round >= _ROUNDS_WITHOUT_ESCAPE and not now.escaped)
+        or (now.round >= _ROUNDS_WITHOUT_TWO and not now.escaped_twice)
+    )
+
+
+def _lacking(plan: Plan, partitions: Sequence[CollectedPartition], now: Settling, changes: int) -> int:
+    """Return by how many documents the keys that are present disagree with the counts before and after the round."""
+    low, high = min(now.totals[-2:]), max(now.totals[-2:])
+    if plan.exact:
+        present = sum(len(each.present) for each in partitions) // 8
+        return max(0, low - changes - present, present - high - changes)
+    present = _distinct([each.present for each in partitions])
+    if low == present == high:
+        return 0
+    known = _distinct([each.known for each in partitions])
+    return 0 if {known} == set(now.totals) else max(1, abs(high - present))
+
+
+def _distinct(marks: Sequence[bytes]) -> int:
+    """Return how many different marks there are."""
+    number, last = 0, None
+    for mark in heapq.merge(*(unpack(each) for each in marks)):
+        number += mark != last
+        last = mark
+    return number
+
+
+def _open_parts(plan: Plan, partitions: Sequence[CollectedPartition]) -> list[OpenPart]:
+    """Return the parts that are not settled by themselves."""
+    found: dict[str, int] = {}
+    for partition, collected in zip(plan.partitions, partitions, strict=True):
+        if collected.unread:
+            found[field_names(partition)] = found.get(field_names(partition), 0) + collected.unread
+        for piece in collected.pieces:
+            if piece.open:
+                name = field_names(piece.partition)
+                found[name] = found.get(name, 0) + piece.open
+    return [OpenPart(name, documents) for name, documents in found.items()]
+
+
+def field_names(partition: Partition) -> str:
+    """Return the names of the fields that a partition is told apart by, without their values."""
+    names = list(dict.fromkeys(condition.field for condition in partition.conditions))
+    if partition.lucene is not None:
+        names.append("a prefix of the key")
+    return f"by {', '.join(names)}" if names else "everything"
