@@ -1,4 +1,7 @@
-"""Run random sequences: `python -m tests.soak [--sequences N] [--seed S] [--minutes M]`; `--seed S` alone repeats one."""
+"""Run random sequences: `python -m tests.soak [--sequences N] [--seed S] [--minutes M]`; `--seed S` alone repeats one.
+
+`python -m tests.soak kill` kills each operation at every write instead.
+"""
 
 import argparse
 import logging
@@ -7,6 +10,8 @@ import sys
 import time
 from collections import Counter
 
+from tests.soak.invariants import ViolationError
+from tests.soak.kill_every_write import CASES, kills, perform
 from tests.soak.known import KNOWN
 from tests.soak.sequences import Result, play, shrunk
 
@@ -14,6 +19,8 @@ from tests.soak.sequences import Result, play, shrunk
 def main() -> int:
     """Run what the arguments say; return 1 if an invariant did not hold."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("sequences", "kill"), default="sequences")
+    parser.add_argument("--stride", type=int, default=1, help="with kill: only one kill in so many")
     parser.add_argument("--sequences", type=int, help="how many (default: as many as there is time for, else 1)")
     parser.add_argument("--seed", type=int, default=0, help="the first seed; the others follow it")
     parser.add_argument("--minutes", type=float, help="stop after so long")
@@ -22,10 +29,11 @@ def main() -> int:
     arguments = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":
         # The order of a set of texts would differ from run to run, and with it what a seed means.
-        os.execve(
-            sys.executable, [sys.executable, "-m", "tests.soak", *sys.argv[1:]], {**os.environ, "PYTHONHASHSEED": "0"}
-        )
+        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        os.execve(sys.executable, [sys.executable, "-m", "tests.soak", *sys.argv[1:]], environment)  # noqa: S606 - itself
     logging.disable(logging.CRITICAL)
+    if arguments.what == "kill":
+        return _kill(arguments.stride)
     enabled = frozenset(arguments.enable)
     if arguments.sequences is None and arguments.minutes is None:
         only = [int(each) for each in arguments.steps.split(",")] if arguments.steps else None
@@ -62,6 +70,23 @@ def _many(arguments: argparse.Namespace, enabled: frozenset[int]) -> int:
     for rule, seeds in failed.items():
         _say(f"FAILED {len(seeds)} times: {rule}: seeds {', '.join(map(str, seeds[:20]))}")
     return int(bool(failed))
+
+
+def _kill(stride: int) -> int:
+    began = time.monotonic()
+    failures = done = 0
+    for case in CASES:
+        chosen = kills(case)[::stride]
+        for kill in chosen:
+            done += 1
+            try:
+                perform(kill)
+            except ViolationError as violation:
+                failures += 1
+                _say(f"VIOLATED: {violation}")
+        _say(f"{case.name}: {len(chosen)} kills")
+    _say(f"{done} kills, {failures} with a bad end, in {(time.monotonic() - began) / 60:.1f} min")
+    return int(bool(failures))
 
 
 def _show(result: Result) -> None:

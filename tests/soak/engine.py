@@ -60,7 +60,7 @@ class InlineEngine:
             output = await self._orchestrate(workflow, msgspec.to_builtins(given), run or "unnamed")
         except ActivityFailedError as error:
             raise error_of(_details(error)) from None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - recorded, and told as the engines tell it
             self._crashes.append(traceback.format_exc())
             raise error_of(_details(error)) from None
         return msgspec.convert(output, workflow.output_type)

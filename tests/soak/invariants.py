@@ -21,7 +21,10 @@ from tests.soak.truth import Document, Dump, Ledger, as_shown
 
 
 class ViolationError(BaseException):
-    """An invariant does not hold. No handler of the product may swallow it. `rule` names it in a few words, so that the same violation is known again."""
+    """An invariant does not hold. No handler of the product may swallow it.
+
+    `rule` names the invariant in a few words, so that the same violation is known again.
+    """
 
     def __init__(self, rule: str, detail: str) -> None:
         super().__init__(f"{rule}: {detail}")

@@ -8,7 +8,7 @@ be what an undisturbed run leaves, by a dump of the emulator's storage.
 
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -33,6 +33,7 @@ class World:
     folder: Path
     source: Dump
     memories: Mapping[str, Memory]
+    case: "Case"
 
     async def done(self, *argv: str) -> Ended:
         """Run a command that must succeed."""
@@ -59,6 +60,7 @@ class World:
         return index
 
 
+type Work = Callable[[World], Coroutine[Any, Any, list[str]]]
 type Check = Callable[[World], Awaitable[None]]
 
 
@@ -114,7 +116,7 @@ def perform(kill: Kill) -> None:
 _SIDES: tuple[When, When] = ("before", "after")
 
 
-def _in_world(case: Case, work: Callable[["World"], Awaitable[list[str]]] | None) -> list[str]:
+def _in_world(case: Case, work: Work) -> list[str]:
     folder = Path(tempfile.mkdtemp(prefix="indexvault-kill-"))
     try:
         return run(_prepared(case, folder, work))
@@ -122,7 +124,7 @@ def _in_world(case: Case, work: Callable[["World"], Awaitable[list[str]]] | None
         shutil.rmtree(folder)
 
 
-async def _prepared(case: Case, folder: Path, work: Any) -> list[str]:
+async def _prepared(case: Case, folder: Path, work: Work) -> list[str]:
     stage = Stage(**{"seed": 1, **(case.stage or {})})
     key = {"filterable": True, "sortable": True, **(case.key or {})}
     stage.tell(EAST, "POST", "/indexes", _definition(key, hides=case.hides))
@@ -132,11 +134,9 @@ async def _prepared(case: Case, folder: Path, work: Any) -> list[str]:
     ]
     stage.tell(EAST, "POST", f"/indexes/{_INDEX}/docs/index", {"value": documents})
     memories = {name: Memory(store) for name, store in stage.stores.items()}
-    world = World(stage, folder, stage.dump(EAST, _INDEX) or {}, memories)
+    world = World(stage, folder, stage.dump(EAST, _INDEX) or {}, memories, case)
     await case.prepare(world)
-    world.case = case  # type: ignore[attr-defined]
-    found: list[str] = await work(world)
-    return found
+    return await work(world)
 
 
 def _definition(key: Mapping[str, bool], *, hides: bool) -> dict[str, Any]:
@@ -153,10 +153,9 @@ def _definition(key: Mapping[str, bool], *, hides: bool) -> dict[str, Any]:
 
 
 async def _command(world: World) -> tuple[str, ...]:
-    case: Case = world.case  # type: ignore[attr-defined]
     known = sorted(reference.id or "" for reference in snapshots_in(world.stage.stores[LOCAL]).values())
     snapshot = f"{EAST}/{_INDEX}@{known[-1]}" if known else ""
-    return tuple(part.format(snapshot=snapshot, folder=world.folder) for part in case.argv)
+    return tuple(part.format(snapshot=snapshot, folder=world.folder) for part in world.case.argv)
 
 
 async def _whole(world: World) -> list[str]:
@@ -200,8 +199,7 @@ async def _killed(world: World, kill: Kill) -> None:
 
 
 async def _checked(world: World) -> None:
-    case: Case = world.case  # type: ignore[attr-defined]
-    await case.check(world)
+    await world.case.check(world)
 
 
 async def _looks(world: World, when: str) -> None:
@@ -453,13 +451,3 @@ CASES: Sequence[Case] = (
         check=_imported,
     ),
 )
-
-
-def every_kill(stride: int = 1) -> Iterator[Kill]:
-    """Yield every kill of every case, or one in `stride` of them."""
-    position = 0
-    for case in CASES:
-        for kill in kills(case):
-            if position % stride == 0:
-                yield kill
-            position += 1

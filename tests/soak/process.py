@@ -34,7 +34,9 @@ class StoreFaults:
 
 @dataclass(kw_only=True)
 class Process:
-    """A process. `kill_at` is the position of the request to die at, among all or only among those that change something.
+    """A process.
+
+    `kill_at` is the position of the request to die at, among all or, with `only_changes`, those that change something.
 
     `watch` is called before each request, for whatever else happens in the world meanwhile.
     """

@@ -91,7 +91,7 @@ class Emulated:
             self._truth.adopt(self.service)
             _interfere([rule for rule in drawn.values() if rule.after])
             if "too_large" in drawn and len(reply.body) > drawn["too_large"].bytes:
-                raise ServiceError(413, "The page was not displayed because the request entity is too large.")
+                raise _too_large()
         except ServiceError as error:
             return _refusal(error)
         if "truncated" in drawn and len(reply.body) > 1:
@@ -207,6 +207,10 @@ def _interfere(rules: Sequence[Rule]) -> None:
                 raise ServiceError(429, "Too many requests. Please try again later.", retry_after=rule.retry_after)
             case "reset":
                 _cut()
+
+
+def _too_large() -> ServiceError:
+    return ServiceError(413, "The page was not displayed because the request entity is too large.")
 
 
 def _cut() -> NoReturn:

@@ -18,7 +18,7 @@ _KEY_LETTERS = string.ascii_letters + string.digits + "_-="
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """An index definition and what a generator knows of it. `hidden` are the fields that the service does not return."""
+    """An index definition, and what a generator knows of it; the `hidden` fields are not returned by the service."""
 
     definition: dict[str, Any]
     key_kind: str
@@ -57,7 +57,7 @@ def random_shape(rng: random.Random, name: str, *, hides: bool = False) -> Shape
         key["analyzer"] = "keyword"
     fields = [key, *(_field(rng, f"f{number}") for number in range(rng.randint(1, 7)))]
     rng.shuffle(fields)
-    hidden = []
+    hidden: list[str] = []
     if hides:
         for field in rng.sample(fields, len(fields)):
             if not field.get("key") and "fields" not in field and len(hidden) < 2:

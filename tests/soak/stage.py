@@ -11,7 +11,7 @@ import functools
 import io
 import random
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -159,60 +159,35 @@ class Stage:
             stage=self,
             process=process,
         )
-        crashes: list[str] = []
         began = self.truth.now
-        code, error, kind, killed_at = None, "", "", ""
-        try:
-            with self._small_pieces(process, crashes):
-                command = load_command(argv[0])
-                assert command.run is not None
-                code = await command.run(session, command.read_request(_parser(argv[0]).parse_args(argv[1:])))
-        except IndexvaultError as raised:
-            code, error, kind = raised.exit_code, str(raised), type(raised).__name__
-        except KilledError as killed:
-            killed_at = str(killed)
-        except RunawayError as runaway:
-            crashes.append(f"runaway: {runaway}")
-        except BaseExceptionGroup as group:
-            violations = group.subgroup(ViolationError)
-            if violations is not None:
-                raise _first(violations) from None
-            if process.dead and not any(isinstance(each, RunawayError) for each in group.exceptions):
-                killed_at = str(group.exceptions[0])
-            else:
-                crashes.append("".join(traceback.format_exception(group)))
-        except SystemExit as exit_:
-            crashes.append(f"arguments: {exit_}")
-        except Exception:  # noqa: BLE001 - no other exception may reach the operator
-            if process.dead:
-                killed_at = "on the way out"
-            else:
-                crashes.append(traceback.format_exc())
+        how = _How()
+        with self._small_pieces(process, how.crashes):
+            await _attempt(session, argv, how)
         if process.dead:
-            code = None
-            if not any(each.startswith("runaway") for each in crashes):
-                crashes.clear()
+            how.code = None
+            how.crashes = [each for each in how.crashes if each.startswith("runaway")]
         records = [msgspec.json.decode(line) for line in stdout.getvalue().splitlines()]
-        if not error:
-            error = "; ".join(f"{each['on']}: {each['what']}" for each in records if each["event"] == "error")
-            kind = next((each["kind"] for each in records if each["event"] == "error"), "")
+        if not how.error:
+            printed = [each for each in records if each["event"] == "error"]
+            how.error = "; ".join(f"{each['on']}: {each['what']}" for each in printed)
+            how.kind = next((each["kind"] for each in printed), "")
         return Ended(
             argv=argv,
-            code=code,
+            code=how.code,
             records=records,
-            error=error,
-            kind=kind,
-            crashes=crashes,
+            error=how.error,
+            kind=how.kind,
+            crashes=how.crashes,
             requests=process.requests,
             changes=list(process.changes),
-            killed_at=killed_at,
+            killed_at=how.killed_at,
             began=began,
             ended=self.truth.now,
         )
 
     @contextlib.contextmanager
     def _small_pieces(self, process: Process, crashes: list[str]) -> Iterator[None]:
-        """Have workflows run by our engine, with limits that small indexes meet, and the emulator on the loop's time."""
+        """Run workflows by our engine, with limits that small indexes meet, and the emulator on the loop's time."""
 
         def engine(resources: Resources, activities: Any, workflows: Any) -> InlineEngine:
             return InlineEngine(resources, activities, workflows, process=process, instead=_limited, crashes=crashes)
@@ -226,6 +201,41 @@ class Stage:
             patch.object(emulator.document_operations, "time", time),
         ):
             yield
+
+
+@dataclass
+class _How:
+    """How a command ends, as far as it is known."""
+
+    code: int | None = None
+    error: str = ""
+    kind: str = ""
+    killed_at: str = ""
+    crashes: list[str] = field(default_factory=list)
+
+
+async def _attempt(session: "_Session", argv: Sequence[str], how: _How) -> None:
+    """Run a command and note how it ends. Raises ViolationError only."""
+    try:
+        command = load_command(argv[0])
+        assert command.run is not None
+        how.code = await command.run(session, command.read_request(_parser(argv[0]).parse_args(argv[1:])))
+    except IndexvaultError as error:
+        how.code, how.error, how.kind = error.exit_code, str(error), type(error).__name__
+    except KilledError as killed:
+        how.killed_at = str(killed)
+    except RunawayError as runaway:
+        how.crashes.append(f"runaway: {runaway}")
+    except BaseExceptionGroup as group:
+        violations = group.subgroup(ViolationError)
+        if violations is not None:
+            raise _first(violations) from None
+        how.killed_at = str(_first(group))
+        how.crashes.append("".join(traceback.format_exception(group)))
+    except SystemExit as exit_:
+        how.crashes.append(f"arguments: {exit_}")
+    except Exception:  # noqa: BLE001 - no other exception may reach the operator
+        how.crashes.append(traceback.format_exc())
 
 
 def _first(group: BaseExceptionGroup[Any]) -> BaseException:
