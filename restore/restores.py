@@ -18,10 +18,10 @@ from indexvault.restore.job import RestoreJob, StartedRestore
 from indexvault.restore.patch import patch_text
 from indexvault.restore.run import RUN_RESTORE
 from indexvault.restore.selection import Selection
+from indexvault.restore.source import resolve_source
 from indexvault.restore.start import preflight
 from indexvault.restore.state import read_restore_state
 from indexvault.settings.load import service_settings
-from indexvault.snapshots.catalogue import resolve
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.lock_activities import Claim
 from indexvault.workflow.runs import Item, RunRecord
@@ -99,15 +99,15 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
     service_settings(settings, asked.target_service)
     store = resources.clients.reading_store(reference.service)
     await store.prepare()
-    snapshot = await resolve(store.snapshots, reference, now=resources.clock())
+    target = Index(asked.target_service, asked.target_index or reference.index)
+    now = resources.clock()
+    snapshot = await resolve_source(resources.clients, store, reference, target, now=now, resume=asked.resume)
     if snapshot.losses and not (asked.accept_loss or asked.dry_run):
         raise LossNotAcceptedError(
             f"the snapshot lacks {snapshot.losses} of the index's fields",
             on=str(snapshot.reference),
             do='Send "accept_loss": true if the index is of use without them',
         )
-    target = Index(asked.target_service, asked.target_index or reference.index)
-    now = resources.clock()
     run = run_name(now, "restore", resources.rng.randbytes(3))
     job = RestoreJob(
         service=snapshot.service,

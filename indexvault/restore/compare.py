@@ -22,8 +22,8 @@ from indexvault.snapshots.chunks import Chunk, document_lines
 type Documents = AsyncIterator[tuple[str, bytes]]
 """Keys and lines, keys strictly ascending."""
 
-type ReadChunk = Callable[[Chunk], Awaitable[bytes]]
-"""Returns a chunk's uncompressed bytes, proved."""
+type ReadChunk = Callable[[Chunk], Awaitable[bytes | None]]
+"""Returns a chunk's uncompressed bytes, proved, or None if it is gone: then its documents count as unproved."""
 
 MOST_NAMED = 100
 """Differences that are named; further ones are only counted."""
@@ -53,7 +53,11 @@ class Deviation(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct):
-    """Running counts of a comparison. `untouched` chunks matched by their hash, without being read."""
+    """Running counts of a comparison.
+
+    `untouched` chunks matched by their hash, without being read. `unproved` documents are those of chunks that did not
+    match and are gone.
+    """
 
     identical: int = 0
     equal: int = 0
@@ -61,6 +65,7 @@ class Tally(msgspec.Struct):
     missing: int = 0
     extra: int = 0
     untouched: int = 0
+    unproved: int = 0
     differences: list[Difference] = []
 
     def note(self, deviation: Deviation) -> None:
@@ -96,7 +101,13 @@ async def deviations(
             tally.untouched += 1
             continue
         documents = _chained(window.documents, coming.until(until))
-        async for deviation in differing(_stored(await read(chunk), by), documents, by, tally):
+        data = await read(chunk)
+        if data is None:
+            tally.unproved += chunk.documents
+            async for _document in documents:
+                pass
+            continue
+        async for deviation in differing(_stored(data, by), documents, by, tally):
             yield deviation
 
 

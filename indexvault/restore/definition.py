@@ -10,6 +10,9 @@ from indexvault.search.schema import read_schema
 from indexvault.search.secret_scan import without_secrets
 from indexvault.snapshots.manifest import Definition, VersionedDefinition
 
+_FILLED_IN = frozenset({"similarity"})
+"""Members of a definition that the service adds if they were not sent."""
+
 
 class TargetDefinition(msgspec.Struct, frozen=True):
     """A definition to send to a service: its JSON, and whether only the preview api-version knows all of it."""
@@ -85,6 +88,39 @@ def same_content(one: msgspec.Raw, other: msgspec.Raw) -> bool:
 def same_when_shown(present: msgspec.Raw, shown: msgspec.Raw) -> bool:
     """Return whether `shown` is the definition `present`, perhaps with its hidden fields shown."""
     return same_content(with_fields_shown(TargetDefinition(body=present, preview=False)).body, shown)
+
+
+def is_creation_of(present: msgspec.Raw, sent: msgspec.Raw) -> bool:
+    """Return whether `present` is what the service may have made of the definition `sent`.
+
+    The service switches on attributes of fields that were left to it, fills in parameters of vector search, and adds
+    the similarity; it changes nothing that was sent. Source: Indexes - Create (REST API), 2026-09.
+    """
+    there, wanted = content(present), content(sent)
+    if not there.keys() - wanted.keys() <= _FILLED_IN:
+        return False
+    return all(_holds(there.get(name), value, flags=name == "fields") for name, value in wanted.items())
+
+
+def _holds(there: Any, wanted: Any, *, flags: bool) -> bool:
+    """Return whether a value is the wanted one, with members that were filled in: with `flags` only those that are set.
+
+    Members that are false or empty are in neither.
+    """
+    if isinstance(wanted, dict):
+        if not isinstance(there, dict):
+            return False
+        added = there.keys() - wanted.keys()
+        return not (flags and any(there[name] is not True for name in added)) and all(
+            _holds(there.get(name), value, flags=flags) for name, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(there, list)
+            and len(there) == len(wanted)
+            and all(_holds(one, other, flags=flags) for one, other in zip(there, wanted, strict=True))
+        )
+    return bool(there == wanted) and isinstance(there, bool) == isinstance(wanted, bool)
 
 
 def content(body: msgspec.Raw) -> dict[str, Any]:

@@ -4,14 +4,14 @@ A stretch's checkpoint is written after the service has acknowledged its documen
 from there. Loading twice changes nothing: documents are uploaded whole and by key.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 
 import msgspec
 
 from indexvault.errors import RefusedError
 from indexvault.restore.batches import Actions
-from indexvault.restore.compare import Tally, deviations
+from indexvault.restore.compare import Deviation, Tally, deviations
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import RestoreRun, Stretch, StretchLoaded
 from indexvault.restore.state import LoadCheckpoint
@@ -61,7 +61,11 @@ async def load(resources: Resources, stretch: Stretch) -> StretchLoaded:
 
     async with aclosing(actions()) as coming:
         totals = await uploader.upload(coming, acknowledged)
-    checkpoint = _added(before, totals, checkpoint.after, done=not totals.given_up)
+    if totals.given_up:
+        # What follows the last acknowledged batch is sent again, so only its refusals are noted.
+        checkpoint = msgspec.structs.replace(checkpoint, refused=_united(checkpoint.refused, totals.refused))
+    else:
+        checkpoint = _added(before, totals, checkpoint.after, done=True)
     await context.records.write(part, checkpoint)
     return _loaded(checkpoint)
 
@@ -70,41 +74,75 @@ async def reconcile(resources: Resources, stretch: Stretch) -> StretchLoaded:
     """Write the documents that a stretch of the existing index lacks; mode sync also replaces and deletes."""
     context = await open_stretch(resources, stretch)
     part = load_part(stretch)
-    earlier = await context.records.read(part, LoadCheckpoint)
+    earlier = await context.records.read(part, LoadCheckpoint) or LoadCheckpoint()
+    # Every attempt compares anew, so what an earlier one was refused is tried again.
+    before = msgspec.structs.replace(earlier, after="", done=False, refused=[])
     comparison = await context.comparison()
     projection = await context.projection()
     uploader = _uploader(context, 0)
     tally = Tally(differences=[])
-    deleted = 0
+    deletions = _Deletions()
 
     async def actions() -> Actions:
-        nonlocal deleted
         present = await context.present()
         async for found in deviations(context.chunks, context.read, present, comparison, tally):
             if found.line is not None and (found.kind == "missing" or context.plan.job.mode == "sync"):
                 yield found.key, upload_action(projection.project(found.line))
             elif found.kind == "extra" and context.plan.job.mode == "sync":
-                deleted += 1
+                deletions.sent(found.key)
                 yield found.key, delete_action(context.source.key_field, found.key)
 
-    totals = await uploader.upload(actions())
-    await context.records.write(part, _added(LoadCheckpoint(), totals, "", done=True))
+    checkpoint = before
+
+    async def acknowledged(key: str) -> None:
+        nonlocal checkpoint
+        deletions.acknowledged(key, uploader.totals.refused)
+        checkpoint = _added(before, uploader.totals, "", done=False, deleted=deletions.done)
+        await context.records.write(part, checkpoint)
+
+    totals = await uploader.upload(actions(), acknowledged)
+    checkpoint = msgspec.structs.replace(checkpoint, done=not totals.given_up, refused=_united(totals.refused))
+    await context.records.write(part, checkpoint)
     documents = sum(chunk.documents for chunk in context.chunks)
     resources.report(ProgressUpdate(stage="load", documents=documents, bytes=totals.bytes))
-    return StretchLoaded(
-        uploaded=totals.documents - deleted + (earlier.uploaded if earlier is not None else 0),
-        deleted=deleted,
-        bytes=totals.bytes,
-        requests=totals.requests,
-        refused=len(totals.refused),
-        untouched=tally.untouched,
-    )
+    return msgspec.structs.replace(_loaded(checkpoint), untouched=tally.untouched)
+
+
+async def repair(resources: Resources, stretch: Stretch) -> StretchLoaded:
+    """Write the documents again that a stretch of the new index lacks, except those that it refuses.
+
+    Documents that differ stay: what was loaded can't have changed by itself, so another writer changed them.
+    """
+    context = await open_stretch(resources, stretch)
+    part = load_part(stretch)
+    before = await context.records.read(part, LoadCheckpoint) or LoadCheckpoint()
+    refused = {each.key for each in before.refused}
+    comparison = await context.comparison()
+    projection = await context.projection()
+    uploader = _uploader(context, len(refused))
+
+    async def missing() -> AsyncGenerator[Deviation]:
+        present = await context.present()
+        chunks = deviations(context.chunks, context.read_unless_gone, present, comparison, Tally(differences=[]))
+        async for found in chunks:
+            if found.kind == "missing" and found.key not in refused:
+                yield found
+
+    async def actions() -> Actions:
+        async for found in missing():
+            assert found.line is not None  # noqa: S101 - a missing document is the snapshot's
+            yield found.key, upload_action(projection.project(found.line))
+
+    totals = await uploader.upload(actions())
+    checkpoint = _added(before, totals, before.after, done=before.done)
+    await context.records.write(part, checkpoint)
+    return _loaded(checkpoint)
 
 
 async def look_at_refused(resources: Resources, given: RefusedInput) -> RefusedReport:
     """Write the refused documents' keys and reasons to a blob. Raises RefusedError unless they may be skipped."""
     context = await open_context(resources, given.run)
-    refused = [each for part in given.parts for each in await refused_of(context, part)]
+    refused = _united(*[await refused_of(context, part) for part in given.parts])
     if not refused:
         return RefusedReport(refused=0, blob=None)
     blob = report_name(given.run.records, "refused")
@@ -141,20 +179,44 @@ def _uploader(context: RestoreContext, refused_before: int) -> Uploader:
     )
 
 
-def _added(before: LoadCheckpoint, totals: UploadTotals, after: str, *, done: bool) -> LoadCheckpoint:
+class _Deletions:
+    """Counts the deletions that the service has carried out. Keys come in their order."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self._under_way: list[str] = []
+
+    def sent(self, key: str) -> None:
+        self._under_way.append(key)
+
+    def acknowledged(self, until: str, refused: Iterable[Refused]) -> None:
+        """Count those up to a key: the service has answered for all of them."""
+        refused_keys = {each.key for each in refused}
+        self.done += sum(key <= until and key not in refused_keys for key in self._under_way)
+        self._under_way = [key for key in self._under_way if key > until]
+
+
+def _added(before: LoadCheckpoint, totals: UploadTotals, after: str, *, done: bool, deleted: int = 0) -> LoadCheckpoint:
     return LoadCheckpoint(
         after=after,
         done=done,
-        uploaded=before.uploaded + totals.documents,
+        uploaded=before.uploaded + totals.documents - deleted,
+        deleted=before.deleted + deleted,
         bytes=before.bytes + totals.bytes,
         requests=before.requests + totals.requests,
-        refused=[*before.refused, *totals.refused],
+        refused=_united(before.refused, totals.refused),
     )
+
+
+def _united(*refused: list[Refused]) -> list[Refused]:
+    """Return refused documents, each once: one that is sent again is refused again."""
+    return list({each.key: each for some in refused for each in some}.values())
 
 
 def _loaded(checkpoint: LoadCheckpoint) -> StretchLoaded:
     return StretchLoaded(
         uploaded=checkpoint.uploaded,
+        deleted=checkpoint.deleted,
         bytes=checkpoint.bytes,
         requests=checkpoint.requests,
         refused=len(checkpoint.refused),
@@ -163,4 +225,5 @@ def _loaded(checkpoint: LoadCheckpoint) -> StretchLoaded:
 
 LOAD = Activity("load_documents", Stretch, StretchLoaded, load, lambda stretch: stretch.run.work)
 RECONCILE = Activity("reconcile_documents", Stretch, StretchLoaded, reconcile, lambda stretch: stretch.run.work)
+REPAIR = Activity("repair_documents", Stretch, StretchLoaded, repair, lambda stretch: stretch.run.work)
 REFUSED = Activity("look_at_refused", RefusedInput, RefusedReport, look_at_refused, lambda given: given.run.work)

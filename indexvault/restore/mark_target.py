@@ -81,7 +81,10 @@ async def claim(resources: Resources, started: StartedRestore) -> Claimed:
         await write_sources(context.records, await context.manifest(), plan.stretches)
     elif not held.stores and not touched:
         await context.manifest()
-    return Claimed(notes=held.notes)
+    notes = held.notes
+    if not held.stores and not notes:
+        notes = ["the snapshot is gone from every store: the index was proved by what the restore had noted of it"]
+    return Claimed(notes=notes)
 
 
 async def touch(resources: Resources, run: RestoreRun) -> Done:

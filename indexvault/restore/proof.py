@@ -86,6 +86,7 @@ async def report_proof(resources: Resources, given: ProofInput) -> ProofReport:
         refused=sum(part.refused for part in parts),
         differences=[difference for part in parts for difference in part.differences][:MOST_NAMED],
         proved=all(_is_as_wanted(part, job.mode) for part in parts),
+        unproved=sum(part.unproved for part in parts),
     )
     proof = await _with_extras_by_count(context, proof)
     blob = report_name(given.run.records, "proof")
@@ -107,7 +108,7 @@ async def _with_extras_by_count(context: RestoreContext, proof: Proof) -> Proof:
         "replace",
     }:
         return proof
-    found = proof.identical + proof.equal + proof.different
+    found = proof.identical + proof.equal + proof.different + proof.unproved
     extra = max(0, await context.target.count(context.plan.written_index) - found)
     return msgspec.structs.replace(proof, extra=extra, proved=proof.proved and not extra)
 
@@ -117,7 +118,7 @@ async def _compare(context: StretchContext, refused: set[str]) -> StretchCompare
     tally = Tally(differences=[])
     skipped = 0
     present = await context.present()
-    async with aclosing(deviations(context.chunks, context.read, present, comparison, tally)) as found:
+    async with aclosing(deviations(context.chunks, context.read_unless_gone, present, comparison, tally)) as found:
         async for deviation in found:
             if deviation.kind == "missing" and deviation.key in refused:
                 skipped += 1
@@ -130,12 +131,13 @@ async def _compare(context: StretchContext, refused: set[str]) -> StretchCompare
         differences=[each for each in tally.differences if each.kind != "missing" or each.key not in refused],
         refused=skipped,
         untouched=tally.untouched,
+        unproved=tally.unproved,
     )
 
 
 def _is_as_wanted(compared: StretchCompared, mode: str) -> bool:
     """Return whether a comparison is what the mode promises: a fill leaves different and extra documents alone."""
-    return not compared.missing and (mode == "fill" or not compared.different + compared.extra)
+    return not compared.missing + compared.unproved and (mode == "fill" or not compared.different + compared.extra)
 
 
 SETTLE = Activity("settle_target", RestoreRun, Settled, settle, lambda run: run.work)

@@ -20,7 +20,7 @@ class StretchCompared(msgspec.Struct, frozen=True):
     """The comparison of one stretch, with the first differences in key order.
 
     `identical` documents have the same bytes, `equal` ones the same values in other bytes. `refused` documents were
-    skipped when loading and don't count as missing.
+    skipped when loading and don't count as missing. `unproved` ones can't be compared: their chunks are gone.
     """
 
     identical: int
@@ -31,10 +31,14 @@ class StretchCompared(msgspec.Struct, frozen=True):
     differences: list[Difference]
     refused: int = 0
     untouched: int = 0
+    unproved: int = 0
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """The comparison of the whole target: the report that a restore leaves in the runs container."""
+    """The comparison of the whole target: the report that a restore leaves in the runs container.
+
+    `unproved` documents can't be compared, since the chunks of the snapshot that hold them are gone.
+    """
 
     snapshot: str
     target: str
@@ -48,6 +52,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     differences: list[Difference]
     proved: bool
+    unproved: int = 0
 
 
 class ProofInput(msgspec.Struct, frozen=True):

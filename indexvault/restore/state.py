@@ -74,6 +74,7 @@ class LoadCheckpoint(msgspec.Struct, frozen=True):
     bytes: int = 0
     requests: int = 0
     refused: list[Refused] = []
+    deleted: int = 0
 
 
 class RestoreState(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, fields
 
+from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.restore.compare import Comparison, Documents
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import Stretch
@@ -32,8 +33,22 @@ class StretchContext(RestoreContext):
         return self.stretch.chunks
 
     async def read(self, chunk: Chunk) -> bytes:
-        """Return a chunk's uncompressed bytes, proved."""
-        return await read_chunk(self.store.snapshots, self.source.folder, chunk)
+        """Return a chunk's uncompressed bytes, proved. Raises IntegrityError if it is damaged or gone."""
+        data = await self.read_unless_gone(chunk)
+        if data is None:
+            raise IntegrityError(
+                "the chunk is gone, and documents in it are still to be written",
+                on=self.source.folder.blob(chunk.sha256),
+                do="See with `indexvault verify` what else is gone, and whether `indexvault repair` brings it back",
+            )
+        return data
+
+    async def read_unless_gone(self, chunk: Chunk) -> bytes | None:
+        """Return a chunk's uncompressed bytes, proved, or None if no store has it."""
+        try:
+            return await read_chunk(self.store.snapshots, self.source.folder, chunk)
+        except NotFoundError:
+            return None
 
     async def stored(self, after: str | None, *, stage: str) -> AsyncGenerator[tuple[str, bytes]]:
         """Yield the selected documents with keys above `after`; each chunk is proved before its first document."""
@@ -86,10 +101,11 @@ class StretchContext(RestoreContext):
 
     async def _stored_keys(self) -> list[str]:
         key_of = key_reader(self.source.key_field)
-        async with aclosing(read_ahead(self.chunks, self.read)) as reading:
+        async with aclosing(read_ahead(self.chunks, self.read_unless_gone)) as reading:
             return [
                 key
                 async for _chunk, data in reading
+                if data is not None
                 for line in document_lines(data)
                 if self.selection.takes(key := key_of(line), line)
             ]

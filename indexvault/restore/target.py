@@ -9,6 +9,7 @@ from indexvault.errors import ConflictError, NotFoundError
 from indexvault.restore.context import RestoreContext, beside, open_context
 from indexvault.restore.definition import (
     TargetDefinition,
+    is_creation_of,
     renamed,
     same_definition,
     same_when_shown,
@@ -19,17 +20,23 @@ from indexvault.restore.job import RestoreRun, TargetReady
 from indexvault.restore.secrets import missing_paths, supplied
 from indexvault.restore.state import HIDING, TARGET_INDEX, Hiding, TargetIndex
 from indexvault.restore.target_facts import resolve_name
-from indexvault.restore.target_name import ResolvedName
+from indexvault.restore.target_name import ResolvedName, describe
 from indexvault.search.schema import read_schema
 from indexvault.search.secret_scan import without_secrets
 from indexvault.snapshots.manifest import SynonymMap, VersionedDefinition
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 
-_INTENTION, _DELETION = "target", "deletion"
+_INTENTION, _DELETION, _TRIAL = "target", "deletion", "trial"
 
 
 class _Intention(msgspec.Struct, frozen=True):
     """This run is about to create the index, which did not exist when this was written."""
+
+    index: str
+
+
+class _Trial(msgspec.Struct, frozen=True):
+    """This run is about to create this empty index to try the definition; the name was free when this was written."""
 
     index: str
 
@@ -93,7 +100,7 @@ async def _create(context: RestoreContext) -> TargetIndex:
     try:
         await context.target.create_index(context.plan.written_index, bytes(loading.body), preview=loading.preview)
     except ConflictError:
-        if not was_begun or not await _is_our_empty_index(context, loading):
+        if not was_begun or not await _is_our_empty_index(context, context.plan.written_index, loading):
             raise
     present = await context.target.index_definition(context.plan.written_index, preview=loading.preview)
     return TargetIndex(
@@ -119,7 +126,11 @@ def _notes(loading: TargetDefinition) -> list[str]:
 
 
 async def _delete_old(context: RestoreContext, final: TargetDefinition) -> None:
-    """Delete the index that is replaced in place, once the service has accepted the definition under another name."""
+    """Delete the index that is replaced in place, once the service has accepted the definition under another name.
+
+    Raises ConflictError if its definition or the number of its documents has changed since the plan was made. A
+    document that was overwritten since shows in neither.
+    """
     deletion = await context.records.read(_DELETION, _Deletion)
     if deletion is None:
         await _try_definition(context, final)
@@ -135,18 +146,39 @@ async def _delete_old(context: RestoreContext, final: TargetDefinition) -> None:
             on=context.on,
             do="Look at what changed, then restore again with --discard-unfinished",
         )
+    count = await context.target.count(context.plan.written_index)
+    if count != context.plan.old_count:
+        raise ConflictError(
+            f"it has {count} documents now and had {context.plan.old_count} when the restore began: somebody writes to"
+            " it; it was not deleted",
+            on=context.on,
+            do="Back it up again if these documents matter, then restore again with --discard-unfinished",
+        )
     await context.resources.fence()
     await context.target.delete_index(context.plan.written_index, etag=deletion.etag)
 
 
 async def _try_definition(context: RestoreContext, final: TargetDefinition) -> None:
-    """Create an empty index with the definition beside the old one, and delete it: the service validates it so."""
+    """Create an empty index with the definition beside the old one, and delete it: the service validates it so.
+
+    Raises ConflictError if somebody else has an index of that name.
+    """
     name = beside(context.plan.written_index, context.plan.started)
     trial = with_fields_shown(supplied(context.resources, context.plan.job, renamed(final, name)))
+    was_begun = await context.records.read(_TRIAL, _Trial) is not None
+    if not was_begun:
+        resolved = await resolve_name(context.target, name)
+        if resolved.kind != "absent":
+            raise ConflictError(
+                f"the name is needed to try the definition, and is {describe(resolved)}; nothing was touched",
+                on=f"{context.target.name} index {name}",
+                do="Restore again with --discard-unfinished: it takes another name",
+            )
+        await context.records.write(_TRIAL, _Trial(index=name))
     try:
         await context.target.create_index(name, bytes(trial.body), preview=trial.preview)
     except ConflictError:
-        if await context.target.count(name):
+        if not was_begun or not await _is_our_empty_index(context, name, trial):
             raise
     present = await context.target.index_definition(name)
     await context.target.delete_index(name, etag=present.etag)
@@ -198,12 +230,10 @@ async def _has_synonym_map(context: RestoreContext, entry: SynonymMap) -> bool:
     return True
 
 
-async def _is_our_empty_index(context: RestoreContext, definition: TargetDefinition) -> bool:
-    """Return whether an earlier attempt of this run created the index: it has the wanted fields and no documents."""
-    present = read_schema((await context.target.index_definition(context.plan.written_index)).body, on=context.on)
-    names = [path for path, _field in present.walk()]
-    wanted = [path for path, _field in read_schema(definition.body, on=context.on).walk()]
-    return names == wanted and await context.target.count(context.plan.written_index) == 0
+async def _is_our_empty_index(context: RestoreContext, index: str, definition: TargetDefinition) -> bool:
+    """Return whether an earlier attempt of this run created an index: it has the definition and no documents."""
+    present = await context.target.index_definition(index, preview=definition.preview)
+    return is_creation_of(present.body, definition.body) and await context.target.count(index) == 0
 
 
 MAKE_TARGET = Activity("make_target", RestoreRun, TargetReady, make_target, lambda run: run.work)

@@ -3,8 +3,10 @@
 from contextlib import aclosing
 
 from indexvault.errors import IntegrityError, NotFoundError
-from indexvault.restore.job import StoredStretch, StretchProved
+from indexvault.restore.job import StoredStretch, Stretch, StretchProved
+from indexvault.restore.load import load_part
 from indexvault.restore.selection import Selection
+from indexvault.restore.state import LoadCheckpoint
 from indexvault.restore.stretch_source import SnapshotSource, manifest_of, read_sources, snapshot_source, stretch_chunks
 from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
 from indexvault.snapshots.names import SnapshotReference
@@ -18,11 +20,14 @@ from indexvault.workflow.checkpoints import Checkpoints
 async def prove_stored(resources: Resources, stretch: StoredStretch) -> StretchProved:
     """Prove the chunks of a stretch that may hold wanted documents, and count those that the filter selects.
 
+    The chunks of a stretch that an interrupted run has loaded were proved before, and need not be there any more.
     Raises IntegrityError naming the first blob that is damaged or gone, SettingsError for a filter that can't be
     applied to a document.
     """
     store = resources.clients.source_store(stretch.service, stretch.store)
     source, chunks = await _source(resources, store, stretch)
+    if await _is_loaded(resources, stretch):
+        return StretchProved(chunks=0, wanted=sum(chunk.documents for chunk in chunks))
     selection = Selection(stretch.keys, stretch.filter)
     key_of = key_reader(source.key_field)
     wanted = 0
@@ -61,6 +66,14 @@ async def _source(
         Checkpoints(runs, stretch.run.records), store, snapshot, stretch.start, stretch.end
     )
     return source, sources.chunks
+
+
+async def _is_loaded(resources: Resources, stretch: StoredStretch) -> bool:
+    if stretch.run is None:
+        return False
+    records = Checkpoints(resources.clients.store_of(stretch.run.target.service).runs, stretch.run.records)
+    loaded = await records.read(load_part(Stretch(stretch.run, stretch.start, stretch.end)), LoadCheckpoint)
+    return loaded is not None and loaded.done
 
 
 PROVE = Activity("prove_stored", StoredStretch, StretchProved, prove_stored)

@@ -8,10 +8,10 @@ from indexvault.errors import IndexvaultError, IntegrityError, NotFoundError, Ve
 from indexvault.restore.checks import Check
 from indexvault.restore.cut_over import CUT_OVER
 from indexvault.restore.job import RestoreJob, RestoreRun, StartedRestore, StoredStretch, Stretch, StretchLoaded
-from indexvault.restore.load import LOAD, RECONCILE, REFUSED, RefusedInput, load_part
+from indexvault.restore.load import LOAD, RECONCILE, REFUSED, REPAIR, RefusedInput, load_part
 from indexvault.restore.mark_target import ABANDON, CLAIM, CONCLUDE, DROP_PLAN, TOUCH
 from indexvault.restore.proof import COMPARE, REPORT, SETTLE
-from indexvault.restore.report import PreflightReport, Proof, ProofInput, RestoreReport
+from indexvault.restore.report import PreflightReport, Proof, ProofInput, RestoreReport, StretchCompared
 from indexvault.restore.start import BEGIN, PREFLIGHT
 from indexvault.restore.stretches import joined
 from indexvault.restore.target import MAKE_TARGET
@@ -32,6 +32,7 @@ ACTIVITIES = (
     MAKE_TARGET,
     LOAD,
     RECONCILE,
+    REPAIR,
     REFUSED,
     SETTLE,
     COMPARE,
@@ -98,7 +99,8 @@ def check_chunks(ctx: OrchestrationContext, started: StartedRestore) -> Orchestr
     except IntegrityError as error:
         return Check("chunks", "failed", f"{error.on}: {error.what}", error.do, "IntegrityError")
     except NotFoundError as error:
-        return Check("filter", "failed", f"{error.on}: {error.what}", error.do, "NotFoundError")
+        name = "chunks" if started.source.filter is None else "filter"
+        return Check(name, "failed", f"{error.on}: {error.what}", error.do, "NotFoundError")
     return Check("chunks", "ok", f"every chunk of {started.documents:,} documents is stored as it was written")
 
 
@@ -152,10 +154,20 @@ def _write_and_prove(
     target = yield from call(ctx, MAKE_TARGET, run)
     write = LOAD if started.mode in {"create", "replace"} else RECONCILE
     loaded = yield from call_all(ctx, write, stretches, at_once=run.parallel)
-    refused = yield from call(ctx, REFUSED, RefusedInput(run, [load_part(stretch) for stretch in stretches]))
-    yield from call(ctx, SETTLE, run)
-    compared = yield from call_all(ctx, COMPARE, stretches, at_once=run.parallel)
+    refused_input = RefusedInput(run, [load_part(stretch) for stretch in stretches])
+    refused = yield from call(ctx, REFUSED, refused_input)
+    compared = yield from _compare(ctx, run, stretches)
     report = yield from call(ctx, REPORT, ProofInput(run, compared))
+    if started.mode in {"create", "replace"} and report.proof.missing:
+        # A target may accept a document and lose it. Once: one that loses it again is no target to rely on.
+        loaded = yield from _repair(ctx, run, stretches, loaded, compared)
+        refused = yield from call(ctx, REFUSED, refused_input)
+        notes = [
+            *notes,
+            f"{report.proof.missing} documents that the target had accepted were missing: they were written again",
+        ]
+        compared = yield from _compare(ctx, run, stretches)
+        report = yield from call(ctx, REPORT, ProofInput(run, compared))
     require_proved(report.proof, report.blob)
     cut_over = yield from call(ctx, CUT_OVER, run)
     concluded = yield from call(ctx, CONCLUDE, run)
@@ -194,10 +206,38 @@ def _write_and_prove(
     )
 
 
+def _compare(
+    ctx: OrchestrationContext, run: RestoreRun, stretches: list[Stretch]
+) -> Orchestration[list[StretchCompared]]:
+    yield from call(ctx, SETTLE, run)
+    return (yield from call_all(ctx, COMPARE, stretches, at_once=run.parallel))
+
+
+def _repair(
+    ctx: OrchestrationContext,
+    run: RestoreRun,
+    stretches: list[Stretch],
+    loaded: list[StretchLoaded],
+    compared: list[StretchCompared],
+) -> Orchestration[list[StretchLoaded]]:
+    """Write what is missing again, and return what was written of each stretch in all."""
+    lacking = [position for position, part in enumerate(compared) if part.missing]
+    repaired = yield from call_all(ctx, REPAIR, [stretches[position] for position in lacking], at_once=run.parallel)
+    return [dict(zip(lacking, repaired, strict=True)).get(position, part) for position, part in enumerate(loaded)]
+
+
 def require_proved(proof: Proof, blob: str) -> None:
     """Raise VerificationError unless the target is proved."""
     if proof.proved:
         return
+    if proof.unproved:
+        raise VerificationError(
+            f"{proof.unproved} documents can't be proved: the snapshot's chunks that hold them are gone."
+            f" {proof.identical + proof.equal} documents are as in the snapshot, {proof.different} differ,"
+            f" {proof.missing} are missing, {proof.extra} extra ({blob} in the runs container)",
+            on=proof.target,
+            do="Look at the index; --discard-unfinished leaves it as it is",
+        )
     named = ", ".join(f"{difference.key!r} {difference.kind}" for difference in proof.differences[:_NAMED])
     raise VerificationError(
         f"the target is not its snapshot: {proof.different} documents differ, {proof.missing} are missing,"

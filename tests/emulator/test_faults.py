@@ -99,6 +99,15 @@ async def test_documents_fail_one_by_one(loaded: Caller) -> None:
     assert await loaded.count() == 40
 
 
+async def test_documents_are_accepted_and_lost_one_by_one(loaded: Caller) -> None:
+    await loaded.faults({"fault": "lost", "key": "^b$", "times": 1})
+    answer = await loaded.upload([{"id": key} for key in "abc"])
+    assert set(answer.results.values()) == {201}
+    assert await loaded.count() == 2
+    await loaded.upload([{"id": "b"}])
+    assert await loaded.count() == 3
+
+
 async def test_what_was_accepted_is_not_found_yet(loaded: Caller) -> None:
     await loaded.faults({"fault": "lagging_visibility", "seconds": 3600, "times": 1})
     await loaded.upload([{"id": "a"}])

@@ -23,12 +23,12 @@ from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import Session
 from indexvault.cli.workflows import Workflows
 from indexvault.errors import CancelledError
-from indexvault.model import Mode, TargetIndexOptions, shared_options
+from indexvault.model import IndexName, Mode, TargetIndexOptions, shared_options
 from indexvault.restore.job import RestoreJob
 from indexvault.restore.report import PreflightReport, RestoreReport
+from indexvault.restore.source import resolve_source
 from indexvault.restore.workflow import ACTIVITIES, PREFLIGHT_RESTORE, RESTORE_INDEX
 from indexvault.settings.load import service_settings
-from indexvault.snapshots.catalogue import resolve
 from indexvault.snapshots.names import SnapshotReference
 
 _STAGES_ON_TARGET = frozenset({"load", "compare"})
@@ -154,7 +154,10 @@ async def run(session: Session, request: RestoreRequest | RestoreServiceRequest)
     async with session.clients() as clients:
         chosen = request.options.store
         store = clients.store(chosen) if chosen else clients.reading_store(request.snapshot.service)
-        snapshot = await resolve(store.snapshots, request.snapshot, now=session.clock())
+        target = IndexName(request.service, request.index or request.snapshot.index)
+        snapshot = await resolve_source(
+            clients, store, request.snapshot, target, now=session.clock(), resume=request.options.resume
+        )
         await session.index_names(request.service)
         job = RestoreJob(
             service=snapshot.service,
