@@ -96,6 +96,8 @@ class TargetOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Name the overlay of the settings that completes definitions, above all with the secrets no snapshot holds."""
     accept_loss: bool = False
     """Restore a lossy snapshot, without the fields it lacks."""
+    accept_unsettled: bool = False
+    """Restore an unsettled snapshot, which may lack documents that the service's counts left open."""
     allow_cross_region: bool = False
     """Let the data leave the region of its service."""
     skip_refused: bool = False

@@ -26,7 +26,7 @@ class IndexView(msgspec.Struct, frozen=True, kw_only=True):
 
     service: str
     index: str
-    state: Literal["waiting", "running", "done", "lossy", "gone", "failed", "cancelled"]
+    state: Literal["waiting", "running", "done", "lossy", "unsettled", "gone", "failed", "cancelled"]
     stage: str | None = None
     documents: int | None = None
     expected: int | None = None

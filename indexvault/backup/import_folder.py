@@ -131,13 +131,15 @@ class Importer:
         )
         withheld = withheld_from_index(index.index, definition, synonym_maps)
         before = dump.origin.losses if dump.origin else ()
+        unsettled = dump.origin.unsettled if dump.origin else None
         losses = (*before, *(loss for loss in lost_content(withheld) if loss not in before))
         return Manifest(
             id=snapshot_id(now, self._rng.randbytes(3)),
             service=index.service,
             index=index.index,
-            state="lossy" if losses else "complete",
+            state="unsettled" if unsettled is not None else "lossy" if losses else "complete",
             losses=losses,
+            unsettled=unsettled,
             created=now,
             started=now,
             finished=now,

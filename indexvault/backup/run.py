@@ -86,11 +86,11 @@ async def open_backup(resources: Resources, order: RunOrder) -> OpenItems:
 def index_outcome(report: BackupReport) -> Outcome:
     """Return the outcome of the item whose snapshot is finished."""
     return Outcome(
-        state="lossy" if report.losses else "done",
+        state="unsettled" if report.unsettled else "lossy" if report.losses else "done",
         documents=report.documents,
         bytes=report.bytes,
         snapshot=report.snapshot,
-        losses=report.losses,
+        losses=[*report.losses, *report.unsettled],
         notes=report.notes,
     )
 

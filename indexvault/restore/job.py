@@ -75,6 +75,7 @@ class RestoreJob(TargetIndexOptions, frozen=True, kw_only=True):
             order="service index snapshot target_service target_index run mode store alias in_place delete_old"
             " update_definition patch overlay keys filter skip_refused accept_loss allow_cross_region"
             " discard_unfinished resume parallel owner locked_by",
+            leaving_out={"accept_unsettled"},
         )
 
 

@@ -58,7 +58,7 @@ async def decide(resources: Resources, job: RestoreJob) -> tuple[TargetFacts, Re
         definition=definition,
         documents=facts.documents,
         bytes=manifest.bytes,
-        losses=[f"{loss.field}: {loss.reason}" for loss in manifest.losses],
+        losses=manifest.lacks,
         stretches=_stretches(manifest, selection),
         checks=[],
         started=started,

@@ -53,7 +53,7 @@ def estimate(documents: int, size: int, parallel: int) -> Estimate:
 def _loss_checks(facts: TargetFacts) -> Iterator[Check]:
     lost = facts.manifest.losses
     if not lost:
-        yield Check("losses", "ok", "the snapshot is complete")
+        yield Check("losses", "ok", "no field is lacking")
         return
     lacks = f"the snapshot lacks {', '.join(loss.field for loss in lost)}"
     if not facts.job.accept_loss:
@@ -68,6 +68,24 @@ def _loss_checks(facts: TargetFacts) -> Iterator[Check]:
         yield Check("losses", "warning", f"{lacks}: documents that are uploaded lose them in the target too")
     else:
         yield Check("losses", "warning", lacks, "Fill these fields from where they came from")
+
+
+def _unsettled_checks(facts: TargetFacts) -> Iterator[Check]:
+    unsettled = facts.manifest.unsettled
+    if unsettled is None:
+        yield Check("unsettled", "ok", "every document was accounted for")
+        return
+    lacks = f"the snapshot may lack {unsettled.documents:,} documents: {'; '.join(unsettled.words)}"
+    if not facts.job.accept_unsettled:
+        yield Check(
+            "unsettled",
+            "failed",
+            lacks,
+            "Restore with --accept-unsettled if the index is of use without them, or an earlier snapshot by its id",
+            "LossNotAcceptedError",
+        )
+    else:
+        yield Check("unsettled", "warning", lacks, "Compare the index with where its documents came from")
 
 
 def _region_checks(facts: TargetFacts) -> Iterator[Check]:
@@ -125,6 +143,7 @@ def _demand(facts: TargetFacts) -> Demand:
 
 _TARGET_CHECKS: tuple[Callable[[TargetFacts], Iterator[Check]], ...] = (
     _loss_checks,
+    _unsettled_checks,
     _region_checks,
     _role_checks,
     _name_checks,

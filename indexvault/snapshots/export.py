@@ -20,7 +20,7 @@ import msgspec
 from indexvault.errors import UNDECODABLE, ConflictError, IntegrityError, NotFoundError, SettingsError
 from indexvault.model import definition_fault
 from indexvault.snapshots.chunks import Digest, OnChunk, add_digests, content_digest, document_lines
-from indexvault.snapshots.manifest import Definition, Loss, Manifest, SynonymMap, VersionedDefinition
+from indexvault.snapshots.manifest import Definition, Loss, Manifest, SynonymMap, Unsettled, VersionedDefinition
 from indexvault.snapshots.names import parse_segment, segment_of
 from indexvault.snapshots.reader import read_chunk
 from indexvault.snapshots.store import SnapshotReader
@@ -47,6 +47,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     content_digest: Digest | None = None
     state: str
     losses: tuple[Loss, ...] = ()
+    unsettled: Unsettled | None = None
     stable_version: str
     preview_version: str | None = None
 
@@ -147,6 +148,7 @@ def _write_definitions(manifest: Manifest, folder: Path) -> None:
         content_digest=manifest.content_digest,
         state=manifest.state,
         losses=manifest.losses,
+        unsettled=manifest.unsettled,
         stable_version=manifest.definition.stable.api_version,
         preview_version=preview.api_version if preview else None,
     )

@@ -147,7 +147,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot of one index.
 
     `created` is the time in the id: make both when the last document has been read, so that `@<time>` never means a
-    snapshot with later documents in it. `tool` is the name and version of what wrote it, `run` the run's id. `bytes`
+    snapshot with later documents in it. `unsettled` is there in that state only, which outweighs `losses` in `state`.
+    `tool` is the name and version of what wrote it, `run` the run's id. `bytes`
     and `stored` are sums over `chunks`, so they include what other snapshots share; `added` does not. Readers ignore
     members that a later minor version adds.
     """
@@ -178,6 +179,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     added: Added
     content_digest: Digest
     chunks: tuple[Chunk, ...]
+
+    @property
+    def lacks(self) -> list[str]:
+        """What the snapshot lacks or may lack, one line each: fields that could not be read, documents left open."""
+        lost = [f"{loss.field}: {loss.reason}" for loss in self.losses]
+        return lost + (self.unsettled.words if self.unsettled is not None else [])
 
     @property
     def folder(self) -> ChunkFolder:

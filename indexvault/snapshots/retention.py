@@ -4,11 +4,11 @@ A snapshot stays if any rule wants it. Periods are calendar periods in UTC: hour
 years. Only periods that have a snapshot count, so an index that is no longer backed up keeps what it has.
 
 Whatever the rules say:
-- A lossy snapshot never replaces a complete one. Within the time that a rule's complete snapshots span, it is kept if
-  its period has no complete one, up to the rule's number and in addition to it.
-- The last complete snapshot of an index is never removed; nor is the newest one, even if it is lossy; nor a pinned one;
-  nor one that an unfinished restore or move needs; nor one whose manifest can't be read, since nobody knows what
-  depends on it.
+- A lossy or unsettled snapshot never replaces a complete one. Within the time that a rule's complete snapshots span, it
+  is kept if its period has no complete one, up to the rule's number and in addition to it.
+- The last complete snapshot of an index is never removed; nor is the newest one, even if it is lossy or unsettled; nor
+  a pinned one; nor one that an unfinished restore or move needs; nor one whose manifest can't be read, since nobody
+  knows what depends on it.
 - A snapshot dated in the future, by a wrong clock, stays and counts for no rule. Otherwise those made after it would be
   removed at once.
 - A policy without rules removes nothing.

@@ -21,9 +21,9 @@ from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import OPEN_PREFIX, RECORDS_PREFIX, open_name, record_name, run_of
 from indexvault.snapshots.store import RunBlobs
 
-type RunState = Literal["waiting", "running", "done", "lossy", "failed", "cancelled"]
-type ItemState = Literal["waiting", "done", "lossy", "gone", "failed", "cancelled"]
-FINISHED: frozenset[str] = frozenset({"done", "lossy", "failed", "cancelled"})
+type RunState = Literal["waiting", "running", "done", "lossy", "unsettled", "failed", "cancelled"]
+type ItemState = Literal["waiting", "done", "lossy", "unsettled", "gone", "failed", "cancelled"]
+FINISHED: frozenset[str] = frozenset({"done", "lossy", "unsettled", "failed", "cancelled"})
 
 _RECORD_LIMIT = 64 * 1024 * 1024
 _READ_AT_ONCE = 8
@@ -135,7 +135,7 @@ class Runs:
         for _ in range(_ATTEMPTS):
             version = await self._records.read_version(record_name(run))
             if version is None:
-                raise NotFoundError("there is no such run", on=f"run {run}", do="List the runs there are")
+                raise NotFoundError("no such run", on=f"run {run}", do="List the runs there are")
             if version.record.is_finished:
                 await self._blobs.delete(open_name(run))
                 return version.record
@@ -147,7 +147,7 @@ class Runs:
             if changed.is_finished:
                 await self._blobs.delete(open_name(run))
             return changed
-        raise ConflictError("its record keeps changing", on=f"run {run}", do="Try again")
+        raise ConflictError("its record was changed by others each time", on=f"run {run}", do="Try again")
 
     async def names(self) -> list[str]:
         """Return the names of all runs, the newest first: a name begins with a time in UTC."""
@@ -201,13 +201,15 @@ def with_outcome(record: RunRecord, run: str, outcome: Outcome, finished: dateti
 
 
 def closed(record: RunRecord, now: datetime, failure: ErrorRecord | None = None) -> RunRecord:
-    """Return the record of a run that has ended: failed if an item failed, lossy if an item lost something."""
+    """Return the record of a run that has ended: failed if an item failed, else unsettled or lossy if an item is."""
     states = {item.outcome.state for item in record.items}
     state: RunState = "done"
     if failure is not None or states & {"failed", "waiting"}:
         state = "failed"
     elif "cancelled" in states:
         state = "cancelled"
+    elif "unsettled" in states:
+        state = "unsettled"
     elif "lossy" in states:
         state = "lossy"
     return replace(record, state=state, failure=failure, finished=now)

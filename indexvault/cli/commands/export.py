@@ -52,7 +52,7 @@ async def run(session: Session, request: ExportRequest) -> int:
         {"reference": reference, "folder": str(request.folder), "documents": manifest.counts.documents},
         f"{reference}: {count(manifest.counts.documents, 'document')}, {size(manifest.bytes)}, in {file}",
     )
-    return LOSSY if manifest.losses else DONE
+    return LOSSY if manifest.lacks else DONE
 
 
 COMMAND = Command(
