@@ -116,7 +116,7 @@ async def _require_same_and_stopped(
         raise other_move(move_state)
     if await call.engine.state(move_state.execution) == "active":
         raise ConflictError(
-            f"the same is under way as run {move_state.execution}",
+            f"the same move is already running as run {move_state.execution}",
             on=str(job.source),
             do="Wait for it, or cancel it first",
         )

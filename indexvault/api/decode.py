@@ -36,7 +36,7 @@ def decode_members[Members](given: Mapping[str, str], kind: type[Members], where
     except msgspec.ValidationError as error:
         raise _unusable(error, where) from None
     except UnicodeError:
-        raise RequestError("it is no text in UTF-8", on=where, do=_DOCUMENT) from None
+        raise RequestError("it is not UTF-8 text", on=where, do=_DOCUMENT) from None
 
 
 @contextlib.contextmanager

@@ -62,7 +62,7 @@ def health_endpoint(check: HealthCheck, *, seconds: float = CHECK_SECONDS) -> En
         summary="Whether every configured service and store can be reached",
         handle=health,
         anonymous=True,
-        answers={200: Answer("All can be reached.", Health), 503: Answer("One at least can't.", Health)},
+        answers={200: Answer("All can be reached.", Health), 503: Answer("At least one can't.", Health)},
     )
 
 

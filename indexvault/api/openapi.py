@@ -15,8 +15,8 @@ _WITH_KEY = {401: "The function key is missing or wrong."}
 _WITH_MEMBERS = {422: "A member is not as this document says; the problem names it."}
 _WITH_BODY = {400: "The body is not JSON.", 413: "The body is over 1 MB."}
 _REMOTE = {
-    404: "There is no such service, index, snapshot or run.",
-    409: "An index is being worked on by another run, or is in the way.",
+    404: "No such service, index, snapshot or run.",
+    409: "Another run has locked an index, or the target exists.",
     502: "A service or store refused the app.",
     503: "A service or store does not answer.",
 }

@@ -58,8 +58,8 @@ _STATUS: tuple[tuple[type[IndexvaultError], int, str], ...] = (
 )
 _TITLES = {
     400: "The request can't be read",
-    404: "There is no such thing",
-    409: "Something is in the way",
+    404: "Not found",
+    409: "Conflict",
     413: "The request is too large",
     422: "The request can't be used",
     500: "The app can't do this",

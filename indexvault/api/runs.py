@@ -73,7 +73,7 @@ async def cancel_run(call: Call[None, Nothing, RunPath]) -> Reply:
     run_ended(record, now)
     if record.state != "cancelled":
         raise ConflictError(
-            f"it has ended already ({record.state})", on=f"run {record.run}", do="There is nothing to cancel"
+            f"the run has already ended ({record.state})", on=f"run {record.run}", do="There is nothing to cancel"
         )
     await _stop(resources, call.engine, record)
     return Reply(200, view_run(record, {}, now))
@@ -102,7 +102,7 @@ async def _find(resources: Resources, run: str) -> tuple[Store, RunRecord]:
     for store, record in zip(stores, records, strict=True):
         if record is not None:
             return store, record
-    raise NotFoundError("there is no such run", on=f"run {run}", do="GET /api/runs lists the runs there are")
+    raise NotFoundError("no such run", on=f"run {run}", do="GET /api/runs lists the runs")
 
 
 ENDPOINTS = (
@@ -128,9 +128,9 @@ ENDPOINTS = (
         name="cancel_run",
         method="DELETE",
         route="runs/{run}",
-        summary="Stop a run and take its locks, so that it can't commit",
+        summary="Cancel a run and release its locks, so that it can't commit",
         handle=cancel_run,
         path=RunPath,
-        answers={200: Answer("The run, stopped.", RunView)},
+        answers={200: Answer("The cancelled run.", RunView)},
     ),
 )

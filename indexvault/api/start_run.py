@@ -12,7 +12,7 @@ POLL_SECONDS = 5
 STARTED = Answer(
     "The run has been accepted; follow Location.",
     RunView,
-    {"Location": "Where the run tells how far it is.", "Retry-After": "Seconds after which asking makes sense."},
+    {"Location": "The run's status.", "Retry-After": "Seconds to wait before polling."},
 )
 
 

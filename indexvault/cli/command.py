@@ -1,4 +1,4 @@
-"""What a verb's module tells the rest of the command line."""
+"""`Command`: what the command line needs from a verb's module."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Coroutine

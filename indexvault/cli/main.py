@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return run(parsed, os.environ, stdout=sys.stdout, stderr=sys.stderr)
     except KeyboardInterrupt:
-        sys.stderr.write("indexvault: stopped\n")
+        sys.stderr.write("indexvault: interrupted\n")
         return CANCELLED
 
 

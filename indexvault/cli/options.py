@@ -13,21 +13,21 @@ MOST_PARALLEL = 32
 SNAPSHOT_HELP = "SERVICE/INDEX@latest, @<time> (newest at or before) or @<id>"
 
 TARGET_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    "alias": {"metavar": "NAME", "help": "make this alias, or swap it, once the new index is proved"},
+    "alias": {"metavar": "NAME", "help": "create this alias, or swap it, once the new index is proved"},
     "patch": {
         "type": Path,
         "metavar": "FILE",
-        "help": "change the definition by a JSON Merge Patch, fields by name",
+        "help": "change the definition with a JSON Merge Patch; fields are addressed by name",
     },
     "overlay": {
         "metavar": "NAME",
-        "help": "fill secrets in, which no snapshot holds, from this overlay of the settings",
+        "help": "take secrets, which no snapshot holds, from this overlay of the settings",
     },
     "accept_loss": {"action": "store_true", "help": "restore a lossy snapshot, without the fields it lacks"},
-    "allow_cross_region": {"action": "store_true", "help": "the data may leave the region of its service"},
+    "allow_cross_region": {"action": "store_true", "help": "allow the data to leave the region of its service"},
     "skip_refused": {
         "action": "store_true",
-        "help": "go on without documents that the target refuses; they are listed",
+        "help": "skip documents that the target refuses; they are listed",
     },
 }
 """The members of `model.TargetIndexOptions`, each with how its flag is parsed; `accept_loss` is --accept-loss."""
@@ -81,11 +81,11 @@ def read_text(path: Path) -> str:
             f"it can't be read ({error.strerror})", on=f"file {path}", do="Check the path on the command line"
         ) from None
     if len(data) > _MOST_BYTES:
-        raise SettingsError("it is larger than 16 MB", on=f"file {path}", do="Give a smaller file")
+        raise SettingsError("it is larger than 16 MB", on=f"file {path}", do="Use a smaller file")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise SettingsError("it is no text in UTF-8", on=f"file {path}", do="Save it as UTF-8") from None
+        raise SettingsError("it is not UTF-8 text", on=f"file {path}", do="Save it as UTF-8") from None
 
 
 def _parallel(text: str) -> int:

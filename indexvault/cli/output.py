@@ -59,7 +59,7 @@ class Output:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Write to stdout. Raises BrokenPipeError if its reader has gone, IndexvaultError if its disk is full."""
+        """Write to stdout. Raises BrokenPipeError if its reader has closed it, IndexvaultError if its disk is full."""
         try:
             yield
         except OSError as error:
@@ -68,7 +68,7 @@ class Output:
             if isinstance(error, BrokenPipeError):
                 raise
             raise IndexvaultError(
-                f"the output can't be written ({error.strerror})", on="stdout", do="Make room, or send it elsewhere"
+                f"the output can't be written ({error.strerror})", on="stdout", do="Free space, or write elsewhere"
             ) from None
 
     def error(self, error: IndexvaultError) -> int:

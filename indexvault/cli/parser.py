@@ -11,13 +11,13 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 _ABOUT = "Back up Azure AI Search indexes to Blob Storage, and restore them to any service, region or tier."
 _NOTES = """\
-a SNAPSHOT is written
+how to name a SNAPSHOT
   SERVICE/INDEX@latest              the newest
   SERVICE/INDEX@2026-11-20T02:30Z   the newest at or before that time
   SERVICE/INDEX@20261120T023000Z-7f3a9c   the one with that id
 
 environment
-  INDEXVAULT_CONFIG  the path of the settings file, or its JSON itself
+  INDEXVAULT_CONFIG  the path of the settings file, or the JSON itself
   INDEXVAULT_KEY     with --url, a function key of the deployment
 
 exit codes
@@ -79,20 +79,23 @@ class _VerbParser(_Parser):
 def _add_common_options(parser: argparse.ArgumentParser, *, json: bool | str, log_level: str, url: str | None) -> None:
     """Add what every verb takes. It may stand before the verb too, so only the top parser has defaults."""
     parser.add_argument(
-        "--json", action="store_true", default=json, help="JSON Lines on stdout, and the log as such on stderr"
+        "--json",
+        action="store_true",
+        default=json,
+        help="write JSON Lines to stdout, and the log as JSON Lines to stderr",
     )
     parser.add_argument(
         "--log-level",
         metavar="LEVEL",
         choices=LOG_LEVELS,
         default=log_level,
-        help=f"what the log on stderr tells: {', '.join(LOG_LEVELS)} (default: warning)",
+        help=f"level of the log on stderr: {', '.join(LOG_LEVELS)} (default: warning)",
     )
     parser.add_argument(
         "--url",
         metavar="URL",
         default=url,
-        help="let this deployment do it, such as https://contoso-vault.azurewebsites.net, without INDEXVAULT_CONFIG",
+        help="run the verb on this deployment, such as https://contoso-vault.azurewebsites.net, without settings",
     )
 
 
@@ -102,6 +105,6 @@ def _add_function_key(parser: argparse.ArgumentParser) -> None:
         "--key",
         dest="function_key",
         metavar="KEY",
-        help="with --url, before the verb: a function key of the app. Others on this machine see what stands on a"
-        " command line: better set INDEXVAULT_KEY",
+        help="with --url, before the verb: a function key of the app. Other users of this machine can see command"
+        " lines, so prefer INDEXVAULT_KEY",
     )

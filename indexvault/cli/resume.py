@@ -15,7 +15,7 @@ async def begin_backup(session: Session, store: Store, index: IndexName) -> tupl
     """Return the run to back an index up with, recorded durably, and whether it resumes an earlier one.
 
     A run of this machine whose process is gone is resumed. One whose process lives, or that runs on another machine,
-    is left alone: the index's lock decides whether it still counts.
+    is left unchanged: the index's lock decides whether it still counts.
     """
     host, process = socket.gethostname(), os.getpid()
     earlier = await read_unfinished(store.runs, index)
@@ -29,7 +29,7 @@ async def begin_backup(session: Session, store: Store, index: IndexName) -> tupl
 
 
 async def end_backup(store: Store, index: IndexName, run: str, error: IndexvaultError | None = None) -> None:
-    """Record that there is nothing to resume, unless the operator ended the run, or its error may pass.
+    """Record that there is nothing to resume, unless the operator ended the run or its error is temporary.
 
     What a run has read that found contradictions is not used again: its checkpoints are cleared.
     """
@@ -43,7 +43,7 @@ async def end_backup(store: Store, index: IndexName, run: str, error: Indexvault
 
 
 def is_dead(unfinished: Unfinished) -> bool:
-    """Return whether a run is known to have died: its process was on this machine, and is gone."""
+    """Return whether a run is known to be dead: its process ran on this machine and has ended."""
     return unfinished.host == socket.gethostname() and not _is_alive(unfinished.process)
 
 

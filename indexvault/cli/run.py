@@ -30,14 +30,14 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str], *, stdout
         start = _run_here if arguments.url is None else _run_remotely
         return asyncio.run(_until_stopped(arguments.verb, start(arguments, command, request, environment, output)))
     except BrokenPipeError:
-        # The reader of the output has gone; without this the interpreter would complain once more at its end.
+        # The reader has closed the pipe; without this the interpreter would report it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
         return FAILED
     except IndexvaultError as error:
         return output.error(error)
     except KeyboardInterrupt:
         return output.error(_stopped(arguments.verb))
-    except Exception as error:  # noqa: BLE001 - the last line before the operator, who is not to see a traceback
+    except Exception as error:  # noqa: BLE001 - operators get an error line, never a traceback
         _LOG.debug("unexpected", exc_info=True)
         return output.error(
             IndexvaultError(
@@ -56,9 +56,9 @@ def _run_here(
     from indexvault.settings.load import load_settings  # noqa: PLC0415 - the same
 
     if arguments.function_key is not None:
-        raise SettingsError("a key is for a deployment, and none is named", on="--key", do="Name it by --url")
+        raise SettingsError("a function key needs a deployment, and none is named", on="--key", do="Name it with --url")
     if command.run is None:
-        raise SettingsError("only a deployment has runs", on=f"indexvault {arguments.verb}", do="Name one by --url")
+        raise SettingsError("only a deployment has runs", on=f"indexvault {arguments.verb}", do="Name one with --url")
     session = Session(
         settings=load_settings(environment),
         environment=environment,
@@ -111,4 +111,4 @@ def _stop_on_signals() -> None:
 
 
 def _stopped(verb: str) -> CancelledError:
-    return CancelledError("it was stopped", on=f"indexvault {verb}", do="Run it again when it suits")
+    return CancelledError("interrupted", on=f"indexvault {verb}", do="Run it again")

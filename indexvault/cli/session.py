@@ -41,7 +41,7 @@ class Session:
         return Resources(clients=clients, clock=self.clock, rng=self.rng, report=report)
 
     def new_run(self, kind: str) -> str:
-        """Return a new run's name, which tells what it does and when it began."""
+        """Return a new run's name, made of what it does and when it started."""
         return f"{kind}-{self.clock():%Y%m%dT%H%M%SZ}-{self.rng.randbytes(3).hex()}"
 
     async def index_names(self, service: str) -> list[str]:

@@ -40,7 +40,7 @@ class MaintenanceReport(msgspec.Struct, frozen=True):
 
 
 class PrunePlan(msgspec.Struct, frozen=True):
-    """What pruning would do, or did, in one store. On a dry run `report` tells only what a sweep would remove."""
+    """What pruning would do, or did, in one store. On a dry run `report` says only what a sweep would remove."""
 
     store: str
     decisions: list[Decision]

@@ -152,5 +152,5 @@ async def _resume_or_close(resources: Resources, engine: DurableEngine, runs: Ru
 
 
 _LOST = IndexvaultError(
-    "the engine ended the run without a word", on="run", do="Look in the app's log, and run it again"
+    "the engine ended the run without a result", on="run", do="Check the app's log, then run it again"
 )

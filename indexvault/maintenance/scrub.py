@@ -1,4 +1,4 @@
-"""Scrub stored chunks: read a slice of them back at each turn, so that rot is found while there is another copy."""
+"""Scrub stored chunks: read a slice of them back at each turn, so that damage is found while another copy exists."""
 
 import logging
 from datetime import datetime, timedelta
@@ -142,7 +142,7 @@ ACTIVITIES = (LIST_INDEXES, VERIFY_DUE)
 
 
 def verify_service(ctx: OrchestrationContext, job: RunOrder) -> Orchestration[ScrubReport]:
-    """Verify the due slices of every index of a service, one index after the other: there is no hurry."""
+    """Verify the due slices of every index of a service, one index after the other."""
     found = yield from call(ctx, LIST_INDEXES, job)
     verified = yield from call_all(ctx, VERIFY_DUE, found.indexes, at_once=1)
     return ScrubReport(verified)

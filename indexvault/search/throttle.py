@@ -21,7 +21,7 @@ _USUAL = 0.02
 
 
 class ThrottleLimits(msgspec.Struct, frozen=True):
-    """The most that a service is asked: requests at once, and a second (None: no limit)."""
+    """The most requests that a service is sent at once, and per second (None: no limit)."""
 
     most_at_once: int = 8
     requests_per_second: float | None = None

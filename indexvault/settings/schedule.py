@@ -51,7 +51,7 @@ def _is_field(field: str) -> bool:
 
 def _wrong(on: str) -> SettingsError:
     return SettingsError(
-        "expected six fields (second minute hour day month day-of-week) that come round, in UTC",
+        "expected six fields (second minute hour day month day-of-week) that can match, in UTC",
         on=on,
         do='Write it as "0 0 2 * * *" for two o\'clock every night',
     )

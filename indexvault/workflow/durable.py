@@ -77,5 +77,5 @@ async def _answered(on: str) -> AsyncIterator[None]:
 
 def _unanswered(on: str, code: str) -> RemoteError:
     return UnreachableError(
-        f"the durable engine did not do what was asked ({code})", on=f"run {on}", do="Try again in a minute"
+        f"the durable engine refused the request ({code})", on=f"run {on}", do="Try again in a minute"
     )

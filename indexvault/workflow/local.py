@@ -98,7 +98,7 @@ class LocalEngine:
             return msgspec.convert(state.get_output(), workflow.output_type)
         if state.failure_details is not None:
             raise error_of(state.failure_details)
-        raise CancelledError("the run was stopped", on=f"run {name}", do="Run again when it suits")
+        raise CancelledError("the run was interrupted", on=f"run {name}", do="Run again")
 
     def _cancel_activities(self, runs: set[str]) -> None:
         for task, run in self._running.items():

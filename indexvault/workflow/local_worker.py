@@ -14,7 +14,7 @@ _END_SECONDS = 5
 
 
 class PromptWorker(TaskHubGrpcWorker):
-    """A worker that stops as soon as it is told to.
+    """A worker that stops as soon as it is asked to.
 
     The library's own checks once a second, which every command would wait for.
     """

@@ -232,10 +232,10 @@ class Lock:
         try:
             await self._blobs.release(self._name, self._lease)
         except (ConflictError, NotFoundError):
-            _LOG.debug("the lease of %s was gone already", self._index)
+            _LOG.debug("the lease of %s was already released", self._index)
 
     def _lost(self, holder: Holder | None) -> ConflictError:
-        now = f": run {holder.run} has it now" if holder is not None else ""
+        now = f": run {holder.run} holds it now" if holder is not None else ""
         return ConflictError(
             f"run {self._run} has lost its lock{now}",
             on=str(self._index),
@@ -248,7 +248,7 @@ def locked_error(index: IndexName, holder: Holder | None) -> ConflictError:
     who = f"run {holder.run} ({holder.owner})" if holder is not None else "another run"
     until = f", at the latest until {holder.expires:%Y-%m-%d %H:%M:%SZ}" if holder is not None else ""
     return ConflictError(
-        f"it is being worked on by {who}{until}",
+        f"it is locked by {who}{until}",
         on=str(index),
         do=f"Wait for that run or cancel it; if it is dead: indexvault unlock {index}",
     )
@@ -298,7 +298,7 @@ async def unlock(blobs: RunBlobs, index: IndexName, *, run: str | None = None) -
         await blobs.put(name, b"", lease=ours)
         await blobs.release(name, ours)
         return "unlocked" if was is not None and was.data else "free"
-    raise ConflictError("its lease comes back as often as it is broken", on=str(index), do="Try again")
+    raise ConflictError("its lease is taken again each time it is broken", on=str(index), do="Try again")
 
 
 async def _make(blobs: RunBlobs, name: str) -> None:

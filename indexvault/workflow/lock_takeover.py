@@ -49,7 +49,7 @@ async def take_over_lock(resources: Resources, takeover: LockTakeover) -> Done:
             await resources.sleep(_POLL_SECONDS)
     else:
         raise ConflictError(
-            f"the same is under way as run {takeover.predecessor}",
+            f"the same job is already running as run {takeover.predecessor}",
             on=str(index),
             do="Wait for it, or cancel it first",
         )

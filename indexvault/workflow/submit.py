@@ -15,7 +15,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def run_name(now: datetime, kind: str, entropy: bytes) -> str:
-    """Return the name of a requested run: names sort by time and tell the kind."""
+    """Return the name of a requested run: names sort by time and contain the kind."""
     return f"{now:%Y%m%dT%H%M%SZ}-{kind}-{entropy[:3].hex()}"
 
 
@@ -43,7 +43,7 @@ async def claim_and_record(resources: Resources, record: RunRecord, claims: Sequ
             await take_lock(resources, claim)
             taken.append(claim)
         if not await runs_of(resources, record.service).create(record):
-            raise ConflictError("there is a run of this name", on=f"run {record.run}", do="Ask again")
+            raise ConflictError("a run of this name exists", on=f"run {record.run}", do="Ask again")
     except IndexvaultError:
         for claim in taken:
             await release_lock(resources, claim)

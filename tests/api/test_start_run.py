@@ -28,6 +28,6 @@ async def test_a_run_that_cannot_be_recorded_keeps_no_lock() -> None:
             await claim_and_record(world.resources, first, [claim_of(first, hotels)])
         both = [claim_of(second, item_for(second, name, number)) for number, name in enumerate(("rooms", "hotels"))]
         await claim_and_record(world.resources, second, both)
-        with pytest.raises(ConflictError, match="is being worked on by run 20261120T020000Z-backup-000000-0"):
+        with pytest.raises(ConflictError, match="is locked by run 20261120T020000Z-backup-000000-0"):
             await claim_and_record(world.resources, record("x"), [claim_of(first, rooms)])
         assert await Runs(world.store.runs).read("x") is None

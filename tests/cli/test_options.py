@@ -29,7 +29,7 @@ def test_flags_become_members(tmp_path: Path) -> None:
     ("data", "error", "what"),
     [
         (None, NotFoundError, "can't be read"),
-        (b"\xff", SettingsError, "no text in UTF-8"),
+        (b"\xff", SettingsError, "not UTF-8 text"),
         (bytes(16 * 1024 * 1024 + 1), SettingsError, "larger than 16 MB"),
     ],
 )

@@ -21,7 +21,7 @@ def test_output_that_can_not_be_written_is_said_in_one_line() -> None:
     result = run_in_shell("$INDEXVAULT snapshots > /dev/full")
     assert result.returncode == 1
     assert result.stderr == (
-        "indexvault: stdout: the output can't be written (No space left on device). Make room, or send it elsewhere\n"
+        "indexvault: stdout: the output can't be written (No space left on device). Free space, or write elsewhere\n"
     )
 
 

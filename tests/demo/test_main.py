@@ -53,7 +53,7 @@ def test_story_is_told_and_what_it_left_can_be_served_again(tmp_path: Path) -> N
     assert process.returncode == 0, said
     assert said.count("$ indexvault ") == 8
     assert "1,500 documents read back and compared with the snapshot: 1,500 the same to the byte" in said
-    assert "added no chunk: all were there already" in said
+    assert "added no chunk: all were stored already" in said
     assert servers(tmp_path) == []
 
     chunk = min((tmp_path / "search-snapshots/contoso-east/hotels/chunks").iterdir())

@@ -197,7 +197,7 @@ async def test_the_target_is_the_moves_own_until_it_ends(mover: Mover) -> None:
         for name in ("guests", "hotels"):
             holder = await read_holder(mover.world.store.runs, IndexName(WEST, name))
             locks.append(holder.run if holder is not None else None)
-        with pytest.raises(ConflictError, match="worked on"):
+        with pytest.raises(ConflictError, match="locked by"):
             await mover.world.restore(snapshot, index="hotels", mode="sync")
         return await step(resources, stretch)
 

@@ -120,7 +120,7 @@ async def test_a_replacement_has_the_alias_and_the_new_index_to_itself_and_leave
 
 async def test_an_old_index_that_is_to_be_deleted_is_locked_too(world: World, snapshot: BackupReport) -> None:
     await lock(world, "hotels").take()
-    with pytest.raises(ConflictError, match="worked on"):
+    with pytest.raises(ConflictError, match="locked by"):
         await world.restore(snapshot, index="guests", mode="replace", delete_old=True)
     await lock(world, "hotels").release()
     report = await world.restore(snapshot, index="guests", mode="replace", delete_old=True)

@@ -140,7 +140,7 @@ async def locked_by_the_first(world: World, clock: Clock) -> None:
 async def test_a_restore_that_still_holds_its_lock_is_not_taken_for_dead(world: World, clock: Clock) -> None:
     snapshot = await half_restored(world)
     await locked_by_the_first(world, clock)
-    with pytest.raises(ConflictError, match="the same is under way"):
+    with pytest.raises(ConflictError, match="the same job is already running"):
         await world.restore(snapshot)
     assert world.slept.count(3) > 10
     assert await world.west.count("restored") == 2000

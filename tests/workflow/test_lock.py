@@ -92,7 +92,7 @@ async def test_a_dead_run_keeps_it_until_it_runs_out(blobs: RunBlobs, clock: Clo
         await second.take()
     clock.now += EXPIRES_AFTER + timedelta(seconds=1)
     await second.take()
-    with pytest.raises(ConflictError, match="run first has lost its lock: run second has it now"):
+    with pytest.raises(ConflictError, match="run first has lost its lock: run second holds it now"):
         await first.hold()
 
 
@@ -110,7 +110,7 @@ async def test_a_clock_that_was_wrong_once_locks_nothing_until_that_day(
         await blobs.release(lock_name(HOTELS.service, HOTELS.index), first._lease)
     clock.now = right
     await lock(blobs, "second", clock).take()
-    with pytest.raises(ConflictError, match="run second has it now"):
+    with pytest.raises(ConflictError, match="run second holds it now"):
         await first.hold()
 
 

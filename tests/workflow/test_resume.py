@@ -114,7 +114,7 @@ async def test_a_run_whose_predecessor_is_alive_gives_back_what_was_locked_for_i
     async with opened(clock) as (world, engine):
         await take_lock(world.resources, claim("heir"))
         await Lock(world.store.runs, SOURCE, run="alive", owner="a test", clock=clock).take()
-        with pytest.raises(ConflictError, match="the same is under way as run alive"):
+        with pytest.raises(ConflictError, match="the same job is already running as run alive"):
             await engine.run(WORK, Job("heir", interrupted="alive"))
         assert await holders(world.resources) == [None, None, "alive"]
 

@@ -1,1 +1,1 @@
-"""One module a verb, each with `run`: what was asked in, the exit code out."""
+"""The verbs, one module each. A module's `COMMAND` has the arguments, the request and the run."""

@@ -55,7 +55,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="fields that the service does not return: report them as losses (default), fail before anything is read,"
         " or reveal them while the index is read, which changes its definition for that time",
     )
-    parser.add_argument("--dry-run", action="store_true", help="only say how each index would be read, and why")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show how each index would be read, and why; back up nothing"
+    )
     add_parallel(parser, "key ranges of an index read at once")
 
 
@@ -117,15 +119,15 @@ async def _back_up(session: Session, workflows: Workflows, store: Store, request
         service=request.service, index=index, run=run, parallel=request.parallel, hidden_fields=request.hidden_fields
     )
     if resumed:
-        session.output.notes.print(f"{name}: run {run} was not finished: what it has read is used, if it still fits")
+        session.output.notes.print(f"{name}: resuming the interrupted run {run} as far as its checkpoints still apply")
     try:
         with session.output.progress(str(name)) as display:
             report = await workflows.run(BACK_UP_INDEX, job, run=job.run, display=display)
     except asyncio.CancelledError:
         raise CancelledError(
-            "the backup was stopped before it was finished",
+            "the backup was interrupted",
             on=f"{request.service} index {index}",
-            do="Run it again: it goes on from what is finished",
+            do="Run it again: it resumes from its checkpoints",
         ) from None
     except IndexvaultError as error:
         await end_backup(store, name, run, error)
@@ -163,7 +165,7 @@ def print_backup(output: Output, report: BackupReport) -> int:
 def print_objects(output: Output, report: ServiceReport) -> int:
     """Print a finished snapshot of a service's objects, and return the exit code for it."""
     reference = str(SnapshotReference(service=report.service, index=SERVICE_OBJECTS, id=report.snapshot))
-    kept = ", ".join(f"{number} {kind}" for kind, number in report.objects.items() if number) or "none is there"
+    kept = ", ".join(f"{number} {kind}" for kind, number in report.objects.items() if number) or "there are none"
     lossy = report.state == "lossy"
     output.result(
         "service_objects",
@@ -182,9 +184,9 @@ def print_not_tried(output: Output, service: str, indexes: Sequence[str]) -> lis
     return [
         output.error(
             IndexvaultError(
-                "not tried, since the service no longer answers",
+                "not attempted: the service no longer answers",
                 on=f"{service} index {index}",
-                do="Run the backup again when it does",
+                do="Run the backup again when the service answers",
             )
         )
         for index in indexes
@@ -205,7 +207,7 @@ def _backup_lines(reference: str, report: BackupReport) -> Sequence[Text]:
     added = (
         f"added {size(report.added_bytes)} in {count(report.added_chunks, 'chunk')}"
         if report.added_chunks
-        else "added no chunk: all were there already"
+        else "added no chunk: all were stored already"
     )
     figures = Text(
         f"  {count(report.documents, 'document')}, {size(report.bytes)} in {count(report.chunks, 'chunk')}"
@@ -217,8 +219,8 @@ def _backup_lines(reference: str, report: BackupReport) -> Sequence[Text]:
 
 
 COMMAND = Command(
-    description="Make a snapshot of each named index, or of all indexes of the service. One that fails does not keep"
-    " the others from being backed up; the exit code is that of the worst.",
+    description="Make a snapshot of each named index, or of all indexes of the service. A failed index does not keep"
+    " the others from being backed up; the exit code is that of the worst result.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

@@ -72,5 +72,5 @@ def _table(job: BackupJob, plan: Plan) -> Table:
         table.add_row("", f"and {len(plan.partitions) - _MOST_PARTS:,} more")
     for loss in plan.losses:
         table.add_row("not in it", f"{loss.field}: {loss.reason}")
-    table.add_row("asked", f"{count(plan.requests, 'request')} to find this out; no document was kept")
+    table.add_row("asked", f"{count(plan.requests, 'request')} to plan this; nothing was stored")
     return table

@@ -47,7 +47,7 @@ async def back_up(session: RemoteSession, request: BackupRequest) -> int:
             codes += [code for _, code in await _back_up(session, request.service, index)]
         except CancelledError:
             if others:
-                session.output.notes.print(f"not begun: {', '.join(others)}", soft_wrap=True)
+                session.output.notes.print(f"not started: {', '.join(others)}", soft_wrap=True)
             raise
         except IndexvaultError as error:
             codes.append(session.output.error(error))
@@ -77,7 +77,7 @@ async def _back_up(session: RemoteSession, service: str, index: str | None) -> l
 async def _print_index(session: RemoteSession, index: IndexView) -> int:
     name = f"{index.service}/{index.index}"
     if index.state == "gone":
-        session.output.notes.print(f"{name}: it was deleted before its turn came", soft_wrap=True)
+        session.output.notes.print(f"{name}: it was deleted before it could be backed up", soft_wrap=True)
         return DONE
     failure = failure_of(index)
     if failure is not None:

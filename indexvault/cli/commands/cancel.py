@@ -34,7 +34,8 @@ async def run_remotely(session: RemoteSession, request: CancelRequest) -> int:
 
 
 COMMAND = Command(
-    description="Stop a run of a deployment and take its locks, so that it can't commit. What it had finished stays.",
+    description="Cancel a run of a deployment and release its locks, so that it can't commit. What it has finished is"
+    " kept.",
     add_arguments=add_arguments,
     read_request=read_request,
     run_remotely=run_remotely,

@@ -24,7 +24,7 @@ _SECONDS = 30.0
 """The longest that one check may take."""
 
 _NO_INDEX = "no-index-of-this-name"
-_MEND_ABOVE = "Mend the above first"
+_MEND_ABOVE = "Fix the problems above first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ async def run(session: Session, _request: CheckRequest) -> int:
             Text(f"{failed} of {len(codes)} stores and services can't be used as they are", style="red")
         )
     else:
-        session.output.show(Text("all is well", style="green"))
+        session.output.show(Text("all checks passed", style="green"))
     return worst(codes)
 
 
@@ -80,7 +80,7 @@ class _Target:
         self._silent = False
 
     async def check(self, name: str, find: Callable[[], Awaitable[str]]) -> None:
-        """Do one check and record its outcome. A target that gives no answer is asked nothing more."""
+        """Do one check and record its outcome. After no answer from a target, its other checks are skipped."""
         if self._silent:
             self._note(name, detail="not tried", hint=_MEND_ABOVE, ok=False)
             return
@@ -109,7 +109,7 @@ async def _try_store(session: Session, clients: Clients, name: str) -> _Target:
 
     async def containers() -> str:
         await clients.store(name).prepare()
-        return f"the containers {SNAPSHOT_CONTAINER} and {RUN_CONTAINER} are there"
+        return f"the containers {SNAPSHOT_CONTAINER} and {RUN_CONTAINER} exist"
 
     async def read() -> str:
         services = [service async for service in clients.store(name).snapshots.folders("")]
@@ -142,27 +142,27 @@ async def _try_service(clients: Clients, name: str) -> _Target:
 
     async def documents() -> str:
         if indexes is None:
-            raise IndexvaultError("not tried, since there is no list of indexes", on=name, do=_MEND_ABOVE)
+            raise IndexvaultError("not tried: the indexes could not be listed", on=name, do=_MEND_ABOVE)
         if not indexes:
             return "no index to try it on"
         service, index = clients.service(name), indexes[0]
         definition = await service.index_definition(index)
         key = read_schema(definition.body, on=f"{name} index {index}").key.name
         page = await service.documents(index, DocumentQuery(select=key, top=1), PageReader(key))
-        return f"{'one' if page.documents else 'none is there'} of {index}"
+        return f"{'one' if page.documents else 'there are none'} of {index}"
 
     await target.check("reach it", statistics)
     await target.check("list indexes", definitions)
 
     async def writing() -> str:
         if not any(finding.ok for finding in target.findings):
-            raise IndexvaultError("not tried, since nothing else works", on=name, do=_MEND_ABOVE)
+            raise IndexvaultError("not tried: the other checks failed", on=name, do=_MEND_ABOVE)
         service = clients.service(name)
         try:
             await service.may_write_definitions()
             await service.may_write_documents((indexes or [_NO_INDEX])[0])
         except (ForbiddenError, UnauthorizedError):
-            return "not with these rights, which backups don't need"
+            return "not with these roles; backups don't need it"
         return "possible"
 
     await target.check("read a document", documents)
@@ -179,9 +179,9 @@ def _line(finding: Finding) -> Text:
 
 
 COMMAND = Command(
-    description="Try that every service and store of the settings is reachable and that the roles suffice for a backup."
-    " Writes nothing but one small blob beside the snapshots, which is removed again; whether a restore would be"
-    " allowed is asked with requests that can change nothing.",
+    description="Check that every service and store of the settings is reachable and that the roles suffice for a"
+    " backup. Writes only one small blob to the runs container and removes it; whether a restore would be allowed is"
+    " tested with requests that can't change anything.",
     read_request=read_request,
     run=run,
 )

@@ -43,7 +43,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("before", metavar="SNAPSHOT", help=SNAPSHOT_HELP)
     parser.add_argument("after", metavar="SNAPSHOT|SERVICE/INDEX", help="another snapshot, or an index as it is now")
-    parser.add_argument("--fields", action="store_true", help="name the fields that changed, too")
+    parser.add_argument("--fields", action="store_true", help="also name the fields that changed")
 
 
 def read_request(arguments: Namespace) -> DiffRequest:
@@ -124,7 +124,7 @@ def _short(value: str | None) -> str:
 
 
 COMMAND = Command(
-    description="Name the documents that were added, removed or changed from the first to the second, and what differs"
+    description="List the documents that were added, removed or changed between the two, and what differs"
     " in the definitions. Chunks that both have are not read.",
     add_arguments=add_arguments,
     read_request=read_request,

@@ -48,14 +48,14 @@ async def run(session: Session, request: FindRequest) -> int:
     if all(event.kind == "unreadable" for event in history.events):
         if history.events:
             raise IntegrityError(
-                f"whether the document was there is not known: {len(history.events):,} of"
+                f"whether the document existed is not known: {len(history.events):,} of"
                 f" {count(history.snapshots, 'snapshot')} can't be read, and the others do not have it;"
                 f" first {one_line(history.events[0].detail)}",
                 on=f"{request.index} key {one_line(request.key)}",
                 do="Run `indexvault verify` on the index, then `indexvault repair`",
             )
         raise NotFoundError(
-            f"no document of this key is in any of {count(history.snapshots, 'snapshot')}",
+            f"no document with this key in any of {count(history.snapshots, 'snapshot')}",
             on=f"{request.index} key {one_line(request.key)}",
             do="Keys are case-sensitive",
         )
@@ -91,7 +91,7 @@ def _record(event: Event, *, show: bool) -> dict[str, object]:
 
 
 COMMAND = Command(
-    description="Say in which snapshots of an index a document appeared, changed and vanished.",
+    description="List the snapshots of an index in which a document appeared, changed or disappeared.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

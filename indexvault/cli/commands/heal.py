@@ -27,7 +27,9 @@ class HealRequest:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("where", metavar="SERVICE[/INDEX]", nargs="?", help="only there (default: every service)")
+    parser.add_argument(
+        "where", metavar="SERVICE[/INDEX]", nargs="?", help="only this service (default: every service)"
+    )
 
 
 def read_request(arguments: Namespace) -> HealRequest:
@@ -69,13 +71,13 @@ async def run(session: Session, request: HealRequest) -> int:
                 )
                 codes.append(DONE)
     if not codes:
-        session.output.show("Nothing is left to heal")
+        session.output.show("Nothing to heal")
     return worst(codes)
 
 
 COMMAND = Command(
     description="Hide again the fields that backups with --hidden-fields reveal have made retrievable and could not"
-    " hide themselves, because they died.",
+    " hide themselves, because their process died.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

@@ -28,7 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="the folder")
     parser.add_argument(
-        "--as", metavar="SERVICE/INDEX", required=True, dest="index", help="the index that it becomes a snapshot of"
+        "--as", metavar="SERVICE/INDEX", required=True, dest="index", help="the index to make a snapshot of"
     )
 
 

@@ -54,20 +54,18 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("source", metavar="SERVICE/INDEX", help="the index to move")
     parser.add_argument(
-        "--to", metavar="SERVICE[/INDEX]", required=True, help="where to move it to (default name: the index's own)"
+        "--to", metavar="SERVICE[/INDEX]", required=True, help="where to move it (default name: the source's)"
     )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="check everything, say what would be done, write nothing"
-    )
-    parser.add_argument("--snapshot", metavar="SNAPSHOT", help="use this snapshot of it (default: a fresh one is made)")
+    parser.add_argument("--dry-run", action="store_true", help="run all checks, list the steps, write nothing")
+    parser.add_argument("--snapshot", metavar="SNAPSHOT", help="use this snapshot of it (default: make a new one)")
     add_target_options(parser)
     parser.add_argument(
         "--delete-source",
         action="store_true",
-        help="delete the source at the end, if nothing has changed it since it was compared",
+        help="delete the source at the end, if it is unchanged since the comparison",
     )
-    parser.add_argument("--forget", action="store_true", help="forget an earlier, unfinished move of this index")
-    add_parallel(parser, "parts of the index handled at once")
+    parser.add_argument("--forget", action="store_true", help="discard the state of an unfinished move of this index")
+    add_parallel(parser, "stretches of the index handled at once")
 
 
 def read_request(arguments: Namespace) -> MoveRequest:
@@ -156,9 +154,9 @@ async def _move(session: Session, workflows: Workflows, job: MoveJob) -> MoveRep
             return await workflows.run(MOVE_INDEX, job, run=job.run, display=display)
         except asyncio.CancelledError:
             raise CancelledError(
-                "the move was stopped before it was finished; the source is as it was",
+                "the move was interrupted; the source is unchanged",
                 on=f"{job.source} to {job.target}",
-                do="Give the same command again to go on with it",
+                do="Run the same command again to resume",
             ) from None
 
 
@@ -194,19 +192,19 @@ def _lines(report: MoveReport) -> Sequence[Text]:
         ),
     ]
     if report.resumed is not None:
-        lines.append(Text(f"  went on where run {report.resumed} had stopped"))
+        lines.append(Text(f"  resumed run {report.resumed}"))
     if report.copied:
         lines.append(Text(f"  {count(report.copied, 'chunk')} copied to the target's store"))
     if report.alias is not None:
-        lines.append(Text(f"  alias {report.alias} points at it"))
+        lines.append(Text(f"  alias {report.alias} points to it"))
     lines.append(Text(f"  the source is {'deleted' if report.source_deleted else 'kept'}: {source}"))
     return [*lines, *losses_and_notes(report.losses, report.notes)]
 
 
 COMMAND = Command(
-    description="Back the index up, restore it to the target, compare the target with the source as it is then, and"
-    " point an alias at it. The source is only read, unless it is to be deleted at the very end. A move that was"
-    " stopped goes on where it was when the same command is given again.",
+    description="Back the index up, restore it to the target, compare the target with the source's current documents,"
+    " and point an alias to it. The source is only read, unless it is to be deleted at the end. The same command"
+    " resumes an interrupted move.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

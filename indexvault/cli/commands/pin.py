@@ -22,7 +22,7 @@ class PinRequest:
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     add_snapshot(parser)
-    parser.add_argument("--reason", metavar="TEXT", default="", help="why, for whoever finds the pin")
+    parser.add_argument("--reason", metavar="TEXT", default="", help="why it is pinned")
 
 
 def read_request(arguments: Namespace) -> PinRequest:
@@ -41,7 +41,7 @@ async def run(session: Session, request: PinRequest) -> int:
 
 
 COMMAND = Command(
-    description="Keep a snapshot, whatever the policies say.",
+    description="Keep a snapshot from being pruned, whatever the policies say.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

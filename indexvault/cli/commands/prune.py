@@ -79,12 +79,12 @@ def _print_report(session: Session, job: MaintenanceJob, plan: PrunePlan, *, dry
     verb = "would be removed" if dry_run else "removed"
     session.output.show(
         f"  {count(sweep.removed, 'chunk')} ({size(sweep.removed_bytes)}) {verb} that no snapshot names;"
-        f" {sweep.waiting:,} ({size(sweep.waiting_bytes)}) wait for their day to pass"
+        f" {sweep.waiting:,} ({size(sweep.waiting_bytes)}) are too recent to remove"
     )
     for pinned in plan.report.pinned:
-        session.output.show(Text(f"  {pinned} was pinned meanwhile and stays", style="yellow"))
+        session.output.show(Text(f"  {pinned} was pinned meanwhile and is kept", style="yellow"))
     for refusal in [*plan.report.refused, *sweep.refused]:
-        session.output.show(Text(f"  stays: {refusal.blob}: {refusal.why}", style="yellow"))
+        session.output.show(Text(f"  kept: {refusal.blob}: {refusal.why}", style="yellow"))
 
 
 def _table(session: Session, decisions: list[Decision], *, dry_run: bool) -> Table:
@@ -107,9 +107,9 @@ def _table(session: Session, decisions: list[Decision], *, dry_run: bool) -> Tab
 
 
 COMMAND = Command(
-    description="Decide by the `keep` rules of the policies which snapshots stay, say why, and remove the others: from"
-    " the service's store and from its replicas. The chunks that only they had go a day later, with the next prune."
-    " Pinned snapshots and the last complete one of an index always stay.",
+    description="Decide by the `keep` rules of the policies which snapshots to keep, say why, and remove the others"
+    " from the service's store and from its replicas. Chunks that only they had are removed a day later, by the next"
+    " prune. Pinned snapshots and the last complete one of an index are always kept.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

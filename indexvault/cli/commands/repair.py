@@ -1,4 +1,4 @@
-"""`indexvault repair`: put back what is missing or damaged, from wherever the same bytes still are."""
+"""`indexvault repair`: replace missing or damaged blobs with copies of the same bytes."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ async def run(session: Session, request: RepairRequest) -> int:
         store = clients.store(request.store) if request.store else clients.store_of(service)
         found = await _verify(session, store, request.target)
         if not found.damage:
-            session.output.result("repaired", {"repaired": [], "left": []}, "Nothing is missing or damaged")
+            session.output.result("repaired", {"repaired": [], "left": []}, "Nothing to repair")
             return DONE
         sources = await _sources(session, clients, store, request.target)
         report = await _repair(session, store, found, sources)
@@ -102,13 +102,13 @@ async def _sources(
     try:
         sources.append(await LiveIndex.open(clients.service(target.service), target.index))
     except IndexvaultError as error:
-        session.output.show(Text(f"the live index can't help: {one_line(str(error))}", style="yellow"))
+        session.output.show(Text(f"the live index can't be used: {one_line(str(error))}", style="yellow"))
     return sources
 
 
 COMMAND = Command(
-    description="Read the snapshots back, and replace what is missing or damaged where the very same bytes can still be"
-    " had: from the other stores that hold the snapshots, or from the live index where its documents are unchanged.",
+    description="Read the snapshots back, and replace missing and damaged blobs by the same bytes from the other"
+    " stores that hold the snapshots, or from the live index where its documents are unchanged.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

@@ -53,7 +53,7 @@ async def run(session: Session, request: ReplicateRequest) -> int:
                 codes.append(FAILED if report.skipped else DONE)
     if not codes:
         raise SettingsError(
-            "no policy of it has replicate_to, and no store was named",
+            "no store was named, and none of its policies has replicate_to",
             on=request.service,
             do="Name one with --to, or set replicate_to in a policy",
         )
@@ -82,16 +82,15 @@ def _print_report(session: Session, job: MaintenanceJob, store: str, report: Rep
         "replicated",
         record,
         f"{job.service}/{job.index} to store {store}: {count(len(report.copied), 'snapshot')} copied,"
-        f" {count(report.chunks, 'chunk')} ({size(report.bytes)}; {report.by_the_accounts:,} of them by the accounts"
-        f" among themselves); {behind}",
+        f" {count(report.chunks, 'chunk')} ({size(report.bytes)}; {report.by_the_accounts:,} of them directly"
+        f" between the accounts); {behind}",
     )
     for skipped in report.skipped:
         session.output.show(Text(f"  {skipped.snapshot} not copied: {skipped.why}", style="red"))
 
 
 COMMAND = Command(
-    description="Copy the snapshots that another store lacks, prove by checksum that they arrived, and say how far it"
-    " is behind.",
+    description="Copy the snapshots that another store lacks, prove their checksums, and say how far it is behind.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

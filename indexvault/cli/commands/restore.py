@@ -67,7 +67,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--to",
         metavar="SERVICE[/INDEX]",
         required=True,
-        help="where to restore to, an index or an alias (default name: the snapshot's index)",
+        help="the index or alias to restore to (default name: the snapshot's index)",
     )
     parser.add_argument(
         "--mode",
@@ -76,7 +76,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="create: a new index (default). replace: a new index beside the old one, then the alias is swapped. sync:"
         " the existing index is made equal to the snapshot. fill: only documents that it lacks",
     )
-    parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="run all checks, write nothing")
     add_target_options(parser)
     parser.add_argument(
         "--replace-in-place",
@@ -93,7 +93,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--update-definition", action="store_true", help="with --mode sync or fill: as far as a live index allows"
     )
     parser.add_argument("--key", action="append", default=[], metavar="KEY", help="only this document; repeatable")
-    parser.add_argument("--keys", type=Path, metavar="FILE", help="only the documents whose keys are its lines")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="only the documents with these keys, one key a line")
     parser.add_argument(
         "--filter",
         metavar="JMESPATH",
@@ -114,13 +114,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="PATTERN",
         help="with a whole service: only these of its indexes, such as '*' and '!tmp-*'; repeatable",
     )
-    parser.add_argument("--resume", action="store_true", help="go on with the unfinished restore into this target")
+    parser.add_argument("--resume", action="store_true", help="resume the unfinished restore into this target")
     parser.add_argument(
         "--discard-unfinished",
         action="store_true",
-        help="forget the unfinished restore into this target; its index stays as it is",
+        help="discard the unfinished restore into this target; leave its index as it is",
     )
-    add_parallel(parser, "parts of the snapshot handled at once")
+    add_parallel(parser, "stretches of the snapshot handled at once")
 
 
 def read_request(arguments: Namespace) -> RestoreRequest | RestoreServiceRequest:
@@ -199,9 +199,9 @@ async def _restore(session: Session, workflows: Workflows, job: RestoreJob) -> R
         except asyncio.CancelledError:
             touched = display.stage in _STAGES_ON_TARGET
             raise CancelledError(
-                "the restore was stopped before the index was complete" if touched else "the restore was stopped",
+                "the restore was interrupted; the index is incomplete" if touched else "the restore was interrupted",
                 on=f"{job.target_service} index {job.target_index}",
-                do="Give the same command again to go on with it" if touched else "The target was not touched",
+                do="Run the same command again to resume" if touched else "The target was not touched",
             ) from None
 
 
@@ -226,7 +226,7 @@ def _lines(reference: str, report: RestoreReport) -> Sequence[Text]:
     if report.equal:
         how += f", {report.equal:,} the same in value"
     if report.different or report.extra:
-        how += f"; {report.different:,} differ and {report.extra:,} are not in the snapshot: left alone"
+        how += f"; {report.different:,} differ and {report.extra:,} are not in the snapshot: left unchanged"
     lines = [
         Text.assemble(("restored", "green"), "  ", (target, "bold"), f" from {reference}"),
         Text(
@@ -239,10 +239,10 @@ def _lines(reference: str, report: RestoreReport) -> Sequence[Text]:
         ),
     ]
     if report.resumed is not None:
-        lines.append(Text(f"  went on where run {report.resumed} had stopped"))
+        lines.append(Text(f"  resumed run {report.resumed}"))
     if report.alias is not None:
-        before = f", which pointed at {report.old_index}" if report.old_index is not None else ""
-        lines.append(Text(f"  alias {report.alias} points at it{before}"))
+        before = f", which pointed to {report.old_index}" if report.old_index is not None else ""
+        lines.append(Text(f"  alias {report.alias} points to it{before}"))
     if report.old_deleted:
         lines.append(Text(f"  deleted: the index before it, {report.old_index}"))
     if report.synonym_maps:
@@ -252,9 +252,9 @@ def _lines(reference: str, report: RestoreReport) -> Sequence[Text]:
 
 COMMAND = Command(
     description="Check that the restore can work, prove the snapshot, write the target, and compare every document of"
-    " it with the snapshot. Unless another mode is asked for, an index that exists is never touched. A restore that was"
-    " stopped goes on where it was when the same command is given again. SERVICE@latest or SERVICE@<time> stands"
-    " for a whole service: its synonym maps, indexes, data sources, skillsets, indexers (disabled), knowledge"
+    " it with the snapshot. An existing index is never touched, unless another mode is asked for. The same"
+    " command resumes an interrupted restore. SERVICE@latest or SERVICE@<time> restores"
+    " a whole service: its synonym maps, indexes, data sources, skillsets, indexers (disabled), knowledge"
     " sources and bases, and aliases.",
     add_arguments=add_arguments,
     read_request=read_request,

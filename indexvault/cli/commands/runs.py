@@ -17,14 +17,14 @@ from indexvault.cli.remote.session import RemoteSession
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunsRequest:
-    """List the runs of a deployment, or tell how far one of them is."""
+    """List the runs of a deployment, or show the progress of one."""
 
     run: str | None
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("run", metavar="RUN", nargs="?", help="only this one, index by index")
+    parser.add_argument("run", metavar="RUN", nargs="?", help="only this run, with each of its indexes")
 
 
 def read_request(arguments: Namespace) -> RunsRequest:
@@ -33,7 +33,7 @@ def read_request(arguments: Namespace) -> RunsRequest:
 
 
 async def run_remotely(session: RemoteSession, request: RunsRequest) -> int:
-    """List the newest runs, or tell how far one is."""
+    """List the newest runs, or show the progress of one."""
     if request.run is not None:
         print_run(session.output, await session.deployment.get(run_path(request.run), RunView))
         return DONE
@@ -54,7 +54,7 @@ def _table(found: list[RunView]) -> Table:
 
 
 COMMAND = Command(
-    description="List the newest runs of a deployment, or tell how far one of them is.",
+    description="List the newest runs of a deployment, or show the progress of one.",
     add_arguments=add_arguments,
     read_request=read_request,
     run_remotely=run_remotely,

@@ -64,7 +64,9 @@ async def run_remotely(session: RemoteSession, request: ShowRequest) -> int:
     view = await read_snapshot(session, request.snapshot, sharing=True)
     if view.sharing is None:
         raise UnexpectedAnswerError(
-            "the app does not tell what it shares", on=str(request.snapshot), do="Deploy the app of this version"
+            "this version of the app can't say what it shares",
+            on=str(request.snapshot),
+            do="Deploy the app of this version",
         )
     _print_manifest(session.output, manifest_of(view), view.summary.chunks, view.sharing)
     return DONE
@@ -113,13 +115,13 @@ def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, sharin
     )
     table.add_row("chunks", f"{chunks:,}, {size(manifest.bytes)}, {size(manifest.stored)} compressed")
     table.add_row(
-        "added", f"{count(added.chunks, 'chunk')}, {size(added.stored)} compressed; the rest was there before"
+        "added", f"{count(added.chunks, 'chunk')}, {size(added.stored)} compressed; the rest was stored before"
     )
     table.add_row(
         "shared",
         f"{count(sharing.shared, 'chunk')}, {size(sharing.shared_stored)} compressed, with"
         f" {count(sharing.with_snapshots, 'other snapshot')}; {sharing.own:,}"
-        f" ({size(sharing.own_stored)}) are its alone",
+        f" ({size(sharing.own_stored)}) in this one only",
     )
     for label, text in _how_it_was_read(manifest):
         table.add_row(label, text)
@@ -208,7 +210,7 @@ def _service_table(manifest: ServiceManifest) -> Table:
 
 
 COMMAND = Command(
-    description="Tell what a snapshot holds and what it lacks.",
+    description="Show what a snapshot holds and what it lacks.",
     add_arguments=add_snapshot,
     read_request=read_request,
     run=run,

@@ -1,4 +1,4 @@
-"""`indexvault snapshots`: list the snapshots there are."""
+"""`indexvault snapshots`: list snapshots."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,10 @@ class SnapshotsRequest:
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument(
-        "where", metavar="SERVICE[/INDEX]", nargs="?", help="only of this service, or index (default: every store)"
+        "where",
+        metavar="SERVICE[/INDEX]",
+        nargs="?",
+        help="only of this service or index (default: all in every store)",
     )
 
 
@@ -138,7 +141,7 @@ def _figure(summary: Summary, figure: str) -> str:
 
 
 COMMAND = Command(
-    description="List the snapshots there are, newest first.",
+    description="List snapshots, newest first.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

@@ -1,4 +1,4 @@
-"""`indexvault unlock`: take the lock of an index from a dead run."""
+"""`indexvault unlock`: free an index that a dead run has locked."""
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
@@ -45,14 +45,14 @@ async def run(session: Session, request: UnlockRequest) -> int:
     session.output.result(
         "unlock",
         {"service": index.service, "index": index.index, "lock": outcome, "had": had},
-        f"{index}: it was not locked" if outcome == "free" else f"{index}: unlocked; {had or 'a lock'} had it",
+        f"{index}: it was not locked" if outcome == "free" else f"{index}: unlocked; {had or 'a lock'} held it",
     )
     return DONE
 
 
 COMMAND = Command(
-    description="Take the lock of an index from whatever run has it, after which that run can't commit. A lock runs out"
-    " by itself ten minutes after its run was last heard of: this is for when that is too long.",
+    description="Free the lock of an index, whichever run holds it, after which that run can't commit. A lock"
+    " expires by itself ten minutes after its run last renewed it; use this if that is too long.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

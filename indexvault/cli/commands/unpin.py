@@ -1,4 +1,4 @@
-"""`indexvault unpin`: let the policies decide on a snapshot again."""
+"""`indexvault unpin`: remove a snapshot's pin."""
 
 from argparse import Namespace
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ async def run(session: Session, request: UnpinRequest) -> int:
 
 
 COMMAND = Command(
-    description="Take a snapshot's pin away.",
+    description="Remove a snapshot's pin.",
     add_arguments=add_snapshot,
     read_request=read_request,
     run=run,

@@ -40,8 +40,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("target", metavar="SNAPSHOT|SERVICE/INDEX", help=f"{SNAPSHOT_HELP}; or all of an index")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--sample", metavar="N/T", help="read back only slice N of T; 1/12 to 12/12 are everything")
-    amount.add_argument("--sizes", action="store_true", help="only check that all is there and as large as it was")
-    parser.add_argument("--store", metavar="STORE", help="in this store (default: the service's own)")
+    amount.add_argument("--sizes", action="store_true", help="only check that every blob exists and has its size")
+    parser.add_argument("--store", metavar="STORE", help="the store to read (default: the service's own)")
     add_parallel(parser, "chunks read at once")
 
 
@@ -100,7 +100,7 @@ def _lines(reference: str, request: VerifyRequest, report: VerifyReport) -> Sequ
     if report.damage:
         return lines
     if request.sizes:
-        what = "is there and as large as it was written"
+        what = "exists with the size it was written with"
     elif request.sample is not None:
         what = f"is there, and in slice {request.sample} every checksum, key and count is as it was written"
     else:
@@ -117,8 +117,8 @@ def _lines(reference: str, request: VerifyRequest, report: VerifyReport) -> Sequ
 
 
 COMMAND = Command(
-    description="Read every chunk of a snapshot back and check all that its manifest says of it, or do so with all"
-    " snapshots of an index, reading what they share once. No search service is asked.",
+    description="Read every chunk of a snapshot, or of all snapshots of an index, back and compare it with the"
+    " manifest. Shared chunks are read once. Sends nothing to a search service.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

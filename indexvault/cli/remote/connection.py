@@ -63,11 +63,11 @@ class Connection:
             ) from None
         except aiohttp.ClientError as error:
             raise UnreachableError(
-                f"it broke off ({type(error).__name__})", on=self._url, do=_what_to_do(method)
+                f"the connection broke ({type(error).__name__})", on=self._url, do=_what_to_do(method)
             ) from None
 
 
 def _what_to_do(method: str) -> str:
     if method == "POST":
-        return "It may have begun what was asked: look at `runs` before asking again"
+        return "It may have started a run: check `runs` before trying again"
     return "Try again in a minute"

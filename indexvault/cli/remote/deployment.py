@@ -74,7 +74,7 @@ class Deployment:
                 return self._decode(answer, kind)
             except (UnreachableError, OverloadedError) as error:
                 wait = self._retry.wait(failures, answer.retry_after if answer is not None else None, self._rng)
-                _LOG.info("%s; asking again in %.1f s", error.what, wait)
+                _LOG.info("%s; trying again in %.1f s", error.what, wait)
                 await asyncio.sleep(wait)
         return self._decode(await self._connection.send("GET", path, query=query), kind)
 
@@ -83,7 +83,7 @@ class Deployment:
         return self._decode(await self._connection.send("POST", path, body=body), kind).content
 
     async def delete[Content](self, path: str, kind: type[Content]) -> Content:
-        """Ask for something to be stopped, once. Raises the app's error, or UnreachableError."""
+        """Send one DELETE request. Raises the app's error, or UnreachableError."""
         return self._decode(await self._connection.send("DELETE", path), kind).content
 
     @property

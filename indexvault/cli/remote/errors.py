@@ -39,10 +39,12 @@ def _without_document(status: int, on: str) -> IndexvaultError:
                 "the key is missing or wrong", on=on, do="Set INDEXVAULT_KEY to a function key of this app"
             )
         case 403:
-            return ForbiddenError("the app does not let this caller in", on=on, do="Ask who looks after its network")
+            return ForbiddenError(
+                "the app does not let this caller in", on=on, do="Check the app's access restrictions"
+            )
         case _ if status == _TOO_MANY:
-            return OverloadedError("it is asked too much", on=on, do="Try again in a minute")
+            return OverloadedError("it is overloaded", on=on, do="Try again in a minute")
         case _ if status in _SERVER_ERRORS:
             return UnreachableError(f"it can't answer now (HTTP {status})", on=on, do="Try again in a minute")
         case _:
-            return UnexpectedAnswerError(f"this is no answer of indexvault (HTTP {status})", on=on, do=_NO_APP)
+            return UnexpectedAnswerError(f"this is not an answer of indexvault (HTTP {status})", on=on, do=_NO_APP)

@@ -60,9 +60,9 @@ async def start(session: RemoteSession, path: str, body: dict[str, Any]) -> RunV
         return await session.deployment.post(path, body, RunView)
     except asyncio.CancelledError:
         raise CancelledError(
-            "it was stopped before the app had answered, and may have begun a run",
+            "interrupted before the app answered; it may have started a run",
             on=session.deployment.url,
-            do=f"See it: indexvault --url {session.deployment.url} runs",
+            do=f"To see it: indexvault --url {session.deployment.url} runs",
         ) from None
 
 
@@ -82,7 +82,7 @@ async def follow(session: RemoteSession, begun: RunView, subject: str) -> RunVie
                 increments.show(view)
     except asyncio.CancelledError:
         raise CancelledError(
-            f"no longer looked at; run {begun.run} goes on in the deployment",
+            f"no longer followed; run {begun.run} continues on the deployment",
             on=subject,
             do=_what_to_do(session, begun.run),
         ) from None
@@ -103,9 +103,9 @@ async def _poll(session: RemoteSession, run: str) -> tuple[RunView, float]:
                 raise
             if failures >= MOST_FAILED_POLLS:
                 raise UnreachableError(
-                    f"{error.what}; run {run} may go on", on=error.on, do=_what_to_do(session, run)
+                    f"{error.what}; run {run} may continue", on=error.on, do=_what_to_do(session, run)
                 ) from None
-            _LOG.warning("run %s can't be looked at: %s; trying again", run, error.what)
+            _LOG.warning("the state of run %s can't be read: %s; trying again", run, error.what)
             await asyncio.sleep(POLL_SECONDS)
         else:
             return reply.content, min(reply.retry_after or POLL_SECONDS, LONGEST_POLL_SECONDS)
@@ -117,16 +117,16 @@ def failure_of(index: IndexView) -> IndexvaultError | None:
     if index.error is not None and index.state == "failed":
         return from_record(index.error)
     if index.state == "cancelled":
-        return CancelledError("the run was cancelled", on=on, do="Run it again when it suits")
+        return CancelledError("the run was cancelled", on=on, do="Run it again")
     if index.state == "failed":
-        return IndexvaultError(index.failure or "it failed", on=on, do="Look at the app's log")
+        return IndexvaultError(index.failure or "it failed", on=on, do="Check the app's log")
     return None
 
 
 def _only_index(view: RunView) -> IndexView:
     """Return the index of a run that has one. Raises its failure."""
     if not view.indexes:
-        raise IndexvaultError("it ended without a result", on=f"run {view.run}", do="Look at the app's log")
+        raise IndexvaultError("it ended without a result", on=f"run {view.run}", do="Check the app's log")
     failure = failure_of(view.indexes[0])
     if failure is not None:
         raise failure
@@ -147,4 +147,4 @@ def report_of[Report](view: RunView, kind: type[Report]) -> Report:
 
 def _what_to_do(session: RemoteSession, run: str) -> str:
     command = f"indexvault --url {session.deployment.url}"
-    return f"See it: {command} runs {run}; stop it: {command} cancel {run}"
+    return f"To see it: {command} runs {run}; to cancel it: {command} cancel {run}"

@@ -17,14 +17,14 @@ _RUN_HERE = "Leave out --url and set INDEXVAULT_CONFIG, to run it here"
 
 def unsupported_verb(verb: str) -> SettingsError:
     """Return the error for a verb that a deployment does not offer."""
-    return SettingsError("a deployment does not offer this", on=f"indexvault {verb}", do=_RUN_HERE)
+    return SettingsError("a deployment does not support this", on=f"indexvault {verb}", do=_RUN_HERE)
 
 
 def refuse_options(given: Mapping[str, bool]) -> None:
     """Raise SettingsError for the first option that is given, since a deployment does not offer it."""
     for option, is_given in given.items():
         if is_given:
-            raise SettingsError(f"a deployment does not offer {option}", on="--url", do=_RUN_HERE)
+            raise SettingsError(f"a deployment does not support {option}", on="--url", do=_RUN_HERE)
 
 
 def parallel_is_given(parallel: int) -> bool:

@@ -76,7 +76,7 @@ def test_control_c_stops_it_with_one_line_and_no_snapshot(terminal: Terminal, js
     await_request(process, terminal.east, "search")
     result = terminal.interrupt(process)
     assert result.code == 130
-    assert result.error_line.startswith("contoso-east index notes: the backup was stopped before it was finished. ")
+    assert result.error_line.startswith("contoso-east index notes: the backup was interrupted. ")
     if json:
         assert [record["kind"] for record in result.records] == ["CancelledError"]
     assert terminal.indexvault("snapshots").stdout == "There are no snapshots\n"

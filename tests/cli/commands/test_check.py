@@ -10,7 +10,7 @@ def test_all_is_well(terminal: Terminal) -> None:
     assert all(line.startswith("ok ") for line in checks)
     assert "ok      service contoso-east: read a document: one of notes" in checks
     assert "ok      service contoso-west: restore to it: possible" in checks
-    assert summary == "all is well"
+    assert summary == "all checks passed"
     assert (terminal.east.writes, terminal.west.writes) == (before, 0)
 
 
@@ -30,7 +30,7 @@ def test_what_fails_is_named_with_a_hint_and_the_rest_is_tried_all_the_same(
         ("service contoso-west", "restore to it"),
     }
     assert "HTTP 403" in found["service contoso-east", "read a document"]["detail"]
-    assert found["service contoso-east", "restore to it"]["detail"].startswith("not with these rights")
+    assert found["service contoso-east", "restore to it"]["detail"].startswith("not with these roles")
     assert "Check the endpoint" in found["service contoso-west", "reach it"]["hint"]
 
 
@@ -56,4 +56,4 @@ def test_secret_that_is_not_set_is_a_matter_of_settings(terminal: Terminal) -> N
     result = terminal.indexvault("check", SEARCH_KEY="")
     assert result.code == 2
     assert "the environment variable SEARCH_KEY is not set" in result.stdout
-    assert f"failed  service {EAST}: list indexes: not tried. Mend the above first" in result.stdout
+    assert f"failed  service {EAST}: list indexes: not tried. Fix the problems above first" in result.stdout

@@ -28,7 +28,7 @@ def test_fields_that_a_killed_backup_revealed_are_hidden_by_heal(terminal: Termi
     assert healed.code == 0, healed.stderr
     assert healed.stdout == "contoso-east/notes: hidden again: text\n"
     assert retrievable(terminal) is False
-    assert terminal.indexvault("heal").stdout == "Nothing is left to heal\n"
+    assert terminal.indexvault("heal").stdout == "Nothing to heal\n"
 
 
 def test_the_next_backup_hides_them_too(terminal: Terminal) -> None:

@@ -18,7 +18,7 @@ def test_repair_takes_from_the_replica_or_the_index(terminal: Terminal, second_s
     assert delete_blob(second_store, ".jsonl.gz") == delete_blob(terminal.connection_string, ".jsonl.gz") == missing
     repaired = terminal.indexvault("repair", reference)
     assert f"put back  {missing} from index {NOTES}" in repaired.stdout
-    assert "Nothing is missing" in terminal.indexvault("repair", NOTES).stdout
+    assert "Nothing to repair" in terminal.indexvault("repair", NOTES).stdout
     delete_blob(terminal.connection_string, ".jsonl.gz")
     terminal.east.call("DELETE", "/indexes/notes?api-version=2026-04-01")
     left = terminal.indexvault("repair", NOTES)

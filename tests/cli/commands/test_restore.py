@@ -84,6 +84,6 @@ def test_control_c_says_that_the_target_is_not_complete(terminal: Terminal) -> N
     result = terminal.interrupt(process)
     assert result.code == 130
     assert result.error_line == (
-        "contoso-west index notes: the restore was stopped before the index was complete."
-        " Give the same command again to go on with it"
+        "contoso-west index notes: the restore was interrupted; the index is incomplete."
+        " Run the same command again to resume"
     )

@@ -116,15 +116,15 @@ async def test_lossy_and_failed_indexes_each_have_their_say(app: App, ground: Gr
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
-        (["verify", f"{EAST}/hotels@latest"], 2, "verify: a deployment does not offer this. Leave out --url and set"),
-        (["prune", EAST], 2, "prune: a deployment does not offer this"),
+        (["verify", f"{EAST}/hotels@latest"], 2, "verify: a deployment does not support this. Leave out --url and set"),
+        (["prune", EAST], 2, "prune: a deployment does not support this"),
         (["backup", EAST, "--dry-run"], 2, "--url: a deployment does not offer --dry-run"),
         (["backup", EAST, "h*"], 2, "this is a pattern, not an index"),
         (["backup", EAST, "no/index"], 2, "body.indexes[0]: "),
         (["backup", "nobody"], 4, "service nobody"),
         (["snapshots", f"{EAST}/rooms"], 4, "rooms"),
         (["show", f"{EAST}/rooms@latest"], 4, "rooms"),
-        (["runs", "20261120T020000Z-backup-7f3a9c"], 4, "there is no such run"),
+        (["runs", "20261120T020000Z-backup-7f3a9c"], 4, "no such run"),
     ],
 )
 async def test_refusals_end_as_they_do_here(refusing: App, arguments: list[str], code: int, complaint: str) -> None:
@@ -155,8 +155,8 @@ async def test_an_interrupted_command_leaves_the_run_which_can_be_cancelled(app:
     process.send_signal(signal.SIGINT)
     stopped = await result_of(app, process)
     assert stopped.code == 130
-    assert f"run {run} goes on in the deployment" in stopped.error_line
-    assert f"stop it: indexvault --url {app.url} cancel {run}" in stopped.error_line
+    assert f"run {run} continues on the deployment" in stopped.error_line
+    assert f"to cancel it: indexvault --url {app.url} cancel {run}" in stopped.error_line
     assert (await app.show(run))["state"] == "running"
     cancelled = await indexvault(app, "cancel", run, "--json")
     assert (cancelled.code, cancelled.records[0]["state"]) == (0, "cancelled")
@@ -166,6 +166,6 @@ async def test_a_deployment_that_is_down(app: App) -> None:
     await app.stop()
     several = await indexvault(app, "backup", EAST, "hotels", "rooms")
     assert several.code == 1
-    assert f"{EAST} index rooms: not tried" in several.stderr
+    assert f"{EAST} index rooms: not attempted" in several.stderr
     down = await indexvault(app, "snapshots")
     assert (down.code, "no connection could be made" in down.error_line) == (1, True)

@@ -146,6 +146,6 @@ async def test_a_redirect_does_not_take_the_key_along() -> None:
 
 async def test_a_broken_connection_says_that_a_run_may_have_begun() -> None:
     async with answering(ConnectionAbortedError) as (deployment, asked):
-        with pytest.raises(UnreachableError, match="look at `runs` before asking again"):
+        with pytest.raises(UnreachableError, match="check `runs` before trying again"):
             await deployment.post("backups", {}, RunList)
         assert len(asked) == 1

@@ -235,7 +235,7 @@ async def test_a_killed_restore_of_a_service_is_gone_on_with(services: Services,
 async def test_a_restore_of_a_service_that_lives_is_told_of(services: Services, clock: Clock) -> None:
     snapshot = await services.back_up()
     await stopped(services, snapshot, clock, kill="make_object")
-    with pytest.raises(ConflictError, match="the same is under way as run killed"):
+    with pytest.raises(ConflictError, match="the same job is already running as run killed"):
         await services.restore(snapshot, overlay="west")
     clock.now += timedelta(seconds=61)
     with pytest.raises(ConflictError, match=r"worked on by run killed .* until 2026-11-20 00:10:00Z"):
