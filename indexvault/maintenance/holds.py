@@ -1,15 +1,16 @@
 """Hold snapshots in every store that has them while a restore or a move needs them, and say who holds what."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
 from indexvault.clients import Clients
-from indexvault.errors import ConflictError, NotFoundError, RemoteError
+from indexvault.errors import ConflictError, IndexvaultError, NotFoundError, RemoteError
 from indexvault.settings.policies import reading_order
 from indexvault.snapshots.holds import Hold, is_live, place_hold, read_holds, release_holds
 from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.run_names import HOLDS_PREFIX, held_index
 from indexvault.workflow.activity import Resources
 
 _LOG = logging.getLogger(__name__)
@@ -69,6 +70,26 @@ async def live_holds(resources: Resources, stores: Iterable[str], service: str, 
             ):
                 found.setdefault(snapshot, {})[hold.run] = hold
     return {snapshot: list(holds.values()) for snapshot, holds in found.items()}
+
+
+async def list_holds(resources: Resources, indexes: Collection[tuple[str, str]]) -> dict[SnapshotReference, list[Hold]]:
+    """Return the holds that count, by the snapshots of some indexes, each named by service and index.
+
+    A store that can't be read is logged and left out.
+    """
+    found: dict[SnapshotReference, list[Hold]] = {}
+    for name in resources.clients.settings.stores:
+        try:
+            listed = resources.clients.store(name).runs.list(HOLDS_PREFIX)
+            places = {place async for blob in listed if (place := held_index(blob.name)) in indexes and place}
+            for service, index in sorted(places):
+                for snapshot, holds in (await live_holds(resources, [name], service, index)).items():
+                    reference = SnapshotReference(service=service, index=index, id=snapshot)
+                    known = found.setdefault(reference, [])
+                    known += [hold for hold in holds if hold.run not in {each.run for each in known}]
+        except IndexvaultError as error:
+            _LOG.warning("who holds the snapshots in store %s is not known: %s", name, error)
+    return found
 
 
 def _stores(clients: Clients, service: str, also: str | None) -> list[str]:

@@ -22,6 +22,8 @@ Names are escaped as those of the snapshot container are; see `names`.
 from indexvault.snapshots.names import index_prefix, parse_segment, segment_of
 
 RUN_CONTAINER = "search-runs"
+_HOLD_PARTS = 5
+"""Parts of a hold's name: holds, service, index, snapshot, run."""
 
 RECORDS_PREFIX = "records/"
 """The prefix of all records of runs."""
@@ -88,6 +90,10 @@ def report_name(run: str, part: str) -> str:
     return f"reports/{segment_of(run)}/{segment_of(part)}.json"
 
 
+HOLDS_PREFIX = "holds/"
+"""The prefix of all holds."""
+
+
 def pins_prefix(service: str, index: str) -> str:
     """Return the prefix of the pins of an index's snapshots."""
     return f"pins/{index_prefix(service, index)}"
@@ -100,7 +106,16 @@ def pin_name(service: str, index: str, snapshot: str) -> str:
 
 def holds_prefix(service: str, index: str, snapshot: str | None = None) -> str:
     """Return the prefix of the holds of an index's snapshots, or of one of them."""
-    return f"holds/{index_prefix(service, index)}" + (f"{snapshot}/" if snapshot is not None else "")
+    return f"{HOLDS_PREFIX}{index_prefix(service, index)}" + (f"{snapshot}/" if snapshot is not None else "")
+
+
+def held_index(name: str) -> tuple[str, str] | None:
+    """Return the service and index that a hold's name tells, or None if the blob is foreign."""
+    parts = name.split("/")
+    if len(parts) != _HOLD_PARTS:
+        return None
+    service, index = parse_segment(parts[1]), parse_segment(parts[2])
+    return None if service is None or index is None else (service, index)
 
 
 def hold_name(service: str, index: str, snapshot: str, run: str) -> str:

@@ -83,6 +83,8 @@ def _print_report(session: Session, job: MaintenanceJob, plan: PrunePlan, *, dry
     )
     for pinned in plan.report.pinned:
         session.output.show(Text(f"  {pinned} was pinned meanwhile and is kept", style="yellow"))
+    for held in plan.report.held:
+        session.output.show(Text(f"  {held} is kept: a restore or move began that needs it", style="yellow"))
     for refusal in [*plan.report.refused, *sweep.refused]:
         session.output.show(Text(f"  kept: {refusal.blob}: {refusal.why}", style="yellow"))
 

@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +22,10 @@ from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.remote.snapshots import read_snapshot
 from indexvault.cli.session import Session
 from indexvault.errors import UnexpectedAnswerError
+from indexvault.maintenance.holds import list_holds
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.catalogue import resolve, resolve_manifest
+from indexvault.snapshots.holds import Hold
 from indexvault.snapshots.manifest import Definition, Manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.snapshots.service_manifest import ServiceManifest, read_service_manifest
@@ -53,7 +56,9 @@ async def run(session: Session, request: ShowRequest) -> int:
         blobs = clients.reading_store(request.snapshot.service).snapshots
         manifest = await resolve_manifest(blobs, request.snapshot, now=session.clock())
         sharing = await read_sharing(blobs, manifest)
-    _print_manifest(session.output, manifest, len(manifest.chunks), sharing)
+        held = await list_holds(session.resources(clients), {(manifest.service, manifest.index)})
+    reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
+    _print_manifest(session.output, manifest, len(manifest.chunks), sharing, held.get(reference, []))
     return DONE
 
 
@@ -68,15 +73,22 @@ async def run_remotely(session: RemoteSession, request: ShowRequest) -> int:
             on=str(request.snapshot),
             do="Deploy the app of this version",
         )
-    _print_manifest(session.output, manifest_of(view), view.summary.chunks, view.sharing)
+    _print_manifest(session.output, manifest_of(view), view.summary.chunks, view.sharing, [])
     return DONE
 
 
-def _print_manifest(output: Output, manifest: Manifest, chunks: int, sharing: Sharing) -> None:
+def _print_manifest(
+    output: Output, manifest: Manifest, chunks: int, sharing: Sharing, held: Sequence[Hold]
+) -> None:
     """Print a manifest; `chunks` is how many it has, since a deployment sends it without them."""
     reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
     record = {"reference": str(reference), **_record(manifest, chunks), "sharing": msgspec.to_builtins(sharing)}
-    output.result("manifest", record, _table(reference, manifest, chunks, sharing))
+    if held:
+        record["held"] = msgspec.to_builtins(held)
+    table = _table(reference, manifest, chunks, sharing)
+    for hold in held:
+        table.add_row("kept", Text(hold.reason, style="yellow"))
+    output.result("manifest", record, table)
 
 
 def _record(manifest: Manifest, chunks: int) -> dict[str, Any]:

@@ -21,7 +21,9 @@ from indexvault.cli.remote.snapshots import read_snapshot
 from indexvault.cli.session import Session
 from indexvault.clients import Clients
 from indexvault.errors import IndexvaultError
+from indexvault.maintenance.holds import list_holds
 from indexvault.snapshots.catalogue import list_snapshots, resolve
+from indexvault.snapshots.holds import Hold
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.summary import Summary
 
@@ -59,7 +61,8 @@ async def run(session: Session, request: SnapshotsRequest) -> int:
         if request.service is not None:
             now = session.clock()
             found = await _of_service(clients, request.service, request.index, now)
-            _print_snapshots(session.output, found, now)
+            held = await list_holds(session.resources(clients), {(each.service, each.index) for each in found})
+            _print_snapshots(session.output, found, now, held)
             return DONE
         every: list[Summary] = []
         codes = []
@@ -69,7 +72,8 @@ async def run(session: Session, request: SnapshotsRequest) -> int:
             except IndexvaultError as error:
                 codes.append(session.output.error(error))
         if every or not codes:
-            _print_snapshots(session.output, every, session.clock())
+            held = await list_holds(session.resources(clients), {(each.service, each.index) for each in every})
+            _print_snapshots(session.output, every, session.clock(), held)
         return worst(codes)
 
 
@@ -80,7 +84,7 @@ async def run_remotely(session: RemoteSession, request: SnapshotsRequest) -> int
     found = await session.deployment.get("snapshots", SnapshotList, query)
     if not found.snapshots and request.service is not None and request.index is not None:
         await read_snapshot(session, SnapshotReference(service=request.service, index=request.index))
-    _print_snapshots(session.output, found.snapshots, session.clock())
+    _print_snapshots(session.output, found.snapshots, session.clock(), {})
     if found.more:
         session.output.notes.print(
             f"the first {MOST_FROM_DEPLOYMENT:,} are listed: name a service or an index to see the others"
@@ -97,10 +101,19 @@ async def _of_service(clients: Clients, service: str, index: str | None, now: da
     return found
 
 
-def _print_snapshots(output: Output, found: Sequence[Summary], now: datetime) -> None:
+def _print_snapshots(
+    output: Output,
+    found: Sequence[Summary],
+    now: datetime,
+    held: Mapping[SnapshotReference, Sequence[Hold]],
+) -> None:
     for summary in found:
-        output.result("snapshot", {"reference": str(summary.reference), **msgspec.to_builtins(summary)})
+        holds = {"held": msgspec.to_builtins(held[summary.reference])} if summary.reference in held else {}
+        output.result("snapshot", {"reference": str(summary.reference), **msgspec.to_builtins(summary), **holds})
     output.show(_Listing(found, now) if found else "There are no snapshots")
+    for summary in found:
+        for hold in held.get(summary.reference, ()):
+            output.show(Text(f"{summary.reference} is kept: {hold.reason}", style="yellow"))
 
 
 class _Listing:
