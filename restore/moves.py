@@ -33,9 +33,10 @@ class MoveRequest(TargetOptions, frozen=True, kw_only=True, forbid_unknown_field
 
     It keeps its name if `target_index` is left out. Without a `snapshot` a new one is made. `alias` is created on the
     target service, or swapped, once the new index is proved; `delete_source` then deletes the source, if nothing has
-    changed it. `patch` is a JSON Merge Patch of the definition with fields by name, `overlay` names the overlay of the
-    settings that completes it, such as with the secrets that no snapshot holds. A `dry_run` is answered at once with
-    what would be done and checked, apart from the chunks of a given snapshot, and starts nothing.
+    changed it. If `skip_refused` left documents out of the target, that takes `lose_refused` too. `patch` is a JSON
+    Merge Patch of the definition with fields by name, `overlay` names the overlay of the settings that completes it,
+    such as with the secrets that no snapshot holds. A `dry_run` is answered at once with what would be done and
+    checked, apart from the chunks of a given snapshot, and starts nothing.
     """
 
     service: ServiceName
@@ -45,6 +46,7 @@ class MoveRequest(TargetOptions, frozen=True, kw_only=True, forbid_unknown_field
     snapshot: SnapshotName | None = None
     alias: IndexName | None = None
     delete_source: bool = False
+    lose_refused: bool = False
     patch: dict[str, Any] | None = None
     overlay: OverlayName | None = None
     dry_run: bool = False
@@ -84,6 +86,7 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
         run=item_run(run, 0),
         alias=asked.alias,
         delete_source=asked.delete_source,
+        lose_refused=asked.lose_refused,
         patch=patch,
         owner=OWNER,
         **shared_options(asked),
@@ -112,7 +115,7 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
 async def _require_same_and_stopped(
     call: Call[MoveRequest, Nothing, Nothing], move_state: MoveState, job: MoveJob
 ) -> None:
-    if move_state.fingerprint != job.fingerprint:
+    if not job.resumes(move_state.fingerprint):
         raise other_move(move_state)
     if await call.engine.state(move_state.execution) == "active":
         raise ConflictError(

@@ -3,30 +3,33 @@
 import msgspec
 
 from indexvault.errors import ConflictError, NotFoundError
-from indexvault.move.job import IndexState, MoveCutOver, MoveRun, MoveState
+from indexvault.move.job import IndexState, MoveCutOver, MoveRun, MoveState, ProvedMove
 from indexvault.move.state import require_move_state, state_of, write_move_state
 from indexvault.restore.cut_over import require_health, swap_alias
 from indexvault.restore.stretch_source import manifest_of, snapshot_source
-from indexvault.search.schema import read_schema
+from indexvault.search.schema import Schema, read_schema
 from indexvault.workflow.activity import Activity, Resources
 
 
 async def note_source(resources: Resources, run: MoveRun) -> IndexState:
-    """Note the source's state before it is compared: only a source still in that state may be deleted."""
-    runs = resources.clients.store_of(run.source.service).runs
+    """Note the states of source and target before they are compared: while they last, the source may be deleted."""
+    clients = resources.clients
+    runs = clients.store_of(run.source.service).runs
     move_state = await require_move_state(runs, run.source, run.records)
-    state = await state_of(resources.clients.service(run.source.service), run.source.index)
-    await write_move_state(runs, msgspec.structs.replace(move_state, deleting=state))
-    return state
+    source = await state_of(clients.service(run.source.service), run.source.index)
+    target = await state_of(clients.service(run.target.service), run.target.index)
+    await write_move_state(runs, msgspec.structs.replace(move_state, deleting=source, proved=target))
+    return source
 
 
-async def switch(resources: Resources, run: MoveRun) -> MoveCutOver:
+async def switch(resources: Resources, proved: ProvedMove) -> MoveCutOver:
     """Point the alias at the new index, check that it answers, and delete the source if that was asked for.
 
-    The source is deleted only if its ETag and count are unchanged since before the comparison. Raises ConflictError
-    otherwise, with the target complete and in use. A source with fields that can't be compared is kept, and the notes
-    say so.
+    The source is deleted only if its ETag and count are unchanged since before the comparison, and the target is still
+    the index that was compared. Raises ConflictError otherwise, with the target in use. A source with fields that can't
+    be compared is kept, and the notes say so.
     """
+    run = proved.run
     runs = resources.clients.store_of(run.source.service).runs
     move_state = await require_move_state(runs, run.source, run.records)
     job = move_state.job
@@ -35,28 +38,40 @@ async def switch(resources: Resources, run: MoveRun) -> MoveCutOver:
         await swap_alias(target, job.alias, run.target.index, before=move_state.alias_etag, resources=resources)
     schema = read_schema((await target.index_definition(run.target.index)).body, on=str(run.target))
     await require_health(target, job.alias or run.target.index, run.target.index, schema.key.name)
-    kept = await _reasons_to_keep(resources, run, move_state) if job.delete_source else []
-    if job.delete_source and not kept:
-        await _delete_source(resources, run, move_state)
-    return MoveCutOver(alias=job.alias, source_deleted=job.delete_source and not kept, notes=kept)
+    if not job.delete_source:
+        return MoveCutOver(alias=job.alias, source_deleted=False, notes=[])
+    kept = await _reasons_to_keep(resources, run, move_state, schema)
+    if not kept:
+        await _delete_source(resources, proved, move_state)
+    return MoveCutOver(alias=job.alias, source_deleted=not kept, notes=kept)
 
 
-async def _reasons_to_keep(resources: Resources, run: MoveRun, move_state: MoveState) -> list[str]:
+async def _reasons_to_keep(resources: Resources, run: MoveRun, move_state: MoveState, target: Schema) -> list[str]:
     """Return what the source has, or may have, that the target was not proved to hold."""
     store = resources.clients.store_of(run.source.service)
     manifest = await manifest_of(store, run.source.service, run.source.index, move_state.held or "")
+    # The last snapshot is what the target was compared with, if the source's keys have no order.
+    compared = manifest
+    if move_state.snapshot not in {None, move_state.held}:
+        compared = await manifest_of(store, run.source.service, run.source.index, move_state.snapshot or "")
+    if manifest.unsettled is not None or compared.unsettled is not None:
+        open_documents = max(each.unsettled.documents for each in (manifest, compared) if each.unsettled is not None)
+        lacks = f"its snapshot is unsettled, so the target may lack {open_documents:,} of its documents"
+        return [f"the source is kept although it was to be deleted: {lacks}"]
     if manifest.losses:
         lost = ", ".join(loss.field for loss in manifest.losses)
         return [f"the source is kept although it was to be deleted: the target lacks {lost}"]
-    # A new snapshot has revealed hidden fields for a moment; what they hold long after an older one can't be read.
-    hidden = [path for path, field in snapshot_source(manifest).schema.walk() if not field.is_readable]
-    if hidden and move_state.job.snapshot is not None:
-        fields = ", ".join(hidden)
+    # What such fields hold was proved when the snapshot was restored, and may have been changed in the source since.
+    hidden = [path for path, field in target.walk() if not field.is_readable]
+    hidden += [path for path, field in snapshot_source(manifest).schema.walk() if not field.is_readable]
+    if hidden:
+        fields = ", ".join(dict.fromkeys(hidden))
         return [f"the source is kept although it was to be deleted: {fields} can't be compared with it, being hidden"]
     return []
 
 
-async def _delete_source(resources: Resources, run: MoveRun, move_state: MoveState) -> None:
+async def _delete_source(resources: Resources, proved: ProvedMove, move_state: MoveState) -> None:
+    run = proved.run
     source = resources.clients.service(run.source.service)
     try:
         state = await state_of(source, run.source.index)
@@ -68,12 +83,29 @@ async def _delete_source(resources: Resources, run: MoveRun, move_state: MoveSta
             on=str(run.source),
             do="Stop what writes to it, then give the same command again",
         )
+    await _require_compared_target(resources, run, move_state)
     # If the move is interrupted now, it knows later that it deleted the source itself.
     runs = resources.clients.store_of(run.source.service).runs
-    await write_move_state(runs, msgspec.structs.replace(move_state, removing=True))
+    removing = msgspec.structs.replace(move_state, removing=True, compared=proved.compared, excepted=proved.excepted)
+    await write_move_state(runs, removing)
     await resources.fence()
     await source.delete_index(run.source.index, etag=state.etag)
 
 
+async def _require_compared_target(resources: Resources, run: MoveRun, move_state: MoveState) -> None:
+    """Raise ConflictError if the target is another index than the one compared, or lacks documents it had.
+
+    Users of the alias may have added some.
+    """
+    present = await state_of(resources.clients.service(run.target.service), run.target.index)
+    compared = move_state.proved
+    if compared is None or present.etag != compared.etag or present.count < compared.count:
+        raise ConflictError(
+            f"it was changed after it had been compared, so the source {run.source} is kept",
+            on=str(run.target),
+            do="Look at who writes to it, then give the same command again",
+        )
+
+
 NOTE_SOURCE = Activity("note_source", MoveRun, IndexState, note_source, lambda run: run.work)
-SWITCH = Activity("switch_over", MoveRun, MoveCutOver, switch, lambda run: run.ending)
+SWITCH = Activity("switch_over", ProvedMove, MoveCutOver, switch, lambda proved: proved.run.ending)

@@ -16,8 +16,8 @@ class MoveJob(TargetIndexOptions, frozen=True, kw_only=True):
     """One index to move to another name, service, tier or region.
 
     `snapshot` is the id of an existing snapshot (None: make a new one). `delete_source` deletes the source once the new
-    index is proved, if nothing has changed it. `forget` leaves an earlier move of this index as it is and starts over.
-    The rest is as in a restore.
+    index is proved, if nothing has changed it; with `lose_refused` also if the target lacks documents that it refused.
+    `forget` leaves an earlier move of this index as it is and starts over. The rest is as in a restore.
     """
 
     service: str
@@ -27,6 +27,7 @@ class MoveJob(TargetIndexOptions, frozen=True, kw_only=True):
     run: str
     snapshot: str | None = None
     delete_source: bool = False
+    lose_refused: bool = False
     forget: bool = False
     parallel: int = 4
     owner: str = "the command line"
@@ -79,7 +80,15 @@ class MoveJob(TargetIndexOptions, frozen=True, kw_only=True):
             ignoring={"run": "", "owner": "", "parallel": 1, "skip_refused": False, "forget": False},
             order="service index target_service target_index run snapshot alias delete_source"
             " patch overlay accept_loss allow_cross_region skip_refused forget parallel owner",
+            leaving_out={"lose_refused", "accept_unsettled"},
         )
+
+    def resumes(self, begun: str) -> bool:
+        """Return whether this job resumes the move with the fingerprint `begun`.
+
+        It asks for the same, or for the same without deleting the source.
+        """
+        return begun in {self.fingerprint, msgspec.structs.replace(self, delete_source=True).fingerprint}
 
 
 class IndexState(msgspec.Struct, frozen=True):
@@ -93,10 +102,12 @@ class MoveState(msgspec.Struct, frozen=True, kw_only=True):
     """A move that has started and not ended: the durable record under the source's name.
 
     `records` is the run that its backups are named after, `execution` the run that works on it, or did last. `rounds`
-    counts the snapshots; `snapshot` is the last one, `held` the one that the target was last proved to hold, `proved`
-    the target at that time, `notes` the notes of that restore. `restores` are the runs that were to create the target,
-    each started while its name was free, `syncs` those that caught up. `alias_etag` is the alias's ETag at the start.
-    `removing` says that the source, in the state `deleting`, is about to be deleted.
+    counts the snapshots; `snapshot` is the last one, `held` the one that a restore last made the target hold, `notes`
+    the notes of that restore, `refused` the report that names the documents it skipped. `restores` are the runs that
+    were to create the target, each started while its name was free, `syncs` those that caught up. `alias_etag` is the
+    alias's ETag at the start. `deleting` and `proved` are source and target before they were last compared. `removing`
+    says that the source, in the state `deleting`, is about to be deleted, after a comparison with the result `compared`
+    and `excepted`.
     """
 
     job: MoveJob
@@ -109,10 +120,13 @@ class MoveState(msgspec.Struct, frozen=True, kw_only=True):
     held: str | None = None
     proved: IndexState | None = None
     notes: list[str] = []
+    refused: str | None = None
     restores: list[str] = []
     syncs: list[str] = []
     alias_etag: str | None = None
     deleting: IndexState | None = None
+    compared: int = 0
+    excepted: int = 0
     removing: bool = False
 
 
@@ -136,9 +150,10 @@ class MoveRun(msgspec.Struct, frozen=True, kw_only=True):
 class StartedMove(msgspec.Struct, frozen=True, kw_only=True):
     """Where a move starts: at its beginning, or where an earlier execution stopped.
 
-    `documents`, `losses` and `notes` are those of the snapshot that the target holds. `is_half_synced` says that a sync
-    to the last snapshot has not ended, `source_is_gone` that this move has already deleted the source and only has to
-    end.
+    `documents`, `losses` and `notes` are those of the snapshot that the target holds, `refused` names the report of the
+    documents it lacks. `is_half_synced` says that a sync to the last snapshot has not ended, `is_in_use` that the alias
+    leads to the target already, `source_is_gone` that this move has already deleted the source and only has to end,
+    after a comparison with the result `compared` and `excepted`.
     """
 
     run: MoveRun
@@ -150,8 +165,12 @@ class StartedMove(msgspec.Struct, frozen=True, kw_only=True):
     documents: int
     losses: list[str]
     notes: list[str]
+    refused: str | None
     is_half_synced: bool
+    is_in_use: bool
     source_is_gone: bool
+    compared: int
+    excepted: int
     same_store: bool
     source_store: str
     target_store: str
@@ -167,6 +186,12 @@ class RoundSnapshot(msgspec.Struct, frozen=True):
     notes: list[str] = []
 
 
+class Restored(msgspec.Struct, frozen=True):
+    """What a restore left out of the target: the report that names the documents it skipped, or None."""
+
+    refused: str | None
+
+
 class PlannedRestore(msgspec.Struct, frozen=True):
     """A restore, by its run's name, that is about to create the target or to sync it to a newer snapshot."""
 
@@ -176,10 +201,10 @@ class PlannedRestore(msgspec.Struct, frozen=True):
 
 
 class SourceDivision(msgspec.Struct, frozen=True):
-    """How to compare the source: by ranges of keys, or by content digest if keys have no order."""
+    """How to compare the source: by ranges of keys, or by a new snapshot if keys have no order."""
 
     ranges: list[tuple[str | None, str | None]] = msgspec.field(name="stretches")
-    by_digest: bool
+    by_snapshot: bool
 
 
 class SourceRange(msgspec.Struct, frozen=True):
@@ -190,37 +215,64 @@ class SourceRange(msgspec.Struct, frozen=True):
     until: str | None
 
 
-class DigestComparison(msgspec.Struct, frozen=True):
-    """Two snapshots of the source, by id, whose documents should be the same."""
+class SnapshotDivision(msgspec.Struct, frozen=True):
+    """The stretches of the snapshot that shows the source as it is now, as (start, end) positions of chunks."""
+
+    stretches: list[tuple[int, int]]
+
+
+class SnapshotStretch(msgspec.Struct, frozen=True):
+    """Consecutive chunks of that snapshot, by position, to compare with the target."""
 
     run: MoveRun
-    before: str
-    after: str
+    start: int
+    end: int
+
+
+class FoundInTarget(msgspec.Struct, frozen=True):
+    """How many documents of the source the target was found to have."""
+
+    run: MoveRun
+    found: int
 
 
 class SourceProof(msgspec.Struct, frozen=True):
-    """The result of comparing the target with the source."""
+    """The result of comparing the target with the source.
+
+    Each document of the source is counted once: `compared` are the same, `excepted` are those that the target refused
+    and the user said to skip.
+    """
 
     compared: int
     different: int
     missing: int
     extra: int
     differences: list[Difference]
+    excepted: int = 0
 
     @property
     def proved(self) -> bool:
-        """Whether the two hold the same documents."""
+        """Whether the two hold the same documents, apart from the excepted ones."""
         return not self.different + self.missing + self.extra
+
+
+class ProvedMove(msgspec.Struct, frozen=True):
+    """A move whose target was compared with the source, and the result."""
+
+    run: MoveRun
+    compared: int
+    excepted: int
 
 
 def proof_of(parts: list[StretchCompared]) -> SourceProof:
     """Add up the parts of a comparison."""
     return SourceProof(
-        compared=sum(part.identical + part.equal + part.different + part.missing for part in parts),
+        compared=sum(part.identical + part.equal for part in parts),
         different=sum(part.different for part in parts),
         missing=sum(part.missing for part in parts),
         extra=sum(part.extra for part in parts),
         differences=[each for part in parts for each in part.differences][:100],
+        excepted=sum(part.refused for part in parts),
     )
 
 
@@ -266,8 +318,9 @@ class MovePreflightReport(MoveFindings, frozen=True, kw_only=True):
 class MoveReport(msgspec.Struct, frozen=True, kw_only=True):
     """A move that was proved against its source.
 
-    `rounds` is how many snapshots it took: more than one if the source was written to meanwhile. `copied` counts the
-    chunks that the target's store lacked.
+    `rounds` is how many snapshots it took: more than one if the source was written to meanwhile, or if its keys have no
+    order. `copied` counts the chunks that the target's store lacked, `documents` those of the snapshot. `compared` is
+    how many documents of the source were proved to be in the target, `excepted` how many it refused and lacks.
     """
 
     service: str
@@ -286,3 +339,4 @@ class MoveReport(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
     started: datetime
     finished: datetime
+    excepted: int = 0

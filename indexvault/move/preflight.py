@@ -41,7 +41,7 @@ async def preflight(resources: Resources, job: MoveJob) -> MovePreflight:
     for service in (job.service, job.target_service):
         await resources.clients.store_of(service).prepare()
     move_state = await read_move_state(resources.clients.store_of(job.service).runs, job.source)
-    if move_state is not None and move_state.fingerprint != job.fingerprint and not job.forget:
+    if move_state is not None and not job.resumes(move_state.fingerprint) and not job.forget:
         return _stopped(_failed("move", other_move(move_state)))
     if move_state is not None and not job.forget:
         return await _resumed(resources, job, move_state)
@@ -130,7 +130,7 @@ async def _resumed(resources: Resources, job: MoveJob, move_state: MoveState) ->
         bytes=manifest.bytes,
         requests=guess.requests,
         seconds=guess.seconds,
-        checks=[going_on, Check("target", "ok", f"{job.target} was proved to hold the snapshot {move_state.held}")],
+        checks=[going_on, Check("target", "ok", f"{job.target} was made from the snapshot {move_state.held}")],
         would=await _steps(resources, job, held=True),
         restore=None,
     )

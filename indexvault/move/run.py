@@ -16,7 +16,7 @@ def succeeded(report: MoveReport) -> Outcome:
     """Return the outcome of a proved move."""
     kept = "was deleted" if report.source_deleted else "is kept"
     return Outcome(
-        state="lossy" if report.losses else "done",
+        state="lossy" if report.losses or report.excepted else "done",
         documents=report.compared,
         snapshot=report.snapshot,
         losses=report.losses,

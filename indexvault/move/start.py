@@ -5,14 +5,14 @@ import msgspec
 from indexvault.errors import ConflictError, NotFoundError
 from indexvault.model import IndexName
 from indexvault.move.holds import hold_for_move, release_for_move
-from indexvault.move.job import MoveJob, MoveRun, MoveState, PlannedRestore, RoundSnapshot, StartedMove
+from indexvault.move.job import MoveJob, MoveRun, MoveState, PlannedRestore, Restored, RoundSnapshot, StartedMove
 from indexvault.move.state import (
     add_move_state,
     forget_move_state,
     other_move,
     read_move_state,
+    refused_report,
     require_move_state,
-    state_of,
     write_move_state,
 )
 from indexvault.restore.checks import failure
@@ -42,7 +42,8 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
     """Check source and target and write the move's state, or resume an interrupted move.
 
     Raises NotFoundError if there is no such index, ConflictError if another move of it has not ended, if an alias keeps
-    the source from being deleted, or if another restore has left the target unfinished.
+    the source from being deleted, if another restore has left the target unfinished, or if the source has come again
+    after this move was about to delete it.
     """
     clients = resources.clients
     store = clients.store_of(job.service)
@@ -51,7 +52,7 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
         await forget_move_state(store.runs, job.source)
         await release_for_move(resources, job.service, job.index, move_state.records)
         move_state = None
-    if move_state is not None and move_state.fingerprint != job.fingerprint:
+    if move_state is not None and not job.resumes(move_state.fingerprint):
         raise other_move(move_state)
     resumes = move_state.execution if move_state is not None and move_state.execution != job.run else None
     if move_state is None:
@@ -70,9 +71,19 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
         if job.snapshot is not None:
             await hold_for_move(resources, move_state, job.snapshot)
         await add_move_state(store.runs, move_state)
+    source_is_there = await _is_there(resources, job.source)
+    if move_state.removing and source_is_there:
+        await _require_undeleted(resources, move_state)
     move_state = await _with_ended_restore(resources, move_state)
     is_half_synced = await _is_half_synced(resources, move_state)
-    move_state = msgspec.structs.replace(move_state, execution=job.run)
+    now_asked = {name: getattr(job, name) for name in ("parallel", "skip_refused", "delete_source", "lose_refused")}
+    move_state = msgspec.structs.replace(
+        move_state,
+        job=msgspec.structs.replace(move_state.job, **now_asked),
+        execution=job.run,
+        refused=await refused_report(clients.store_of(job.target_service).runs, move_state),
+        removing=move_state.removing and not source_is_there,
+    )
     await write_move_state(store.runs, move_state)
     held = None
     if move_state.held is not None:
@@ -90,16 +101,21 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
             owner=job.owner,
             parallel=job.parallel,
         ),
-        job=msgspec.structs.replace(move_state.job, run=job.run, parallel=job.parallel, skip_refused=job.skip_refused),
+        job=msgspec.structs.replace(move_state.job, run=job.run),
         resumes=resumes,
         rounds=move_state.rounds,
         snapshot=move_state.snapshot,
         held=move_state.held,
         documents=held.counts.documents if held is not None else 0,
-        losses=[f"{loss.field}: {loss.reason}" for loss in held.losses] if held is not None else [],
+        losses=held.lacks if held is not None else [],
         notes=move_state.notes,
+        refused=move_state.refused,
         is_half_synced=is_half_synced,
-        source_is_gone=move_state.removing and not await _is_there(resources, job.source),
+        is_in_use=job.alias is not None
+        and await clients.service(job.target_service).alias_target(job.alias) == job.target_index,
+        source_is_gone=move_state.removing,
+        compared=move_state.compared,
+        excepted=move_state.excepted,
         same_store=source_store == target_store,
         source_store=source_store,
         target_store=target_store,
@@ -133,12 +149,16 @@ async def note_restoring(resources: Resources, planned: PlannedRestore) -> Done:
     return Done()
 
 
-async def note_restored(resources: Resources, noted: RoundSnapshot) -> Done:
-    """Note that the target was proved to hold a snapshot."""
-    target = noted.run.target
-    proved = await state_of(resources.clients.service(target.service), target.index)
-    await _change(resources, noted.run, held=noted.snapshot, proved=proved, notes=noted.notes)
-    return Done()
+async def note_restored(resources: Resources, noted: RoundSnapshot) -> Restored:
+    """Note that a restore has made the target hold a snapshot, apart from what it skipped.
+
+    Nobody relies on it for the source's deletion: the target is compared with the source before.
+    """
+    run, clients = noted.run, resources.clients
+    move_state = await require_move_state(clients.store_of(run.source.service).runs, run.source, run.records)
+    refused = await refused_report(clients.store_of(run.target.service).runs, move_state)
+    await _change(resources, run, held=noted.snapshot, notes=noted.notes, refused=refused)
+    return Restored(refused)
 
 
 async def end(resources: Resources, run: MoveRun) -> Finished:
@@ -201,7 +221,10 @@ async def _require_names(resources: Resources, job: MoveJob) -> None:
 
 
 async def _with_ended_restore(resources: Resources, move_state: MoveState) -> MoveState:
-    """Return the state with a restore noted that ended before the move could note it."""
+    """Return the state with a restore noted that ended before the move could note it.
+
+    The target may have been changed since. That only matters to the comparison with the source, which is still to come.
+    """
     if move_state.held is not None or not move_state.restores:
         return move_state
     target = move_state.job.target
@@ -211,10 +234,7 @@ async def _with_ended_restore(resources: Resources, move_state: MoveState) -> Mo
     # The index need not be ours: a restore that failed before it touched anything left the name free for others.
     proofs = [await read_proof(runs, restore) for restore in move_state.restores]
     is_proved = any(proof is not None and proof.proved for proof in proofs)
-    if not is_proved:
-        return move_state
-    proved = await state_of(resources.clients.service(target.service), target.index)
-    return msgspec.structs.replace(move_state, held=move_state.snapshot, proved=proved)
+    return msgspec.structs.replace(move_state, held=move_state.snapshot) if is_proved else move_state
 
 
 async def _is_half_synced(resources: Resources, move_state: MoveState) -> bool:
@@ -226,6 +246,23 @@ async def _is_half_synced(resources: Resources, move_state: MoveState) -> bool:
     if restore_state.records not in move_state.syncs:
         raise unfinished(restore_state, target)
     return True
+
+
+async def _require_undeleted(resources: Resources, move_state: MoveState) -> None:
+    """Raise ConflictError unless the source is still the index that this move was about to delete.
+
+    If the move has deleted it, what has the name now says nothing about the target: to catch up with it, the move would
+    delete the documents that only the target holds.
+    """
+    source = move_state.job.source
+    definition = await resources.clients.service(source.service).index_definition(source.index)
+    if move_state.deleting is None or definition.etag != move_state.deleting.etag:
+        raise ConflictError(
+            f"run {move_state.execution} was about to delete it after it had been moved to {move_state.job.target};"
+            " since then it was changed, or deleted and made anew, so it is kept, and the target left as it is",
+            on=str(source),
+            do="Look at both indexes. The move is done if the target has all; indexvault move --forget starts another",
+        )
 
 
 async def _is_there(resources: Resources, index: IndexName) -> bool:
@@ -243,5 +280,5 @@ FIND = Activity("find_move", MoveJob, Interrupted, find)
 BEGIN = Activity("begin_move", MoveJob, StartedMove, begin, lambda job: job.work)
 NOTE_SNAPSHOT = Activity("note_snapshot", RoundSnapshot, Done, note_snapshot, lambda noted: noted.run.work)
 NOTE_RESTORING = Activity("note_restoring", PlannedRestore, Done, note_restoring, lambda planned: planned.run.work)
-NOTE_RESTORED = Activity("note_restored", RoundSnapshot, Done, note_restored, lambda noted: noted.run.work)
+NOTE_RESTORED = Activity("note_restored", RoundSnapshot, Restored, note_restored, lambda noted: noted.run.work)
 END = Activity("end_move", MoveRun, Finished, end, lambda run: run.ending)

@@ -1,14 +1,19 @@
 """The durable state of a move: one record under the source's name, in the store of the source's service."""
 
-from indexvault.errors import ConflictError, IntegrityError
+import msgspec
+
+from indexvault.errors import UNDECODABLE, ConflictError, IntegrityError
 from indexvault.model import IndexName
 from indexvault.move.job import IndexState, MoveState
+from indexvault.restore.proof import read_proof
+from indexvault.restore.upload import Refused
 from indexvault.search.client import SearchService
 from indexvault.snapshots.records import RecordStore
-from indexvault.snapshots.run_names import move_name
+from indexvault.snapshots.run_names import move_name, report_name
 from indexvault.snapshots.store import RunBlobs
 
 _LIMIT = 1024 * 1024
+_REFUSED_LIMIT = 256 * 1024 * 1024
 
 
 async def read_move_state(runs: RunBlobs, source: IndexName) -> MoveState | None:
@@ -55,6 +60,38 @@ async def state_of(service: SearchService, index: str) -> IndexState:
     """Return an index's ETag and count. Raises NotFoundError if there is no such index."""
     definition = await service.index_definition(index)
     return IndexState(etag=definition.etag, count=await service.count(index))
+
+
+async def refused_report(runs: RunBlobs, move_state: MoveState) -> str | None:
+    """Return the report of the documents that the restore which proved the target last has skipped, or None.
+
+    `runs` is the runs container of the target's store.
+    """
+    for restore in reversed([*move_state.restores, *move_state.syncs]):
+        proof = await read_proof(runs, restore)
+        if proof is not None and proof.proved:
+            return report_name(restore, "refused") if proof.refused else None
+    return None
+
+
+async def excepted_keys(runs: RunBlobs, move_state: MoveState) -> frozenset[str]:
+    """Return the keys of the documents that the target refused, if the user has said to skip these.
+
+    Raises IntegrityError if the report that names them can't be read.
+    """
+    if move_state.refused is None or not move_state.job.skip_refused:
+        return frozenset()
+    blob = await runs.read(move_state.refused, _REFUSED_LIMIT)
+    if blob is None:
+        return frozenset()
+    try:
+        return frozenset(each.key for each in msgspec.json.decode(blob.data, type=list[Refused]))
+    except UNDECODABLE as error:
+        raise IntegrityError(
+            f"this report of refused documents can't be read ({type(error).__name__})",
+            on=move_state.refused,
+            do="Delete it; the documents then count as missing",
+        ) from None
 
 
 def _name(source: IndexName) -> str:

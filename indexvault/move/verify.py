@@ -1,112 +1,245 @@
-"""Compare the target with the source as it is now, not with a snapshot of it."""
+"""Compare the target with the source as it is now, document by document.
 
+If the source's keys have an order, both are read side by side, in ranges of keys. If not, a new snapshot shows the
+source as it is now, and the target is compared with that, stretch by stretch. Where the target's keys have no order,
+its documents are looked up by the source's keys, and those with other keys are found by the target's count.
+
+An earlier proof counts for nothing here: the target may have been changed since.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from itertools import pairwise
 
-from indexvault.errors import ConflictError
-from indexvault.move.job import DigestComparison, MoveRun, SourceDivision, SourceRange
-from indexvault.move.state import require_move_state, state_of
-from indexvault.restore.compare import Comparison, Tally, differing
+from indexvault.move.job import (
+    FoundInTarget,
+    MoveRun,
+    SnapshotDivision,
+    SnapshotStretch,
+    SourceDivision,
+    SourceRange,
+)
+from indexvault.move.state import excepted_keys, require_move_state
+from indexvault.restore.compare import Comparison, Deviation, Documents, Tally, deviations, differing
 from indexvault.restore.projection import Projection, readable
-from indexvault.restore.read_target import scanned
-from indexvault.restore.report import Difference, StretchCompared
+from indexvault.restore.read_target import LOOKED_UP_AT_ONCE, looked_up, scanned
+from indexvault.restore.report import StretchCompared
 from indexvault.restore.selection import Selection
-from indexvault.restore.stretch_source import manifest_of
+from indexvault.restore.stretch_source import manifest_of, read_sources, write_sources
 from indexvault.restore.stretches import stretches
+from indexvault.search.client import SearchService
 from indexvault.search.scan import KeyRange
-from indexvault.search.schema import read_schema
-from indexvault.snapshots.chunks import key_reader
+from indexvault.search.schema import Schema, read_schema
+from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.reader import read_chunk
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
+from indexvault.workflow.checkpoints import Checkpoints
 
 COMPARISONS = 3
 _REST_SECONDS = 2
+_AVERAGE_DOCUMENT_BYTES = 1000
 
 
 async def divide(resources: Resources, run: MoveRun) -> SourceDivision:
-    """Return the ranges of keys in which to compare source and target."""
+    """Return the ranges of keys in which to compare source and target, if the source's keys have an order."""
     store = resources.clients.store_of(run.source.service)
-    move_state = await require_move_state(store.runs, run.source, run.records)
-    manifest = await manifest_of(store, run.source.service, run.source.index, move_state.snapshot or "")
     definition = await resources.clients.service(run.source.service).index_definition(run.source.index)
     if not read_schema(definition.body, on=str(run.source)).has_key_order:
-        return SourceDivision(ranges=[], by_digest=True)
+        return SourceDivision(ranges=[], by_snapshot=True)
+    move_state = await require_move_state(store.runs, run.source, run.records)
+    manifest = await manifest_of(store, run.source.service, run.source.index, move_state.snapshot or "")
     ends = [manifest.chunks[end - 1].last for _start, end in stretches(manifest.chunks) if end][:-1]
     edges: list[str | None] = [None, *ends, None]
     resources.report(ProgressUpdate(stage="compare", expected=manifest.counts.documents))
-    return SourceDivision(ranges=list(pairwise(edges)), by_digest=False)
+    return SourceDivision(ranges=list(pairwise(edges)), by_snapshot=False)
+
+
+async def divide_snapshot(resources: Resources, run: MoveRun) -> SnapshotDivision:
+    """Return the stretches of the move's last snapshot, and write down what each needs of its manifest."""
+    store = resources.clients.store_of(run.source.service)
+    move_state = await require_move_state(store.runs, run.source, run.records)
+    manifest = await manifest_of(store, run.source.service, run.source.index, move_state.snapshot or "")
+    cut = stretches(manifest.chunks)
+    await write_sources(_records(resources, run), manifest, cut)
+    resources.report(ProgressUpdate(stage="compare", expected=manifest.counts.documents))
+    return SnapshotDivision(cut)
 
 
 async def compare_source(resources: Resources, stretch: SourceRange) -> StretchCompared:
     """Compare a range of the source's keys with the target, document by document."""
-    compared = await _compare(resources, stretch)
+    sides = await _open_sides(resources, stretch.run)
+    source = resources.clients.service(stretch.run.source.service)
+    before = read_schema((await source.index_definition(stretch.run.source.index)).body, on=str(stretch.run.source))
+    by = sides.comparison(before, before.key.name)
+    keys = KeyRange(after=stretch.after, until=stretch.until)
+
+    async def compare(tally: Tally) -> AsyncGenerator[Deviation]:
+        here = scanned(source, stretch.run.source.index, before, keys, average_document_bytes=_AVERAGE_DOCUMENT_BYTES)
+        async with aclosing(here):
+            async for deviation in _against_source(here, sides, keys, by, tally):
+                yield deviation
+
+    return await _compared(resources, compare, sides.excepted)
+
+
+async def compare_snapshot(resources: Resources, stretch: SnapshotStretch) -> StretchCompared:
+    """Compare a stretch of the snapshot that shows the source as it is now with the target, document by document."""
+    run = stretch.run
+    store = resources.clients.store_of(run.source.service)
+    move_state = await require_move_state(store.runs, run.source, run.records)
+    snapshot = SnapshotReference(service=run.source.service, index=run.source.index, id=move_state.snapshot or "")
+    source, part = await read_sources(_records(resources, run), store, snapshot, stretch.start, stretch.end)
+    sides = await _open_sides(resources, run)
+    by = sides.comparison(source.schema, source.key_field)
+
+    async def read(chunk: Chunk) -> bytes:
+        return await read_chunk(store.snapshots, source.folder, chunk)
+
+    async def compare(tally: Tally) -> AsyncGenerator[Deviation]:
+        if sides.schema.has_key_order:
+            present: Documents = sides.scan(KeyRange(after=part.after, until=part.until))
+        else:
+            keys = [by.key_of(line) for chunk in part.chunks for line in document_lines(await read(chunk))]
+            present = looked_up(sides.target, run.target.index, keys)
+        async with aclosing(deviations(part.chunks, read, present, by, tally)) as found:
+            async for deviation in found:
+                yield deviation
+
+    return await _compared(resources, compare, sides.excepted)
+
+
+async def count_others(resources: Resources, given: FoundInTarget) -> StretchCompared:
+    """Count the target's documents with keys that the source lacks, if looking up could not find them.
+
+    The target may take seconds to count what was deleted last.
+    """
+    run = given.run
+    target = resources.clients.service(run.target.service)
+    others = 0
+    schema = read_schema((await target.index_definition(run.target.index)).body, on=str(run.target))
+    if not schema.has_key_order:
+        for attempt in range(COMPARISONS):
+            if attempt:
+                await resources.sleep(_REST_SECONDS)
+            others = max(0, await target.count(run.target.index) - given.found)
+            if not others:
+                break
+    return StretchCompared(identical=0, equal=0, different=0, missing=0, extra=others, differences=[])
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """The target, and which of the source's documents it need not have."""
+
+    target: SearchService
+    index: str
+    schema: Schema
+    excepted: frozenset[str]
+
+    def scan(self, keys: KeyRange) -> AsyncGenerator[tuple[str, bytes]]:
+        """Yield the target's documents over a range of keys."""
+        return scanned(self.target, self.index, self.schema, keys, average_document_bytes=_AVERAGE_DOCUMENT_BYTES)
+
+    def comparison(self, source: Schema, key_field: str) -> Comparison:
+        """Return how to compare documents of the source's schema with the target's, by all that the target returns."""
+        schema = readable(self.schema)
+        return Comparison(
+            schema=schema,
+            projection=Projection(source, schema),
+            selection=Selection(),
+            key_of=key_reader(key_field),
+        )
+
+
+async def _open_sides(resources: Resources, run: MoveRun) -> _Sides:
+    clients = resources.clients
+    move_state = await require_move_state(clients.store_of(run.source.service).runs, run.source, run.records)
+    target = clients.service(run.target.service)
+    schema = read_schema((await target.index_definition(run.target.index)).body, on=str(run.target))
+    excepted = await excepted_keys(clients.store_of(run.target.service).runs, move_state)
+    return _Sides(target, run.target.index, schema, excepted)
+
+
+async def _against_source(
+    here: AsyncIterator[tuple[str, bytes]], sides: _Sides, keys: KeyRange, by: Comparison, tally: Tally
+) -> AsyncGenerator[Deviation]:
+    """Yield what differs between the source's documents over a range of keys and the target's."""
+    if sides.schema.has_key_order:
+        there = sides.scan(keys)
+        async with aclosing(there), aclosing(differing(here, there, by, tally)) as found:
+            async for deviation in found:
+                yield deviation
+        return
+    some: list[tuple[str, bytes]] = []
+    async for document in here:
+        some.append(document)
+        if len(some) == LOOKED_UP_AT_ONCE:
+            async for deviation in _looked_up(some, sides, by, tally):
+                yield deviation
+            some = []
+    async for deviation in _looked_up(some, sides, by, tally):
+        yield deviation
+
+
+async def _looked_up(
+    some: Sequence[tuple[str, bytes]], sides: _Sides, by: Comparison, tally: Tally
+) -> AsyncGenerator[Deviation]:
+    """Yield what differs between a few documents of the source and those that the target has under their keys."""
+
+    async def given() -> AsyncGenerator[tuple[str, bytes]]:
+        for document in some:
+            yield document
+
+    there = looked_up(sides.target, sides.index, [key for key, _line in some])
+    async with aclosing(differing(given(), there, by, tally)) as found:
+        async for deviation in found:
+            yield deviation
+
+
+async def _compared(
+    resources: Resources, compare: Callable[[Tally], AsyncGenerator[Deviation]], excepted: frozenset[str]
+) -> StretchCompared:
+    """Compare until the two are the same, at most COMPARISONS times: replicas show documents at different times."""
+    compared = await _once(compare, excepted)
     for _ in range(COMPARISONS - 1):
         if not compared.different + compared.missing + compared.extra:
             break
         await resources.sleep(_REST_SECONDS)
-        compared = await _compare(resources, stretch)
+        compared = await _once(compare, excepted)
     resources.report(ProgressUpdate(stage="compare", documents=compared.identical + compared.equal))
     return compared
 
 
-async def compare_digests(resources: Resources, given: DigestComparison) -> StretchCompared:
-    """Compare two snapshots of the source by their content digests, for keys that have no order.
-
-    The target was proved to hold the first. Raises ConflictError if it has changed since.
-    """
-    target = given.run.target
-    store = resources.clients.store_of(given.run.source.service)
-    move_state = await require_move_state(store.runs, given.run.source, given.run.records)
-    if await state_of(resources.clients.service(target.service), target.index) != move_state.proved:
-        raise ConflictError(
-            "it was changed since it was proved; nothing was switched over and the source is untouched",
-            on=str(target),
-            do="Look at who writes to it, delete it, then move again with --forget",
-        )
-    service, index = given.run.source.service, given.run.source.index
-    before = await manifest_of(store, service, index, given.before)
-    after = await manifest_of(store, service, index, given.after)
-    same = before.content_digest == after.content_digest
-    return StretchCompared(
-        identical=after.counts.documents if same else 0,
-        equal=0,
-        different=0 if same else 1,
-        missing=0,
-        extra=0,
-        differences=[] if same else [Difference(key="", kind="different")],
-    )
-
-
-async def _compare(resources: Resources, stretch: SourceRange) -> StretchCompared:
-    run = stretch.run
-    source = resources.clients.service(run.source.service)
-    target = resources.clients.service(run.target.service)
-    before = read_schema((await source.index_definition(run.source.index)).body, on=str(run.source))
-    after = read_schema((await target.index_definition(run.target.index)).body, on=str(run.target))
-    schema = readable(after)
-    by = Comparison(
-        schema=schema, projection=Projection(before, schema), selection=Selection(), key_of=key_reader(after.key.name)
-    )
-    keys = KeyRange(after=stretch.after, until=stretch.until)
+async def _once(compare: Callable[[Tally], AsyncGenerator[Deviation]], excepted: frozenset[str]) -> StretchCompared:
     tally = Tally(differences=[])
-    here = scanned(source, run.source.index, before, keys, average_document_bytes=1000)
-    there = scanned(target, run.target.index, after, keys, average_document_bytes=1000)
-    async with aclosing(here), aclosing(there), aclosing(differing(here, there, by, tally)) as found:
-        async for _deviation in found:
-            pass
+    lacking = 0
+    async with aclosing(compare(tally)) as found:
+        async for deviation in found:
+            lacking += deviation.kind == "missing" and deviation.key in excepted
     return StretchCompared(
         identical=tally.identical,
         equal=tally.equal,
         different=tally.different,
-        missing=tally.missing,
+        missing=tally.missing - lacking,
         extra=tally.extra,
-        differences=tally.differences,
+        differences=[each for each in tally.differences if each.kind != "missing" or each.key not in excepted],
+        refused=lacking,
     )
 
 
+def _records(resources: Resources, run: MoveRun) -> Checkpoints:
+    """Return where the stretches of the last snapshot are written down, until the move ends."""
+    return Checkpoints(resources.clients.store_of(run.source.service).runs, run.execution)
+
+
 DIVIDE = Activity("divide_source", MoveRun, SourceDivision, divide, lambda run: run.work)
+DIVIDE_SNAPSHOT = Activity("divide_snapshot", MoveRun, SnapshotDivision, divide_snapshot, lambda run: run.work)
 COMPARE_SOURCE = Activity(
     "compare_source", SourceRange, StretchCompared, compare_source, lambda stretch: stretch.run.work
 )
-COMPARE_DIGESTS = Activity(
-    "compare_digests", DigestComparison, StretchCompared, compare_digests, lambda given: given.run.work
+COMPARE_SNAPSHOT = Activity(
+    "compare_snapshot", SnapshotStretch, StretchCompared, compare_snapshot, lambda stretch: stretch.run.work
 )
+COUNT_OTHERS = Activity("count_others", FoundInTarget, StretchCompared, count_others, lambda given: given.run.work)

@@ -12,13 +12,15 @@ from indexvault.errors import VerificationError
 from indexvault.model import Mode
 from indexvault.move.cut_over import NOTE_SOURCE, SWITCH
 from indexvault.move.job import (
-    DigestComparison,
+    FoundInTarget,
     MoveCutOver,
     MoveJob,
     MovePreflightReport,
     MoveReport,
     PlannedRestore,
+    ProvedMove,
     RoundSnapshot,
+    SnapshotStretch,
     SourceProof,
     SourceRange,
     StartedMove,
@@ -28,7 +30,7 @@ from indexvault.move.job import (
 from indexvault.move.preflight import PREFLIGHT
 from indexvault.move.start import BEGIN, END, FIND, NOTE_RESTORED, NOTE_RESTORING, NOTE_SNAPSHOT
 from indexvault.move.transfer import TRANSFER
-from indexvault.move.verify import COMPARE_DIGESTS, COMPARE_SOURCE, DIVIDE
+from indexvault.move.verify import COMPARE_SNAPSHOT, COMPARE_SOURCE, COUNT_OTHERS, DIVIDE, DIVIDE_SNAPSHOT
 from indexvault.restore.report import Finished, RestoreReport
 from indexvault.restore.workflow import ACTIVITIES as RESTORE_ACTIVITIES
 from indexvault.restore.workflow import check_chunks, restore_index
@@ -47,8 +49,10 @@ OWN_ACTIVITIES = (
     TRANSFER,
     NOTE_SOURCE,
     DIVIDE,
+    DIVIDE_SNAPSHOT,
     COMPARE_SOURCE,
-    COMPARE_DIGESTS,
+    COMPARE_SNAPSHOT,
+    COUNT_OTHERS,
     SWITCH,
     END,
 )
@@ -66,7 +70,8 @@ class _Results(msgspec.Struct):
     snapshot: str
     rounds: int
     held: str
-    by_digest: bool = False
+    refused: str | None
+    by_snapshot: bool = False
     copied: int = 0
     documents: int = 0
     losses: list[str] = []
@@ -77,7 +82,8 @@ def move_index(ctx: OrchestrationContext, job: MoveJob) -> Orchestration[MoveRep
     """Move an index, and prove that the target holds what the source holds now.
 
     An interrupted move resumes. The source is only read, and deleted at the very end if that was asked for. Raises
-    VerificationError if the source keeps changing, or differs from the given snapshot.
+    VerificationError if the source keeps changing, or differs from the given snapshot, or if it is to be deleted while
+    the target lacks documents that it refused.
     """
     claim = Claim(job.work, job.owner)
     return (yield from resumable(ctx, claim, _start(ctx, job, claim)))
@@ -115,16 +121,20 @@ def _move(ctx: OrchestrationContext, job: MoveJob) -> Orchestration[MoveReport]:
         snapshot=started.snapshot or "",
         rounds=started.rounds,
         held=started.held or "",
+        refused=started.refused,
         documents=started.documents,
         losses=started.losses,
         notes=started.notes,
     )
     if started.source_is_gone:
         results.notes = [*started.notes, f"the source was deleted by run {started.resumes}, after it had been compared"]
-        proof = proof_of([])
+        proof = SourceProof(
+            compared=started.compared, different=0, missing=0, extra=0, differences=[], excepted=started.excepted
+        )
     else:
         proof = yield from _make_equal(ctx, started, results)
-    cut_over, ended = yield from locked(ctx, Claim(started.run.ending, job.owner), _switch(ctx, started))
+        _require_deletable(started, proof, results)
+    cut_over, ended = yield from locked(ctx, Claim(started.run.ending, job.owner), _switch(ctx, started, proof))
     return MoveReport(
         service=job.service,
         index=job.index,
@@ -139,9 +149,10 @@ def _move(ctx: OrchestrationContext, job: MoveJob) -> Orchestration[MoveReport]:
         source_deleted=cut_over.source_deleted,
         resumed=started.resumes,
         losses=results.losses,
-        notes=[*results.notes, *cut_over.notes],
+        notes=[*_notes(results, proof), *cut_over.notes],
         started=started.started,
         finished=ended.finished,
+        excepted=proof.excepted,
     )
 
 
@@ -154,7 +165,12 @@ def _make_equal(ctx: OrchestrationContext, started: StartedMove, results: _Resul
     elif started.is_half_synced:
         yield from _restore(ctx, started, results, "sync")
     while not (proof := (yield from _prove(ctx, started, results))).proved:
-        is_fixed = started.job.snapshot is not None or started.job.patch is not None or results.by_digest
+        is_fixed = (
+            started.job.snapshot is not None
+            or started.job.patch is not None
+            or results.by_snapshot
+            or started.is_in_use
+        )
         # The rounds of this execution count: once the writer has stopped, another one catches up.
         if results.rounds - started.rounds >= ROUNDS or is_fixed:
             raise _differs(started, proof, is_fixed=is_fixed)
@@ -163,12 +179,22 @@ def _make_equal(ctx: OrchestrationContext, started: StartedMove, results: _Resul
     return proof
 
 
-def _back_up(ctx: OrchestrationContext, started: StartedMove, results: _Results) -> Orchestration[None]:
-    """Make the next snapshot, by a run of the same name as in an interrupted round."""
+def _back_up(
+    ctx: OrchestrationContext, started: StartedMove, results: _Results, *, afresh: bool = False
+) -> Orchestration[None]:
+    """Make the next snapshot, by a run of the same name as in an interrupted round, so that it resumes.
+
+    With `afresh` nothing that an earlier execution has read is in it: it shows the source as it is now.
+    """
     number = results.rounds + 1
-    run = f"{started.run.records}-backup-{number}"
+    run = _backup_run(started.run.execution if afresh else started.run.records, number, afresh=afresh)
     if started.resumes is not None:
-        yield from take_over_locks(ctx, [started.run.source], run, started.run.execution)
+        yield from take_over_locks(
+            ctx, [started.run.source], _backup_run(started.run.records, number, afresh=False), started.run.execution
+        )
+        yield from take_over_locks(
+            ctx, [started.run.source], _backup_run(started.resumes, number, afresh=True), started.run.execution
+        )
     job = BackupJob(
         service=started.job.service,
         index=started.job.index,
@@ -195,39 +221,78 @@ def _restore(ctx: OrchestrationContext, started: StartedMove, results: _Results,
     report: RestoreReport = yield from restore_index(ctx, restore_job)
     results.documents, results.losses, results.notes = report.documents, report.losses, report.notes
     results.held = results.snapshot
-    yield from call(ctx, NOTE_RESTORED, RoundSnapshot(started.run, results.rounds, results.held, results.notes))
+    noted = RoundSnapshot(started.run, results.rounds, results.held, results.notes)
+    results.refused = (yield from call(ctx, NOTE_RESTORED, noted)).refused
 
 
 def _prove(ctx: OrchestrationContext, started: StartedMove, results: _Results) -> Orchestration[SourceProof]:
     """Compare the target with the source as it is now."""
     yield from call(ctx, NOTE_SOURCE, started.run)
-    division = yield from call(ctx, DIVIDE, started.run)
-    if not division.by_digest:
-        parts = [SourceRange(started.run, after, until) for after, until in division.ranges]
-        return proof_of((yield from call_all(ctx, COMPARE_SOURCE, parts, at_once=started.job.parallel)))
-    # The target was proved to hold a snapshot. If keys have no order, a further one shows the source as it is now.
-    results.by_digest = True
-    yield from _back_up(ctx, started, results)
-    return proof_of(
-        [(yield from call(ctx, COMPARE_DIGESTS, DigestComparison(started.run, results.held, results.snapshot)))]
-    )
+    run, at_once = started.run, started.job.parallel
+    division = yield from call(ctx, DIVIDE, run)
+    if division.by_snapshot:
+        results.by_snapshot = True
+        yield from _back_up(ctx, started, results, afresh=True)
+        cut = (yield from call(ctx, DIVIDE_SNAPSHOT, run)).stretches
+        stretches = [SnapshotStretch(run, start, end) for start, end in cut]
+        parts = yield from call_all(ctx, COMPARE_SNAPSHOT, stretches, at_once=at_once)
+    else:
+        ranges = [SourceRange(run, after, until) for after, until in division.ranges]
+        parts = yield from call_all(ctx, COMPARE_SOURCE, ranges, at_once=at_once)
+    found = sum(part.identical + part.equal + part.different for part in parts)
+    others = yield from call(ctx, COUNT_OTHERS, FoundInTarget(run, found))
+    return proof_of([*parts, others])
 
 
-def _switch(ctx: OrchestrationContext, started: StartedMove) -> Orchestration[tuple[MoveCutOver, Finished]]:
-    cut_over = yield from call(ctx, SWITCH, started.run)
+def _switch(
+    ctx: OrchestrationContext, started: StartedMove, proof: SourceProof
+) -> Orchestration[tuple[MoveCutOver, Finished]]:
+    cut_over = yield from call(ctx, SWITCH, ProvedMove(started.run, proof.compared, proof.excepted))
     return cut_over, (yield from call(ctx, END, started.run))
+
+
+def _backup_run(run: str, number: int, *, afresh: bool) -> str:
+    return f"{run}-{'now' if afresh else 'backup'}-{number}"
+
+
+def _notes(results: _Results, proof: SourceProof) -> list[str]:
+    """Return the notes, with the refused documents told once, as many as are missing at the end."""
+    if not proof.excepted or results.refused is None:
+        return results.notes
+    others = [note for note in results.notes if results.refused not in note]
+    return [*others, f"{proof.excepted} documents were refused and skipped: {results.refused}"]
+
+
+def _require_deletable(started: StartedMove, proof: SourceProof, results: _Results) -> None:
+    """Raise VerificationError if the source is to be deleted while the target lacks documents, unless that was said."""
+    if not proof.excepted or not started.job.delete_source or started.job.lose_refused:
+        return
+    raise VerificationError(
+        f"the target lacks {proof.excepted} documents that it refused; the other {proof.compared} are as in the source,"
+        " which is kept; nothing was switched over",
+        on=f"{started.job.source} to {started.job.target}",
+        do=f"See why in {results.refused} of the runs container. Then give the same command again: with --lose-refused"
+        " to delete the source all the same, or without --delete-source to keep it",
+    )
 
 
 def _differs(started: StartedMove, proof: SourceProof, *, is_fixed: bool) -> VerificationError:
     named = ", ".join(f"{each.key!r} {each.kind}" for each in proof.differences[:_NAMED])
+    first = f" (first: {named})" if named else ""
+    if started.is_in_use:
+        left = f"the alias {started.job.alias} leads to the target already, so it is left as it is, and the source too"
+        do = "Look at what was written to each of them since, then delete the source yourself"
+    elif is_fixed:
+        left = "nothing was switched over and the source is untouched"
+        do = f"Stop what writes to the source, delete {started.job.target}, then move with --forget and no --snapshot"
+    else:
+        left = "nothing was switched over and the source is untouched"
+        do = "Stop what writes to the source, then give the same command again"
     return VerificationError(
         f"the target is not what the source is now: {proof.different} documents differ, {proof.missing} are missing,"
-        f" {proof.extra} extra (first: {named}); nothing was switched over and the source is untouched",
+        f" {proof.extra} extra{first}; {left}",
         on=f"{started.job.source} to {started.job.target}",
-        do=f"Stop what writes to the source, delete {started.job.target}, then move again with --forget and no"
-        " --snapshot"
-        if is_fixed
-        else "Stop what writes to the source, then give the same command again",
+        do=do,
     )
 
 

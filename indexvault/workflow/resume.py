@@ -5,7 +5,7 @@ that record by the job's fingerprint, takes over the dead run's locks, and conti
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,16 +30,18 @@ class Interrupted(msgspec.Struct, frozen=True):
     execution: str | None
 
 
-def fingerprint(job: msgspec.Struct, *, ignoring: Mapping[str, Any], order: str = "") -> str:
+def fingerprint(
+    job: msgspec.Struct, *, ignoring: Mapping[str, Any], order: str = "", leaving_out: Collection[str] = ()
+) -> str:
     """Return a hash that two jobs share if they ask for the same: the SHA-256 of the job's JSON, in hex.
 
     `ignoring` are the members that don't matter, such as who asks, each with the value to replace it by. `order` names
     members in the order in which they are hashed, separated by spaces; those it does not name follow as they are
-    declared. Fingerprints are stored: neither the values nor the order may change, or an earlier version's run can't be
-    resumed.
+    declared. `leaving_out` are members that earlier versions did not have and that don't matter. Fingerprints are
+    stored: neither the values nor the order may change, or an earlier version's run can't be resumed.
     """
     members = {**msgspec.structs.asdict(job), **ignoring}
-    ordered = {name: members[name] for name in [*order.split(), *members]}
+    ordered = {name: members[name] for name in [*order.split(), *members] if name not in leaving_out}
     return hashlib.sha256(msgspec.json.encode(ordered)).hexdigest()
 
 

@@ -35,6 +35,7 @@ class MoveOptions(TargetIndexOptions, frozen=True, kw_only=True):
     """The options of a move, which are members of a `move.job.MoveJob`."""
 
     delete_source: bool = False
+    lose_refused: bool = False
     forget: bool = False
 
 
@@ -63,6 +64,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--delete-source",
         action="store_true",
         help="delete the source at the end, if it is unchanged since the comparison",
+    )
+    parser.add_argument(
+        "--lose-refused",
+        action="store_true",
+        help="with --delete-source: delete the source even if --skip-refused left documents of it out of the target",
     )
     parser.add_argument("--forget", action="store_true", help="discard the state of an unfinished move of this index")
     add_parallel(parser, "stretches of the index handled at once")
@@ -177,7 +183,7 @@ def _print_preflight(output: Output, report: MovePreflightReport) -> int:
 def _print_move(output: Output, report: MoveReport) -> int:
     """Print a proved move, and return the exit code for it."""
     output.result("move", msgspec.to_builtins(report), *_lines(report))
-    return LOSSY if report.losses else DONE
+    return LOSSY if report.losses or report.excepted else DONE
 
 
 def _lines(report: MoveReport) -> Sequence[Text]:
@@ -191,6 +197,8 @@ def _lines(report: MoveReport) -> Sequence[Text]:
             f" {count(report.rounds, 'round')}, {duration(report.finished - report.started)}"
         ),
     ]
+    if report.excepted:
+        lines.append(Text(f"  {count(report.excepted, 'document')} refused by the target and not in it", "yellow"))
     if report.resumed is not None:
         lines.append(Text(f"  resumed run {report.resumed}"))
     if report.copied:
