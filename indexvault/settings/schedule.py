@@ -10,8 +10,6 @@ both have to match. Source: Timer trigger for Azure Functions, NCRONTAB expressi
 import re
 from datetime import UTC, datetime, timedelta
 
-from croniter import croniter
-
 from indexvault.errors import SettingsError
 
 _FIELD = re.compile(r"[0-9A-Za-z*,/-]{1,100}")
@@ -25,6 +23,8 @@ class Schedule:
     """When something is due. Raises SettingsError for a wrong expression, or one without any time."""
 
     def __init__(self, expression: str, *, on: str) -> None:
+        from croniter import croniter  # noqa: PLC0415 - slow to load, and only settings with policies need it
+
         fields = expression.split()
         if len(fields) != _FIELDS or not all(_is_field(field) for field in fields) or fields[5] == "7":
             raise _wrong(on)
