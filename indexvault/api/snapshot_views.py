@@ -1,9 +1,11 @@
 """Views of snapshots: a manifest without its list of chunks, for the API."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
+from indexvault.maintenance.stock import Stock
 from indexvault.snapshots.manifest import (
     Added,
     Counts,
@@ -13,17 +15,48 @@ from indexvault.snapshots.manifest import (
     Manifest,
     Reading,
     SynonymMap,
+    Unsettled,
     Withheld,
 )
 from indexvault.snapshots.sharing import Sharing
-from indexvault.snapshots.summary import Summary, summarise
+from indexvault.snapshots.summary import Summary, is_in_future, summarise
+
+
+class ListedSnapshot(Summary, frozen=True, kw_only=True):
+    """One snapshot in one store.
+
+    `in_future` says that it is dated in the future, by a clock that was wrong: only its id finds it. `copies` are the
+    stores that still have one whose state here is `missing`.
+    """
+
+    store: str = ""
+    in_future: bool = False
+    copies: tuple[str, ...] = ()
 
 
 class SnapshotList(msgspec.Struct, frozen=True):
     """Snapshots by service and index, newest first. `more` says that the limit left some out."""
 
-    snapshots: list[Summary]
+    snapshots: list[ListedSnapshot]
     more: bool
+
+
+def listed(summary: Summary, now: datetime, *, store: str = "", copies: Sequence[str] = ()) -> ListedSnapshot:
+    """Return a snapshot as listings show it."""
+    return ListedSnapshot(
+        **{name: getattr(summary, name) for name in Summary.__struct_fields__},
+        store=store,
+        in_future=is_in_future(summary.created, now),
+        copies=tuple(copies),
+    )
+
+
+def list_stock(stock: Stock, now: datetime) -> list[ListedSnapshot]:
+    """Return what a store holds, and lacks, as listings show it: by service and index, newest first."""
+    copies = {each.reference: each.copies for each in stock.missing}
+    return [
+        listed(summary, now, store=stock.store, copies=copies.get(summary.reference, ())) for summary in stock.listed()
+    ]
 
 
 class SnapshotView(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +68,7 @@ class SnapshotView(msgspec.Struct, frozen=True, kw_only=True):
 
     summary: Summary
     losses: list[Loss]
+    unsettled: Unsettled | None = None
     counts: Counts
     started: datetime
     finished: datetime
@@ -53,6 +87,7 @@ def view_snapshot(manifest: Manifest, sharing: Sharing | None) -> SnapshotView:
     return SnapshotView(
         summary=summarise(manifest),
         losses=list(manifest.losses),
+        unsettled=manifest.unsettled,
         counts=manifest.counts,
         started=manifest.started,
         finished=manifest.finished,
@@ -75,8 +110,9 @@ def manifest_of(view: SnapshotView) -> Manifest:
         id=summary.id,
         service=summary.service,
         index=summary.index,
-        state="lossy" if view.losses else "complete",
+        state="unsettled" if view.unsettled is not None else "lossy" if view.losses else "complete",
         losses=tuple(view.losses),
+        unsettled=view.unsettled,
         created=summary.created,
         started=view.started,
         finished=view.finished,

@@ -7,10 +7,11 @@ import msgspec
 from indexvault.api.endpoint import Answer, Call, Endpoint, Nothing, Reply
 from indexvault.api.parameters import IndexName, ServiceName, SnapshotPoint
 from indexvault.api.runs import prepared_stores
-from indexvault.api.snapshot_views import SnapshotList, SnapshotView, view_snapshot
+from indexvault.api.snapshot_views import SnapshotList, SnapshotView, list_stock, view_snapshot
 from indexvault.errors import NotFoundError, SettingsError
+from indexvault.maintenance.stock import take_stock
 from indexvault.settings.load import service_settings
-from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
+from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.sharing import read_sharing
 
@@ -38,14 +39,15 @@ class SnapshotQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
-    """Answer with the snapshots of every store."""
-    asked = call.query
+    """Answer with the snapshots of every store, those included whose manifest has vanished from it."""
+    asked, clients, now = call.query, call.resources.clients, call.resources.clock()
     if asked.service is not None:
-        service_settings(call.resources.clients.settings, asked.service)
+        service_settings(clients.settings, asked.service)
+    await prepared_stores(call.resources)
     found = [
-        summary
-        for store in await prepared_stores(call.resources)
-        for summary in await list_snapshots(store.snapshots, asked.service, asked.index)
+        entry
+        for store in clients.settings.stores
+        for entry in list_stock(await take_stock(clients, store, asked.service, asked.index), now)
     ]
     found.sort(key=lambda summary: (summary.service, summary.index))
     return Reply(200, SnapshotList(found[: asked.limit], len(found) > asked.limit))

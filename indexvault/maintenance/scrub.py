@@ -7,9 +7,10 @@ import msgspec
 from durabletask.task import OrchestrationContext
 
 from indexvault.errors import IndexvaultError
+from indexvault.maintenance.stock import take_stock
 from indexvault.settings.load import service_settings
 from indexvault.settings.policies import policies_covering, replica_stores
-from indexvault.snapshots.names import SERVICE_OBJECTS, parse_segment, service_prefix
+from indexvault.snapshots.known import note_snapshot
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import verified_name
 from indexvault.snapshots.slices import due_slices, turn_of
@@ -71,28 +72,28 @@ def scrub_run(service: str, now: datetime) -> str:
 
 
 async def list_indexes(resources: Resources, job: RunOrder) -> IndexesToVerify:
-    """Return the indexes that have snapshots, in each store that holds some of the service's."""
+    """Return the indexes that have snapshots, or should have, in each store that holds some of the service's.
+
+    `$service` is among them, for the snapshots of the service's other objects.
+    """
     settings = resources.clients.settings
     own = service_settings(settings, job.service).store
     found = []
     for name in [own, *replica_stores(settings, job.service)]:
-        blobs = resources.clients.store(name).snapshots
         try:
-            segments = [segment async for segment in blobs.folders(service_prefix(job.service))]
+            stock = await take_stock(resources.clients, name, job.service)
         except IndexvaultError as error:
             _LOG.error("store %s is not verified: %s", name, error)
             continue
-        indexes = [parse_segment(segment) for segment in segments]
-        found += [
-            IndexToVerify(name, job.service, index)
-            for index in indexes
-            if index is not None and index != SERVICE_OBJECTS
-        ]
+        indexes = {summary.index for summary in stock.listed()}
+        found += [IndexToVerify(name, job.service, index) for index in sorted(indexes)]
     return IndexesToVerify(found)
 
 
 async def verify_due(resources: Resources, job: IndexToVerify) -> VerifiedSlices:
     """Read back the slices of an index that are due, then record durably that this turn was done.
+
+    A snapshot whose manifest has vanished is damage. Snapshots that no record says were committed get one.
 
     Damage is logged as an error and returned, not raised: one damaged chunk does not keep others from being read.
     """
@@ -103,6 +104,9 @@ async def verify_due(resources: Resources, job: IndexToVerify) -> VerifiedSlices
     last = await last_turns.read(name)
     within = _within(resources, job)
     due = due_slices(last.turn if last else None, now, every=EVERY, period=within)
+    stock = await take_stock(resources.clients, job.store, job.service, job.index)
+    for summary in stock.unrecorded:
+        await note_snapshot(store.runs, summary)
     chunks = size = 0
     damage: dict[str, Finding] = {}
     for part in due:
@@ -111,6 +115,7 @@ async def verify_due(resources: Resources, job: IndexToVerify) -> VerifiedSlices
             job.service,
             job.index,
             sample=part,
+            missing={each.reference.id or "": each.what for each in stock.missing},
             progress=lambda chunk: resources.report(
                 ProgressUpdate(stage="verify", documents=chunk.documents, bytes=chunk.bytes)
             ),

@@ -14,6 +14,7 @@ from indexvault.errors import ConflictError, IntegrityError, NotFoundError
 from indexvault.model import Clock
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.holds import RunsOf, is_held
+from indexvault.snapshots.known import forget_snapshot
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from indexvault.snapshots.pins import is_pinned
 from indexvault.snapshots.retention import Decision, Retention, decide
@@ -133,6 +134,7 @@ async def remove_snapshot(
     except ConflictError:
         await store.runs.delete(tombstone_name(service, index, snapshot))
         raise
+    await forget_snapshot(store.runs, reference)
     return "removed"
 
 

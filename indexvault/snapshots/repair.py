@@ -16,6 +16,7 @@ from indexvault.errors import ConflictError, IntegrityError, NotFoundError
 from indexvault.snapshots.announcements import announced
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.chunks import compress
+from indexvault.snapshots.known import note_snapshot
 from indexvault.snapshots.manifest import MANIFEST_LIMIT, Manifest, open_manifest
 from indexvault.snapshots.names import (
     SERVICE_OBJECTS,
@@ -173,3 +174,4 @@ class _Repairer:
         await self._store.snapshots.delete(name)
         metadata = to_metadata(summary)
         await self._store.snapshots.create(name, data, metadata=metadata, content_type="application/json")
+        await note_snapshot(self._store.runs, summary)

@@ -19,6 +19,7 @@ from indexvault.snapshots.announcements import announced
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.checksum import has_checksum
 from indexvault.snapshots.chunks import Chunk, OnChunk
+from indexvault.snapshots.known import note_snapshot
 from indexvault.snapshots.manifest import MANIFEST_LIMIT, Manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from indexvault.snapshots.reader import read_chunk, read_stored_chunk
@@ -202,8 +203,10 @@ class _Replicator:
         data = await self._source.snapshots.read(name, MANIFEST_LIMIT)
         if not has_checksum(data):
             raise IntegrityError("its checksum does not match its bytes", on=name, do="Repair it, then replicate again")
-        metadata = to_metadata(summary_of(len(data)))
+        summary = summary_of(len(data))
+        metadata = to_metadata(summary)
         await self._replica.snapshots.create(name, data, metadata=metadata, content_type="application/json")
+        await note_snapshot(self._replica.runs, summary)
 
 
 async def _listed(blobs: SnapshotReader, manifest: Manifest) -> dict[str, BlobProperties]:

@@ -13,13 +13,21 @@
     search-runs/unfinished/<service>/<index>.json
     search-runs/tombstones/<service>/<index>/<id>.json
     search-runs/announcements/<service>/<index>/<id>.json
+    search-runs/known/<service>/<index>/<id>.json
     search-runs/sweeps/<service>/<index>.json
     search-runs/verified/<service>/<index>.json
 
 Names are escaped as those of the snapshot container are; see `names`.
 """
 
-from indexvault.snapshots.names import index_prefix, parse_segment, segment_of
+from indexvault.snapshots.names import (
+    SnapshotReference,
+    index_prefix,
+    is_snapshot_id,
+    parse_segment,
+    segment_of,
+    service_prefix,
+)
 
 RUN_CONTAINER = "search-runs"
 _HOLD_PARTS = 5
@@ -141,6 +149,28 @@ def announcements_prefix(service: str, index: str) -> str:
 def announcement_name(service: str, index: str, snapshot: str) -> str:
     """Return the name of the record that a snapshot is about to be committed."""
     return f"{announcements_prefix(service, index)}{snapshot}.json"
+
+
+def known_prefix(service: str | None = None, index: str | None = None) -> str:
+    """Return the prefix of the records of the snapshots of an index, a service or the whole store."""
+    if service is None:
+        return "known/"
+    return f"known/{service_prefix(service) if index is None else index_prefix(service, index)}"
+
+
+def known_name(service: str, index: str, snapshot: str) -> str:
+    """Return the name of the record that a snapshot was committed."""
+    return f"{known_prefix(service, index)}{snapshot}.json"
+
+
+def parse_known_name(name: str) -> SnapshotReference | None:
+    """Return the snapshot whose record has this name, or None if the blob is foreign."""
+    match name.split("/"):
+        case ["known", service, index, file] if file.endswith(".json") and is_snapshot_id(file.removesuffix(".json")):
+            names = parse_segment(service), parse_segment(index)
+            if names[0] is not None and names[1] is not None:
+                return SnapshotReference(service=names[0], index=names[1], id=file.removesuffix(".json"))
+    return None
 
 
 def sweep_name(service: str, index: str) -> str:

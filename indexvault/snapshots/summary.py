@@ -22,15 +22,16 @@ CLOCK_SKEW = timedelta(minutes=5)
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot in a listing.
 
-    `state` is `damaged` if the manifest exists and can't be read. Such a snapshot can't be restored, and is listed so
-    that nobody relies on it. The other members are as in the manifest; `added_…` is what it added to the store,
-    `losses` the number of fields that could not be read.
+    `state` is `damaged` if the manifest exists and can't be read, and `missing` if it has vanished though nobody
+    removed it. Such a snapshot can't be restored from its store, and is listed so that nobody relies on it. The other
+    members are as in the manifest; `added_…` is what it added to the store, `losses` the number of fields that could
+    not be read, `unsettled` that of the documents which the counts leave open.
     """
 
     id: str
     service: str
     index: str
-    state: Literal["complete", "lossy", "damaged"]
+    state: Literal["complete", "lossy", "unsettled", "damaged", "missing"]
     created: AwareTime
     format: str
     tool: str
@@ -39,6 +40,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     documents: Size
     chunks: Size
     losses: Size
+    unsettled: Size = 0
     bytes: Size
     stored: Size
     added_chunks: Size
@@ -72,6 +74,7 @@ def summarise(manifest: Manifest) -> Summary:
         documents=manifest.counts.documents,
         chunks=len(manifest.chunks),
         losses=len(manifest.losses),
+        unsettled=manifest.unsettled.documents if manifest.unsettled is not None else 0,
         bytes=manifest.bytes,
         stored=manifest.stored,
         added_chunks=manifest.added.chunks,
@@ -83,12 +86,21 @@ def summarise(manifest: Manifest) -> Summary:
 
 def damaged_summary(reference: SnapshotReference) -> Summary:
     """Return the summary of a snapshot whose manifest can't be read, so that only its name is known."""
+    return _unread_summary(reference, "damaged")
+
+
+def missing_summary(reference: SnapshotReference) -> Summary:
+    """Return the summary of a snapshot whose manifest has vanished, so that only its name is known."""
+    return _unread_summary(reference, "missing")
+
+
+def _unread_summary(reference: SnapshotReference, state: Literal["damaged", "missing"]) -> Summary:
     snapshot = reference.id or ""
     return Summary(
         id=snapshot,
         service=reference.service,
         index=reference.index,
-        state="damaged",
+        state=state,
         created=id_time(snapshot),
         format=FORMAT,
         tool="",
@@ -124,7 +136,7 @@ def from_metadata(reference: SnapshotReference, metadata: Mapping[str, str]) -> 
         summary = msgspec.convert(members | place, Summary, strict=False)
     except msgspec.ValidationError:
         return None
-    if summary.id != reference.id or summary.state == "damaged":
+    if summary.id != reference.id or summary.state in {"damaged", "missing"}:
         return None
     return summary if summary.created.replace(microsecond=0) == id_time(summary.id) else None
 

@@ -15,10 +15,12 @@ from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, No
 from indexvault.model import Clock
 from indexvault.snapshots.announcements import SweepRecord, announced_chunks
 from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.known import forget_snapshot, known_snapshots, lost_snapshots
 from indexvault.snapshots.names import (
     SERVICE_OBJECTS,
     ChunkFolder,
     SnapshotReference,
+    manifest_name,
     manifests_prefix,
     parse_chunk_name,
     parse_manifest_name,
@@ -87,8 +89,8 @@ async def sweep_index(
 ) -> SweepReport:
     """Remove the chunks of an index that no snapshot needs.
 
-    Nothing is removed while a manifest can't be read, since what it names is not known. Raises ConflictError if another
-    sweep of the index runs, RemoteError if the store can't be read.
+    Nothing is removed while a manifest can't be read or has vanished, since what it names is not known. Raises
+    ConflictError if another sweep of the index runs, RemoteError if the store can't be read.
     """
     now = clock()
     seen: set[str] = set()
@@ -96,6 +98,8 @@ async def sweep_index(
         named = await _named_chunks(store.snapshots, service, index, seen)
     except IntegrityError as error:
         return SweepReport(hindrance=f"{error.on}: {error.what}")
+    for lost in await _lost(store, service, index, seen):
+        return SweepReport(hindrance=f"{lost}: its manifest has vanished, so its chunks are not known")
     # After the manifests: if one was removed since it was listed, its tombstone exists by now.
     tombstones = await read_tombstones(store.runs, service, index)
     unnamed = [
@@ -114,6 +118,11 @@ async def sweep_index(
         report = await _sweep(store, service, index, due=due, seen=seen, report=report, clock=clock)
     if not report.refused and not report.hindrance:
         over = [snapshot for snapshot, tombstone in tombstones.items() if now - tombstone.removed >= grace]
+        for snapshot in over:
+            reference = SnapshotReference(service=service, index=index, id=snapshot)
+            if manifest_name(service, index, snapshot) not in seen:
+                # A prune that died, or a record written late, may have left it.
+                await forget_snapshot(store.runs, reference)
         await remove_tombstones(store.runs, service, index, over)
     return report
 
@@ -173,14 +182,23 @@ async def _named_chunks(blobs: SnapshotReader, service: str, index: str, seen: s
     """Return the chunks named by the manifests that are not in `seen`, and add those manifests to it."""
     named: set[str] = set()
     async for blob in blobs.list(manifests_prefix(service, index)):
-        if blob.name in seen or index == SERVICE_OBJECTS:
-            continue  # the manifests of a service's objects name no chunks
+        if blob.name in seen:
+            continue
+        if index == SERVICE_OBJECTS:  # its manifests name no chunks
+            seen.add(blob.name)
+            continue
         reference = parse_manifest_name(blob.name)
         if reference is None:
             raise IntegrityError("a foreign blob stands among the manifests", on=blob.name, do="Find out who wrote it")
         named.update(await _chunks_of(blobs, reference))
         seen.add(blob.name)
     return named
+
+
+async def _lost(store: Store, service: str, index: str, seen: set[str]) -> list[SnapshotReference]:
+    known = await known_snapshots(store.runs, service, index)
+    unseen = [each for each in known if manifest_name(service, index, each.id or "") not in seen]
+    return await lost_snapshots(store.snapshots, store.runs, unseen)
 
 
 async def _chunks_of(blobs: SnapshotReader, reference: SnapshotReference) -> list[str]:

@@ -45,6 +45,8 @@ Depth = Literal["content", "sizes"]
 
 WHOLE = Slice(number=1, total=1)
 
+_NONE: Mapping[str, str] = {}
+
 
 class Finding(msgspec.Struct, frozen=True):
     """A blob that is wrong, what is wrong with it in words, and the ids of the snapshots it belongs to.
@@ -105,10 +107,13 @@ async def verify_index(
     only: Collection[str] | None = None,
     depth: Depth = "content",
     sample: Slice = WHOLE,
+    missing: Mapping[str, str] = _NONE,
     progress: OnChunk | None = None,
     concurrency: int = DEFAULT_CONCURRENCY,
 ) -> VerifyReport:
     """Check the snapshots of an index, or `only` those with these ids, and report what is wrong.
+
+    `missing` says by id, in words, why a snapshot that should be there has no manifest; each is reported as damage.
 
     Checked: each manifest, its checksum and the summary in its metadata; of each chunk that it exists, its framing,
     size and SHA-256, its number of documents, and that its keys rise and so are unique. `sample` limits which chunks
@@ -116,10 +121,10 @@ async def verify_index(
     read. `progress` is called with each chunk that was checked, sound or not. Raises NotFoundError if a snapshot asked
     for does not exist, RemoteError if the store can't be read; damage is reported, never raised.
     """
-    there = {blob.name: blob async for blob in blobs.list(index_prefix(service, index))}
+    there = await _listed(blobs, service, index, required=not missing)
     references = [found for name in there if (found := parse_manifest_name(name)) is not None]
     wanted = [reference for reference in references if only is None or reference.id in only]
-    _require_known(service, index, only, wanted)
+    _require_known(service, index, only, [*(each.id or "" for each in wanted), *missing])
     manifests, unread = await _read(blobs, wanted)
     checker = _Checker(blobs, there, depth, sample)
     await checker.check(manifests, progress, concurrency)
@@ -129,6 +134,11 @@ async def verify_index(
     else:
         others = []
     findings += checker.findings([*manifests, *others])
+    findings += [
+        Finding("missing", manifest_name(service, index, snapshot), what, (snapshot,))
+        for snapshot, what in missing.items()
+        if only is None or snapshot in only
+    ]
     findings += [_foreign(name) for name in there if _is_foreign(name)]
     unnamed = _unnamed(there, manifests) if len(manifests) == len(references) else None
     return VerifyReport(
@@ -272,9 +282,18 @@ def _manifest_findings(
     return findings
 
 
-def _require_known(service: str, index: str, only: Collection[str] | None, wanted: Sequence[SnapshotReference]) -> None:
-    missing = set(only or ()) - {reference.id for reference in wanted}
-    for snapshot in sorted(missing):
+async def _listed(blobs: SnapshotReader, service: str, index: str, *, required: bool) -> dict[str, BlobProperties]:
+    """Return the blobs of an index by name; none where the container is gone, unless it is `required`."""
+    try:
+        return {blob.name: blob async for blob in blobs.list(index_prefix(service, index))}
+    except NotFoundError:
+        if required:
+            raise
+        return {}
+
+
+def _require_known(service: str, index: str, only: Collection[str] | None, known: Sequence[str]) -> None:
+    for snapshot in sorted(set(only or ()).difference(known)):
         raise NotFoundError(
             "there is no such snapshot",
             on=f"{service}/{index}@{snapshot}",

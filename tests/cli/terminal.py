@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from azure.storage.blob import BlobServiceClient
 
 from emulator.server import Running, running
 from emulator.service import EmulatedService
+from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.names import SNAPSHOT_CONTAINER
+from tests.snapshots.samples import documents, write_snapshot
 
 EAST, WEST = "contoso-east", "contoso-west"
 ADMIN_KEY = "an-admin-key-nobody-may-see"
@@ -198,6 +201,29 @@ def delete_blob(connection_string: str, suffix: str) -> str:
         name: str = next(blob.name for blob in container.list_blobs() if blob.name.endswith(suffix))
         container.delete_blob(name)
         return name
+
+
+def write_future(connection_string: str, index: str) -> str:
+    """Write a snapshot of the east service's index that is dated years ahead, and return its full name."""
+
+    async def write() -> str:
+        async with AzureStore.from_connection_string("local", connection_string) as store:
+            created = datetime.now(UTC) + timedelta(days=1000)
+            lines = documents(range(9))
+            _, summary = await write_snapshot(store.snapshots, lines, index=index, created=created, run="wrong-clock")
+            return str(summary.reference)
+
+    return asyncio.run(write())
+
+
+def delete_blobs(connection_string: str, *, ending: str = "", container: str = SNAPSHOT_CONTAINER) -> list[str]:
+    """Delete all blobs of a container whose names end so, and return their names."""
+    with BlobServiceClient.from_connection_string(connection_string, api_version=_STORAGE_VERSION) as account:
+        client = account.get_container_client(container)
+        names = [blob.name for blob in client.list_blobs() if blob.name.endswith(ending)]
+        for name in names:
+            client.delete_blob(name)
+        return names
 
 
 @contextmanager

@@ -95,6 +95,15 @@ async def test_a_failed_backup_s_chunks_go_and_a_running_one_s_stay(store: Store
     assert await chunk_names(store) == named(kept)
 
 
+async def test_a_complete_snapshot_of_the_future_stands_for_no_other(store: Store, calendar: Calendar) -> None:
+    """`@latest` does not mean it, so without the other there would be nothing to restore."""
+    old, future = await snapshot(store, calendar), await snapshot(store, calendar, days=1000)
+    for going in ([old], [old, future]):
+        with pytest.raises(ConflictError, match="no complete snapshot would be left"):
+            await prune(store, calendar, *going)
+    assert (await prune(store, calendar, future)).removed == (future.id,)
+
+
 async def test_what_is_no_chunk_is_never_removed(store: Store, calendar: Calendar) -> None:
     kept = await snapshot(store, calendar)
     foreign = f"{kept.folder.prefix}notes.txt"

@@ -98,7 +98,12 @@ def test_nothing_goes_for_a_snapshot_of_a_clock_that_was_wrong() -> None:
     wrong = snapshot("2030-01-01T02:30")
     decisions = decide([wrong, *DAYS[:4]], [Retention(within=timedelta(days=1))], now=DAYS[0].created)
     assert [each.keep for each in decisions] == [True, True, True, False, False]
-    assert decisions[0].reasons == ("it is dated later than now",)
+    assert decisions[0].reasons == ("it is dated in the future",)
+
+
+def test_a_snapshot_made_by_a_clock_a_little_ahead_counts_as_any_other() -> None:
+    decisions = decide(DAYS[:2], [Retention(last=1)], now=DAYS[0].created - timedelta(minutes=5))
+    assert [each.keep for each in decisions] == [True, False]
 
 
 def test_periods_end_at_natural_boundaries_in_utc() -> None:

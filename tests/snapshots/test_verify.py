@@ -114,6 +114,23 @@ async def test_a_wrong_summary_is_found(store: Store) -> None:
     assert [finding.blob for finding in (await verify(store)).damage] == [name]
 
 
+async def test_a_manifest_that_should_be_there_is_damage(store: Store) -> None:
+    first, second = await two_snapshots(store)
+    name = manifest_name(EAST, HOTELS, first.id)
+    await store.snapshots.delete(name)
+    for only in (None, [first.id]):
+        report = await verify(store, only=only, missing={first.id: "the manifest has vanished"})
+        assert [(each.kind, each.blob, each.what, each.snapshots) for each in report.damage] == [
+            ("missing", name, "the manifest has vanished", (first.id,))
+        ]
+        with pytest.raises(IntegrityError, match=name):
+            report.raise_for_damage()
+    sound = await verify(store, only=[second.id], missing={first.id: "the manifest has vanished"})
+    assert sound.damage == ()
+    with pytest.raises(NotFoundError):
+        await verify(store, only=[first.id])
+
+
 async def test_a_missing_manifest_leaves_chunks_that_no_snapshot_names(store: Store) -> None:
     first, second = await two_snapshots(store)
     await store.snapshots.delete(manifest_name(EAST, HOTELS, first.id))

@@ -4,6 +4,7 @@ import asyncio
 from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 from rich.text import Text
@@ -13,12 +14,21 @@ from indexvault.cli.exit_codes import DONE, FAILED, worst
 from indexvault.cli.formatting import count, one_line
 from indexvault.cli.session import FIRST_CONTACT, Session
 from indexvault.clients import Clients
-from indexvault.errors import ForbiddenError, IndexvaultError, SettingsError, UnauthorizedError, UnreachableError
+from indexvault.errors import (
+    ForbiddenError,
+    IndexvaultError,
+    IntegrityError,
+    SettingsError,
+    UnauthorizedError,
+    UnreachableError,
+)
+from indexvault.maintenance.stock import Stock, take_stock
 from indexvault.search.page import PageReader
 from indexvault.search.query import DocumentQuery
 from indexvault.search.schema import read_schema
 from indexvault.snapshots.names import SNAPSHOT_CONTAINER
 from indexvault.snapshots.run_names import RUN_CONTAINER, checkpoint_name
+from indexvault.snapshots.summary import is_in_future
 
 _SECONDS = 30.0
 """The longest that one check may take."""
@@ -122,9 +132,34 @@ async def _try_store(session: Session, clients: Clients, name: str) -> _Target:
         return "a blob was written and removed again"
 
     await target.check("reach it", containers)
+
+    async def stock() -> str:
+        found = await take_stock(clients, name)
+        if found.missing:
+            first = found.missing[0]
+            raise IntegrityError(
+                f"{count(len(found.missing), 'snapshot')} gone that nobody removed, such as {first.reference}",
+                on=name,
+                do=f"indexvault repair {first.reference.service}/{first.reference.index}",
+            )
+        return _stock_in_words(found, session.clock())
+
     await target.check("list snapshots", read)
+    await target.check("miss no snapshot", stock)
     await target.check("write and delete", write)
     return target
+
+
+def _stock_in_words(found: Stock, now: datetime) -> str:
+    """Return how many snapshots there are, and which of them an operator should know of."""
+    damaged = [summary for summary in found.present if summary.state == "damaged"]
+    future = [summary for summary in found.present if is_in_future(summary.created, now)]
+    said = [f"{count(len(found.present), 'snapshot')}, none is missing"]
+    if damaged:
+        said.append(f"{len(damaged):,} can't be read, such as {damaged[0].reference}")
+    if future:
+        said.append(f"{len(future):,} dated in the future, found by their ids only, such as {future[0].reference}")
+    return "; ".join(said)
 
 
 async def _try_service(clients: Clients, name: str) -> _Target:

@@ -13,12 +13,13 @@ from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import count, one_line
 from indexvault.cli.references import index_or_snapshot
 from indexvault.cli.session import FIRST_CONTACT, Session
+from indexvault.cli.targets import find_target
 from indexvault.clients import Clients
 from indexvault.errors import IndexvaultError
 from indexvault.model import IndexName
 from indexvault.settings.policies import reading_order
-from indexvault.snapshots.catalogue import resolve
-from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.known import give_up
+from indexvault.snapshots.names import SnapshotReference, parse_manifest_name
 from indexvault.snapshots.repair import RepairReport, ReplicaSource, Source, repair_index
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.verify import VerifyReport, verify_index
@@ -26,21 +27,32 @@ from indexvault.snapshots.verify import VerifyReport, verify_index
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairRequest:
-    """Put back what is missing or damaged of an index's snapshots, or of one."""
+    """Put back what is missing or damaged of an index's snapshots, or of one.
+
+    `forget_missing` gives up snapshots whose manifest can't be had from anywhere.
+    """
 
     target: IndexName | SnapshotReference
     store: str | None
+    forget_missing: bool = False
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("target", metavar="SERVICE/INDEX[@…]", help="all snapshots of the index, or one")
     parser.add_argument("--store", metavar="STORE", help="the store to repair (default: the service's own)")
+    parser.add_argument(
+        "--forget-missing",
+        action="store_true",
+        help="give up snapshots whose manifest has vanished and is nowhere else, so that they are no longer expected",
+    )
 
 
 def read_request(arguments: Namespace) -> RepairRequest:
     """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
-    return RepairRequest(target=index_or_snapshot(arguments.target), store=arguments.store)
+    return RepairRequest(
+        target=index_or_snapshot(arguments.target), store=arguments.store, forget_missing=arguments.forget_missing
+    )
 
 
 async def run(session: Session, request: RepairRequest) -> int:
@@ -48,23 +60,37 @@ async def run(session: Session, request: RepairRequest) -> int:
     async with session.clients(retry=FIRST_CONTACT) as clients:
         service = request.target.service
         store = clients.store(request.store) if request.store else clients.store_of(service)
-        found = await _verify(session, store, request.target)
+        await store.prepare()
+        found = await _verify(session, clients, store, request.target)
         if not found.damage:
             session.output.result("repaired", {"repaired": [], "left": []}, "Nothing to repair")
             return DONE
         sources = await _sources(session, clients, store, request.target)
         report = await _repair(session, store, found, sources)
-        after = await _verify(session, store, request.target)
+        after = await _verify(session, clients, store, request.target)
         known = {finding.blob for finding in found.damage}
         if {finding.blob for finding in after.damage} - known:
             # A manifest that is back shows which of its chunks are damaged.
             second = await _repair(session, store, after, sources)
             report = RepairReport(repaired=(*report.repaired, *second.repaired), left=second.left)
-            after = await _verify(session, store, request.target)
+            after = await _verify(session, clients, store, request.target)
+        if request.forget_missing:
+            after = await _forget_missing(session, store, after)
         session.output.result("repaired", msgspec.to_builtins(report))
     session.output.show(f"{count(len(report.repaired), 'blob')} put back, {len(after.damage):,} still damaged")
     after.raise_for_damage()
     return DONE
+
+
+async def _forget_missing(session: Session, store: Store, found: VerifyReport) -> VerifyReport:
+    """Give up the snapshots whose manifests are missing, and return the report without them."""
+    gone = {finding.blob: parse_manifest_name(finding.blob) for finding in found.damage if finding.kind == "missing"}
+    forgotten = {blob: reference for blob, reference in gone.items() if reference is not None}
+    for reference in forgotten.values():
+        await give_up(store.runs, reference, session.clock())
+        session.output.show(Text.assemble(("forgotten", "yellow"), f"  {reference}"))
+    findings = tuple(finding for finding in found.findings if finding.blob not in forgotten)
+    return msgspec.structs.replace(found, findings=findings)
 
 
 async def _repair(session: Session, store: Store, found: VerifyReport, sources: Sequence[Source]) -> RepairReport:
@@ -76,16 +102,17 @@ async def _repair(session: Session, store: Store, found: VerifyReport, sources: 
     return report
 
 
-async def _verify(session: Session, store: Store, target: IndexName | SnapshotReference) -> VerifyReport:
-    only = None
-    if isinstance(target, SnapshotReference):
-        only = [target.id or (await resolve(store.snapshots, target, now=session.clock())).id]
+async def _verify(
+    session: Session, clients: Clients, store: Store, target: IndexName | SnapshotReference
+) -> VerifyReport:
+    meant = await find_target(clients, store.name, target, session.clock())
     with session.output.progress(f"{target.service}/{target.index}") as display:
         return await verify_index(
             store.snapshots,
             target.service,
             target.index,
-            only=only,
+            only=meant.only,
+            missing=meant.missing,
             progress=lambda chunk: display.advance("verify", documents=chunk.documents, bytes=chunk.bytes),
         )
 

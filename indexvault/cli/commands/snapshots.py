@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from indexvault.api.snapshot_views import SnapshotList
+from indexvault.api.snapshot_views import ListedSnapshot, SnapshotList, list_stock
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, worst
 from indexvault.cli.formatting import age, size
@@ -22,13 +22,15 @@ from indexvault.cli.session import Session
 from indexvault.clients import Clients
 from indexvault.errors import IndexvaultError
 from indexvault.maintenance.holds import list_holds
-from indexvault.snapshots.catalogue import list_snapshots, resolve
+from indexvault.maintenance.stock import take_stock
+from indexvault.settings.load import service_settings
+from indexvault.snapshots.catalogue import resolve
 from indexvault.snapshots.holds import Hold
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.summary import Summary
 
 MOST_FROM_DEPLOYMENT = 1000
-_STYLES = {"complete": "green", "lossy": "yellow", "damaged": "red"}
+_STYLES = {"complete": "green", "lossy": "yellow", "unsettled": "yellow", "damaged": "red", "missing": "red"}
+_FUTURE = "in the future"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +66,11 @@ async def run(session: Session, request: SnapshotsRequest) -> int:
             held = await list_holds(session.resources(clients), {(each.service, each.index) for each in found})
             _print_snapshots(session.output, found, now, held)
             return DONE
-        every: list[Summary] = []
+        every: list[ListedSnapshot] = []
         codes = []
         for store in sorted(session.settings.stores):
             try:
-                every += await list_snapshots(clients.store(store).snapshots)
+                every += list_stock(await take_stock(clients, store), session.clock())
             except IndexvaultError as error:
                 codes.append(session.output.error(error))
         if every or not codes:
@@ -92,10 +94,11 @@ async def run_remotely(session: RemoteSession, request: SnapshotsRequest) -> int
     return DONE
 
 
-async def _of_service(clients: Clients, service: str, index: str | None, now: datetime) -> list[Summary]:
+async def _of_service(clients: Clients, service: str, index: str | None, now: datetime) -> list[ListedSnapshot]:
     """List the snapshots of a service, or of an index. Raises NotFoundError for an index that has none."""
-    blobs = clients.store_of(service).snapshots
-    found = await list_snapshots(blobs, service, index)
+    store = service_settings(clients.settings, service).store
+    blobs = clients.store(store).snapshots
+    found = list_stock(await take_stock(clients, store, service, index), now)
     if not found and index is not None:
         await resolve(blobs, SnapshotReference(service=service, index=index), now=now)
     return found
@@ -103,7 +106,7 @@ async def _of_service(clients: Clients, service: str, index: str | None, now: da
 
 def _print_snapshots(
     output: Output,
-    found: Sequence[Summary],
+    found: Sequence[ListedSnapshot],
     now: datetime,
     held: Mapping[SnapshotReference, Sequence[Hold]],
 ) -> None:
@@ -114,16 +117,27 @@ def _print_snapshots(
     for summary in found:
         for hold in held.get(summary.reference, ()):
             output.show(Text(f"{summary.reference} is kept: {hold.reason}", style="yellow"))
+        if summary.in_future:
+            output.show(Text(f"{summary.reference} is dated in the future: only its id finds it", style="yellow"))
+        if summary.state == "missing":
+            copies = f"store {' and '.join(summary.copies)} still has it" if summary.copies else "no other store has it"
+            output.show(
+                Text(
+                    f"{summary.reference} is missing from store {summary.store}, and {copies}:"
+                    f" indexvault repair {summary.service}/{summary.index}",
+                    style="red",
+                )
+            )
 
 
 class _Listing:
     """A table of snapshots. Names stay whole, to be copied; a narrow terminal gets fewer columns."""
 
-    def __init__(self, found: Sequence[Summary], now: datetime) -> None:
+    def __init__(self, found: Sequence[ListedSnapshot], now: datetime) -> None:
         self._columns: dict[str, list[str]] = {
             "snapshot": [str(summary.reference) for summary in found],
             "state": [summary.state for summary in found],
-            "age": [age(summary.created, now) for summary in found],
+            "age": [_FUTURE if summary.in_future else age(summary.created, now) for summary in found],
             "documents": [_figure(summary, f"{summary.documents:,}") for summary in found],
             "size": [_figure(summary, size(summary.bytes)) for summary in found],
             "stored": [_figure(summary, size(summary.stored)) for summary in found],
@@ -149,8 +163,8 @@ def _width(columns: Mapping[str, Sequence[str]]) -> int:
     return sum(max(map(len, [heading, *cells])) for heading, cells in columns.items()) + 2 * (len(columns) - 1)
 
 
-def _figure(summary: Summary, figure: str) -> str:
-    return "?" if summary.state == "damaged" else figure
+def _figure(summary: ListedSnapshot, figure: str) -> str:
+    return "?" if summary.state in {"damaged", "missing"} else figure
 
 
 COMMAND = Command(

@@ -13,8 +13,8 @@ from indexvault.cli.formatting import count, size
 from indexvault.cli.options import SNAPSHOT_HELP, add_parallel
 from indexvault.cli.references import index_or_snapshot
 from indexvault.cli.session import Session
+from indexvault.cli.targets import find_target
 from indexvault.model import IndexName
-from indexvault.snapshots.catalogue import resolve
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.slices import Slice
 from indexvault.snapshots.verify import WHOLE, VerifyReport, verify_index
@@ -61,7 +61,8 @@ async def run(session: Session, request: VerifyRequest) -> int:
     async with session.clients() as clients:
         target = request.target
         store = clients.store(request.store) if request.store is not None else clients.store_of(target.service)
-        summary = None if isinstance(target, IndexName) else await resolve(store.snapshots, target, now=session.clock())
+        meant = await find_target(clients, store.name, target, session.clock())
+        summary = meant.summary
         with session.output.progress(f"{target.service}/{target.index}") as display:
             if summary is not None:
                 display.advance("verify", expected=summary.documents)
@@ -69,7 +70,8 @@ async def run(session: Session, request: VerifyRequest) -> int:
                 store.snapshots,
                 target.service,
                 target.index,
-                only=None if summary is None else [summary.id],
+                only=meant.only,
+                missing=meant.missing,
                 depth="sizes" if request.sizes else "content",
                 sample=request.sample or WHOLE,
                 progress=lambda chunk: display.advance("verify", documents=chunk.documents, bytes=chunk.bytes),

@@ -1,4 +1,4 @@
-from tests.cli.terminal import EAST, Terminal
+from tests.cli.terminal import EAST, Terminal, delete_blobs
 
 
 def test_all_is_well(terminal: Terminal) -> None:
@@ -57,3 +57,16 @@ def test_secret_that_is_not_set_is_a_matter_of_settings(terminal: Terminal) -> N
     assert result.code == 2
     assert "the environment variable SEARCH_KEY is not set" in result.stdout
     assert f"failed  service {EAST}: list indexes: not tried. Fix the problems above first" in result.stdout
+
+
+def test_missing_snapshots_are_told(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 10)
+    reference = terminal.back_up("notes")
+    delete_blobs(terminal.connection_string, ending=".json")
+    result = terminal.indexvault("check", "--json")
+    assert result.code == 1
+    found = {(record["target"], record["check"]): record for record in result.records}
+    told = found["store local", "miss no snapshot"]
+    assert not told["ok"]
+    assert f"1 snapshot gone that nobody removed, such as {reference}" in told["detail"]
+    assert told["hint"] == f"indexvault repair {EAST}/notes"

@@ -3,10 +3,11 @@ from datetime import timedelta
 
 from rich.console import Console
 
+from indexvault.api.snapshot_views import listed
 from indexvault.cli.commands.snapshots import _Listing
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.summary import damaged_summary
-from tests.cli.terminal import EAST, Terminal
+from tests.cli.terminal import EAST, Terminal, delete_blobs, write_future
 
 
 def test_table_names_each_snapshot_as_other_verbs_take_it(terminal: Terminal) -> None:
@@ -59,7 +60,54 @@ def test_names_stay_whole_on_a_narrow_terminal() -> None:
     now = summary.created + timedelta(hours=10)
     for width, headings in ((120, 7), (86, 6), (78, 5)):
         paper = io.StringIO()
-        Console(file=paper, width=width).print(_Listing([summary], now))
+        Console(file=paper, width=width).print(_Listing([listed(summary, now)], now))
         heading, row = paper.getvalue().splitlines()
         assert len(heading.split()) == headings
         assert row.split()[:2] == [str(reference), "damaged"]
+
+
+def test_missing_snapshots_are_listed_with_a_hint(terminal: Terminal, second_store: str) -> None:
+    terminal.east.fill("notes", 10)
+    reference = terminal.back_up("notes")
+    assert second_store
+    assert terminal.indexvault("replicate", EAST).code == 0
+    delete_blobs(terminal.connection_string, ending=".json")
+    for where in ([], [EAST], [f"{EAST}/notes"]):
+        result = terminal.indexvault("snapshots", *where)
+        assert result.code == 0
+        _heading, row, *rest = result.stdout.splitlines()
+        assert row.split()[:2] == [reference, "missing"]
+        assert rest[-2:] == [
+            f"{reference} is missing from store local, and store second still has it:",
+            f"indexvault repair {EAST}/notes",
+        ]
+        records = terminal.indexvault("snapshots", *where, "--json").records
+        found = {record["store"]: (record["state"], record["copies"]) for record in records}
+        assert found["local"] == ("missing", ["second"])
+        assert found.get("second", ("complete", [])) == ("complete", [])
+    # Without its own store, a restore reads from the replica all the same.
+    assert terminal.indexvault("restore", reference, "--to", f"{EAST}/notes-2").code == 0
+
+
+def test_a_snapshot_of_the_future_is_told_and_found_by_its_id_alone(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 10)
+    reference = terminal.back_up("notes")
+    future = write_future(terminal.connection_string, "notes")
+    listing = terminal.indexvault("snapshots", f"{EAST}/notes")
+    _heading, first, second, *rest = listing.stdout.splitlines()
+    assert first.startswith(future)
+    assert "in the future" in first
+    assert second.split()[:2] == [reference, "complete"]
+    assert rest == [f"{future} is dated in the future: only its id finds it"]
+    records = terminal.indexvault("snapshots", "--json").records
+    assert [(record["reference"], record["in_future"]) for record in records] == [(future, True), (reference, False)]
+    for point in ("latest", "2099-12-31"):
+        shown = terminal.indexvault("show", f"{EAST}/notes@{point}", "--json")
+        assert shown.records[0]["reference"] == reference
+        verified = terminal.indexvault("verify", f"{EAST}/notes@{point}", "--json")
+        assert verified.records[0]["reference"] == reference
+    assert terminal.indexvault("show", future, "--json").records[0]["reference"] == future
+    checked = terminal.indexvault("check", "--json")
+    assert checked.code == 0
+    told = {(record["target"], record["check"]): record["detail"] for record in checked.records}
+    assert future in told["store local", "miss no snapshot"]

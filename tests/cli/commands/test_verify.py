@@ -1,4 +1,5 @@
-from tests.cli.terminal import EAST, Terminal
+from indexvault.snapshots.run_names import RUN_CONTAINER
+from tests.cli.terminal import EAST, Terminal, delete_blob, delete_blobs
 
 NOTES = f"{EAST}/notes"
 
@@ -48,3 +49,65 @@ def test_verify_takes_an_index_a_slice_or_sizes(terminal: Terminal) -> None:
     assert found.code == 6
     assert blob in found.error_line
     assert terminal.indexvault("verify", NOTES, "--sample", "4/3").code == 2
+
+
+def test_one_vanished_manifest_of_several_is_damage(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 10)
+    references = [terminal.back_up("notes"), terminal.back_up("notes")]
+    gone = delete_blob(terminal.connection_string, ".json")
+    for target in (NOTES, references[0]):
+        result = terminal.indexvault("verify", target, "--json")
+        assert result.code == 6
+        assert f"{gone}: the manifest has vanished, and nobody removed it; no other store has it" in result.error_line
+        assert [(damage["kind"], damage["blob"]) for damage in result.records[0]["damage"]] == [("missing", gone)]
+    assert terminal.indexvault("verify", references[1]).code == 0
+    assert terminal.indexvault("verify", f"{NOTES}@latest").code == 0
+
+
+def test_latest_is_not_an_older_one_where_the_newest_has_vanished(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 10)
+    terminal.back_up("notes")
+    newest = terminal.back_up("notes")
+    gone = delete_blob(terminal.connection_string, f"{newest.partition('@')[2]}.json")
+    result = terminal.indexvault("verify", f"{NOTES}@latest")
+    assert result.code == 6
+    assert gone in result.error_line
+
+
+def test_an_index_all_of_whose_manifests_are_gone_is_damaged(terminal: Terminal, second_store: str) -> None:
+    terminal.east.fill("notes", 10)
+    reference = terminal.back_up("notes")
+    assert second_store
+    assert terminal.indexvault("replicate", EAST).code == 0
+    gone = delete_blobs(terminal.connection_string, ending=".json")
+    for wiped in (False, True):  # known from the records, and then from the replica alone
+        if wiped:
+            delete_blobs(terminal.connection_string, container=RUN_CONTAINER)
+        for target in (NOTES, reference, f"{NOTES}@latest"):
+            result = terminal.indexvault("verify", target)
+            assert result.code == 6, (wiped, target)
+            assert f"{gone[0]}: the manifest has vanished" in result.error_line
+            assert "store second still has it" in result.error_line
+    assert terminal.indexvault("verify", NOTES, "--store", "second").code == 0
+
+
+def test_an_index_that_has_nothing_is_no_success(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 10)
+    terminal.back_up("notes")
+    unknown = terminal.indexvault("verify", f"{EAST}/letters")
+    assert unknown.code == 4
+    assert "store local has no snapshot of this index" in unknown.error_line
+    delete_blobs(terminal.connection_string, ending=".json")
+    delete_blobs(terminal.connection_string, container=RUN_CONTAINER)
+    left = terminal.indexvault("verify", NOTES)
+    assert left.code == 4
+    assert "1 chunks are there that no manifest names" in left.error_line
+    assert terminal.indexvault("repair", NOTES).code == 4
+
+
+def test_the_loss_of_the_runs_container_leaves_snapshots_sound(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 10)
+    reference = terminal.back_up("notes")
+    delete_blobs(terminal.connection_string, container=RUN_CONTAINER)
+    for target in (NOTES, reference):
+        assert terminal.indexvault("verify", target).code == 0
