@@ -12,6 +12,7 @@ from indexvault.maintenance.retention import MaintenanceJob, prune_stores, repli
 from indexvault.maintenance.scrub import ACTIVITIES, VERIFY_SERVICE, IndexToVerify, scrub_run, verify_due
 from indexvault.settings.model import PolicySettings
 from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
+from indexvault.snapshots.known import forget_snapshot, known_snapshots, note_snapshot
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name, snapshot_id
 from indexvault.snapshots.pins import Pin, pin
 from indexvault.snapshots.repair import ReplicaSource, repair_index
@@ -192,6 +193,62 @@ class TestVerification:
         assert [(finding.blob, finding.snapshots) for finding in found.damage] == [(name, (made,))]
         assert name in caplog.text
         assert made in caplog.text
+
+    async def test_a_vanished_manifest_is_named_in_each_store(
+        self, world: World, calendar: Calendar, west: MemoryStore, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (made,) = await nights(world, calendar, 1)
+        name = manifest_name(EAST, "hotels", made)
+        await world.store.snapshots.delete(name)
+        await west.snapshots.delete(name)
+        found = await self.verify(world, calendar)
+        assert [(each[0], each[3]) for each in found] == [("local", 1), ("west", 1)]
+        assert f"{name}: the manifest has vanished, and nobody removed it" in caplog.text
+
+    async def test_an_index_of_which_nothing_is_left_is_verified_too(
+        self, world: World, calendar: Calendar, west: MemoryStore
+    ) -> None:
+        await nights(world, calendar, 1)
+        world.store.snapshots._blobs.clear()  # type: ignore[attr-defined]
+        assert [(each[0], each[3]) for each in await self.verify(world, calendar)] == [("local", 1), ("west", 0)]
+        assert west.snapshots._blobs
+
+    async def test_snapshots_that_were_never_recorded_are_recorded(self, world: World, calendar: Calendar) -> None:
+        """An earlier version made them, or the run died right after its commit."""
+        (made,) = await nights(world, calendar, 1)
+        reference = SnapshotReference(service=EAST, index="hotels", id=made)
+        await forget_snapshot(world.store.runs, reference)
+        assert [each[3] for each in await self.verify(world, calendar)] == [0, 0]
+        assert await known_snapshots(world.store.runs) == {reference}
+
+    async def test_the_objects_of_a_service_are_looked_for(self, world: World, calendar: Calendar) -> None:
+        manifest = ServiceManifest(
+            id=snapshot_id(calendar.now, b"abc"),
+            service=EAST,
+            state="complete",
+            created=calendar.now,
+            tool="indexvault",
+            run="run-1",
+            objects=(),
+        )
+        summary = await commit_service(world.store.snapshots, manifest)
+        await note_snapshot(world.store.runs, summary)
+        await world.store.snapshots.delete(manifest_name(EAST, SERVICE_OBJECTS, manifest.id))
+        assert [(each[0], each[3]) for each in await self.verify(world, calendar)] == [("local", 1)]
+
+
+async def test_every_way_to_a_snapshot_records_it(world: World, calendar: Calendar, west: MemoryStore) -> None:
+    (made,) = await nights(world, calendar, 1)
+    reference = SnapshotReference(service=EAST, index="hotels", id=made)
+    assert await known_snapshots(world.store.runs) == await known_snapshots(west.runs) == {reference}
+    for name in [blob.name async for blob in west.runs.list("known/")]:
+        await west.runs.delete(name)
+    name = manifest_name(EAST, "hotels", made)
+    await west.snapshots.delete(name)
+    found = await verify_index(west.snapshots, EAST, "hotels", missing={made: "vanished"})
+    await repair_index(west, found, [ReplicaSource("store local", world.store.snapshots)], calendar.now)
+    assert await ids(west) == [made]
+    assert await known_snapshots(west.runs) == {reference}
 
 
 async def test_restores_read_from_the_store_that_answers(world: World) -> None:
