@@ -12,7 +12,7 @@ AZURITE_READY := .tools/azurite/.complete
 ENVIRONMENT_READY := .venv/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-slow conformance lint requirements clean
+.PHONY: help demo serve test test-slow soak conformance lint requirements clean
 
 help: ## list the targets
 	@awk -F ': |## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$3 }' Makefile
@@ -28,6 +28,12 @@ test: $(ENVIRONMENT_READY) $(AZURITE_READY) ## run the tests
 
 test-slow: $(ENVIRONMENT_READY) $(AZURITE_READY) ## run the tests that take more than a few seconds each
 	.venv/bin/pytest -n auto -m slow
+
+SEQUENCES ?= 10000
+soak: $(ENVIRONMENT_READY) ## long: random sequences, kills at every write, fuzzing
+	@.venv/bin/python -m tests.soak --sequences $(SEQUENCES)
+	@.venv/bin/python -m tests.soak kill
+	@.venv/bin/python -m tests.soak.fuzz
 
 conformance: $(ENVIRONMENT_READY) ## run Microsoft's live tests and samples of its SDK against the emulator, and print a table
 	@.venv/bin/python -m tests.conformance

@@ -56,13 +56,17 @@ def snapshots_in(store: MemoryStore) -> dict[str, SnapshotReference]:
     return {name: known for name, known in found.items() if known is not None and not known.index.startswith("$")}
 
 
-def claimed(documents: Dump, ledger: Ledger, since: int, until: int, *, what: str) -> None:
-    """Check the claim: what was there throughout is there, in a version it had, and nothing else is."""
+def claimed(documents: Dump, ledger: Ledger, since: int, until: int, *, what: str, is_whole: bool = True) -> None:
+    """Check the claim: what was there throughout is there, in a version it had, and nothing else is.
+
+    Of a snapshot that is not whole only the second is claimed.
+    """
     held = ledger.held(since, until)
-    missing = sorted(key for key, (throughout, _versions) in held.items() if throughout and key not in documents)
+    throughout = sorted(key for key, (stayed, _versions) in held.items() if stayed) if is_whole else []
+    missing = [key for key in throughout if key not in documents]
     require(not missing, "what was there throughout is there", f"{what}: {len(missing)} are missing: {missing[:3]}")
     for key, document in documents.items():
-        _throughout, versions = held.get(key, (False, []))
+        _stayed, versions = held.get(key, (False, []))
         require(
             any(as_shown(version, document) == document for version in versions),
             "a document is in a version it had",

@@ -15,6 +15,8 @@ KNOWN: dict[int, str] = {
     8: "a restore in mode create of which the target lost documents fails for ever",
     10: "an index whose manifests are gone is sound to verify and repair",
     101: "a backup whose snapshot is made fails with a 6, its records gone, where removing them failed once",
+    102: "an index without key order of which documents move from one part to another while it is read is committed"
+    " with fewer documents than were counted before and after",
 }
 
 _LOOKS: dict[int, tuple[str, str]] = {

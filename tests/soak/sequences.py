@@ -204,9 +204,11 @@ class _Sequence:
             self.first_event.setdefault(found[1], self.stage.truth.now)
         if self.writes_during and self.step_rng.random() < self.writes_during:
             name = self.step_rng.choice(sorted(self.shapes))
-            # Where the count stays, what is changed can still move from one part to another.
-            moves = self.shapes[name].is_ordered or not avoids(3, self.enabled)
-            self._change(name, self.step_rng, many=2, comes_and_goes=moves)
+            is_ordered = self.shapes[name].is_ordered
+            if is_ordered or not avoids(102, self.enabled):
+                # Where the count stays, what is changed can still move from one part to another.
+                comes_and_goes = is_ordered or not avoids(3, self.enabled)
+                self._change(name, self.step_rng, many=2, comes_and_goes=comes_and_goes)
 
     # Running commands
 
@@ -313,7 +315,7 @@ class _Sequence:
             memory.check()
         await self._check_new_snapshots(before)
         self._check_removed(ended, before)
-        if ended.code in {0, 3}:
+        if ended.code in {0, 3} and not ended.error:
             checker = getattr(self, f"_check_{verb}", None)
             if checker is not None:
                 await checker(ended, before, expects)
@@ -344,9 +346,9 @@ class _Sequence:
                 require(since is not None, "a run's records come before its snapshot", f"{reference} by {manifest.run}")
                 assert since is not None
                 require(manifest.counts.documents == len(documents), "a snapshot counts its documents", str(reference))
-                if manifest.state in {"complete", "lossy"}:
-                    ledger = self.stage.truth.ledger(reference.service, reference.index)
-                    claimed(documents, ledger, since, self.stage.truth.now, what=str(reference))
+                ledger = self.stage.truth.ledger(reference.service, reference.index)
+                is_whole = manifest.state in {"complete", "lossy"}
+                claimed(documents, ledger, since, self.stage.truth.now, what=str(reference), is_whole=is_whole)
                 shape = self.shapes.get(reference.index)
                 if reference.service == EAST and shape is not None:
                     lossy = bool(shape.hidden) and not all(
@@ -575,7 +577,7 @@ class _Sequence:
         key = f"{argv[0]} {argv[1] if argv[0] == 'move' else _target_of(argv)}"
         if "--dry-run" in argv:
             return
-        if ended.code in {0, 3}:
+        if ended.code in {0, 3} and not ended.error:
             self.unfinished.pop(key, None)
         elif key not in self.unfinished and (ended.code is None or ended.code in {1, 6}) and self._is_marked():
             # Before anything was marked in a store, there is nothing to go on with.
@@ -773,6 +775,8 @@ class _Sequence:
             ended = await self._run("backup", EAST, name, disturbed=False)
             hidden = bool(self.shapes[name].hidden)
             if ended.kind == "UnreadableIndexError" and not self.shapes[name].is_ordered:
+                continue
+            if ended.code == 3 and ended.record("backup").get("unsettled") and not self.shapes[name].is_ordered:
                 continue
             require(ended.code == (3 if hidden else 0), "a quiet index is backed up", f"{ended.code}: {ended.error}")
             snapshot = ended.record("backup")["snapshot"]

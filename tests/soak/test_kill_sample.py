@@ -4,7 +4,7 @@ import pytest
 
 from tests.soak.kill_every_write import CASES, Case, kills, perform
 
-STRIDE = 67
+STRIDE = 131
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
