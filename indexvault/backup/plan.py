@@ -19,6 +19,7 @@ from indexvault.backup.losses import hidden_fields, losses, lost_content, out_of
 from indexvault.backup.messages import found_in, refusal, without_key_order
 from indexvault.backup.partition import Partition
 from indexvault.backup.partitioning import divide, partitioners_for, reading_order
+from indexvault.backup.pieces import cuts_for
 from indexvault.backup.reveal_records import RevealRecords
 from indexvault.backup.state import (
     KEY_ORDER,
@@ -200,11 +201,12 @@ class _Planner:
         why = without_key_order(schema)
         reach = self._limits.largest_partition
         if plan.found <= reach:
+            cuts = cuts_for(schema, self._limits)
             return msgspec.structs.replace(
                 plan,
                 partitions=[Partition(orderby=reading_order(schema), documents=plan.found)],
-                method="paging",
-                reason=f"{why}; {plan.found:,} documents are within what $skip reaches ({reach:,})",
+                method=cuts[0].name if cuts else "paging",
+                reason=f"{why}; {plan.found:,} documents are within what one activity reads ({reach:,})",
             )
         partitioners = partitioners_for(schema, self._limits)
         partitioning = await divide(probe, schema, plan.found, partitioners, self._limits)
