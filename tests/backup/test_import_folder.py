@@ -14,8 +14,9 @@ from indexvault.backup.limits import LIMITS, Limits
 from indexvault.errors import AccountingError, IndexvaultError, NotFoundError, SettingsError
 from indexvault.model import IndexName
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve_manifest
-from indexvault.snapshots.diff import Tally, diff_snapshots
+from indexvault.snapshots.diff import DiffTally, diff_snapshots
 from indexvault.snapshots.export import export_snapshot
+from indexvault.snapshots.known import known_snapshots
 from indexvault.snapshots.names import SnapshotReference, manifest_name
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary
@@ -56,6 +57,9 @@ async def test_an_exported_snapshot_comes_back_chunk_by_chunk(world: World, tmp_
     assert (after.added.chunks, after.content_digest) == (0, before.content_digest)
     assert after.definition == before.definition
     assert made.documents == after.counts.documents == 900
+    # Both are recorded as committed, so that a manifest that vanishes is noticed.
+    recorded = {reference.id for reference in await known_snapshots(world.store.runs, EAST, "hotels")}
+    assert recorded == {before.id, after.id}
 
 
 def dump(folder: Path, *lines: str, definition: object = hotels.DEFINITION) -> Path:
@@ -78,7 +82,7 @@ async def test_a_dump_made_elsewhere_is_sorted_stripped_and_restored(world: Worl
     other = await read_manifest(
         world.store.snapshots, SnapshotReference(service=EAST, index="hotels", id=made.snapshot)
     )
-    tally = Tally()
+    tally = DiffTally()
     keys = {change.key async for change in diff_snapshots(world.store.snapshots, manifest, other, tally)}
     assert (tally.added, tally.removed) == (0, 0)
     assert keys <= {document["id"] for document in documents}

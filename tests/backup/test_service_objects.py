@@ -7,6 +7,7 @@ import pytest
 from indexvault.backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob, ServiceReport
 from indexvault.errors import IntegrityError, SettingsError
 from indexvault.snapshots.catalogue import list_snapshots, resolve, resolve_manifest
+from indexvault.snapshots.known import known_snapshots
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from indexvault.snapshots.service_manifest import read_service_manifest
 from indexvault.workflow.local import LocalEngine
@@ -88,6 +89,7 @@ async def test_they_are_listed_beside_indexes_with_and_without_metadata(world: W
     await fill(world)
     await back_up(world)
     [summary] = await list_snapshots(world.store.snapshots)
+    assert await known_snapshots(world.store.runs) == {summary.reference}
     assert (summary.index, summary.state, summary.documents) == (SERVICE_OBJECTS, "complete", 3)
     name = manifest_name(EAST, SERVICE_OBJECTS, summary.id)
     data = await world.store.snapshots.read(name, 10**6)

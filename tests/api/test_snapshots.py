@@ -1,0 +1,58 @@
+"""`GET /snapshots`: what is listed beside the snapshots that are there."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from indexvault.api.endpoint import Call, Nothing
+from indexvault.api.snapshot_views import ListedSnapshot, SnapshotList
+from indexvault.api.snapshots import SnapshotPath, SnapshotQuery, SnapshotsQuery, list_all, show_snapshot
+from indexvault.settings.model import PolicySettings
+from indexvault.snapshots.known import note_snapshot
+from indexvault.snapshots.names import manifest_name
+from indexvault.snapshots.replicate import replicate_index
+from tests.memory_store import MemoryStore
+from tests.snapshots.samples import MORNING, documents, write_snapshot
+from tests.world import EAST, World, open_world
+
+POLICY = PolicySettings(service=EAST, schedule="0 0 2 * * *", replicate_to=("west",))
+NOW = MORNING + timedelta(days=1)
+
+
+async def asked(world: World, query: SnapshotsQuery) -> Sequence[ListedSnapshot]:
+    host = cast("Any", SimpleNamespace(resources=world.resources))
+    call = Call(body=None, query=query, path=Nothing(), host=host, engine=cast("Any", None))
+    reply = await list_all(call)
+    assert isinstance(reply.content, SnapshotList)
+    return reply.content.snapshots
+
+
+@pytest.mark.parametrize("query", [SnapshotsQuery(), SnapshotsQuery(service=EAST, index="hotels")])
+async def test_a_vanished_snapshot_is_listed_as_missing(query: SnapshotsQuery) -> None:
+    own, west = MemoryStore("local"), MemoryStore("west")
+    async with open_world(own, clock=lambda: NOW, replicas={"west": west}, policies={"nightly": POLICY}) as world:
+        _, summary = await write_snapshot(own.snapshots, documents(range(9)))
+        await note_snapshot(own.runs, summary)
+        await replicate_index(own, west, EAST, "hotels", clock=lambda: NOW)
+        await own.snapshots.delete(manifest_name(EAST, "hotels", summary.id))
+        found = {each.store: each for each in await asked(world, query)}
+        assert (found["local"].id, found["local"].state, found["local"].copies) == (summary.id, "missing", ("west",))
+        assert (found["west"].id, found["west"].state, found["west"].copies) == (summary.id, "complete", ())
+
+
+async def test_a_snapshot_of_the_future_is_told_and_is_not_the_latest() -> None:
+    own = MemoryStore("local")
+    async with open_world(own, clock=lambda: NOW) as world:
+        _, right = await write_snapshot(own.snapshots, documents(range(9)))
+        later = datetime(2030, 1, 1, tzinfo=UTC)
+        _, future = await write_snapshot(own.snapshots, documents(range(9)), created=later, run="wrong-clock")
+        found = await asked(world, SnapshotsQuery(service=EAST))
+        assert [(each.id, each.in_future) for each in found] == [(future.id, True), (right.id, False)]
+        for point, expected in (("latest", right), ("2099-01-01", right), (future.id, future)):
+            path = SnapshotPath(service=EAST, index="hotels", id=point)
+            host = cast("Any", SimpleNamespace(resources=world.resources))
+            call = Call(body=None, query=SnapshotQuery(), path=path, host=host, engine=cast("Any", None))
+            assert (await show_snapshot(call)).content.summary.id == expected.id
