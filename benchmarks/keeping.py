@@ -22,7 +22,7 @@ from benchmarks.snapshot_data import INDEX, MORNING, SERVICE, document, manifest
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.chunks import Chunk
-from indexvault.snapshots.diff import Tally, diff_snapshots
+from indexvault.snapshots.diff import DiffTally, diff_snapshots
 from indexvault.snapshots.manifest import Manifest, seal
 from indexvault.snapshots.names import index_prefix, manifest_name
 from indexvault.snapshots.prune import Removal, prune_index
@@ -56,7 +56,7 @@ async def diff(console: Console, store: Store, number: int) -> None:
     written = time.monotonic() - begin
     lines |= {random_key(place): document(random_key(place), 1) for place in range(0, number, number // 10)}
     after = await write_snapshot(store.snapshots, lines, MORNING + DAY, previous=before)
-    tally = Tally()
+    tally = DiffTally()
     begin = time.monotonic()
     changes = [change async for change in diff_snapshots(store.snapshots, before, after, tally)]
     seconds = time.monotonic() - begin

@@ -6,10 +6,7 @@ The SDKs are imported when a client is opened: they take longer to load than all
 import random
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
-
-from azure.core.credentials import AzureKeyCredential
-from azure.core.credentials_async import AsyncTokenCredential
+from typing import TYPE_CHECKING, Any, Self
 
 from indexvault.search.client import SearchService
 from indexvault.search.credentials import authority
@@ -23,11 +20,14 @@ from indexvault.settings.secrets import secret_value
 from indexvault.snapshots.replicas import Replicas
 from indexvault.snapshots.store import Store, StoreReader
 
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
 type IdentityOf = Callable[[str], AsyncTokenCredential]
 """Returns an Entra identity that asks the given host for tokens."""
 
 
-def default_identity(authority_host: str) -> AsyncTokenCredential:
+def default_identity(authority_host: str) -> "AsyncTokenCredential":
     """Return the identity that this machine has: a managed one in Azure, a signed-in one on a desk."""
     from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - slow to load, and keys do without it
 
@@ -79,6 +79,8 @@ class Clients:
     def service(self, name: str) -> SearchService:
         """Return the client of a service."""
         if name not in self._services:
+            from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415 - slow to load
+
             settings = service_settings(self.settings, name)
             credential: AzureKeyCredential | AsyncTokenCredential
             if settings.api_key is not None:
@@ -141,7 +143,7 @@ class Clients:
         patch = overlay_of(self.settings, name).get(entry)
         return None if patch is None else filled(patch, self._environment, f"settings $.overlays.{name}.{entry}")
 
-    def _identity_of(self, authority_host: str) -> AsyncTokenCredential:
+    def _identity_of(self, authority_host: str) -> "AsyncTokenCredential":
         if authority_host not in self._identities:
             self._identities[authority_host] = self._identity(authority_host)
         return self._identities[authority_host]

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from indexvault.api.decode import blame_members
-from indexvault.api.endpoint import Answer, Call, Endpoint, Nothing, Reply
+from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, Reply
 from indexvault.api.parameters import IndexName, OverlayName, ServiceName, SnapshotName
 from indexvault.api.snapshots import read_reference
 from indexvault.api.start_run import STARTED, start_run
@@ -165,6 +165,6 @@ ENDPOINTS = (
         summary="Move an index to another name or service, or check whether it could be",
         handle=move,
         body=MoveRequest,
-        answers={202: STARTED, 200: Answer("The findings of a dry run.", MovePreflightView)},
+        answers={202: STARTED, 200: DocumentedAnswer("The findings of a dry run.", MovePreflightView)},
     ),
 )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from indexvault.api.decode import blame_members
-from indexvault.api.endpoint import Answer, Call, Endpoint, Nothing, Reply
+from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, Reply
 from indexvault.api.parameters import IndexName, OverlayName, ServiceName, SnapshotName
 from indexvault.api.snapshots import read_reference
 from indexvault.api.start_run import STARTED, start_run
@@ -108,6 +108,12 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
             on=str(snapshot.reference),
             do='Send "accept_loss": true if the index is of use without them',
         )
+    if snapshot.unsettled and not (asked.accept_unsettled or asked.dry_run):
+        raise LossNotAcceptedError(
+            f"the snapshot is unsettled: {snapshot.unsettled:,} documents are open",
+            on=str(snapshot.reference),
+            do='Send "accept_unsettled": true if the index is of use without them, or name an earlier snapshot',
+        )
     run = run_name(now, "restore", resources.rng.randbytes(3))
     job = RestoreJob(
         service=snapshot.service,
@@ -180,6 +186,6 @@ ENDPOINTS = (
         summary="Restore a snapshot, or check whether it could be",
         handle=restore,
         body=RestoreRequest,
-        answers={202: STARTED, 200: Answer("The findings of a dry run.", PreflightView)},
+        answers={202: STARTED, 200: DocumentedAnswer("The findings of a dry run.", PreflightView)},
     ),
 )

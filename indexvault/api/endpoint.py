@@ -55,7 +55,7 @@ class Call[Body, Query, Path]:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DocumentedAnswer:
     """One possible answer, for the OpenAPI document. Problem documents of refused requests are added to it."""
 
     description: str
@@ -72,7 +72,7 @@ class Endpoint:
     route: str
     summary: str
     handle: Callable[[Call[Any, Any, Any]], Awaitable[Reply]]
-    answers: Mapping[int, Answer]
+    answers: Mapping[int, DocumentedAnswer]
     body: type[Any] | None = None
     query: type[Any] = Nothing
     path: type[Any] = Nothing

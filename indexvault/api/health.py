@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from indexvault.api.endpoint import Answer, Call, Endpoint, Nothing, Reply
+from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, Reply
 from indexvault.errors import IndexvaultError
 from indexvault.snapshots.run_names import open_name
 from indexvault.workflow.functions_host import FunctionsHost
@@ -62,7 +62,10 @@ def health_endpoint(check: HealthCheck, *, seconds: float = CHECK_SECONDS) -> En
         summary="Whether every configured service and store can be reached",
         handle=health,
         anonymous=True,
-        answers={200: Answer("All can be reached.", Health), 503: Answer("At least one can't.", Health)},
+        answers={
+            200: DocumentedAnswer("All can be reached.", Health),
+            503: DocumentedAnswer("At least one can't.", Health),
+        },
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from indexvault.api.endpoint import PREFIX, Answer, Call, Endpoint, Nothing, Reply
+from indexvault.api.endpoint import PREFIX, Call, DocumentedAnswer, Endpoint, Nothing, Reply
 from indexvault.api.problems import MEDIA_TYPE, Problem
 from indexvault.version import VERSION
 
@@ -34,7 +34,7 @@ def openapi_endpoint(others: Sequence[Endpoint]) -> Endpoint:
         route="openapi.json",
         summary="This document",
         handle=openapi,
-        answers={200: Answer("OpenAPI 3.1.", dict[str, Any])},
+        answers={200: DocumentedAnswer("OpenAPI 3.1.", dict[str, Any])},
     )
     document = describe([*others, endpoint])
     return endpoint
@@ -84,7 +84,7 @@ def _operation(endpoint: Endpoint, schema_of: Mapping[Any, Any], components: Map
     return operation
 
 
-def _answers(endpoint: Endpoint) -> dict[int, Answer]:
+def _answers(endpoint: Endpoint) -> dict[int, DocumentedAnswer]:
     """Return an endpoint's own answers and the refusals that its kind can give."""
     refusals = dict(_ALWAYS)
     if not endpoint.anonymous:
@@ -94,13 +94,13 @@ def _answers(endpoint: Endpoint) -> dict[int, Answer]:
         refusals |= _WITH_BODY
     problems = {
         # Azure Functions itself refuses a missing key, with an empty body.
-        status: Answer(description, None if status in _WITH_KEY else Problem)
+        status: DocumentedAnswer(description, None if status in _WITH_KEY else Problem)
         for status, description in refusals.items()
     }
     return dict(sorted((problems | dict(endpoint.answers)).items()))
 
 
-def _described(answer: Answer, schema_of: Mapping[Any, Any]) -> dict[str, Any]:
+def _described(answer: DocumentedAnswer, schema_of: Mapping[Any, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.description}
     if answer.content is not None:
         media_type = MEDIA_TYPE if answer.content is Problem else "application/json"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-from indexvault.api.endpoint import Answer, Call, Endpoint, Nothing, Reply
+from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, Reply
 from indexvault.api.parameters import RunName
 from indexvault.api.run_views import RunList, RunView, view_run
 from indexvault.api.start_run import POLL_SECONDS
@@ -113,7 +113,7 @@ ENDPOINTS = (
         summary="The newest runs",
         handle=list_runs,
         query=RunsQuery,
-        answers={200: Answer("The runs.", RunList)},
+        answers={200: DocumentedAnswer("The runs.", RunList)},
     ),
     Endpoint(
         name="show_run",
@@ -122,7 +122,7 @@ ENDPOINTS = (
         summary="One run: state, documents, bytes, rate and time left, per index; failures in words",
         handle=show_run,
         path=RunPath,
-        answers={200: Answer("The run.", RunView)},
+        answers={200: DocumentedAnswer("The run.", RunView)},
     ),
     Endpoint(
         name="cancel_run",
@@ -131,6 +131,6 @@ ENDPOINTS = (
         summary="Cancel a run and release its locks, so that it can't commit",
         handle=cancel_run,
         path=RunPath,
-        answers={200: Answer("The cancelled run.", RunView)},
+        answers={200: DocumentedAnswer("The cancelled run.", RunView)},
     ),
 )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from indexvault.api.endpoint import Answer, Call, Endpoint, Nothing, Reply
+from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, Reply
 from indexvault.api.parameters import IndexName, ServiceName, SnapshotPoint
 from indexvault.api.runs import prepared_stores
 from indexvault.api.snapshot_views import SnapshotList, SnapshotView, list_stock, view_snapshot
@@ -83,7 +83,7 @@ ENDPOINTS = (
         summary="The snapshots of all services, of one service or of one index",
         handle=list_all,
         query=SnapshotsQuery,
-        answers={200: Answer("The snapshots.", SnapshotList)},
+        answers={200: DocumentedAnswer("The snapshots.", SnapshotList)},
     ),
     Endpoint(
         name="show_snapshot",
@@ -93,6 +93,6 @@ ENDPOINTS = (
         handle=show_snapshot,
         query=SnapshotQuery,
         path=SnapshotPath,
-        answers={200: Answer("The snapshot.", SnapshotView)},
+        answers={200: DocumentedAnswer("The snapshot.", SnapshotView)},
     ),
 )

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from indexvault.api.endpoint import PREFIX, Answer, Call, Reply
+from indexvault.api.endpoint import PREFIX, Call, DocumentedAnswer, Reply
 from indexvault.api.run_views import RunView, view_run
 from indexvault.workflow.lock_activities import Claim
 from indexvault.workflow.runs import RunRecord
 from indexvault.workflow.submit import claim_and_record, hand_over
 
 POLL_SECONDS = 5
-STARTED = Answer(
+STARTED = DocumentedAnswer(
     "The run has been accepted; follow Location.",
     RunView,
     {"Location": "The run's status.", "Retry-After": "Seconds to wait before polling."},

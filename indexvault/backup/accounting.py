@@ -14,7 +14,7 @@ def require_unique(chunks: Sequence[Chunk], *, on: str) -> int:
     """
     for before, after in itertools.pairwise(chunks):
         if before.last >= after.first:
-            raise AccountingError("two parts of the reading overlap", on=on, do="Run the backup again")
+            raise AccountingError("two ranges of the reading overlap", on=on, do="Run the backup again")
     return sum(chunk.documents for chunk in chunks)
 
 

@@ -70,7 +70,7 @@ class Answers:
             page = await read_page(self.service, self.index, query, self._reader, size, elevated=self.elevated)
             if page.count is None:
                 raise UnexpectedAnswerError(
-                    "the answer has no count, though it was asked for",
+                    "the answer lacks the count that was requested",
                     on=f"{self.service.name} index {self.index}",
                     do="Repeat",
                 )

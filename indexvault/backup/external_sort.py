@@ -56,7 +56,7 @@ class SortedRunStore:
             blob_name = self._name(name, position)
             blob = await self._blobs.read(blob_name, _LARGEST_SEGMENT)
             if blob is None:
-                raise IntegrityError("these documents that were set aside are gone", on=blob_name, do="Run again")
+                raise IntegrityError("these sorted documents are gone", on=blob_name, do="Run again")
             data = await asyncio.to_thread(open_chunk, segment, blob.data, blob_name)
             for line in document_lines(data):
                 yield Document(self._key_of(line), line)

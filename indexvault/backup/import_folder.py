@@ -84,7 +84,7 @@ class Importer:
                 raise AccountingError(
                     f"it holds {found.documents:,} documents under {manifest.counts.documents:,} keys",
                     on=str(folder),
-                    do="Take out the documents that are there twice",
+                    do="Remove the duplicate documents",
                 )
             _require_as_exported(dump, manifest, on=str(folder))
             async with announced(self._store.runs, manifest, self._clock()):

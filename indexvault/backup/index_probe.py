@@ -69,7 +69,7 @@ class ServiceIndexProbe:
             raise UnexpectedAnswerError(
                 f"a value of {path} is not of the field's type",
                 on=f"{self._service.name} index {self._index}",
-                do="Run again; if it stays, report how the field is defined",
+                do="Run again; if it persists, report how the field is defined",
             ) from None
 
     async def facets(self, partition: Partition, path: str, most: int) -> list[Facet]:

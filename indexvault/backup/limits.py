@@ -15,7 +15,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     - `comfortable_partition`: documents that a partition should have at most. Deep `$skip`s are slow for the service
       and for its users.
     - `paged_readings`, `paged_requests`, `paged_seconds`: how often, with how many requests and for how long a
-      partition that nothing can cut is read until its count holds still and every document of it has been seen.
+      partition that no field divides is read until its count holds still and every document of it has been seen.
     - `settling_rounds`, `settling_seconds`: how often, and for how long, all partitions are checked for documents that
       moved from one to another, until the index is accounted for.
     - `smallest_range`: documents below which another key range costs more requests than it saves time.

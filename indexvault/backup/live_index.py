@@ -11,10 +11,10 @@ from indexvault.search.scan import KeyRange, scan_range
 from indexvault.search.schema import read_schema
 from indexvault.snapshots.chunks import ChunkCutter, SealedChunk, document_lines, key_reader
 from indexvault.snapshots.diff import (
+    DiffTally,
     DocumentChange,
     Documents,
     Span,
-    Tally,
     diff_spans,
     require_same_key,
     snapshot_spans,
@@ -66,7 +66,7 @@ class LiveIndex:
             yield _span(last, self.key_field)
 
     async def changes_since(
-        self, blobs: SnapshotReader, manifest: Manifest, tally: Tally
+        self, blobs: SnapshotReader, manifest: Manifest, tally: DiffTally
     ) -> AsyncGenerator[DocumentChange]:
         """Yield the documents in which the index differs from a snapshot. See `snapshots.diff`."""
         require_same_key(manifest, self.key_field)

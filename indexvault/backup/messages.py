@@ -38,7 +38,11 @@ def refusal(schema: Schema, partitioning: Partitioning, documents: int, *, on: s
     lacking = sum(partition.documents for partition in partitioning.out_of_reach)
     conditions = [condition for partition in partitioning.out_of_reach for condition in partition.conditions]
     fields = dict.fromkeys(condition.field for condition in conditions)
-    where = f"in parts that share values of {', '.join(fields)}" if fields else "in one part that nothing can cut"
+    where = (
+        f"in partitions that share values of {', '.join(fields)}"
+        if fields
+        else "in one partition that no field divides"
+    )
     tried = [*partitioning.used, *partitioning.tried][:_NAMED]
     return UnreadableIndexError(
         f"{lacking:,} of its {documents:,} documents are out of reach, {where}: {without_key_order(schema)}, and $skip"

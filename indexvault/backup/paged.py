@@ -1,4 +1,4 @@
-"""Read a partition that nothing can cut page by page, in as many readings as it takes.
+"""Read a partition that no field divides page by page, in as many readings as it takes.
 
 Documents that tie change places from page to page, and what is deleted moves all that follow. So one reading proves
 little by itself. Every page holds the count of its moment; the documents of several readings are put together as long

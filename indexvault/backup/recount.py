@@ -87,7 +87,7 @@ async def settle(
         return SettledRange(list(stored), again=0)
     if not rounds:
         raise AccountingError(
-            f"{documents} unique keys were read in a stretch of the index that the service counts {counted} documents"
+            f"{documents} unique keys were read in a key range that the service counts {counted} documents"
             f" in, in {ROUNDS + 1} readings",
             on=on,
             do="Run the backup again, best while the index is not written to",

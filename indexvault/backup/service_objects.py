@@ -14,7 +14,7 @@ from indexvault.search.transport import PREVIEW, STABLE
 from indexvault.snapshots.known import note_snapshot
 from indexvault.snapshots.manifest import Definition, VersionedDefinition, Withheld
 from indexvault.snapshots.names import SERVICE_OBJECTS, snapshot_id
-from indexvault.snapshots.service_manifest import ServiceManifest, ServiceObject, Skipped, commit_service
+from indexvault.snapshots.service_manifest import ServiceManifest, ServiceObject, SkippedKind, commit_service
 from indexvault.version import VERSION
 from indexvault.workflow.activity import Activity, Orchestration, Resources, Work, Workflow
 from indexvault.workflow.calls import call
@@ -74,7 +74,7 @@ async def _read(resources: Resources, job: ServiceJob) -> ServiceManifest:
     service = resources.clients.service(job.service)
     objects: list[ServiceObject] = []
     withheld: list[Withheld] = []
-    skipped: list[Skipped] = []
+    skipped: list[SkippedKind] = []
     for kind in KINDS:
         for each in await _objects(service, kind, skipped):
             definition = definition_without_secrets(each.definition)
@@ -94,7 +94,7 @@ async def _read(resources: Resources, job: ServiceJob) -> ServiceManifest:
     )
 
 
-async def _objects(service: SearchService, kind: str, skipped: list[Skipped]) -> list[ServiceObject]:
+async def _objects(service: SearchService, kind: str, skipped: list[SkippedKind]) -> list[ServiceObject]:
     """Return the objects of a kind by name, each in the stable and the preview api-version."""
     stable = await _listed(service, kind, skipped, preview=False)
     preview = await _listed(service, kind, skipped, preview=True)
@@ -108,12 +108,12 @@ async def _objects(service: SearchService, kind: str, skipped: list[Skipped]) ->
 
 
 async def _listed(
-    service: SearchService, kind: str, skipped: list[Skipped], *, preview: bool
+    service: SearchService, kind: str, skipped: list[SkippedKind], *, preview: bool
 ) -> dict[str, NamedDefinition]:
     try:
         return {each.name: each for each in await service.definitions(kind, preview=preview)}
     except (RefusedError, NotFoundError) as error:
-        skipped.append(Skipped(kind, PREVIEW if preview else STABLE, error.what))
+        skipped.append(SkippedKind(kind, PREVIEW if preview else STABLE, error.what))
         return {}
 
 

@@ -24,6 +24,10 @@ TARGET_OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "help": "take secrets, which no snapshot holds, from this overlay of the settings",
     },
     "accept_loss": {"action": "store_true", "help": "restore a lossy snapshot, without the fields it lacks"},
+    "accept_unsettled": {
+        "action": "store_true",
+        "help": "restore an unsettled snapshot, which may lack some documents",
+    },
     "allow_cross_region": {"action": "store_true", "help": "allow the data to leave the region of its service"},
     "skip_refused": {
         "action": "store_true",

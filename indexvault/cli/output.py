@@ -68,7 +68,9 @@ class Output:
             if isinstance(error, BrokenPipeError):
                 raise
             raise IndexvaultError(
-                f"the output can't be written ({error.strerror})", on="stdout", do="Free space, or write elsewhere"
+                f"the output can't be written ({error.strerror})",
+                on="stdout",
+                do="Free space, or write elsewhere",
             ) from None
 
     def error(self, error: IndexvaultError) -> int:

@@ -21,7 +21,7 @@ environment
   INDEXVAULT_KEY     with --url, a function key of the deployment
 
 exit codes
-  0 done   1 failed   2 usage or settings   3 lossy   4 not found   5 conflict   6 integrity   130 cancelled
+  0 done   1 failed   2 usage, settings   3 lossy or unsettled   4 not found   5 conflict   6 integrity   130 cancelled
 """
 
 

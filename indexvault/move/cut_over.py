@@ -103,9 +103,9 @@ async def _require_compared_target(resources: Resources, run: MoveRun, move_stat
         raise ConflictError(
             f"it was changed after it had been compared, so the source {run.source} is kept",
             on=str(run.target),
-            do="Look at who writes to it, then give the same command again",
+            do="Find what writes to it, then run the same command again",
         )
 
 
 NOTE_SOURCE = Activity("note_source", MoveRun, IndexState, note_source, lambda run: run.work)
-SWITCH = Activity("switch_over", ProvedMove, MoveCutOver, switch, lambda proved: proved.run.ending)
+SWITCH = Activity("cut_over_move", ProvedMove, MoveCutOver, switch, lambda proved: proved.run.ending)

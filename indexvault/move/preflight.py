@@ -107,7 +107,7 @@ async def _of_snapshot(resources: Resources, job: MoveJob, snapshot: str, found:
 
 async def _resumed(resources: Resources, job: MoveJob, move_state: MoveState) -> MovePreflight:
     """Say how an interrupted move would resume. What it has already done is not checked again."""
-    going_on = Check("move", "warning", f"would go on with run {move_state.execution}")
+    going_on = Check("move", "warning", f"would resume run {move_state.execution}")
     if move_state.held is None and move_state.snapshot is not None:
         return msgspec.structs.replace(
             await _of_snapshot(resources, job, move_state.snapshot, [going_on]), resumes=move_state.execution

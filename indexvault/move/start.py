@@ -18,7 +18,7 @@ from indexvault.move.state import (
 from indexvault.restore.checks import failure
 from indexvault.restore.proof import read_proof
 from indexvault.restore.regions import Regions, region_check
-from indexvault.restore.report import Finished
+from indexvault.restore.report import RestoreFinished
 from indexvault.restore.state import read_restore_state, unfinished
 from indexvault.restore.stretch_source import manifest_of
 from indexvault.restore.target_facts import resolve_name
@@ -76,7 +76,10 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
         await _require_undeleted(resources, move_state)
     move_state = await _with_ended_restore(resources, move_state)
     is_half_synced = await _is_half_synced(resources, move_state)
-    now_asked = {name: getattr(job, name) for name in ("parallel", "skip_refused", "delete_source", "lose_refused")}
+    now_asked = {
+        name: getattr(job, name)
+        for name in ("parallel", "skip_refused", "accept_unsettled", "delete_source", "lose_refused")
+    }
     move_state = msgspec.structs.replace(
         move_state,
         job=msgspec.structs.replace(move_state.job, **now_asked),
@@ -161,13 +164,13 @@ async def note_restored(resources: Resources, noted: RoundSnapshot) -> Restored:
     return Restored(refused)
 
 
-async def end(resources: Resources, run: MoveRun) -> Finished:
+async def end(resources: Resources, run: MoveRun) -> RestoreFinished:
     """Remove the move's checkpoints, its state and its holds: the move has ended."""
     for service in {run.source.service, run.target.service}:
         await Checkpoints(resources.clients.store_of(service).runs, run.execution).clear()
     await forget_move_state(resources.clients.store_of(run.source.service).runs, run.source)
     await release_for_move(resources, run.source.service, run.source.index, run.records)
-    return Finished(finished=resources.clock())
+    return RestoreFinished(finished=resources.clock())
 
 
 async def require_movable(resources: Resources, job: MoveJob) -> None:
@@ -281,4 +284,4 @@ BEGIN = Activity("begin_move", MoveJob, StartedMove, begin, lambda job: job.work
 NOTE_SNAPSHOT = Activity("note_snapshot", RoundSnapshot, Done, note_snapshot, lambda noted: noted.run.work)
 NOTE_RESTORING = Activity("note_restoring", PlannedRestore, Done, note_restoring, lambda planned: planned.run.work)
 NOTE_RESTORED = Activity("note_restored", RoundSnapshot, Restored, note_restored, lambda noted: noted.run.work)
-END = Activity("end_move", MoveRun, Finished, end, lambda run: run.ending)
+END = Activity("end_move", MoveRun, RestoreFinished, end, lambda run: run.ending)

@@ -34,7 +34,7 @@ def other_move(move_state: MoveState) -> ConflictError:
     return ConflictError(
         f"a move of it to {move_state.job.target} began {move_state.started:%Y-%m-%d %H:%M:%SZ} and has not ended",
         on=str(move_state.job.source),
-        do="Give the same command again to go on with it, or indexvault move --forget to leave it as it is",
+        do="Run the same command again to resume it, or indexvault move --forget to leave it as it is",
     )
 
 

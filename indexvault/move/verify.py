@@ -21,7 +21,7 @@ from indexvault.move.job import (
     SourceRange,
 )
 from indexvault.move.state import excepted_keys, require_move_state
-from indexvault.restore.compare import Comparison, Deviation, Documents, Tally, deviations, differing
+from indexvault.restore.compare import Comparison, ComparisonTally, Deviation, Documents, deviations, differing
 from indexvault.restore.projection import Projection, readable
 from indexvault.restore.read_target import LOOKED_UP_AT_ONCE, looked_up, scanned
 from indexvault.restore.report import StretchCompared
@@ -75,7 +75,7 @@ async def compare_source(resources: Resources, stretch: SourceRange) -> StretchC
     by = sides.comparison(before, before.key.name)
     keys = KeyRange(after=stretch.after, until=stretch.until)
 
-    async def compare(tally: Tally) -> AsyncGenerator[Deviation]:
+    async def compare(tally: ComparisonTally) -> AsyncGenerator[Deviation]:
         here = scanned(source, stretch.run.source.index, before, keys, average_document_bytes=_AVERAGE_DOCUMENT_BYTES)
         async with aclosing(here):
             async for deviation in _against_source(here, sides, keys, by, tally):
@@ -97,7 +97,7 @@ async def compare_snapshot(resources: Resources, stretch: SnapshotStretch) -> St
     async def read(chunk: Chunk) -> bytes:
         return await read_chunk(store.snapshots, source.folder, chunk)
 
-    async def compare(tally: Tally) -> AsyncGenerator[Deviation]:
+    async def compare(tally: ComparisonTally) -> AsyncGenerator[Deviation]:
         if sides.schema.has_key_order:
             present: Documents = sides.scan(KeyRange(after=part.after, until=part.until))
         else:
@@ -163,7 +163,7 @@ async def _open_sides(resources: Resources, run: MoveRun) -> _Sides:
 
 
 async def _against_source(
-    here: AsyncIterator[tuple[str, bytes]], sides: _Sides, keys: KeyRange, by: Comparison, tally: Tally
+    here: AsyncIterator[tuple[str, bytes]], sides: _Sides, keys: KeyRange, by: Comparison, tally: ComparisonTally
 ) -> AsyncGenerator[Deviation]:
     """Yield what differs between the source's documents over a range of keys and the target's."""
     if sides.schema.has_key_order:
@@ -184,7 +184,7 @@ async def _against_source(
 
 
 async def _looked_up(
-    some: Sequence[tuple[str, bytes]], sides: _Sides, by: Comparison, tally: Tally
+    some: Sequence[tuple[str, bytes]], sides: _Sides, by: Comparison, tally: ComparisonTally
 ) -> AsyncGenerator[Deviation]:
     """Yield what differs between a few documents of the source and those that the target has under their keys."""
 
@@ -199,7 +199,7 @@ async def _looked_up(
 
 
 async def _compared(
-    resources: Resources, compare: Callable[[Tally], AsyncGenerator[Deviation]], excepted: frozenset[str]
+    resources: Resources, compare: Callable[[ComparisonTally], AsyncGenerator[Deviation]], excepted: frozenset[str]
 ) -> StretchCompared:
     """Compare until the two are the same, at most COMPARISONS times: replicas show documents at different times."""
     compared = await _once(compare, excepted)
@@ -212,8 +212,10 @@ async def _compared(
     return compared
 
 
-async def _once(compare: Callable[[Tally], AsyncGenerator[Deviation]], excepted: frozenset[str]) -> StretchCompared:
-    tally = Tally(differences=[])
+async def _once(
+    compare: Callable[[ComparisonTally], AsyncGenerator[Deviation]], excepted: frozenset[str]
+) -> StretchCompared:
+    tally = ComparisonTally(differences=[])
     lacking = 0
     async with aclosing(compare(tally)) as found:
         async for deviation in found:

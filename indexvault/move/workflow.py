@@ -31,7 +31,7 @@ from indexvault.move.preflight import PREFLIGHT
 from indexvault.move.start import BEGIN, END, FIND, NOTE_RESTORED, NOTE_RESTORING, NOTE_SNAPSHOT
 from indexvault.move.transfer import TRANSFER
 from indexvault.move.verify import COMPARE_SNAPSHOT, COMPARE_SOURCE, COUNT_OTHERS, DIVIDE, DIVIDE_SNAPSHOT
-from indexvault.restore.report import Finished, RestoreReport
+from indexvault.restore.report import RestoreFinished, RestoreReport
 from indexvault.restore.workflow import ACTIVITIES as RESTORE_ACTIVITIES
 from indexvault.restore.workflow import check_chunks, restore_index
 from indexvault.workflow.activity import Activity, Orchestration, Workflow
@@ -72,6 +72,7 @@ class _Results(msgspec.Struct):
     held: str
     refused: str | None
     by_snapshot: bool = False
+    open: list[str] = []
     copied: int = 0
     documents: int = 0
     losses: list[str] = []
@@ -148,7 +149,7 @@ def _move(ctx: OrchestrationContext, job: MoveJob) -> Orchestration[MoveReport]:
         alias=cut_over.alias,
         source_deleted=cut_over.source_deleted,
         resumed=started.resumes,
-        losses=results.losses,
+        losses=[*results.losses, *(f"not compared: {each}" for each in results.open if results.by_snapshot)],
         notes=[*_notes(results, proof), *cut_over.notes],
         started=started.started,
         finished=ended.finished,
@@ -204,7 +205,7 @@ def _back_up(
         part_of=started.run.execution,
     )
     report = yield from back_up_index(ctx, job)
-    results.snapshot, results.rounds = report.snapshot, number
+    results.snapshot, results.rounds, results.open = report.snapshot, number, report.unsettled
     yield from call(ctx, NOTE_SNAPSHOT, RoundSnapshot(started.run, number, report.snapshot))
 
 
@@ -233,6 +234,7 @@ def _prove(ctx: OrchestrationContext, started: StartedMove, results: _Results) -
     if division.by_snapshot:
         results.by_snapshot = True
         yield from _back_up(ctx, started, results, afresh=True)
+        _require_settled(started, results)
         cut = (yield from call(ctx, DIVIDE_SNAPSHOT, run)).stretches
         stretches = [SnapshotStretch(run, start, end) for start, end in cut]
         parts = yield from call_all(ctx, COMPARE_SNAPSHOT, stretches, at_once=at_once)
@@ -246,7 +248,7 @@ def _prove(ctx: OrchestrationContext, started: StartedMove, results: _Results) -
 
 def _switch(
     ctx: OrchestrationContext, started: StartedMove, proof: SourceProof
-) -> Orchestration[tuple[MoveCutOver, Finished]]:
+) -> Orchestration[tuple[MoveCutOver, RestoreFinished]]:
     cut_over = yield from call(ctx, SWITCH, ProvedMove(started.run, proof.compared, proof.excepted))
     return cut_over, (yield from call(ctx, END, started.run))
 
@@ -261,6 +263,17 @@ def _notes(results: _Results, proof: SourceProof) -> list[str]:
         return results.notes
     others = [note for note in results.notes if results.refused not in note]
     return [*others, f"{proof.excepted} documents were refused and skipped: {results.refused}"]
+
+
+def _require_settled(started: StartedMove, results: _Results) -> None:
+    """Raise VerificationError if the snapshot to compare with may lack documents, unless that was accepted."""
+    if results.open and not started.job.accept_unsettled:
+        raise VerificationError(
+            f"the source could not be read to its end, to compare the target with it: {'; '.join(results.open)};"
+            " nothing was switched over and the source is untouched",
+            on=f"{started.job.source} to {started.job.target}",
+            do="Run the same command again while less is written to the source, or with --accept-unsettled",
+        )
 
 
 def _require_deletable(started: StartedMove, proof: SourceProof, results: _Results) -> None:
@@ -281,7 +294,7 @@ def _differs(started: StartedMove, proof: SourceProof, *, is_fixed: bool) -> Ver
     first = f" (first: {named})" if named else ""
     if started.is_in_use:
         left = f"the alias {started.job.alias} leads to the target already, so it is left as it is, and the source too"
-        do = "Look at what was written to each of them since, then delete the source yourself"
+        do = "Look at what was written to each of them since, then delete the source by hand"
     elif is_fixed:
         left = "nothing was switched over and the source is untouched"
         do = f"Stop what writes to the source, delete {started.job.target}, then move with --forget and no --snapshot"

@@ -52,7 +52,7 @@ class Deviation(msgspec.Struct, frozen=True):
     line: bytes | None
 
 
-class Tally(msgspec.Struct):
+class ComparisonTally(msgspec.Struct):
     """Running counts of a comparison.
 
     `untouched` chunks matched by their hash, without being read. `unproved` documents are those of chunks that did not
@@ -82,7 +82,7 @@ class Tally(msgspec.Struct):
 
 
 async def deviations(
-    chunks: Sequence[Chunk], read: ReadChunk, present: Documents, by: Comparison, tally: Tally
+    chunks: Sequence[Chunk], read: ReadChunk, present: Documents, by: Comparison, tally: ComparisonTally
 ) -> AsyncGenerator[Deviation]:
     """Yield what differs, in key order, and count everything in `tally`.
 
@@ -111,7 +111,9 @@ async def deviations(
             yield deviation
 
 
-async def differing(stored: Documents, present: Documents, by: Comparison, tally: Tally) -> AsyncGenerator[Deviation]:
+async def differing(
+    stored: Documents, present: Documents, by: Comparison, tally: ComparisonTally
+) -> AsyncGenerator[Deviation]:
     """Yield what differs between two sides in key order; values are compared only if bytes differ."""
     wanted = ((key, by.projection.project(line)) async for key, line in stored if by.selection.takes(key, line))
     here, there = await anext(wanted, None), await anext(present, None)

@@ -85,7 +85,7 @@ def synonym_map_checks(facts: TargetFacts) -> Iterator[Check]:
         yield Check(
             "synonym_map_contents",
             "failed",
-            f"synonym maps {', '.join(facts.differing_maps)} exist on the target and say something else",
+            f"synonym maps {', '.join(facts.differing_maps)} exist on the target and differ",
             "Rename or delete them there, if nothing else uses them",
             "ConflictError",
         )

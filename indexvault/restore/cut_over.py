@@ -60,9 +60,9 @@ async def swap_alias(
         return
     if (present.etag if present is not None else None) != before:
         raise ConflictError(
-            "somebody else has changed it since the restore began; the new index is complete",
+            "another client has changed it since the restore began; the new index is complete",
             on=f"{service.name} alias {alias}",
-            do=f"Point it at {index} yourself if that is what you want",
+            do=f"Point it at {index} by hand if that is intended",
         )
     await resources.fence()
     await service.point_alias(alias, index, etag=before)
@@ -94,7 +94,7 @@ async def _hide_fields(context: RestoreContext, target_index: TargetIndex) -> No
         if is_hiding and same_when_shown(present.body, target_index.body):
             return
         raise ConflictError(
-            "its definition was changed by somebody else while it was restored",
+            "its definition was changed by another client while it was restored",
             on=context.on,
             do="Look at what changed, then restore again with --discard-unfinished",
         )
@@ -119,7 +119,7 @@ async def _delete_old(context: RestoreContext) -> None:
         raise ConflictError(
             "it was changed since the restore began, so it is kept; the new index is complete and in use",
             on=f"{context.target.name} index {old}",
-            do="Look at what was written to it meanwhile, then delete it yourself",
+            do="Look at what was written to it meanwhile, then delete it by hand",
         )
     await context.resources.fence()
     await context.target.delete_index(old, etag=present.etag)

@@ -11,7 +11,7 @@ import msgspec
 
 from indexvault.errors import RefusedError
 from indexvault.restore.batches import Actions
-from indexvault.restore.compare import Deviation, Tally, deviations
+from indexvault.restore.compare import ComparisonTally, Deviation, deviations
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import RestoreRun, Stretch, StretchLoaded
 from indexvault.restore.state import LoadCheckpoint
@@ -80,7 +80,7 @@ async def reconcile(resources: Resources, stretch: Stretch) -> StretchLoaded:
     comparison = await context.comparison()
     projection = await context.projection()
     uploader = _uploader(context, 0)
-    tally = Tally(differences=[])
+    tally = ComparisonTally(differences=[])
     deletions = _Deletions()
 
     async def actions() -> Actions:
@@ -123,7 +123,9 @@ async def repair(resources: Resources, stretch: Stretch) -> StretchLoaded:
 
     async def missing() -> AsyncGenerator[Deviation]:
         present = await context.present()
-        chunks = deviations(context.chunks, context.read_unless_gone, present, comparison, Tally(differences=[]))
+        chunks = deviations(
+            context.chunks, context.read_unless_gone, present, comparison, ComparisonTally(differences=[])
+        )
         async for found in chunks:
             if found.kind == "missing" and found.key not in refused:
                 yield found
@@ -226,4 +228,4 @@ def _loaded(checkpoint: LoadCheckpoint) -> StretchLoaded:
 LOAD = Activity("load_documents", Stretch, StretchLoaded, load, lambda stretch: stretch.run.work)
 RECONCILE = Activity("reconcile_documents", Stretch, StretchLoaded, reconcile, lambda stretch: stretch.run.work)
 REPAIR = Activity("repair_documents", Stretch, StretchLoaded, repair, lambda stretch: stretch.run.work)
-REFUSED = Activity("look_at_refused", RefusedInput, RefusedReport, look_at_refused, lambda given: given.run.work)
+REFUSED = Activity("report_refused", RefusedInput, RefusedReport, look_at_refused, lambda given: given.run.work)

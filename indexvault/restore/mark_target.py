@@ -13,7 +13,7 @@ from indexvault.maintenance.holds import Held, hold_snapshot, release_snapshots
 from indexvault.model import IndexName
 from indexvault.restore.context import open_context
 from indexvault.restore.job import Claimed, RestoreJob, RestoreRun, StartedRestore
-from indexvault.restore.report import Finished
+from indexvault.restore.report import RestoreFinished
 from indexvault.restore.start import has_written_index
 from indexvault.restore.state import (
     PLAN,
@@ -130,14 +130,14 @@ async def drop_plan(resources: Resources, job: RestoreJob) -> Done:
     return Done()
 
 
-async def conclude(resources: Resources, run: RestoreRun) -> Finished:
+async def conclude(resources: Resources, run: RestoreRun) -> RestoreFinished:
     """Unmark the target as finished, then remove the run's checkpoints, which nothing needs any more."""
     runs = resources.clients.store_of(run.target.service).runs
     restore_state = await read_restore_state(runs, run.mark)
     if restore_state is not None and restore_state.records == run.records:
         await forget_restore_state(runs, run.target.service, restore_state)
     await _forget_records(resources, run.target.service, run.records)
-    return Finished(finished=resources.clock())
+    return RestoreFinished(finished=resources.clock())
 
 
 async def _hold(resources: Resources, run: RestoreRun, plan: RestorePlan) -> Held:
@@ -183,7 +183,7 @@ async def _require_unmoved_names(resources: Resources, run: RestoreRun, plan: Re
                 f"it stood for {plan.written_index} when the restore was decided, and is {describe(resolved)} now"
                 f"{marked}",
                 on=str(run.target),
-                do="Look at who moved it, then restore again",
+                do="Find what moved it, then restore again",
             )
     if plan.alias is not None and not touched:
         alias = await target.alias(plan.alias)
@@ -191,12 +191,12 @@ async def _require_unmoved_names(resources: Resources, run: RestoreRun, plan: Re
             raise ConflictError(
                 f"the alias was changed since the restore was decided{marked}",
                 on=f"{run.target.service} alias {plan.alias}",
-                do="Look at who changed it, then restore again",
+                do="Find what changed it, then restore again",
             )
 
 
 CLAIM = Activity("claim_target", StartedRestore, Claimed, claim, lambda started: started.run.work)
 ABANDON = Activity("abandon_restore", RestoreRun, Done, abandon, lambda run: run.work)
 DROP_PLAN = Activity("drop_restore_plan", RestoreJob, Done, drop_plan)
-TOUCH = Activity("touch_target", RestoreRun, Done, touch, lambda run: run.work)
-CONCLUDE = Activity("conclude_restore", RestoreRun, Finished, conclude, lambda run: run.work)
+TOUCH = Activity("mark_target_touched", RestoreRun, Done, touch, lambda run: run.work)
+CONCLUDE = Activity("conclude_restore", RestoreRun, RestoreFinished, conclude, lambda run: run.work)

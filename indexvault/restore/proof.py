@@ -4,7 +4,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from indexvault.restore.compare import MOST_NAMED, Tally, deviations
+from indexvault.restore.compare import MOST_NAMED, ComparisonTally, deviations
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import RestoreRun, Settled, Stretch
 from indexvault.restore.load import load_part, refused_of
@@ -115,7 +115,7 @@ async def _with_extras_by_count(context: RestoreContext, proof: Proof) -> Proof:
 
 async def _compare(context: StretchContext, refused: set[str]) -> StretchCompared:
     comparison = await context.comparison()
-    tally = Tally(differences=[])
+    tally = ComparisonTally(differences=[])
     skipped = 0
     present = await context.present()
     async with aclosing(deviations(context.chunks, context.read_unless_gone, present, comparison, tally)) as found:

@@ -10,7 +10,7 @@ from indexvault.restore.job import RestoreRun
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A document that is not as it should be: `different`, `missing` or `extra` in the target."""
+    """A document that differs from the snapshot: `different`, `missing` or `extra` in the target."""
 
     key: str
     kind: str
@@ -78,7 +78,7 @@ class CutOver(msgspec.Struct, frozen=True):
     notes: list[str]
 
 
-class Finished(msgspec.Struct, frozen=True):
+class RestoreFinished(msgspec.Struct, frozen=True):
     """When the work ended."""
 
     finished: datetime

@@ -37,7 +37,7 @@ async def preflight(resources: Resources, job: RestoreJob) -> StartedRestore:
     restore_state = await _find_restore_state(resources, job)
     if restore_state is not None and restore_state.touched and _is_same(restore_state, job):
         plan = await require_plan(runs, restore_state.records)
-        resumed = Check("unfinished", "warning", f"would go on with run {restore_state.records}")
+        resumed = Check("unfinished", "warning", f"would resume run {restore_state.records}")
         return _started(job, plan, restore_state, [resumed, *plan.checks])
     facts, plan = await decide(resources, job)
     found = checks(facts)

@@ -135,7 +135,9 @@ async def require[Kind](records: Checkpoints, part: str, kind: type[Kind], on: s
     record = await records.read(part, kind)
     if record is None:
         raise IntegrityError(
-            f"its record of {part} is gone", on=on, do="Restore again with --discard-unfinished; this one can't go on"
+            f"its record of {part} is gone",
+            on=on,
+            do="Restore again with --discard-unfinished; this one can't be resumed",
         )
     return record
 
@@ -152,7 +154,7 @@ def unfinished(restore_state: RestoreState, target: IndexName) -> ConflictError:
         f"{restore_state.written_index} is unfinished: a restore of {restore_state.snapshot} in mode"
         f" {restore_state.mode} began {started} (run {restore_state.records}) and has not ended; nothing was touched",
         on=f"{target.service} index {target.index}",
-        do="Go on with it (the same restore again, or --resume), or use --discard-unfinished to leave it as it is",
+        do="Resume it (the same restore again, or --resume), or use --discard-unfinished to leave it as it is",
     )
 
 

@@ -161,7 +161,7 @@ async def _delete_old(context: RestoreContext, final: TargetDefinition) -> None:
 async def _try_definition(context: RestoreContext, final: TargetDefinition) -> None:
     """Create an empty index with the definition beside the old one, and delete it: the service validates it so.
 
-    Raises ConflictError if somebody else has an index of that name.
+    Raises ConflictError if an index of that name is not this run's.
     """
     name = beside(context.plan.written_index, context.plan.started)
     trial = with_fields_shown(supplied(context.resources, context.plan.job, renamed(final, name)))
@@ -187,7 +187,7 @@ async def _try_definition(context: RestoreContext, final: TargetDefinition) -> N
 def _require_free(resolved: ResolvedName, context: RestoreContext) -> None:
     if resolved.kind != "absent":
         raise ConflictError(
-            f"an {resolved.kind} of this name has come while the snapshot was verified; nothing was touched",
+            f"an {resolved.kind} of this name was created while the snapshot was verified; nothing was touched",
             on=context.on,
             do="Restore under another name",
         )
@@ -223,7 +223,7 @@ async def _has_synonym_map(context: RestoreContext, entry: SynonymMap) -> bool:
     stored = VersionedDefinition(api_version=present.api_version, body=present.body)
     if not same_definition(stored, entry.definition.stable):
         raise ConflictError(
-            "a synonym map of this name exists and says something else; nothing was touched",
+            "a synonym map of this name exists and differs; nothing was touched",
             on=f"{context.target.name} synonym map {entry.name}",
             do="Rename or delete it, if nothing else uses it",
         )

@@ -77,8 +77,8 @@ def alias_checks(job: RestoreJob, resolved: ResolvedName | None) -> Iterator[Che
         yield Check("alias", "failed", f"{on} names an index", "Choose another name for the alias", "ConflictError")
     elif job.mode in {"sync", "fill"} and resolved.index != job.target_index:
         yield Check(
-            "alias", "failed", f"mode {job.mode} makes no new index for it", "Leave out --alias", "ConflictError"
+            "alias", "failed", f"mode {job.mode} creates no new index for it", "Leave out --alias", "ConflictError"
         )
     else:
-        now = f"moves from {resolved.index}" if resolved.kind == "alias" else "is made"
+        now = f"moves from {resolved.index}" if resolved.kind == "alias" else "is created"
         yield Check("alias", "ok", f"{on} {now} once the new index is proved")

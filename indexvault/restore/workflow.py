@@ -44,7 +44,7 @@ ACTIVITIES = (
 )
 _NAMED = 10
 """Differing documents named in the error; more are in the report's blob, the rest are counted."""
-_GO_ON = "Then run the same restore again: it goes on where this one stopped"
+_GO_ON = "Then run the same restore again: it resumes where this one stopped"
 
 
 def restore_index(ctx: OrchestrationContext, job: RestoreJob) -> Orchestration[RestoreReport]:

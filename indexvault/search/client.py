@@ -2,11 +2,9 @@
 
 import contextlib
 import random
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
-from azure.core.credentials import AzureKeyCredential
-from azure.core.credentials_async import AsyncTokenCredential
 
 from indexvault.errors import ConflictError, NotFoundError, RefusedError
 from indexvault.search.credentials import audience
@@ -25,6 +23,10 @@ from indexvault.search.statistics import IndexStatistics, ServiceStatistics
 from indexvault.search.throttle import Throttle, ThrottleLimits, Timer
 from indexvault.search.transport import PREVIEW, STABLE, Transport, decode_answer, segment
 
+if TYPE_CHECKING:
+    from azure.core.credentials import AzureKeyCredential  # the SDK is slow to load, so only when a client is opened
+    from azure.core.credentials_async import AsyncTokenCredential
+
 CONNECT_SECONDS = 15
 READ_SECONDS = 90
 
@@ -41,13 +43,14 @@ class SearchService(DocumentRequests):
         self,
         name: str,
         endpoint: str,
-        credential: AzureKeyCredential | AsyncTokenCredential,
+        credential: "AzureKeyCredential | AsyncTokenCredential",
         *,
         rng: random.Random,
         retry: RetryPolicy | None = None,
         throttle: ThrottleLimits | None = None,
         timer: Timer | None = None,
     ) -> None:
+        from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415 - slow to load
         from azure.search.documents.indexes.aio import SearchIndexClient  # noqa: PLC0415 - slow to load
 
         timer = timer or Timer()

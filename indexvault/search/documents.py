@@ -39,7 +39,7 @@ class DocumentRequests:
         found = (await self.documents(index, counting, reader, elevated=elevated)).count
         if found is None:
             raise UnexpectedAnswerError(
-                "the answer has no count, though it was asked for", on=f"{self.name} index {index}", do="Repeat"
+                "the answer lacks the count that was requested", on=f"{self.name} index {index}", do="Repeat"
             )
         return found
 

@@ -56,7 +56,7 @@ def refusal(status: int, says: str, on: str, *, by_key: bool) -> IndexvaultError
             return RefusedError(
                 f"the service refuses the request{words}",
                 on=on,
-                do="Change what is asked; sending it again changes nothing",
+                do="Change the request: repeating it changes nothing",
             )
         case _:
             return UnexpectedAnswerError(

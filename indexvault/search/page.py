@@ -74,7 +74,7 @@ class PageReader:
             }
         except UNDECODABLE as error:
             raise UnexpectedAnswerError(
-                f"not a page of documents ({type(error).__name__})", on=on, do="Repeat; if it stays, report it"
+                f"not a page of documents ({type(error).__name__})", on=on, do="Repeat; if it persists, report it"
             ) from None
         return Page(
             documents=documents,

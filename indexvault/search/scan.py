@@ -83,13 +83,13 @@ def _require_progress(documents: list[Document], last: str | None, until: str | 
             raise AccountingError(
                 "the service answered keys out of order or outside what was asked",
                 on=on,
-                do="Run again; if it stays, report how the key field is defined",
+                do="Run again; if it persists, report how the key field is defined",
             )
         last = document.key
     if until is not None and last is not None and last > until:
         raise AccountingError(
             "the service answered keys beyond the range asked for",
             on=on,
-            do="Run again; if it stays, report how the key field is defined",
+            do="Run again; if it persists, report how the key field is defined",
         )
     return last or ""

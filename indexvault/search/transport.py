@@ -12,13 +12,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import msgspec
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    ServiceRequestTimeoutError,
-    ServiceResponseTimeoutError,
-)
-from azure.core.rest import HttpRequest
 
 from indexvault.errors import (
     UNDECODABLE,
@@ -36,7 +29,8 @@ from indexvault.search.telemetry import note_busy, note_retry
 from indexvault.search.throttle import Throttle, Timer
 
 if TYPE_CHECKING:
-    from azure.search.documents.indexes.aio import SearchIndexClient  # slow to load, so only when a client is opened
+    from azure.core.rest import HttpRequest  # the SDK is slow to load, so only when a client is opened
+    from azure.search.documents.indexes.aio import SearchIndexClient
 
 STABLE = "2026-04-01"
 """The newest stable api-version that the pinned SDK speaks. Source: azure-search-documents 12.0.0."""
@@ -114,6 +108,8 @@ class Transport:
         `can_ask_for_less`, an answer that does not come in time is TooSlowError at once and not retried. Raises the
         errors below RemoteError, NotFoundError and ConflictError.
         """
+        from azure.core.rest import HttpRequest  # noqa: PLC0415 - slow to load
+
         failures = 0
         while True:
             request = HttpRequest(
@@ -145,7 +141,7 @@ class Transport:
         """Close the connections."""
         await self._client.close()
 
-    async def _send_throttled(self, request: HttpRequest, on: str, *, holds_documents: bool) -> Answer | _Failure:
+    async def _send_throttled(self, request: "HttpRequest", on: str, *, holds_documents: bool) -> Answer | _Failure:
         """Make an attempt once the throttle allows it, and report its outcome to the throttle."""
         async with self._throttle.request() as started:
             note_request()
@@ -157,23 +153,25 @@ class Transport:
             self._throttle.busy(started, asked and min(asked, self._retry.longest_retry_after))
         return outcome
 
-    async def _attempt(self, request: HttpRequest, on: str, *, holds_documents: bool) -> Answer | _Failure:
+    async def _attempt(self, request: "HttpRequest", on: str, *, holds_documents: bool) -> Answer | _Failure:
+        from azure.core import exceptions  # noqa: PLC0415 - slow to load
+
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 response = await self._client.send_request(request, stream=True)
                 async with response:
                     body = await response.read()
-        except ClientAuthenticationError:
+        except exceptions.ClientAuthenticationError:
             raise UnauthorizedError(
                 "no Entra identity could be obtained",
                 on=on,
                 do="Sign in (az login), give the app a managed identity, or set api_key in the settings",
             ) from None
-        except (TimeoutError, ServiceRequestTimeoutError, ServiceResponseTimeoutError):
+        except (TimeoutError, exceptions.ServiceRequestTimeoutError, exceptions.ServiceResponseTimeoutError):
             return _Failure(
                 TooSlowError("no complete answer in time", on=on, do="Try again when the service is less busy")
             )
-        except (AzureError, OSError) as error:
+        except (exceptions.AzureError, OSError) as error:
             return _Failure(
                 UnreachableError(
                     f"no complete answer ({_cause(error)})",

@@ -16,7 +16,7 @@ from indexvault.model import INDEX_PATTERN
 MOST_PATTERNS = 1000
 
 
-class Selection(msgspec.Struct, frozen=True):
+class ChosenIndexes(msgspec.Struct, frozen=True):
     """The selected indexes, sorted by name, and those named in full that do not exist."""
 
     found: list[str]
@@ -43,10 +43,10 @@ def plain_names(patterns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(entry for entry in patterns if "*" not in entry and not entry.startswith("!")))
 
 
-def select(names: Sequence[str], patterns: Sequence[str]) -> Selection:
+def select(names: Sequence[str], patterns: Sequence[str]) -> ChosenIndexes:
     """Select among the indexes that exist."""
     entries = [(_expression(entry.removeprefix("!")), not entry.startswith("!")) for entry in reversed(patterns)]
-    return Selection(
+    return ChosenIndexes(
         found=sorted(name for name in names if _is_chosen(name, entries)),
         missing=[name for name in plain_names(patterns) if name not in names and _is_chosen(name, entries)],
     )

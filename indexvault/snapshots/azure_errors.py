@@ -110,7 +110,7 @@ def translate(error: Exception, on: str) -> IndexvaultError:
         return UnexpectedAnswerError(
             f"the store's answer broke off or made no sense ({type(error).__name__})",
             on=on,
-            do="Try again; when it stays, check what stands between here and the store",
+            do="Try again; if it persists, check the network path to the store",
         )
     raise error
 

@@ -91,7 +91,7 @@ class AzureStore:
         Raises SettingsError if it is no account URL, carries a signature, or means plain http to another machine.
         """
         if "?" in account_url:
-            raise _unusable(name, "account_url", "an address with a signature in it is a secret in the wrong place")
+            raise _unusable(name, "account_url", "a URL with a signature is a secret")
         try:
             service = BlobServiceClient(account_url, credential, **_options(name))
         except ValueError as error:
@@ -138,7 +138,7 @@ def _protected(service: BlobServiceClient, store: str, setting: str) -> BlobServ
     """Raise SettingsError for a URL that would send documents, and perhaps a signature, unencrypted."""
     address = urlsplit(service.url)
     if address.scheme != "https" and not _is_loopback(address.hostname or ""):
-        raise _unusable(store, setting, "plain http goes to this machine only")
+        raise _unusable(store, setting, "plain http is allowed for loopback only")
     return service
 
 

@@ -44,7 +44,7 @@ class DocumentChange(msgspec.Struct, frozen=True):
     after: bytes | None = None
 
 
-class Tally(msgspec.Struct):
+class DiffTally(msgspec.Struct):
     """The numbers of a comparison, counted while it runs: chunks of both sides, and documents."""
 
     chunks_skipped: int = 0
@@ -57,7 +57,12 @@ class Tally(msgspec.Struct):
 
 
 async def diff_snapshots(
-    blobs: SnapshotReader, before: Manifest, after: Manifest, tally: Tally, *, after_blobs: SnapshotReader | None = None
+    blobs: SnapshotReader,
+    before: Manifest,
+    after: Manifest,
+    tally: DiffTally,
+    *,
+    after_blobs: SnapshotReader | None = None,
 ) -> AsyncGenerator[DocumentChange]:
     """Yield the documents that differ between two snapshots, in key order.
 
@@ -74,7 +79,7 @@ async def diff_snapshots(
 
 
 async def diff_spans(
-    before: AsyncIterator[Span], after: AsyncIterator[Span], tally: Tally
+    before: AsyncIterator[Span], after: AsyncIterator[Span], tally: DiffTally
 ) -> AsyncGenerator[DocumentChange]:
     """Yield the documents that differ between two sides, in key order. The keys of a side's spans rise throughout."""
     one, other = _Side(before, tally), _Side(after, tally)
@@ -157,7 +162,7 @@ async def _run(span: Span) -> Documents:
 class _Side:
     """One side's spans, each read as late as possible. `span` is the next one until its first document is taken."""
 
-    def __init__(self, spans: AsyncIterator[Span], tally: Tally) -> None:
+    def __init__(self, spans: AsyncIterator[Span], tally: DiffTally) -> None:
         self._spans = spans
         self._tally = tally
         self._documents: deque[tuple[str, bytes]] = deque()

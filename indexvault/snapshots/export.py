@@ -178,7 +178,7 @@ def _decode[Kind](file: Path, kind: type[Kind]) -> Kind:
     try:
         return msgspec.json.decode(file.read_bytes().removeprefix(b"\xef\xbb\xbf").strip(), type=kind)
     except UNDECODABLE as error:
-        raise _unusable(file, f"it is not as it should be: {error}") from error
+        raise _unusable(file, f"it is invalid: {error}") from error
 
 
 def _unusable(file: Path, what: str) -> SettingsError:

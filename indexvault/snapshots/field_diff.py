@@ -12,7 +12,7 @@ _ABSENT = object()
 _ANNOTATIONS = ("@odata.etag", "@odata.context")
 
 
-class Difference(msgspec.Struct, frozen=True):
+class DefinitionDifference(msgspec.Struct, frozen=True):
     """A member that differs, by its path such as `fields/rating/facetable`. Values are JSON; None means absent."""
 
     path: str
@@ -35,13 +35,13 @@ def changed_fields(before: bytes, after: bytes) -> list[str]:
         ) from None
 
 
-def definition_differences(before: Definition, after: Definition) -> list[Difference]:
+def definition_differences(before: Definition, after: Definition) -> list[DefinitionDifference]:
     """Return the members in which two definitions differ, ETags aside, in the newest api-version that both have."""
     one, other = before.stable, after.stable
     if before.preview and after.preview and before.preview.api_version == after.preview.api_version:
         one, other = before.preview, after.preview
     return [
-        Difference(path=path, before=_text(old), after=_text(new))
+        DefinitionDifference(path=path, before=_text(old), after=_text(new))
         for path, old, new in _walk("", _members(one.body), _members(other.body), deep=True)
     ]
 

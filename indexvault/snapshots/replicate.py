@@ -39,7 +39,7 @@ class Lag(msgspec.Struct, frozen=True):
     time: timedelta
 
 
-class Skipped(msgspec.Struct, frozen=True):
+class SkippedSnapshot(msgspec.Struct, frozen=True):
     """A snapshot, by its id, that was not copied, and why in words."""
 
     snapshot: str
@@ -54,7 +54,7 @@ class ReplicationReport(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     copied: tuple[str, ...]
-    skipped: tuple[Skipped, ...]
+    skipped: tuple[SkippedSnapshot, ...]
     chunks: int
     bytes: int
     by_the_accounts: int
@@ -87,7 +87,7 @@ async def replicate_index(
             await replicator.replicate(snapshot)
             copied.append(snapshot.id)
         except (IntegrityError, NotFoundError, ConflictError) as error:
-            skipped.append(Skipped(snapshot.id, f"{error.on}: {error.what}"))
+            skipped.append(SkippedSnapshot(snapshot.id, f"{error.on}: {error.what}"))
     return ReplicationReport(
         copied=tuple(copied),
         skipped=tuple(skipped),

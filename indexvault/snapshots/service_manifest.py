@@ -28,7 +28,7 @@ class ServiceObject(msgspec.Struct, frozen=True):
     definition: Definition
 
 
-class Skipped(msgspec.Struct, frozen=True):
+class SkippedKind(msgspec.Struct, frozen=True):
     """A kind of object that the service does not know in one api-version, and its answer in words."""
 
     kind: str
@@ -52,7 +52,7 @@ class ServiceManifest(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     objects: tuple[ServiceObject, ...]
     withheld: tuple[Withheld, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[SkippedKind, ...] = ()
 
     @property
     def reference(self) -> SnapshotReference:
@@ -96,7 +96,9 @@ async def commit_service(blobs: SnapshotWriter, manifest: ServiceManifest) -> Su
     if not await blobs.create(name, data, metadata=to_metadata(summary), content_type="application/json"):
         there, size = await _read(blobs, name)
         if there.run != manifest.run:
-            raise ConflictError(f"a snapshot with this id was written by run {there.run}", on=name, do="Start again")
+            raise ConflictError(
+                f"a snapshot with this id was written by run {there.run}", on=name, do="Run the backup again"
+            )
         return summarise_service(there, size)
     return summary
 

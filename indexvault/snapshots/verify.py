@@ -175,7 +175,7 @@ def _check_documents(chunk: Chunk, data: bytes, key_field: str, blob_name: str) 
     if keys[0] != chunk.first or keys[-1] != chunk.last:
         raise _not_as_named("its first and last keys are not those the manifest names", blob_name)
     if any(before >= after for before, after in pairwise(keys)):
-        raise _not_as_named("its documents are not in key order, or a key is there twice", blob_name)
+        raise _not_as_named("its documents are not in key order, or a key is duplicated", blob_name)
     return content_digest(lines)
 
 

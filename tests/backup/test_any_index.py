@@ -151,7 +151,7 @@ async def test_an_index_that_nothing_can_cut_is_refused_before_it_is_read(world:
     await world.fill(definition(field), [{"id": key, "open": number % 4 == 0} for number, key in enumerate(keys(400))])
     with pytest.raises(UnreadableIndexError) as raised:
         await world.back_up("shapes")
-    assert "300 of its 400 documents are out of reach, in parts that share values of open" in raised.value.what
+    assert "300 of its 400 documents are out of reach, in partitions that share values of open" in raised.value.what
     assert "not filterable and not sortable" in raised.value.what
     assert "filterable and sortable" in raised.value.do
 

@@ -191,7 +191,7 @@ async def test_a_document_that_moves_between_partitions_is_found_by_the_recount(
                 await world.east.index_documents("live", upload_batch([line]))
             return summary
 
-        world.around["collect_part"] = collect_and_move
+        world.around["collect_partition"] = collect_and_move
         await world.back_up("live", parallel=1)
         documents, _manifest = await snapshot(world)
     assert [each["id"] for each in documents] == [f"{number:06}" for number in range(1000)]

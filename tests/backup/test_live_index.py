@@ -10,7 +10,7 @@ from indexvault.backup.live_index import LiveIndex
 from indexvault.errors import NotFoundError, UnreadableIndexError
 from indexvault.search.batch import batch, delete_action
 from indexvault.snapshots.catalogue import resolve_manifest
-from indexvault.snapshots.diff import Tally
+from indexvault.snapshots.diff import DiffTally
 from indexvault.snapshots.field_diff import definition_differences
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
@@ -39,8 +39,8 @@ async def upload(world: World, *documents: dict[str, Any]) -> None:
     await world.east.index_documents("hotels", upload_batch([msgspec.json.encode(each) for each in documents]))
 
 
-async def compare(world: World, manifest: Manifest) -> tuple[list[tuple[str, str]], Tally]:
-    tally = Tally()
+async def compare(world: World, manifest: Manifest) -> tuple[list[tuple[str, str]], DiffTally]:
+    tally = DiffTally()
     live = await LiveIndex.open(world.east, "hotels")
     changes = live.changes_since(world.store.snapshots, manifest, tally)
     return [(change.kind, change.key) async for change in changes], tally

@@ -139,3 +139,19 @@ async def test_records_of_another_format_start_over_and_say_so(world: World) -> 
     report = await world.back_up("hotels", run="interrupted")
     assert "format" in report.notes[0]
     assert report.documents == DOCUMENTS
+
+
+async def test_a_run_killed_in_any_round_goes_on_and_ends_the_same(world: World) -> None:
+    await world.fill(hotels.with_field("id", filterable=False, sortable=False), hotels.hotels(2_100))
+    await world.back_up("hotels", run="first")
+    await world.control("DELETE", EAST, "/requests")
+    await world.back_up("hotels", run="undisturbed")
+    needed = await searches(world)
+    assert needed > 8
+    for after in range(2, needed):
+        await interrupt(world, "hotels", after=after)
+        report = await world.back_up("hotels", run="interrupted")
+        assert (report.documents, report.state, report.notes) == (2_100, "complete", [])
+        assert report.added_chunks == 0
+        assert await searches(world) <= needed
+    assert [blob.name async for blob in world.store.runs.list("runs/")] == []

@@ -33,6 +33,22 @@ def test_only_the_edge_knows_azure_functions(library: str) -> None:
     assert {name for name in users if not name.startswith(FUNCTIONS_EDGE)} == set()
 
 
+@pytest.mark.parametrize(
+    ("library", "rooms"),
+    [
+        ("aiohttp", ("indexvault/cli/remote/",)),
+        ("azure.search", ("indexvault/search/",)),
+        ("azure.storage", ("indexvault/snapshots/azure_",)),
+        ("azure.identity", ("indexvault/clients.py",)),
+        ("rich", ("indexvault/cli/",)),
+    ],
+)
+def test_a_library_is_known_in_its_room_only(library: str, rooms: tuple[str, ...]) -> None:
+    users = {name for name in PRODUCT if any(f"{module}.".startswith(f"{library}.") for module in imported(name))}
+    assert users, f"nothing imports {library}: is this still its name?"
+    assert {name for name in users if not name.startswith(rooms)} == set()
+
+
 def test_the_app_imports_only_libraries_that_are_pinned_for_it() -> None:
     distributions = packages_distributions()
     pinned = set(pins("requirements"))

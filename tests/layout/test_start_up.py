@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).parents[2]
-SLOW = ("azure.identity", "azure.search.documents", "azure.storage.blob", "aiohttp", "cryptography", "rich")
+SLOW = (
+    "azure.identity",
+    "azure.core",
+    "azure.search.documents",
+    "azure.storage.blob",
+    "aiohttp",
+    "cryptography",
+    "rich",
+)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ async def test_an_index_that_is_being_worked_on_is_so_by_each_of_its_names(
     world: World, snapshot: BackupReport, mode: str, asked: str, held: str
 ) -> None:
     await lock(world, held).take()
-    with pytest.raises(ConflictError, match="worked on by run another"):
+    with pytest.raises(ConflictError, match="locked by run another"):
         await world.restore(snapshot, index=asked, mode=mode)
     assert await world.west.count("hotels") == 10
     assert set(await locked(world)) == {held}
@@ -99,7 +99,7 @@ async def test_a_sync_through_an_alias_keeps_others_from_both(world: World, snap
 
 async def test_an_alias_that_another_run_works_through_is_not_swapped(world: World, snapshot: BackupReport) -> None:
     await lock(world, "guests").take()
-    with pytest.raises(ConflictError, match="worked on by run another"):
+    with pytest.raises(ConflictError, match="locked by run another"):
         await world.restore(snapshot, index="new", alias="guests")
     assert await world.west.index_names() == ["hotels"]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexvault.errors import VerificationError
-from indexvault.restore.compare import MOST_NAMED, Comparison, Deviation, Tally, deviations
+from indexvault.restore.compare import MOST_NAMED, Comparison, ComparisonTally, Deviation, deviations
 from indexvault.restore.definition import same_definition, target_definition
 from indexvault.restore.projection import Projection
 from indexvault.restore.report import Difference, Proof
@@ -61,7 +61,7 @@ class Compared:
 
     def __init__(self, stored: dict[str, str], size: int = 3) -> None:
         self.chunks, self._data = cut(stored, size)
-        self.tally = Tally(differences=[])
+        self.tally = ComparisonTally(differences=[])
         self.read: list[str] = []
         self.told: list[Deviation] = []
 

@@ -91,7 +91,7 @@ async def test_a_restore_that_touched_nothing_needs_its_manifest(world: World) -
     async def die(_run: Any, _resources: Any, _given: Any) -> Any:
         raise OverloadedError("it is too busy", on="contoso-west", do="Try again later")
 
-    world.around |= {"touch_target": die, "abandon_restore": die}
+    world.around |= {"mark_target_touched": die, "abandon_restore": die}
     with pytest.raises(OverloadedError):
         await world.restore(snapshot)
     world.around.clear()

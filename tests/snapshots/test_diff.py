@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexvault.errors import ConflictError, NotFoundError
-from indexvault.snapshots.diff import DocumentChange, Tally, diff_snapshots
+from indexvault.snapshots.diff import DiffTally, DocumentChange, diff_snapshots
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.store import SnapshotReader, Store
 from tests.memory_store import MemoryStore
@@ -22,8 +22,10 @@ async def write(store: Store, lines: dict[str, bytes], days: int, generation: st
     return manifest
 
 
-async def changes_of(blobs: SnapshotReader, before: Manifest, after: Manifest) -> tuple[list[DocumentChange], Tally]:
-    tally = Tally()
+async def changes_of(
+    blobs: SnapshotReader, before: Manifest, after: Manifest
+) -> tuple[list[DocumentChange], DiffTally]:
+    tally = DiffTally()
     return [change async for change in diff_snapshots(blobs, before, after, tally)], tally
 
 
@@ -74,7 +76,7 @@ async def test_other_key_fields_can_t_be_compared() -> None:
     store = MemoryStore()
     before = await write(store, documents(range(3)), 0)
     with pytest.raises(ConflictError, match="HotelId"):
-        async for _ in diff_snapshots(store.snapshots, before, _with_key(before, "id"), Tally()):
+        async for _ in diff_snapshots(store.snapshots, before, _with_key(before, "id"), DiffTally()):
             pass
 
 

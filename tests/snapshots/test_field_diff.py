@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from indexvault.snapshots.field_diff import Difference, changed_fields, definition_differences
+from indexvault.snapshots.field_diff import DefinitionDifference, changed_fields, definition_differences
 from indexvault.snapshots.manifest import Definition, VersionedDefinition
 
 
@@ -37,9 +37,9 @@ def test_definitions_are_compared_by_the_names_of_their_items() -> None:
     before = {"@odata.etag": "1", "name": "x", "fields": [{"name": "a", "facetable": True}, {"name": "b"}]}
     after = {"@odata.etag": "2", "name": "x", "fields": [{"name": "c"}, {"name": "a", "facetable": False}]}
     assert definition_differences(definition(before), definition(after)) == [
-        Difference("fields/a/facetable", "true", "false"),
-        Difference("fields/b", '{"name":"b"}', None),
-        Difference("fields/c", None, '{"name":"c"}'),
+        DefinitionDifference("fields/a/facetable", "true", "false"),
+        DefinitionDifference("fields/b", '{"name":"b"}', None),
+        DefinitionDifference("fields/c", None, '{"name":"c"}'),
     ]
 
 

@@ -159,7 +159,7 @@ def print_backup(output: Output, report: BackupReport) -> int:
     """Print a finished snapshot, and return the exit code for it."""
     reference = str(SnapshotReference(service=report.service, index=report.index, id=report.snapshot))
     output.result("backup", {"reference": reference, **msgspec.to_builtins(report)}, *_backup_lines(reference, report))
-    return LOSSY if report.losses else DONE
+    return LOSSY if report.losses or report.unsettled else DONE
 
 
 def print_objects(output: Output, report: ServiceReport) -> int:
@@ -203,7 +203,8 @@ def print_summary(output: Output, service: str, codes: Sequence[int]) -> None:
 
 
 def _backup_lines(reference: str, report: BackupReport) -> Sequence[Text]:
-    state = Text.assemble((report.state, "yellow" if report.losses else "green"), "  ", (reference, "bold"))
+    style = "yellow" if report.losses or report.unsettled else "green"
+    state = Text.assemble((report.state, style), "  ", (reference, "bold"))
     added = (
         f"added {size(report.added_bytes)} in {count(report.added_chunks, 'chunk')}"
         if report.added_chunks
@@ -215,7 +216,7 @@ def _backup_lines(reference: str, report: BackupReport) -> Sequence[Text]:
     )
     unusual = report.reading is not None and report.reading.method != KEY_ORDER
     lines = [Text(f"  read by {report.reading.method}: {report.reading.reason}")] if report.reading and unusual else []
-    return [state, figures, *lines, *losses_and_notes(report.losses, report.notes)]
+    return [state, figures, *lines, *losses_and_notes([*report.losses, *report.unsettled], report.notes)]
 
 
 COMMAND = Command(

@@ -47,7 +47,7 @@ def read_request(_arguments: Namespace) -> CheckRequest:
     return CheckRequest()
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+class CheckFinding(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of one check. `detail` is what was found, or what is wrong; `hint` is what to do then."""
 
     target: str
@@ -83,7 +83,7 @@ class _Target:
     """A store or service, and what was found out about it."""
 
     def __init__(self, kind: str, name: str) -> None:
-        self.findings: list[Finding] = []
+        self.findings: list[CheckFinding] = []
         self.code = DONE
         self._short_name = name
         self._name = f"{kind} {name}"
@@ -110,7 +110,7 @@ class _Target:
             self.code = worst([self.code, FAILED])
 
     def _note(self, name: str, *, detail: str, ok: bool, hint: str = "") -> None:
-        self.findings.append(Finding(target=self._name, check=name, ok=ok, detail=detail, hint=hint))
+        self.findings.append(CheckFinding(target=self._name, check=name, ok=ok, detail=detail, hint=hint))
 
 
 async def _try_store(session: Session, clients: Clients, name: str) -> _Target:
@@ -205,7 +205,7 @@ async def _try_service(clients: Clients, name: str) -> _Target:
     return target
 
 
-def _line(finding: Finding) -> Text:
+def _line(finding: CheckFinding) -> Text:
     verdict = ("ok    ", "green") if finding.ok else ("failed", "red")
     line = Text.assemble(verdict, f"  {finding.target}: {finding.check}: {one_line(finding.detail)}")
     if finding.hint:

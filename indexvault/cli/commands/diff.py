@@ -19,8 +19,8 @@ from indexvault.cli.session import Session
 from indexvault.clients import Clients
 from indexvault.model import IndexName
 from indexvault.snapshots.catalogue import resolve_manifest
-from indexvault.snapshots.diff import DocumentChange, Tally, diff_snapshots
-from indexvault.snapshots.field_diff import Difference, changed_fields, definition_differences
+from indexvault.snapshots.diff import DiffTally, DocumentChange, diff_snapshots
+from indexvault.snapshots.field_diff import DefinitionDifference, changed_fields, definition_differences
 from indexvault.snapshots.manifest import Definition, Manifest
 from indexvault.snapshots.names import SnapshotReference
 
@@ -57,7 +57,7 @@ def read_request(arguments: Namespace) -> DiffRequest:
 
 async def run(session: Session, request: DiffRequest) -> int:
     """Compare a snapshot with another one, or with an index as it is now."""
-    tally = Tally()
+    tally = DiffTally()
     async with session.clients() as clients:
         store = clients.reading_store(request.before.service)
         before = await resolve_manifest(store.snapshots, request.before, now=session.clock())
@@ -90,7 +90,7 @@ async def run(session: Session, request: DiffRequest) -> int:
 
 
 async def _other(
-    clients: Clients, request: DiffRequest, before: Manifest, tally: Tally, now: datetime
+    clients: Clients, request: DiffRequest, before: Manifest, tally: DiffTally, now: datetime
 ) -> tuple[Definition, AsyncGenerator[DocumentChange]]:
     blobs = clients.reading_store(request.before.service).snapshots
     if isinstance(request.after, IndexName):
@@ -101,7 +101,7 @@ async def _other(
     return after.definition, diff_snapshots(blobs, before, after, tally, after_blobs=other)
 
 
-def _print_definition(session: Session, difference: Difference) -> None:
+def _print_definition(session: Session, difference: DefinitionDifference) -> None:
     record = {"path": difference.path, "before": difference.before, "after": difference.after}
     line = f"definition {difference.path}: {_short(difference.before)} -> {_short(difference.after)}"
     session.output.result("definition", record, Text(one_line(line)))

@@ -52,7 +52,7 @@ async def run(session: Session, request: ImportRequest) -> int:
         f"{reference}: {count(summary.documents, 'document')} in {count(summary.chunks, 'chunk')},"
         f" {size(summary.added_stored)} added; {summary.state}",
     )
-    return LOSSY if summary.losses else DONE
+    return LOSSY if summary.losses or summary.unsettled else DONE
 
 
 COMMAND = Command(

@@ -77,9 +77,7 @@ async def run_remotely(session: RemoteSession, request: ShowRequest) -> int:
     return DONE
 
 
-def _print_manifest(
-    output: Output, manifest: Manifest, chunks: int, sharing: Sharing, held: Sequence[Hold]
-) -> None:
+def _print_manifest(output: Output, manifest: Manifest, chunks: int, sharing: Sharing, held: Sequence[Hold]) -> None:
     """Print a manifest; `chunks` is how many it has, since a deployment sends it without them."""
     reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
     record = {"reference": str(reference), **_record(manifest, chunks), "sharing": msgspec.to_builtins(sharing)}
@@ -113,9 +111,11 @@ def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, sharin
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("snapshot", str(reference))
-    table.add_row("state", Text(manifest.state, style="yellow" if manifest.losses else "green"))
+    table.add_row("state", Text(manifest.state, style="yellow" if manifest.lacks else "green"))
     for loss in manifest.losses:
         table.add_row("not in it", Text(f"{loss.field}: {loss.reason}", style="yellow"))
+    for words in manifest.unsettled.words if manifest.unsettled is not None else ():
+        table.add_row("open", Text(words, style="yellow"))
     for withheld in manifest.withheld:
         what = f"{withheld.path} of {withheld.kind}/{withheld.name}, which looks like a secret"
         table.add_row("withheld", Text(what, style="yellow"))

@@ -24,7 +24,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Reply[Content]:
+class TimedReply[Content]:
     """A decoded answer, and after how many seconds to ask again if it says so."""
 
     content: Content
@@ -65,7 +65,7 @@ class Deployment:
 
     async def read[Content](
         self, path: str, kind: type[Content], query: Mapping[str, str] | None = None
-    ) -> Reply[Content]:
+    ) -> TimedReply[Content]:
         """Read something, with the time after which to read it again. Raises the app's error, or UnreachableError."""
         for failures in range(1, self._retry.attempts):
             answer: Answer | None = None
@@ -91,12 +91,12 @@ class Deployment:
         assert self._opened is not None  # noqa: S101 - used as a context manager
         return self._opened
 
-    def _decode[Content](self, answer: "Answer", kind: type[Content]) -> Reply[Content]:
+    def _decode[Content](self, answer: "Answer", kind: type[Content]) -> TimedReply[Content]:
         """Decode an answer. Raises the error that it holds."""
         if answer.status >= _BELOW_ERRORS:
             raise error_of(answer.status, answer.data, self.url)
         try:
-            return Reply(msgspec.json.decode(answer.data, type=kind), answer.retry_after)
+            return TimedReply(msgspec.json.decode(answer.data, type=kind), answer.retry_after)
         except UNDECODABLE:
             raise UnexpectedAnswerError(
                 f"its answer to {answer.request} can't be read",

@@ -10,7 +10,13 @@ from indexvault.api.run_views import RunView
 from indexvault.cli.formatting import count, size
 from indexvault.cli.output import Output
 
-STYLES: Mapping[str, str] = {"done": "green", "lossy": "yellow", "failed": "red", "cancelled": "red"}
+STYLES: Mapping[str, str] = {
+    "done": "green",
+    "lossy": "yellow",
+    "unsettled": "yellow",
+    "failed": "red",
+    "cancelled": "red",
+}
 
 
 def run_path(run: str) -> str:

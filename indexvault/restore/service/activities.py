@@ -11,12 +11,12 @@ from indexvault.restore.patch import patched
 from indexvault.restore.proof import read_proof
 from indexvault.restore.secrets import missing_paths
 from indexvault.restore.service.job import (
-    Finished,
     ObjectInput,
     ObjectOutcome,
     ObjectState,
     PlannedIndex,
     PlannedObject,
+    ServiceFinished,
     ServicePlan,
     ServiceRestoreJob,
     StartedServiceRestore,
@@ -116,10 +116,10 @@ async def make_object(resources: Resources, given: ObjectInput) -> ObjectOutcome
         return _outcome(planned, "failed", f"{error.what}. {error.do}")
 
 
-async def finish(resources: Resources, job: ServiceRestoreJob) -> Finished:
+async def finish(resources: Resources, job: ServiceRestoreJob) -> ServiceFinished:
     """Remove the restore's state: every object was handled, and nothing is left to resume."""
     await forget_service_restore_state(resources.clients.store_of(job.target_service).runs, job.target_service)
-    return Finished(at=resources.clock())
+    return ServiceFinished(at=resources.clock())
 
 
 async def _made(resources: Resources, job: ServiceRestoreJob, there: ServiceRestoreState) -> dict[str, int]:
@@ -162,7 +162,7 @@ async def _make(
     except ConflictError:
         present = await target.definition(planned.kind, planned.target, preview=version.preview)
         if not _says_the_same(msgspec.json.decode(definition), content(present.body)):
-            return _outcome(planned, "left out", "another one of this name is there, and says something else")
+            return _outcome(planned, "left out", "another one of this name exists and differs")
         return _outcome(planned, "there")
     return _outcome(planned, "made")
 
@@ -233,4 +233,4 @@ def _require_distinct(names: list[tuple[str, str]]) -> None:
 FIND = Activity("find_service_restore", ServiceRestoreJob, Interrupted, find)
 BEGIN = Activity("begin_service_restore", ServiceRestoreJob, StartedServiceRestore, begin, lambda job: job.work)
 MAKE_OBJECT = Activity("make_object", ObjectInput, ObjectOutcome, make_object, lambda given: given.job.work)
-FINISH = Activity("finish_service", ServiceRestoreJob, Finished, finish, lambda job: job.work)
+FINISH = Activity("finish_service", ServiceRestoreJob, ServiceFinished, finish, lambda job: job.work)

@@ -119,7 +119,7 @@ class ServiceRestoreReport(msgspec.Struct, frozen=True, kw_only=True):
         return all(each.outcome in {"made", "there"} for each in self.objects)
 
 
-class Finished(msgspec.Struct, frozen=True):
+class ServiceFinished(msgspec.Struct, frozen=True):
     """When the restore ended."""
 
     at: datetime

@@ -238,7 +238,7 @@ async def test_a_restore_of_a_service_that_lives_is_told_of(services: Services, 
     with pytest.raises(ConflictError, match="the same job is already running as run killed"):
         await services.restore(snapshot, overlay="west")
     clock.now += timedelta(seconds=61)
-    with pytest.raises(ConflictError, match=r"worked on by run killed .* until 2026-11-20 00:10:00Z"):
+    with pytest.raises(ConflictError, match=r"locked by run killed .* until 2026-11-20 00:10:00Z"):
         await services.restore(snapshot)
 
 
