@@ -1,5 +1,7 @@
 """Account for every document and write the manifest: the last step of a backup."""
 
+import logging
+
 import msgspec
 
 from indexvault.backup.accounting import Agreement, require_unique
@@ -24,12 +26,13 @@ from indexvault.backup.state import (
     settling_record,
     snapshot_record,
 )
-from indexvault.errors import AccountingError, IntegrityError, OutdatedReadingError
+from indexvault.errors import AccountingError, IntegrityError, OutdatedReadingError, RemoteError
 from indexvault.search.client import SearchService
 from indexvault.search.schema import read_schema
 from indexvault.search.secret_scan import is_for_secrets
 from indexvault.snapshots import known
 from indexvault.snapshots.announcements import announced
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.chunks import add_digests
 from indexvault.snapshots.manifest import (
     Added,
@@ -43,6 +46,8 @@ from indexvault.snapshots.manifest import (
     UnsettledPart,
 )
 from indexvault.snapshots.names import snapshot_id
+from indexvault.snapshots.store import Store
+from indexvault.snapshots.summary import summarise
 from indexvault.snapshots.writer import commit
 from indexvault.version import VERSION
 from indexvault.workflow.activity import Resources
@@ -53,6 +58,7 @@ from indexvault.workflow.telemetry import note_snapshot
 SETTLE_SECONDS = 60
 """How long to wait for a count that lags behind: it does so by seconds to minutes."""
 SETTLE_POLL_SECONDS = 3
+_LOG = logging.getLogger(__name__)
 
 _NEWER = (
     "the index's definition was changed while the documents were read, but in nothing that they depend on: the"
@@ -69,14 +75,37 @@ class _IndexDescription(msgspec.Struct, frozen=True):
 
 
 async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
-    """Account for every document and write the manifest.
+    """Account for every document and write the manifest, unless an earlier attempt of this run has done so.
 
     Raises AccountingError or UnreadableIndexError if the documents do not agree with the service's counts,
     OutdatedReadingError if they no longer agree with the definition or if one of their chunks is gone.
     """
     store = resources.clients.store_of(job.service)
+    try:
+        return await _commit(resources, job, store)
+    except IntegrityError:
+        # An attempt that was interrupted after its commit may have cleared some of the checkpoints already.
+        manifest = await _committed(store, job)
+        if manifest is None:
+            raise
+        return _report(manifest, [])
+
+
+async def _committed(store: Store, job: BackupJob) -> Manifest | None:
+    """Return the manifest that this run has written, or None."""
+    for summary in await list_snapshots(store.snapshots, job.service, job.index):
+        if summary.run == job.run and summary.state != "damaged":
+            return await read_manifest(store.snapshots, summary)
+    return None
+
+
+async def _commit(resources: Resources, job: BackupJob, store: Store) -> BackupReport:
     checkpoints = Checkpoints(store.runs, job.run)
     plan = await require_plan(checkpoints, job)
+    if await checkpoints.read(snapshot_record(plan), SnapshotIdentity) is not None:
+        manifest = await _committed(store, job)
+        if manifest is not None:
+            return await _finish(resources, job, store, manifest, [])
     scanned, reading = await _readings(checkpoints, job, plan)
     on = f"{job.service} index {job.index}"
     chunks = [chunk for entry in scanned for chunk in entry.chunks]
@@ -120,11 +149,21 @@ async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
     )
     try:
         async with announced(store.runs, manifest, now):
-            committed = await commit(store.snapshots, manifest, fence=resources.fence)
+            await commit(store.snapshots, manifest, fence=resources.fence)
     except IntegrityError as error:
         raise OutdatedReadingError(error.what, on=error.on, do=error.do) from error
-    await known.note_snapshot(store.runs, committed)
-    await checkpoints.clear()
+    return await _finish(resources, job, store, manifest, notes)
+
+
+async def _finish(
+    resources: Resources, job: BackupJob, store: Store, manifest: Manifest, notes: list[str]
+) -> BackupReport:
+    """Do what follows a commit, however often: note the snapshot and clear the run's checkpoints."""
+    await known.note_snapshot(store.runs, summarise(manifest))
+    try:
+        await Checkpoints(store.runs, job.run).clear()
+    except RemoteError as error:
+        _LOG.warning("checkpoints of run %s stay: %s", job.run, error)
     if manifest.state == "complete":
         note_snapshot(job.service, job.index, manifest.created, resources.clock)
     return _report(manifest, notes)

@@ -4,10 +4,12 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from indexvault.backup.commit import commit_snapshot
+from indexvault.backup.job import BackupJob
 from indexvault.backup.limits import Limits
 from indexvault.backup.state import PLAN_FORMAT, PLAN_RECORD
-from indexvault.errors import IndexvaultError
-from indexvault.snapshots.catalogue import resolve_manifest
+from indexvault.errors import IndexvaultError, IntegrityError, UnreachableError
+from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.run_names import checkpoint_name
@@ -103,6 +105,35 @@ async def test_a_run_in_parts_goes_on_from_its_finished_parts(world: World) -> N
     report = await world.back_up("hotels", run="interrupted")
     assert (report.documents, report.notes) == (1500, [])
     assert [blob.name async for blob in world.store.runs.list("runs/")] == []
+
+
+@pytest.mark.parametrize("failing", range(1, 6))
+async def test_a_commit_whose_checkpoints_could_not_all_be_cleared_is_a_success(world: World, failing: int) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
+    delete, deleted = world.store.runs.delete, 0
+
+    async def failing_once(name: str, *, if_match: str | None = None, lease: str | None = None) -> bool:
+        nonlocal deleted
+        if name.startswith("runs/"):
+            deleted += 1
+            if deleted == failing:
+                raise UnreachableError("no answer", on=name, do="Try again")
+        return await delete(name, if_match=if_match, lease=lease)
+
+    world.store.runs.delete = failing_once  # type: ignore[method-assign]  # the store is made to fail
+    report = await world.back_up("hotels", run="committed")
+    assert (report.documents, report.state) == (DOCUMENTS, "complete")
+    assert deleted >= failing
+    assert [each.run for each in await list_snapshots(world.store.snapshots, EAST, "hotels")] == ["committed"]
+
+
+async def test_a_commit_that_is_done_again_after_its_checkpoints_went_tells_of_the_same_snapshot(world: World) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
+    report = await world.back_up("hotels", run="committed")
+    again = await commit_snapshot(world.resources, BackupJob(service=EAST, index="hotels", run="committed"))
+    assert (again.snapshot, again.documents) == (report.snapshot, report.documents)
+    with pytest.raises(IntegrityError, match="its record of plan is gone"):
+        await commit_snapshot(world.resources, BackupJob(service=EAST, index="hotels", run="another"))
 
 
 async def test_a_changed_definition_starts_over_and_says_so(world: World) -> None:
