@@ -121,7 +121,9 @@ def to_metadata(summary: Summary) -> dict[str, str]:
     """Return a summary as blob metadata, without empty values, which stores keep in different ways."""
     members = msgspec.to_builtins(summary)
     return {
-        _metadata_name(name): str(value) for name, value in members.items() if value != "" and name not in _IN_THE_NAME
+        _metadata_name(name): str(value)
+        for name, value in members.items()
+        if value != "" and name not in _IN_THE_NAME and (name, value) != _SETTLED
     }
 
 
@@ -138,9 +140,13 @@ def from_metadata(reference: SnapshotReference, metadata: Mapping[str, str]) -> 
         return None
     if summary.id != reference.id or summary.state in {"damaged", "missing"}:
         return None
+    if (summary.state == "unsettled") != bool(summary.unsettled):
+        return None
     return summary if summary.created.replace(microsecond=0) == id_time(summary.id) else None
 
 
+_SETTLED = ("unsettled", 0)
+"""What the metadata of most snapshots leaves out."""
 _IN_THE_NAME = frozenset({"service", "index"})
 _MEMBERS = tuple(field for field in Summary.__struct_fields__ if field not in _IN_THE_NAME)
 

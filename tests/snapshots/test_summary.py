@@ -70,3 +70,12 @@ def test_members_of_a_later_minor_version_are_passed_over() -> None:
 def test_of_a_damaged_snapshot_only_the_name_is_known() -> None:
     damaged = damaged_summary(SUMMARY.reference)
     assert (damaged.state, damaged.created, damaged.documents) == ("damaged", SUMMARY.created, 0)
+
+
+def test_metadata_of_an_unsettled_snapshot_says_how_many_documents_are_open() -> None:
+    unsettled = msgspec.structs.replace(SUMMARY, state="unsettled", unsettled=12)
+    metadata = to_metadata(unsettled)
+    assert from_metadata(SUMMARY.reference, metadata) == unsettled
+    assert "unsettled" not in to_metadata(SUMMARY)
+    for other in ({"state": "complete"}, {"unsettled": "0"}):
+        assert from_metadata(SUMMARY.reference, metadata | other) is None

@@ -194,10 +194,14 @@ def print_not_tried(output: Output, service: str, indexes: Sequence[str]) -> lis
 
 
 def print_summary(output: Output, service: str, codes: Sequence[int]) -> None:
-    """Print one line for all indexes: how many are complete, lossy and failed."""
+    """Print one line for all indexes: how many are complete, lossy or unsettled, and failed."""
     complete, lossy = codes.count(DONE), codes.count(LOSSY)
     failed = len(codes) - complete - lossy
-    parts = [f"{complete} complete", *([f"{lossy} lossy"] if lossy else []), *([f"{failed} failed"] if failed else [])]
+    parts = [
+        f"{complete} complete",
+        *([f"{lossy} lossy or unsettled"] if lossy else []),
+        *([f"{failed} failed"] if failed else []),
+    ]
     style = "red" if worst(codes) not in {DONE, LOSSY} else "yellow" if lossy else "green"
     output.show(Text(f"{service}: {count(len(codes), 'index')}: {', '.join(parts)}", style=style))
 
