@@ -147,15 +147,19 @@ def _nothing_escaped(now: Settling) -> bool:
 
 
 def _lacking(plan: Plan, partitions: Sequence[CollectedPartition], now: Settling, changes: int) -> int:
-    """Return by how many documents the keys that are present disagree with the counts before and after the round."""
+    """Return by how many documents the keys that were read disagree with the counts before and after the round.
+
+    Whatever came and went, what was counted as the round began has been read by its end: fewer known keys than that are
+    documents that no round has met.
+    """
     low, high = min(now.totals[-2:]), max(now.totals[-2:])
+    known = _distinct([each.known for each in partitions])
     if plan.exact:
         present = sum(len(each.present) for each in partitions) // 8
-        return max(0, low - changes - present, present - high - changes)
+        return max(0, low - changes - present, present - high - changes, now.totals[-2] - known)
     present = _distinct([each.present for each in partitions])
     if low == present == high:
         return 0
-    known = _distinct([each.known for each in partitions])
     return 0 if {known} == set(now.totals) else max(1, abs(high - present))
 
 

@@ -76,6 +76,15 @@ def test_a_quiet_index_is_settled_by_one_check() -> None:
     assert (ended.ended, ended.open) == (True, [])
 
 
+def test_fewer_known_keys_than_were_counted_is_not_settled_by_others_that_moved() -> None:
+    rounds = Rounds(2)
+    assert not rounds.then(collected("abc"), collected(""), total=4).ended
+    moved = collected("ab", known="c", gone="c"), collected("c", new="c")
+    assert not rounds.then(*moved, total=4).ended
+    last = rounds.then(collected("ab", known="c"), collected("c"), total=4, is_last=True)
+    assert (last.ended, sum(part.documents for part in last.open)) == (True, 1)
+
+
 @pytest.mark.parametrize("pieces", [[Piece(FIELD, 4)], [Piece(KEY, 2), Piece(KEY, 2)]])
 def test_one_answer_or_intervals_of_the_key_need_no_check(pieces: list[Piece]) -> None:
     ended = Rounds().then(collected("abcd", pieces=pieces), total=4)
