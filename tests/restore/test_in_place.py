@@ -102,7 +102,7 @@ async def test_an_empty_index_of_another_definition_is_not_taken_for_this_runs(
     async def no_answer(_index: str, _definition: bytes, *, preview: bool) -> None:  # noqa: ARG001
         raise OverloadedError("it is too busy", on="contoso-west", do="Try again later")
 
-    world.west.create_index = no_answer  # type: ignore[method-assign]
+    world.west.create_index = no_answer  # type: ignore[method-assign, assignment]
     with pytest.raises(OverloadedError):
         await world.restore(snapshot)
     world.west.create_index = create_index  # type: ignore[method-assign]

@@ -201,7 +201,8 @@ class _Sequence:
         """Note which runs are at work, and let the writer write."""
         found = _RUN_BLOB.search(label)
         if found:
-            self.first_event.setdefault(found[1], self.stage.truth.now)
+            # A run's reading begins with its plan, before its first record: what came meanwhile is not claimed.
+            self.first_event.setdefault(found[1], self.began)
         if self.writes_during and self.step_rng.random() < self.writes_during:
             name = self.step_rng.choice(sorted(self.shapes))
             is_ordered = self.shapes[name].is_ordered
