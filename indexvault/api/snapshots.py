@@ -47,7 +47,7 @@ async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
     found = [
         entry
         for store in clients.settings.stores
-        for entry in list_stock(await take_stock(clients, store, asked.service, asked.index), now)
+        for entry in list_stock(await take_stock(clients, store, asked.service, asked.index, certain=False), now)
     ]
     found.sort(key=lambda summary: (summary.service, summary.index))
     return Reply(200, SnapshotList(found[: asked.limit], len(found) > asked.limit))

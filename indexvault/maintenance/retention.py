@@ -13,6 +13,7 @@ from indexvault.errors import IndexvaultError
 from indexvault.maintenance.holds import live_holds
 from indexvault.settings.policies import replica_stores, retentions
 from indexvault.snapshots.catalogue import list_snapshots
+from indexvault.snapshots.known import note_unrecorded
 from indexvault.snapshots.names import SERVICE_OBJECTS
 from indexvault.snapshots.pins import Pin, read_pins
 from indexvault.snapshots.prune import PruneReport, Removal, decide_proved, prune_index
@@ -128,6 +129,7 @@ async def prune_stores(resources: Resources, job: MaintenanceJob, *, dry_run: bo
             sweep = await sweep_index(store, job.service, job.index, clock=resources.clock, grace=GRACE, dry_run=True)
             report = PruneReport(removed=(), pinned=(), refused=(), sweep=sweep)
         else:
+            await note_unrecorded(store.runs, job.service, job.index, snapshots)
             removals = [Removal(each.snapshot.id, "; ".join(each.reasons)) for each in decisions if not each.keep]
             report = await prune_index(
                 store,

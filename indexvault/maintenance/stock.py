@@ -54,11 +54,14 @@ class Stock(msgspec.Struct, frozen=True):
         return found
 
 
-async def take_stock(clients: Clients, name: str, service: str | None = None, index: str | None = None) -> Stock:
+async def take_stock(
+    clients: Clients, name: str, service: str | None = None, index: str | None = None, *, certain: bool = True
+) -> Stock:
     """Return what the store of a name holds, and lacks, of an index, a service or everything.
 
     Raises NotFoundError if the store has no container and nothing is known of what it held, RemoteError if it can't be
-    read. Another store that can't be read is logged and left out.
+    read. Another store that can't be read is logged and left out. So are the records of what was committed, unless the
+    answer must be `certain`, as where something is to be called whole.
     """
     store = clients.store(name)
     absent: NotFoundError | None = None
@@ -67,7 +70,13 @@ async def take_stock(clients: Clients, name: str, service: str | None = None, in
         present = await list_snapshots(store.snapshots, service, index)
     except NotFoundError as error:
         absent = error
-    known = await known_snapshots(store.runs, service, index)
+    try:
+        known = await known_snapshots(store.runs, service, index)
+    except RemoteError as error:
+        if certain:
+            raise
+        _LOG.warning("which snapshots store %s should hold is not known: %s", name, error)
+        known = {summary.reference for summary in present}
     expected = known - {summary.reference for summary in present}
     held = await _held_by_others(clients, name, present, expected, service=service, index=index)
     lost = await lost_snapshots(store.snapshots, store.runs, expected | held.keys())

@@ -3,7 +3,8 @@
 After every commit, replication and repair of a manifest, a small record is written in the runs container of the same
 store. It is removed with the snapshot, after the tombstone. So a known snapshot that has neither a manifest nor a
 tombstone was not removed on purpose. A snapshot without such a record is as good as any other: a run may die between
-its commit and the record, and earlier versions wrote none. The weekly verification writes the records that lack.
+its commit and the record, and earlier versions wrote none. Each prune and the weekly verification write the records
+that lack.
 """
 
 import logging
@@ -12,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-from indexvault.errors import IndexvaultError, NotFoundError, RemoteError
+from indexvault.errors import NotFoundError, RemoteError
 from indexvault.snapshots.names import SnapshotReference, manifest_name
 from indexvault.snapshots.records import RecordStore, id_of
 from indexvault.snapshots.run_names import known_name, known_prefix, parse_known_name, tombstones_prefix
@@ -34,7 +35,8 @@ class KnownSnapshot(msgspec.Struct, frozen=True):
 async def note_snapshot(runs: RunBlobs, summary: Summary) -> None:
     """Record that a snapshot is in the store. May be called again.
 
-    A store that fails is logged and not raised: the snapshot stands, and the weekly verification writes the record.
+    A store that fails is logged and not raised: the snapshot stands, and the next prune or verification writes the
+    record.
     """
     known = KnownSnapshot(run=summary.run, state=summary.state, documents=summary.documents)
     name = known_name(summary.service, summary.index, summary.id)
@@ -61,15 +63,23 @@ async def known_snapshots(
 ) -> set[SnapshotReference]:
     """Return the snapshots of an index, a service or the whole store that are recorded, from one listing.
 
-    A runs container that is gone or can't be read knows none, which is logged: that must not make sound snapshots look
-    bad.
+    A runs container that is gone knows none, which is logged: that must not make sound snapshots look bad. Raises
+    RemoteError if it can't be read: then what is missing is not known, and nothing may be called whole.
     """
     try:
         found = [parse_known_name(blob.name) async for blob in runs.list(known_prefix(service, index))]
-    except IndexvaultError as error:
+    except NotFoundError as error:
         _LOG.warning("which snapshots there should be is not known: %s", error)
         return set()
     return {reference for reference in found if reference is not None}
+
+
+async def note_unrecorded(runs: RunBlobs, service: str, index: str, present: Iterable[Summary]) -> None:
+    """Record the snapshots of an index that no record says were committed. Raises RemoteError if that can't be read."""
+    known = await known_snapshots(runs, service, index)
+    for summary in present:
+        if summary.reference not in known:
+            await note_snapshot(runs, summary)
 
 
 async def lost_snapshots(

@@ -237,6 +237,18 @@ class TestVerification:
         assert [(each[0], each[3]) for each in await self.verify(world, calendar)] == [("local", 1)]
 
 
+async def test_a_prune_records_what_was_never_recorded(world: World, calendar: Calendar, west: MemoryStore) -> None:
+    (made,) = await nights(world, calendar, 1)
+    reference = SnapshotReference(service=EAST, index="hotels", id=made)
+    for store in (world.store, west):
+        await forget_snapshot(store.runs, reference)
+    await prune_stores(world.resources, HOTELS, dry_run=True)
+    assert await known_snapshots(world.store.runs) == set()
+    await prune_stores(world.resources, HOTELS, dry_run=False)
+    for store in (world.store, west):
+        assert await known_snapshots(store.runs) == {reference}
+
+
 async def test_every_way_to_a_snapshot_records_it(world: World, calendar: Calendar, west: MemoryStore) -> None:
     (made,) = await nights(world, calendar, 1)
     reference = SnapshotReference(service=EAST, index="hotels", id=made)

@@ -131,27 +131,32 @@ async def test_the_loss_of_the_runs_container_makes_no_sound_snapshot_look_bad()
         assert [summary.id for summary in stock.unrecorded] == [made.id]
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        NotFoundError("the container is not there", on="search-runs", do=""),
-        UnreachableError("the store failed", on="search-runs", do=""),
-    ],
-)
-async def test_a_runs_container_that_can_t_be_read_hides_nothing_that_is_there(
-    error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("is_gone", [True, False])
+async def test_without_the_records_only_a_listing_may_go_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, is_gone: bool
 ) -> None:
+    """A runs container that is gone knows none; one that does not answer may know of a loss, so nothing is whole."""
+    kind = NotFoundError if is_gone else UnreachableError
+
     async def fail(_self: MemoryRunBlobs, prefix: str) -> AsyncIterator[BlobProperties]:
         if prefix:
-            raise error
+            raise kind("no listing", on="search-runs", do="")
         yield BlobProperties(prefix, 0, MORNING)
 
     async with ground() as here:
         made = await snapshot(here.own)
         with monkeypatch.context() as patched:
             patched.setattr(MemoryRunBlobs, "list", fail)
-            assert states(await here.stock()) == [(made.id, "complete")]
-    assert "which snapshots there should be is not known" in caplog.text
+            listed = await take_stock(here.clients, "local", EAST, HOTELS, certain=False)
+            assert states(listed) == [(made.id, "complete")]
+            if is_gone:
+                assert states(await here.stock()) == [(made.id, "complete")]
+            else:
+                with pytest.raises(UnreachableError):
+                    await here.stock()
+                with pytest.raises(UnreachableError):
+                    await prune_index(here.own, EAST, HOTELS, [], clock=lambda: NOW)
+    assert "is not known" in caplog.text
 
 
 async def test_a_store_without_its_snapshot_container_lacks_what_the_replica_has(

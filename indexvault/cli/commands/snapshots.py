@@ -70,7 +70,7 @@ async def run(session: Session, request: SnapshotsRequest) -> int:
         codes = []
         for store in sorted(session.settings.stores):
             try:
-                every += list_stock(await take_stock(clients, store), session.clock())
+                every += list_stock(await take_stock(clients, store, certain=False), session.clock())
             except IndexvaultError as error:
                 codes.append(session.output.error(error))
         if every or not codes:
@@ -98,7 +98,7 @@ async def _of_service(clients: Clients, service: str, index: str | None, now: da
     """List the snapshots of a service, or of an index. Raises NotFoundError for an index that has none."""
     store = service_settings(clients.settings, service).store
     blobs = clients.store(store).snapshots
-    found = list_stock(await take_stock(clients, store, service, index), now)
+    found = list_stock(await take_stock(clients, store, service, index, certain=False), now)
     if not found and index is not None:
         await resolve(blobs, SnapshotReference(service=service, index=index), now=now)
     return found
