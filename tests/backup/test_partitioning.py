@@ -47,10 +47,14 @@ async def leaves(partitioner: Partitioner, found: Sequence[dict[str, Any]]) -> t
     return probe, await partitioner.split(probe, Partition(documents=len(found)))
 
 
-def assert_partition(probe: MemoryProbe, partitions: list[Partition], found: Sequence[dict[str, Any]]) -> None:
+def assert_once(probe: MemoryProbe, partitions: list[Partition], found: Sequence[dict[str, Any]]) -> None:
     times = Counter(document["id"] for partition in partitions for document in probe.find(partition))
     assert times == Counter(document["id"] for document in found)
-    assert all(partition.documents == len(probe.find(partition)) > 0 for partition in partitions)
+
+
+def assert_partition(probe: MemoryProbe, partitions: list[Partition], found: Sequence[dict[str, Any]]) -> None:
+    assert_once(probe, partitions, found)
+    assert all(partition.documents == len(probe.find(partition)) for partition in partitions)
 
 
 def one_value(probe: MemoryProbe, partition: Partition) -> bool:
@@ -88,6 +92,26 @@ def test_facets_hold_each_document_once(found: list[dict[str, Any]]) -> None:
     partitioner = ByFacets("value", Field(name="value", type="Edm.String"), LIMITS)
     probe, partitions = drive(leaves(partitioner, found))
     assert_partition(probe, partitions, found)
+
+
+@pytest.mark.parametrize(
+    ("kind", "edm_type"),
+    [
+        *((ByField, each) for each in VALUES if each != "Edm.Boolean"),
+        *((ByBisection, each) for each in VALUES if each != "Edm.String"),
+        (ByFacets, "Edm.String"),
+    ],
+)
+def test_a_document_that_is_given_another_value_is_still_in_one_partition(
+    kind: type[ByField | ByBisection | ByFacets], edm_type: str
+) -> None:
+    @settings(max_examples=25)
+    @given(documents(edm_type), documents(edm_type))
+    def check(found: list[dict[str, Any]], changed: list[dict[str, Any]]) -> None:
+        _probe, partitions = drive(leaves(kind("value", Field(name="value", type=edm_type), LIMITS), found))
+        assert_once(MemoryProbe(changed), partitions, changed)
+
+    check()
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=4), max_size=40))
@@ -189,7 +213,7 @@ async def test_what_nothing_can_cut_is_out_of_reach_by_its_number() -> None:
     partitioners: list[Partitioner] = [ByBisection("open", field("open", "Edm.Boolean"))]
     partitioning = await divide(MemoryProbe(found), schema(), len(found), partitioners, LIMITS)
     assert [(str(partition), partition.documents) for partition in partitioning.out_of_reach] == [("open eq false", 30)]
-    assert [partition.documents for partition in partitioning.partitions] == [10]
+    assert [partition.documents for partition in partitioning.partitions] == [0, 10]
 
 
 def test_partitioners_follow_the_definition_and_the_surest_comes_first() -> None:

@@ -85,7 +85,7 @@ class ByBisection:
         partitions = [await self._counted(probe, partition, condition) for condition in conditions]
         if self._type != "Edm.Boolean":
             partitions += await self._bisected(probe, partition, SCALES[self._type])
-        return [each for each in partitions if each.documents]
+        return partitions
 
     async def _bisected(self, probe: IndexProbe, partition: Partition, scale: Scale) -> list[Partition]:
         """Bisect the values between two numbers, the upper one excluded, until few documents or one value are left."""
@@ -94,8 +94,6 @@ class ByBisection:
         while pending:
             low, high = pending.pop()
             counted = await self._counted(probe, partition, self._condition(scale, low, high))
-            if not counted.documents:
-                continue
             if counted.documents <= self._comfortable or high - low == 1:
                 partitions.append(counted)
                 continue

@@ -45,10 +45,7 @@ class ByFacets:
         conditions: list[Condition] = [Empty(self._path) if self._collection else Null(self._path)]
         conditions += [OneOf(self._path, group, self._collection) for group in self._groups(facets)]
         conditions.append(NoneOf(self._path, listed, self._collection))
-        partitions = [
-            partition.narrowed(each, documents=await probe.count(partition.narrowed(each))) for each in conditions
-        ]
-        return [each for each in partitions if each.documents]
+        return [partition.narrowed(each, documents=await probe.count(partition.narrowed(each))) for each in conditions]
 
     def _groups(self, facets: list[Facet]) -> list[tuple[str, ...]]:
         """Group values until a partition has about as many documents as it should."""

@@ -59,11 +59,10 @@ class ByField:
         partitions = []
         for condition in self._valueless():
             count = await probe.count(partition.narrowed(condition))
-            if count:
-                partitions.append(partition.narrowed(condition, documents=count))
+            partitions.append(partition.narrowed(condition, documents=count))
         values = Number(self._path) if self._field.type == "Edm.Double" else Between(self._path)
         count = await probe.count(partition.narrowed(values))
-        pending = [_Interval(Between(self._path), count)] if count else []
+        pending = [_Interval(Between(self._path), count)]
         while pending:
             interval = pending.pop()
             whole = interval.between == Between(self._path)
@@ -96,14 +95,13 @@ class ByField:
         below = msgspec.structs.replace(between, high=pivot)
         count = await probe.count(partition.narrowed(below))
         done = []
+        intervals = [_Interval(below, count)]
         if count:
-            intervals = [_Interval(below, count)]
             rest = msgspec.structs.replace(between, low=pivot, after=False)
         else:
-            intervals = []
             value = partition.narrowed(Equals(self._path, pivot))
             shared = await probe.count(value)
-            done = [msgspec.structs.replace(value, documents=shared)] if shared else []
+            done = [msgspec.structs.replace(value, documents=shared)]
             rest = msgspec.structs.replace(between, low=pivot, after=True)
         above = await probe.count(partition.narrowed(rest))
-        return done, [*intervals, *([_Interval(rest, above)] if above else [])]
+        return done, [*intervals, _Interval(rest, above)]

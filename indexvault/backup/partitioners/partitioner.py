@@ -20,7 +20,11 @@ class Partitioner(Protocol):
         ...
 
     async def split(self, probe: IndexProbe, partition: Partition) -> list[Partition]:
-        """Return partitions that together hold the documents of this one, empty ones left out.
+        """Return partitions that together hold the documents of this one.
+
+        Partitions by values cover every value that a document can have, whether one has it now or not: a document that
+        is changed while the index is read must not leave all of them. Only partitions by keys, which never change,
+        leave out what is empty.
 
         Some may still be too large to be read: then another partitioner has to split those. The partition itself,
         alone, means that this partitioner can't split it.
