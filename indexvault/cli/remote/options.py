@@ -16,12 +16,12 @@ _RUN_HERE = "Leave out --url and set INDEXVAULT_CONFIG, to run it here"
 
 
 def unsupported_verb(verb: str) -> SettingsError:
-    """Return the error for a verb that a deployment does not offer."""
+    """Return the error for a verb that a deployment does not support."""
     return SettingsError("a deployment does not support this", on=f"indexvault {verb}", do=_RUN_HERE)
 
 
 def refuse_options(given: Mapping[str, bool]) -> None:
-    """Raise SettingsError for the first option that is given, since a deployment does not offer it."""
+    """Raise SettingsError for the first option that is given, since a deployment does not support it."""
     for option, is_given in given.items():
         if is_given:
             raise SettingsError(f"a deployment does not support {option}", on="--url", do=_RUN_HERE)

@@ -118,7 +118,7 @@ async def test_lossy_and_failed_indexes_each_have_their_say(app: App, ground: Gr
     [
         (["verify", f"{EAST}/hotels@latest"], 2, "verify: a deployment does not support this. Leave out --url and set"),
         (["prune", EAST], 2, "prune: a deployment does not support this"),
-        (["backup", EAST, "--dry-run"], 2, "--url: a deployment does not offer --dry-run"),
+        (["backup", EAST, "--dry-run"], 2, "--url: a deployment does not support --dry-run"),
         (["backup", EAST, "h*"], 2, "this is a pattern, not an index"),
         (["backup", EAST, "no/index"], 2, "body.indexes[0]: "),
         (["backup", "nobody"], 4, "service nobody"),
