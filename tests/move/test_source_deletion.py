@@ -5,58 +5,58 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.move.scene import DOCUMENTS, Scene, document, played
+from tests.move.two_services import DOCUMENTS, TwoServices, document, played
 from tests.soak.stage import EAST, WEST
 
-type Event = Callable[[Scene], None]
+type Event = Callable[[TwoServices], None]
 
 
-def nothing(_scene: Scene) -> None:
+def nothing(_services: TwoServices) -> None:
     pass
 
 
-def target_emptied(scene: Scene) -> None:
-    if scene.has(WEST):
-        scene.remove(WEST, *range(DOCUMENTS))
+def target_emptied(services: TwoServices) -> None:
+    if services.has(WEST):
+        services.remove(WEST, *range(DOCUMENTS))
 
 
-def target_lost_one(scene: Scene) -> None:
-    if scene.has(WEST):
-        scene.remove(WEST, 7)
+def target_lost_one(services: TwoServices) -> None:
+    if services.has(WEST):
+        services.remove(WEST, 7)
 
 
-def target_changed_in_one(scene: Scene) -> None:
-    if "n0007" in scene.keys(WEST):
-        scene.write(WEST, document(7, "changed by somebody"))
+def target_changed_in_one(services: TwoServices) -> None:
+    if "n0007" in services.keys(WEST):
+        services.write(WEST, document(7, "changed by somebody"))
 
 
-def target_with_another_in_place_of_one(scene: Scene) -> None:
-    if scene.has(WEST):
-        scene.remove(WEST, 7)
-        scene.write(WEST, document(9_999))
+def target_with_another_in_place_of_one(services: TwoServices) -> None:
+    if services.has(WEST):
+        services.remove(WEST, 7)
+        services.write(WEST, document(9_999))
 
 
-def target_made_anew(scene: Scene) -> None:
-    if scene.has(WEST):
-        scene.drop(WEST)
-        scene.create(WEST, range(5))
+def target_made_anew(services: TwoServices) -> None:
+    if services.has(WEST):
+        services.drop(WEST)
+        services.create(WEST, range(5))
 
 
-def source_updated(scene: Scene) -> None:
-    if scene.has(EAST):
-        scene.write(EAST, document(7, "new text"))
+def source_updated(services: TwoServices) -> None:
+    if services.has(EAST):
+        services.write(EAST, document(7, "new text"))
 
 
-def source_with_another_in_place_of_one(scene: Scene) -> None:
-    if scene.has(EAST):
-        scene.remove(EAST, 7)
-        scene.write(EAST, document(9_999))
+def source_with_another_in_place_of_one(services: TwoServices) -> None:
+    if services.has(EAST):
+        services.remove(EAST, 7)
+        services.write(EAST, document(9_999))
 
 
-def source_made_anew(scene: Scene) -> None:
-    if scene.has(EAST):
-        scene.drop(EAST)
-        scene.create(EAST, range(1_000, 1_000 + DOCUMENTS))
+def source_made_anew(services: TwoServices) -> None:
+    if services.has(EAST):
+        services.drop(EAST)
+        services.create(EAST, range(1_000, 1_000 + DOCUMENTS))
 
 
 EVENTS: tuple[Event, ...] = (
@@ -77,10 +77,10 @@ def seams(*, ordered: bool) -> tuple[int, ...]:
     """Return the positions of the durable writes of a whole move, without those that only lock or tidy up."""
     found: list[str] = []
 
-    async def act(scene: Scene) -> None:
-        ended = await scene.move_and_delete()
+    async def act(services: TwoServices) -> None:
+        ended = await services.move_and_delete()
         assert (ended.code, ended.crashes) == (0, []), ended.error
-        assert len(scene.deletions) == 1
+        assert len(services.deletions) == 1
         found.extend(ended.changes)
 
     played(act, ordered=ordered)
@@ -92,19 +92,19 @@ def seams(*, ordered: bool) -> tuple[int, ...]:
 def killed_and_given_again(event: Event, position: int, *, ordered: bool) -> None:
     """Kill a move after a write, let something happen, and give the same command until it ends well, or three times."""
 
-    async def act(scene: Scene) -> None:
-        killed = await scene.move_and_delete(kill_at=position, kill_when="after", only_changes=True)
+    async def act(services: TwoServices) -> None:
+        killed = await services.move_and_delete(kill_at=position, kill_when="after", only_changes=True)
         assert (killed.code, killed.crashes) == (None, [])
-        event(scene)
+        event(services)
         ended = killed
         for _ in range(3):
-            ended = await scene.move_and_delete()
+            ended = await services.move_and_delete()
             assert not ended.crashes
             if ended.code == 0:
                 break
-        assert scene.deletions or scene.has(EAST), killed.killed_at
+        assert services.deletions or services.has(EAST), killed.killed_at
         if event is nothing:
-            assert len(scene.deletions) == 1, (killed.killed_at, ended.error)
+            assert len(services.deletions) == 1, (killed.killed_at, ended.error)
             was_over = any(" delete moves/" in label for label in killed.changes)
             assert ended.code == 0 or was_over, (killed.killed_at, ended.error)
 

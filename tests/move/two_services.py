@@ -27,7 +27,7 @@ def document(number: int, text: str = "as it was") -> dict[str, Any]:
 
 
 @dataclass
-class Scene:
+class TwoServices:
     """Two services, and every deletion of the source that the product made."""
 
     stage: Stage
@@ -76,7 +76,7 @@ class Scene:
     async def move_and_delete(self, *options: str, **process: Any) -> Ended:
         return await self.move("--delete-source", *options, **process)
 
-    def just_before(self, label: str, happens: Callable[["Scene"], None]) -> Callable[[str], None]:
+    def just_before(self, label: str, happens: Callable[["TwoServices"], None]) -> Callable[[str], None]:
         """Return a `watch` that lets something happen once, before the first request with this in its label."""
         waiting = [happens]
 
@@ -92,11 +92,11 @@ class Scene:
             assert target == source
 
 
-def played(act: Callable[[Scene], Coroutine[Any, Any, None]], *, ordered: bool) -> None:
+def played(act: Callable[[TwoServices], Coroutine[Any, Any, None]], *, ordered: bool) -> None:
     async def play() -> None:
-        scene = Scene(Stage(), ordered)
-        scene.create(EAST, range(DOCUMENTS))
-        await act(scene)
-        scene.require_nothing_lost()
+        services = TwoServices(Stage(), ordered)
+        services.create(EAST, range(DOCUMENTS))
+        await act(services)
+        services.require_nothing_lost()
 
     virtual_loop.run(play())
