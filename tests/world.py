@@ -51,6 +51,16 @@ def upload_batch(lines: Iterable[bytes]) -> bytes:
 
 
 @dataclass
+class Calendar:
+    """A clock that a test sets."""
+
+    now: datetime = datetime(2026, 11, 16, 2, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
 class World:
     """What a test of a workflow stands on.
 

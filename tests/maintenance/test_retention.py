@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -24,21 +23,13 @@ from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.local import LocalEngine
 from tests import hotels
 from tests.memory_store import MemoryStore
-from tests.world import EAST, LATER, World, open_world
+from tests.world import EAST, LATER, Calendar, World, open_world
 
 DAY = timedelta(days=1)
 HOTELS = MaintenanceJob(service=EAST, index="hotels")
 NIGHTLY = PolicySettings(
     service=EAST, schedule="0 0 2 * * *", keep=Retention(last=2), replicate_to=("west",), verify_within=28 * DAY
 )
-
-
-@dataclass
-class Calendar:
-    now: datetime = datetime(2026, 11, 16, 2, 30, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """A snapshot that an unfinished restore needs stays, whatever the policies say."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -16,21 +15,13 @@ from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.retention import Retention
 from tests import hotels
 from tests.memory_store import MemoryStore
-from tests.world import EAST, WEST, World, open_world
+from tests.world import EAST, WEST, Calendar, World, open_world
 
 DAY = timedelta(days=1)
 HOTELS = MaintenanceJob(service=EAST, index="hotels")
 LAST_ONE = PolicySettings(service=EAST, schedule="0 0 2 * * *", keep=Retention(last=1), replicate_to=("west",))
 LATE = {"fault": "item", "status": 503, "key": "h0000[5-9]", "operation": "index_documents"}
 """Documents from the fiftieth on are put off for ever."""
-
-
-@dataclass
-class Calendar:
-    now: datetime = datetime(2026, 11, 16, 2, 30, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @pytest.fixture
