@@ -45,7 +45,10 @@ class Comparison:
 
 
 class Deviation(msgspec.Struct, frozen=True):
-    """A document that differs from the snapshot; `line` is the snapshot's, None if it lacks the document."""
+    """A document that differs from the snapshot.
+
+    `line` is the snapshot's with every field, those too that can't be compared; None if it lacks the document.
+    """
 
     key: str
     kind: Literal["different", "missing", "extra"]
@@ -115,7 +118,7 @@ async def differing(
     stored: Documents, present: Documents, by: Comparison, tally: ComparisonTally
 ) -> AsyncGenerator[Deviation]:
     """Yield what differs between two sides in key order; values are compared only if bytes differ."""
-    wanted = ((key, by.projection.project(line)) async for key, line in stored if by.selection.takes(key, line))
+    wanted = ((key, line, by.projection.project(line)) async for key, line in stored if by.selection.takes(key, line))
     here, there = await anext(wanted, None), await anext(present, None)
     while here is not None or there is not None:
         deviation = None
@@ -127,9 +130,9 @@ async def differing(
                 deviation = Deviation(there[0], "extra", None)
             there = await anext(present, None)
         elif here is not None and there is not None:
-            if here[1] == there[1]:
+            if here[2] == there[1]:
                 tally.identical += 1
-            elif same_document(here[1], there[1], by.schema):
+            elif same_document(here[2], there[1], by.schema):
                 tally.equal += 1
             else:
                 deviation = Deviation(here[0], "different", here[1])

@@ -134,8 +134,15 @@ async def test_only_selected_documents_are_anybodys_concern() -> None:
 
 async def test_dropped_and_added_fields_are_no_difference() -> None:
     target = Schema(name="x", fields=(Field("id", "Edm.String", key=True), Field("new", "Edm.String")))
-    found = await Compared({"a": "1", "b": "2"}).to({}, comparison(target=target))
-    assert [each.line for each in found.told] == [b'{"id":"a"}', b'{"id":"b"}']
+    by = comparison(target=target)
+    found = await Compared({"a": "1", "b": "2"}).to({}, by)
+    assert [each.line and by.projection.project(each.line) for each in found.told] == [b'{"id":"a"}', b'{"id":"b"}']
+
+
+async def test_what_differs_is_told_with_the_fields_that_are_not_compared() -> None:
+    target = Schema(name="x", fields=(Field("id", "Edm.String", key=True),))
+    found = await Compared({"a": "1", "b": "2"}).to({"b": "2"}, comparison(target=target))
+    assert [(each.key, each.line) for each in found.told] == [("a", line_of("a", "1")), ("b", line_of("b", "2"))]
 
 
 async def test_so_many_differences_are_named_and_all_are_counted() -> None:

@@ -13,6 +13,9 @@ from tests.memory_store import MemoryStore
 from tests.world import EAST, WEST, World, open_world
 
 
+ROOMS: list[dict[str, Any]] = next(field["fields"] for field in hotels.DEFINITION["fields"] if field["name"] == "rooms")
+
+
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     async with open_world(MemoryStore("local")) as opened:
@@ -78,6 +81,27 @@ async def test_fill_brings_back_what_is_missing_and_leaves_the_rest_alone(world:
     documents = await there(world)
     assert [document["stars"] for document in documents[:3]] == [99, 99, 99]
     assert len(documents) == 602
+
+
+@pytest.mark.parametrize("mode", ["sync", "fill"])
+async def test_fields_that_the_target_hides_are_written_with_their_documents(world: World, mode: str) -> None:
+    """Such fields can't be compared; the documents that are written have them all the same, at every depth."""
+    await world.fill(hotels.DEFINITION, hotels.hotels(60))
+    made = await world.back_up("hotels")
+    rooms = [*ROOMS[:1], ROOMS[1] | {"retrievable": False}, *ROOMS[2:]]
+    hiding = hotels.with_field("rooms", fields=rooms)
+    hiding["fields"] = [
+        field | {"retrievable": False} if field["name"] in {"visits", "vector"} else field for field in hiding["fields"]
+    ]
+    await world.fill(hiding, [document | {"stars": 9} for document in hotels.hotels(50)], service=WEST)
+    report = await world.restore(made, index="hotels", mode=mode)
+    assert report.uploaded == (60 if mode == "sync" else 10)
+    present = await world.west.index_definition("hotels")
+    shown = msgspec.json.encode(hotels.DEFINITION)
+    await world.west.update_index("hotels", shown, etag=present.etag, preview=False)
+    written, wanted = await there(world), await world.documents(EAST, "hotels", "id")
+    assert written[50:] == wanted[50:]
+    assert (written == wanted) == (mode == "sync")
 
 
 @pytest.mark.parametrize("mode", ["sync", "fill"])
