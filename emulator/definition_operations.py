@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from emulator.exchange import Asked, Reply, json_reply, lag_of, object_of, with_context
+from emulator.listing import page_of
 from emulator.service import Service, Stored
 from emulator.versions import ApiVersion
 
@@ -12,15 +13,19 @@ from emulator.versions import ApiVersion
 def _list(service: Service, asked: Asked) -> Reply:
     kind = asked.operation.kind
     names = sorted(service.indexes if kind == "indexes" else service.resources[kind])
+    page = page_of(names, kind, asked.version, asked.parameters)
     chosen = asked.parameter("select")
     members = None if chosen in (None, "*") else [name.strip() for name in str(chosen).split(",")]
     values = []
-    for name in names:
+    for name in page.names:
         stored = _stored(service, kind, name, asked.version)
         body = stored.body if members is None else {one: stored.body[one] for one in members if one in stored.body}
         values.append(_annotated(body, stored.etag, None, asked))
-    context = {"@odata.context": f"{asked.root}/$metadata#{kind}"} if asked.metadata else {}
-    return json_reply({**context, "value": values})
+    head: dict[str, Any] = {"@odata.context": f"{asked.root}/$metadata#{kind}"} if asked.metadata else {}
+    if page.count is not None:
+        head["@odata.count"] = page.count
+    link = {} if page.following is None else {"@odata.nextLink": f"{asked.root}/{kind}?{page.following}"}
+    return json_reply({**head, "value": values, **link})
 
 
 def _get(service: Service, asked: Asked) -> Reply:
