@@ -27,10 +27,12 @@ async def hold_snapshot(resources: Resources, reference: SnapshotReference, want
     """Hold a snapshot, by its id, in the store `also` and all others of its service that have it.
 
     A store that can't be written is noted, so that a restore works from stores that can only be read. Raises
-    ConflictError if the snapshot is being removed from every store that has it.
+    ConflictError if the snapshot is being removed from every store that has it. Raises RemoteError if no store holds
+    it and `also` may do so at another attempt.
     """
     held, notes = [], []
     removals: list[ConflictError] = []
+    may_pass: RemoteError | None = None
     for name in _stores(resources.clients, reference.service, also):
         try:
             if await place_hold(resources.clients.store(name), reference, wanted, resources.clock()):
@@ -38,12 +40,16 @@ async def hold_snapshot(resources: Resources, reference: SnapshotReference, want
         except ConflictError as error:
             removals.append(error)
         except RemoteError as error:
+            if name == also and error.may_pass:
+                may_pass = error
             _LOG.warning("%s is not held in store %s, and a prune there may remove it: %s", reference, name, error)
             notes.append(
                 f"the snapshot could not be held in store {name} ({error.what}): a prune there may have removed it"
             )
     if removals and not held:
         raise removals[0]
+    if may_pass is not None and not held:
+        raise may_pass
     return Held(held, notes)
 
 

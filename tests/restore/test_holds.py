@@ -8,7 +8,14 @@ import msgspec
 import pytest
 
 from indexvault.backup.job import BackupReport
-from indexvault.errors import ConflictError, ForbiddenError, IndexvaultError, NotFoundError, OverloadedError
+from indexvault.errors import (
+    ConflictError,
+    ForbiddenError,
+    IndexvaultError,
+    NotFoundError,
+    OverloadedError,
+    UnreachableError,
+)
 from indexvault.maintenance.retention import MaintenanceJob, PrunePlan, prune_stores, replicate
 from indexvault.settings.model import PolicySettings
 from indexvault.snapshots.catalogue import list_snapshots
@@ -161,6 +168,49 @@ async def test_a_store_that_can_not_be_written_is_told_and_stops_nothing(
     report = await world.restore(old)
     assert [note for note in report.notes if "store west" in note] == [
         "the snapshot could not be held in store west (the identity may not do this): a prune there may have removed it"
+    ]
+
+
+def failing(store: MemoryStore | Any, times: int) -> None:
+    """Let a store leave so many writes of holds without an answer."""
+    put, left = store.runs.put, [times]
+
+    async def fail(name: str, *given: Any, **named: Any) -> str:
+        if name.startswith("holds/") and left[0]:
+            left[0] -= 1
+            raise UnreachableError("the store does not answer", on=f"store {store.name}", do="Try again")
+        etag: str = await put(name, *given, **named)
+        return etag
+
+    store.runs.put = fail
+
+
+async def test_a_hold_that_failed_is_tried_again_before_the_target_is_touched(
+    world: World, old: BackupReport, calendar: Calendar, west: MemoryStore
+) -> None:
+    failing(world.store, 1)
+    failing(west, 1)
+    await interrupted(world, old)
+    calendar.now += 2 * DAY
+    await prune(world)
+    assert old.snapshot in await ids(world.store)
+    assert (await world.restore(old)).identical == 90
+
+
+async def test_a_snapshot_that_no_store_holds_for_want_of_an_answer_is_not_restored(
+    world: World, old: BackupReport, west: MemoryStore
+) -> None:
+    failing(world.store, 1000)
+    failing(west, 1000)
+    with pytest.raises(UnreachableError, match="store local"):
+        await world.restore(old)
+    assert await world.west.index_names() == []
+
+
+async def test_a_hold_in_one_store_is_enough(world: World, old: BackupReport) -> None:
+    failing(world.store, 1000)
+    assert [note for note in (await world.restore(old)).notes if "store local" in note] == [
+        "the snapshot could not be held in store local (the store does not answer): a prune there may have removed it"
     ]
 
 
