@@ -67,7 +67,9 @@ def normalised(body: dict[str, Any], version: ApiVersion) -> dict[str, Any]:
     definition |= {name: body.get(name) or [] for name in _OWN_LISTS}
     definition["suggesters"] = [{"searchMode": "analyzingInfixMatching", **one} for one in definition["suggesters"]]
     definition["encryptionKey"] = body.get("encryptionKey")
-    definition["similarity"] = {"@odata.type": _SIMILARITY, "k1": None, "b": None} | (body.get("similarity") or {})
+    similarity = {"@odata.type": _SIMILARITY} | (body.get("similarity") or {})
+    parameters = {"k1": None, "b": None} if similarity["@odata.type"] == _SIMILARITY else {}
+    definition["similarity"] = {"@odata.type": None} | parameters | similarity
     definition["semantic"] = body.get("semantic")
     definition["vectorSearch"] = _vector_search(body.get("vectorSearch"))
     return definition

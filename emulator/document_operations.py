@@ -122,7 +122,7 @@ def _index_documents(service: Service, asked: Asked) -> Reply:
     unsafe = (asked.parameter("allowUnsafeKeys") or "").lower() == "true"
     actions = reader.actions(asked.body, unsafe_keys=unsafe)
     request = FaultRequest(asked.operation.name, asked.method, asked.path)
-    outcome = decide(index, reader, actions, lambda key: service.faults.item_status(request, key))
+    outcome = decide(index, reader, actions, lambda key: service.faults.item_fault(request, key))
     created = sum(result.status_code == 201 for result in outcome.results)  # noqa: PLR2004  # the service's word for new
     service.check_room(created - len(outcome.deleted))
     kept = {key: document for key, document in outcome.upserts.items() if not service.faults.loses(request, key)}

@@ -57,8 +57,10 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For unavailable, throttled, reset and truncated: whether the request takes effect before its answer is lost."""
     retry_after: Seconds | None = None
     """Seconds, for unavailable and throttled; None sends no `Retry-After`."""
-    status: Literal[409, 422, 503] = _DEFAULT_ITEM_STATUS
+    status: Literal[400, 403, 409, 422, 429, 503] = _DEFAULT_ITEM_STATUS
     """For `item`: the status of the documents hit."""
+    message: str | None = None
+    """For `item`: the reason given; None for the usual one of the status."""
     key: str | None = None
     """For `item` and `lost`: a regular expression for the keys that can be hit."""
     seconds: Seconds = 0.0
@@ -145,10 +147,9 @@ class Faults:
                 drawn[rule.fault] = rule
         return drawn
 
-    def item_status(self, request: Request, key: str) -> int | None:
-        """Choose whether one document of a batch fails, and with which status."""
-        rule = self._of_document("item", request, key)
-        return None if rule is None else rule.status
+    def item_fault(self, request: Request, key: str) -> Rule | None:
+        """Choose whether one document of a batch fails, and with which status and reason."""
+        return self._of_document("item", request, key)
 
     def loses(self, request: Request, key: str) -> bool:
         """Choose whether one document of a batch is accepted and not kept."""

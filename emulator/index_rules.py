@@ -53,6 +53,12 @@ def check(definition: dict[str, Any], tier: Tier, synonym_maps: Iterable[str]) -
     return schema
 
 
+def check_similarity(definition: dict[str, Any]) -> None:
+    """Refuse what only indexes made before July 2020 have. Source: Configure relevance scoring, 2026-09."""
+    if definition["similarity"]["@odata.type"] == "#Microsoft.Azure.Search.ClassicSimilarity":
+        raise invalid_request("index : The similarity algorithm 'ClassicSimilarity' can't be used in a new index.")
+
+
 def check_update(before: dict[str, Any], after: dict[str, Any], *, downtime_allowed: bool) -> None:
     """Refuse a change that would need a rebuild."""
     _check_fields_kept(before["fields"], after["fields"], "")

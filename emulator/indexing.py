@@ -11,6 +11,7 @@ import msgspec
 import orjson
 
 from emulator.failures import MalformedDocumentError, ServiceError, UnfitDocumentError, invalid_request
+from emulator.faults import Rule
 from emulator.index import Document, Index
 from emulator.schema import Field, Schema
 from emulator.tiers import MAX_ACTIONS, MAX_COMPLEX_ELEMENTS, MAX_KEY_LENGTH
@@ -122,8 +123,8 @@ class Outcome(msgspec.Struct, frozen=True):
     deleted: set[str]
 
 
-def decide(index: Index, reader: Reader, actions: list[Action], item_fault: Callable[[str], int | None]) -> Outcome:
-    """Apply a batch to the current documents; `item_fault` returns the status a key fails with, if any."""
+def decide(index: Index, reader: Reader, actions: list[Action], item_fault: Callable[[str], Rule | None]) -> Outcome:
+    """Apply a batch to the current documents; `item_fault` returns the rule by which a key fails, if any."""
     merging = [action.key for action in actions if action.kind in {"merge", "mergeOrUpload"}]
     stored: dict[str, Document | None] = dict(index.documents(merging)) if merging else {}
     present = index.existing([action.key for action in actions])
@@ -179,11 +180,12 @@ def _merged_into(fields: Sequence[Field]) -> Mapping[str, Field]:
     return {field.name: field for field in fields if field.complex and not field.collection}
 
 
-def _refusal(action: Action, fault: int | None) -> Result | None:
+def _refusal(action: Action, fault: Rule | None) -> Result | None:
     if action.problem is not None:
         return Result(action.key, status=False, error_message=action.problem, status_code=400)
     if fault is not None:
-        return Result(action.key, status=False, error_message=_FAULTS.get(fault, "Failed."), status_code=fault)
+        message = fault.message or _FAULTS.get(fault.status, "Failed.")
+        return Result(action.key, status=False, error_message=message, status_code=fault.status)
     return None
 
 

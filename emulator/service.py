@@ -31,6 +31,10 @@ class EmulatedService(msgspec.Struct, frozen=True, kw_only=True):
 
     `tier` is one of emulator.tiers.TIERS. `role_keys` maps further keys (or bearer tokens) to roles joined by `+`;
     see emulator.access.ROLES. `quotas` replaces single quotas of the tier by name, `documents` among them.
+
+    `keeps_etags` lets an identical PUT keep a definition's ETag; whether the service does is not documented.
+    `renews_etags` gives a created definition another ETag by itself after it was first read, as recorded traffic shows
+    for indexers. `makes_classic_indexes` accepts ClassicSimilarity, as services did before July 2020.
     """
 
     name: str
@@ -41,6 +45,9 @@ class EmulatedService(msgspec.Struct, frozen=True, kw_only=True):
     role_keys: Mapping[str, str] = {}
     replicas: int = 1
     quotas: Mapping[str, int] = {}
+    keeps_etags: bool = False
+    renews_etags: bool = False
+    makes_classic_indexes: bool = False
     faults: Plan = Plan()
 
 
@@ -87,6 +94,7 @@ class Service:
             for kind in resources.KINDS
         }
         self.indexer_results: dict[str, str] = {}
+        self._to_renew: set[tuple[str, str]] = set()
 
     def close(self) -> None:
         """Close the database."""
@@ -104,7 +112,11 @@ class Service:
     def definition(self, name: str, version: ApiVersion) -> Stored:
         """Return an index's definition as it is shown."""
         index = self._existing_index(name)
-        return Stored(index.etag, definitions.read_back(index.definition, version))
+        shown = Stored(index.etag, definitions.read_back(index.definition, version))
+        if self._is_to_renew(_INDEXES, name):
+            index.redefine(index.definition, self._etag())
+            self._keep_index(index)
+        return shown
 
     def create_index(self, body: Body, version: ApiVersion) -> Stored:
         """Create an index that must not exist."""
@@ -131,10 +143,11 @@ class Service:
         definition = definitions.with_unknown_kept(definition, existing.definition, version)
         index_rules.check(definition, self.tier, self.resources["synonymmaps"])
         index_rules.check_update(existing.definition, definition, downtime_allowed=downtime_allowed)
-        with self.database.transaction():
-            existing.redefine(definition, self._etag())
-            self._keep_index(existing)
-        self._open(name, existing)
+        if not (self.setup.keeps_etags and definition == existing.definition):
+            with self.database.transaction():
+                existing.redefine(definition, self._etag())
+                self._keep_index(existing)
+            self._open(name, existing)
         return self.definition(name, version), False
 
     def delete_index(self, name: str, conditions: Conditions) -> None:
@@ -158,6 +171,8 @@ class Service:
         if stored is None:
             noun = resources.KINDS[kind].noun
             raise ServiceError(404, f"No {noun} with the name '{name}' was found in service '{self.setup.name}'.")
+        if self._is_to_renew(kind, name):
+            self._keep(kind, Stored(self._etag(), stored.body))
         return Stored(stored.etag, redacted(stored.body))
 
     def create_resource(self, kind: str, body: Body, version: ApiVersion) -> Stored:
@@ -239,14 +254,29 @@ class Service:
                 f"ones first or upgrade the service for higher limits. Maximum allowed: {quota}",
             )
         complete = written(complete, existing.body if existing else None)
-        stored = Stored(self._etag(), complete)
-        self.resources[kind][complete["name"]] = stored
-        self.database.put_resource(kind, complete["name"], stored.etag, msgspec.json.encode(complete))
-        return self.resource(kind, complete["name"])
+        if existing is None or not (self.setup.keeps_etags and complete == existing.body):
+            self._keep(kind, Stored(self._etag(), complete))
+        shown = self.resource(kind, complete["name"])
+        if existing is None:
+            self._to_renew.add((kind, complete["name"]))
+        return shown
+
+    def _keep(self, kind: str, stored: Stored) -> None:
+        name = stored.body["name"]
+        self.resources[kind][name] = stored
+        self.database.put_resource(kind, name, stored.etag, msgspec.json.encode(stored.body))
+
+    def _is_to_renew(self, kind: str, name: str) -> bool:
+        """Return whether a definition that is shown gets another ETag after that, by the service itself."""
+        is_new = (kind, name) in self._to_renew
+        self._to_renew.discard((kind, name))
+        return is_new and self.setup.renews_etags
 
     def _create_index(self, definition: Body, version: ApiVersion) -> Stored:
         name = definition["name"]
         index_rules.check(definition, self.tier, self.resources["synonymmaps"])
+        if not self.setup.makes_classic_indexes:
+            index_rules.check_similarity(definition)
         if name in self.resources["aliases"]:
             raise ServiceError(400, f"The index name '{name}' is already the name of an alias.")
         if len(self.indexes) >= self.tier.indexes:
@@ -261,7 +291,9 @@ class Service:
             index = Index(definition, self._etag(), self.database)
             self._keep_index(index)
         self._open(name, index)
-        return self.definition(name, version)
+        shown = self.definition(name, version)
+        self._to_renew.add((_INDEXES, name))
+        return shown
 
     def _existing_index(self, name: str) -> Index:
         index = self.indexes.get(name)
