@@ -117,8 +117,11 @@ async def deviations(
 async def differing(
     stored: Documents, present: Documents, by: Comparison, tally: ComparisonTally
 ) -> AsyncGenerator[Deviation]:
-    """Yield what differs between two sides in key order; values are compared only if bytes differ."""
-    wanted = ((key, line, by.projection.project(line)) async for key, line in stored if by.selection.takes(key, line))
+    """Yield what differs between two sides in key order; values are compared only if bytes differ.
+
+    `stored` are the selected documents only.
+    """
+    wanted = ((key, line, by.projection.project(line)) async for key, line in stored)
     here, there = await anext(wanted, None), await anext(present, None)
     while here is not None or there is not None:
         deviation = None
@@ -194,8 +197,8 @@ class _Lookahead:
 
 
 async def _stored(data: bytes, by: Comparison) -> AsyncGenerator[tuple[str, bytes]]:
-    for line in document_lines(data):
-        yield by.key_of(line), line
+    for document in await by.selection.selected(document_lines(data), by.key_of):
+        yield document
 
 
 async def _chained(first: list[tuple[str, bytes]], rest: Documents) -> AsyncGenerator[tuple[str, bytes]]:

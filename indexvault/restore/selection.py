@@ -4,20 +4,18 @@ A filter is a JMESPath expression over one document, as `az --query` takes it, s
 "contains(Tags, 'pool')". A document matches if the result is true in JMESPath's sense: not null, false or empty.
 """
 
-from collections.abc import Sequence
-from typing import Any
-
-import jmespath
-import msgspec
-from jmespath.exceptions import JMESPathError
+import asyncio
+from collections.abc import Callable, Sequence
+from itertools import batched
 
 from indexvault.errors import NotFoundError, SettingsError
+from indexvault.restore.document_filter import DocumentFilter
 from indexvault.snapshots.chunks import Chunk
 
 MOST_KEYS = 10_000
 _NAMED = 10
-_FAILURES = (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError)
-"""The library lets Python's errors through: `a[::0]`, a number compared with a text, 1000 brackets."""
+_FILTERED_AT_ONCE = 256
+"""Documents: a thread can't be ended, so it is given no more than a few seconds' work."""
 
 
 class Selection:
@@ -29,8 +27,7 @@ class Selection:
                 f"{len(keys)} keys are listed", on="keys", do=f"List at most {MOST_KEYS}, or use a filter"
             )
         self.keys = frozenset(keys)
-        self._text = filter
-        self._filter: Any = _compiled(filter) if filter is not None else None
+        self._filter = DocumentFilter(filter) if filter is not None else None
 
     @property
     def everything(self) -> bool:
@@ -41,13 +38,22 @@ class Selection:
         """Return whether a document is selected. Raises SettingsError if the filter can't be applied to it."""
         if self.keys and key not in self.keys:
             return False
+        return self._filter is None or self._filter.matches(line)
+
+    async def selected(self, lines: Sequence[bytes], key_of: Callable[[bytes], str]) -> list[tuple[str, bytes]]:
+        """Return the selected documents with their keys, in order. A filter is evaluated in a thread.
+
+        Raises SettingsError if the filter can't be applied to a document.
+        """
         if self._filter is None:
-            return True
-        try:
-            return _is_true(self._filter.search(msgspec.json.decode(line)))
-        except _FAILURES as error:
-            # The error's text may quote the document.
-            raise _unfit(self._text or "", type(error).__name__) from None
+            return self._selected(lines, key_of)
+        found: list[tuple[str, bytes]] = []
+        for few in batched(lines, _FILTERED_AT_ONCE, strict=False):
+            found += await asyncio.to_thread(self._selected, few, key_of)
+        return found
+
+    def _selected(self, lines: Sequence[bytes], key_of: Callable[[bytes], str]) -> list[tuple[str, bytes]]:
+        return [(key, line) for line in lines if self.takes(key := key_of(line), line)]
 
     def chunks(self, chunks: Sequence[Chunk]) -> list[int]:
         """Return the positions of the chunks that can hold listed keys; all chunks if no keys are listed."""
@@ -72,25 +78,3 @@ class Selection:
                 on=on,
                 do="Leave these keys out, or use an older snapshot",
             )
-
-
-def _compiled(text: str) -> Any:
-    try:
-        return jmespath.compile(text)
-    except JMESPathError as error:
-        raise _unfit(text, str(error).partition("\n")[0][:200]) from None
-    except _FAILURES as error:
-        raise _unfit(text, type(error).__name__) from None
-
-
-def _unfit(text: str, why: str) -> SettingsError:
-    return SettingsError(
-        f"it is not a JMESPath expression for these documents ({why})",
-        on=f"filter {text!r}",
-        do='Write it as "Rating >= `4`" or "contains(Tags, \'pool\')"',
-    )
-
-
-def _is_true(value: Any) -> bool:
-    """Return whether a value is true in JMESPath's sense: zero is."""
-    return value not in (None, False, "", [], {}) or (value == 0 and not isinstance(value, bool) and value is not None)

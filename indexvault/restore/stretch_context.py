@@ -58,9 +58,8 @@ class StretchContext(RestoreContext):
             self.resources.report(ProgressUpdate(stage=stage, documents=chunk.documents, bytes=chunk.bytes))
         async with aclosing(read_ahead(self.chunks[len(done) :], self.read)) as reading:
             async for chunk, data in reading:
-                for line in document_lines(data):
-                    key = key_of(line)
-                    if (after is None or key > after) and self.selection.takes(key, line):
+                for key, line in await self.selection.selected(document_lines(data), key_of):
+                    if after is None or key > after:
                         yield key, line
                 self.resources.report(ProgressUpdate(stage=stage, documents=chunk.documents, bytes=chunk.bytes))
 
@@ -106,8 +105,7 @@ class StretchContext(RestoreContext):
                 key
                 async for _chunk, data in reading
                 if data is not None
-                for line in document_lines(data)
-                if self.selection.takes(key := key_of(line), line)
+                for key, _line in await self.selection.selected(document_lines(data), key_of)
             ]
 
 

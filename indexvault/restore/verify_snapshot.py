@@ -44,7 +44,7 @@ async def prove_stored(resources: Resources, stretch: StoredStretch) -> StretchP
         if stretch.filter is None:
             return chunk.documents
         data = await read_chunk(store.snapshots, source.folder, chunk)
-        return sum(selection.takes(key_of(line), line) for line in document_lines(data))
+        return len(await selection.selected(document_lines(data), key_of))
 
     proved = [chunks[position] for position in selection.chunks(chunks)]
     async with aclosing(read_ahead(proved, check)) as checking:
