@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Self
 
 import msgspec
@@ -18,10 +19,11 @@ from indexvault.search.definitions import (
     read_definitions,
 )
 from indexvault.search.documents import DocumentRequests
+from indexvault.search.lists import list_pages
 from indexvault.search.retry import RetryPolicy
 from indexvault.search.statistics import IndexStatistics, ServiceStatistics
 from indexvault.search.throttle import Throttle, ThrottleLimits, Timer
-from indexvault.search.transport import PREVIEW, STABLE, Transport, decode_answer, segment
+from indexvault.search.transport import PREVIEW, STABLE, Answer, Transport, decode_answer, segment
 
 if TYPE_CHECKING:
     from azure.core.credentials import AzureKeyCredential  # the SDK is slow to load, so only when a client is opened
@@ -65,6 +67,7 @@ class SearchService(DocumentRequests):
             read_timeout=READ_SECONDS,
         )
         self.by_key = by_key
+        self._endpoint = endpoint
         super().__init__(
             name,
             Transport(
@@ -112,8 +115,10 @@ class SearchService(DocumentRequests):
         class Names(msgspec.Struct):
             value: list[Named]
 
-        answer = await self._transport.send("GET", "indexes", on="indexes", query="$select=name")
-        return sorted(entry.name for entry in decode_answer(answer, Names, on=f"{self.name} indexes").value)
+        found: set[str] = set()
+        async for answer in self._list("indexes", query="$select=name"):
+            found.update(entry.name for entry in decode_answer(answer, Names, on=f"{self.name} indexes").value)
+        return sorted(found)
 
     async def index_definition(self, index: str, *, preview: bool = False) -> FetchedDefinition:
         """Return an index's definition in the stable or the preview api-version."""
@@ -155,9 +160,10 @@ class SearchService(DocumentRequests):
 
         Raises RefusedError or NotFoundError if the service has no such collection in that api-version.
         """
-        version = PREVIEW if preview else STABLE
-        answer = await self._transport.send("GET", kind, on=kind, api_version=version, metadata="minimal")
-        return read_definitions(answer, version, on=f"{self.name} {kind}")
+        found: dict[str, NamedDefinition] = {}
+        async for answer in self._list(kind, api_version=PREVIEW if preview else STABLE, metadata="minimal"):
+            found |= {each.name: each for each in read_definitions(answer, on=f"{self.name} {kind}")}
+        return list(found.values())
 
     async def definition(self, kind: str, name: str, *, preview: bool = False) -> FetchedDefinition:
         """Return an object of a collection such as `skillsets`."""
@@ -191,8 +197,10 @@ class SearchService(DocumentRequests):
 
     async def aliases(self) -> list[Alias]:
         """Return all aliases, sorted by name."""
-        answer = await self._transport.send("GET", "aliases", on="aliases", metadata="minimal")
-        return read_aliases(answer, on=f"{self.name} aliases")
+        found: dict[str, Alias] = {}
+        async for answer in self._list("aliases", metadata="minimal"):
+            found |= {alias.name: alias for alias in read_aliases(answer, on=f"{self.name} aliases")}
+        return sorted(found.values(), key=lambda alias: alias.name)
 
     async def point_alias(self, name: str, index: str, *, etag: str | None) -> None:
         """Point an alias at an index: the alias that has this ETag, or with None one that must not exist.
@@ -229,7 +237,14 @@ class SearchService(DocumentRequests):
     async def _definition(self, path: str, on: str, *, preview: bool) -> FetchedDefinition:
         version = PREVIEW if preview else STABLE
         answer = await self._transport.send("GET", path, on=on, api_version=version, metadata="minimal")
-        return read_definition(answer, version, on=f"{self.name} {on}")
+        return read_definition(answer, on=f"{self.name} {on}")
+
+    def _list(
+        self, kind: str, *, query: str = "", api_version: str = STABLE, metadata: str = "none"
+    ) -> AsyncGenerator[Answer]:
+        return list_pages(
+            self._transport, self._endpoint, kind, on=kind, api_version=api_version, query=query, metadata=metadata
+        )
 
     async def _create(self, path: str, definition: bytes, on: str, *, preview: bool) -> None:
         await self._transport.send(

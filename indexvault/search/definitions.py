@@ -42,7 +42,7 @@ class _Alias(msgspec.Struct):
     etag: str = msgspec.field(default="", name="@odata.etag")
 
 
-def read_definition(answer: Answer, api_version: str, *, on: str) -> FetchedDefinition:
+def read_definition(answer: Answer, *, on: str) -> FetchedDefinition:
     """Read one definition. Raises UnexpectedAnswerError naming `on` if the answer is none."""
 
     class Tagged(msgspec.Struct):
@@ -50,11 +50,11 @@ def read_definition(answer: Answer, api_version: str, *, on: str) -> FetchedDefi
 
     etag = decode_answer(answer, Tagged, on=on).etag or answer.headers.get("etag", "")
     body = _usable(msgspec.Raw(without_mark(answer.body)), on=on)
-    return FetchedDefinition(api_version=api_version, body=body, etag=etag)
+    return FetchedDefinition(api_version=answer.api_version, body=body, etag=etag)
 
 
-def read_definitions(answer: Answer, api_version: str, *, on: str) -> list[NamedDefinition]:
-    """Read the objects of a collection. Raises UnexpectedAnswerError naming `on` if the answer is no list."""
+def read_definitions(answer: Answer, *, on: str) -> list[NamedDefinition]:
+    """Read the objects on a page of a collection. Raises UnexpectedAnswerError naming `on` if the answer is no list."""
 
     class Listed(msgspec.Struct):
         value: list[msgspec.Raw]
@@ -68,7 +68,7 @@ def read_definitions(answer: Answer, api_version: str, *, on: str) -> list[Named
     bodies = decode_answer(answer, Listed, on=on).value
     named = decode_answer(answer, AllNamed, on=on).value
     return [
-        NamedDefinition(name=each.name, api_version=api_version, body=_usable(msgspec.Raw(bytes(raw)), on=on))
+        NamedDefinition(name=each.name, api_version=answer.api_version, body=_usable(msgspec.Raw(bytes(raw)), on=on))
         for each, raw in zip(named, bodies, strict=True)
     ]
 
@@ -80,7 +80,7 @@ def read_alias(answer: Answer, *, on: str) -> Alias:
 
 
 def read_aliases(answer: Answer, *, on: str) -> list[Alias]:
-    """Read all aliases, sorted by name. Raises UnexpectedAnswerError naming `on` if the answer is no list."""
+    """Read the aliases on a page, sorted by name. Raises UnexpectedAnswerError naming `on` if the answer is no list."""
 
     class Aliases(msgspec.Struct):
         value: list[_Alias]

@@ -47,11 +47,12 @@ _LOG = logging.getLogger(__name__)
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A successful answer. `headers` have lower-case names."""
+    """A successful answer. `headers` have lower-case names, `api_version` is the one that was asked in."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    api_version: str = ""
 
 
 class _Failure(msgspec.Struct, frozen=True):
@@ -124,7 +125,7 @@ class Transport:
             )
             outcome = await self._send_throttled(request, f"{self.name} {on}".rstrip(), holds_documents=holds_documents)
             if isinstance(outcome, Answer):
-                return outcome
+                return msgspec.structs.replace(outcome, api_version=api_version)
             failures += 1
             if failures >= self._retry.attempts or (can_ask_for_less and isinstance(outcome.error, TooSlowError)):
                 raise outcome.error

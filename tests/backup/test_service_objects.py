@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from emulator.service import EmulatedService
 from indexvault.backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob, ServiceReport
 from indexvault.errors import IntegrityError, SettingsError
 from indexvault.snapshots.catalogue import list_snapshots, resolve, resolve_manifest
@@ -14,7 +15,7 @@ from indexvault.workflow.local import LocalEngine
 from indexvault.workflow.lock_activities import ACTIVITIES as LOCK_ACTIVITIES
 from tests import hotels
 from tests.memory_store import MemoryStore
-from tests.world import EAST, LATER, World, open_world
+from tests.world import EAST, KEYS, LATER, World, open_world
 
 NEWEST = SnapshotReference(service=EAST, index=SERVICE_OBJECTS)
 
@@ -32,6 +33,11 @@ SKILLSET = {
 }
 
 
+MAPS = 53
+"""More synonym maps than a page of a preview version holds."""
+WIDE = EmulatedService(name=EAST, region="eastus", api_key=KEYS[EAST], quotas={"synonym_maps": 100})
+
+
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     async with open_world(MemoryStore("local")) as opened:
@@ -42,6 +48,12 @@ async def world() -> AsyncIterator[World]:
 async def put(world: World, path: str, body: dict[str, Any]) -> None:
     await world.east._transport.send(
         "PUT", path, on=path, body=json.dumps(body).encode(), headers={"Prefer": "return=representation"}
+    )
+
+
+async def put_map(world: World, number: int) -> None:
+    await put(
+        world, f"synonymmaps('map-{number}')", {"name": f"map-{number}", "format": "solr", "synonyms": f"a, {number}"}
     )
 
 
@@ -151,3 +163,15 @@ async def test_it_is_not_taken_for_an_index_s_snapshot(world: World) -> None:
     await back_up(world)
     with pytest.raises(SettingsError, match="not of an index"):
         await resolve_manifest(world.store.snapshots, NEWEST, now=LATER)
+
+
+async def test_more_than_a_page_of_objects_are_kept_in_both_forms() -> None:
+    async with open_world(MemoryStore("local"), services=[WIDE]) as world:
+        for number in range(MAPS):
+            await put_map(world, number)
+        report = await back_up(world)
+        manifest = await read_service_manifest(
+            world.store.snapshots, (await resolve(world.store.snapshots, NEWEST, now=LATER)).reference
+        )
+    assert (report.state, report.objects["synonymmaps"]) == ("complete", MAPS)
+    assert [each.name for each in manifest.objects if each.definition.preview is None] == []

@@ -1,0 +1,80 @@
+"""Read whole lists of definitions: preview versions answer them in pages.
+
+From 2026-05-01-preview on, a list holds 50 items, and `@odata.nextLink` leads to the rest. Source: Use paging with
+Azure AI Search list APIs, 2026-06. Stable versions answer whole lists; a link is followed there too if there is one.
+"""
+
+from collections.abc import AsyncGenerator
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import msgspec
+
+from indexvault.errors import UnexpectedAnswerError
+from indexvault.search.transport import Answer, Transport, decode_answer
+
+MOST_PAGES = 1000
+"""Pages of a list at most: a service has 3,000 indexes at most, and a page holds 50 by default. Source: Service limits
+in Azure AI Search, 2026-09."""
+_REPORT = "Repeat; if it persists, check that the endpoint is an Azure AI Search service"
+
+
+class _Linked(msgspec.Struct):
+    next_link: str | None = msgspec.field(default=None, name="@odata.nextLink")
+
+
+async def list_pages(
+    transport: Transport,
+    endpoint: str,
+    kind: str,
+    *,
+    on: str,
+    api_version: str,
+    query: str = "",
+    metadata: str = "none",
+) -> AsyncGenerator[Answer]:
+    """Yield the answers that hold a list, first to last. `on` names the list in errors.
+
+    Links are followed to the endpoint's own host only. Raises UnexpectedAnswerError for a link elsewhere, for links in
+    a circle and for more than MOST_PAGES pages; no request is sent for such a link.
+    """
+    path, followed = kind, set[str]()
+    while True:
+        answer = await transport.send("GET", path, on=on, query=query, api_version=api_version, metadata=metadata)
+        yield answer
+        named = f"{transport.name} {on}"
+        link = decode_answer(answer, _Linked, on=named).next_link
+        if link is None:
+            return
+        following = _on_host(link, endpoint, named)
+        path, query, api_version = _request_of(following, api_version)
+        if (address := f"{path}?{query}") in followed:
+            raise UnexpectedAnswerError("the links from page to page lead in a circle", on=named, do=_REPORT)
+        followed.add(address)
+        if len(followed) >= MOST_PAGES:
+            raise UnexpectedAnswerError(f"the list has more than {MOST_PAGES:,} pages", on=named, do=_REPORT)
+
+
+def _on_host(link: str, endpoint: str, on: str) -> SplitResult:
+    """Return an absolute or relative link in parts. Raises UnexpectedAnswerError unless it is on the endpoint's host."""
+    try:
+        found, own = urlsplit(urljoin(f"{endpoint.rstrip('/')}/", link)), urlsplit(endpoint)
+        is_own = (found.scheme, found.netloc.lower()) == (own.scheme, own.netloc.lower())
+    except ValueError:
+        is_own = False
+    if not is_own:
+        raise UnexpectedAnswerError(
+            "the link to the next page leads to another host, and was not followed", on=on, do=_REPORT
+        )
+    return found
+
+
+def _request_of(link: SplitResult, api_version: str) -> tuple[str, str, str]:
+    """Return the path, the query and the api-version of a link, which is opaque otherwise."""
+    kept = []
+    for part in link.query.split("&"):
+        name, _, value = part.partition("=")
+        if name == "api-version":
+            api_version = value
+        elif part:
+            kept.append(part)
+    return link.path.lstrip("/"), "&".join(kept), api_version
