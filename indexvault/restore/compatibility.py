@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from indexvault.restore.checks import Check
-from indexvault.restore.definition import content
 from indexvault.restore.secrets import missing_paths, needed_paths
 from indexvault.restore.target_facts import TargetFacts
+from indexvault.search.definition_content import content
 from indexvault.search.schema import read_schema
 
 

@@ -2,12 +2,13 @@
 
 from indexvault.errors import ConflictError, NotFoundError, UnexpectedAnswerError
 from indexvault.restore.context import RestoreContext, open_context
-from indexvault.restore.definition import renamed, same_content, same_when_shown, with_fields_shown
+from indexvault.restore.definition import renamed, same_when_shown, with_fields_shown
 from indexvault.restore.job import RestoreRun
 from indexvault.restore.report import CutOver
 from indexvault.restore.secrets import supplied
 from indexvault.restore.state import HIDING, TARGET_INDEX, Hiding, TargetIndex, require
 from indexvault.search.client import SearchService
+from indexvault.search.definition_content import same_content
 from indexvault.search.page import PageReader
 from indexvault.search.query import DocumentQuery
 from indexvault.search.schema import read_schema

@@ -1,17 +1,12 @@
 """Make the definition that a target gets from the snapshot's."""
 
-from typing import Any
-
 import msgspec
 
 from indexvault.errors import SettingsError, UnexpectedAnswerError
 from indexvault.restore.patch import patched, read_patch
+from indexvault.search.definition_content import same_content
 from indexvault.search.schema import read_schema
-from indexvault.search.secret_scan import without_secrets
 from indexvault.snapshots.manifest import Definition, VersionedDefinition
-
-_FILLED_IN = frozenset({"similarity"})
-"""Members of a definition that the service adds if they were not sent."""
 
 
 class TargetDefinition(msgspec.Struct, frozen=True):
@@ -80,68 +75,9 @@ def same_definition(one: VersionedDefinition, other: VersionedDefinition) -> boo
     return same_content(one.body, other.body)
 
 
-def same_content(one: msgspec.Raw, other: msgspec.Raw) -> bool:
-    """Return whether the JSON of two definitions has the same content; see `content`."""
-    return content(one) == content(other)
-
-
 def same_when_shown(present: msgspec.Raw, shown: msgspec.Raw) -> bool:
     """Return whether `shown` is the definition `present`, perhaps with its hidden fields shown."""
     return same_content(with_fields_shown(TargetDefinition(body=present, preview=False)).body, shown)
-
-
-def is_creation_of(present: msgspec.Raw, sent: msgspec.Raw) -> bool:
-    """Return whether `present` is what the service may have made of the definition `sent`.
-
-    The service switches on attributes of fields that were left to it, fills in parameters of vector search, and adds
-    the similarity; it changes nothing that was sent. Source: Indexes - Create (REST API), 2026-09.
-    """
-    there, wanted = content(present), content(sent)
-    if not there.keys() - wanted.keys() <= _FILLED_IN:
-        return False
-    return all(_holds(there.get(name), value, flags=name == "fields") for name, value in wanted.items())
-
-
-def _holds(there: Any, wanted: Any, *, flags: bool) -> bool:
-    """Return whether a value is the wanted one, with members that were filled in: with `flags` only those that are set.
-
-    Members that are false or empty are in neither.
-    """
-    if isinstance(wanted, dict):
-        if not isinstance(there, dict):
-            return False
-        added = there.keys() - wanted.keys()
-        return not (flags and any(there[name] is not True for name in added)) and all(
-            _holds(there.get(name), value, flags=flags) for name, value in wanted.items()
-        )
-    if isinstance(wanted, list):
-        return (
-            isinstance(there, list)
-            and len(there) == len(wanted)
-            and all(_holds(one, other, flags=flags) for one, other in zip(there, wanted, strict=True))
-        )
-    return bool(there == wanted) and isinstance(there, bool) == isinstance(wanted, bool)
-
-
-def content(body: msgspec.Raw) -> dict[str, Any]:
-    """Return a definition's members to compare by, without its name, its secrets and what the service adds.
-
-    Members that are null, empty or false on any level are left out: a newer api-version shows unset members that an
-    older one does not know with such values.
-    """
-    members = {name: msgspec.json.decode(value) for name, value in _members(without_secrets(body)).items()}
-    members.pop("name", None)
-    settings: dict[str, Any] = _set_members(members)
-    return settings
-
-
-def _set_members(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_set_members(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    inner = {name: _set_members(item) for name, item in value.items() if not name.startswith("@odata.e")}
-    return {name: item for name, item in inner.items() if item is not False and item not in (None, [], {})}
 
 
 def _members(body: msgspec.Raw) -> dict[str, msgspec.Raw]:

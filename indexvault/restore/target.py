@@ -9,7 +9,6 @@ from indexvault.errors import ConflictError, NotFoundError
 from indexvault.restore.context import RestoreContext, beside, open_context
 from indexvault.restore.definition import (
     TargetDefinition,
-    is_creation_of,
     renamed,
     same_definition,
     same_when_shown,
@@ -21,6 +20,7 @@ from indexvault.restore.secrets import missing_paths, supplied
 from indexvault.restore.state import HIDING, TARGET_INDEX, Hiding, TargetIndex
 from indexvault.restore.target_facts import resolve_name
 from indexvault.restore.target_name import ResolvedName, describe
+from indexvault.search.definition_content import is_creation_of
 from indexvault.search.schema import read_schema
 from indexvault.search.secret_scan import without_secrets
 from indexvault.snapshots.manifest import SynonymMap, VersionedDefinition

@@ -6,13 +6,14 @@ import msgspec
 
 from indexvault.errors import ErrorRecord, ForbiddenError, NotFoundError, UnauthorizedError
 from indexvault.model import is_index_name
-from indexvault.restore.definition import TargetDefinition, same_content, target_definition
+from indexvault.restore.definition import TargetDefinition, target_definition
 from indexvault.restore.job import RestoreJob
 from indexvault.restore.regions import Regions
 from indexvault.restore.schema_changes import SchemaChanges, schema_changes
 from indexvault.restore.secrets import supplied
 from indexvault.restore.target_name import ResolvedName
 from indexvault.search.client import SearchService
+from indexvault.search.definition_content import same_content
 from indexvault.search.schema import Schema, read_schema
 from indexvault.search.statistics import IndexStatistics, ServiceStatistics
 from indexvault.settings.load import service_settings

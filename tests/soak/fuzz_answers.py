@@ -19,7 +19,7 @@ from indexvault.errors import (
     IndexvaultError,
     UnexpectedAnswerError,
 )
-from indexvault.restore.definition import same_content, target_definition, with_fields_shown
+from indexvault.restore.definition import target_definition, with_fields_shown
 from indexvault.restore.projection import Projection, readable
 from indexvault.restore.schema_changes import schema_changes
 from indexvault.restore.secrets import missing_paths, needed_paths
@@ -27,6 +27,7 @@ from indexvault.restore.service.names import ORDER, Rules, renamed
 from indexvault.restore.values import same_document
 from indexvault.search.batch import batch, read_batch_answer, upload_action
 from indexvault.search.client import SearchService
+from indexvault.search.definition_content import same_content
 from indexvault.search.documents import DocumentRequests
 from indexvault.search.page import PageReader, document_line
 from indexvault.search.query import DocumentQuery

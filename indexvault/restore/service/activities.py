@@ -6,7 +6,7 @@ import msgspec
 
 from indexvault.errors import ConflictError, IndexvaultError, NotFoundError, SettingsError
 from indexvault.model import IndexName
-from indexvault.restore.definition import content, version_to_send
+from indexvault.restore.definition import version_to_send
 from indexvault.restore.patch import patched
 from indexvault.restore.proof import read_proof
 from indexvault.restore.secrets import missing_paths
@@ -30,6 +30,7 @@ from indexvault.restore.service.state import (
 )
 from indexvault.restore.state import read_restore_state
 from indexvault.search.client import SearchService
+from indexvault.search.definition_content import content
 from indexvault.search.secret_scan import SECRET_MEMBERS
 from indexvault.settings.load import service_settings
 from indexvault.settings.patterns import select
