@@ -195,6 +195,7 @@ class DirectService(SearchService):
             timer=timer,
         )
         self.by_key = True
+        self._endpoint = "http://127.0.0.1"
         DocumentRequests.__init__(self, name, transport)
 
 
