@@ -23,6 +23,7 @@
     │   ├── OverloadedError         too busy; it may work later
     │   ├── QuotaError              a limit of the tier is reached
     │   └── UnexpectedAnswerError   an answer outside what the service documents
+    │       └── OversizedAnswerError    an answer with more bytes than are read
     └── CancelledError              the operator stopped the run
 
 Each error says what failed, on what, and what to do next. Its text never holds a secret, a document or a management
@@ -192,6 +193,12 @@ class UnexpectedAnswerError(RemoteError):
     """An answer outside what the service documents."""
 
     may_pass = True
+
+
+class OversizedAnswerError(UnexpectedAnswerError):
+    """An answer with more bytes, as sent or decompressed, than are read."""
+
+    may_pass = False
 
 
 class CancelledError(IndexvaultError):

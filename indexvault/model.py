@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from indexvault.bounds import DEFINITION_LIMIT, MEBIBYTE, decode
 from indexvault.errors import UNDECODABLE
 
 type Clock = Callable[[], datetime]
@@ -49,10 +50,12 @@ def exceeds_levels(value: Any, most: int) -> bool:
 def definition_fault(text: bytes | msgspec.Raw) -> str | None:
     """Return why a definition can't be worked with, or None if it can.
 
-    It has to be a JSON object, decodable to its end, of at most MOST_LEVELS levels.
+    It has to be a JSON object, decodable to its end, of at most MOST_LEVELS levels and DEFINITION_LIMIT bytes.
     """
+    if len(memoryview(text)) > DEFINITION_LIMIT:
+        return f"it has more than {DEFINITION_LIMIT // MEBIBYTE} MiB"
     try:
-        value = msgspec.json.decode(text)
+        value = decode(text)
     except UNDECODABLE as error:
         return f"it can't be decoded ({type(error).__name__})"
     if not isinstance(value, dict):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, MalformedError, OversizedError, RequestError, SettingsError
 
 BODY_LIMIT = 1_000_000
@@ -22,7 +23,7 @@ def decode_body[Body](data: bytes, kind: type[Body]) -> Body:
             f"the body has {len(data)} bytes and at most {BODY_LIMIT} are taken", on="body", do="Send less"
         )
     try:
-        return msgspec.json.decode(data, type=kind)
+        return decode(data, kind)
     except msgspec.ValidationError as error:
         raise _unusable(error, "body") from None
     except UNDECODABLE:

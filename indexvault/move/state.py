@@ -2,6 +2,7 @@
 
 import msgspec
 
+from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, ConflictError, IntegrityError
 from indexvault.model import IndexName
 from indexvault.move.job import IndexState, MoveState
@@ -85,7 +86,7 @@ async def excepted_keys(runs: RunBlobs, move_state: MoveState) -> frozenset[str]
     if blob is None:
         return frozenset()
     try:
-        return frozenset(each.key for each in msgspec.json.decode(blob.data, type=list[Refused]))
+        return frozenset(each.key for each in decode(blob.data, list[Refused]))
     except UNDECODABLE as error:
         raise IntegrityError(
             f"this report of refused documents can't be read ({type(error).__name__})",

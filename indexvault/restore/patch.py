@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, SettingsError
 from indexvault.search.secret_scan import holds_secret
 
@@ -59,7 +60,7 @@ def patch_text(patch: Mapping[str, Any]) -> str:
 def read_patch(text: str) -> dict[str, Any]:
     """Read a patch. Raises SettingsError if it is no JSON object, or would rename the index."""
     try:
-        patch = msgspec.json.decode(text)
+        patch = decode(text)
     except UNDECODABLE as error:
         raise SettingsError(f"not JSON: {error}", on="patch", do=_CORRECT) from None
     _require_shallow(patch)

@@ -4,6 +4,7 @@ from contextlib import aclosing
 
 import msgspec
 
+from indexvault.bounds import decode
 from indexvault.restore.compare import MOST_NAMED, ComparisonTally, deviations
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import RestoreRun, Settled, Stretch
@@ -97,7 +98,7 @@ async def report_proof(resources: Resources, given: ProofInput) -> ProofReport:
 async def read_proof(runs: RunBlobs, run: str) -> Proof | None:
     """Return the proof that a restore has written under the run's name, or None if there is no proof."""
     blob = await runs.read(report_name(run, "proof"), _PROOF_LIMIT)
-    return None if blob is None else msgspec.json.decode(blob.data, type=Proof)
+    return None if blob is None else decode(blob.data, Proof)
 
 
 async def _with_extras_by_count(context: RestoreContext, proof: Proof) -> Proof:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, UnexpectedAnswerError
 from indexvault.search.errors import without_quoted_values
 
@@ -63,7 +64,7 @@ def read_batch_answer(body: bytes, *, on: str) -> BatchAnswer:
         value: list[ItemResult]
 
     try:
-        results = msgspec.json.decode(body, type=Results).value
+        results = decode(body, Results).value
     except UNDECODABLE:
         raise UnexpectedAnswerError("no results in the answer to a batch", on=on, do="Repeat") from None
     return BatchAnswer(results={result.key: _without_values(result) for result in results})

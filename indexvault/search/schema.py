@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, UnexpectedAnswerError
 
 
@@ -107,7 +108,7 @@ class Schema(msgspec.Struct, frozen=True, rename="camel"):
 def read_schema(definition: bytes | msgspec.Raw, *, on: str) -> Schema:
     """Read the schema of a raw definition. Raises UnexpectedAnswerError naming `on` if it is not one."""
     try:
-        return msgspec.json.decode(definition, type=Schema)
+        return decode(definition, Schema)
     except UNDECODABLE as error:
         raise UnexpectedAnswerError(
             f"not an index definition ({error})", on=on, do="Check that the endpoint is an Azure AI Search service"

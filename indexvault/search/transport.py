@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from indexvault.bounds import decode
 from indexvault.errors import (
     UNDECODABLE,
     IndexvaultError,
@@ -211,7 +212,7 @@ def without_mark(body: bytes) -> bytes:
 def decode_answer[Kind](answer: Answer, kind: type[Kind], *, on: str) -> Kind:
     """Decode an answer's JSON. Raises UnexpectedAnswerError naming `on` if it has another form."""
     try:
-        return msgspec.json.decode(without_mark(answer.body), type=kind)
+        return decode(without_mark(answer.body), kind)
     except UNDECODABLE as error:
         raise UnexpectedAnswerError(
             f"an answer in another form than documented ({without_quoted_values(str(error))})",
@@ -230,7 +231,7 @@ def _service_message(body: bytes) -> str:
         error: Inner
 
     try:
-        message = msgspec.json.decode(body, type=Outer).error.message
+        message = decode(body, Outer).error.message
     except UNDECODABLE:
         return ""
     return " ".join(message.split())[:500]

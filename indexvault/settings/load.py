@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, NotFoundError, SettingsError
 from indexvault.model import CONFIGURED_NAME, CONFIGURED_NAME_LENGTH
 from indexvault.settings.model import TIERS, PolicySettings, ServiceSettings, Settings, StoreSettings
@@ -109,7 +110,7 @@ class _Outline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def _decode[Decoded](text: str | bytes | msgspec.Raw, kind: type[Decoded], path: str) -> Decoded:
     try:
-        return msgspec.json.decode(text, type=kind)
+        return decode(text, kind)
     except msgspec.ValidationError as error:
         found = _PATH_OF_FIELD.match(str(error))
         below, what = (found["path"] or "$", found["what"]) if found else ("$", str(error))

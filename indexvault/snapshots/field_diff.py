@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, IntegrityError
 from indexvault.snapshots.manifest import Definition
 
@@ -27,7 +28,7 @@ def changed_fields(before: bytes, after: bytes) -> list[str]:
     decoded.
     """
     try:
-        one, other = msgspec.json.decode(before), msgspec.json.decode(after)
+        one, other = decode(before), decode(after)
         return sorted(path for path, _, _ in _walk("", one, other, deep=False))
     except UNDECODABLE as error:
         raise IntegrityError(

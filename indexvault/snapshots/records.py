@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, ConflictError, IntegrityError
 from indexvault.snapshots.store import RunBlobs
 
@@ -58,7 +59,7 @@ class RecordStore[Record]:
         if blob is None or (self._empty_is_none and not blob.data):
             return None
         try:
-            return Version(msgspec.json.decode(blob.data, type=self._kind), blob.etag)
+            return Version(decode(blob.data, self._kind), blob.etag)
         except UNDECODABLE:
             raise IntegrityError(self._what, on=name, do=self._do) from None
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from indexvault.bounds import decode
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError
 from indexvault.snapshots.announcements import announced
 from indexvault.snapshots.catalogue import read_manifest
@@ -160,7 +161,7 @@ class _Repairer:
             if data is None:
                 continue
             if reference.index == SERVICE_OBJECTS:
-                service_manifest = msgspec.json.decode(data, type=ServiceManifest)
+                service_manifest = decode(data, ServiceManifest)
                 await self._replace_manifest(finding.blob, data, summarise_service(service_manifest, len(data)))
             else:
                 manifest = open_manifest(data, finding.blob)

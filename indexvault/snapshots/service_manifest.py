@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, ConflictError, IntegrityError
 from indexvault.model import definition_fault
 from indexvault.snapshots.checksum import has_checksum, with_checksum
@@ -131,7 +132,7 @@ async def _read_copy(blobs: SnapshotReader, name: str) -> tuple[ServiceManifest,
         raise IntegrityError("its checksum does not match its bytes", on=name, do="Use another snapshot")
     try:
         data.decode()
-        manifest = msgspec.json.decode(data, type=ServiceManifest)
+        manifest = decode(data, ServiceManifest)
     except UNDECODABLE as error:
         raise IntegrityError(f"it is not a manifest: {error}", on=name, do="Use another snapshot") from None
     if manifest.format != FORMAT and not manifest.format.startswith(f"{FORMAT}."):

@@ -7,6 +7,7 @@ error's record as JSON behind a mark, so that it is found inside whatever longer
 import msgspec
 from durabletask.task import FailureDetails, TaskFailedError
 
+from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, ErrorRecord, IndexvaultError, from_record
 
 _MARK = "indexvault-error:"
@@ -43,7 +44,7 @@ def _first_record(text: str) -> ErrorRecord | None:
     end = text.find("}")
     while end >= 0:
         try:
-            return msgspec.json.decode(text[: end + 1], type=ErrorRecord)
+            return decode(text[: end + 1], ErrorRecord)
         except UNDECODABLE:
             end = text.find("}", end + 1)
     return None

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import msgspec
-
+from indexvault.bounds import decode
 from indexvault.cli.remote.address import Address
 from indexvault.cli.remote.errors import error_of
 from indexvault.errors import UNDECODABLE, OverloadedError, UnexpectedAnswerError, UnreachableError
@@ -96,7 +95,7 @@ class Deployment:
         if answer.status >= _BELOW_ERRORS:
             raise error_of(answer.status, answer.data, self.url)
         try:
-            return TimedReply(msgspec.json.decode(answer.data, type=kind), answer.retry_after)
+            return TimedReply(decode(answer.data, kind), answer.retry_after)
         except UNDECODABLE:
             raise UnexpectedAnswerError(
                 f"its answer to {answer.request} can't be read",

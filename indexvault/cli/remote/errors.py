@@ -1,8 +1,8 @@
 """Errors of a deployment, as errors of our own tree."""
 
-import msgspec
 
 from indexvault.api.problems import Problem
+from indexvault.bounds import decode
 from indexvault.errors import (
     UNDECODABLE,
     ErrorRecord,
@@ -23,7 +23,7 @@ _NO_APP = "Check --url: it is the address of the Functions app, without a path"
 def error_of(status: int, data: bytes, on: str) -> IndexvaultError:
     """Return the error of an answer: the app's own if it sent a problem document, else one for the HTTP status."""
     try:
-        problem = msgspec.json.decode(data, type=Problem)
+        problem = decode(data, Problem)
     except UNDECODABLE:
         return _without_document(status, on)
     return from_record(

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from indexvault.bounds import decode
 from indexvault.cli.options import PARALLEL
 from indexvault.errors import UNDECODABLE, SettingsError
 from indexvault.model import TargetOptions
@@ -40,7 +41,7 @@ def request_members(options: TargetOptions) -> dict[str, Any]:
     members = {_API_NAMES.get(name, name): value for name, value in msgspec.structs.asdict(options).items() if value}
     if "patch" in members:
         try:
-            members["patch"] = msgspec.json.decode(members["patch"], type=dict[str, Any])
+            members["patch"] = decode(members["patch"], dict[str, Any])
         except UNDECODABLE as error:
             raise SettingsError(f"it is no JSON object: {error}", on="--patch", do="Correct the file") from None
     return members
