@@ -9,7 +9,14 @@ from emulator.definition_shapes import require_shape
 from emulator.failures import invalid_request
 from emulator.redaction import redacted
 from emulator.schema import COMPLEX, VECTOR_TYPES, element_type
-from emulator.versions import FIELD_MEMBERS, INDEX_MEMBERS, ApiVersion, require_members, visible_members
+from emulator.versions import (
+    ENCRYPTION_MEMBERS,
+    FIELD_MEMBERS,
+    INDEX_MEMBERS,
+    ApiVersion,
+    require_members,
+    visible_members,
+)
 
 _INDEX_BASE = frozenset(
     {
@@ -59,6 +66,7 @@ def normalised(body: dict[str, Any], version: ApiVersion) -> dict[str, Any]:
         "description": body.get("description"),
         "permissionFilterOption": body.get("permissionFilterOption"),
         "purviewEnabled": body.get("purviewEnabled"),
+        "sharePointConnectorAppRegistration": body.get("sharePointConnectorAppRegistration"),
         "defaultScoringProfile": body.get("defaultScoringProfile"),
         "fields": [_field(field, version, in_collection=False) for field in fields],
         "scoringProfiles": [_scoring_profile(profile) for profile in body.get("scoringProfiles") or []],
@@ -79,12 +87,33 @@ def read_back(definition: dict[str, Any], version: ApiVersion) -> dict[str, Any]
     """Return a stored definition as this version of the API shows it, without its secrets."""
     shown: dict[str, Any] = redacted(visible_members(definition, INDEX_MEMBERS, version))
     shown["fields"] = [_shown_field(field, version) for field in shown["fields"]]
+    if isinstance(shown.get("encryptionKey"), dict):
+        shown["encryptionKey"] = visible_members(shown["encryptionKey"], ENCRYPTION_MEMBERS, version)
     return shown
+
+
+def is_newer(definition: dict[str, Any], version: ApiVersion) -> bool:
+    """Return whether a stored definition uses what this version of the API does not know."""
+    if _sets_unknown(definition, INDEX_MEMBERS, version):
+        return True
+    if _sets_unknown(definition.get("encryptionKey") or {}, ENCRYPTION_MEMBERS, version):
+        return True
+    return any(_is_newer_field(field, version) for field in definition["fields"])
+
+
+def _is_newer_field(field: dict[str, Any], version: ApiVersion) -> bool:
+    return _sets_unknown(field, FIELD_MEMBERS, version) or any(
+        _is_newer_field(child, version) for child in field.get("fields", [])
+    )
+
+
+def _sets_unknown(members: dict[str, Any], newer: dict[str, tuple[str, str]], version: ApiVersion) -> bool:
+    return any(members.get(name) and not version.knows(since) for name, since in newer.items())
 
 
 def with_unknown_kept(after: dict[str, Any], before: dict[str, Any], version: ApiVersion) -> dict[str, Any]:
     """Keep from the replaced definition what the request's version can't express."""
-    kept = after | {name: before[name] for name, since in INDEX_MEMBERS.items() if not version.knows(since)}
+    kept = after | {name: before.get(name) for name, since in INDEX_MEMBERS.items() if not version.knows(since)}
     kept["fields"] = _fields_with_unknown_kept(kept["fields"], before["fields"], version)
     return kept
 
@@ -141,6 +170,10 @@ def _field(raw: object, version: ApiVersion, *, in_collection: bool) -> dict[str
         "synonymMaps": [],
         "permissionFilter": None,
         "sensitivityLabel": None,
+        "sensitivityLabelId": None,
+        "sensitivityLabelName": None,
+        "sourceDocumentId": None,
+        "sharepointSiteUrl": None,
     }
     given = {name: value for name, value in raw.items() if value is not None and name != "fields"}
     return {"name": raw["name"], "type": raw["type"]} | {

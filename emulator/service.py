@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -49,6 +49,7 @@ class EmulatedService(msgspec.Struct, frozen=True, kw_only=True):
     renews_etags: bool = False
     makes_classic_indexes: bool = False
     faults: Plan = Plan()
+    newer_indexes: Literal["shown", "refused", "refused in lists"] = "shown"
 
 
 class Conditions(msgspec.Struct, frozen=True):
@@ -217,6 +218,8 @@ class Service:
             "synonymMaps": len(self.resources["synonymmaps"]),
             "skillsetCount": len(self.resources["skillsets"]),
             "vectorIndexSize": sum(total.vectors for total in totals),
+            "knowledgeSourcesCount": len(self.resources["knowledgesources"]),
+            "knowledgeBasesCount": len(self.resources["knowledgebases"]),
         }
         return service_statistics(usage, self.tier, version)
 

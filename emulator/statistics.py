@@ -6,7 +6,7 @@ Source: recorded traffic of the official SDKs' tests; counters and limits of the
 from typing import Any
 
 from emulator.tiers import MAX_COMPLEX_COLLECTIONS, MAX_COMPLEX_ELEMENTS, MAX_FIELD_DEPTH, Tier
-from emulator.versions import SERVICE_KINDS, ApiVersion
+from emulator.versions import KNOWLEDGE_COUNTERS, SERVICE_KINDS, ApiVersion
 
 
 def service_statistics(usage: dict[str, int], tier: Tier, version: ApiVersion) -> dict[str, Any]:
@@ -21,11 +21,15 @@ def service_statistics(usage: dict[str, int], tier: Tier, version: ApiVersion) -
         "synonymMaps": tier.synonym_maps,
         "skillsetCount": tier.indexers,
         "vectorIndexSize": tier.vectors,
+        "knowledgeSourcesCount": tier.indexes,
+        "knowledgeBasesCount": tier.indexes,
     }
     if not version.knows(SERVICE_KINDS["aliases"]):
         del quotas["aliasesCount"]
     if not version.knows(("2023-11-01", "2023-10-01")):
         del quotas["vectorIndexSize"]
+    if not version.knows(KNOWLEDGE_COUNTERS):
+        del quotas["knowledgeSourcesCount"], quotas["knowledgeBasesCount"]
     limits: dict[str, int | None] = {
         "maxStoragePerIndex": tier.storage,
         "maxFieldsPerIndex": tier.fields_per_index,

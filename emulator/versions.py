@@ -1,6 +1,7 @@
 """The api-versions that the emulated service supports, and which members of a definition each knows.
 
-Source: the REST specification and the official SDK, versions up to 12.0.0 (2026-04-01).
+Source: the REST specification and the official SDK, versions up to 12.0.0 (2026-04-01); members and counters of
+2026-05-01-preview from the release notes of the Python SDK 12.1.0b1, 2026-05.
 """
 
 from typing import Any
@@ -37,6 +38,7 @@ INDEX_MEMBERS = {
     "description": ("2025-09-01", "2025-05-01"),
     "permissionFilterOption": (_NEVER, "2025-05-01"),
     "purviewEnabled": (_NEVER, "2025-11-01"),
+    "sharePointConnectorAppRegistration": (_NEVER, "2026-05-01"),
 }
 FIELD_MEMBERS = {
     "normalizer": ("2024-07-01", "2020-06-30"),
@@ -46,12 +48,18 @@ FIELD_MEMBERS = {
     "vectorEncoding": ("2024-07-01", "2024-05-01"),
     "permissionFilter": (_NEVER, "2025-05-01"),
     "sensitivityLabel": (_NEVER, "2025-11-01"),
+    "sensitivityLabelId": (_NEVER, "2026-05-01"),
+    "sensitivityLabelName": (_NEVER, "2026-05-01"),
+    "sourceDocumentId": (_NEVER, "2026-05-01"),
+    "sharepointSiteUrl": (_NEVER, "2026-05-01"),
 }
 SERVICE_KINDS = {
     "aliases": ("2026-04-01", "2021-04-30"),
     "knowledgesources": ("2026-04-01", "2025-08-01"),
     "knowledgebases": ("2026-04-01", "2025-11-01"),
 }
+ENCRYPTION_MEMBERS = {"isServiceLevelKey": (_NEVER, "2026-05-01")}
+KNOWLEDGE_COUNTERS = (_NEVER, "2026-05-01")
 
 
 class ApiVersion:

@@ -54,7 +54,11 @@ async def test_a_newer_version_has_more_members(east: Caller) -> None:
     more = {"normalizer", "dimensions", "vectorSearchProfile", "stored", "vectorEncoding"}
     assert newest["fields"][0].keys() - RECORDED["fields"][0].keys() == more
     preview = (await east.call("GET", "/indexes/things", version=PREVIEW)).body
-    assert preview.keys() - newest.keys() == {"permissionFilterOption", "purviewEnabled"}
+    assert preview.keys() - newest.keys() == {
+        "permissionFilterOption",
+        "purviewEnabled",
+        "sharePointConnectorAppRegistration",
+    }
 
 
 async def test_defaults_follow_the_type(east: Caller) -> None:
