@@ -1,11 +1,13 @@
 """Build batches of indexing actions and read their results."""
 
+import re
 from collections.abc import Iterable
 
 import msgspec
 
 from indexvault.bounds import decode
-from indexvault.errors import UNDECODABLE, UnexpectedAnswerError
+from indexvault.errors import UNDECODABLE, IntegrityError, UnexpectedAnswerError
+from indexvault.search.annotations import without_annotations
 from indexvault.search.errors import without_quoted_values
 
 MOST_ACTIONS = 1000
@@ -16,6 +18,7 @@ MOST_BYTES = 16 * 1000 * 1000
 MOST_REASON = 200
 """Characters kept of the service's reason for refusing a document."""
 _UPLOAD = b'{"@search.action":"upload",'
+_OBJECT_WITH_MEMBERS = re.compile(rb'\{\s*"')
 
 
 class ItemResult(msgspec.Struct, frozen=True, rename="camel"):
@@ -43,8 +46,19 @@ def may_pass(status_code: int) -> bool:
 
 
 def upload_action(line: bytes) -> bytes:
-    """Return the upload action for a stored document, without parsing it."""
-    return _UPLOAD + line[1:]
+    """Return the upload action for a stored document, which has no say in what the action is.
+
+    Raises IntegrityError if the line can't be a document.
+    """
+    try:
+        document = without_annotations(line)
+    except UNDECODABLE:
+        document = b""
+    if not _OBJECT_WITH_MEMBERS.match(document):
+        raise IntegrityError(
+            "a stored line is no document", on="the snapshot", do="Run indexvault verify, and restore another snapshot"
+        )
+    return _UPLOAD + document[1:]
 
 
 def delete_action(key_field: str, key: str) -> bytes:

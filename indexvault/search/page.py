@@ -1,7 +1,6 @@
 """Split a page of documents without parsing the documents.
 
-Documents are kept as the service sent them (bytes in, bytes out), without the `@search.*` members, which belong to the
-query and not to the document.
+Documents are kept as the service sent them (bytes in, bytes out), without their annotations (see `annotations`).
 """
 
 import operator
@@ -11,9 +10,9 @@ from collections.abc import Callable
 import msgspec
 
 from indexvault.errors import UNDECODABLE, UnexpectedAnswerError
+from indexvault.search.annotations import without_annotations
 
-_SCORE_FIRST = re.compile(rb'\{"@search\.score":[-+0-9.eE]+,(?!"@search\.)')
-_ANNOTATION = b'"@search.'
+_SCORE_FIRST = re.compile(rb'\{"@search\.score":[-+0-9.eE]+,')
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -87,21 +86,12 @@ class PageReader:
 
 
 def document_line(raw: bytes) -> bytes:
-    """Return a document's bytes without its `@search.*` members and on one line.
+    """Return a document's bytes without its annotations and on one line.
 
     JSON allows line breaks only between its tokens, so that replacing them by spaces changes no value.
     """
     match = _SCORE_FIRST.match(raw)
-    if match:
-        raw = b"{" + raw[match.end() :]
-    elif raw.find(_ANNOTATION, 0, 200) >= 0:
-        members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-        kept = (
-            msgspec.json.encode(name) + b":" + bytes(value)
-            for name, value in members.items()
-            if not name.startswith("@search.")
-        )
-        raw = b"{" + b",".join(kept) + b"}"
+    raw = without_annotations(b"{" + raw[match.end() :] if match else raw)
     if b"\n" in raw or b"\r" in raw:
         raw = raw.replace(b"\r", b" ").replace(b"\n", b" ")
     return raw
