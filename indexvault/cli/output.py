@@ -6,7 +6,7 @@ Results go to stdout. Progress, the log and errors go to stderr, so that a progr
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import msgspec
 from rich.console import Console, RenderableType
@@ -24,7 +24,7 @@ class Output:
     """The two streams of a command, and the form that its results have."""
 
     def __init__(self, *, as_json: bool, stdout: TextIO, stderr: TextIO) -> None:
-        self.notes = _console(stderr)
+        self.notes = _console(cast("TextIO", _UnreadableStream(stderr)))
         self._as_json = as_json
         self._stdout = stdout
         self._results = _console(stdout)
@@ -86,6 +86,36 @@ class Output:
     def progress(self, subject: str) -> AbstractContextManager[ProgressDisplay]:
         """Show the progress of something: with bars on a terminal, else with a line now and then."""
         return Bars(self.notes, subject) if self.notes.is_terminal else Lines(self.notes, subject)
+
+
+class _UnreadableStream:
+    """A stream that drops what can't be written to it: work goes on when nobody reads its log any more."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the stream has."""
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write text, or drop it."""
+        with self._dropping():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush the stream, or drop what it holds."""
+        with self._dropping():
+            self._stream.flush()
+
+    @contextmanager
+    def _dropping(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            # What is left in the buffer would fail again at the next write, and at the interpreter's end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 def _console(stream: TextIO) -> Console:

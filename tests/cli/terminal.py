@@ -140,14 +140,15 @@ class Terminal:
         process = self.start(*arguments, **environment)
         return self.wait(process)
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, merge: bool = False, **environment: str) -> subprocess.Popen[str]:
+        """Start a command; with `merge`, its stderr goes to its stdout."""
         variables = {"INDEXVAULT_CONFIG": json.dumps(self.settings), **self.environment, **environment}
         return subprocess.Popen(  # noqa: S603 - the command under test
             [sys.executable, "-m", "indexvault", *arguments],
             cwd=_PROJECT,
             env={**os.environ, **variables},
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merge else subprocess.PIPE,
             text=True,
         )
 

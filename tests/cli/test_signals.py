@@ -1,0 +1,50 @@
+"""Ctrl-C at any moment, and readers that go away."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.terminal import EAST, Terminal
+
+_PROJECT = Path(__file__).parents[2]
+INTERRUPT_AT = """
+import os, signal, sys
+module = sys.argv[1]
+sys.argv = ["indexvault", *sys.argv[2:]]
+class Interrupter:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupter())
+from indexvault.cli.main import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["indexvault.cli.parser", "argparse", "indexvault.cli.run", "rich.console", "indexvault.cli.commands.backup"],
+)
+def test_an_interrupt_during_start_up_is_one_line(module: str) -> None:
+    result = subprocess.run(  # noqa: S603 - the command under test
+        [sys.executable, "-c", INTERRUPT_AT, module, "backup", EAST],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=_PROJECT,
+    )
+    assert (result.returncode, result.stderr) == (130, "indexvault: interrupted\n")
+
+
+@pytest.mark.parametrize("lines", [5, 20])
+def test_work_goes_on_when_nobody_reads_its_log(terminal: Terminal, lines: int) -> None:
+    terminal.east.fill("notes", 1500)
+    process = terminal.start("backup", EAST, "notes", "--log-level", "debug", merge=True)
+    assert process.stdout is not None
+    for _ in range(lines):
+        assert process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(60) == 1  # its result can't be written either
+    assert len(terminal.references("notes")) == 1
