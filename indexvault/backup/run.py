@@ -101,8 +101,8 @@ def objects_outcome(report: ServiceReport) -> Outcome:
     return Outcome(
         state="lossy" if is_lossy else "done",
         snapshot=report.snapshot,
-        losses=report.withheld if is_lossy else [],
-        notes=report.notes if is_lossy else [*report.withheld, *report.notes],
+        losses=[*report.withheld, *report.not_kept] if is_lossy else [],
+        notes=report.notes if is_lossy else [*report.withheld, *report.not_kept, *report.notes],
         report=msgspec.to_builtins(report),
     )
 

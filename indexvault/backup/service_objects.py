@@ -1,28 +1,42 @@
 """Back up the objects that belong to a service rather than to one of its indexes."""
 
+import contextlib
+from collections.abc import Sequence
+
 import msgspec
 from durabletask.task import OrchestrationContext
 
 from indexvault.backup.definitions import definition_without_secrets, withheld_from
-from indexvault.errors import NotFoundError, RefusedError
+from indexvault.errors import UNDECODABLE, NotFoundError, RefusedError
 from indexvault.maintenance.retention import MaintenanceJob, maintain
 from indexvault.model import IndexName
 from indexvault.search.client import SearchService
 from indexvault.search.definitions import NamedDefinition
 from indexvault.search.secret_scan import is_for_secrets
+from indexvault.search.statistics import ServiceCounters
 from indexvault.search.transport import PREVIEW, STABLE
 from indexvault.snapshots.known import note_snapshot
 from indexvault.snapshots.manifest import Definition, VersionedDefinition, Withheld
 from indexvault.snapshots.names import SERVICE_OBJECTS, snapshot_id
-from indexvault.snapshots.service_manifest import ServiceManifest, ServiceObject, SkippedKind, commit_service
+from indexvault.snapshots.service_manifest import (
+    NotKept,
+    ServiceManifest,
+    ServiceObject,
+    SkippedKind,
+    commit_service,
+)
 from indexvault.version import VERSION
 from indexvault.workflow.activity import Activity, Orchestration, Resources, Work, Workflow
 from indexvault.workflow.calls import call
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.lock_activities import Claim, locked
+from indexvault.workflow.patience import growing_pauses
 
 KINDS = ("synonymmaps", "aliases", "datasources", "skillsets", "indexers", "knowledgesources", "knowledgebases")
 """The names of the collections in the service's paths. Source: REST reference, 2026-09."""
+COUNTED_SECONDS = 120
+"""How long to read lists again that the service's counters exceed: counters lag by seconds to minutes."""
+_INDEXES = "indexes"
 _RECORD = "service-objects"
 
 
@@ -44,8 +58,9 @@ class ServiceReport(msgspec.Struct, frozen=True, kw_only=True):
     """A finished snapshot of a service's objects.
 
     `withheld` are members that look like secrets, whose values are not in the snapshot; `skipped` are kinds that the
-    service does not know in an api-version. The state is `lossy` if a value was withheld from a member not meant for
-    secrets, so may have been content.
+    service does not know in an api-version; `not_kept` says what else the service has and the snapshot has not. The
+    state is `lossy` if a value was withheld from a member not meant for secrets, so may have been content, or if the
+    service counts more objects than it lists.
     """
 
     service: str
@@ -54,6 +69,7 @@ class ServiceReport(msgspec.Struct, frozen=True, kw_only=True):
     objects: dict[str, int]
     withheld: list[str]
     skipped: list[str]
+    not_kept: list[str] = []
     notes: list[str] = []
 
 
@@ -72,49 +88,139 @@ async def back_up_objects(resources: Resources, job: ServiceJob) -> ServiceRepor
 
 async def _read(resources: Resources, job: ServiceJob) -> ServiceManifest:
     service = resources.clients.service(job.service)
-    objects: list[ServiceObject] = []
     withheld: list[Withheld] = []
-    skipped: list[SkippedKind] = []
-    for kind in KINDS:
-        for each in await _objects(service, kind, skipped):
-            definition = definition_without_secrets(each.definition)
-            objects.append(ServiceObject(kind, each.name, definition))
-            withheld.extend(withheld_from(kind, each.name, definition))
+    listed = await _lists(resources, service)
+    objects = [
+        ServiceObject(kind, each.name, definition_without_secrets(each.definition))
+        for kind in KINDS
+        for each in listed[kind].objects
+    ]
+    for each in objects:
+        withheld.extend(withheld_from(each.kind, each.name, each.definition))
+    not_kept = [each.missing for each in listed.values() if each.missing is not None]
+    is_lossy = bool(not_kept) or any(not is_for_secrets(each.path) for each in withheld)
     now = resources.clock()
     return ServiceManifest(
         id=snapshot_id(now, resources.rng.randbytes(3)),
         service=job.service,
-        state="lossy" if any(not is_for_secrets(each.path) for each in withheld) else "complete",
+        state="lossy" if is_lossy else "complete",
         created=now,
         tool=f"indexvault {VERSION}",
         run=job.run,
         objects=tuple(objects),
         withheld=tuple(withheld),
-        skipped=tuple(skipped),
+        skipped=tuple(skipped for kind in KINDS for skipped in listed[kind].skipped),
+        not_kept=(*not_kept, *_files(objects)),
     )
 
 
-async def _objects(service: SearchService, kind: str, skipped: list[SkippedKind]) -> list[ServiceObject]:
+class _Listed(msgspec.Struct, frozen=True):
+    """The objects of a kind, the api-versions that don't know it, and what the service counts beyond the list."""
+
+    number: int
+    objects: list[ServiceObject] = []
+    skipped: list[SkippedKind] = []
+    missing: NotKept | None = None
+
+
+async def _lists(resources: Resources, service: SearchService) -> dict[str, _Listed]:
+    """Return the objects of every kind, held against the service's counters, and so the list of indexes.
+
+    A counter lags, and objects are made and deleted meanwhile. So a kind of which more are counted than listed is read
+    and counted again until both agree, or COUNTED_SECONDS have passed; then the difference is in `missing`. More listed
+    than counted is no loss.
+    """
+    found: dict[str, _Listed] = {}
+    pauses = growing_pauses(COUNTED_SECONDS)
+    pending = [*KINDS, _INDEXES]
+    while pending:
+        for kind in pending:
+            found[kind] = await (_index_list(service) if kind == _INDEXES else _objects(service, kind))
+        counters = await _counters(service)
+        short = {kind: _missing(kind, found[kind], counters) for kind in pending}
+        pending = [kind for kind in pending if short[kind] is not None]
+        pause = next(pauses, None) if pending else None
+        if pause is None:
+            return found | {kind: msgspec.structs.replace(found[kind], missing=short[kind]) for kind in pending}
+        await resources.sleep(pause)
+    return found
+
+
+async def _counters(service: SearchService) -> ServiceCounters:
+    """Return the counters of the preview api-version, which has more, or else the stable ones."""
+    try:
+        return (await service.service_statistics(preview=True)).counters
+    except RefusedError:
+        return (await service.service_statistics()).counters
+
+
+def _missing(kind: str, listed: _Listed, counters: ServiceCounters) -> NotKept | None:
+    counter = counters.of_kind(kind)
+    if counter is None or counter.usage <= listed.number:
+        return None
+    return NotKept(kind, None, f"the service counts {counter.usage:,} and lists {listed.number:,}")
+
+
+def _files(objects: Sequence[ServiceObject]) -> list[NotKept]:
+    """Return the knowledge sources that hold files, which no definition has.
+
+    Source: Create a file knowledge source, 2026-06.
+    """
+    return [
+        NotKept(each.kind, each.name, "the files that were uploaded to it are in no definition; keep them yourself")
+        for each in objects
+        if each.kind == "knowledgesources" and _kind_of_source(each.definition) == "file"
+    ]
+
+
+def _kind_of_source(definition: Definition) -> str:
+    class Source(msgspec.Struct):
+        kind: str = ""
+
+    try:
+        return msgspec.json.decode(definition.fullest.body, type=Source).kind.lower()
+    except UNDECODABLE:
+        return ""
+
+
+async def _objects(service: SearchService, kind: str) -> _Listed:
     """Return the objects of a kind by name, each in the stable and the preview api-version."""
+    skipped: list[SkippedKind] = []
     stable = await _listed(service, kind, skipped, preview=False)
     preview = await _listed(service, kind, skipped, preview=True)
+    if preview is not None:
+        for name in (stable or {}).keys() - preview.keys():
+            await _add(service, kind, name, preview)
     found = []
-    for name in sorted(stable.keys() | preview.keys()):
-        versions = [each for each in (stable.get(name), preview.get(name)) if each is not None]
+    for name in sorted((stable or {}).keys() | (preview or {}).keys()):
+        versions = [each for each in ((stable or {}).get(name), (preview or {}).get(name)) if each is not None]
         bodies = [VersionedDefinition(api_version=each.api_version, body=each.body) for each in versions]
         definition = Definition(stable=bodies[0], preview=bodies[1] if len(bodies) > 1 else None)
         found.append(ServiceObject(kind, name, definition))
-    return found
+    return _Listed(len(found), found, skipped)
+
+
+async def _index_list(service: SearchService) -> _Listed:
+    """Return how many indexes are listed: they are backed up on their own, but chosen from this list."""
+    return _Listed(len(await service.index_names()))
+
+
+async def _add(service: SearchService, kind: str, name: str, preview: dict[str, NamedDefinition]) -> None:
+    """Add the preview form of an object that the preview's list lacks: pages miss objects while a list changes."""
+    with contextlib.suppress(RefusedError, NotFoundError):
+        fetched = await service.definition(kind, name, preview=True)
+        preview[name] = NamedDefinition(name=name, api_version=fetched.api_version, body=fetched.body)
 
 
 async def _listed(
     service: SearchService, kind: str, skipped: list[SkippedKind], *, preview: bool
-) -> dict[str, NamedDefinition]:
+) -> dict[str, NamedDefinition] | None:
+    """Return the list of a kind in an api-version by name, or None if that version does not know the kind."""
     try:
         return {each.name: each for each in await service.definitions(kind, preview=preview)}
     except (RefusedError, NotFoundError) as error:
         skipped.append(SkippedKind(kind, PREVIEW if preview else STABLE, error.what))
-        return {}
+        return None
 
 
 def _report(manifest: ServiceManifest) -> ServiceReport:
@@ -125,6 +231,10 @@ def _report(manifest: ServiceManifest) -> ServiceReport:
         objects={kind: sum(each.kind == kind for each in manifest.objects) for kind in KINDS},
         withheld=[f"{each.kind} {each.name}: {each.path} looks like a secret" for each in manifest.withheld],
         skipped=[f"{each.kind} (api-version {each.api_version}): {each.reason}" for each in manifest.skipped],
+        not_kept=[
+            f"{each.kind} {each.name}: {each.reason}" if each.name else f"{each.kind}: {each.reason}"
+            for each in manifest.not_kept
+        ],
     )
 
 

@@ -1,24 +1,22 @@
 """A search service as indexvault uses it: few operations, raw bytes, typed errors."""
 
-import contextlib
 import random
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from indexvault.errors import ConflictError, NotFoundError, RefusedError
+from indexvault.errors import RefusedError
+from indexvault.search.changes import ChangeRequests
 from indexvault.search.credentials import audience
 from indexvault.search.definitions import (
     Alias,
     FetchedDefinition,
     NamedDefinition,
-    read_alias,
     read_aliases,
     read_definition,
     read_definitions,
 )
-from indexvault.search.documents import DocumentRequests
 from indexvault.search.lists import list_pages
 from indexvault.search.retry import RetryPolicy
 from indexvault.search.statistics import IndexStatistics, ServiceStatistics
@@ -33,7 +31,7 @@ CONNECT_SECONDS = 15
 READ_SECONDS = 90
 
 
-class SearchService(DocumentRequests):
+class SearchService(ChangeRequests):
     """One search service.
 
     `name` is the service's name in the settings, `credential` a key or an Entra identity; `throttle` limits how much
@@ -55,6 +53,8 @@ class SearchService(DocumentRequests):
         from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415 - slow to load
         from azure.search.documents.indexes.aio import SearchIndexClient  # noqa: PLC0415 - slow to load
 
+        from indexvault.search.connections import Connections  # noqa: PLC0415 - slow to load
+
         timer = timer or Timer()
         by_key = isinstance(credential, AzureKeyCredential)
         client = SearchIndexClient(
@@ -63,8 +63,7 @@ class SearchService(DocumentRequests):
             **({} if by_key else {"audience": audience(endpoint)}),
             retry_total=0,
             permit_redirects=False,
-            connection_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
+            transport=Connections(connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS),
         )
         self.by_key = by_key
         self._endpoint = endpoint
@@ -93,9 +92,13 @@ class SearchService(DocumentRequests):
         """Close the connections."""
         await self._transport.close()
 
-    async def service_statistics(self) -> ServiceStatistics:
-        """Return what the service holds and what its tier allows."""
-        answer = await self._transport.send("GET", "servicestats", on="statistics")
+    async def service_statistics(self, *, preview: bool = False) -> ServiceStatistics:
+        """Return what the service holds and what its tier allows; counters lag by seconds to minutes.
+
+        The preview api-version has more counters.
+        """
+        version = PREVIEW if preview else STABLE
+        answer = await self._transport.send("GET", "servicestats", on="statistics", api_version=version)
         return decode_answer(answer, ServiceStatistics, on=f"{self.name} statistics")
 
     async def knows_preview(self) -> bool:
@@ -129,32 +132,6 @@ class SearchService(DocumentRequests):
         answer = await self._transport.send("GET", f"indexes('{segment(index)}')/search.stats", on=f"index {index}")
         return decode_answer(answer, IndexStatistics, on=f"{self.name} index {index}")
 
-    async def create_index(self, index: str, definition: bytes, *, preview: bool) -> None:
-        """Create an index that must not exist. Raises ConflictError if it does."""
-        await self._create(f"indexes('{segment(index)}')", definition, f"index {index}", preview=preview)
-
-    async def update_index(self, index: str, definition: bytes, *, etag: str, preview: bool) -> None:
-        """Change the definition of the index that has this ETag.
-
-        Raises ConflictError if its ETag is another one by now, RefusedError if the change would need a rebuild.
-        """
-        await self._transport.send(
-            "PUT",
-            f"indexes('{segment(index)}')",
-            on=f"index {index}",
-            body=definition,
-            headers={"If-Match": etag, "Prefer": "return=representation"},
-            query="allowIndexDowntime=false",
-            api_version=PREVIEW if preview else STABLE,
-            metadata="minimal",
-        )
-
-    async def delete_index(self, index: str, *, etag: str) -> None:
-        """Delete the index that has this ETag. Raises ConflictError if its ETag is another one by now."""
-        await self._transport.send(
-            "DELETE", f"indexes('{segment(index)}')", on=f"index {index}", headers={"If-Match": etag}
-        )
-
     async def definitions(self, kind: str, *, preview: bool = False) -> list[NamedDefinition]:
         """Return all objects of a collection such as `skillsets`.
 
@@ -169,26 +146,9 @@ class SearchService(DocumentRequests):
         """Return an object of a collection such as `skillsets`."""
         return await self._definition(f"{kind}('{segment(name)}')", f"{kind} {name}", preview=preview)
 
-    async def create_definition(self, kind: str, name: str, definition: bytes, *, preview: bool) -> None:
-        """Create an object of a collection that must not exist. Raises ConflictError if it does."""
-        await self._create(f"{kind}('{segment(name)}')", definition, f"{kind} {name}", preview=preview)
-
     async def synonym_map(self, name: str, *, preview: bool = False) -> FetchedDefinition:
         """Return a synonym map's definition."""
         return await self._definition(f"synonymmaps('{segment(name)}')", f"synonym map {name}", preview=preview)
-
-    async def create_synonym_map(self, name: str, definition: bytes, *, preview: bool) -> None:
-        """Create a synonym map that must not exist. Raises ConflictError if it does."""
-        await self._create(f"synonymmaps('{segment(name)}')", definition, f"synonym map {name}", preview=preview)
-
-    async def alias(self, name: str) -> Alias | None:
-        """Return an alias, or None if there is no such alias."""
-        on = f"alias {name}"
-        try:
-            answer = await self._transport.send("GET", f"aliases('{segment(name)}')", on=on, metadata="minimal")
-        except NotFoundError:
-            return None
-        return read_alias(answer, on=f"{self.name} {on}")
 
     async def alias_target(self, name: str) -> str | None:
         """Return the index behind an alias, or None if there is no such alias."""
@@ -202,38 +162,6 @@ class SearchService(DocumentRequests):
             found |= {alias.name: alias for alias in read_aliases(answer, on=f"{self.name} aliases")}
         return sorted(found.values(), key=lambda alias: alias.name)
 
-    async def point_alias(self, name: str, index: str, *, etag: str | None) -> None:
-        """Point an alias at an index: the alias that has this ETag, or with None one that must not exist.
-
-        It takes up to ten seconds until every query goes there. Raises ConflictError if the alias has another ETag by
-        now, or exists.
-        """
-        await self._transport.send(
-            "PUT",
-            f"aliases('{segment(name)}')",
-            on=f"alias {name}",
-            body=msgspec.json.encode({"name": name, "indexes": [index]}),
-            headers={"Prefer": "return=representation"}
-            | ({"If-None-Match": "*"} if etag is None else {"If-Match": etag}),
-            metadata="minimal",
-        )
-
-    async def may_write_definitions(self) -> None:
-        """Ask for a change that can't happen, to learn whether this caller may change definitions.
-
-        The change depends on an ETag that no index has, and its definition lacks what every index needs. Raises
-        UnauthorizedError or ForbiddenError.
-        """
-        name = "indexvault-asks-for-its-roles"
-        with contextlib.suppress(ConflictError, RefusedError, NotFoundError):
-            await self._transport.send(
-                "PUT",
-                f"indexes('{name}')",
-                on="definitions",
-                body=msgspec.json.encode({"name": name}),
-                headers={"If-Match": '"none"', "Prefer": "return=representation"},
-            )
-
     async def _definition(self, path: str, on: str, *, preview: bool) -> FetchedDefinition:
         version = PREVIEW if preview else STABLE
         answer = await self._transport.send("GET", path, on=on, api_version=version, metadata="minimal")
@@ -244,15 +172,4 @@ class SearchService(DocumentRequests):
     ) -> AsyncGenerator[Answer]:
         return list_pages(
             self._transport, self._endpoint, kind, on=kind, api_version=api_version, query=query, metadata=metadata
-        )
-
-    async def _create(self, path: str, definition: bytes, on: str, *, preview: bool) -> None:
-        await self._transport.send(
-            "PUT",
-            path,
-            on=on,
-            body=definition,
-            headers={"If-None-Match": "*", "Prefer": "return=representation"},
-            api_version=PREVIEW if preview else STABLE,
-            metadata="minimal",
         )

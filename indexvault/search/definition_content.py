@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from indexvault.search.secret_scan import without_secrets
+from indexvault.search.secret_scan import WITHHELD, without_secrets
 
 _FILLED_IN = frozenset({"similarity"})
 """Members of a definition that the service adds if they were not sent."""
@@ -31,11 +31,18 @@ def is_creation_of(present: msgspec.Raw, sent: msgspec.Raw) -> bool:
     return all(_holds(there.get(name), value, flags=name == "fields") for name, value in wanted.items())
 
 
+def includes(present: msgspec.Raw, sent: msgspec.Raw) -> bool:
+    """Return whether `present` has all that the definition `sent` has, perhaps with members that were filled in."""
+    return _holds(content(present), content(sent), flags=False)
+
+
 def _holds(there: Any, wanted: Any, *, flags: bool) -> bool:
     """Return whether a value is the wanted one, with members that were filled in: with `flags` only those that are set.
 
-    Members that are false or empty are in neither.
+    Members that are false or empty are in neither. A secret that was sent can't be compared: the service hides it.
     """
+    if wanted == WITHHELD:
+        return True
     if isinstance(wanted, dict):
         if not isinstance(there, dict):
             return False

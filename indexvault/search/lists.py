@@ -55,7 +55,7 @@ async def list_pages(
 
 
 def _on_host(link: str, endpoint: str, on: str) -> SplitResult:
-    """Return an absolute or relative link in parts. Raises UnexpectedAnswerError unless it is on the endpoint's host."""
+    """Return an absolute or relative link in parts. Raises UnexpectedAnswerError if it leaves the endpoint's host."""
     try:
         found, own = urlsplit(urljoin(f"{endpoint.rstrip('/')}/", link)), urlsplit(endpoint)
         is_own = (found.scheme, found.netloc.lower()) == (own.scheme, own.netloc.lower())

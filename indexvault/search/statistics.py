@@ -19,6 +19,31 @@ class ServiceCounters(msgspec.Struct, frozen=True, rename="camel"):
     synonym_maps: Counter | None = None
     aliases_count: Counter | None = None
     vector_index_size: Counter | None = None
+    indexers_count: Counter | None = None
+    data_sources_count: Counter | None = None
+    skillset_count: Counter | None = None
+    knowledge_sources_count: Counter | None = None
+    knowledge_bases_count: Counter | None = None
+
+    def of_kind(self, kind: str) -> Counter | None:
+        """Return the counter of a collection such as `skillsets`, or None if the service has none for it."""
+        name = _COUNTERS.get(kind)
+        found: Counter | None = getattr(self, name) if name is not None else None
+        return found
+
+
+_COUNTERS = {
+    "indexes": "indexes_count",
+    "synonymmaps": "synonym_maps",
+    "aliases": "aliases_count",
+    "datasources": "data_sources_count",
+    "skillsets": "skillset_count",
+    "indexers": "indexers_count",
+    "knowledgesources": "knowledge_sources_count",
+    "knowledgebases": "knowledge_bases_count",
+}
+"""The counters of collections. Those of knowledge bases and sources are in preview versions only. Source: Get Service
+Statistics (REST API), 2026-05-01-preview."""
 
 
 class ServiceLimits(msgspec.Struct, frozen=True, rename="camel"):

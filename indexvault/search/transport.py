@@ -7,7 +7,7 @@ gives up on a 429 without Retry-After and can't see a body that breaks off. Bodi
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -16,6 +16,7 @@ import msgspec
 from indexvault.bounds import decode
 from indexvault.errors import (
     UNDECODABLE,
+    ConflictError,
     IndexvaultError,
     OverloadedError,
     TooSlowError,
@@ -102,13 +103,16 @@ class Transport:
         metadata: str = "none",
         holds_documents: bool = False,
         can_ask_for_less: bool = False,
+        was_done: Callable[[], Awaitable[bool]] | None = None,
     ) -> Answer:
         """Send one request, retrying it, and return its answer once it is a success (any 2xx, 207 among them).
 
         `path` is relative and already escaped (see `segment`), `on` names the thing asked about in errors, `metadata`
         is the odata.metadata level. With `holds_documents`, values that the service quotes are kept out of errors. With
-        `can_ask_for_less`, an answer that does not come in time is TooSlowError at once and not retried. Raises the
-        errors below RemoteError, NotFoundError and ConflictError.
+        `can_ask_for_less`, an answer that does not come in time is TooSlowError at once and not retried. `was_done`
+        looks whether an attempt whose answer was lost has had its effect: it is asked if a later attempt meets a
+        conflict, and may turn that into a success with an empty answer. Raises the errors below RemoteError,
+        NotFoundError and ConflictError.
         """
         from azure.core.rest import HttpRequest  # noqa: PLC0415 - slow to load
 
@@ -124,7 +128,14 @@ class Transport:
                 },
                 content=body,
             )
-            outcome = await self._send_throttled(request, f"{self.name} {on}".rstrip(), holds_documents=holds_documents)
+            try:
+                outcome = await self._send_throttled(
+                    request, f"{self.name} {on}".rstrip(), holds_documents=holds_documents
+                )
+            except ConflictError:
+                if not failures or was_done is None or not await was_done():
+                    raise
+                return Answer(status=204, headers={}, body=b"")
             if isinstance(outcome, Answer):
                 return msgspec.structs.replace(outcome, api_version=api_version)
             failures += 1

@@ -37,11 +37,23 @@ class SkippedKind(msgspec.Struct, frozen=True):
     reason: str
 
 
+class NotKept(msgspec.Struct, frozen=True):
+    """What the service has of a kind, and the snapshot has not, in words.
+
+    With a `name`, it is content of one object that no definition holds; without one, objects that are counted and were
+    not listed.
+    """
+
+    kind: str
+    name: str | None
+    reason: str
+
+
 class ServiceManifest(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot of a service's objects, sorted by kind and name.
 
     `withheld` are the secrets that were taken out of them; the first versions left such an object out whole. The state
-    is `lossy` if what was taken out was content of an object.
+    is `lossy` if what was taken out was content of an object, or if the service counts more objects than it lists.
     """
 
     format: str = FORMAT
@@ -54,6 +66,7 @@ class ServiceManifest(msgspec.Struct, frozen=True, kw_only=True):
     objects: tuple[ServiceObject, ...]
     withheld: tuple[Withheld, ...] = ()
     skipped: tuple[SkippedKind, ...] = ()
+    not_kept: tuple[NotKept, ...] = ()
 
     @property
     def reference(self) -> SnapshotReference:
@@ -79,7 +92,7 @@ def summarise_service(manifest: ServiceManifest, size: int) -> Summary:
         run=manifest.run,
         documents=len(manifest.objects),
         chunks=0,
-        losses=len(manifest.withheld) if manifest.state == "lossy" else 0,
+        losses=len(manifest.withheld) + len(manifest.not_kept) if manifest.state == "lossy" else 0,
         bytes=size,
         stored=size,
         added_chunks=0,

@@ -2,11 +2,15 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from emulator.service import EmulatedService
-from indexvault.backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob, ServiceReport
+from indexvault.backup.service_objects import BACK_UP_SERVICE, COUNTED_SECONDS, OBJECTS, ServiceJob, ServiceReport
 from indexvault.errors import IntegrityError, SettingsError
+from indexvault.search.client import SearchService
+from indexvault.search.definitions import NamedDefinition
+from indexvault.search.statistics import ServiceStatistics
 from indexvault.snapshots.catalogue import list_snapshots, resolve, resolve_manifest
 from indexvault.snapshots.known import known_snapshots
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
@@ -175,3 +179,93 @@ async def test_more_than_a_page_of_objects_are_kept_in_both_forms() -> None:
         )
     assert (report.state, report.objects["synonymmaps"]) == ("complete", MAPS)
     assert [each.name for each in manifest.objects if each.definition.preview is None] == []
+
+
+class Miscounting(SearchService):
+    """Counts one synonym map more than there is, `times` times, or one of what another counter counts."""
+
+    times = 0
+    more = 1
+    counter = "synonym_maps"
+
+    async def service_statistics(self, *, preview: bool = False) -> ServiceStatistics:
+        found = await super().service_statistics(preview=preview)
+        if not self.times:
+            return found
+        type(self).times -= 1
+        counter = getattr(found.counters, self.counter)
+        wrong = {self.counter: msgspec.structs.replace(counter, usage=counter.usage + self.more)}
+        return msgspec.structs.replace(found, counters=msgspec.structs.replace(found.counters, **wrong))
+
+
+async def test_a_counter_that_lags_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await put_map(world, 1)
+    monkeypatch.setattr(Miscounting, "times", 3)
+    await world.ask_east_with(Miscounting)
+    report = await back_up(world)
+    assert (report.state, report.not_kept) == ("complete", [])
+    assert len(world.slept) == 3
+    assert world.slept == sorted(world.slept)
+
+
+async def test_objects_that_are_counted_and_not_listed_make_it_lossy(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put_map(world, 1)
+    monkeypatch.setattr(Miscounting, "times", 1000)
+    await world.ask_east_with(Miscounting)
+    report = await back_up(world)
+    assert (report.state, report.not_kept) == ("lossy", ["synonymmaps: the service counts 2 and lists 1"])
+    assert sum(world.slept) == pytest.approx(COUNTED_SECONDS)
+    [summary] = await list_snapshots(world.store.snapshots)
+    assert (summary.state, summary.losses) == ("lossy", 1)
+
+
+async def test_the_list_of_indexes_is_held_against_their_counter_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Miscounting, "times", 1000)
+    monkeypatch.setattr(Miscounting, "counter", "indexes_count")
+    await world.ask_east_with(Miscounting)
+    report = await back_up(world)
+    assert (report.state, report.not_kept) == ("lossy", ["indexes: the service counts 2 and lists 1"])
+
+
+async def test_more_listed_than_counted_is_no_loss_and_is_not_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await put_map(world, 1)
+    monkeypatch.setattr(Miscounting, "times", 1000)
+    monkeypatch.setattr(Miscounting, "more", -1)
+    await world.ask_east_with(Miscounting)
+    report = await back_up(world)
+    assert (report.state, world.slept) == ("complete", [])
+
+
+class Forgetful(SearchService):
+    """Leaves the first object out of preview lists, as pages do while a list changes."""
+
+    async def definitions(self, kind: str, *, preview: bool = False) -> list[NamedDefinition]:
+        return (await super().definitions(kind, preview=preview))[int(preview) :]
+
+
+async def test_an_object_that_only_the_preview_list_lacks_is_asked_for_by_name(world: World) -> None:
+    await put_map(world, 1)
+    await put_map(world, 2)
+    await world.ask_east_with(Forgetful)
+    await back_up(world)
+    manifest = await read_service_manifest(
+        world.store.snapshots, (await resolve(world.store.snapshots, NEWEST, now=LATER)).reference
+    )
+    assert [(each.name, each.definition.preview is not None) for each in manifest.objects] == [
+        ("map-1", True),
+        ("map-2", True),
+    ]
+
+
+async def test_files_of_a_knowledge_source_are_named_as_not_kept(world: World) -> None:
+    await put(world, "knowledgesources('papers')", {"name": "papers", "kind": "file"})
+    report = await back_up(world)
+    assert report.state == "complete"
+    [line] = report.not_kept
+    assert line.startswith("knowledgesources papers: the files")

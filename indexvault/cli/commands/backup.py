@@ -173,6 +173,7 @@ def print_objects(output: Output, report: ServiceReport) -> int:
         Text.assemble((report.state, "yellow" if lossy else "green"), "  ", (reference, "bold")),
         Text(f"  {kept}"),
         *(Text(f"  withheld: {each}", style="yellow") for each in report.withheld),
+        *(Text(f"  not kept: {each}", style="yellow") for each in report.not_kept),
         *(Text(f"  skipped: {each}") for each in report.skipped),
         *losses_and_notes([], report.notes),
     )

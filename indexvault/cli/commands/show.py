@@ -197,6 +197,7 @@ def _print_service_manifest(output: Output, manifest: ServiceManifest) -> None:
             "objects": [{"kind": each.kind, "name": each.name} for each in manifest.objects],
             "withheld": msgspec.to_builtins(manifest.withheld),
             "skipped": msgspec.to_builtins(manifest.skipped),
+            "not_kept": msgspec.to_builtins(manifest.not_kept),
         },
         _service_table(manifest),
     )
@@ -215,6 +216,9 @@ def _service_table(manifest: ServiceManifest) -> Table:
     for withheld in manifest.withheld:
         what = f"{withheld.kind} {withheld.name}: {withheld.path} looks like a secret"
         table.add_row("withheld", Text(what, style="yellow"))
+    for lacking in manifest.not_kept:
+        on = f"{lacking.kind} {lacking.name}" if lacking.name else lacking.kind
+        table.add_row("not kept", Text(f"{on}: {lacking.reason}", style="yellow"))
     for skipped in manifest.skipped:
         table.add_row("skipped", f"{skipped.kind} (api-version {skipped.api_version}): {skipped.reason}")
     table.add_row("made by", f"{manifest.tool}, run {manifest.run}")
