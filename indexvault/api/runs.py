@@ -1,6 +1,7 @@
 """`/runs`: list runs, show one and its progress, cancel it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import msgspec
@@ -13,10 +14,9 @@ from indexvault.errors import ConflictError, NotFoundError
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.store import Store
 from indexvault.workflow.activity import Resources
-from indexvault.workflow.durable import DurableEngine
-from indexvault.workflow.lock_activities import revoke
 from indexvault.workflow.progress import read_progress
 from indexvault.workflow.runs import RunRecord, Runs, cancelled
+from indexvault.workflow.stop import end_items
 from indexvault.workflow.telemetry import run_ended
 
 
@@ -35,13 +35,13 @@ class RunPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def list_runs(call: Call[None, RunsQuery, Nothing]) -> Reply:
     """Answer with the newest runs of all stores."""
     resources = call.resources
-    kept = [Runs(store.runs) for store in await prepared_stores(resources)]
-    names = [await runs.names() for runs in kept]
+    stores = _stores(resources)
+    names = [await _found_in(store, Runs.names, []) for store in stores]
     newest = set(sorted((name for some in names for name in some), reverse=True)[: call.query.limit])
     records = [
         record
-        for runs, some in zip(kept, names, strict=True)
-        for record in await runs.read_all([name for name in some if name in newest])
+        for store, some in zip(stores, names, strict=True)
+        for record in await Runs(store.runs).read_all([name for name in some if name in newest])
     ]
     now = resources.clock()
     records.sort(key=lambda record: record.run, reverse=True)
@@ -75,30 +75,27 @@ async def cancel_run(call: Call[None, Nothing, RunPath]) -> Reply:
         raise ConflictError(
             f"the run has already ended ({record.state})", on=f"run {record.run}", do="There is nothing to cancel"
         )
-    await _stop(resources, call.engine, record)
+    await end_items(
+        resources, call.engine, record, [item for item in record.items if item.outcome.state == "cancelled"]
+    )
     return Reply(200, view_run(record, {}, now))
 
 
-async def _stop(resources: Resources, engine: DurableEngine, record: RunRecord) -> None:
-    """Take the locks of a cancelled run, so that it can't commit any more, and stop its orchestrations."""
-    stopped = [item for item in record.items if item.outcome.state == "cancelled"]
-    for item in stopped:
-        for index in item.indexes:
-            await revoke(resources, index, item.run)
-    for run in [record.run, *(item.run for item in stopped)]:
-        await engine.stop(run)
+def _stores(resources: Resources) -> list[Store]:
+    return [resources.clients.store(name) for name in resources.clients.settings.stores]
 
 
-async def prepared_stores(resources: Resources) -> list[Store]:
-    """Return every configured store, with its containers created."""
-    stores = [resources.clients.store(name) for name in resources.clients.settings.stores]
-    await asyncio.gather(*(store.prepare() for store in stores))
-    return stores
+async def _found_in[Found](store: Store, read: Callable[[Runs], Awaitable[Found]], nothing: Found) -> Found:
+    """Read a store's records of runs. Return `nothing` if it has no container: only a run makes containers."""
+    try:
+        return await read(Runs(store.runs))
+    except NotFoundError:
+        return nothing
 
 
 async def _find(resources: Resources, run: str) -> tuple[Store, RunRecord]:
-    stores = await prepared_stores(resources)
-    records = await asyncio.gather(*(Runs(store.runs).read(run) for store in stores))
+    stores = _stores(resources)
+    records = await asyncio.gather(*(_found_in(store, lambda runs: runs.read(run), None) for store in stores))
     for store, record in zip(stores, records, strict=True):
         if record is not None:
             return store, record

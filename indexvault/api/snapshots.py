@@ -1,13 +1,13 @@
 """`/snapshots`: list snapshots, show one."""
 
+import contextlib
 from typing import Annotated
 
 import msgspec
 
 from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, Reply
 from indexvault.api.parameters import IndexName, ServiceName, SnapshotPoint
-from indexvault.api.runs import prepared_stores
-from indexvault.api.snapshot_views import SnapshotList, SnapshotView, list_stock, view_snapshot
+from indexvault.api.snapshot_views import ListedSnapshot, SnapshotList, SnapshotView, list_stock, view_snapshot
 from indexvault.errors import NotFoundError, SettingsError
 from indexvault.maintenance.stock import take_stock
 from indexvault.settings.load import service_settings
@@ -43,12 +43,10 @@ async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
     asked, clients, now = call.query, call.resources.clients, call.resources.clock()
     if asked.service is not None:
         service_settings(clients.settings, asked.service)
-    await prepared_stores(call.resources)
-    found = [
-        entry
-        for store in clients.settings.stores
-        for entry in list_stock(await take_stock(clients, store, asked.service, asked.index, certain=False), now)
-    ]
+    found: list[ListedSnapshot] = []
+    for store in clients.settings.stores:
+        with contextlib.suppress(NotFoundError):  # a store without a container, of which nothing is known
+            found += list_stock(await take_stock(clients, store, asked.service, asked.index, certain=False), now)
     found.sort(key=lambda summary: (summary.service, summary.index))
     return Reply(200, SnapshotList(found[: asked.limit], len(found) > asked.limit))
 
@@ -57,7 +55,6 @@ async def show_snapshot(call: Call[None, SnapshotQuery, SnapshotPath]) -> Reply:
     """Answer with one snapshot, its manifest checked against its own checksum."""
     path = call.path
     store = call.resources.clients.reading_store(path.service)
-    await store.prepare()
     reference = read_reference(f"{path.service}/{path.index}@{path.id}")
     manifest = await resolve_manifest(store.snapshots, reference, now=call.resources.clock())
     shares = await read_sharing(store.snapshots, manifest) if call.query.sharing else None
