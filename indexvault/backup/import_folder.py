@@ -23,7 +23,7 @@ from indexvault.search.page import Document, document_line
 from indexvault.search.schema import read_schema
 from indexvault.snapshots.announcements import announced
 from indexvault.snapshots.catalogue import resolve_manifest
-from indexvault.snapshots.chunks import ChunkCutter, boundary_bits, chunk_target, key_reader
+from indexvault.snapshots.chunks import ChunkCutter, boundary_bits, chunk_target, inherited_bits, key_reader
 from indexvault.snapshots.export import Dump, read_dump
 from indexvault.snapshots.known import note_snapshot
 from indexvault.snapshots.manifest import Counts, Etags, Manifest, SynonymMap, known_chunks
@@ -114,7 +114,9 @@ class Importer:
     ) -> Manifest:
         previous = await self._previous(index, key_field)
         average = found.bytes / max(1, found.documents)
-        bits = previous.boundary_bits if previous else boundary_bits(average, chunk_target(found.bytes))
+        bits = boundary_bits(average, chunk_target(found.bytes))
+        if previous is not None:
+            bits = inherited_bits(previous.boundary_bits, bits, found.documents)
         generation = previous.generation if previous else ""
         chunks = ChunkFolder(service=index.service, index=index.index, generation=generation)
         known = known_chunks(previous)

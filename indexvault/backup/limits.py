@@ -2,6 +2,7 @@
 
 import msgspec
 
+from indexvault.bounds import DOCUMENT_LIMIT
 from indexvault.search.query import MOST_SKIPPED
 
 _MEBIBYTE = 1024 * 1024
@@ -23,8 +24,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     - `segment_bytes`: bytes of documents in one segment of a sorted run, unless a single document is larger.
     - `merged_at_once`: sorted runs that are merged at once. One segment of each is in memory.
     - `merged_page`: merged documents that are handed on together.
-    - `longest_line`: bytes of a line in an imported file. A document has 16 MiB at most, the size of a request. Source:
-      service limits, 2026-09.
+    - `longest_line`: bytes of a line in an imported file. See `bounds.DOCUMENT_LIMIT`.
     """
 
     most_skipped: int = MOST_SKIPPED
@@ -40,7 +40,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     segment_bytes: int = _MEBIBYTE
     merged_at_once: int = 32
     merged_page: int = 500
-    longest_line: int = 64 * _MEBIBYTE
+    longest_line: int = DOCUMENT_LIMIT
 
 
 LIMITS = Limits()

@@ -16,7 +16,7 @@ from indexvault.backup.job import BackupJob, PlanSummary
 from indexvault.backup.key_ranges import average_size, edges_of_chunks, range_count, ranges_between, ranges_by_rank
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.losses import hidden_fields, losses, lost_content, out_of_sight
-from indexvault.backup.messages import found_in, refusal, without_key_order
+from indexvault.backup.messages import found_in, in_newer_version, refusal, without_key_order
 from indexvault.backup.partition import Partition
 from indexvault.backup.partitioning import divide, partitioners_for, reading_order
 from indexvault.backup.pieces import cuts_for
@@ -35,7 +35,7 @@ from indexvault.errors import IntegrityError, LossNotAcceptedError, NotFoundErro
 from indexvault.search.request_count import counted_requests
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve
-from indexvault.snapshots.chunks import boundary_bits, chunk_target
+from indexvault.snapshots.chunks import boundary_bits, chunk_target, inherited_bits
 from indexvault.snapshots.generation import choose_generation
 from indexvault.snapshots.manifest import Definition, Manifest
 from indexvault.snapshots.names import SnapshotReference
@@ -140,7 +140,9 @@ class _Planner:
             if previous is not None
             else await average_size(self._service, job.index, schema.key.name, elevated=elevated)
         )
-        bits = previous.boundary_bits if previous is not None else boundary_bits(average, chunk_target(found * average))
+        bits = boundary_bits(average, chunk_target(found * average))
+        if previous is not None:
+            bits = inherited_bits(previous.boundary_bits, bits, found)
         synonym_maps = [await read_synonym_map(self._service, name) for name in schema.synonym_map_names()]
         plan = Plan(
             id=f"{started:%Y%m%dT%H%M%SZ}-{self._resources.rng.randbytes(3).hex()}",
@@ -168,9 +170,12 @@ class _Planner:
             reason="",
             revealed=hidden_fields(read_schema(definition.fullest.body, on=self._on), revealed_in=schema),
         )
-        if schema.has_key_order:
-            return await self._in_key_order(plan, schema, previous)
-        return await self._in_partitions(plan, schema, probe)
+        made = await (
+            self._in_key_order(plan, schema, previous)
+            if schema.has_key_order
+            else self._in_partitions(plan, schema, probe)
+        )
+        return msgspec.structs.replace(made, reason=f"{made.reason}{in_newer_version(definition)}")
 
     async def _in_key_order(self, plan: Plan, schema: Schema, previous: Manifest | None) -> Plan:
         key = schema.key.name

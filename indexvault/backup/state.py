@@ -13,7 +13,7 @@ from indexvault.backup.partition import Partition
 from indexvault.backup.pieces import Piece
 from indexvault.errors import IntegrityError
 from indexvault.search.scan import KeyRange
-from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.chunks import BoundaryBits, Chunk
 from indexvault.snapshots.manifest import FORMAT, Added, Definition, Loss, SynonymMap
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.workflow.checkpoints import Checkpoints
@@ -51,7 +51,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     found: int
     elevated: bool
     average_document_bytes: float
-    boundary_bits: int
+    boundary_bits: BoundaryBits
     generation: str = ""
     previous: SnapshotReference | None
     trusting: bool = True

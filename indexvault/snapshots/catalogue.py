@@ -3,6 +3,7 @@
 A snapshot exists if its manifest does. Listings read metadata and no manifests, so thousands take seconds.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
@@ -22,6 +23,9 @@ from indexvault.snapshots.store import SnapshotReader
 from indexvault.snapshots.summary import Summary, damaged_summary, from_metadata, is_in_future, summarise
 
 _NAMED_IN_ERRORS = 5
+
+_QUICKLY_READ = 1024 * 1024
+"""Bytes of a manifest that takes milliseconds to read. A larger one is read in a thread."""
 
 
 async def list_snapshots(blobs: SnapshotReader, service: str | None = None, index: str | None = None) -> list[Summary]:
@@ -106,7 +110,11 @@ async def read_manifest(blobs: SnapshotReader, snapshot: Summary | SnapshotRefer
 
 
 async def _read_manifest(blobs: SnapshotReader, reference: SnapshotReference, name: str) -> Manifest:
-    manifest = open_manifest(await blobs.read(name, MANIFEST_LIMIT), name)
+    data = await blobs.read(name, MANIFEST_LIMIT)
+    if len(data) <= _QUICKLY_READ:
+        manifest = open_manifest(data, name)
+    else:
+        manifest = await asyncio.to_thread(open_manifest, data, name)
     if (manifest.service, manifest.index, manifest.id) != (reference.service, reference.index, reference.id):
         raise IntegrityError(
             f"it is the manifest of {manifest.service}/{manifest.index}@{manifest.id}",

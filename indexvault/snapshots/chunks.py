@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 from isal import igzip, isal_zlib
 
+from indexvault.bounds import DOCUMENT_LIMIT, MEBIBYTE, check_levels
 from indexvault.errors import AccountingError, IntegrityError
 
 SMALLEST_TARGET = 16 * 1024
@@ -32,8 +33,20 @@ MOST_CHUNKS = 32 * 1024
 CHUNK_CAP = 4 * 1024 * 1024
 """Uncompressed bytes of a chunk at most, unless a single document is larger."""
 
+LARGEST_CHUNK = DOCUMENT_LIMIT + 1
+"""Uncompressed bytes of a chunk of a single document at most, its line feed included."""
+
+MOST_NAMED = 512 * 1024
+"""Chunks that a manifest names at most: half a terabyte of documents. Reading such a manifest takes about 300 MB."""
+
+MOST_INHERITED = 4 * MOST_CHUNKS
+"""Chunks up to which an index that grew is cut as its last snapshot was, so that the two share chunks."""
+
 MAX_BOUNDARY_BITS = 14
 """2**14 documents a chunk: only the shortest documents fill the largest target with more."""
+
+BoundaryBits = Annotated[int, msgspec.Meta(ge=0, le=MAX_BOUNDARY_BITS)]
+"""How many low bits of a key's hash must be zero for a chunk to end there."""
 
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 """256 bits in lower-case hex."""
@@ -42,6 +55,7 @@ Size = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A number of bytes or pieces, no larger than every reader of JSON takes."""
 
 _COMPRESSION_LEVEL = 3
+_TAIL_BITS = 32
 _GZIP_HEADER = bytes.fromhex("1f8b08000000000000ff")
 _GZIP_WINDOW = 31
 
@@ -89,10 +103,19 @@ def boundary_bits(average_document_bytes: float, target: int = SMALLEST_TARGET) 
     return min(max(round(math.log2(target / average_document_bytes)), 0), MAX_BOUNDARY_BITS)
 
 
+def inherited_bits(before: int, fresh: int, documents: int) -> int:
+    """Return the boundary bits for an index of so many documents whose last snapshot has `before`.
+
+    `fresh` are those that it would get without that snapshot. They are used once the index has outgrown the others:
+    then it is cut anew, and shares no chunk with its last snapshot.
+    """
+    return max(before, fresh) if documents >> before > MOST_INHERITED else before
+
+
 def ends_chunk(key: str, bits: int) -> bool:
     """Return whether a chunk ends after this key: the low `bits` bits of SHA-256(key), big-endian, are all zero."""
     tail = int.from_bytes(hashlib.sha256(key.encode()).digest()[-4:])
-    return tail & ((1 << bits) - 1) == 0
+    return tail & ((1 << min(bits, _TAIL_BITS)) - 1) == 0
 
 
 def content_digest(lines: Iterable[bytes]) -> str:
@@ -186,10 +209,13 @@ def compress(data: bytes) -> bytes:
 def open_chunk(chunk: Chunk, stored: bytes, blob_name: str) -> bytes:
     """Return the uncompressed bytes of a chunk, proved to be what was stored. Use a thread, as for `compress`.
 
-    Never decompresses more than `chunk.bytes` and one, whatever the blob claims to hold. Raises IntegrityError naming
-    the blob if anything is wrong: gzip framing, length, SHA-256, number of lines. Bits without meaning to gzip, such as
+    Never decompresses more than `chunk.bytes` and one, whatever the blob claims to hold, and nothing for a chunk that
+    is larger than any can be (see `size_fault`). Raises IntegrityError naming the blob if anything is wrong: gzip
+    framing, length, SHA-256, number of lines. Bits without meaning to gzip, such as
     the padding of its last byte, may differ: a chunk written again by another compressor is as good as the first.
     """
+    if (fault := size_fault(chunk)) is not None:
+        raise _damaged(fault, blob_name)
     if not stored.startswith(_GZIP_HEADER):
         raise _damaged("it does not begin as a chunk does", blob_name)
     stream = isal_zlib.decompressobj(_GZIP_WINDOW)
@@ -208,6 +234,17 @@ def open_chunk(chunk: Chunk, stored: bytes, blob_name: str) -> bytes:
     return data
 
 
+def size_fault(chunk: Chunk) -> str | None:
+    """Return why a chunk can't have the size that it is listed with, or None if it can.
+
+    It has CHUNK_CAP bytes at most, or LARGEST_CHUNK if it holds a single document.
+    """
+    most = LARGEST_CHUNK if chunk.documents == 1 else CHUNK_CAP
+    if chunk.bytes <= most:
+        return None
+    return f"it is listed with {chunk.bytes} bytes, and is larger than the {most / MEBIBYTE:.0f} MiB that it can have"
+
+
 def document_lines(data: bytes) -> list[bytes]:
     """Split a chunk's uncompressed bytes into its documents, without line feeds."""
     return data.removesuffix(b"\n").split(b"\n") if data else []
@@ -222,6 +259,7 @@ def key_reader(key_field: str) -> Callable[[bytes], str]:
     decoder = msgspec.json.Decoder(shape)
 
     def read(line: bytes) -> str:
+        check_levels(line)
         document = decoder.decode(line)
         key: str = document.key  # type: ignore[attr-defined]  # the struct is made above, where mypy can't see it
         return key

@@ -12,16 +12,17 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from indexvault.bounds import check_levels
 from indexvault.errors import UNDECODABLE, IntegrityError
 from indexvault.model import definition_fault
 from indexvault.snapshots.checksum import has_checksum, with_checksum
-from indexvault.snapshots.chunks import Chunk, Digest, Size
+from indexvault.snapshots.chunks import MOST_NAMED, BoundaryBits, Chunk, Digest, Size, size_fault
 from indexvault.snapshots.names import ChunkFolder, id_time, is_snapshot_id
 
 FORMAT = "indexvault/1"
 
-MANIFEST_LIMIT = 512 * 1024 * 1024
-"""Bytes of the largest manifest that is read: room for a million chunks, half a terabyte of documents."""
+MANIFEST_LIMIT = 256 * 1024 * 1024
+"""Bytes of the largest manifest that is read: room for MOST_NAMED chunks whose keys have 130 characters on average."""
 
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 State = Literal["complete", "lossy", "unsettled"]
@@ -69,7 +70,8 @@ class VersionedDefinition(msgspec.Struct, frozen=True):
 class Definition(msgspec.Struct, frozen=True):
     """A definition in the stable and, if the service knew it, a preview api-version.
 
-    A pinned api-version hides the properties of a newer one, so both are kept.
+    A pinned api-version hides the properties of a newer one, so both are kept. What the stable version refuses, since
+    it was made with a newer one, is kept as `stable` in the preview version alone: its `api_version` says so.
     """
 
     stable: VersionedDefinition
@@ -81,9 +83,27 @@ class Definition(msgspec.Struct, frozen=True):
         return (self.stable,) if self.preview is None else (self.stable, self.preview)
 
     @property
+    def needs_preview(self) -> bool:
+        """Whether the stable api-version refused it."""
+        return self.stable.api_version.endswith("-preview")
+
+    @property
     def fullest(self) -> VersionedDefinition:
         """The version with the most properties: the preview's if there is one."""
         return self.preview or self.stable
+
+    @property
+    def fullest_is_preview(self) -> bool:
+        """Whether the version with the most properties is a preview."""
+        return self.preview is not None or self.needs_preview
+
+    def comparable(self, other: "Definition") -> tuple[VersionedDefinition, VersionedDefinition]:
+        """Return this and another definition in the fullest api-version that both have, else in each one's fullest."""
+        theirs = {version.api_version: version for version in other.versions}
+        for version in reversed(self.versions):
+            if version.api_version in theirs:
+                return version, theirs[version.api_version]
+        return self.fullest, other.fullest
 
 
 class SynonymMap(msgspec.Struct, frozen=True):
@@ -172,7 +192,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     counts: Counts
     etag: Etags
     reading: Reading | None = None
-    boundary_bits: Size
+    boundary_bits: BoundaryBits
     generation: str = ""
     bytes: Size
     stored: Size
@@ -213,7 +233,11 @@ def open_manifest(data: bytes, blob_name: str) -> Manifest:
     if not has_checksum(data):
         _refuse_other_format(data, blob_name)
         raise _damaged("its checksum does not match its bytes", blob_name)
+    # Counted before they are decoded: decoded, they take twice the memory.
+    if data.count(b'"sha256":') > MOST_NAMED:
+        raise _damaged(f"it names more than {MOST_NAMED:,} chunks", blob_name)
     try:
+        check_levels(data)
         data.decode()
         manifest = _DECODER.decode(data)
     except UNDECODABLE as error:
@@ -280,6 +304,8 @@ def _contradictions(manifest: Manifest) -> Sequence[str]:
     )
     if sums != (manifest.counts.documents, manifest.bytes, manifest.stored):
         found.append("its chunks do not add up to its documents and bytes")
+    if (fault := next(filter(None, map(size_fault, chunks)), None)) is not None:
+        found.append(f"one of its chunks can't be right: {fault}")
     if any(min(chunk.documents, chunk.bytes, chunk.stored) <= 0 for chunk in chunks):
         found.append("it names an empty chunk, or one that was not stored")
     return found

@@ -25,6 +25,7 @@ from indexvault.snapshots.chunks import (
     content_digest,
     document_lines,
     ends_chunk,
+    inherited_bits,
     key_reader,
     open_chunk,
 )
@@ -235,3 +236,13 @@ class TestKeys:
 
     def test_can_have_any_name(self) -> None:
         assert key_reader("class")(b'{"class":"x","key":"y"}') == "x"
+
+
+@pytest.mark.parametrize(
+    ("before", "fresh", "documents", "expected"),
+    [(4, 6, 1_000_000, 4), (4, 6, 2**21, 4), (4, 6, 2**21 + 16, 6), (6, 4, 10**9, 6), (0, 4, 10_000_000, 4)],
+)
+def test_an_index_that_has_outgrown_its_chunks_is_cut_anew(
+    before: int, fresh: int, documents: int, expected: int
+) -> None:
+    assert inherited_bits(before, fresh, documents) == expected

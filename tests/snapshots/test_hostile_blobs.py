@@ -1,10 +1,24 @@
 """Blobs that nobody here wrote: each is an IntegrityError or is passed over, whatever its bytes."""
 
+import resource
+import time
+
 import msgspec
 import pytest
 
 from indexvault.errors import IntegrityError, SettingsError
 from indexvault.snapshots.checksum import with_checksum
+from indexvault.snapshots.chunks import (
+    CHUNK_CAP,
+    LARGEST_CHUNK,
+    MAX_BOUNDARY_BITS,
+    MOST_NAMED,
+    BoundaryBits,
+    Chunk,
+    compress,
+    ends_chunk,
+    open_chunk,
+)
 from indexvault.snapshots.export import read_dump
 from indexvault.snapshots.field_diff import changed_fields
 from indexvault.snapshots.manifest import open_manifest
@@ -47,6 +61,47 @@ def test_a_manifest_that_nests_deep() -> None:
             open_manifest(with_checksum(data), "x")
         with pytest.raises(IntegrityError):
             open_manifest(data, "x")
+
+
+def chunk_of(documents: int, size: int) -> Chunk:
+    return Chunk(sha256="0" * 64, first="a", last="b", documents=documents, bytes=size, stored=1)
+
+
+@pytest.mark.parametrize("documents", [1, 2, 2**53])
+@pytest.mark.parametrize("size", [1_200_000_000, 2**53])
+def test_a_chunk_that_would_grow_to_a_gigabyte(documents: int, size: int) -> None:
+    bomb = compress(b"\0" * (256 * 1024 * 1024))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(IntegrityError, match="larger"):
+        open_chunk(chunk_of(documents, size), bomb, "x")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
+    with pytest.raises(IntegrityError, match="larger"):
+        open_manifest(with_checksum(msgspec.json.encode(manifest_of([chunk_of(documents, size)], "0" * 64))), "x")
+
+
+def test_the_largest_chunks_that_are_written_are_read() -> None:
+    for chunk in (chunk_of(2, CHUNK_CAP), chunk_of(1, LARGEST_CHUNK)):
+        open_manifest(with_checksum(msgspec.json.encode(manifest_of([chunk], "0" * 64))), "x")
+
+
+@pytest.mark.parametrize("bits", [MAX_BOUNDARY_BITS + 1, 4_000_000_000, 2**53])
+def test_boundary_bits_that_no_key_could_be_compared_with(bits: int) -> None:
+    with pytest.raises(IntegrityError):
+        open_manifest(with_checksum(MANIFEST.replace(b'"boundary_bits":4', b'"boundary_bits":%d' % bits)), "x")
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(b"%d" % bits, type=BoundaryBits)
+    begun = time.process_time()
+    ends_chunk("a", bits)
+    assert time.process_time() - begun < 1
+
+
+def test_more_chunks_than_a_manifest_names() -> None:
+    one = msgspec.json.encode(chunk_of(1, 1))
+    data = MANIFEST.replace(b'"chunks":[]', b'"chunks":[%s]' % b",".join([one] * (MOST_NAMED + 1)))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(IntegrityError, match="chunks"):
+        open_manifest(with_checksum(data), "x")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 192 * 1024
 
 
 def test_sizes_are_bounded() -> None:

@@ -35,7 +35,6 @@ KNOWN: dict[tuple[str, str, str], str] = {
         for target in ("filter", "restore-request")
         for kind in ("TooLongError", "TooLargeError", "MemoryError")
     },
-    ("chunk", "TooLargeError", ""): "a chunk may be as large as the manifest that names it says",
 }
 """Limitations that are known, by target, kind of failure and the innermost function of the project's: none fails a run,
 each is counted. Take an entry out when its limitation is gone."""

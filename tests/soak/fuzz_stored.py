@@ -34,6 +34,7 @@ from indexvault.snapshots.checksum import TRAILER_LENGTH, with_checksum
 from indexvault.snapshots.chunks import Chunk, document_lines, open_chunk
 from indexvault.snapshots.generation import choose_generation
 from indexvault.snapshots.history import chunk_of
+from indexvault.snapshots.holds import Hold, is_held, is_live, read_holds
 from indexvault.snapshots.manifest import open_manifest, seal
 from indexvault.snapshots.names import (
     SERVICE_OBJECTS,
@@ -45,6 +46,7 @@ from indexvault.snapshots.retention import Retention, decide
 from indexvault.snapshots.run_names import (
     announcement_name,
     checkpoint_name,
+    hold_name,
     lock_name,
     move_name,
     pin_name,
@@ -238,6 +240,13 @@ async def _read_announcements(store: MemoryStore) -> None:
     await announced_chunks(store.runs, _INDEX.service, _INDEX.index, _NOW)
 
 
+async def _read_holds(store: MemoryStore) -> None:
+    assert await is_held(store.runs, _REFERENCE, lambda _store: store.runs, _NOW) in {True, False}
+    async for _snapshot, hold in read_holds(store.runs, *_PLACE):
+        assert hold.reason
+        await is_live(hold, lambda _store: store.runs, _NOW)
+
+
 async def _read_tombstones(store: MemoryStore) -> None:
     for tombstone in (await read_tombstones(store.runs, _INDEX.service, _INDEX.index)).values():
         assert (_NOW - tombstone.removed).days < 10**9
@@ -262,6 +271,7 @@ _RECORDS: tuple[tuple[type[Any], str, Any], ...] = (
     _one(Reveal, reveal_name(*_PLACE), _read_reveals),
     _one(Unfinished, unfinished_name(*_PLACE), lambda store: read_unfinished(store.runs, _INDEX)),
     _one(Pin, pin_name(*_PLACE, _ID), lambda store: read_pins(store.runs, *_PLACE)),
+    _one(Hold, hold_name(*_PLACE, _ID, "run-1"), _read_holds),
     _one(Tombstone, tombstone_name(*_PLACE, _ID), _read_tombstones),
     _one(Announcement, announcement_name(*_PLACE, _ID), _read_announcements),
     _one(SweepRecord, sweep_name(*_PLACE), _read_sweep),
