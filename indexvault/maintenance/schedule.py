@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from indexvault.errors import IndexvaultError
 from indexvault.maintenance.snapshot_age import note_ages
@@ -18,7 +19,9 @@ from indexvault.settings.schedule import Schedule
 from indexvault.snapshots.summary import is_in_future
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.durable import DurableEngine
-from indexvault.workflow.runs import RunRecord, Runs, closed
+from indexvault.workflow.runs import RunRecord, Runs, given_up
+from indexvault.workflow.stalled import durable_state, stalled_error
+from indexvault.workflow.stop import end_items
 from indexvault.workflow.submit import hand_over
 from indexvault.workflow.telemetry import run_ended
 
@@ -136,19 +139,40 @@ async def _resume_or_close(resources: Resources, engine: DurableEngine, runs: Ru
     """Resume or close an unfinished run if the engine no longer works on it, and return whether it is finished now.
 
     A run that the engine does not know, because it was never told or lost its history, is handed over again and resumes
-    from its checkpoints. A run that the engine ended without closing its record is closed as failed.
+    from its checkpoints, unless it was resumed too often without progress. Such a run, and one that the engine ended
+    without closing its record, is closed as failed and loses its locks.
     """
     state = await engine.state(record.run)
+    if state == "active":
+        return False
     if state == "unknown":
-        _LOG.warning("run %s is unknown to the engine and resumes from its checkpoints", record.run)
-        await hand_over(engine, record)
-    elif state == "ended":
-        now = resources.clock()
-        ended = await runs.change(record.run, lambda record: closed(record, now, _LOST.record()))
-        run_ended(ended, now)
-        _LOG.warning("the engine had ended run %s without closing it; it is now %s", record.run, ended.state)
-        return True
-    return False
+        durable = await _durable(resources, record)
+        resumptions = record.resumptions.again(durable)
+        if not resumptions.too_many:
+            _LOG.warning("run %s is unknown to the engine and resumes from its checkpoints", record.run)
+            if await hand_over(engine, record):
+                await runs.change(record.run, lambda record: replace(record, resumptions=resumptions))
+            return False
+    failure = (_LOST if state == "ended" else stalled_error(f"run {record.run}")).record()
+    now = resources.clock()
+    ended = await runs.change(record.run, lambda record: given_up(record, now, failure))
+    run_ended(ended, now)
+    _LOG.warning("run %s is now %s: %s", record.run, ended.state, failure.what)
+    try:
+        await end_items(resources, engine, ended, [item for item in record.items if item.outcome.state == "waiting"])
+    except IndexvaultError as error:
+        _LOG.warning("the locks of run %s could not be taken from it and expire by themselves: %s", record.run, error)
+    return True
+
+
+async def _durable(resources: Resources, record: RunRecord) -> str:
+    """Return a hash of what a run has achieved: the outcomes of its items, and their checkpoints in every store."""
+    clients = resources.clients
+    services = {record.service, *(index.service for item in record.items for index in item.indexes)}
+    stores = {clients.settings.services[name].store for name in services if name in clients.settings.services}
+    runs = [record.run, *(item.run for item in record.items)]
+    states = [await durable_state(clients.store(store).runs, runs) for store in sorted(stores)]
+    return " ".join([*states, *(item.outcome.state for item in record.items)])
 
 
 _LOST = IndexvaultError(

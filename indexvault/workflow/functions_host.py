@@ -14,7 +14,7 @@ import azure.durable_functions as df
 import msgspec
 
 from indexvault.clients import Clients
-from indexvault.errors import SettingsError
+from indexvault.errors import IndexvaultError, SettingsError
 from indexvault.model import Clock
 from indexvault.settings.load import load_settings
 from indexvault.workflow.activity import Activity, Resources, Workflow
@@ -73,8 +73,11 @@ class FunctionsHost:
                 known = self.resources
             except SettingsError as error:
                 raise ActivityFailedError(error) from None
-            async with reported(known, activity, given) as resources:
-                return await perform(activity, resources, payload)
+            try:
+                async with reported(known, activity, given) as resources:
+                    return await perform(activity, resources, payload)
+            except IndexvaultError as error:
+                raise ActivityFailedError(error) from None
 
         run.__name__ = activity.name
         # The runtime reads annotations as binding types, and Any is not one.

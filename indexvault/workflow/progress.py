@@ -1,7 +1,8 @@
 """The progress of a run, stored where every process can read it.
 
 Each activity at work has one small blob among its run's checkpoints, written at most every `WRITE_SECONDS`; an activity
-that is started again starts its blob again. The blobs are removed with the run's checkpoints.
+that is started again starts its blob again. The blobs are removed with the run's checkpoints. They also count how often
+an activity was started without ending, since one that ends its process is started again by the platform.
 
 An activity reports `ProgressUpdate`s. They add up to a `StageProgress` for each stage; an `ActivityProgress` is what is
 stored of one activity, a `RunProgress` the sum over a run's activities.
@@ -22,11 +23,11 @@ from indexvault.snapshots.manifest import AwareTime
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import checkpoint_name, run_prefix
 from indexvault.snapshots.store import RunBlobs
-from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
+from indexvault.workflow.activity import Activity, ProgressUpdate, Resources, Work
+from indexvault.workflow.stalled import PROGRESS_PART, Resumptions, durable_state, stalled_error
 
 WRITE_SECONDS = 2.0
 _RECORD_LIMIT = 64 * 1024
-_PART = "progress-"
 _LOG = logging.getLogger(__name__)
 
 
@@ -47,10 +48,12 @@ class StageProgress(msgspec.Struct, frozen=True):
 
 
 class ActivityProgress(msgspec.Struct, frozen=True):
-    """What one activity has done, by stage, since it started."""
+    """What one activity has done, by stage, since it started; how often it was started again; whether it has ended."""
 
     started: AwareTime
     stages: dict[str, StageProgress]
+    resumptions: Resumptions = Resumptions()
+    ended: bool = True
 
 
 class RunProgress(msgspec.Struct, frozen=True):
@@ -62,14 +65,19 @@ class RunProgress(msgspec.Struct, frozen=True):
 
 @contextlib.asynccontextmanager
 async def reported(resources: Resources, activity: Activity[Any, Any], given: Any) -> AsyncIterator[Resources]:
-    """Yield resources that store the progress reported to them while the block runs the activity."""
+    """Yield resources that store the progress reported to them while the block runs the activity.
+
+    Raises IndexvaultError if the activity was started too often without ending, and the run got no further.
+    """
     if activity.work is None:
         yield resources
         return
     work = activity.work(given)
     digest = hashlib.sha256(msgspec.json.encode(given)).hexdigest()[:16]
-    name = checkpoint_name(work.known_run, f"{_PART}{activity.name}-{digest}")
-    records = _records(resources.clients.store_of(work.service).runs)
+    name = checkpoint_name(work.known_run, f"{PROGRESS_PART}{activity.name}-{digest}")
+    blobs = resources.clients.store_of(work.service).runs
+    records = _records(blobs)
+    resumptions = await _resumptions(blobs, name, work)
     started = resources.clock()
     stages: dict[str, StageProgress] = {}
     changed = asyncio.Event()
@@ -79,10 +87,10 @@ async def reported(resources: Resources, activity: Activity[Any, Any], given: An
         stages[progress.stage] = stages.get(progress.stage, StageProgress()).plus(progress)
         changed.set()
 
-    async def write() -> None:
+    async def write(*, ended: bool = False) -> None:
         changed.clear()
         try:
-            await records.write(name, ActivityProgress(started, stages))
+            await records.write(name, ActivityProgress(started, stages, resumptions, ended))
         except IndexvaultError as error:
             _LOG.warning("progress could not be written: %s", error)
 
@@ -92,14 +100,36 @@ async def reported(resources: Resources, activity: Activity[Any, Any], given: An
             await write()
             await asyncio.sleep(WRITE_SECONDS)
 
+    await write()
+    if resumptions.too_many:
+        raise stalled_error(f"run {work.known_run}, activity {activity.name}")
     writer = asyncio.create_task(keep_writing())
     try:
         yield replace(resources, report=report)
     finally:
         writer.cancel()
         await asyncio.wait([writer])
-        if stages:
-            await write()
+        # The activity that ends a run removes the run's checkpoints: nothing may be written anew after it.
+        await (write(ended=True) if stages else _forget(blobs, name))
+
+
+async def _forget(blobs: RunBlobs, name: str) -> None:
+    try:
+        await blobs.delete(name)
+    except IndexvaultError as error:
+        _LOG.warning("progress could not be removed: %s", error)
+
+
+async def _resumptions(blobs: RunBlobs, name: str, work: Work) -> Resumptions:
+    """Return how often an activity that now starts was resumed in a row without progress."""
+    try:
+        earlier = await _records(blobs).read(name)
+        if earlier is None or earlier.ended:
+            return Resumptions()
+        return earlier.resumptions.again(await durable_state(blobs, {work.run, work.known_run}))
+    except IndexvaultError as error:
+        _LOG.warning("how often activity %s was resumed is unknown: %s", name, error)
+        return Resumptions()
 
 
 async def read_progress(stores: Iterable[RunBlobs], run: str) -> RunProgress | None:
@@ -109,7 +139,8 @@ async def read_progress(stores: Iterable[RunBlobs], run: str) -> RunProgress | N
     """
     records = []
     for blobs in stores:
-        records += [record async for _, record in _records(blobs).list(f"{run_prefix(run)}{_PART}")]
+        records += [record async for _, record in _records(blobs).list(f"{run_prefix(run)}{PROGRESS_PART}")]
+    records = [record for record in records if record.stages]
     if not records:
         return None
     records.sort(key=lambda record: record.started)

@@ -20,6 +20,7 @@ from indexvault.snapshots.manifest import AwareTime
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import OPEN_PREFIX, RECORDS_PREFIX, open_name, record_name, run_of
 from indexvault.snapshots.store import RunBlobs
+from indexvault.workflow.stalled import Resumptions
 
 type RunState = Literal["waiting", "running", "done", "lossy", "unsettled", "failed", "cancelled"]
 type ItemState = Literal["waiting", "done", "lossy", "unsettled", "gone", "failed", "cancelled"]
@@ -73,7 +74,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `workflow` is the name of its workflow, `service` the service that its snapshots are from, `asked` what was asked
     for, in words. `policy` and `scheduled` are the policy that the run is for and the time it was scheduled for, if
-    any. `choose` are the names and patterns by which the items are still to be chosen.
+    any. `choose` are the names and patterns by which the items are still to be chosen. `resumptions` counts how often
+    it was handed to the engine again.
     """
 
     run: str
@@ -92,6 +94,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str] = []
     started: AwareTime | None = None
     finished: AwareTime | None = None
+    resumptions: Resumptions = Resumptions()
 
     @property
     def is_finished(self) -> bool:
@@ -213,6 +216,16 @@ def closed(record: RunRecord, now: datetime, failure: ErrorRecord | None = None)
     elif "lossy" in states:
         state = "lossy"
     return replace(record, state=state, failure=failure, finished=now)
+
+
+def given_up(record: RunRecord, now: datetime, failure: ErrorRecord) -> RunRecord:
+    """Return the record of a run that nothing works on any more: items that had finished keep their outcome."""
+    failed = Outcome(state="failed", failure=failure)
+    items = [
+        replace(item, outcome=failed, finished=now) if item.outcome.state == "waiting" else item
+        for item in record.items
+    ]
+    return closed(replace(record, items=items), now, failure)
 
 
 def cancelled(record: RunRecord, now: datetime) -> RunRecord:

@@ -24,12 +24,14 @@ def item_run(run: str, position: int) -> str:
     return f"{run}-{position}"
 
 
-async def hand_over(engine: DurableEngine, record: RunRecord) -> None:
-    """Hand a recorded run to the engine. If the engine does not take it now, the next tick tries again."""
+async def hand_over(engine: DurableEngine, record: RunRecord) -> bool:
+    """Hand a recorded run to the engine, and return whether it took it. If not, the next tick tries again."""
     try:
         await engine.start(record.workflow, RunOrder(record.service, record.run))
     except IndexvaultError as error:
         _LOG.warning("run %s waits for the next tick: %s", record.run, error)
+        return False
+    return True
 
 
 async def claim_and_record(resources: Resources, record: RunRecord, claims: Sequence[Claim]) -> None:
