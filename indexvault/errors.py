@@ -19,7 +19,8 @@
     │   ├── UnauthorizedError       the key is wrong or missing, or there is no identity
     │   ├── ForbiddenError          the identity lacks a role
     │   ├── RefusedError            the request itself is refused; retrying does not help
-    │   │   └── TooLargeError       it is larger than the service takes
+    │   │   ├── TooLargeError       it is larger than the service takes
+    │   │   └── NewerVersionError   its subject was made with a newer api-version
     │   ├── OverloadedError         too busy; it may work later
     │   ├── QuotaError              a limit of the tier is reached
     │   └── UnexpectedAnswerError   an answer outside what the service documents
@@ -177,6 +178,10 @@ class RefusedError(RemoteError):
 
 class TooLargeError(RefusedError):
     """The request is larger than the service takes."""
+
+
+class NewerVersionError(RefusedError):
+    """What the request is about was made with a newer api-version, and uses what only that one has."""
 
 
 class OverloadedError(RemoteError):

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from indexvault.snapshots.manifest import Definition, VersionedDefinition
+from indexvault.snapshots.manifest import Definition
 
 _SEARCHED_BY = frozenset({"synonymMaps", "searchAnalyzer", "description"})
 """Members of a field that only concern searching. All others affect its documents or can't be changed."""
@@ -24,15 +24,8 @@ def concerns_only_searching(before: Definition, after: Definition) -> bool:
     fixed when an index is created may differ: that would be another index. If nothing differs at all, return False: the
     ETag shows a change that was reverted, such as a field hidden for a while.
     """
-    one, other = (msgspec.json.decode(each.body, type=dict[str, Any]) for each in _comparable(before, after))
+    one, other = (msgspec.json.decode(each.body, type=dict[str, Any]) for each in before.comparable(after))
     return _relevant(one) == _relevant(other) and _content(one) != _content(other)
-
-
-def _comparable(one: Definition, other: Definition) -> tuple[VersionedDefinition, VersionedDefinition]:
-    """Return both in the fullest api-version that both have."""
-    if one.preview is not None and other.preview is not None:
-        return one.preview, other.preview
-    return one.stable, other.stable
 
 
 def _content(members: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from indexvault.errors import NotFoundError, RefusedError
 from indexvault.search.client import SearchService
 from indexvault.search.definitions import FetchedDefinition
 from indexvault.search.secret_scan import withheld_members, without_secrets
+from indexvault.search.transport import PREVIEW
 from indexvault.snapshots.manifest import Definition, SynonymMap, VersionedDefinition, Withheld
 
 
@@ -79,8 +80,13 @@ def _without_secrets(version: VersionedDefinition) -> VersionedDefinition:
 
 
 async def _both(read: Callable[..., Awaitable[FetchedDefinition]]) -> tuple[Definition, str]:
-    """Read in the stable api-version, then in the preview version, which a service may not know yet."""
+    """Read in the stable api-version, then in the preview version, which a service may not know yet.
+
+    If the stable version refuses what was made with a newer one, there is only the preview's form.
+    """
     stable = await read(preview=False)
+    if stable.api_version == PREVIEW:
+        return Definition(stable=_versioned(stable)), stable.etag
     try:
         preview = await read(preview=True)
     except RefusedError:

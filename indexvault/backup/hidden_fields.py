@@ -15,6 +15,7 @@ from indexvault.backup.losses import hidden_fields
 from indexvault.backup.reveal_records import Reveal, RevealRecords, with_retrievable
 from indexvault.errors import ConflictError, NotFoundError
 from indexvault.search.client import SearchService
+from indexvault.search.definitions import FetchedDefinition
 from indexvault.search.schema import Field, read_schema
 from indexvault.snapshots.manifest import Definition
 from indexvault.workflow.activity import Resources
@@ -120,7 +121,8 @@ async def _put(
 ) -> None:
     """Change the definition in its fullest api-version: members that a version lacks would be removed."""
     changed = with_retrievable(bytes(definition.fullest.body), paths, retrievable=retrievable)
-    await service.update_index(index, changed, etag=etag, preview=definition.preview is not None)
+    before = FetchedDefinition(definition.fullest.api_version, definition.fullest.body, etag)
+    await service.update_index(index, changed, before=before, preview=definition.fullest_is_preview)
 
 
 def _walk(definition: Definition, index: str) -> Iterator[tuple[str, Field]]:

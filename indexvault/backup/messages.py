@@ -3,7 +3,7 @@
 from indexvault.backup.partitioning import Partitioning
 from indexvault.errors import UnreadableIndexError
 from indexvault.search.schema import Schema
-from indexvault.snapshots.manifest import Withheld
+from indexvault.snapshots.manifest import Definition, Withheld
 
 _NAMED = 5
 """Partitioners that a refusal names at most."""
@@ -60,3 +60,10 @@ def incomplete(documents: int, found: int, method: str, *, on: str) -> Unreadabl
         on=on,
         do=REMEDY,
     )
+
+
+def in_newer_version(definition: Definition) -> str:
+    """Return what to add to the reason of a plan if the stable api-version refuses the index; empty if it does not."""
+    if not definition.needs_preview:
+        return ""
+    return f"; read in api-version {definition.stable.api_version}, since the stable one refuses this index"

@@ -193,8 +193,9 @@ async def _objects(service: SearchService, kind: str) -> _Listed:
             await _add(service, kind, name, preview)
     found = []
     for name in sorted((stable or {}).keys() | (preview or {}).keys()):
-        versions = [each for each in ((stable or {}).get(name), (preview or {}).get(name)) if each is not None]
-        bodies = [VersionedDefinition(api_version=each.api_version, body=each.body) for each in versions]
+        named = [each for each in ((stable or {}).get(name), (preview or {}).get(name)) if each is not None]
+        versions = {each.api_version: each for each in named}
+        bodies = [VersionedDefinition(api_version=each.api_version, body=each.body) for each in versions.values()]
         definition = Definition(stable=bodies[0], preview=bodies[1] if len(bodies) > 1 else None)
         found.append(ServiceObject(kind, name, definition))
     return _Listed(len(found), found, skipped)

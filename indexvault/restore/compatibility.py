@@ -7,6 +7,7 @@ from indexvault.restore.secrets import missing_paths, needed_paths
 from indexvault.restore.target_facts import TargetFacts
 from indexvault.search.definition_content import content
 from indexvault.search.schema import read_schema
+from indexvault.search.transport import PREVIEW
 
 
 def patch_checks(facts: TargetFacts) -> Iterator[Check]:
@@ -96,16 +97,22 @@ def synonym_map_checks(facts: TargetFacts) -> Iterator[Check]:
 def feature_checks(facts: TargetFacts) -> Iterator[Check]:
     """Check for features that the target may lack."""
     members = content(facts.definition)
+    version = facts.manifest.definition.fullest.api_version
+    why = (
+        f"the index could be read in api-version {version} only"
+        if facts.manifest.definition.needs_preview
+        else f"the definition has members that only a preview api-version knows ({version})"
+    )
     if facts.preview and not facts.knows_preview:
         yield Check(
             "api_version",
             "failed",
-            "the definition has members that only a preview api-version knows, and the target does not know that one",
-            "Remove them with a patch, or use a service that has the preview",
+            f"{why}, and the target does not know {PREVIEW}",
+            f"Remove them with a patch, or use a service that knows {PREVIEW}",
             "RefusedError",
         )
     elif facts.preview:
-        yield Check("api_version", "warning", "the definition has members that only a preview api-version knows")
+        yield Check("api_version", "warning", f"{why}: the target is asked in {PREVIEW}, which it knows")
     if "encryptionKey" in members:
         failed = facts.tier == "free"
         yield Check(

@@ -40,7 +40,7 @@ def version_to_send(definition: Definition) -> TargetDefinition:
     """Return the version to send: the preview's only if it says more, so that a stable service gets stable requests."""
     if definition.preview is not None and not same_definition(definition.stable, definition.preview):
         return TargetDefinition(body=definition.preview.body, preview=True)
-    return TargetDefinition(body=definition.stable.body, preview=definition.stable.api_version.endswith("-preview"))
+    return TargetDefinition(body=definition.stable.body, preview=definition.needs_preview)
 
 
 def renamed(definition: TargetDefinition, name: str) -> TargetDefinition:

@@ -6,6 +6,7 @@ from indexvault.errors import (
     ConflictError,
     ForbiddenError,
     IndexvaultError,
+    NewerVersionError,
     NotFoundError,
     QuotaError,
     RefusedError,
@@ -14,12 +15,18 @@ from indexvault.errors import (
     UnexpectedAnswerError,
 )
 
+NEWER_VERSION = "FeatureNotSupportedInApiVersion"
+"""The code of the refusal of an index that was made with a newer api-version. Source: answer quoted in a public issue
+of a sample application, 2024."""
+_NEWER_VERSION_WORDS = "created with a newer version of the"
 
-def refusal(status: int, says: str, on: str, *, by_key: bool) -> IndexvaultError:  # noqa: PLR0911 - a table of answers
+
+def refusal(status: int, says: str, on: str, *, by_key: bool, code: str = "") -> IndexvaultError:  # noqa: PLR0911 - a table of answers
     """Return the error for an HTTP status that no retry helps with.
 
-    `says` is the service's message, free of values; `by_key` says how the request was authenticated, since a wrong key
-    is answered with 403, as a missing role is. Source: HTTP status codes (Azure AI Search), 2026-09.
+    `says` is the service's message, free of values, and `code` its code, which is often empty. `by_key` says how the
+    request was authenticated, since a wrong key is answered with 403, as a missing role is. Source: HTTP status codes
+    (Azure AI Search), 2026-09.
     """
     words = f" (HTTP {status}){says and ': ' + says}"
     match status:
@@ -47,6 +54,12 @@ def refusal(status: int, says: str, on: str, *, by_key: bool) -> IndexvaultError
         case 409 | 412:
             return ConflictError(
                 f"the service reports a conflict{words}", on=on, do="Look at what is there now, then repeat"
+            )
+        case 400 if code == NEWER_VERSION or _NEWER_VERSION_WORDS in says:
+            return NewerVersionError(
+                f"it was made with a newer api-version than the one that was asked in{words}",
+                on=on,
+                do="Use a version of indexvault that speaks a newer api-version",
             )
         case 413:
             return TooLargeError("the request is too large (HTTP 413)", on=on, do="Send less at once")

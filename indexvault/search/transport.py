@@ -18,6 +18,7 @@ from indexvault.errors import (
     UNDECODABLE,
     ConflictError,
     IndexvaultError,
+    NewerVersionError,
     OverloadedError,
     TooSlowError,
     UnauthorizedError,
@@ -89,6 +90,8 @@ class Transport:
         self._rng = rng
         self._throttle = throttle
         self._timer = timer
+        self._newer = set[str]()
+        """What the stable api-version refuses, since it was made with a newer one: parts of paths."""
 
     async def send(
         self,
@@ -111,12 +114,16 @@ class Transport:
         is the odata.metadata level. With `holds_documents`, values that the service quotes are kept out of errors. With
         `can_ask_for_less`, an answer that does not come in time is TooSlowError at once and not retried. `was_done`
         looks whether an attempt whose answer was lost has had its effect: it is asked if a later attempt meets a
-        conflict, and may turn that into a success with an empty answer. Raises the errors below RemoteError,
-        NotFoundError and ConflictError.
+        conflict, and may turn that into a success with an empty answer. What the stable api-version refuses, since it
+        was made with a newer one, is asked for in the preview version, from then on at once; the answer says so. Raises
+        the errors below RemoteError, NotFoundError and ConflictError.
         """
         from azure.core.rest import HttpRequest  # noqa: PLC0415 - slow to load
 
         failures = 0
+        subject = path.partition("/")[0]
+        if api_version == STABLE and subject in self._newer:
+            api_version = PREVIEW
         while True:
             request = HttpRequest(
                 method,
@@ -136,6 +143,12 @@ class Transport:
                 if not failures or was_done is None or not await was_done():
                     raise
                 return Answer(status=204, headers={}, body=b"")
+            except NewerVersionError:
+                if api_version != STABLE:
+                    raise
+                self._newer.add(subject)
+                api_version = PREVIEW
+                continue
             if isinstance(outcome, Answer):
                 return msgspec.structs.replace(outcome, api_version=api_version)
             failures += 1
@@ -196,7 +209,7 @@ class Transport:
         status = response.status_code
         if 200 <= status < 300:  # noqa: PLR2004 - the range of HTTP successes
             return Answer(status=status, headers=headers, body=body)
-        says = _service_message(body)
+        code, says = _service_error(body)
         if holds_documents:
             says = without_quoted_values(says)
         if status in _BUSY and not (status == 429 and "quota" in says.lower()):  # noqa: PLR2004 - Too Many Requests
@@ -207,7 +220,7 @@ class Transport:
                 do="Try again later, add replicas, or lower the load on the service",
             )
             return _Failure(overloaded, retry_after=_seconds(headers.get("retry-after")))
-        raise refusal(status, says, on, by_key=self._by_key)
+        raise refusal(status, says, on, by_key=self._by_key, code=code)
 
 
 def segment(name: str) -> str:
@@ -232,20 +245,21 @@ def decode_answer[Kind](answer: Answer, kind: type[Kind], *, on: str) -> Kind:
         ) from None
 
 
-def _service_message(body: bytes) -> str:
-    """Return the service's message from an error body, on one line of at most 500 characters; empty if none."""
+def _service_error(body: bytes) -> tuple[str, str]:
+    """Return code and message from an error body, the message on one line of at most 500 characters; empty if none."""
 
     class Inner(msgspec.Struct):
         message: str = ""
+        code: str = ""
 
     class Outer(msgspec.Struct):
         error: Inner
 
     try:
-        message = decode(body, Outer).error.message
+        error = decode(body, Outer).error
     except UNDECODABLE:
-        return ""
-    return " ".join(message.split())[:500]
+        return "", ""
+    return error.code, " ".join(error.message.split())[:500]
 
 
 def _seconds(retry_after: str | None) -> float | None:

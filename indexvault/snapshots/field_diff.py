@@ -38,9 +38,7 @@ def changed_fields(before: bytes, after: bytes) -> list[str]:
 
 def definition_differences(before: Definition, after: Definition) -> list[DefinitionDifference]:
     """Return the members in which two definitions differ, ETags aside, in the newest api-version that both have."""
-    one, other = before.stable, after.stable
-    if before.preview and after.preview and before.preview.api_version == after.preview.api_version:
-        one, other = before.preview, after.preview
+    one, other = before.comparable(after)
     return [
         DefinitionDifference(path=path, before=_text(old), after=_text(new))
         for path, old, new in _walk("", _members(one.body), _members(other.body), deep=True)
