@@ -5,26 +5,38 @@ The SDKs are imported when a client is opened: they take longer to load than all
 
 import random
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from indexvault.model import Clock
 from indexvault.search.client import SearchService
 from indexvault.search.credentials import authority
 from indexvault.search.retry import RetryPolicy
 from indexvault.search.throttle import ThrottleLimits
 from indexvault.settings.load import service_settings, store_settings
-from indexvault.settings.model import Settings
+from indexvault.settings.model import Settings, StoreSettings
 from indexvault.settings.overlays import filled, overlay_of
 from indexvault.settings.policies import reading_order
 from indexvault.settings.secrets import secret_value
+from indexvault.snapshots.record_keys import NO_KEYS, RecordKeys, read_record_keys
 from indexvault.snapshots.replicas import Replicas
+from indexvault.snapshots.signed_records import SignedRunBlobs
+from indexvault.snapshots.signed_store import SignedStore, UnsignedStore
 from indexvault.snapshots.store import Store, StoreReader
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
+    from indexvault.snapshots.azure_store import AzureStore
+
 type IdentityOf = Callable[[str], AsyncTokenCredential]
 """Returns an Entra identity that asks the given host for tokens."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def default_identity(authority_host: str) -> "AsyncTokenCredential":
@@ -38,7 +50,8 @@ class Clients:
     """Opens services and stores by their names in the settings, once each, and closes them all.
 
     `environment` holds the secrets that the settings name; `stores` are stores that the caller has opened, and closes,
-    by their names. Raises NotFoundError for unknown names and SettingsError for a secret that is not set.
+    by their names. `clock` tells when a record is signed. Raises NotFoundError for unknown names and SettingsError for
+    a secret that is not set.
     """
 
     def __init__(
@@ -50,6 +63,7 @@ class Clients:
         identity: IdentityOf = default_identity,
         retry: RetryPolicy | None = None,
         stores: Mapping[str, Store] | None = None,
+        clock: Clock = _utc_now,
     ) -> None:
         self.settings = settings
         self._given_stores = stores or {}
@@ -57,6 +71,7 @@ class Clients:
         self._rng = rng
         self._identity = identity
         self._retry = retry
+        self._clock = clock
         self._identities: dict[str, AsyncTokenCredential] = {}
         self._services: dict[str, SearchService] = {}
         self._stores: dict[str, Store] = {}
@@ -71,8 +86,9 @@ class Clients:
         """Close every client that was opened."""
         for service in self._services.values():
             await service.close()
-        for store in self._stores.values():
-            await store.close()
+        for name, store in self._stores.items():
+            if name not in self._given_stores:
+                await store.close()
         for identity in self._identities.values():
             await identity.close()
 
@@ -103,23 +119,45 @@ class Clients:
         return self._services[name]
 
     def store(self, name: str) -> Store:
-        """Return the client of a store."""
+        """Return the client of a store: one that signs and checks what is in it, if there is a record key."""
         settings = store_settings(self.settings, name)
-        if name in self._given_stores:
-            return self._given_stores[name]
         if name not in self._stores:
-            from indexvault.snapshots.azure_store import AzureStore  # noqa: PLC0415 - loads the slow SDK
-
-            if settings.account_url is not None:
-                identity = self._identity_of(_blob_authority(settings.account_url))
-                self._stores[name] = AzureStore.from_account_url(name, settings.account_url, identity)
+            keys = self.record_keys
+            given = self._given_stores.get(name)
+            if given is None:
+                opened = self._open_store(name, settings)
+                self._stores[name] = self._guarded(opened, opened.account) if keys else UnsignedStore(opened)
             else:
-                text = settings.connection_string
-                assert text is not None  # noqa: S101 - reading the settings has seen to it
-                if not isinstance(text, str):
-                    text = secret_value(text, self._environment, f"settings $.stores.{name}.connection_string")
-                self._stores[name] = AzureStore.from_connection_string(name, text)
+                self._stores[name] = self._guarded(given, name) if keys else given
         return self._stores[name]
+
+    def signed_records(self, name: str) -> SignedRunBlobs | None:
+        """Return the records of a store as what checks their signatures, or None without a record key."""
+        runs = self.store(name).runs
+        return runs if isinstance(runs, SignedRunBlobs) else None
+
+    @cached_property
+    def record_keys(self) -> RecordKeys:
+        """The keys that records and manifests are signed with. Raises SettingsError if they can't be used."""
+        if self.settings.record_key is None:
+            return NO_KEYS
+        on = "settings $.record_key"
+        return read_record_keys(secret_value(self.settings.record_key, self._environment, on), on)
+
+    def _guarded(self, store: Store, account: str) -> Store:
+        return SignedStore(store, self.record_keys, account=account, clock=self._clock)
+
+    def _open_store(self, name: str, settings: StoreSettings) -> "AzureStore":
+        from indexvault.snapshots.azure_store import AzureStore  # noqa: PLC0415 - loads the slow SDK
+
+        if settings.account_url is not None:
+            identity = self._identity_of(_blob_authority(settings.account_url))
+            return AzureStore.from_account_url(name, settings.account_url, identity)
+        text = settings.connection_string
+        assert text is not None  # noqa: S101 - reading the settings has seen to it
+        if not isinstance(text, str):
+            text = secret_value(text, self._environment, f"settings $.stores.{name}.connection_string")
+        return AzureStore.from_connection_string(name, text)
 
     def store_of(self, service: str) -> Store:
         """Return the client of the store that a service's snapshots go to."""

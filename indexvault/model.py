@@ -80,6 +80,10 @@ class IndexName(msgspec.Struct, frozen=True):
         return f"{self.service}/{self.index}"
 
 
+type Authenticity = Literal["authentic", "accepted", "unauthentic"]
+"""Who made a snapshot, as far as record keys tell: somebody who has one, somebody whom an operator has trusted by
+accepting the snapshot, or nobody knows."""
+
 type Mode = Literal["create", "replace", "sync", "fill"]
 """How a restore treats its target.
 

@@ -11,6 +11,7 @@ import msgspec
 
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError, RefusedError
 from indexvault.model import Clock
+from indexvault.snapshots.authority import NO_AUTHORITY
 from indexvault.snapshots.store import BlobProperties, ReadGrant, RunBlob, SnapshotReader
 
 
@@ -38,6 +39,7 @@ class MemorySnapshotBlobs:
         self._where = where
         self._clock = clock
         self._blobs: dict[str, _Blob] = {}
+        self.authority = NO_AUTHORITY
         self.immutable: set[str] = set()
 
     async def create(
@@ -112,18 +114,28 @@ class MemoryRunBlobs:
         self._etags = count(1)
 
     async def put(
-        self, name: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False, lease: str | None = None
+        self,
+        name: str,
+        data: bytes,
+        *,
+        if_match: str | None = None,
+        if_absent: bool = False,
+        lease: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> str:
         """See `RunBlobs.put`."""
         self._check(name, if_match=if_match, if_absent=if_absent, lease=lease)
         etag = f'"{next(self._etags):x}"'
-        self._blobs[name] = _Blob(bytes(data), {}, self._clock(), etag)
+        self._blobs[name] = _Blob(bytes(data), dict(metadata or {}), self._clock(), etag)
         return etag
 
     async def read(self, name: str, limit: int) -> RunBlob | None:
         """See `RunBlobs.read`."""
         blob = self._blobs.get(name)
-        return None if blob is None else RunBlob(_within(blob.data, limit, f"{self._where}/{name}"), blob.etag)
+        if blob is None:
+            return None
+        data = _within(blob.data, limit, f"{self._where}/{name}")
+        return RunBlob(data, blob.etag, dict(blob.metadata), blob.modified)
 
     async def list(self, prefix: str) -> AsyncIterator[BlobProperties]:
         """See `RunBlobs.list`."""
@@ -215,7 +227,7 @@ def _within(data: bytes, limit: int, on: str) -> bytes:
 
 def _properties(name: str, blob: _Blob) -> BlobProperties:
     md5 = hashlib.md5(blob.data, usedforsecurity=False).digest()
-    return BlobProperties(name, len(blob.data), blob.modified, md5, dict(blob.metadata))
+    return BlobProperties(name, len(blob.data), blob.modified, md5, dict(blob.metadata), blob.etag)
 
 
 def _listed(blobs: Mapping[str, _Blob], prefix: str) -> list[BlobProperties]:

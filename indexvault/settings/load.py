@@ -12,7 +12,7 @@ import msgspec
 from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, NotFoundError, SettingsError
 from indexvault.model import CONFIGURED_NAME, CONFIGURED_NAME_LENGTH
-from indexvault.settings.model import TIERS, PolicySettings, ServiceSettings, Settings, StoreSettings
+from indexvault.settings.model import TIERS, EnvironmentSecret, PolicySettings, ServiceSettings, Settings, StoreSettings
 from indexvault.settings.overlays import check_overlays
 from indexvault.settings.patterns import check_patterns
 from indexvault.settings.schedule import Schedule
@@ -58,6 +58,9 @@ def read_settings(text: str | bytes) -> Settings:
         services={name: _decode(raw, ServiceSettings, f"$.services.{name}") for name, raw in outline.services.items()},
         policies={name: _decode(raw, PolicySettings, f"$.policies.{name}") for name, raw in outline.policies.items()},
         allow_cross_region=outline.allow_cross_region,
+        record_key=(
+            _decode(outline.record_key, EnvironmentSecret, "$.record_key") if bytes(outline.record_key) else None
+        ),
         overlays={
             name: _decode(raw, dict[str, dict[str, Any]], f"$.overlays.{name}")
             for name, raw in outline.overlays.items()
@@ -106,6 +109,7 @@ class _Outline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policies: dict[str, msgspec.Raw] = {}
     allow_cross_region: bool = False
     overlays: dict[str, msgspec.Raw] = {}
+    record_key: msgspec.Raw = msgspec.Raw()
 
 
 def _decode[Decoded](text: str | bytes | msgspec.Raw, kind: type[Decoded], path: str) -> Decoded:

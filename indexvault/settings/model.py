@@ -102,7 +102,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is configured.
 
     `allow_cross_region` lets every restore and move take data out of its source's region. For `overlays` see
-    `settings.overlays`.
+    `settings.overlays`. `record_key` is what records and manifests are signed with: one key, or several separated by
+    commas, of which the first signs and all verify.
     """
 
     stores: dict[str, StoreSettings]
@@ -110,3 +111,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policies: dict[str, PolicySettings] = {}
     allow_cross_region: bool = False
     overlays: dict[str, dict[str, dict[str, Any]]] = {}
+    record_key: EnvironmentSecret | None = None

@@ -13,6 +13,7 @@ from azure.storage.blob import ContentSettings
 from azure.storage.blob.aio import BlobLeaseClient, BlobPrefix, ContainerClient
 
 from indexvault.errors import IntegrityError
+from indexvault.snapshots.authority import NO_AUTHORITY
 from indexvault.snapshots.azure_copy import Grants
 from indexvault.snapshots.azure_errors import BLOB_IS_THERE, error_code, translate
 from indexvault.snapshots.store import BlobProperties, ReadGrant, RunBlob, SnapshotReader
@@ -57,7 +58,10 @@ class _Container:
                 on=self._on(name),
                 do="Find out who wrote it",
             )
-        return RunBlob(await download.readall(), str(download.properties.etag))
+        properties = download.properties
+        return RunBlob(
+            await download.readall(), str(properties.etag), _metadata(properties.metadata), properties.last_modified
+        )
 
     @asynccontextmanager
     async def _call(self, name: str) -> AsyncIterator[None]:
@@ -78,6 +82,7 @@ class AzureSnapshotBlobs(_Container):
     def __init__(self, container: ContainerClient, where: str, grants: Grants) -> None:
         super().__init__(container, where)
         self._grants = grants
+        self.authority = NO_AUTHORITY
 
     async def grant(self, name: str) -> ReadGrant:
         """See `SnapshotWriter.grant`."""
@@ -165,7 +170,14 @@ class AzureRunBlobs(_Container):
     """The half that changes."""
 
     async def put(
-        self, name: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False, lease: str | None = None
+        self,
+        name: str,
+        data: bytes,
+        *,
+        if_match: str | None = None,
+        if_absent: bool = False,
+        lease: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> str:
         """See `RunBlobs.put`."""
         async with self._call(name):
@@ -173,6 +185,7 @@ class AzureRunBlobs(_Container):
                 data,
                 overwrite=not if_absent,
                 lease=None if lease is None else self._lease(name, lease),
+                metadata=dict(metadata or {}),
                 validate_content=True,
                 **_unless_changed(if_match),
             )
@@ -243,5 +256,10 @@ def _properties(blob: ListedBlob) -> BlobProperties:
         size=blob.size,
         modified=blob.last_modified,
         content_md5=bytes(md5) if md5 else None,
-        metadata={name.lower(): value or "" for name, value in (blob.metadata or {}).items()},
+        metadata=_metadata(blob.metadata),
+        etag=f'"{blob.etag.strip('"')}"' if blob.etag else "",  # a listing's ETags have no quotes
     )
+
+
+def _metadata(found: Mapping[str, str | None] | None) -> dict[str, str]:
+    return {name.lower(): value or "" for name, value in (found or {}).items()}

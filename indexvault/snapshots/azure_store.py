@@ -53,11 +53,13 @@ class _LoggedRetry(ExponentialRetry):
 class AzureStore:
     """A storage account as a store.
 
-    Open it with `from_connection_string` or `from_account_url`; use it as a context manager, or call `close`.
+    Open it with `from_connection_string` or `from_account_url`; use it as a context manager, or call `close`. `account`
+    is the name of the account, or the host of one with an address of its own.
     """
 
     def __init__(self, name: str, service: BlobServiceClient, credential: AsyncTokenCredential | None = None) -> None:
         self.name = name
+        self.account = service.account_name or urlsplit(service.url).netloc
         self._service = service
         where = f"store {name}, {service.account_name}"
         self._containers = [

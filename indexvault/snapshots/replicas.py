@@ -25,6 +25,8 @@ class ReplicaBlobs:
 
     def __init__(self, stores: Sequence[Store]) -> None:
         self._stores = stores
+        first, *others = (store.snapshots.authority for store in stores)
+        self.authority = first.joined(others)
 
     async def read(self, name: str, limit: int) -> bytes:
         """See `SnapshotReader.read`."""

@@ -16,6 +16,8 @@
     search-runs/known/<service>/<index>/<id>.json
     search-runs/sweeps/<service>/<index>.json
     search-runs/verified/<service>/<index>.json
+    search-runs/accepted/<service>/<index>.json
+    search-runs/signed.json
 
 Names are escaped as those of the snapshot container are; see `names`.
 """
@@ -38,6 +40,9 @@ RECORDS_PREFIX = "records/"
 
 OPEN_PREFIX = "open/"
 """The prefix of the marks of all unfinished runs."""
+
+SIGNING_MARK = "signed.json"
+"""The blob that says that records are signed here."""
 
 REVEALS_PREFIX = "reveals/"
 """The prefix of all records of revealed fields."""
@@ -181,6 +186,11 @@ def sweep_name(service: str, index: str) -> str:
 def verified_name(service: str, index: str) -> str:
     """Return the name of the record of the slice of chunks that was verified last."""
     return _index_blob("verified/", service, index)
+
+
+def accepted_name(service: str, index: str) -> str:
+    """Return the name of the record of the snapshots that were accepted though no key has signed them."""
+    return _index_blob("accepted/", service, index)
 
 
 def _index_blob(prefix: str, service: str, index: str) -> str:

@@ -19,15 +19,19 @@ For both halves:
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import msgspec
+
+if TYPE_CHECKING:
+    from indexvault.snapshots.authority import Authority
 
 
 class BlobProperties(msgspec.Struct, frozen=True):
     """What a store knows about a blob without reading it.
 
-    `content_md5` is the MD5 of the stored bytes if the store keeps one. Metadata names are in lower case.
+    `content_md5` is the MD5 of the stored bytes if the store keeps one. Metadata names are in lower case. `etag` is
+    there for blobs of the run half.
     """
 
     name: str
@@ -35,13 +39,19 @@ class BlobProperties(msgspec.Struct, frozen=True):
     modified: datetime
     content_md5: bytes | None = None
     metadata: dict[str, str] = {}
+    etag: str = ""
 
 
 class RunBlob(msgspec.Struct, frozen=True):
-    """A mutable blob as it was read: its bytes, and the ETag to change exactly that version with."""
+    """A mutable blob as it was read: its bytes, and the ETag to change exactly that version with.
+
+    `modified` is when it was last written, by the store's clock.
+    """
 
     data: bytes
     etag: str
+    metadata: dict[str, str] = {}
+    modified: datetime | None = None
 
 
 class ReadGrant(msgspec.Struct, frozen=True):
@@ -53,6 +63,11 @@ class ReadGrant(msgspec.Struct, frozen=True):
 
 class SnapshotReader(Protocol):
     """The half that is written once, for code that only reads. Several stores can stand behind one reader."""
+
+    @property
+    def authority(self) -> "Authority":
+        """What signs and judges manifests here: without a record key, it does neither."""
+        ...
 
     async def read(self, name: str, limit: int) -> bytes:
         """Return a blob's bytes. NotFoundError if there is none, IntegrityError if it is larger than `limit` bytes."""
@@ -119,12 +134,19 @@ class RunBlobs(Protocol):
     """
 
     async def put(
-        self, name: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False, lease: str | None = None
+        self,
+        name: str,
+        data: bytes,
+        *,
+        if_match: str | None = None,
+        if_absent: bool = False,
+        lease: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> str:
         """Write a whole blob and return its new ETag.
 
         `if_match` requires that the blob still has this ETag, `if_absent` that there is no such blob. A leased blob can
-        be written only with its lease.
+        be written only with its lease. Metadata is as for `SnapshotWriter.create`; it replaces that of the blob before.
         """
         ...
 

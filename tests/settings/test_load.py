@@ -20,6 +20,8 @@ def test_what_the_readme_shows_is_read() -> None:
     settings = read_settings(text(services={"contoso": SERVICE | {"api_key": {"env": "KEY"}}}))
     assert service_settings(settings, "contoso").api_key == EnvironmentSecret(env="KEY")
     assert store_settings(settings, "east").region == "local"
+    assert settings.record_key is None
+    assert read_settings(text(record_key={"env": "RECORDS"})).record_key == EnvironmentSecret(env="RECORDS")
 
 
 @pytest.mark.parametrize(
@@ -32,6 +34,8 @@ def test_what_the_readme_shows_is_read() -> None:
         (text(stores={"east": STORE | {"regoin": "x"}}), "settings $.stores.east", "unknown field `regoin`"),
         (text(stores={"East!": STORE}), "settings $.stores.East!", "lower-case letters"),
         (text(stores={"east": {"region": "x"}}), "settings $.stores.east", "either account_url or connection_string"),
+        (text(record_key="0f" * 32), "settings $.record_key", "expected `object`, got `str`"),
+        (text(record_key={"env": "K", "also": "x"}), "settings $.record_key", "unknown field `also`"),
         (
             text(stores={"east": STORE | {"connection_string": "AccountName=a;AccountKey=b"}}),
             "settings $.stores.east.connection_string",

@@ -17,6 +17,7 @@ class SeenSnapshotBlobs:
         self._where = where
         self._blobs = blobs
         self._process = process
+        self.authority = blobs.authority
 
     async def create(
         self,
@@ -83,10 +84,19 @@ class SeenRunBlobs:
         self._process = process
 
     async def put(
-        self, name: str, data: bytes, *, if_match: str | None = None, if_absent: bool = False, lease: str | None = None
+        self,
+        name: str,
+        data: bytes,
+        *,
+        if_match: str | None = None,
+        if_absent: bool = False,
+        lease: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> str:
         async def effect() -> str:
-            etag = await self._blobs.put(name, data, if_match=if_match, if_absent=if_absent, lease=lease)
+            etag = await self._blobs.put(
+                name, data, if_match=if_match, if_absent=if_absent, lease=lease, metadata=metadata
+            )
             if (if_match is not None or if_absent) and self._process.repeats():
                 raise ConflictError("it is already there", on=f"{self._where}/{name}", do="Read and compare")
             return etag
