@@ -15,6 +15,9 @@ MEBIBYTE = 1024 * 1024
 MOST_LEVELS_READ = 128
 """Levels of arrays and objects in whatever is decoded. A definition has 64 at most, and what wraps it has fewer."""
 
+MOST_NESTED = 1_000_000
+"""Arrays and objects in what is decoded: an empty one has 2 bytes as JSON and 64 in memory."""
+
 ANSWER_LIMIT = 64 * MEBIBYTE
 """Decoded bytes of an answer of a search service or a deployment. A page is asked for with 2 MiB in mind."""
 
@@ -50,7 +53,7 @@ def check_levels(data: bytes | str | msgspec.Raw, most: int = MOST_LEVELS_READ) 
     Takes constant memory beside the data, no recursion, and almost no time where the data has few brackets.
     """
     text = data.encode() if isinstance(data, str) else bytes(data)
-    if text.count(b"{") + text.count(b"[") <= most:
+    if brackets(text) <= most:
         return
     level, in_string, is_escaped = 0, False, False
     for at in range(0, len(text), _WINDOW):
@@ -73,9 +76,20 @@ def decode(data: bytes | str | msgspec.Raw) -> Any: ...
 @overload
 def decode[Kind](data: bytes | str | msgspec.Raw, kind: type[Kind]) -> Kind: ...
 def decode(data: bytes | str | msgspec.Raw, kind: Any = Any) -> Any:
-    """Decode JSON of at most MOST_LEVELS_READ levels. Raises what `errors.UNDECODABLE` lists."""
-    check_levels(data)
-    return msgspec.json.decode(data, type=kind)
+    """Decode JSON of at most MOST_LEVELS_READ levels and MOST_NESTED arrays and objects.
+
+    Raises what `errors.UNDECODABLE` lists.
+    """
+    text = data.encode() if isinstance(data, str) else bytes(data)
+    if brackets(text) > MOST_NESTED:
+        raise msgspec.DecodeError(f"it has more than {MOST_NESTED:,} arrays and objects")
+    check_levels(text)
+    return msgspec.json.decode(text, type=kind)
+
+
+def brackets(text: bytes) -> int:
+    """Return how many arrays and objects JSON has at most: those that look so within strings are counted too."""
+    return text.count(b"{") + text.count(b"[")
 
 
 class BoundedBody:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 15
 READ_SECONDS = 90
+READ_AT_ONCE = 256 * 1024
+"""Bytes of an answer that are taken from the connection at once."""
 
 
 class SearchService(ChangeRequests):
@@ -63,7 +65,11 @@ class SearchService(ChangeRequests):
             **({} if by_key else {"audience": audience(endpoint)}),
             retry_total=0,
             permit_redirects=False,
-            transport=Connections(connection_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS),
+            transport=Connections(
+                connection_timeout=CONNECT_SECONDS,
+                read_timeout=READ_SECONDS,
+                connection_data_block_size=READ_AT_ONCE,
+            ),
         )
         self.by_key = by_key
         self._endpoint = endpoint

@@ -4,7 +4,16 @@ import contextlib
 
 import msgspec
 
-from indexvault.errors import UNDECODABLE, ConflictError, NotFoundError, RefusedError, UnexpectedAnswerError
+from indexvault.bounds import check_levels
+from indexvault.errors import (
+    UNDECODABLE,
+    ConflictError,
+    NotFoundError,
+    OversizedAnswerError,
+    RefusedError,
+    TooLargeError,
+    UnexpectedAnswerError,
+)
 from indexvault.search.batch import BatchAnswer, read_batch_answer
 from indexvault.search.page import Page, PageReader, document_line
 from indexvault.search.query import DocumentQuery, encode_query
@@ -51,6 +60,7 @@ class DocumentRequests:
         except NotFoundError:
             return None
         try:
+            check_levels(answer.body)
             return document_line(without_mark(answer.body).strip())
         except UNDECODABLE:
             on = f"{self.name} index {index}"
@@ -67,17 +77,22 @@ class DocumentRequests:
         the whole index, since nobody could tell what is missing from it.
         """
         on = f"index {index}"
-        answer = await self._transport.send(
-            "POST",
-            f"indexes('{segment(index)}')/docs/search.post.search",
-            on=on,
-            body=encode_query(query),
-            headers=ELEVATED if elevated else None,
-            api_version=PREVIEW if elevated else STABLE,
-            holds_documents=True,
-            can_ask_for_less=may_shrink,
-        )
-        page = reader.read(answer.body, on=f"{self.name} {on}")
+        try:
+            answer = await self._transport.send(
+                "POST",
+                f"indexes('{segment(index)}')/docs/search.post.search",
+                on=on,
+                body=encode_query(query),
+                headers=ELEVATED if elevated else None,
+                api_version=PREVIEW if elevated else STABLE,
+                holds_documents=True,
+                can_ask_for_less=may_shrink,
+            )
+            page = reader.read(answer.body, on=f"{self.name} {on}")
+        except OversizedAnswerError as error:
+            if not may_shrink:
+                raise
+            raise TooLargeError(error.what, on=error.on, do=error.do) from None
         if page.coverage is not None and page.coverage < 100:  # noqa: PLR2004 - per cent
             raise UnexpectedAnswerError(
                 f"the answer covers {page.coverage:g} % of the index only",

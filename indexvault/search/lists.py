@@ -9,12 +9,15 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
 
-from indexvault.errors import UnexpectedAnswerError
+from indexvault.bounds import ANSWER_LIMIT, MEBIBYTE
+from indexvault.errors import OversizedAnswerError, UnexpectedAnswerError
 from indexvault.search.transport import Answer, Transport, decode_answer
 
 MOST_PAGES = 1000
 """Pages of a list at most: a service has 3,000 indexes at most, and a page holds 50 by default. Source: Service limits
 in Azure AI Search, 2026-09."""
+LIST_LIMIT = 4 * ANSWER_LIMIT
+"""Bytes of all pages of a list together."""
 _REPORT = "Repeat; if it persists, check that the endpoint is an Azure AI Search service"
 
 
@@ -37,11 +40,16 @@ async def list_pages(
     Links are followed to the endpoint's own host only. Raises UnexpectedAnswerError for a link elsewhere, for links in
     a circle and for more than MOST_PAGES pages; no request is sent for such a link.
     """
-    path, followed = kind, set[str]()
+    path, followed, size = kind, set[str](), 0
     while True:
         answer = await transport.send("GET", path, on=on, query=query, api_version=api_version, metadata=metadata)
-        yield answer
         named = f"{transport.name} {on}"
+        size += len(answer.body)
+        if size > LIST_LIMIT:
+            raise OversizedAnswerError(
+                f"the list has more than the {LIST_LIMIT // MEBIBYTE} MiB that are read", on=named, do=_REPORT
+            )
+        yield answer
         link = decode_answer(answer, _Linked, on=named).next_link
         if link is None:
             return

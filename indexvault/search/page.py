@@ -6,13 +6,19 @@ Documents are kept as the service sent them (bytes in, bytes out), without their
 import operator
 import re
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
-from indexvault.errors import UNDECODABLE, UnexpectedAnswerError
+from indexvault.bounds import MEBIBYTE, MOST_NESTED, brackets, check_levels
+from indexvault.errors import UNDECODABLE, OversizedAnswerError, UnexpectedAnswerError
 from indexvault.search.annotations import without_annotations
 
 _SCORE_FIRST = re.compile(rb'\{"@search\.score":[-+0-9.eE]+,')
+
+
+_LARGE = 8 * MEBIBYTE
+"""Bytes of a page that takes little memory whatever is in it."""
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -29,11 +35,14 @@ class Facet(msgspec.Struct, frozen=True):
     count: int
 
 
-class _Page(msgspec.Struct, frozen=True):
+class _Lines(msgspec.Struct, frozen=True):
     value: list[msgspec.Raw]
+
+
+class _Page(msgspec.Struct, frozen=True):
     coverage: float | None = msgspec.field(default=None, name="@search.coverage")
     count: int | None = msgspec.field(default=None, name="@odata.count")
-    facets: dict[str, list[msgspec.Raw]] = msgspec.field(default_factory=dict, name="@search.facets")
+    facets: dict[str, list[Facet]] = msgspec.field(default_factory=dict, name="@search.facets")
     next_parameters: msgspec.Raw = msgspec.field(default=msgspec.Raw(b"null"), name="@search.nextPageParameters")
 
 
@@ -56,21 +65,35 @@ class PageReader:
     """Splits the pages of one index, whose key field it knows."""
 
     def __init__(self, key_field: str) -> None:
-        key_only = msgspec.defstruct("KeyOnly", [("key", str, msgspec.field(name=key_field))])
-        decoder = msgspec.json.Decoder(key_only)
-        self._pages = msgspec.json.Decoder(_Page)
-        key_of = operator.attrgetter("key")
-        self._key: Callable[[msgspec.Raw], str] = lambda raw: key_of(decoder.decode(raw))
+        key_only: Any = msgspec.defstruct("KeyOnly", [("key", str, msgspec.field(name=key_field))])
+        # Typed, so that anything but documents with keys is refused where it begins, and takes no memory.
+        page_of_keys = msgspec.defstruct(
+            "PageOfKeys", [("value", list[key_only])], bases=(_Page,), frozen=True, kw_only=True
+        )
+        self._pages = msgspec.json.Decoder(page_of_keys)
+        self._lines = msgspec.json.Decoder(_Lines)
+        self._key: Callable[[Any], str] = operator.attrgetter("key")
 
     def read(self, body: bytes, *, on: str) -> Page:
-        """Split an answer. Raises UnexpectedAnswerError naming `on` if it is not a page of documents with keys."""
+        """Split an answer.
+
+        Raises UnexpectedAnswerError naming `on` if it is not a page of documents with keys, OversizedAnswerError if it
+        has more than MOST_NESTED arrays and objects.
+        """
+        if len(body) > _LARGE and brackets(body) > MOST_NESTED:
+            raise OversizedAnswerError(
+                f"its page has more than {MOST_NESTED:,} arrays and objects",
+                on=on,
+                do="Ask for fewer documents at once",
+            )
         try:
-            page = self._pages.decode(body)
-            documents = [Document(self._key(raw), document_line(bytes(raw))) for raw in page.value]
-            facets = {
-                field: [msgspec.json.decode(bucket, type=Facet) for bucket in buckets]
-                for field, buckets in page.facets.items()
-            }
+            page: Any = self._pages.decode(body)
+            lines = [bytes(raw) for raw in self._lines.decode(body).value]
+            for line in lines:
+                check_levels(line)
+            documents = [
+                Document(self._key(head), document_line(line)) for head, line in zip(page.value, lines, strict=True)
+            ]
         except UNDECODABLE as error:
             raise UnexpectedAnswerError(
                 f"not a page of documents ({type(error).__name__})", on=on, do="Repeat; if it persists, report it"
@@ -81,7 +104,7 @@ class PageReader:
             coverage=page.coverage,
             count=page.count,
             cut_short=bytes(page.next_parameters) != b"null",
-            facets=facets,
+            facets=page.facets,
         )
 
 

@@ -13,13 +13,14 @@ from urllib.parse import quote
 
 import msgspec
 
-from indexvault.bounds import decode
+from indexvault.bounds import ANSWER_LIMIT, MEBIBYTE, BoundedBody, BrokenBodyError, OversizedBodyError, decode
 from indexvault.errors import (
     UNDECODABLE,
     ConflictError,
     IndexvaultError,
     NewerVersionError,
     OverloadedError,
+    OversizedAnswerError,
     TooSlowError,
     UnauthorizedError,
     UnexpectedAnswerError,
@@ -32,7 +33,10 @@ from indexvault.search.telemetry import note_busy, note_retry
 from indexvault.search.throttle import Throttle, Timer
 
 if TYPE_CHECKING:
-    from azure.core.rest import HttpRequest  # the SDK is slow to load, so only when a client is opened
+    from azure.core.rest import (  # the SDK is slow to load, so only when a client is opened
+        AsyncHttpResponse,
+        HttpRequest,
+    )
     from azure.search.documents.indexes.aio import SearchIndexClient
 
 STABLE = "2026-04-01"
@@ -44,6 +48,9 @@ REQUEST_SECONDS = 180.0
 
 NOTICEABLE_SECONDS = 1.0
 """A wait up to this long before a retry is logged as information, a longer one as a warning."""
+
+_REFUSAL_LIMIT = MEBIBYTE
+"""Bytes of a refusal that are read: it holds a message."""
 
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 _LOG = logging.getLogger(__name__)
@@ -186,13 +193,19 @@ class Transport:
             async with asyncio.timeout(REQUEST_SECONDS):
                 response = await self._client.send_request(request, stream=True)
                 async with response:
-                    body = await response.read()
+                    body = await _bounded_body(response, on)
         except exceptions.ClientAuthenticationError:
             raise UnauthorizedError(
                 "no Entra identity could be obtained",
                 on=on,
                 do="Sign in (az login), give the app a managed identity, or set api_key in the settings",
             ) from None
+        except BrokenBodyError as error:
+            return _Failure(
+                UnreachableError(
+                    f"no complete answer ({error})", on=on, do="Check the network path, and any proxy on it"
+                )
+            )
         except (TimeoutError, exceptions.ServiceRequestTimeoutError, exceptions.ServiceResponseTimeoutError):
             return _Failure(
                 TooSlowError("no complete answer in time", on=on, do="Try again when the service is less busy")
@@ -221,6 +234,27 @@ class Transport:
             )
             return _Failure(overloaded, retry_after=_seconds(headers.get("retry-after")))
         raise refusal(status, says, on, by_key=self._by_key, code=code)
+
+
+async def _bounded_body(response: "AsyncHttpResponse", on: str) -> bytes:
+    """Read and decode an answer's body. A refusal's that is too large to be a message is empty.
+
+    Raises OversizedAnswerError for any other that has more than ANSWER_LIMIT bytes, and BrokenBodyError.
+    """
+    has_failed = response.status_code >= 400  # noqa: PLR2004 - the range of HTTP errors
+    try:
+        collected = BoundedBody(
+            response.headers.get("Content-Encoding"), _REFUSAL_LIMIT if has_failed else ANSWER_LIMIT
+        )
+        async for part in response.iter_raw():
+            collected.add(part)
+        return collected.whole()
+    except OversizedBodyError as error:
+        if has_failed:
+            return b""
+        raise OversizedAnswerError(
+            str(error), on=on, do="Check that the endpoint is an Azure AI Search service; if it is, report this"
+        ) from None
 
 
 def segment(name: str) -> str:
