@@ -17,11 +17,14 @@ class Permission(StrEnum):
 
 
 _ALL = frozenset(Permission)
+# `elevated-reader` stands for a custom role. Newer documentation lets Search Index Data Contributor read elevated too,
+# older one only a custom role. Source: Query-time ACL and RBAC enforcement in Azure AI Search, 2025-12 and 2026.
 ROLES: Mapping[str, frozenset[Permission]] = {
     "admin": _ALL,
     "query": frozenset({Permission.READ_DOCUMENTS}),
     "data-reader": frozenset({Permission.READ_DOCUMENTS}),
     "data-contributor": frozenset({Permission.READ_DOCUMENTS, Permission.WRITE_DOCUMENTS, Permission.READ_ELEVATED}),
+    "elevated-reader": frozenset({Permission.READ_DOCUMENTS, Permission.READ_ELEVATED}),
     "service-contributor": frozenset({Permission.READ_DEFINITIONS, Permission.WRITE_DEFINITIONS}),
     "reader": frozenset({Permission.READ_DEFINITIONS}),
 }

@@ -56,10 +56,12 @@ def search(index: Index, query: Query, circumstances: Circumstances) -> Result:
 
 
 def visible_to_all(document: Document, permission_fields: Sequence[Field]) -> bool:
-    """Return whether a document's access lists are empty or let everyone read it."""
+    """Return whether one of a document's access lists lets everyone read it.
+
+    An empty list and `none` let nobody read it. Source: Indexing ACLs and RBAC using the push API, 2026-05.
+    """
     lists = [document.get(field.name) for field in permission_fields]
-    names = [name for value in lists for name in (value if isinstance(value, list) else [value]) if name]
-    return not names or _EVERYONE in names
+    return any(_EVERYONE in (value if isinstance(value, list) else [value]) for value in lists)
 
 
 class _Search:
@@ -238,14 +240,14 @@ def selected(index: Index, names: Sequence[str]) -> frozenset[str] | None:
     return frozenset(names)
 
 
-def look_up(index: Index, key: str, names: Sequence[str], *, elevated: bool) -> bytes:
-    """Return one document. Raises ServiceError 404, without a body, if it does not exist."""
+def look_up(index: Index, key: str, names: Sequence[str]) -> bytes:
+    """Return one document. Raises ServiceError 404, without a body, if it does not exist or is kept from everybody."""
     chosen = selected(index, names)
     halves = index.table.bodies([key]).get(key)
     if halves is None:
         raise ServiceError(404, None)
     document = index.full(*halves)
-    if index.protected and not elevated and not visible_to_all(document, index.schema.permission_fields):
+    if index.protected and not visible_to_all(document, index.schema.permission_fields):
         raise ServiceError(404, None)
     if chosen is None and index.whole_rows:
         return b"{" + halves[0]

@@ -410,18 +410,26 @@ async def _(east: Caller) -> None:
     )
     definition["permissionFilterOption"] = "enabled"
     assert (await east.create(definition)).status == 201
-    await east.upload([{"id": "open"}, {"id": "mine", "users": ["me"]}, {"id": "ours", "users": ["all"]}])
+    await east.upload(
+        [
+            {"id": "empty"},
+            {"id": "mine", "users": ["me"]},
+            {"id": "nobodys", "users": ["none"]},
+            {"id": "ours", "users": ["all"]},
+        ]
+    )
     elevated = {"x-ms-enable-elevated-read": "true"}
     query = {"search": "*", "count": True, "orderby": "id"}
-    assert [one["id"] for one in (await east.search(query)).documents] == ["open", "ours"]
+    assert [one["id"] for one in (await east.search(query)).documents] == ["ours"]
     everything = await east.search(query, headers=elevated)
-    assert [one["id"] for one in everything.documents] == ["mine", "open", "ours"]
-    assert everything.body["@odata.count"] == 3
+    assert [one["id"] for one in everything.documents] == ["empty", "mine", "nobodys", "ours"]
+    assert everything.body["@odata.count"] == 4
     assert (await east.call("GET", "/indexes/things/docs/mine")).status == 404
-    assert (await east.call("GET", "/indexes/things/docs/mine", headers=elevated)).status == 200
+    assert (await east.call("GET", "/indexes/things/docs/mine", headers=elevated)).status == 404
+    assert (await east.call("GET", "/indexes/things/docs?search=mine", headers=elevated)).body["value"] == []
     assert (await east.search(query, key="reader", headers=elevated)).status == 403
-    assert len((await east.search(query, key="reader")).documents) == 2
-    assert len((await east.search(query, key="loader", headers=elevated)).documents) == 3
+    assert len((await east.search(query, key="reader")).documents) == 1
+    assert len((await east.search(query, key="loader", headers=elevated)).documents) == 4
 
 
 @fact("`purviewEnabled`: RBAC only, never keys")
