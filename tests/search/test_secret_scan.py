@@ -1,4 +1,5 @@
 import json
+import time
 from typing import Any
 
 import msgspec
@@ -34,7 +35,8 @@ VECTORIZER = b'{"uri":"https://x.example/embed?code=c2VjcmV0LXNlY3JldA","httpMet
         ('{"uri":"https://x/api?sig=abcdefgh1234"}', "uri"),
         ('{"uri":"https://x/api?page=1&client_secret=abcdefgh1234"}', "uri"),
         ('{"uri":"https://me:hunter2@x/api"}', "uri"),
-        ('{"uri":"https://x/api?page=abcdefgh1234"}', None),
+        ('{"uri":"https://x/api?page=abcdefgh1234"}', "uri"),
+        ('{"uri":"https://x/api?api-version=2024-10-21-preview"}', None),
         ('{"uri":"https://x:8080/api@2"}', None),
         ('{"fields":[{"name":"id","key":true}]}', None),
         ('{"fields":[{"name":"password"},{"name":"token"}]}', None),
@@ -75,6 +77,162 @@ def test_some_members_are_for_secrets(path: str) -> None:
 @pytest.mark.parametrize("path", ["description", "synonyms", "analyzers/0/stopwords/3"])
 def test_all_others_are_content(path: str) -> None:
     assert not is_for_secrets(path)
+
+
+HEX, BASE36 = "0f3c9a7be1d24586bb07c1e2d3a4f596", "k3j8x2q9z7w1m5n0b4v6"
+BASE64 = "Zk9xQ2t2T0hYd1pyN2ZQbUo4c1R5VW5hQjNlR2lMd0s"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://x.azurewebsites.net/api/embed?code=ab1",
+        "https://x.azurewebsites.net/api/embed?CODE=short",
+        "https://x.example/api?k=letmein",
+        "https://x.example/api?letmein",
+        "https://x.example/api?api-version=2024-10-21&x-token=letmein",
+        f"https://x.example/api?api-version={HEX}",
+        "https://x.example/api;key=letmein",
+        "https://x.example/api#access_token=letmein",
+        "https://letmein@x.example/api",
+        "https://:letmein@x.example/api",
+        f"https://x.example/hooks/{HEX}",
+        f"https://x.example/hooks/{BASE36}",
+        f"https://x.example/hooks/{BASE64}",
+        "https://x.example/hooks/s3cr3t/run",
+        "https://x.example/hooks/%73%33cr3t/run",
+        "https://x.example/bot123456789:AAHk3j8x2q9z7w1m5n0b4v6",
+        "https://x.example/3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+        "https://x.example/api=letmein",
+        "x.example/api?code=letmein",
+        "postgres://app:hunter2@db.example/hotels",
+    ],
+)
+@pytest.mark.parametrize("member", ["uri", "URI", "resourceUri", "subdomainUrl", "service_endpoint"])
+def test_an_address_keeps_no_more_than_scheme_host_and_a_path_of_words(address: str, member: str) -> None:
+    raw = msgspec.Raw(msgspec.json.encode({"a": [{member: address}]}))
+    assert withheld_members(without_secrets(raw)) == [f"a/0/{member}"]
+    assert is_for_secrets(f"a/0/{member}")
+
+
+@pytest.mark.parametrize("name", ["unheardOf", "source", "query"])
+def test_an_address_is_known_whatever_its_member_is_called(name: str) -> None:
+    assert holds_secret(msgspec.json.encode({name: "https://x.example/api?k=letmein"}))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "api_key",
+        "API-Key",
+        "ApiKey",
+        "azureOpenAiApiKey",
+        "client_secret",
+        "Client-Secret",
+        "sasToken",
+        "SAS_TOKEN",
+        "storage-connection-string",
+        "functionKey",
+        "Authorization",
+        "auth_token",
+        "Cookie",
+        "adminPassword",
+        "pass_phrase",
+    ],
+)
+def test_names_are_compared_without_case_dashes_and_underscores(name: str) -> None:
+    assert withheld_members(without_secrets(msgspec.Raw(msgspec.json.encode({"a": {name: "x1"}})))) == [f"a/{name}"]
+    assert holds_secret(msgspec.json.encode({name: 12345678}))
+    assert is_for_secrets(f"a/{name}")
+
+
+@pytest.mark.parametrize(
+    ("definition", "paths"),
+    [
+        ({"httpHeaders": {"X-Any": "blue", "accept": "text/plain", "User-Agent": "a"}}, ["httpHeaders/X-Any"]),
+        ({"http_headers": {"X-Any": "blue"}}, ["http_headers/X-Any"]),
+        ({"requestHeaders": {"X-Any": ["blue"]}}, ["requestHeaders/X-Any/0"]),
+        ({"headers": [{"name": "X-Any", "value": "blue"}]}, ["headers/0/value"]),
+        ({"headers": [{"key": "X-Any", "value": "blue"}]}, ["headers/0/value"]),
+        ({"headers": [{"name": "Accept", "value": "text/plain"}]}, []),
+        ({"headers": [{"name": "Accept", "value": "x", "extra": "blue"}]}, ["headers/0/extra"]),
+        ({"headers": ["X-Any: blue", "Accept: text/plain", "blue"]}, ["headers/0", "headers/2"]),
+        ({"httpHeaders": {"description": "blue"}}, ["httpHeaders/description"]),
+        ({"httpHeaders": {"Accept": f"Bearer {BASE64}"}}, ["httpHeaders/Accept"]),
+        ({"extraParameters": {"team": "blue-7", "n": 1, "mode": "fast"}}, ["extraParameters/team"]),
+        ({"parameters": {"configuration": {"queryTimeout": "00:05:00", "pass": "blue-7"}}},
+         ["parameters/configuration/pass"]),
+        ({"mappingFunction": {"name": "f", "parameters": {"delimiter": " ", "salt": "blue-7"}}},
+         ["mappingFunction/parameters/salt"]),
+        ({"weights": {f"ghp_{BASE36}": 1}}, ["weights"]),
+    ],
+)  # fmt: skip
+def test_headers_and_parameters_of_unknown_names_go(definition: Any, paths: list[str]) -> None:
+    assert withheld_members(without_secrets(msgspec.Raw(msgspec.json.encode(definition)))) == paths
+    assert all(is_for_secrets(path) or path == "weights" for path in paths)
+
+
+SHAPES = [
+    f"sk-proj-{BASE36}",
+    f"sk-{BASE36}",
+    f"sk_live_{BASE36}",
+    f"ghp_{BASE36}{BASE36}",
+    f"github_pat_{BASE36}",
+    f"glpat-{BASE36}",
+    f"xoxb-{BASE36}",
+    "AKIAIOSFODNN7EXAMPLE",
+    f"AIza{BASE64[:35]}",
+    f"hf_{BASE36}abcd",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0xx.c2lnbmF0dXJl",
+    "sv=2024-05-04&ss=b&sig=" + BASE64,
+    "https://a.blob.core.windows.net/c?sv=2024-05-04&sig=abcd%3D",
+    "AccountName=a;AccountKey=aw==",
+    "Endpoint=sb://x.example/;SharedAccessKeyName=a;SharedAccessKey=aw==",
+    "Server=db.example;User Id=sa;Password=x",
+    "Server=db.example;Uid=sa;Pwd = x",
+    "mongodb://sa:x@db.example/hotels",
+    "redis://:x@cache.example",
+    "postgresql://sa:x@db.example/hotels",
+    f"Authorization: Bearer {BASE36}",
+    f"Basic {BASE64}=",
+    f"api key: {HEX}",
+    f"the key is {HEX}",
+    "aB3~Q~" + BASE64[:34],
+    "9fK2" * 21 + "AB==",
+    BASE64 * 2,
+    "-----BEGIN PRIVATE KEY-----",
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("path", ["description", "synonyms", "analyzers/stopwords", "context", "weights"])
+def test_known_forms_are_found_anywhere(shape: str, path: str) -> None:
+    value: Any = f"Ask Ada (she has {shape}) first."
+    for name in reversed(path.split("/")):
+        value = {name: value}
+    assert withheld_members(without_secrets(msgspec.Raw(msgspec.json.encode(value)))) == [path]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "key is " * 25_000,
+        "Bearer " * 25_000,
+        "pwd = " * 30_000,
+        "a1B2" * 40_000,
+        "a." * 80_000,
+        "://a:b" * 30_000,
+        "?code=" * 30_000,
+        "key" + " " * 160_000,
+        "a1-" * 60_000,
+        "eyJ" * 60_000,
+    ],
+)
+def test_no_text_keeps_the_scan_busy(value: str) -> None:
+    begun = time.process_time()
+    for name in ("description", "uri", "apiKey", "connectionString", "configuration"):
+        holds_secret(msgspec.json.encode({name: {"x": value}} if name == "configuration" else {name: value}))
+    assert time.process_time() - begun < 5
 
 
 TEXTS = st.text(max_size=5) | st.sampled_from(["Server=x;Password=hunter2", "https://x/?code=abcdefgh1234", WITHHELD])
