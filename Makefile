@@ -12,7 +12,7 @@ AZURITE_READY := .tools/azurite/.complete
 ENVIRONMENT_READY := .venv/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-slow soak conformance lint requirements clean
+.PHONY: help demo serve test test-slow soak live conformance lint requirements clean
 
 help: ## list the targets
 	@awk -F ': |## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$3 }' Makefile
@@ -34,6 +34,15 @@ soak: $(ENVIRONMENT_READY) ## long: random sequences, kills at every write, fuzz
 	@.venv/bin/python -m tests.soak --sequences $(SEQUENCES)
 	@.venv/bin/python -m tests.soak kill
 	@.venv/bin/python -m tests.soak.fuzz
+
+live: $(ENVIRONMENT_READY) ## settle on a real service what nobody could confirm without one: ENDPOINT=… STORE=…
+	@if [ -z "$(ENDPOINT)" ] || [ -z "$(STORE)" ]; then \
+	    echo "make live needs a search service to try things on, and a storage account for snapshots:"; \
+	    echo "  make live ENDPOINT=https://NAME.search.windows.net STORE=https://ACCOUNT.blob.core.windows.net"; \
+	    echo "SEARCH_API_KEY holds the API key; without it your Entra identity is used. STORE=env:NAME takes a"; \
+	    echo "connection string from a variable. CLEAN=1 removes what an earlier run left, FLAGS adds arguments."; \
+	    exit 2; \
+	fi; .venv/bin/python -m live --endpoint "$(ENDPOINT)" --store "$(STORE)" $(if $(CLEAN),--clean) $(FLAGS)
 
 conformance: $(ENVIRONMENT_READY) ## run Microsoft's live tests and samples of its SDK against the emulator, and print a table
 	@.venv/bin/python -m tests.conformance
