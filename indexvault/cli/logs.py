@@ -42,6 +42,10 @@ class _ConsoleHandler(logging.Handler):
         try:
             line = self._line(record) if self._entries is None else Text(self._entries.format(record))
             self._console.print(line, soft_wrap=True)
+            if self._debug and self._entries is None and record.exc_info:
+                # Indented, so that no line of an error's text can be taken for an entry.
+                for traced in logging.Formatter().formatException(record.exc_info).split("\n"):
+                    self._console.print(Text(f"  {traced}"), soft_wrap=True)
         except Exception:  # noqa: BLE001 - the logging library's own contract: what can't be written is handed to it
             self.handleError(record)
 
@@ -52,6 +56,4 @@ class _ConsoleHandler(logging.Handler):
         operation = getattr(record, "operation", None)
         about = " ".join(part for part in (service, operation) if part) or (record.name if self._debug else "")
         line.append(f" {about}: {one_line(record.getMessage())}" if about else f" {one_line(record.getMessage())}")
-        if self._debug and record.exc_info:
-            line.append(f"\n{logging.Formatter().formatException(record.exc_info)}")
         return line

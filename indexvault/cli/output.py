@@ -1,20 +1,24 @@
 """The output of a command: text for people, or JSON Lines for programs.
 
-Results go to stdout. Progress, the log and errors go to stderr, so that a program can read stdout.
+Results go to stdout. Progress, the log and errors go to stderr, so that a program can read stdout. Everything goes
+through `SafeConsole` or `printable_json`, so that nothing from a service, a store or a deployment can control the
+terminal.
 """
 
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, TextIO, cast
+from typing import Any, TextIO, cast, override
 
 import msgspec
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 from indexvault.cli.formatting import one_line
 from indexvault.cli.progress import Bars, Lines, ProgressDisplay
 from indexvault.errors import IndexvaultError
+from indexvault.printable import printable, printable_json, printable_line
 
 _WIDTH_OF_FILES = 400
 """Columns where the output is no terminal, so that no line needs to be folded."""
@@ -24,15 +28,15 @@ class Output:
     """The two streams of a command, and the form that its results have."""
 
     def __init__(self, *, as_json: bool, stdout: TextIO, stderr: TextIO) -> None:
-        self.notes = _console(cast("TextIO", _UnreadableStream(stderr)))
+        self.notes = SafeConsole(cast("TextIO", _UnreadableStream(stderr)))
         self._as_json = as_json
         self._stdout = stdout
-        self._results = _console(stdout)
+        self._results = SafeConsole(stdout)
 
     def result(self, event: str, record: Mapping[str, Any], *shown: RenderableType) -> None:
         """Print one result: as a line of JSON with the event's name, or as text for a person."""
         if self._as_json:
-            line = msgspec.json.encode({"event": event, **record}).decode()
+            line = printable_json(msgspec.json.encode({"event": event, **record}).decode())
             with self._writing():
                 self._stdout.write(line + "\n")
                 self._stdout.flush()
@@ -118,6 +122,29 @@ class _UnreadableStream:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
-def _console(stream: TextIO) -> Console:
-    width = None if stream.isatty() else _WIDTH_OF_FILES
-    return Console(file=stream, width=width, markup=False, highlight=False, emoji=False)
+def _in_one_line(renderable: RenderableType) -> RenderableType:
+    """Return a text whose line ends, which could forge lines of ours, are visible; anything else as it is."""
+    if isinstance(renderable, str):
+        return printable_line(renderable)
+    if isinstance(renderable, Text) and "\n" in renderable.plain:
+        line = renderable.copy()
+        line.plain = printable_line(line.plain)
+        return line
+    return renderable
+
+
+class SafeConsole(Console):
+    """A console that prints text as text, and each on one line.
+
+    Only what it draws itself, such as bars and tables, begins lines and controls the terminal.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        width = None if stream.isatty() else _WIDTH_OF_FILES
+        super().__init__(file=stream, width=width, markup=False, highlight=False, emoji=False)
+
+    @override
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Yield the segments of something to print, with visible characters in place of those that control."""
+        for segment in super().render(_in_one_line(renderable), options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)

@@ -51,7 +51,7 @@ class Bars:
         self._tasks: dict[str, rich.progress.TaskID] = {}
         self._console = console
         self._bars = rich.progress.Progress(
-            rich.progress.TextColumn("  {task.description}"),
+            rich.progress.TextColumn("  {task.description}", markup=False),
             rich.progress.BarColumn(bar_width=max(_NARROWEST_BAR, min(_WIDEST_BAR, console.width - _BESIDE_BAR))),
             _Documents(table_column=Column(no_wrap=True)),
             _Bytes(table_column=Column(no_wrap=True)),

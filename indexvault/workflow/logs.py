@@ -5,9 +5,11 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import override
+from typing import Any, override
 
 import msgspec
+
+from indexvault.printable import printable, printable_json, printable_line
 
 _LABELS = ("run", "service", "index", "operation")
 _WORKING: ContextVar[Mapping[str, str] | None] = ContextVar("working", default=None)
@@ -56,7 +58,7 @@ class JsonEntries(logging.Formatter):
         }
         if self._tracebacks and record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(entry).decode()
+        return printable_json(msgspec.json.encode(entry).decode())
 
 
 class _LabelledAsJson(JsonEntries):
@@ -65,6 +67,15 @@ class _LabelledAsJson(JsonEntries):
     @override
     def format(self, record: logging.LogRecord) -> str:
         return super().format(record) if hasattr(record, "run") else logging.Formatter.format(self, record)
+
+    @override
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable_line(super().formatMessage(record))
+
+    @override
+    def formatException(self, ei: Any) -> str:
+        # Indented, so that no line of an error's text can be taken for an entry.
+        return "\n".join(f"  {printable(line)}" for line in super().formatException(ei).split("\n"))
 
 
 def label_entries(root: logging.Logger) -> None:

@@ -74,7 +74,7 @@ async def run(session: Session, request: FindRequest) -> int:
         for event in history.events:
             if event.line is not None:
                 document = msgspec.json.format(event.line, indent=2).decode()
-                session.output.show(Text(f"\n{event.snapshot.id}", style="bold"), Text(document))
+                session.output.show("", Text(event.snapshot.id, style="bold"), *map(Text, document.split("\n")))
     return DONE
 
 
