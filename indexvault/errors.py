@@ -11,6 +11,7 @@
     ├── IntegrityError              stored bytes are not what was written
     ├── VerificationError           a restored index differs from its snapshot
     ├── LossNotAcceptedError        the snapshot is lossy and the request does not accept that
+    ├── UnauthenticError            no record key has signed the snapshot, and nobody has accepted it
     ├── UnreadableIndexError        the index can't be read completely
     ├── AccountingError             documents can't be accounted for
     ├── RemoteError                 a service or store refused or failed
@@ -140,6 +141,12 @@ class LossNotAcceptedError(IndexvaultError):
     """The snapshot is lossy and the request does not accept that."""
 
     exit_code = 3
+
+
+class UnauthenticError(IndexvaultError):
+    """No record key of the settings has signed the snapshot, and no operator has accepted it."""
+
+    exit_code = 6
 
 
 class UnreadableIndexError(IndexvaultError):

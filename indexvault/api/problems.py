@@ -15,6 +15,7 @@ from indexvault.errors import (
     RemoteError,
     RequestError,
     SettingsError,
+    UnauthenticError,
     UnauthorizedError,
     UnreachableError,
 )
@@ -48,6 +49,7 @@ _STATUS: tuple[tuple[type[IndexvaultError], int, str], ...] = (
     (NotFoundError, 404, "not-found"),
     (ConflictError, 409, "conflict"),
     (LossNotAcceptedError, 409, "loss-not-accepted"),
+    (UnauthenticError, 409, "unauthentic"),
     (CancelledError, 409, "cancelled"),
     (UnreachableError, 503, "unreachable"),
     (OverloadedError, 503, "overloaded"),

@@ -21,7 +21,7 @@ async def note_ages(resources: Resources, store: str, policies: Iterable[PolicyS
         complete = [
             each
             for each in await list_snapshots(blobs, service)
-            if each.state == "complete" and not is_in_future(each.created, now)
+            if each.state == "complete" and each.is_trusted and not is_in_future(each.created, now)
         ]
         names = list({each.index for each in complete})
         indexes = {index for policy in its_policies for index in select(names, policy.indexes).found}

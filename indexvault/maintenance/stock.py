@@ -38,7 +38,7 @@ class Stock(msgspec.Struct, frozen=True):
     """What one store holds, and lacks.
 
     `present` is as `list_snapshots` returns it, `missing` by service, index and id. `unrecorded` are those present that
-    no record says were committed.
+    no record says were committed, without those that are not authentic.
     """
 
     store: str
@@ -83,7 +83,7 @@ async def take_stock(
     if absent is not None and not lost:
         raise absent
     missing = tuple(Missing(reference, tuple(held.get(reference, ()))) for reference in lost)
-    unrecorded = tuple(summary for summary in present if summary.reference not in known)
+    unrecorded = tuple(summary for summary in present if summary.reference not in known and summary.is_trusted)
     return Stock(store=name, present=tuple(present), missing=missing, unrecorded=unrecorded)
 
 

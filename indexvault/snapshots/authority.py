@@ -10,7 +10,7 @@ manifest is never written again.
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -21,7 +21,7 @@ from indexvault.snapshots.checksum import TRAILER_LENGTH, with_checksum
 from indexvault.snapshots.record_keys import NO_KEYS, RecordKeys
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import accepted_name
-from indexvault.snapshots.store import RunBlobs
+from indexvault.snapshots.store import RunBlobs, SnapshotReader
 
 SIGNATURE = "signature"
 """The name of the metadata that holds the signature of a manifest's summary."""
@@ -145,6 +145,29 @@ class Authority:
 
 
 NO_AUTHORITY = Authority()
+
+
+async def first_trusted[Found](
+    blobs: SnapshotReader,
+    read: Callable[[SnapshotReader], Awaitable[Found]],
+    authenticity_of: Callable[[Found], Authenticity | None],
+) -> Found:
+    """Return the first sound copy that is trusted, or else the first sound one. Raises as `first_sound` does."""
+    untrusted: list[Found] = []
+
+    async def read_trusted(one: SnapshotReader) -> Found:
+        found = await read(one)
+        if authenticity_of(found) == "unauthentic":
+            untrusted.append(found)
+            raise IntegrityError("a manifest is not authentic", on="a store", do="Look for a copy in another store")
+        return found
+
+    try:
+        return await blobs.first_sound(read_trusted)
+    except (IntegrityError, NotFoundError, RemoteError):
+        if untrusted:
+            return untrusted[0]
+        raise
 
 
 async def _add(runs: RunBlobs, name: str, snapshot: str, accepted: Accepted) -> None:

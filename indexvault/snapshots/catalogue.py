@@ -7,7 +7,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
+import msgspec
+
 from indexvault.errors import IntegrityError, NotFoundError, SettingsError
+from indexvault.snapshots.authority import SIGNATURE, Authority, first_trusted
 from indexvault.snapshots.manifest import MANIFEST_LIMIT, Manifest, open_manifest
 from indexvault.snapshots.names import (
     SERVICE_OBJECTS,
@@ -19,8 +22,15 @@ from indexvault.snapshots.names import (
     service_prefix,
 )
 from indexvault.snapshots.service_manifest import read_service_summary
-from indexvault.snapshots.store import SnapshotReader
-from indexvault.snapshots.summary import Summary, damaged_summary, from_metadata, is_in_future, summarise
+from indexvault.snapshots.store import BlobProperties, SnapshotReader
+from indexvault.snapshots.summary import (
+    Summary,
+    damaged_summary,
+    from_metadata,
+    is_in_future,
+    summarise,
+    to_metadata,
+)
 
 _NAMED_IN_ERRORS = 5
 
@@ -47,8 +57,8 @@ async def list_snapshots(blobs: SnapshotReader, service: str | None = None, inde
 def choose(newest_first: Sequence[Summary], reference: SnapshotReference, now: datetime) -> Summary | None:
     """Return the snapshot of an index that a reference means, or None if none matches.
 
-    `@latest` and `@<time>` skip damaged snapshots, not lossy ones, and those dated in the future by a clock that was
-    wrong (`is_in_future`), which are found by their ids only.
+    `@latest` and `@<time>` skip damaged snapshots, not lossy ones. Those dated in the future by a clock that was wrong
+    (`is_in_future`) and those that are not authentic are found by their ids only.
     """
     for summary in newest_first:
         if reference.id is not None:
@@ -56,6 +66,7 @@ def choose(newest_first: Sequence[Summary], reference: SnapshotReference, now: d
                 return summary
         elif (
             summary.state != "damaged"
+            and summary.is_trusted
             and not is_in_future(summary.created, now)
             and (reference.at is None or summary.created <= reference.at)
         ):
@@ -103,13 +114,17 @@ async def read_manifest(blobs: SnapshotReader, snapshot: Summary | SnapshotRefer
         raise SettingsError("this names no single snapshot", on=str(reference), do="Resolve it first")
     name = manifest_name(reference.service, reference.index, reference.id)
     try:
-        return await blobs.first_sound(lambda one: _read_manifest(one, reference, name))
+        return await first_trusted(
+            blobs, lambda one: _read_manifest(one, reference, name, blobs.authority), lambda found: found.authenticity
+        )
     except NotFoundError:
         known = await list_snapshots(blobs, reference.service, reference.index)
         raise await _not_found(blobs, reference, known) from None
 
 
-async def _read_manifest(blobs: SnapshotReader, reference: SnapshotReference, name: str) -> Manifest:
+async def _read_manifest(
+    blobs: SnapshotReader, reference: SnapshotReference, name: str, authority: Authority
+) -> Manifest:
     data = await blobs.read(name, MANIFEST_LIMIT)
     if len(data) <= _QUICKLY_READ:
         manifest = open_manifest(data, name)
@@ -121,7 +136,8 @@ async def _read_manifest(blobs: SnapshotReader, reference: SnapshotReference, na
             on=name,
             do="Move it back under its own name, or use another snapshot",
         )
-    return manifest
+    authenticity = await authority.of_manifest(manifest.service, manifest.index, manifest.id, data)
+    return msgspec.structs.replace(manifest, authenticity=authenticity)
 
 
 async def _indexes(blobs: SnapshotReader, service: str | None, index: str | None) -> AsyncIterator[tuple[str, str]]:
@@ -145,8 +161,25 @@ async def _names(blobs: SnapshotReader, prefix: str) -> AsyncIterator[str]:
 async def _summaries(blobs: SnapshotReader, service: str, index: str) -> AsyncIterator[Summary]:
     async for blob in blobs.list(manifests_prefix(service, index)):
         reference = parse_manifest_name(blob.name)
-        if reference is not None:
-            yield from_metadata(reference, blob.metadata) or await _read_summary(blobs, reference)
+        if reference is None:
+            continue
+        summary = from_metadata(reference, blob.metadata)
+        if summary is None:
+            yield await _read_summary(blobs, reference)
+        else:
+            yield await _judged(blobs.authority, summary, blob)
+
+
+async def _judged(authority: Authority, summary: Summary, blob: BlobProperties) -> Summary:
+    authenticity = await authority.of_listed(
+        summary.service,
+        summary.index,
+        summary.id,
+        name=blob.name,
+        signature=blob.metadata.get(SIGNATURE, ""),
+        summary=to_metadata(summary),
+    )
+    return msgspec.structs.replace(summary, authenticity=authenticity)
 
 
 async def _read_summary(blobs: SnapshotReader, reference: SnapshotReference) -> Summary:
@@ -178,5 +211,7 @@ async def _not_found(
 
 
 def _state(summary: Summary, now: datetime | None) -> str:
+    if not summary.is_trusted:
+        return f"{summary.state}, not authentic: only by its id"
     in_future = now is not None and is_in_future(summary.created, now)
     return f"{summary.state}, in the future: only by its id" if in_future else summary.state

@@ -17,10 +17,14 @@ def choose_generation(snapshots: Iterable[Summary], full_every: timedelta | None
     """Return the generation that the next snapshot of an index belongs to.
 
     That is the newest readable snapshot's while it is younger than `full_every` (for ever, if that is None), else a new
-    generation named by its time. The first generation has an empty name. Snapshots dated in the future don't count:
-    their generation would stay until that day.
+    generation named by its time. The first generation has an empty name. Snapshots dated in the future don't count,
+    since their generation would stay until that day, nor do those that are not authentic.
     """
-    readable = [each for each in snapshots if each.state != "damaged" and not is_in_future(each.created, now)]
+    readable = [
+        each
+        for each in snapshots
+        if each.state != "damaged" and each.is_trusted and not is_in_future(each.created, now)
+    ]
     if not readable:
         return ""
     current = max(readable, key=lambda snapshot: (snapshot.created, snapshot.id)).generation

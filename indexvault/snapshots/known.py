@@ -75,10 +75,13 @@ async def known_snapshots(
 
 
 async def note_unrecorded(runs: RunBlobs, service: str, index: str, present: Iterable[Summary]) -> None:
-    """Record the snapshots of an index that no record says were committed. Raises RemoteError if that can't be read."""
+    """Record the snapshots of an index that no record says were committed, except those that are not authentic.
+
+    Raises RemoteError if that can't be read.
+    """
     known = await known_snapshots(runs, service, index)
     for summary in present:
-        if summary.reference not in known:
+        if summary.reference not in known and summary.is_trusted:
             await note_snapshot(runs, summary)
 
 

@@ -14,8 +14,9 @@ import msgspec
 
 from indexvault.bounds import check_levels
 from indexvault.errors import UNDECODABLE, IntegrityError
-from indexvault.model import definition_fault
-from indexvault.snapshots.checksum import has_checksum, with_checksum
+from indexvault.model import Authenticity, definition_fault
+from indexvault.snapshots.authority import NO_AUTHORITY, Authority
+from indexvault.snapshots.checksum import has_checksum
 from indexvault.snapshots.chunks import MOST_NAMED, BoundaryBits, Chunk, Digest, Size, size_fault
 from indexvault.snapshots.names import ChunkFolder, id_time, is_snapshot_id
 
@@ -170,7 +171,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     snapshot with later documents in it. `unsettled` is there in that state only, which outweighs `losses` in `state`.
     `tool` is the name and version of what wrote it, `run` the run's id. `bytes`
     and `stored` are sums over `chunks`, so they include what other snapshots share; `added` does not. Readers ignore
-    members that a later minor version adds.
+    members that a later minor version adds. `authenticity` is no part of what is stored: whoever reads the manifest
+    judges it (`authority`), and None says that it was not judged.
     """
 
     format: str = FORMAT
@@ -199,6 +201,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     added: Added
     content_digest: Digest
     chunks: tuple[Chunk, ...]
+    authenticity: Authenticity | None = None
 
     @property
     def lacks(self) -> list[str]:
@@ -212,14 +215,19 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return ChunkFolder(service=self.service, index=self.index, generation=self.generation)
 
 
-def seal(manifest: Manifest) -> bytes:
-    """Return the bytes to store. Raises IntegrityError if the manifest contradicts itself or holds broken JSON."""
+def seal(manifest: Manifest, authority: Authority = NO_AUTHORITY) -> bytes:
+    """Return the bytes to store, signed by the authority if it has a key.
+
+    Raises IntegrityError if the manifest contradicts itself or holds broken JSON.
+    """
     for name, versioned in _definitions(manifest):
         try:
             msgspec.json.decode(versioned.body, type=msgspec.Raw)
         except msgspec.DecodeError as error:
             raise _damaged(f"the definition of {name} is not JSON: {error}", f"manifest {manifest.id}") from error
-    sealed = with_checksum(msgspec.json.encode(manifest))
+    sealed = authority.sealed(
+        without_authenticity(msgspec.json.encode(msgspec.structs.replace(manifest, authenticity=None)))
+    )
     open_manifest(sealed, f"manifest {manifest.id}")
     return sealed
 
@@ -246,7 +254,13 @@ def open_manifest(data: bytes, blob_name: str) -> Manifest:
     _refuse_other_format(data, blob_name)
     for contradiction in _contradictions(manifest):
         raise _damaged(contradiction, blob_name)
-    return manifest
+    # A manifest can't speak for itself.
+    return msgspec.structs.replace(manifest, authenticity=None)
+
+
+def without_authenticity(data: bytes) -> bytes:
+    """Return the JSON of a manifest without its last member, which is not stored."""
+    return data.removesuffix(b',"authenticity":null}') + b"}"
 
 
 def known_chunks(manifest: Manifest | None) -> dict[str, int]:

@@ -15,11 +15,12 @@ from indexvault.model import Clock
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.holds import RunsOf, is_held
 from indexvault.snapshots.known import forget_snapshot
+from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from indexvault.snapshots.pins import is_pinned
 from indexvault.snapshots.retention import Decision, Retention, decide
 from indexvault.snapshots.run_names import tombstone_name
-from indexvault.snapshots.service_manifest import read_service_manifest
+from indexvault.snapshots.service_manifest import ServiceManifest, read_service_manifest
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary, damaged_summary, is_in_future
 from indexvault.snapshots.sweep import GRACE, Refusal, SweepReport, sweep_index
@@ -67,10 +68,7 @@ async def decide_proved(
     decisions = decide(known, policies, pinned, needed=needed or {}, now=now)
     if all(each.keep for each in decisions):
         return decisions
-    proved = [
-        each if each.state == "damaged" or await _is_readable(store, each) else damaged_summary(each.reference)
-        for each in known
-    ]
+    proved = [each if each.state == "damaged" else await _proved(store, each) for each in known]
     return decide(proved, policies, pinned, needed=needed or {}, now=now)
 
 
@@ -138,15 +136,19 @@ async def remove_snapshot(
     return "removed"
 
 
-async def _is_readable(store: Store, snapshot: Summary) -> bool:
+async def _proved(store: Store, snapshot: Summary) -> Summary:
+    """Return a summary as its manifest bears it out: damaged if that can't be read, not authentic if it is not."""
+    manifest: Manifest | ServiceManifest
     try:
         if snapshot.index == SERVICE_OBJECTS:
-            await read_service_manifest(store.snapshots, snapshot.reference)
+            manifest = await read_service_manifest(store.snapshots, snapshot.reference)
         else:
-            await read_manifest(store.snapshots, snapshot)
+            manifest = await read_manifest(store.snapshots, snapshot)
     except (IntegrityError, NotFoundError):
-        return False
-    return True
+        return damaged_summary(snapshot.reference)
+    if manifest.authenticity == "unauthentic":
+        return msgspec.structs.replace(snapshot, authenticity="unauthentic")
+    return snapshot
 
 
 async def _tombstone(store: Store, reference: SnapshotReference, reason: str, now: datetime) -> Tombstone:
@@ -167,7 +169,9 @@ async def _tombstone(store: Store, reference: SnapshotReference, reason: str, no
 async def _require_complete(store: Store, service: str, index: str, removals: Sequence[Removal], now: datetime) -> None:
     going = {removal.snapshot for removal in removals}
     complete = [
-        snapshot for snapshot in await list_snapshots(store.snapshots, service, index) if snapshot.state == "complete"
+        snapshot
+        for snapshot in await list_snapshots(store.snapshots, service, index)
+        if snapshot.state == "complete" and snapshot.is_trusted
     ]
     # One dated in the future stands for none of the others: `@latest` never means it.
     usual = [snapshot.id for snapshot in complete if not is_in_future(snapshot.created, now)]

@@ -173,6 +173,6 @@ class _Repairer:
 
     async def _replace_manifest(self, name: str, data: bytes, summary: Summary) -> None:
         await self._store.snapshots.delete(name)
-        metadata = to_metadata(summary)
+        metadata = self._store.snapshots.authority.signed_metadata(name, data, to_metadata(summary))
         await self._store.snapshots.create(name, data, metadata=metadata, content_type="application/json")
         await note_snapshot(self._store.runs, summary)

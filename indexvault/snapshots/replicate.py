@@ -204,7 +204,7 @@ class _Replicator:
         if not has_checksum(data):
             raise IntegrityError("its checksum does not match its bytes", on=name, do="Repair it, then replicate again")
         summary = summary_of(len(data))
-        metadata = to_metadata(summary)
+        metadata = self._replica.snapshots.authority.signed_metadata(name, data, to_metadata(summary))
         await self._replica.snapshots.create(name, data, metadata=metadata, content_type="application/json")
         await note_snapshot(self._replica.runs, summary)
 

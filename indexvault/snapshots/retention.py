@@ -9,6 +9,8 @@ Whatever the rules say:
 - The last complete snapshot of an index is never removed; nor is the newest one, even if it is lossy or unsettled; nor
   a pinned one; nor one that an unfinished restore or move needs; nor one whose manifest can't be read, since nobody
   knows what depends on it.
+- A snapshot that is not authentic stays and counts for no rule, until it is accepted: else whoever writes to a store
+  could have the others removed.
 - A snapshot dated in the future, by a wrong clock, stays and counts for no rule. Otherwise those made after it would be
   removed at once.
 - A policy without rules removes nothing.
@@ -90,7 +92,9 @@ def _reasons(
     """Return why each snapshot of one index stays, by id. No reason means that it is removed."""
     reasons: dict[str, list[str]] = {snapshot.id: [] for snapshot in newest_first}
     readable = [
-        snapshot for snapshot in newest_first if snapshot.state != "damaged" and not is_in_future(snapshot.created, now)
+        snapshot
+        for snapshot in newest_first
+        if snapshot.state != "damaged" and snapshot.is_trusted and not is_in_future(snapshot.created, now)
     ]
     for snapshot in newest_first:
         if snapshot.id in pinned:
@@ -98,6 +102,8 @@ def _reasons(
         reasons[snapshot.id] += needed.get(snapshot.id, ())
         if snapshot.state == "damaged":
             reasons[snapshot.id].append("its manifest can't be read")
+        elif not snapshot.is_trusted:
+            reasons[snapshot.id].append("it is not authentic")
         elif is_in_future(snapshot.created, now):
             reasons[snapshot.id].append("it is dated in the future")
     for policy in policies or [Retention()]:

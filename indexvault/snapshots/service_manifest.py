@@ -12,10 +12,18 @@ import msgspec
 
 from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, ConflictError, IntegrityError
-from indexvault.model import definition_fault
-from indexvault.snapshots.checksum import has_checksum, with_checksum
+from indexvault.model import Authenticity, definition_fault
+from indexvault.snapshots.authority import Authority, first_trusted
+from indexvault.snapshots.checksum import has_checksum
 from indexvault.snapshots.chunks import content_digest
-from indexvault.snapshots.manifest import FORMAT, MANIFEST_LIMIT, AwareTime, Definition, Withheld
+from indexvault.snapshots.manifest import (
+    FORMAT,
+    MANIFEST_LIMIT,
+    AwareTime,
+    Definition,
+    Withheld,
+    without_authenticity,
+)
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, id_time, is_snapshot_id, manifest_name
 from indexvault.snapshots.store import SnapshotReader, SnapshotWriter
 from indexvault.snapshots.summary import Summary, to_metadata
@@ -54,6 +62,7 @@ class ServiceManifest(msgspec.Struct, frozen=True, kw_only=True):
 
     `withheld` are the secrets that were taken out of them; the first versions left such an object out whole. The state
     is `lossy` if what was taken out was content of an object, or if the service counts more objects than it lists.
+    `authenticity` is as in `manifest.Manifest`.
     """
 
     format: str = FORMAT
@@ -67,6 +76,7 @@ class ServiceManifest(msgspec.Struct, frozen=True, kw_only=True):
     withheld: tuple[Withheld, ...] = ()
     skipped: tuple[SkippedKind, ...] = ()
     not_kept: tuple[NotKept, ...] = ()
+    authenticity: Authenticity | None = None
 
     @property
     def reference(self) -> SnapshotReference:
@@ -99,22 +109,26 @@ def summarise_service(manifest: ServiceManifest, size: int) -> Summary:
         added_bytes=size,
         added_stored=size,
         content_digest=objects_digest(manifest.objects),
+        authenticity=manifest.authenticity,
     )
 
 
 async def commit_service(blobs: SnapshotWriter, manifest: ServiceManifest) -> Summary:
     """Make the snapshot exist. May be called again. Raises ConflictError if another run's snapshot has this id."""
-    data = await asyncio.to_thread(with_checksum, msgspec.json.encode(manifest))
+    manifest = msgspec.structs.replace(manifest, authenticity=None)
+    body = without_authenticity(msgspec.json.encode(manifest))
+    data = await asyncio.to_thread(blobs.authority.sealed, body)
     name = manifest_name(manifest.service, SERVICE_OBJECTS, manifest.id)
     summary = summarise_service(manifest, len(data))
-    if not await blobs.create(name, data, metadata=to_metadata(summary), content_type="application/json"):
+    metadata = blobs.authority.signed_metadata(name, data, to_metadata(summary))
+    if not await blobs.create(name, data, metadata=metadata, content_type="application/json"):
         there, size = await _read(blobs, name)
-        if there.run != manifest.run:
+        if there.run != manifest.run or there.authenticity == "unauthentic":
             raise ConflictError(
                 f"a snapshot with this id was written by run {there.run}", on=name, do="Run the backup again"
             )
         return summarise_service(there, size)
-    return summary
+    return msgspec.structs.replace(summary, authenticity="authentic") if blobs.authority else summary
 
 
 async def read_service_manifest(blobs: SnapshotReader, reference: SnapshotReference) -> ServiceManifest:
@@ -136,10 +150,12 @@ async def read_service_summary(blobs: SnapshotReader, reference: SnapshotReferen
 
 
 async def _read(blobs: SnapshotReader, name: str) -> tuple[ServiceManifest, int]:
-    return await blobs.first_sound(lambda one: _read_copy(one, name))
+    return await first_trusted(
+        blobs, lambda one: _read_copy(one, name, blobs.authority), lambda found: found[0].authenticity
+    )
 
 
-async def _read_copy(blobs: SnapshotReader, name: str) -> tuple[ServiceManifest, int]:
+async def _read_copy(blobs: SnapshotReader, name: str, authority: Authority) -> tuple[ServiceManifest, int]:
     data = await blobs.read(name, MANIFEST_LIMIT)
     if not has_checksum(data):
         raise IntegrityError("its checksum does not match its bytes", on=name, do="Use another snapshot")
@@ -162,4 +178,5 @@ async def _read_copy(blobs: SnapshotReader, name: str) -> tuple[ServiceManifest,
                 raise IntegrityError(
                     f"the definition of {each.name} can't be used: {reason}", on=name, do="Use another snapshot"
                 )
-    return manifest, len(data)
+    authenticity = await authority.of_manifest(manifest.service, SERVICE_OBJECTS, manifest.id, data)
+    return msgspec.structs.replace(manifest, authenticity=authenticity), len(data)

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from indexvault.model import Authenticity
 from indexvault.snapshots.chunks import Digest, Size
 from indexvault.snapshots.manifest import FORMAT, AwareTime, Manifest
 from indexvault.snapshots.names import SnapshotReference, id_time
@@ -25,7 +26,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     `state` is `damaged` if the manifest exists and can't be read, and `missing` if it has vanished though nobody
     removed it. Such a snapshot can't be restored from its store, and is listed so that nobody relies on it. The other
     members are as in the manifest; `added_…` is what it added to the store, `losses` the number of fields that could
-    not be read, `unsettled` that of the documents which the counts leave open.
+    not be read, `unsettled` that of the documents which the counts leave open. `authenticity` is not in
+    the metadata: whoever lists judges it, and None says that there is no record key to judge with.
     """
 
     id: str
@@ -47,6 +49,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     added_bytes: Size
     added_stored: Size
     content_digest: Digest
+    authenticity: Authenticity | None = None
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the snapshot is authentic or accepted, as far as there is a key to tell."""
+        return self.authenticity != "unauthentic"
 
     @property
     def reference(self) -> SnapshotReference:
@@ -81,6 +89,7 @@ def summarise(manifest: Manifest) -> Summary:
         added_bytes=manifest.added.bytes,
         added_stored=manifest.added.stored,
         content_digest=manifest.content_digest,
+        authenticity=manifest.authenticity,
     )
 
 
@@ -123,7 +132,7 @@ def to_metadata(summary: Summary) -> dict[str, str]:
     return {
         _metadata_name(name): str(value)
         for name, value in members.items()
-        if value != "" and name not in _IN_THE_NAME and (name, value) != _SETTLED
+        if value != "" and name in _MEMBERS and (name, value) != _SETTLED
     }
 
 
@@ -148,7 +157,7 @@ def from_metadata(reference: SnapshotReference, metadata: Mapping[str, str]) -> 
 _SETTLED = ("unsettled", 0)
 """What the metadata of most snapshots leaves out."""
 _IN_THE_NAME = frozenset({"service", "index"})
-_MEMBERS = tuple(field for field in Summary.__struct_fields__ if field not in _IN_THE_NAME)
+_MEMBERS = tuple(field for field in Summary.__struct_fields__ if field not in {*_IN_THE_NAME, "authenticity"})
 
 
 def _metadata_name(member: str) -> str:

@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from indexvault.errors import UNDECODABLE, IndexvaultError, IntegrityError, NotFoundError
+from indexvault.model import Authenticity
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.chunks import (
     Chunk,
@@ -66,7 +67,8 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     `snapshots` counts those whose manifests were read; `chunks`, `documents` and uncompressed `bytes` count what was
     found sound, of `chunks_named` distinct chunks. `unnamed` counts chunks that no manifest names and `unnamed_bytes`
     their stored bytes: left by a failed backup, by a removal whose grace period runs, or by a deleted manifest. Both
-    are None if not all manifests were read.
+    are None if not all manifests were read. `authenticity` says by id whether who made a snapshot is known, which is
+    another question than whether it is sound; it is empty without a record key.
     """
 
     service: str
@@ -79,6 +81,12 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
     unnamed: int | None
     unnamed_bytes: int | None
     findings: tuple[Finding, ...]
+    authenticity: dict[str, Authenticity] = {}
+
+    @property
+    def unauthentic(self) -> list[str]:
+        """The ids of the snapshots that no record key has signed and nobody has accepted."""
+        return sorted(snapshot for snapshot, judged in self.authenticity.items() if judged == "unauthentic")
 
     @property
     def damage(self) -> tuple[Finding, ...]:
@@ -125,12 +133,12 @@ async def verify_index(
     references = [found for name in there if (found := parse_manifest_name(name)) is not None]
     wanted = [reference for reference in references if only is None or reference.id in only]
     _require_known(service, index, only, [*(each.id or "" for each in wanted), *missing])
-    manifests, unread = await _read(blobs, wanted)
+    manifests, unread, authenticity = await _read(blobs, wanted)
     checker = _Checker(blobs, there, depth, sample)
     await checker.check(manifests, progress, concurrency)
     findings = [*unread, *_manifest_findings(there, manifests, checker.digests)]
     if checker.damage and len(wanted) < len(references):
-        others, _ = await _read(blobs, [each for each in references if each not in wanted])
+        others, _, _ = await _read(blobs, [each for each in references if each not in wanted])
     else:
         others = []
     findings += checker.findings([*manifests, *others])
@@ -152,6 +160,7 @@ async def verify_index(
         unnamed=None if unnamed is None else len(unnamed),
         unnamed_bytes=None if unnamed is None else sum(blob.size for blob in unnamed),
         findings=tuple(sorted(findings, key=lambda finding: finding.blob)),
+        authenticity=authenticity,
     )
 
 
@@ -248,20 +257,26 @@ class _Checker:
         return checked
 
 
-async def _read(blobs: SnapshotReader, references: Iterable[SnapshotReference]) -> tuple[list[Manifest], list[Finding]]:
+async def _read(
+    blobs: SnapshotReader, references: Iterable[SnapshotReference]
+) -> tuple[list[Manifest], list[Finding], dict[str, Authenticity]]:
     manifests, findings = [], []
+    authenticity: dict[str, Authenticity] = {}
     for reference in references:
         try:
             if reference.index == SERVICE_OBJECTS:
-                await read_service_manifest(blobs, reference)
+                judged = (await read_service_manifest(blobs, reference)).authenticity
             else:
                 manifests.append(await read_manifest(blobs, reference))
+                judged = manifests[-1].authenticity
+            if judged is not None:
+                authenticity[reference.id or ""] = judged
         except IntegrityError as error:
             name = manifest_name(reference.service, reference.index, reference.id or "")
             findings.append(Finding("damaged", name, error.what, (reference.id or "",)))
         except NotFoundError:
             continue  # removed since it was listed
-    return manifests, findings
+    return manifests, findings, authenticity
 
 
 def _manifest_findings(
@@ -271,7 +286,9 @@ def _manifest_findings(
     for manifest in manifests:
         name = manifest_name(manifest.service, manifest.index, manifest.id)
         summary = summarise(manifest)
-        if from_metadata(summary.reference, there[name].metadata) != summary:
+        if from_metadata(summary.reference, there[name].metadata) != msgspec.structs.replace(
+            summary, authenticity=None
+        ):
             what = "the summary in its metadata is not that of the manifest"
             findings.append(Finding("damaged", name, what, (manifest.id,)))
         found = [digests.get(manifest.folder.blob(chunk.sha256)) for chunk in manifest.chunks]

@@ -64,23 +64,25 @@ async def commit(
     the same run. Raises IntegrityError, and writes nothing, if a chunk is missing or damaged or the manifest
     contradicts itself; ConflictError if another run's snapshot has this id.
     """
-    data = await asyncio.to_thread(seal, manifest)
+    data = await asyncio.to_thread(seal, manifest, blobs.authority)
     await _check_chunks(blobs, manifest)
     name = manifest_name(manifest.service, manifest.index, manifest.id)
     summary = summarise(manifest)
     if fence is not None:
         await fence()
-    if not await blobs.create(name, data, metadata=to_metadata(summary), content_type="application/json"):
+    metadata = blobs.authority.signed_metadata(name, data, to_metadata(summary))
+    if not await blobs.create(name, data, metadata=metadata, content_type="application/json"):
         reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
         there = await read_manifest(blobs, reference)
-        if (there.run, there.content_digest) != (manifest.run, manifest.content_digest):
+        is_ours = (there.run, there.content_digest) == (manifest.run, manifest.content_digest)
+        if not is_ours or there.authenticity == "unauthentic":
             raise ConflictError(
                 f"a snapshot with this id was written by run {there.run}",
                 on=name,
                 do="Start the backup again; it gets an id of its own",
             )
         return summarise(there)
-    return summary
+    return msgspec.structs.replace(summary, authenticity="authentic") if blobs.authority else summary
 
 
 async def _check_chunks(blobs: SnapshotReader, manifest: Manifest) -> None:

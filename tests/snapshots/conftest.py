@@ -6,11 +6,10 @@ import pytest
 
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.store import Store
-from tests.keyed import keyed
 from tests.memory_store import MemoryStore
 
 
-@pytest.fixture(params=["memory", "signed", "azurite"])
+@pytest.fixture(params=["memory", "azurite"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """Yield an empty, prepared store. Each test that uses it runs once on each implementation."""
     if request.param == "azurite":
@@ -20,17 +19,4 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
             yield azure
     else:
         async with MemoryStore() as memory:
-            yield memory if request.param == "memory" else keyed(memory)
-
-
-@pytest.fixture(params=["memory", "azurite"])
-async def bare_store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
-    """Yield an empty, prepared store as somebody without a record key has it."""
-    if request.param == "memory":
-        async with MemoryStore() as memory:
             yield memory
-    else:
-        connection_string = request.getfixturevalue("storage_account")
-        async with AzureStore.from_connection_string("local", connection_string) as azure:
-            await azure.prepare()
-            yield azure

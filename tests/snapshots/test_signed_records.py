@@ -48,11 +48,6 @@ async def tampering(runs: SignedRunBlobs, *, listing_only: bool = False) -> list
 
 
 @pytest.fixture
-def store(bare_store: Store) -> Store:
-    return bare_store
-
-
-@pytest.fixture
 def signed(store: Store) -> SignedRunBlobs:
     return keyed(store).runs
 

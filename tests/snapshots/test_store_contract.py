@@ -9,8 +9,15 @@ import pytest
 
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError
 from indexvault.snapshots.store import Store
+from tests.keyed import keyed
 
 LIMIT = 1024
+
+
+@pytest.fixture(params=["without a key", "with a key"])
+def store(request: pytest.FixtureRequest, store: Store) -> Store:
+    """Return the store in each implementation, and each with signed records too."""
+    return store if request.param == "without a key" else keyed(store)
 
 
 class TestSnapshotBlobs:
