@@ -69,7 +69,7 @@ class _Container:
         try:
             async with asyncio.timeout(_CALL_SECONDS):
                 yield
-        except (AzureError, TimeoutError) as error:
+        except (AzureError, TimeoutError, ValueError) as error:
             raise translate(error, self._on(name)) from error
 
     def _on(self, name: str) -> str:

@@ -12,12 +12,14 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
+from indexvault.bounds import MEBIBYTE
 from indexvault.errors import (
     ConflictError,
     ForbiddenError,
     IndexvaultError,
     NotFoundError,
     OverloadedError,
+    OversizedAnswerError,
     RefusedError,
     UnauthorizedError,
     UnexpectedAnswerError,
@@ -33,6 +35,14 @@ _IMMUTABLE = frozenset({"BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold
 
 BLOB_IS_THERE = frozenset({"BlobAlreadyExists", "UnauthorizedBlobOverwrite"}) | _IMMUTABLE
 """Codes of a refused create-only write. Which of them a protected blob gives is not documented."""
+
+
+class OversizedResponseError(AzureError):
+    """An answer has more than `limit` bytes, which are more than were asked for."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"more than {limit} bytes")
+        self.limit = limit
 
 
 class _Meaning(msgspec.Struct, frozen=True):
@@ -90,6 +100,8 @@ _BY_CODE = (
 def translate(error: Exception, on: str) -> IndexvaultError:
     """Return this project's error for one of the storage library's; raise any other error.
 
+    Of Python's own, ValueError (UnicodeError is one) is what the library makes of headers and text that are none.
+
     `on` names store, account, container and blob. The library's own text, which may quote a request, is left out.
     """
     if isinstance(error, HttpResponseError) and error.status_code is not None:
@@ -106,7 +118,13 @@ def translate(error: Exception, on: str) -> IndexvaultError:
             on=on,
             do="Check the account's name, its firewall and the network, then try again",
         )
-    if isinstance(error, AzureError):
+    if isinstance(error, OversizedResponseError):
+        return OversizedAnswerError(
+            f"the store sent more than the {error.limit / MEBIBYTE:.2g} MiB that were asked for",
+            on=on,
+            do="Check the account's address and the network path to it, then find out what answers there",
+        )
+    if isinstance(error, (AzureError, ValueError)):
         return UnexpectedAnswerError(
             f"the store's answer broke off or made no sense ({type(error).__name__})",
             on=on,

@@ -12,6 +12,7 @@ from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 
 from indexvault.errors import SettingsError
 from indexvault.snapshots.azure_blobs import AzureRunBlobs, AzureSnapshotBlobs
+from indexvault.snapshots.azure_connections import Connections
 from indexvault.snapshots.azure_copy import signed_grants, token_grants
 from indexvault.snapshots.azure_errors import error_code, translate
 from indexvault.snapshots.names import SNAPSHOT_CONTAINER
@@ -111,7 +112,7 @@ class AzureStore:
             except ResourceExistsError as error:
                 if error_code(error) != "ContainerAlreadyExists":
                     raise translate(error, on) from error
-            except AzureError as error:
+            except (AzureError, ValueError) as error:
                 raise translate(error, on) from error
 
     async def close(self) -> None:
@@ -130,8 +131,7 @@ class AzureStore:
 def _options(store: str) -> dict[str, Any]:
     return {
         "api_version": _API_VERSION,
-        "connection_timeout": _CONNECT_SECONDS,
-        "read_timeout": _READ_SECONDS,
+        "transport": Connections(connect_seconds=_CONNECT_SECONDS, read_seconds=_READ_SECONDS),
         "retry_policy": _LoggedRetry(store),
     }
 
