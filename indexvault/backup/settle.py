@@ -13,8 +13,6 @@ agree with the counts of the whole index around it, apart from those that were s
 overlap or leave something out, exactly.
 """
 
-import heapq
-from collections.abc import Sequence
 from datetime import timedelta
 
 import msgspec
@@ -22,10 +20,10 @@ import msgspec
 from indexvault.backup.accounting import explains
 from indexvault.backup.index_probe import ServiceIndexProbe
 from indexvault.backup.job import Settled, SettleInput
-from indexvault.backup.key_marks import unpack
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.messages import incomplete
 from indexvault.backup.partition import Partition
+from indexvault.backup.round import Round, read_round
 from indexvault.backup.state import (
     CollectedPartition,
     OpenPart,
@@ -59,32 +57,30 @@ async def settle_partitions(resources: Resources, given: SettleInput, *, limits:
     if settling is None or settling.round < given.round:
         service = resources.clients.service(job.service)
         probe = ServiceIndexProbe(service, job.index, plan.key_field, elevated=plan.elevated)
-        partitions = [
-            await require(checkpoints, partition_record(plan, position), CollectedPartition, job)
-            for position in range(len(plan.partitions))
-        ]
+
+        async def read(position: int) -> CollectedPartition:
+            return await require(checkpoints, partition_record(plan, position), CollectedPartition, job)
+
+        seen = await read_round(read, len(plan.partitions))
         earlier = settling or Settling(round=-1, started=resources.clock(), totals=[plan.found])
         total = await probe.count(Partition())
         is_late = resources.clock() - earlier.started >= timedelta(seconds=limits.settling_seconds)
         is_last = is_late or given.round >= limits.settling_rounds
-        settling = settled(plan, partitions, earlier, total, is_last=is_last, on=f"{job.service} index {job.index}")
+        settling = settled(plan, seen, earlier, total, is_last=is_last, on=f"{job.service} index {job.index}")
         await checkpoints.write(settling_record(plan), settling)
     return Settled(ended=settling.ended, open=sum(part.documents for part in settling.open))
 
 
-def settled(
-    plan: Plan, partitions: Sequence[CollectedPartition], earlier: Settling, total: int, *, is_last: bool, on: str
-) -> Settling:
+def settled(plan: Plan, seen: Round, earlier: Settling, total: int, *, is_last: bool, on: str) -> Settling:
     """Return what is known after a round, given what was known before it and the count of everything."""
-    now = _followed(partitions, earlier, total)
-    if now.round == 0 and _needs_no_check(plan, partitions, now):
+    now = _followed(seen, earlier, total)
+    if now.round == 0 and _needs_no_check(plan, seen, now):
         return msgspec.structs.replace(now, ended=True)
-    changes = sum(len(each.new) + len(each.gone) for each in partitions) // 8
-    lacking = _lacking(plan, partitions, now, changes)
-    open_parts = _open_parts(plan, partitions)
+    lacking = _lacking(plan, seen, now)
+    open_parts = _open_parts(plan, seen)
     if now.round and not lacking and not open_parts and _nothing_escaped(now):
         return msgspec.structs.replace(now, ended=True)
-    if lacking and not plan.exact and now.round and not changes and len(set(now.totals)) == 1:
+    if lacking and not plan.exact and now.round and not seen.changes and len(set(now.totals)) == 1:
         raise incomplete(total - lacking, total, plan.method, on=on)
     open_rounds = now.open_rounds + bool(open_parts and now.round)
     if not is_last and open_rounds < _OPEN_ROUNDS:
@@ -96,10 +92,10 @@ def settled(
     return msgspec.structs.replace(now, ended=True, open=open_parts)
 
 
-def _needs_no_check(plan: Plan, partitions: Sequence[CollectedPartition], now: Settling) -> bool:
+def _needs_no_check(plan: Plan, seen: Round, now: Settling) -> bool:
     """Return whether nothing can have moved: one answer held the whole index, or pieces are intervals of the key."""
-    pieces = [piece for each in partitions for piece in each.pieces]
-    if any(piece.open or piece.paged for piece in pieces) or any(each.unread for each in partitions):
+    pieces = [piece for each in seen.pieces for piece in each]
+    if any(piece.open or piece.paged for piece in pieces) or any(seen.unread):
         return False
     if len(pieces) == 1:
         return True
@@ -113,20 +109,14 @@ def _needs_no_check(plan: Plan, partitions: Sequence[CollectedPartition], now: S
     )
 
 
-def _followed(partitions: Sequence[CollectedPartition], earlier: Settling, total: int) -> Settling:
+def _followed(seen: Round, earlier: Settling, total: int) -> Settling:
     """Return what is known of keys that came, went and returned."""
     number = earlier.round + 1
-    new = {mark for each in partitions for mark in unpack(each.new)}
-    gone = {mark for each in partitions for mark in unpack(each.gone)}
-    appeared = new | {mark for each in partitions for mark in unpack(each.returned)}
+    appeared = seen.new | seen.returned
     missing = dict(earlier.missing)
     escapes = [number - missing[mark] for mark in appeared if mark in missing]
-    unknown = {mark for mark in new if mark not in missing and mark not in gone}
-    for each in partitions:
-        if unknown:
-            unknown -= set(unpack(each.known)) - set(unpack(each.new))
     remaining = {mark: since for mark, since in missing.items() if mark not in appeared}
-    remaining |= dict.fromkeys(gone - appeared, number)
+    remaining |= dict.fromkeys(seen.gone - appeared, number)
     return msgspec.structs.replace(
         earlier,
         round=number,
@@ -134,7 +124,7 @@ def _followed(partitions: Sequence[CollectedPartition], earlier: Settling, total
         missing=list(remaining.items()),
         escaped=earlier.escaped + len(escapes),
         escaped_twice=earlier.escaped_twice + sum(rounds > 1 for rounds in escapes),
-        unknown=len(unknown),
+        unknown=sum(mark not in missing for mark in seen.unknown),
     )
 
 
@@ -146,39 +136,28 @@ def _nothing_escaped(now: Settling) -> bool:
     )
 
 
-def _lacking(plan: Plan, partitions: Sequence[CollectedPartition], now: Settling, changes: int) -> int:
+def _lacking(plan: Plan, seen: Round, now: Settling) -> int:
     """Return by how many documents the keys that were read disagree with the counts before and after the round.
 
     Whatever came and went, what was counted as the round began has been read by its end: fewer known keys than that are
     documents that no round has met.
     """
     low, high = min(now.totals[-2:]), max(now.totals[-2:])
-    known = _distinct([each.known for each in partitions])
     if plan.exact:
-        present = sum(len(each.present) for each in partitions) // 8
-        return max(0, low - changes - present, present - high - changes, now.totals[-2] - known)
-    present = _distinct([each.present for each in partitions])
-    if low == present == high:
+        present, changes = seen.present_each, seen.changes
+        return max(0, low - changes - present, present - high - changes, now.totals[-2] - seen.known)
+    if low == seen.present == high:
         return 0
-    return 0 if {known} == set(now.totals) else max(1, abs(high - present))
+    return 0 if {seen.known} == set(now.totals) else max(1, abs(high - seen.present))
 
 
-def _distinct(marks: Sequence[bytes]) -> int:
-    """Return how many different marks there are."""
-    number, last = 0, None
-    for mark in heapq.merge(*(unpack(each) for each in marks)):
-        number += mark != last
-        last = mark
-    return number
-
-
-def _open_parts(plan: Plan, partitions: Sequence[CollectedPartition]) -> list[OpenPart]:
+def _open_parts(plan: Plan, seen: Round) -> list[OpenPart]:
     """Return the parts that are not settled by themselves."""
     found: dict[str, int] = {}
-    for partition, collected in zip(plan.partitions, partitions, strict=True):
-        if collected.unread:
-            found[field_names(partition)] = found.get(field_names(partition), 0) + collected.unread
-        for piece in collected.pieces:
+    for partition, pieces, unread in zip(plan.partitions, seen.pieces, seen.unread, strict=True):
+        if unread:
+            found[field_names(partition)] = found.get(field_names(partition), 0) + unread
+        for piece in pieces:
             if piece.open:
                 name = field_names(piece.partition)
                 found[name] = found.get(name, 0) + piece.open

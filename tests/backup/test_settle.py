@@ -1,5 +1,6 @@
 """When reading an index without key order ends, decided from what each round saw."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from indexvault.backup.key_marks import mark_of, pack, unpack
 from indexvault.backup.partition import Between, Equals, Partition
 from indexvault.backup.pieces import Piece
+from indexvault.backup.round import read_round
 from indexvault.backup.settle import settled
 from indexvault.backup.state import CollectedPartition, Plan, Settling
 from indexvault.errors import UnreadableIndexError
@@ -65,7 +67,11 @@ class Rounds:
         self.state = Settling(round=-1, started=NOW, totals=[4])
 
     def then(self, *partitions: CollectedPartition, total: int, is_last: bool = False) -> Settling:
-        self.state = settled(self.plan, partitions, self.state, total, is_last=is_last, on="x")
+        async def read(position: int) -> CollectedPartition:
+            return partitions[position]
+
+        seen = asyncio.run(read_round(read, len(partitions)))
+        self.state = settled(self.plan, seen, self.state, total, is_last=is_last, on="x")
         return self.state
 
 
