@@ -3,44 +3,54 @@
 import msgspec
 
 from indexvault.errors import ConflictError, NotFoundError
-from indexvault.move.job import IndexState, MoveCutOver, MoveRun, MoveState, ProvedMove
-from indexvault.move.state import require_move_state, state_of, write_move_state
+from indexvault.move.job import BeforeComparing, MoveCutOver, MoveRun, MoveState, ProvedMove
+from indexvault.move.state import follow_move_state, require_own_snapshot, state_of, write_move_state
 from indexvault.restore.cut_over import require_health, swap_alias
 from indexvault.restore.stretch_source import manifest_of, snapshot_source
 from indexvault.search.schema import Schema, read_schema
 from indexvault.workflow.activity import Activity, Resources
 
 
-async def note_source(resources: Resources, run: MoveRun) -> IndexState:
+async def note_source(resources: Resources, run: MoveRun) -> BeforeComparing:
     """Note the states of source and target before they are compared: while they last, the source may be deleted."""
     clients = resources.clients
     runs = clients.store_of(run.source.service).runs
-    move_state = await require_move_state(runs, run.source, run.records)
+    move_state = await follow_move_state(runs, run)
     source = await state_of(clients.service(run.source.service), run.source.index)
     target = await state_of(clients.service(run.target.service), run.target.index)
     await write_move_state(runs, msgspec.structs.replace(move_state, deleting=source, proved=target))
-    return source
+    return BeforeComparing(source=source, target=target)
 
 
 async def switch(resources: Resources, proved: ProvedMove) -> MoveCutOver:
     """Point the alias at the new index, check that it answers, and delete the source if that was asked for.
 
     The source is deleted only if its ETag and count are unchanged since before the comparison, and the target is still
-    the index that was compared. Raises ConflictError otherwise, with the target in use. A source with fields that can't
-    be compared is kept, and the notes say so.
+    the index that was compared. If one has another ETag and the same definition, ask for another comparison. Raises
+    ConflictError otherwise, with the target in use. A source with fields that can't be compared is kept, and the notes
+    say so.
     """
     run = proved.run
     runs = resources.clients.store_of(run.source.service).runs
-    move_state = await require_move_state(runs, run.source, run.records)
+    move_state = await follow_move_state(runs, run)
+    # What the comparison began with comes from the workflow: the record may have been altered meanwhile.
+    before = proved.before
+    move_state = msgspec.structs.replace(
+        move_state,
+        deleting=before.source if before is not None else None,
+        proved=before.target if before is not None else None,
+    )
     job = move_state.job
     target = resources.clients.service(run.target.service)
     if job.alias is not None:
-        await swap_alias(target, job.alias, run.target.index, before=move_state.alias_etag, resources=resources)
+        await swap_alias(target, job.alias, run.target.index, before=move_state.alias_before, resources=resources)
     schema = read_schema((await target.index_definition(run.target.index)).body, on=str(run.target))
     await require_health(target, job.alias or run.target.index, run.target.index, schema.key.name)
     if not job.delete_source:
         return MoveCutOver(alias=job.alias, source_deleted=False, notes=[])
     kept = await _reasons_to_keep(resources, run, move_state, schema)
+    if not kept and await _is_to_compare_again(resources, run, move_state):
+        return MoveCutOver(alias=job.alias, source_deleted=False, notes=[], compare_again=True)
     if not kept:
         await _delete_source(resources, proved, move_state)
     return MoveCutOver(alias=job.alias, source_deleted=not kept, notes=kept)
@@ -50,6 +60,7 @@ async def _reasons_to_keep(resources: Resources, run: MoveRun, move_state: MoveS
     """Return what the source has, or may have, that the target was not proved to hold."""
     store = resources.clients.store_of(run.source.service)
     manifest = await manifest_of(store, run.source.service, run.source.index, move_state.held or "")
+    require_own_snapshot(move_state, manifest)
     # The last snapshot is what the target was compared with, if the source's keys have no order.
     compared = manifest
     if move_state.snapshot not in {None, move_state.held}:
@@ -70,14 +81,27 @@ async def _reasons_to_keep(resources: Resources, run: MoveRun, move_state: MoveS
     return []
 
 
+async def _is_to_compare_again(resources: Resources, run: MoveRun, move_state: MoveState) -> bool:
+    """Return whether source or target has another ETag since they were compared, and the same definition."""
+    for index, compared in ((run.source, move_state.deleting), (run.target, move_state.proved)):
+        try:
+            present = await state_of(resources.clients.service(index.service), index.index)
+        except NotFoundError:
+            continue
+        if compared is not None and compared.etag != present.etag and compared.content == present.content:
+            return True
+    return False
+
+
 async def _delete_source(resources: Resources, proved: ProvedMove, move_state: MoveState) -> None:
     run = proved.run
     source = resources.clients.service(run.source.service)
     try:
+        present = await source.index_definition(run.source.index)
         state = await state_of(source, run.source.index)
     except NotFoundError:
         return
-    if state != move_state.deleting:
+    if state != move_state.deleting or present.etag != state.etag:
         raise ConflictError(
             "it was changed while it was compared with the target, so it is kept; the target is complete",
             on=str(run.source),
@@ -89,7 +113,7 @@ async def _delete_source(resources: Resources, proved: ProvedMove, move_state: M
     removing = msgspec.structs.replace(move_state, removing=True, compared=proved.compared, excepted=proved.excepted)
     await write_move_state(runs, removing)
     await resources.fence()
-    await source.delete_index(run.source.index, etag=state.etag)
+    await source.delete_index(run.source.index, before=present)
 
 
 async def _require_compared_target(resources: Resources, run: MoveRun, move_state: MoveState) -> None:
@@ -107,5 +131,5 @@ async def _require_compared_target(resources: Resources, run: MoveRun, move_stat
         )
 
 
-NOTE_SOURCE = Activity("note_source", MoveRun, IndexState, note_source, lambda run: run.work)
+NOTE_SOURCE = Activity("note_source", MoveRun, BeforeComparing, note_source, lambda run: run.work)
 SWITCH = Activity("cut_over_move", ProvedMove, MoveCutOver, switch, lambda proved: proved.run.ending)

@@ -6,10 +6,11 @@ import msgspec
 
 from indexvault.model import IndexName, Mode, TargetIndexOptions, TargetOptions, shared_options
 from indexvault.restore.checks import Findings
-from indexvault.restore.job import RestoreJob
+from indexvault.restore.job import ClaimedStretch, RestoreJob
 from indexvault.restore.report import Difference, StretchCompared
+from indexvault.search.definitions import Alias
 from indexvault.workflow.activity import Work
-from indexvault.workflow.resume import fingerprint
+from indexvault.workflow.resume import digest_of, fingerprint
 
 
 class MoveJob(TargetIndexOptions, frozen=True, kw_only=True):
@@ -80,8 +81,21 @@ class MoveJob(TargetIndexOptions, frozen=True, kw_only=True):
             ignoring={"run": "", "owner": "", "parallel": 1, "skip_refused": False, "forget": False},
             order="service index target_service target_index run snapshot alias delete_source"
             " patch overlay accept_loss allow_cross_region skip_refused forget parallel owner",
-            leaving_out={"lose_refused", "accept_unsettled"},
+            leaving_out={"lose_refused", "accept_unsettled", "accept_unauthentic"},
         )
+
+    @property
+    def digest(self) -> str:
+        """A hash of the whole job."""
+        return digest_of(self)
+
+    def is_same(self, begun: "MoveJob") -> bool:
+        """Return whether this job asks for the same as the job of an unfinished move, or only not to delete the source.
+
+        Unlike `resumes` it looks at the job itself, not at what is noted to be its fingerprint.
+        """
+        jobs = {msgspec.structs.replace(job, delete_source=False).fingerprint for job in (self, begun)}
+        return len(jobs) == 1
 
     def resumes(self, begun: str) -> bool:
         """Return whether this job resumes the move with the fingerprint `begun`.
@@ -92,10 +106,15 @@ class MoveJob(TargetIndexOptions, frozen=True, kw_only=True):
 
 
 class IndexState(msgspec.Struct, frozen=True):
-    """An index at one time: if neither member changes, nobody is known to have written to it."""
+    """An index at one time: if ETag and count don't change, nobody is known to have written to it.
+
+    `content` is the digest of its definition. A new ETag with the same content is no proof of another writer, since
+    services renew ETags by themselves, but an index that was made anew has one too.
+    """
 
     etag: str
     count: int
+    content: str = ""
 
 
 class MoveState(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,9 +124,9 @@ class MoveState(msgspec.Struct, frozen=True, kw_only=True):
     counts the snapshots; `snapshot` is the last one, `held` the one that a restore last made the target hold, `notes`
     the notes of that restore, `refused` the report that names the documents it skipped. `restores` are the runs that
     were to create the target, each started while its name was free, `syncs` those that caught up. `alias_etag` is the
-    alias's ETag at the start. `deleting` and `proved` are source and target before they were last compared. `removing`
-    says that the source, in the state `deleting`, is about to be deleted, after a comparison with the result `compared`
-    and `excepted`.
+    alias's ETag at the start, `alias_index` where it led. `deleting` and `proved` are source and target before they
+    were last compared. `removing` says that the source, in the state `deleting`, is about to be deleted, after a
+    comparison with the result `compared` and `excepted`.
     """
 
     job: MoveJob
@@ -124,17 +143,26 @@ class MoveState(msgspec.Struct, frozen=True, kw_only=True):
     restores: list[str] = []
     syncs: list[str] = []
     alias_etag: str | None = None
+    alias_index: str | None = None
     deleting: IndexState | None = None
     compared: int = 0
     excepted: int = 0
     removing: bool = False
 
+    @property
+    def alias_before(self) -> Alias | None:
+        """The alias as it was at the start, or None if there was none."""
+        if self.job.alias is None or self.alias_etag is None:
+            return None
+        return Alias(self.job.alias, (self.alias_index,) if self.alias_index is not None else (), self.alias_etag)
+
 
 class MoveRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What every activity after the first is given."""
+    """What every activity after the first is given. `job` is the digest of the job that its state must have."""
 
     execution: str
     records: str
+    job: str
     source: IndexName
     target: IndexName
     work: Work
@@ -216,17 +244,22 @@ class SourceRange(msgspec.Struct, frozen=True):
 
 
 class SnapshotDivision(msgspec.Struct, frozen=True):
-    """The stretches of the snapshot that shows the source as it is now, as (start, end) positions of chunks."""
+    """The stretches of the snapshot that shows the source as it is now.
 
-    stretches: list[tuple[int, int]]
+    `source` is the digest of what is noted of the snapshot, `documents` how many it has.
+    """
+
+    source: str
+    stretches: list[ClaimedStretch]
+    documents: int
 
 
 class SnapshotStretch(msgspec.Struct, frozen=True):
-    """Consecutive chunks of that snapshot, by position, to compare with the target."""
+    """Consecutive chunks of that snapshot, to compare with the target; `source` is as in the division."""
 
     run: MoveRun
-    start: int
-    end: int
+    source: str
+    chunks: ClaimedStretch
 
 
 class FoundInTarget(msgspec.Struct, frozen=True):
@@ -256,12 +289,23 @@ class SourceProof(msgspec.Struct, frozen=True):
         return not self.different + self.missing + self.extra
 
 
+class BeforeComparing(msgspec.Struct, frozen=True):
+    """Source and target before they are compared: while these last, the source may be deleted."""
+
+    source: IndexState
+    target: IndexState
+
+
 class ProvedMove(msgspec.Struct, frozen=True):
-    """A move whose target was compared with the source, and the result."""
+    """A move whose target was compared with the source, and the result.
+
+    `before` is None if an earlier execution has deleted the source: then nothing is left to delete.
+    """
 
     run: MoveRun
     compared: int
     excepted: int
+    before: BeforeComparing | None
 
 
 def proof_of(parts: list[StretchCompared]) -> SourceProof:
@@ -293,11 +337,16 @@ class Transferred(msgspec.Struct, frozen=True):
 
 
 class MoveCutOver(msgspec.Struct, frozen=True):
-    """The alias that was swapped, and whether the source was deleted; `notes` say why it was kept if not."""
+    """The alias that was swapped, and whether the source was deleted; `notes` say why it was kept if not.
+
+    `compare_again` says that source or target has another ETag and the same definition since they were compared, so
+    that only another comparison shows whether it is the same index.
+    """
 
     alias: str | None
     source_deleted: bool
     notes: list[str]
+    compare_again: bool = False
 
 
 class MoveFindings(Findings, frozen=True, kw_only=True):

@@ -8,11 +8,12 @@ from indexvault.move.holds import hold_for_move, release_for_move
 from indexvault.move.job import MoveJob, MoveRun, MoveState, PlannedRestore, Restored, RoundSnapshot, StartedMove
 from indexvault.move.state import (
     add_move_state,
+    follow_move_state,
     forget_move_state,
-    other_move,
     read_move_state,
     refused_report,
-    require_move_state,
+    require_own_snapshot,
+    require_state_of,
     write_move_state,
 )
 from indexvault.restore.checks import failure
@@ -43,7 +44,8 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
 
     Raises NotFoundError if there is no such index, ConflictError if another move of it has not ended, if an alias keeps
     the source from being deleted, if another restore has left the target unfinished, or if the source has come again
-    after this move was about to delete it.
+    after this move was about to delete it. Raises IntegrityError if the state's job is not this one, or if its
+    snapshots are not of this move's making.
     """
     clients = resources.clients
     store = clients.store_of(job.service)
@@ -52,8 +54,8 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
         await forget_move_state(store.runs, job.source)
         await release_for_move(resources, job.service, job.index, move_state.records)
         move_state = None
-    if move_state is not None and not job.resumes(move_state.fingerprint):
-        raise other_move(move_state)
+    if move_state is not None:
+        require_state_of(job, move_state)
     resumes = move_state.execution if move_state is not None and move_state.execution != job.run else None
     if move_state is None:
         await require_movable(resources, job)
@@ -67,22 +69,22 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
             started=resources.clock(),
             snapshot=job.snapshot,
             alias_etag=alias.etag if alias is not None else None,
+            alias_index=alias.index if alias is not None else None,
         )
         if job.snapshot is not None:
             await hold_for_move(resources, move_state, job.snapshot)
         await add_move_state(store.runs, move_state)
+    for snapshot in dict.fromkeys((move_state.snapshot, move_state.held)):
+        if snapshot is not None:
+            require_own_snapshot(move_state, await manifest_of(store, job.service, job.index, snapshot))
     source_is_there = await _is_there(resources, job.source)
     if move_state.removing and source_is_there:
         await _require_undeleted(resources, move_state)
     move_state = await _with_ended_restore(resources, move_state)
     is_half_synced = await _is_half_synced(resources, move_state)
-    now_asked = {
-        name: getattr(job, name)
-        for name in ("parallel", "skip_refused", "accept_unsettled", "delete_source", "lose_refused")
-    }
     move_state = msgspec.structs.replace(
         move_state,
-        job=msgspec.structs.replace(move_state.job, **now_asked),
+        job=msgspec.structs.replace(job, forget=False),
         execution=job.run,
         refused=await refused_report(clients.store_of(job.target_service).runs, move_state),
         removing=move_state.removing and not source_is_there,
@@ -98,13 +100,14 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
         run=MoveRun(
             execution=job.run,
             records=move_state.records,
+            job=move_state.job.digest,
             source=job.source,
             target=job.target,
             work=job.work,
             owner=job.owner,
             parallel=job.parallel,
         ),
-        job=msgspec.structs.replace(move_state.job, run=job.run),
+        job=move_state.job,
         resumes=resumes,
         rounds=move_state.rounds,
         snapshot=move_state.snapshot,
@@ -129,7 +132,7 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
 async def note_snapshot(resources: Resources, noted: RoundSnapshot) -> Done:
     """Note the snapshot of a round in the move's state, and hold it until the move ends."""
     runs = resources.clients.store_of(noted.run.source.service).runs
-    move_state = await require_move_state(runs, noted.run.source, noted.run.records)
+    move_state = await follow_move_state(runs, noted.run)
     await hold_for_move(resources, move_state, noted.snapshot)
     await _change(resources, noted.run, rounds=noted.rounds, snapshot=noted.snapshot)
     return Done()
@@ -142,7 +145,7 @@ async def note_restoring(resources: Resources, planned: PlannedRestore) -> Done:
     """
     run = planned.run
     runs = resources.clients.store_of(run.source.service).runs
-    move_state = await require_move_state(runs, run.source, run.records)
+    move_state = await follow_move_state(runs, run)
     if planned.mode == "sync":
         await write_move_state(runs, msgspec.structs.replace(move_state, syncs=[*move_state.syncs, planned.restore]))
     elif planned.restore not in move_state.restores and not await _is_there(resources, run.target):
@@ -158,7 +161,7 @@ async def note_restored(resources: Resources, noted: RoundSnapshot) -> Restored:
     Nobody relies on it for the source's deletion: the target is compared with the source before.
     """
     run, clients = noted.run, resources.clients
-    move_state = await require_move_state(clients.store_of(run.source.service).runs, run.source, run.records)
+    move_state = await follow_move_state(clients.store_of(run.source.service).runs, run)
     refused = await refused_report(clients.store_of(run.target.service).runs, move_state)
     await _change(resources, run, held=noted.snapshot, notes=noted.notes, refused=refused)
     return Restored(refused)
@@ -236,7 +239,10 @@ async def _with_ended_restore(resources: Resources, move_state: MoveState) -> Mo
         return move_state
     # The index need not be ours: a restore that failed before it touched anything left the name free for others.
     proofs = [await read_proof(runs, restore) for restore in move_state.restores]
-    is_proved = any(proof is not None and proof.proved for proof in proofs)
+    held = f"{move_state.job.source}@{move_state.snapshot}"
+    is_proved = any(
+        proof is not None and proof.proved and (proof.snapshot, proof.target) == (held, str(target)) for proof in proofs
+    )
     return msgspec.structs.replace(move_state, held=move_state.snapshot) if is_proved else move_state
 
 
@@ -275,7 +281,7 @@ async def _is_there(resources: Resources, index: IndexName) -> bool:
 
 async def _change(resources: Resources, run: MoveRun, **changes: object) -> None:
     runs = resources.clients.store_of(run.source.service).runs
-    move_state = await require_move_state(runs, run.source, run.records)
+    move_state = await follow_move_state(runs, run)
     await write_move_state(runs, msgspec.structs.replace(move_state, **changes))
 
 

@@ -1,17 +1,18 @@
 """The durable state of a move: one record under the source's name, in the store of the source's service."""
 
-import msgspec
-
 from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, ConflictError, IntegrityError
 from indexvault.model import IndexName
-from indexvault.move.job import IndexState, MoveState
+from indexvault.move.job import IndexState, MoveJob, MoveRun, MoveState
 from indexvault.restore.proof import read_proof
 from indexvault.restore.upload import Refused
 from indexvault.search.client import SearchService
+from indexvault.search.definition_content import content_digest
+from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import move_name, report_name
 from indexvault.snapshots.store import RunBlobs
+from indexvault.workflow.resume import altered
 
 _LIMIT = 1024 * 1024
 _REFUSED_LIMIT = 256 * 1024 * 1024
@@ -22,12 +23,44 @@ async def read_move_state(runs: RunBlobs, source: IndexName) -> MoveState | None
     return await _states(runs).read(_name(source))
 
 
+async def follow_move_state(runs: RunBlobs, run: MoveRun) -> MoveState:
+    """Return the state of a run's move. Raises IntegrityError as `require_move_state`, or if its job was altered."""
+    move_state = await require_move_state(runs, run.source, run.records)
+    if move_state.job.digest != run.job:
+        raise altered("the job in this move's record is not what this move wrote", str(run.source))
+    return move_state
+
+
 async def require_move_state(runs: RunBlobs, source: IndexName, records: str) -> MoveState:
     """Return the state of a move. Raises IntegrityError if it is gone or another move's."""
     move_state = await read_move_state(runs, source)
     if move_state is None or move_state.records != records:
         raise IntegrityError("the record of this move is gone", on=str(source), do="Start the move again")
     return move_state
+
+
+def require_state_of(job: MoveJob, move_state: MoveState) -> None:
+    """Raise ConflictError if an unended move is another one, IntegrityError if it only claims to be the asked one."""
+    if not job.resumes(move_state.fingerprint):
+        raise other_move(move_state)
+    if not job.is_same(move_state.job):
+        raise altered("the record of the unended move asks for another move than this", str(job.source))
+
+
+def require_own_snapshot(move_state: MoveState, manifest: Manifest) -> None:
+    """Raise IntegrityError for a snapshot that the move was not asked to take and that no backup of it has made.
+
+    What a manifest says of its run is in the snapshot container, out of reach of who can only write runs.
+    """
+    _run, is_fresh, number = manifest.run.rpartition("-now-")
+    if is_fresh and number.isdecimal():
+        return
+    if manifest.id == move_state.job.snapshot or manifest.run.rpartition("-")[0] == f"{move_state.records}-backup":
+        return
+    raise altered(
+        f"the record of the unended move names the snapshot {manifest.id}, which this move did not make",
+        str(move_state.job.source),
+    )
 
 
 def other_move(move_state: MoveState) -> ConflictError:
@@ -58,9 +91,9 @@ async def forget_move_state(runs: RunBlobs, source: IndexName) -> None:
 
 
 async def state_of(service: SearchService, index: str) -> IndexState:
-    """Return an index's ETag and count. Raises NotFoundError if there is no such index."""
+    """Return the state of an index. Raises NotFoundError if there is no such index."""
     definition = await service.index_definition(index)
-    return IndexState(etag=definition.etag, count=await service.count(index))
+    return IndexState(etag=definition.etag, count=await service.count(index), content=content_digest(definition.body))
 
 
 async def refused_report(runs: RunBlobs, move_state: MoveState) -> str | None:
@@ -70,7 +103,7 @@ async def refused_report(runs: RunBlobs, move_state: MoveState) -> str | None:
     """
     for restore in reversed([*move_state.restores, *move_state.syncs]):
         proof = await read_proof(runs, restore)
-        if proof is not None and proof.proved:
+        if proof is not None and proof.proved and proof.target == str(move_state.job.target):
             return report_name(restore, "refused") if proof.refused else None
     return None
 

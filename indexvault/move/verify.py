@@ -20,15 +20,18 @@ from indexvault.move.job import (
     SourceDivision,
     SourceRange,
 )
-from indexvault.move.state import excepted_keys, require_move_state
+from indexvault.move.state import excepted_keys, follow_move_state
 from indexvault.restore.compare import Comparison, ComparisonTally, Deviation, Documents, deviations, differing
+from indexvault.restore.job import ClaimedStretch
 from indexvault.restore.projection import Projection, readable
-from indexvault.restore.read_target import LOOKED_UP_AT_ONCE, looked_up, scanned
+from indexvault.restore.proof import COMPARE_SECONDS
+from indexvault.restore.read_target import count_all, scanned
 from indexvault.restore.report import StretchCompared
 from indexvault.restore.selection import Selection
 from indexvault.restore.stretch_source import manifest_of, read_sources, write_sources
 from indexvault.restore.stretches import stretches
 from indexvault.search.client import SearchService
+from indexvault.search.lookup import KeyLookup
 from indexvault.search.scan import KeyRange
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
@@ -36,9 +39,8 @@ from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_chunk
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.patience import Patience
 
-COMPARISONS = 3
-_REST_SECONDS = 2
 _AVERAGE_DOCUMENT_BYTES = 1000
 
 
@@ -48,7 +50,7 @@ async def divide(resources: Resources, run: MoveRun) -> SourceDivision:
     definition = await resources.clients.service(run.source.service).index_definition(run.source.index)
     if not read_schema(definition.body, on=str(run.source)).has_key_order:
         return SourceDivision(ranges=[], by_snapshot=True)
-    move_state = await require_move_state(store.runs, run.source, run.records)
+    move_state = await follow_move_state(store.runs, run)
     manifest = await manifest_of(store, run.source.service, run.source.index, move_state.snapshot or "")
     ends = [manifest.chunks[end - 1].last for _start, end in stretches(manifest.chunks) if end][:-1]
     edges: list[str | None] = [None, *ends, None]
@@ -59,12 +61,16 @@ async def divide(resources: Resources, run: MoveRun) -> SourceDivision:
 async def divide_snapshot(resources: Resources, run: MoveRun) -> SnapshotDivision:
     """Return the stretches of the move's last snapshot, and write down what each needs of its manifest."""
     store = resources.clients.store_of(run.source.service)
-    move_state = await require_move_state(store.runs, run.source, run.records)
+    move_state = await follow_move_state(store.runs, run)
     manifest = await manifest_of(store, run.source.service, run.source.index, move_state.snapshot or "")
     cut = stretches(manifest.chunks)
-    await write_sources(_records(resources, run), manifest, cut)
+    source, digests = await write_sources(_records(resources, run), manifest, cut)
     resources.report(ProgressUpdate(stage="compare", expected=manifest.counts.documents))
-    return SnapshotDivision(cut)
+    return SnapshotDivision(
+        source=source,
+        stretches=[ClaimedStretch(*ends, digest) for ends, digest in zip(cut, digests, strict=True)],
+        documents=manifest.counts.documents,
+    )
 
 
 async def compare_source(resources: Resources, stretch: SourceRange) -> StretchCompared:
@@ -88,9 +94,12 @@ async def compare_snapshot(resources: Resources, stretch: SnapshotStretch) -> St
     """Compare a stretch of the snapshot that shows the source as it is now with the target, document by document."""
     run = stretch.run
     store = resources.clients.store_of(run.source.service)
-    move_state = await require_move_state(store.runs, run.source, run.records)
+    move_state = await follow_move_state(store.runs, run)
     snapshot = SnapshotReference(service=run.source.service, index=run.source.index, id=move_state.snapshot or "")
-    source, part = await read_sources(_records(resources, run), store, snapshot, stretch.start, stretch.end)
+    chunks, digests = stretch.chunks, (stretch.source, stretch.chunks.digest)
+    source, part = await read_sources(
+        _records(resources, run), store, snapshot, chunks.start, chunks.end, digests=digests
+    )
     sides = await _open_sides(resources, run)
     by = sides.comparison(source.schema, source.key_field)
 
@@ -102,7 +111,7 @@ async def compare_snapshot(resources: Resources, stretch: SnapshotStretch) -> St
             present: Documents = sides.scan(KeyRange(after=part.after, until=part.until))
         else:
             keys = [by.key_of(line) for chunk in part.chunks for line in document_lines(await read(chunk))]
-            present = looked_up(sides.target, run.target.index, keys)
+            present = sides.lookup().find(keys)
         async with aclosing(deviations(part.chunks, read, present, by, tally)) as found:
             async for deviation in found:
                 yield deviation
@@ -113,18 +122,16 @@ async def compare_snapshot(resources: Resources, stretch: SnapshotStretch) -> St
 async def count_others(resources: Resources, given: FoundInTarget) -> StretchCompared:
     """Count the target's documents with keys that the source lacks, if looking up could not find them.
 
-    The target may take seconds to count what was deleted last.
+    The target may take minutes to count what was deleted last.
     """
     run = given.run
     target = resources.clients.service(run.target.service)
     others = 0
     schema = read_schema((await target.index_definition(run.target.index)).body, on=str(run.target))
     if not schema.has_key_order:
-        for attempt in range(COMPARISONS):
-            if attempt:
-                await resources.sleep(_REST_SECONDS)
-            others = max(0, await target.count(run.target.index) - given.found)
-            if not others:
+        wait = Patience(COMPARE_SECONDS, resources.sleep)
+        while others := max(0, await count_all(target, run.target.index, schema) - given.found):
+            if not await wait():
                 break
     return StretchCompared(identical=0, equal=0, different=0, missing=0, extra=others, differences=[])
 
@@ -142,6 +149,16 @@ class _Sides:
         """Yield the target's documents over a range of keys."""
         return scanned(self.target, self.index, self.schema, keys, average_document_bytes=_AVERAGE_DOCUMENT_BYTES)
 
+    def lookup(self) -> KeyLookup:
+        """Return how to look the target's documents up by their keys."""
+        return KeyLookup(
+            self.target,
+            self.index,
+            self.schema,
+            average_document_bytes=_AVERAGE_DOCUMENT_BYTES,
+            elevated=self.schema.has_access_lists,
+        )
+
     def comparison(self, source: Schema, key_field: str) -> Comparison:
         """Return how to compare documents of the source's schema with the target's, by all that the target returns."""
         schema = readable(self.schema)
@@ -155,7 +172,7 @@ class _Sides:
 
 async def _open_sides(resources: Resources, run: MoveRun) -> _Sides:
     clients = resources.clients
-    move_state = await require_move_state(clients.store_of(run.source.service).runs, run.source, run.records)
+    move_state = await follow_move_state(clients.store_of(run.source.service).runs, run)
     target = clients.service(run.target.service)
     schema = read_schema((await target.index_definition(run.target.index)).body, on=str(run.target))
     excepted = await excepted_keys(clients.store_of(run.target.service).runs, move_state)
@@ -172,19 +189,20 @@ async def _against_source(
             async for deviation in found:
                 yield deviation
         return
+    lookup = sides.lookup()
     some: list[tuple[str, bytes]] = []
     async for document in here:
         some.append(document)
-        if len(some) == LOOKED_UP_AT_ONCE:
-            async for deviation in _looked_up(some, sides, by, tally):
+        if len(some) >= lookup.at_once:
+            async for deviation in _looked_up(some, lookup, by, tally):
                 yield deviation
             some = []
-    async for deviation in _looked_up(some, sides, by, tally):
+    async for deviation in _looked_up(some, lookup, by, tally):
         yield deviation
 
 
 async def _looked_up(
-    some: Sequence[tuple[str, bytes]], sides: _Sides, by: Comparison, tally: ComparisonTally
+    some: Sequence[tuple[str, bytes]], lookup: KeyLookup, by: Comparison, tally: ComparisonTally
 ) -> AsyncGenerator[Deviation]:
     """Yield what differs between a few documents of the source and those that the target has under their keys."""
 
@@ -192,7 +210,7 @@ async def _looked_up(
         for document in some:
             yield document
 
-    there = looked_up(sides.target, sides.index, [key for key, _line in some])
+    there = lookup.find([key for key, _line in some])
     async with aclosing(differing(given(), there, by, tally)) as found:
         async for deviation in found:
             yield deviation
@@ -201,12 +219,10 @@ async def _looked_up(
 async def _compared(
     resources: Resources, compare: Callable[[ComparisonTally], AsyncGenerator[Deviation]], excepted: frozenset[str]
 ) -> StretchCompared:
-    """Compare until the two are the same, at most COMPARISONS times: replicas show documents at different times."""
+    """Compare until the two are the same, for COMPARE_SECONDS: replicas show documents at different times."""
     compared = await _once(compare, excepted)
-    for _ in range(COMPARISONS - 1):
-        if not compared.different + compared.missing + compared.extra:
-            break
-        await resources.sleep(_REST_SECONDS)
+    wait = Patience(COMPARE_SECONDS, resources.sleep)
+    while compared.different + compared.missing + compared.extra and await wait():
         compared = await _once(compare, excepted)
     resources.report(ProgressUpdate(stage="compare", documents=compared.identical + compared.equal))
     return compared

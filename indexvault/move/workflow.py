@@ -8,10 +8,11 @@ from durabletask.task import OrchestrationContext
 from indexvault.backup.job import BackupJob
 from indexvault.backup.workflow import ACTIVITIES as BACKUP_ACTIVITIES
 from indexvault.backup.workflow import back_up_index
-from indexvault.errors import VerificationError
+from indexvault.errors import ConflictError, VerificationError
 from indexvault.model import Mode
 from indexvault.move.cut_over import NOTE_SOURCE, SWITCH
 from indexvault.move.job import (
+    BeforeComparing,
     FoundInTarget,
     MoveCutOver,
     MoveJob,
@@ -31,7 +32,7 @@ from indexvault.move.preflight import PREFLIGHT
 from indexvault.move.start import BEGIN, END, FIND, NOTE_RESTORED, NOTE_RESTORING, NOTE_SNAPSHOT
 from indexvault.move.transfer import TRANSFER
 from indexvault.move.verify import COMPARE_SNAPSHOT, COMPARE_SOURCE, COUNT_OTHERS, DIVIDE, DIVIDE_SNAPSHOT
-from indexvault.restore.report import RestoreFinished, RestoreReport
+from indexvault.restore.report import RestoreFinished, RestoreReport, StretchCompared
 from indexvault.restore.workflow import ACTIVITIES as RESTORE_ACTIVITIES
 from indexvault.restore.workflow import check_chunks, restore_index
 from indexvault.workflow.activity import Activity, Orchestration, Workflow
@@ -71,6 +72,7 @@ class _Results(msgspec.Struct):
     rounds: int
     held: str
     refused: str | None
+    before: BeforeComparing | None = None
     by_snapshot: bool = False
     open: list[str] = []
     copied: int = 0
@@ -135,7 +137,8 @@ def _move(ctx: OrchestrationContext, job: MoveJob) -> Orchestration[MoveReport]:
     else:
         proof = yield from _make_equal(ctx, started, results)
         _require_deletable(started, proof, results)
-    cut_over, ended = yield from locked(ctx, Claim(started.run.ending, job.owner), _switch(ctx, started, proof))
+    switching = _switch(ctx, started, results, proof)
+    cut_over, ended, proof = yield from locked(ctx, Claim(started.run.ending, job.owner), switching)
     return MoveReport(
         service=job.service,
         index=job.index,
@@ -228,16 +231,17 @@ def _restore(ctx: OrchestrationContext, started: StartedMove, results: _Results,
 
 def _prove(ctx: OrchestrationContext, started: StartedMove, results: _Results) -> Orchestration[SourceProof]:
     """Compare the target with the source as it is now."""
-    yield from call(ctx, NOTE_SOURCE, started.run)
+    results.before = yield from call(ctx, NOTE_SOURCE, started.run)
     run, at_once = started.run, started.job.parallel
     division = yield from call(ctx, DIVIDE, run)
     if division.by_snapshot:
         results.by_snapshot = True
         yield from _back_up(ctx, started, results, afresh=True)
         _require_settled(started, results)
-        cut = (yield from call(ctx, DIVIDE_SNAPSHOT, run)).stretches
-        stretches = [SnapshotStretch(run, start, end) for start, end in cut]
+        cut = yield from call(ctx, DIVIDE_SNAPSHOT, run)
+        stretches = [SnapshotStretch(run, cut.source, each) for each in cut.stretches]
         parts = yield from call_all(ctx, COMPARE_SNAPSHOT, stretches, at_once=at_once)
+        _require_whole(started, cut.documents, parts)
     else:
         ranges = [SourceRange(run, after, until) for after, until in division.ranges]
         parts = yield from call_all(ctx, COMPARE_SOURCE, ranges, at_once=at_once)
@@ -247,10 +251,22 @@ def _prove(ctx: OrchestrationContext, started: StartedMove, results: _Results) -
 
 
 def _switch(
-    ctx: OrchestrationContext, started: StartedMove, proof: SourceProof
-) -> Orchestration[tuple[MoveCutOver, RestoreFinished]]:
-    cut_over = yield from call(ctx, SWITCH, ProvedMove(started.run, proof.compared, proof.excepted))
-    return cut_over, (yield from call(ctx, END, started.run))
+    ctx: OrchestrationContext, started: StartedMove, results: _Results, proof: SourceProof
+) -> Orchestration[tuple[MoveCutOver, RestoreFinished, SourceProof]]:
+    for _ in range(ROUNDS):
+        cut_over = yield from call(ctx, SWITCH, ProvedMove(started.run, proof.compared, proof.excepted, results.before))
+        if not cut_over.compare_again:
+            return cut_over, (yield from call(ctx, END, started.run)), proof
+        proof = yield from _prove(ctx, started, results)
+        if not proof.proved:
+            in_use = msgspec.structs.replace(started, is_in_use=started.is_in_use or started.job.alias is not None)
+            raise _differs(in_use, proof, is_fixed=True)
+        _require_deletable(started, proof, results)
+    raise ConflictError(
+        "source or target had another ETag after each comparison, so the source is kept; the target is complete",
+        on=f"{started.job.source} to {started.job.target}",
+        do="Find what changes their definitions, then give the same command again",
+    )
 
 
 def _backup_run(run: str, number: int, *, afresh: bool) -> str:
@@ -273,6 +289,18 @@ def _require_settled(started: StartedMove, results: _Results) -> None:
             " nothing was switched over and the source is untouched",
             on=f"{started.job.source} to {started.job.target}",
             do="Run the same command again while less is written to the source, or with --accept-unsettled",
+        )
+
+
+def _require_whole(started: StartedMove, documents: int, parts: list[StretchCompared]) -> None:
+    """Raise VerificationError unless every document of the snapshot that shows the source was compared."""
+    compared = sum(part.identical + part.equal + part.different + part.missing + part.refused for part in parts)
+    if compared != documents:
+        raise VerificationError(
+            f"{compared} documents were compared, and the snapshot of the source has {documents}; nothing was switched"
+            " over and the source is untouched",
+            on=f"{started.job.source} to {started.job.target}",
+            do="Give the same command again; if that does not help, find out who can write to the runs container",
         )
 
 

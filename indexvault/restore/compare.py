@@ -59,7 +59,7 @@ class ComparisonTally(msgspec.Struct):
     """Running counts of a comparison.
 
     `untouched` chunks matched by their hash, without being read. `unproved` documents are those of chunks that did not
-    match and are gone.
+    match and are gone, `passed_over` those that the selection does not take.
     """
 
     identical: int = 0
@@ -69,6 +69,7 @@ class ComparisonTally(msgspec.Struct):
     extra: int = 0
     untouched: int = 0
     unproved: int = 0
+    passed_over: int = 0
     differences: list[Difference] = []
 
     def note(self, deviation: Deviation) -> None:
@@ -94,7 +95,7 @@ async def deviations(
     """
     coming = _Lookahead(present)
     if not chunks:
-        async for deviation in differing(_stored(b"", by), coming.until(None), by, tally):
+        async for deviation in differing(_given([]), coming.until(None), by, tally):
             yield deviation
     for position, chunk in enumerate(chunks):
         until = chunk.last if position + 1 < len(chunks) else None
@@ -110,7 +111,9 @@ async def deviations(
             async for _document in documents:
                 pass
             continue
-        async for deviation in differing(_stored(data, by), documents, by, tally):
+        selected = await by.selection.selected(document_lines(data), by.key_of)
+        tally.passed_over += chunk.documents - len(selected)
+        async for deviation in differing(_given(selected), documents, by, tally):
             yield deviation
 
 
@@ -196,8 +199,8 @@ class _Lookahead:
         return document
 
 
-async def _stored(data: bytes, by: Comparison) -> AsyncGenerator[tuple[str, bytes]]:
-    for document in await by.selection.selected(document_lines(data), by.key_of):
+async def _given(documents: Sequence[tuple[str, bytes]]) -> AsyncGenerator[tuple[str, bytes]]:
+    for document in documents:
         yield document
 
 

@@ -6,13 +6,14 @@ from functools import cached_property
 
 from indexvault.restore.job import RestoreRun
 from indexvault.restore.selection import Selection
-from indexvault.restore.state import RestorePlan, require_plan
+from indexvault.restore.state import TARGET_INDEX, RestorePlan, TargetIndex, follow_plan, require
 from indexvault.restore.stretch_source import manifest_of
 from indexvault.search.client import SearchService
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.store import RunBlobs, StoreReader
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.resume import altered, digest_of
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,13 @@ class RestoreContext:
         """Which documents the restore is about."""
         return Selection(self.plan.job.keys, self.plan.job.filter)
 
+    async def target_index(self) -> TargetIndex:
+        """Return the index that is written, as noted before the first document. Raises IntegrityError if it is gone."""
+        noted = await require(self.records, TARGET_INDEX, TargetIndex, self.on)
+        if digest_of(noted) != self.run.made:
+            raise altered("its record of the index is not what this restore wrote", self.on)
+        return noted
+
     async def manifest(self) -> Manifest:
         """Read the snapshot's whole manifest. Raises IntegrityError if it is damaged."""
         job = self.plan.job
@@ -44,9 +52,9 @@ class RestoreContext:
 
 
 async def open_context(resources: Resources, run: RestoreRun) -> RestoreContext:
-    """Read the plan of a run, and connect its store and target. Raises IntegrityError if the plan is gone."""
+    """Read the plan of a run, and connect its store and target. Raises as `follow_plan` does."""
     runs = resources.clients.store_of(run.target.service).runs
-    plan = await require_plan(runs, run.records)
+    plan = await follow_plan(runs, run)
     return RestoreContext(
         resources=resources,
         run=run,

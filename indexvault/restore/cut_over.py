@@ -4,11 +4,13 @@ from indexvault.errors import ConflictError, NotFoundError, UnexpectedAnswerErro
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.definition import renamed, same_when_shown, with_fields_shown
 from indexvault.restore.job import RestoreRun
+from indexvault.restore.replaced_index import require_replaced_index
 from indexvault.restore.report import CutOver
 from indexvault.restore.secrets import supplied
-from indexvault.restore.state import HIDING, TARGET_INDEX, Hiding, TargetIndex, require
+from indexvault.restore.state import HIDING, Hiding, TargetIndex
 from indexvault.search.client import SearchService
 from indexvault.search.definition_content import same_content
+from indexvault.search.definitions import Alias
 from indexvault.search.page import PageReader
 from indexvault.search.query import DocumentQuery
 from indexvault.search.schema import read_schema
@@ -26,11 +28,11 @@ async def cut_over(resources: Resources, run: RestoreRun) -> CutOver:
     the new index complete.
     """
     context = await open_context(resources, run)
-    target_index = await require(context.records, TARGET_INDEX, TargetIndex, context.on)
+    target_index = await context.target_index()
     await _hide_fields(context, target_index)
     plan = context.plan
     if plan.alias is not None:
-        await swap_alias(context.target, plan.alias, plan.written_index, before=plan.alias_etag, resources=resources)
+        await swap_alias(context.target, plan.alias, plan.written_index, before=plan.alias_before, resources=resources)
     key_field = read_schema(target_index.body, on=context.on).key.name
     await require_health(context.target, plan.alias or plan.written_index, plan.written_index, key_field)
     deleted = False
@@ -49,24 +51,24 @@ async def cut_over(resources: Resources, run: RestoreRun) -> CutOver:
 
 
 async def swap_alias(
-    service: SearchService, alias: str, index: str, *, before: str | None, resources: Resources
+    service: SearchService, alias: str, index: str, *, before: Alias | None, resources: Resources
 ) -> None:
     """Point an alias at an index, unless it already does, and wait until every query goes there.
 
-    `before` is the alias's ETag at the beginning, None if there was no such alias. Raises ConflictError if it changed.
+    `before` is the alias at the beginning, None if there was none. Raises ConflictError if it leads elsewhere by now.
     """
     present = await service.alias(alias)
     if present is not None and present.index == index:
         await resources.sleep(ALIAS_SECONDS)
         return
-    if (present.etag if present is not None else None) != before:
+    if present is not before and (present is None or not present.is_same(before)):
         raise ConflictError(
             "another client has changed it since the restore began; the new index is complete",
             on=f"{service.name} alias {alias}",
             do=f"Point it at {index} by hand if that is intended",
         )
     await resources.fence()
-    await service.point_alias(alias, index, etag=before)
+    await service.point_alias(alias, index, before=present)
     await resources.sleep(ALIAS_SECONDS)
 
 
@@ -89,7 +91,7 @@ async def _hide_fields(context: RestoreContext, target_index: TargetIndex) -> No
         return
     final = renamed(plan.definition, plan.written_index)
     present = await context.target.index_definition(plan.written_index, preview=final.preview)
-    if present.etag != target_index.etag:
+    if present.etag != target_index.etag and not same_content(present.body, target_index.body):
         # An interrupted attempt may have hidden them before it got the answer.
         is_hiding = await context.records.read(HIDING, Hiding) is not None
         if is_hiding and same_when_shown(present.body, target_index.body):
@@ -103,7 +105,7 @@ async def _hide_fields(context: RestoreContext, target_index: TargetIndex) -> No
         return
     await context.records.write(HIDING, Hiding())
     sent = supplied(context.resources, plan.job, final)
-    await context.target.update_index(plan.written_index, bytes(sent.body), etag=present.etag, preview=final.preview)
+    await context.target.update_index(plan.written_index, bytes(sent.body), before=present, preview=final.preview)
 
 
 def _has_hidden_fields(context: RestoreContext) -> bool:
@@ -116,14 +118,10 @@ async def _delete_old(context: RestoreContext) -> None:
         present = await context.target.index_definition(old)
     except NotFoundError:
         return
-    if present.etag != plan.old_etag or await context.target.count(old) != plan.old_count:
-        raise ConflictError(
-            "it was changed since the restore began, so it is kept; the new index is complete and in use",
-            on=f"{context.target.name} index {old}",
-            do="Look at what was written to it meanwhile, then delete it by hand",
-        )
+    by_hand = "Look at what was written to it meanwhile, then delete it by hand"
+    await require_replaced_index(context.target, plan, present, by_hand)
     await context.resources.fence()
-    await context.target.delete_index(old, etag=present.etag)
+    await context.target.delete_index(old, before=present)
 
 
 CUT_OVER = Activity("cut_over", RestoreRun, CutOver, cut_over, lambda run: run.work)

@@ -75,7 +75,7 @@ class RestoreJob(TargetIndexOptions, frozen=True, kw_only=True):
             order="service index snapshot target_service target_index run mode store alias in_place delete_old"
             " update_definition patch overlay keys filter skip_refused accept_loss allow_cross_region"
             " discard_unfinished resume parallel owner locked_by",
-            leaving_out={"accept_unsettled"},
+            leaving_out={"accept_unsettled", "accept_unauthentic"},
         )
 
 
@@ -86,6 +86,10 @@ class RestoreRun(msgspec.Struct, frozen=True, kw_only=True):
     is resumed. `target` is the name that was asked for, `mark` the name whose restore state marks the target as
     unfinished. `also` are the other names locked with `target` while the execution lives: the index that is written,
     the alias that is swapped, an old index to delete. `locked_by` is the run that holds the locks, if it is another.
+    `skip_refused` is what this execution was asked.
+
+    The digests bind every activity to records that this execution has proved: `plan` to the plan, `source` to what is
+    noted of the snapshot (once claimed), `made` to what is noted of the index that is written (once there).
     """
 
     execution: str
@@ -95,6 +99,10 @@ class RestoreRun(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[IndexName, ...]
     owner: str
     parallel: int
+    plan: str
+    skip_refused: bool
+    source: str = ""
+    made: str = ""
     locked_by: str | None = None
 
     @property
@@ -106,22 +114,22 @@ class RestoreRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """Consecutive chunks of the snapshot that is restored, by position: `start` included, `end` not."""
+    """Consecutive chunks of the snapshot that is restored, by position: `start` included, `end` not.
+
+    `digest` is that of the record that says which chunks these are.
+    """
 
     run: RestoreRun
     start: int
     end: int
-
-    @property
-    def part(self) -> str:
-        """How the names of this stretch's checkpoints end."""
-        return f"{self.start}-{self.end}"
+    digest: str
 
 
 class StoredStretch(msgspec.Struct, frozen=True):
     """Consecutive chunks of a snapshot in a store, by position, and which of their documents are wanted.
 
-    `run` is the restore whose checkpoints say which chunks these are; without it the manifest does.
+    `run` is the restore whose checkpoints say which chunks these are, with `digest` that of their record; without it
+    the manifest does.
     """
 
     store: str
@@ -133,6 +141,7 @@ class StoredStretch(msgspec.Struct, frozen=True):
     keys: tuple[str, ...] = ()
     filter: str | None = None
     run: RestoreRun | None = None
+    digest: str = ""
 
 
 class StartedRestore(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,9 +162,25 @@ class StartedRestore(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
 
 
-class Claimed(msgspec.Struct, frozen=True):
-    """The target is marked; `notes` name the stores in which the snapshot could not be held."""
+class ClaimedStretch(msgspec.Struct, frozen=True):
+    """A stretch of the plan, with the digest of the record that says which chunks it has."""
 
+    start: int
+    end: int
+    digest: str
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """The target is marked, and the plan follows from the job and the manifest.
+
+    `source` and those of `stretches` are the digests of what is noted of the manifest, `stored` is how many documents
+    the chunks of all stretches have. `notes` name the stores in which the snapshot could not be held.
+    """
+
+    source: str
+    stretches: list[ClaimedStretch]
+    stored: int
+    losses: list[str]
     notes: list[str] = []
 
 
@@ -167,9 +192,13 @@ class StretchProved(msgspec.Struct, frozen=True):
 
 
 class TargetReady(msgspec.Struct, frozen=True):
-    """The index that is written, the synonym maps created for it, and what the operator should know."""
+    """The index that is written, the synonym maps created for it, and what the operator should know.
+
+    `digest` is that of the record of the index as the service returned it.
+    """
 
     written_index: str = msgspec.field(name="into")
+    digest: str
     synonym_maps: list[str]
     notes: list[str]
 
@@ -186,6 +215,7 @@ class StretchLoaded(msgspec.Struct, frozen=True):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """The documents that the target counted when waiting ended."""
+    """The documents that the target counted when waiting ended, and the seconds that were waited."""
 
     counted: int
+    waited: float = 0.0

@@ -15,9 +15,10 @@ from indexvault.restore.compare import ComparisonTally, Deviation, deviations
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import RestoreRun, Stretch, StretchLoaded
 from indexvault.restore.state import LoadCheckpoint
-from indexvault.restore.stretch_context import open_stretch
+from indexvault.restore.stretch_context import StretchContext, open_stretch
 from indexvault.restore.upload import MOST_REFUSED, Refused, Uploader, UploadTotals
 from indexvault.search.batch import delete_action, upload_action
+from indexvault.snapshots.chunks import document_lines, key_reader
 from indexvault.snapshots.run_names import report_name
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 
@@ -41,9 +42,11 @@ class RefusedReport(msgspec.Struct, frozen=True):
 async def load(resources: Resources, stretch: Stretch) -> StretchLoaded:
     """Load a stretch into the new index, from the last acknowledged document."""
     context = await open_stretch(resources, stretch)
-    part = load_part(stretch)
+    part = load_part(stretch.start, stretch.end)
     before = await context.records.read(part, LoadCheckpoint) or LoadCheckpoint()
+    before = await _with_refusals_proved(context, before)
     if before.done:
+        await context.records.write(part, before)
         return _loaded(before)
     projection = await context.projection()
     uploader = _uploader(context, len(before.refused))
@@ -73,10 +76,10 @@ async def load(resources: Resources, stretch: Stretch) -> StretchLoaded:
 async def reconcile(resources: Resources, stretch: Stretch) -> StretchLoaded:
     """Write the documents that a stretch of the existing index lacks; mode sync also replaces and deletes."""
     context = await open_stretch(resources, stretch)
-    part = load_part(stretch)
+    part = load_part(stretch.start, stretch.end)
     earlier = await context.records.read(part, LoadCheckpoint) or LoadCheckpoint()
     # Every attempt compares anew, so what an earlier one was refused is tried again.
-    before = msgspec.structs.replace(earlier, after="", done=False, refused=[])
+    before = msgspec.structs.replace(earlier, after="", done=False, refused=[], execution=context.run.execution)
     comparison = await context.comparison()
     projection = await context.projection()
     uploader = _uploader(context, 0)
@@ -108,13 +111,42 @@ async def reconcile(resources: Resources, stretch: Stretch) -> StretchLoaded:
     return msgspec.structs.replace(_loaded(checkpoint), untouched=tally.untouched)
 
 
+async def _with_refusals_proved(context: StretchContext, before: LoadCheckpoint) -> LoadCheckpoint:
+    """Try the documents again that an earlier execution noted as refused: a record alone does not excuse a document.
+
+    Those whose chunks are gone stay noted.
+    """
+    execution = context.run.execution
+    noted = {each.key: each for each in before.refused}
+    if before.execution == execution or not noted:
+        return msgspec.structs.replace(before, execution=execution)
+    projection, key_of = await context.projection(), key_reader(context.source.key_field)
+    gone: list[Refused] = []
+
+    async def actions() -> AsyncGenerator[tuple[str, bytes]]:
+        for chunk in context.chunks:
+            here = [key for key in noted if chunk.first <= key <= chunk.last]
+            data = await context.read_unless_gone(chunk) if here else b""
+            if data is None:
+                gone.extend(noted[key] for key in here)
+                continue
+            for line in document_lines(data):
+                if (key := key_of(line)) in noted and context.selection.takes(key, line):
+                    yield key, upload_action(projection.project(line))
+
+    async with aclosing(actions()) as coming:
+        totals = await _uploader(context, 0).upload(coming)
+    tried = msgspec.structs.replace(before, refused=gone, execution=execution)
+    return _added(tried, totals, before.after, done=before.done and not totals.given_up)
+
+
 async def repair(resources: Resources, stretch: Stretch) -> StretchLoaded:
     """Write the documents again that a stretch of the new index lacks, except those that it refuses.
 
     Documents that differ stay: what was loaded can't have changed by itself, so another writer changed them.
     """
     context = await open_stretch(resources, stretch)
-    part = load_part(stretch)
+    part = load_part(stretch.start, stretch.end)
     before = await context.records.read(part, LoadCheckpoint) or LoadCheckpoint()
     refused = {each.key for each in before.refused}
     comparison = await context.comparison()
@@ -166,9 +198,9 @@ async def refused_of(context: RestoreContext, part: str) -> list[Refused]:
     return checkpoint.refused if checkpoint is not None else []
 
 
-def load_part(stretch: Stretch) -> str:
-    """Return the name of the checkpoint that says how far a stretch is loaded."""
-    return f"loaded-{stretch.part}"
+def load_part(start: int, end: int) -> str:
+    """Return the name of the checkpoint that says how far a stretch, by its positions, is loaded."""
+    return f"loaded-{start}-{end}"
 
 
 def _uploader(context: RestoreContext, refused_before: int) -> Uploader:
@@ -207,6 +239,7 @@ def _added(before: LoadCheckpoint, totals: UploadTotals, after: str, *, done: bo
         bytes=before.bytes + totals.bytes,
         requests=before.requests + totals.requests,
         refused=_united(before.refused, totals.refused),
+        execution=before.execution,
     )
 
 

@@ -8,12 +8,13 @@ import contextlib
 
 import msgspec
 
-from indexvault.errors import ConflictError, IntegrityError, SettingsError
+from indexvault.errors import ConflictError, IntegrityError, NotFoundError, SettingsError
 from indexvault.maintenance.holds import Held, hold_snapshot, release_snapshots
 from indexvault.model import IndexName
-from indexvault.restore.context import open_context
-from indexvault.restore.job import Claimed, RestoreJob, RestoreRun, StartedRestore
+from indexvault.restore.context import RestoreContext, open_context
+from indexvault.restore.job import Claimed, ClaimedStretch, RestoreJob, RestoreRun, StartedRestore
 from indexvault.restore.report import RestoreFinished
+from indexvault.restore.resumption import require_follows
 from indexvault.restore.start import has_written_index
 from indexvault.restore.state import (
     PLAN,
@@ -22,15 +23,15 @@ from indexvault.restore.state import (
     forget_restore_state,
     marked_by,
     read_restore_state,
-    require_plan,
     unfinished,
     write_restore_state,
 )
-from indexvault.restore.stretch_source import has_sources, write_sources
+from indexvault.restore.stretch_source import has_sources, read_sources, write_sources
 from indexvault.restore.target_facts import resolve_name
 from indexvault.restore.target_name import describe
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.holds import Hold
+from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.run_names import checkpoint_name, restore_name
 from indexvault.workflow.activity import Activity, Resources
@@ -41,23 +42,29 @@ from indexvault.workflow.lock_activities import Done
 async def claim(resources: Resources, started: StartedRestore) -> Claimed:
     """Hold the snapshot, and write the restore state under the locks of all its names.
 
-    Also write what each stretch needs of the manifest. Raises ConflictError if what was decided before the names were
-    locked no longer fits: an alias points elsewhere, an index is gone, another restore came in between, the snapshot is
-    being removed. Raises NotFoundError if it is gone and the target is untouched.
+    The plan is first held against the manifest, and what each stretch needs of that is written. Raises IntegrityError
+    if the plan does not follow from the manifest, with nothing touched. Raises ConflictError if what was decided before
+    the names were locked no longer fits: an alias points elsewhere, an index is gone, another restore came in between,
+    the snapshot is being removed. Raises NotFoundError if it is gone and the target is untouched.
     """
     run, service = started.run, started.run.target.service
-    runs = resources.clients.store_of(service).runs
-    plan = await require_plan(runs, run.records)
+    context = await open_context(resources, run)
+    runs, plan = context.runs, context.plan
     earlier = await read_restore_state(runs, run.mark)
     is_ours = earlier is not None and earlier.records == run.records
     touched = earlier is not None and is_ours and earlier.touched
     await _require_unmoved_names(resources, run, plan, touched=touched)
     held = await _hold(resources, run, plan)
+    proved = await _prove_plan(context, started.source, touched=touched)
     for index in dict.fromkeys((plan.job.target_index, plan.written_index)):
         there = await read_restore_state(runs, IndexName(service, index))
         if there is None or there.records == run.records:
             continue
-        if there.touched and not plan.job.discard_unfinished and await has_written_index(resources, there, plan.job):
+        if (
+            there.touched
+            and not started.source.discard_unfinished
+            and await has_written_index(resources, there, plan.job)
+        ):
             raise unfinished(there, run.target)
         await forget_restore_state(runs, service, there)
         await _forget_records(resources, service, there.records, there.snapshot)
@@ -76,15 +83,45 @@ async def claim(resources: Resources, started: StartedRestore) -> Claimed:
             touched=touched,
         ),
     )
-    context = await open_context(resources, run)
-    if not await has_sources(context.records, plan.stretches):
-        await write_sources(context.records, await context.manifest(), plan.stretches)
-    elif not held.stores and not touched:
-        await context.manifest()
-    notes = held.notes
-    if not held.stores and not notes:
-        notes = ["the snapshot is gone from every store: the index was proved by what the restore had noted of it"]
-    return Claimed(notes=notes)
+    if proved is None:
+        gone = "the snapshot is gone from every store: the index was proved by what the restore had noted of it"
+        return await _claimed_as_noted(context, [*held.notes, gone])
+    manifest, stored = proved
+    source, digests = await write_sources(context.records, manifest, plan.stretches)
+    return Claimed(
+        source=source,
+        stretches=[ClaimedStretch(*cut, digest) for cut, digest in zip(plan.stretches, digests, strict=True)],
+        stored=stored,
+        losses=manifest.lacks,
+        notes=held.notes,
+    )
+
+
+async def _prove_plan(context: RestoreContext, asked: RestoreJob, *, touched: bool) -> tuple[Manifest, int] | None:
+    """Return the manifest, which the plan follows from, and how many documents the plan's chunks have.
+
+    None if the snapshot is gone and the target is touched: what was noted of it has to do. Raises as `require_follows`.
+    """
+    try:
+        manifest = await context.manifest()
+    except (NotFoundError, IntegrityError):
+        if not touched or not await has_sources(context.records, context.plan.stretches):
+            raise
+        return None
+    return manifest, require_follows(context.plan, manifest, accept_unsettled=asked.accept_unsettled)
+
+
+async def _claimed_as_noted(context: RestoreContext, notes: list[str]) -> Claimed:
+    """Return what was noted of a snapshot that is gone, and is now held to be true."""
+    job = context.plan.job
+    snapshot = SnapshotReference(service=job.service, index=job.index, id=job.snapshot)
+    source, stretches, stored = "", [], 0
+    for start, end in context.plan.stretches:
+        noted, stretch = await read_sources(context.records, context.store, snapshot, start, end)
+        source = noted.digest
+        stretches.append(ClaimedStretch(start, end, stretch.digest))
+        stored += sum(chunk.documents for chunk in stretch.chunks)
+    return Claimed(source=source, stretches=stretches, stored=stored, losses=context.plan.losses, notes=notes)
 
 
 async def touch(resources: Resources, run: RestoreRun) -> Done:
@@ -186,8 +223,8 @@ async def _require_unmoved_names(resources: Resources, run: RestoreRun, plan: Re
                 do="Find what moved it, then restore again",
             )
     if plan.alias is not None and not touched:
-        alias = await target.alias(plan.alias)
-        if (alias.etag if alias is not None else None) != plan.alias_etag:
+        alias, before = await target.alias(plan.alias), plan.alias_before
+        if alias is not before and (alias is None or not alias.is_same(before)):
             raise ConflictError(
                 f"the alias was changed since the restore was decided{marked}",
                 on=f"{run.target.service} alias {plan.alias}",

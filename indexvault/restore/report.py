@@ -20,7 +20,8 @@ class StretchCompared(msgspec.Struct, frozen=True):
     """The comparison of one stretch, with the first differences in key order.
 
     `identical` documents have the same bytes, `equal` ones the same values in other bytes. `refused` documents were
-    skipped when loading and don't count as missing. `unproved` ones can't be compared: their chunks are gone.
+    skipped when loading and don't count as missing. `unproved` ones can't be compared: their chunks are gone. Those
+    that the restore's keys or filter leave out are `passed_over`.
     """
 
     identical: int
@@ -32,12 +33,15 @@ class StretchCompared(msgspec.Struct, frozen=True):
     refused: int = 0
     untouched: int = 0
     unproved: int = 0
+    passed_over: int = 0
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """The comparison of the whole target: the report that a restore leaves in the runs container.
 
-    `unproved` documents can't be compared, since the chunks of the snapshot that hold them are gone.
+    `unproved` documents can't be compared, since the chunks of the snapshot that hold them are gone. `uncounted`
+    documents of the snapshot are in no part of the comparison, and `uncompared` fields of it are not compared although
+    nothing that was asked for drops them: with either, nothing is proved.
     """
 
     snapshot: str
@@ -53,13 +57,21 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     differences: list[Difference]
     proved: bool
     unproved: int = 0
+    uncounted: int = 0
+    uncompared: list[str] = []
 
 
 class ProofInput(msgspec.Struct, frozen=True):
-    """The parts of a comparison, to add up."""
+    """The parts of a comparison, to add up.
+
+    `stored` is how many documents the chunks have that are compared, `refused` how many documents were refused while
+    they were loaded.
+    """
 
     run: RestoreRun
     parts: list[StretchCompared]
+    stored: int
+    refused: int
 
 
 class ProofReport(msgspec.Struct, frozen=True):

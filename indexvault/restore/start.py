@@ -14,11 +14,13 @@ from indexvault.restore.checks import Check, failure
 from indexvault.restore.job import RestoreJob, RestoreRun, StartedRestore
 from indexvault.restore.plan import decide
 from indexvault.restore.preflight import checks, estimate
+from indexvault.restore.resumption import behind_alias, require_allowed, require_plan_of
 from indexvault.restore.state import (
     PLAN,
     RestorePlan,
     RestoreState,
     marked_by,
+    plan_digest,
     read_restore_state,
     require_plan,
     unfinished,
@@ -33,10 +35,9 @@ _LOG = logging.getLogger(__name__)
 async def preflight(resources: Resources, job: RestoreJob) -> StartedRestore:
     """Decide what a restore would do, and whether it can. Writes nothing; failed checks are in the answer."""
     service_settings(resources.clients.settings, job.target_service)
-    runs = resources.clients.store_of(job.target_service).runs
     restore_state = await _find_restore_state(resources, job)
     if restore_state is not None and restore_state.touched and _is_same(restore_state, job):
-        plan = await require_plan(runs, restore_state.records)
+        plan = await _resumed(resources, job, restore_state)
         resumed = Check("unfinished", "warning", f"would resume run {restore_state.records}")
         return _started(job, plan, restore_state, [resumed, *plan.checks])
     facts, plan = await decide(resources, job)
@@ -51,17 +52,15 @@ async def begin(resources: Resources, job: RestoreJob) -> StartedRestore:
     """Decide what the restore does and write the plan under the run's name. Touches nothing.
 
     An interrupted restore that asked for the same is resumed instead. Raises the error of the first check that fails,
-    ConflictError if another restore has left the target unfinished, NotFoundError if there is none to resume.
+    ConflictError if another restore has left the target unfinished, NotFoundError if there is none to resume,
+    IntegrityError if the plan that would be resumed is not that of this job.
     """
     service_settings(resources.clients.settings, job.target_service)
     store = resources.clients.store_of(job.target_service)
     await store.prepare()
     restore_state = await _find_restore_state(resources, job)
     if restore_state is not None and (_is_same(restore_state, job) or job.resume):
-        plan = await require_plan(store.runs, restore_state.records)
-        if job.skip_refused and not plan.job.skip_refused:
-            plan = msgspec.structs.replace(plan, job=msgspec.structs.replace(plan.job, skip_refused=True))
-            await Checkpoints(store.runs, restore_state.records).write(PLAN, plan)
+        plan = await _resumed(resources, job, restore_state)
         _report_stage(resources, plan)
         return _started(job, plan, restore_state, plan.checks)
     if job.resume:
@@ -76,6 +75,7 @@ async def begin(resources: Resources, job: RestoreJob) -> StartedRestore:
     if error is not None:
         raise error
     plan = await Checkpoints(store.runs, job.run).write_once(PLAN, msgspec.structs.replace(plan, checks=found))
+    await _require_ours(resources, job, plan)
     _report_stage(resources, plan)
     return _started(job, plan, None, found)
 
@@ -83,6 +83,20 @@ async def begin(resources: Resources, job: RestoreJob) -> StartedRestore:
 async def has_written_index(resources: Resources, restore_state: RestoreState, job: RestoreJob) -> bool:
     """Return whether the index that a restore has left unfinished still exists."""
     return restore_state.written_index in await resources.clients.service(job.target_service).index_names()
+
+
+async def _resumed(resources: Resources, job: RestoreJob, restore_state: RestoreState) -> RestorePlan:
+    """Return the plan of an unfinished restore. Raises as `_require_ours` does, IntegrityError if it is gone."""
+    runs = resources.clients.store_of(job.target_service).runs
+    plan = await require_plan(runs, restore_state.records)
+    await _require_ours(resources, job, plan)
+    return plan
+
+
+async def _require_ours(resources: Resources, job: RestoreJob, plan: RestorePlan) -> None:
+    """Hold a plan that was found against the job. Raises as `require_plan_of` and `require_allowed` do."""
+    require_plan_of(job, plan, await behind_alias(resources.clients.service(job.target_service), plan))
+    require_allowed(resources.clients.settings, job, plan)
 
 
 async def _find_restore_state(resources: Resources, job: RestoreJob) -> RestoreState | None:
@@ -112,11 +126,13 @@ def _started(
             also=_also_locked(job, plan),
             owner=job.owner,
             parallel=job.parallel,
+            plan=plan_digest(plan),
+            skip_refused=job.skip_refused,
             locked_by=job.locked_by,
         ),
         mode=plan.job.mode,
         store=plan.store,
-        source=plan.job,
+        source=_as_asked(job, plan),
         resumes=execution if execution != job.run else None,
         documents=plan.documents,
         bytes=plan.bytes,
@@ -126,6 +142,16 @@ def _started(
         stretches=plan.stretches,
         checks=found,
         started=plan.started,
+    )
+
+
+def _as_asked(job: RestoreJob, plan: RestorePlan) -> RestoreJob:
+    """Return the plan's job, as strict as the job that is asked now: a record does not say what may be missing."""
+    return msgspec.structs.replace(
+        plan.job,
+        skip_refused=job.skip_refused,
+        accept_unsettled=job.accept_unsettled or (job.resume and plan.job.accept_unsettled),
+        discard_unfinished=job.discard_unfinished,
     )
 
 

@@ -16,12 +16,14 @@ from indexvault.errors import ConflictError, IntegrityError
 from indexvault.model import IndexName
 from indexvault.restore.checks import Check
 from indexvault.restore.definition import TargetDefinition
-from indexvault.restore.job import RestoreJob
+from indexvault.restore.job import RestoreJob, RestoreRun
 from indexvault.restore.upload import Refused
+from indexvault.search.definitions import Alias
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import restore_name
 from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.resume import altered, digest_of
 
 _LIMIT = 64 * 1024
 PLAN, TARGET_INDEX, HIDING = "order", "made", "hiding"
@@ -31,8 +33,9 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore will do, decided once.
 
     `written_index` is the index that documents go to, `alias` the alias to point at it, `alias_etag` its ETag at the
-    beginning (None: there was no such alias). `old_…` describe the index that is replaced. `definition` is the final
-    one.
+    beginning (None: there was no such alias), `alias_index` the index that it led to then. `old_…` describe the index
+    that is replaced: `old_content` is the digest of its definition, `old_size` its storage in bytes. `definition` is
+    the final one.
     """
 
     job: RestoreJob
@@ -40,9 +43,12 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     written_index: str = msgspec.field(name="into")
     alias: str | None
     alias_etag: str | None
+    alias_index: str | None = None
     old_index: str | None
     old_etag: str | None
     old_count: int | None
+    old_content: str | None = None
+    old_size: int | None = None
     definition: TargetDefinition
     documents: int
     bytes: int
@@ -50,6 +56,13 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     stretches: list[tuple[int, int]]
     checks: list[Check]
     started: datetime
+
+    @property
+    def alias_before(self) -> Alias | None:
+        """The alias as it was at the beginning, or None if there was none."""
+        if self.alias is None or self.alias_etag is None:
+            return None
+        return Alias(self.alias, (self.alias_index,) if self.alias_index is not None else (), self.alias_etag)
 
 
 class TargetIndex(msgspec.Struct, frozen=True):
@@ -66,7 +79,10 @@ class Hiding(msgspec.Struct, frozen=True):
 
 
 class LoadCheckpoint(msgspec.Struct, frozen=True):
-    """How far a stretch is loaded: the service has acknowledged every document with a key up to `after`."""
+    """How far a stretch is loaded: the service has acknowledged every document with a key up to `after`.
+
+    `execution` is the run that found the `refused` documents refused; another one tries them again.
+    """
 
     after: str = ""
     done: bool = False
@@ -75,6 +91,7 @@ class LoadCheckpoint(msgspec.Struct, frozen=True):
     requests: int = 0
     refused: list[Refused] = []
     deleted: int = 0
+    execution: str = ""
 
 
 class RestoreState(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +162,33 @@ async def require[Kind](records: Checkpoints, part: str, kind: type[Kind], on: s
 async def require_plan(runs: RunBlobs, run: str) -> RestorePlan:
     """Return the plan of a run. Raises IntegrityError if it is gone."""
     return await require(Checkpoints(runs, run), PLAN, RestorePlan, f"run {run}")
+
+
+def plan_digest(plan: RestorePlan) -> str:
+    """Return the digest of a plan, apart from who follows it and how strictly: an execution says that itself."""
+    job = msgspec.structs.replace(
+        plan.job,
+        run="",
+        owner="",
+        parallel=1,
+        skip_refused=False,
+        accept_unsettled=False,
+        discard_unfinished=False,
+        resume=False,
+        locked_by=None,
+    )
+    return digest_of(msgspec.structs.replace(plan, job=job, checks=[]))
+
+
+async def follow_plan(runs: RunBlobs, run: RestoreRun) -> RestorePlan:
+    """Return the plan that a run follows. Raises IntegrityError if it is gone, or not the one that the run began with.
+
+    What only an execution says, such as whether refused documents may be skipped, is as the run says it.
+    """
+    plan = await require_plan(runs, run.records)
+    if plan_digest(plan) != run.plan:
+        raise altered("its plan is not what this restore wrote, or proved when it began", f"run {run.records}")
+    return msgspec.structs.replace(plan, job=msgspec.structs.replace(plan.job, skip_refused=run.skip_refused))
 
 
 def unfinished(restore_state: RestoreState, target: IndexName) -> ConflictError:

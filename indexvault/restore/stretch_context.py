@@ -9,9 +9,9 @@ from indexvault.restore.compare import Comparison, Documents
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import Stretch
 from indexvault.restore.projection import Projection, readable
-from indexvault.restore.read_target import looked_up, scanned
-from indexvault.restore.state import TARGET_INDEX, TargetIndex, require
+from indexvault.restore.read_target import scanned
 from indexvault.restore.stretch_source import SnapshotSource, StretchChunks, read_sources
+from indexvault.search.lookup import KeyLookup
 from indexvault.search.scan import KeyRange
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
@@ -65,8 +65,7 @@ class StretchContext(RestoreContext):
 
     async def target_schema(self) -> Schema:
         """Return the schema of the index that is written. Raises IntegrityError if its record is gone."""
-        target_index = await require(self.records, TARGET_INDEX, TargetIndex, self.on)
-        return read_schema(target_index.body, on=self.on)
+        return read_schema((await self.target_index()).body, on=self.on)
 
     async def projection(self) -> Projection:
         """Return how stored documents become documents of the index that is written."""
@@ -75,11 +74,18 @@ class StretchContext(RestoreContext):
     async def present(self) -> Documents:
         """Return the target's documents over the keys of the stretch.
 
-        If keys have no order they are looked up one by one, by the snapshot's keys.
+        If keys have no order they are looked up by the snapshot's keys.
         """
         schema = await self.target_schema()
         if not schema.has_key_order:
-            return looked_up(self.target, self.plan.written_index, await self._stored_keys())
+            lookup = KeyLookup(
+                self.target,
+                self.plan.written_index,
+                schema,
+                average_document_bytes=self.source.average_document_bytes,
+                elevated=schema.has_access_lists,
+            )
+            return lookup.find(await self._stored_keys())
         return scanned(
             self.target,
             self.plan.written_index,
@@ -114,6 +120,9 @@ async def open_stretch(resources: Resources, stretch: Stretch) -> StretchContext
     context = await open_context(resources, stretch.run)
     job = context.plan.job
     snapshot = SnapshotReference(service=job.service, index=job.index, id=job.snapshot)
-    source, chunks = await read_sources(context.records, context.store, snapshot, stretch.start, stretch.end)
+    digests = stretch.run.source, stretch.digest
+    source, chunks = await read_sources(
+        context.records, context.store, snapshot, stretch.start, stretch.end, digests=digests
+    )
     shared = {field.name: getattr(context, field.name) for field in fields(context)}
     return StretchContext(**shared, source=source, stretch=chunks)

@@ -1,7 +1,7 @@
 """What the activities of a stretch need of the snapshot's manifest, in small records of the run.
 
 A manifest may have hundreds of megabytes. It is read once, and each stretch then reads its own few chunks from a
-checkpoint.
+checkpoint, which must be what was derived from the manifest: the workflow carries its digest.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import ChunkFolder, SnapshotReference
 from indexvault.snapshots.store import StoreReader
 from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.resume import altered, digest_of
 
 _SNAPSHOT = "snapshot"
 _WRITES_AT_ONCE = 16
@@ -36,6 +37,11 @@ class SnapshotSource(msgspec.Struct, frozen=True, kw_only=True):
         """The schema that stored documents have."""
         return read_schema(self.definition, on=f"snapshot {self.snapshot}")
 
+    @property
+    def digest(self) -> str:
+        """The digest of this record."""
+        return digest_of(self)
+
 
 class StretchChunks(msgspec.Struct, frozen=True, kw_only=True):
     """The chunks of a stretch, and the keys it covers: above `after`, where the one before ends, up to `until`.
@@ -46,6 +52,11 @@ class StretchChunks(msgspec.Struct, frozen=True, kw_only=True):
     chunks: tuple[Chunk, ...]
     after: str | None
     until: str | None
+
+    @property
+    def digest(self) -> str:
+        """The digest of this record."""
+        return digest_of(self)
 
 
 async def manifest_of(store: StoreReader, service: str, index: str, snapshot: str) -> Manifest:
@@ -79,23 +90,48 @@ async def has_sources(records: Checkpoints, stretches: Sequence[tuple[int, int]]
     return await records.read(_part(*stretches[-1]), StretchChunks) is not None
 
 
-async def write_sources(records: Checkpoints, manifest: Manifest, stretches: Sequence[tuple[int, int]]) -> None:
-    """Write the records of a run: that of the snapshot, and one for each stretch, the last stretch's last."""
-    await records.write(_SNAPSHOT, snapshot_source(manifest))
+async def write_sources(
+    records: Checkpoints, manifest: Manifest, stretches: Sequence[tuple[int, int]]
+) -> tuple[str, list[str]]:
+    """Write the records of a run: that of the snapshot, and one for each stretch, the last stretch's last.
+
+    Return their digests.
+    """
+    source = snapshot_source(manifest)
+    await records.write(_SNAPSHOT, source)
+    digests: list[str] = []
     for some in batched(stretches[:-1], _WRITES_AT_ONCE, strict=False):
-        await asyncio.gather(*(_write(records, manifest, start, end) for start, end in some))
-    await _write(records, manifest, *stretches[-1])
+        digests += await asyncio.gather(*(_write(records, manifest, start, end) for start, end in some))
+    digests.append(await _write(records, manifest, *stretches[-1]))
+    return source.digest, digests
+
+
+async def read_source(records: Checkpoints, digest: str | None, on: str) -> SnapshotSource | None:
+    """Return what is noted of a snapshot, or None if nothing is. Raises IntegrityError if it has another digest."""
+    source = await records.read(_SNAPSHOT, SnapshotSource)
+    if source is not None and digest is not None and source.digest != digest:
+        raise altered("its record of the snapshot is not what this restore wrote", on)
+    return source
 
 
 async def read_sources(
-    records: Checkpoints, store: StoreReader, snapshot: SnapshotReference, start: int, end: int
+    records: Checkpoints,
+    store: StoreReader,
+    snapshot: SnapshotReference,
+    start: int,
+    end: int,
+    *,
+    digests: tuple[str, str] | None = None,
 ) -> tuple[SnapshotSource, StretchChunks]:
-    """Return what a stretch needs of its snapshot's manifest.
+    """Return what a stretch needs of its snapshot's manifest; where a record is gone, the manifest is read.
 
-    A run of an earlier version has no such records: the manifest is read then, and the stretch's record written.
+    `digests` are those of the two records. Raises IntegrityError if one is another.
     """
-    source = await records.read(_SNAPSHOT, SnapshotSource)
+    on = str(snapshot)
+    source = await read_source(records, digests and digests[0], on)
     stretch = await records.read(_part(start, end), StretchChunks)
+    if stretch is not None and digests is not None and stretch.digest != digests[1]:
+        raise altered(f"its record of chunks {start} to {end} is not what this restore wrote", on)
     if source is None or stretch is None:
         manifest = await read_manifest(store.snapshots, snapshot)
         source, stretch = snapshot_source(manifest), stretch_chunks(manifest, start, end)
@@ -104,8 +140,10 @@ async def read_sources(
     return source, stretch
 
 
-async def _write(records: Checkpoints, manifest: Manifest, start: int, end: int) -> None:
-    await records.write(_part(start, end), stretch_chunks(manifest, start, end))
+async def _write(records: Checkpoints, manifest: Manifest, start: int, end: int) -> str:
+    stretch = stretch_chunks(manifest, start, end)
+    await records.write(_part(start, end), stretch)
+    return stretch.digest
 
 
 def _part(start: int, end: int) -> str:

@@ -16,15 +16,17 @@ from indexvault.restore.definition import (
     with_fields_shown,
 )
 from indexvault.restore.job import RestoreRun, TargetReady
+from indexvault.restore.replaced_index import require_replaced_index
 from indexvault.restore.secrets import missing_paths, supplied
 from indexvault.restore.state import HIDING, TARGET_INDEX, Hiding, TargetIndex
 from indexvault.restore.target_facts import resolve_name
 from indexvault.restore.target_name import ResolvedName, describe
-from indexvault.search.definition_content import is_creation_of
+from indexvault.search.definition_content import is_creation_of, same_content
 from indexvault.search.schema import read_schema
 from indexvault.search.secret_scan import without_secrets
 from indexvault.snapshots.manifest import SynonymMap, VersionedDefinition
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
+from indexvault.workflow.resume import altered, digest_of
 
 _INTENTION, _DELETION, _TRIAL = "target", "deletion", "trial"
 
@@ -63,7 +65,12 @@ async def make_target(resources: Resources, run: RestoreRun) -> TargetReady:
         index = await _create(context)
     await context.records.write(TARGET_INDEX, index)
     resources.report(ProgressUpdate(stage="load", expected=context.plan.documents))
-    return TargetReady(written_index=context.plan.written_index, synonym_maps=index.synonym_maps, notes=index.notes)
+    return TargetReady(
+        written_index=context.plan.written_index,
+        digest=digest_of(index),
+        synonym_maps=index.synonym_maps,
+        notes=index.notes,
+    )
 
 
 async def _take(context: RestoreContext) -> TargetIndex:
@@ -74,7 +81,7 @@ async def _take(context: RestoreContext) -> TargetIndex:
         await context.target.update_index(
             context.plan.written_index,
             bytes(supplied(context.resources, context.plan.job, renamed(wanted, context.plan.written_index)).body),
-            etag=present.etag,
+            before=present,
             preview=wanted.preview,
         )
         present = await context.target.index_definition(context.plan.written_index, preview=wanted.preview)
@@ -140,22 +147,10 @@ async def _delete_old(context: RestoreContext, final: TargetDefinition) -> None:
         present = await context.target.index_definition(context.plan.written_index)
     except NotFoundError:
         return
-    if present.etag != deletion.etag:
-        raise ConflictError(
-            "its definition was changed since the restore began; it was not deleted",
-            on=context.on,
-            do="Look at what changed, then restore again with --discard-unfinished",
-        )
-    count = await context.target.count(context.plan.written_index)
-    if count != context.plan.old_count:
-        raise ConflictError(
-            f"it has {count} documents now and had {context.plan.old_count} when the restore began: somebody writes to"
-            " it; it was not deleted",
-            on=context.on,
-            do="Back it up again if these documents matter, then restore again with --discard-unfinished",
-        )
+    again = "Back it up again if it holds what matters, then restore again with --discard-unfinished"
+    await require_replaced_index(context.target, context.plan, present, again)
     await context.resources.fence()
-    await context.target.delete_index(context.plan.written_index, etag=deletion.etag)
+    await context.target.delete_index(context.plan.written_index, before=present)
 
 
 async def _try_definition(context: RestoreContext, final: TargetDefinition) -> None:
@@ -181,7 +176,7 @@ async def _try_definition(context: RestoreContext, final: TargetDefinition) -> N
         if not was_begun or not await _is_our_empty_index(context, name, trial):
             raise
     present = await context.target.index_definition(name)
-    await context.target.delete_index(name, etag=present.etag)
+    await context.target.delete_index(name, before=present)
 
 
 def _require_free(resolved: ResolvedName, context: RestoreContext) -> None:
@@ -201,8 +196,10 @@ async def _same(context: RestoreContext, index: TargetIndex) -> TargetIndex:
         )
     except NotFoundError:
         present = None
-    if present is not None and present.etag == index.etag:
-        return index
+    if present is not None and context.plan.job.mode in {"create", "replace"}:
+        _require_planned_fields(context, present.body)
+    if present is not None and (present.etag == index.etag or same_content(present.body, index.body)):
+        return msgspec.structs.replace(index, etag=present.etag, body=without_secrets(present.body))
     is_hiding = await context.records.read(HIDING, Hiding) is not None
     if present is None or not is_hiding or not same_when_shown(present.body, index.body):
         raise ConflictError(
@@ -212,6 +209,16 @@ async def _same(context: RestoreContext, index: TargetIndex) -> TargetIndex:
         )
     # It was proved by every field, and its fields were hidden before the run stopped. Readers may use it: they stay so.
     return msgspec.structs.replace(index, etag=present.etag, body=without_secrets(present.body))
+
+
+def _require_planned_fields(context: RestoreContext, present: msgspec.Raw) -> None:
+    """Raise IntegrityError if the index that a record names has other fields than the plan's definition."""
+    shapes = [
+        [(path, field.type, field.dimensions, field.key) for path, field in read_schema(body, on=context.on).walk()]
+        for body in (present, context.plan.definition.body)
+    ]
+    if shapes[0] != shapes[1]:
+        raise altered("the index that is to be written has other fields than this restore gives it", context.on)
 
 
 async def _has_synonym_map(context: RestoreContext, entry: SynonymMap) -> bool:

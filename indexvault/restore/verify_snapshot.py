@@ -3,7 +3,7 @@
 from contextlib import aclosing
 
 from indexvault.errors import IntegrityError, NotFoundError
-from indexvault.restore.job import StoredStretch, Stretch, StretchProved
+from indexvault.restore.job import StoredStretch, StretchProved
 from indexvault.restore.load import load_part
 from indexvault.restore.selection import Selection
 from indexvault.restore.state import LoadCheckpoint
@@ -62,8 +62,9 @@ async def _source(
         return snapshot_source(manifest), stretch_chunks(manifest, stretch.start, stretch.end).chunks
     runs = resources.clients.store_of(stretch.run.target.service).runs
     snapshot = SnapshotReference(service=stretch.service, index=stretch.index, id=stretch.snapshot)
+    digests = stretch.run.source, stretch.digest
     source, sources = await read_sources(
-        Checkpoints(runs, stretch.run.records), store, snapshot, stretch.start, stretch.end
+        Checkpoints(runs, stretch.run.records), store, snapshot, stretch.start, stretch.end, digests=digests
     )
     return source, sources.chunks
 
@@ -72,7 +73,7 @@ async def _is_loaded(resources: Resources, stretch: StoredStretch) -> bool:
     if stretch.run is None:
         return False
     records = Checkpoints(resources.clients.store_of(stretch.run.target.service).runs, stretch.run.records)
-    loaded = await records.read(load_part(Stretch(stretch.run, stretch.start, stretch.end)), LoadCheckpoint)
+    loaded = await records.read(load_part(stretch.start, stretch.end), LoadCheckpoint)
     return loaded is not None and loaded.done
 
 

@@ -2,12 +2,22 @@
 
 import contextlib
 
+import msgspec
 from durabletask.task import OrchestrationContext
 
 from indexvault.errors import IndexvaultError, IntegrityError, NotFoundError, VerificationError, from_record
 from indexvault.restore.checks import Check
 from indexvault.restore.cut_over import CUT_OVER
-from indexvault.restore.job import RestoreJob, RestoreRun, StartedRestore, StoredStretch, Stretch, StretchLoaded
+from indexvault.restore.job import (
+    Claimed,
+    ClaimedStretch,
+    RestoreJob,
+    RestoreRun,
+    StartedRestore,
+    StoredStretch,
+    Stretch,
+    StretchLoaded,
+)
 from indexvault.restore.load import LOAD, RECONCILE, REFUSED, REPAIR, RefusedInput, load_part
 from indexvault.restore.mark_target import ABANDON, CLAIM, CONCLUDE, DROP_PLAN, TOUCH
 from indexvault.restore.proof import COMPARE, REPORT, SETTLE
@@ -95,7 +105,8 @@ def check_chunks(ctx: OrchestrationContext, started: StartedRestore) -> Orchestr
     Without checkpoints each activity reads the whole manifest, so there are no more activities than run at once.
     """
     try:
-        yield from _prove_stored(ctx, started, joined(started.stretches, started.run.parallel), run=None)
+        cut = joined(started.stretches, started.run.parallel)
+        yield from _prove_stored(ctx, started, [ClaimedStretch(start, end, "") for start, end in cut], run=None)
     except IntegrityError as error:
         return Check("chunks", "failed", f"{error.on}: {error.what}", error.do, "IntegrityError")
     except NotFoundError as error:
@@ -108,10 +119,11 @@ def _restore(ctx: OrchestrationContext, started: StartedRestore) -> Orchestratio
     touched = started.resumes is not None
     try:
         claimed = yield from call(ctx, CLAIM, started)
-        yield from _prove_stored(ctx, started, started.stretches, run=started.run)
-        yield from call(ctx, TOUCH, started.run)
+        run = msgspec.structs.replace(started.run, source=claimed.source)
+        yield from _prove_stored(ctx, started, claimed.stretches, run=run)
+        yield from call(ctx, TOUCH, run)
         touched = True
-        return (yield from _write_and_prove(ctx, started, claimed.notes))
+        return (yield from _write_and_prove(ctx, started, claimed, run))
     except IndexvaultError as error:
         # If the lock is lost, this fails; the new lock holder finds our state.
         with contextlib.suppress(IndexvaultError):
@@ -120,7 +132,7 @@ def _restore(ctx: OrchestrationContext, started: StartedRestore) -> Orchestratio
 
 
 def _prove_stored(
-    ctx: OrchestrationContext, started: StartedRestore, stretches: list[tuple[int, int]], *, run: RestoreRun | None
+    ctx: OrchestrationContext, started: StartedRestore, stretches: list[ClaimedStretch], *, run: RestoreRun | None
 ) -> Orchestration[None]:
     source = started.source
     stored = [
@@ -129,13 +141,14 @@ def _prove_stored(
             service=source.service,
             index=source.index,
             snapshot=source.snapshot,
-            start=start,
-            end=end,
+            start=stretch.start,
+            end=stretch.end,
             keys=source.keys,
             filter=source.filter,
             run=run,
+            digest=stretch.digest,
         )
-        for start, end in stretches
+        for stretch in stretches
     ]
     proved = yield from call_all(ctx, PROVE, stored, at_once=started.run.parallel)
     if source.filter is not None and not any(part.wanted for part in proved):
@@ -147,17 +160,18 @@ def _prove_stored(
 
 
 def _write_and_prove(
-    ctx: OrchestrationContext, started: StartedRestore, notes: list[str]
+    ctx: OrchestrationContext, started: StartedRestore, claimed: Claimed, run: RestoreRun
 ) -> Orchestration[RestoreReport]:
-    run = started.run
-    stretches = [Stretch(run, start, end) for start, end in started.stretches]
+    notes = claimed.notes
     target = yield from call(ctx, MAKE_TARGET, run)
+    run = msgspec.structs.replace(run, made=target.digest)
+    stretches = [Stretch(run, each.start, each.end, each.digest) for each in claimed.stretches]
     write = LOAD if started.mode in {"create", "replace"} else RECONCILE
     loaded = yield from call_all(ctx, write, stretches, at_once=run.parallel)
-    refused_input = RefusedInput(run, [load_part(stretch) for stretch in stretches])
+    refused_input = RefusedInput(run, [load_part(each.start, each.end) for each in stretches])
     refused = yield from call(ctx, REFUSED, refused_input)
     compared = yield from _compare(ctx, run, stretches)
-    report = yield from call(ctx, REPORT, ProofInput(run, compared))
+    report = yield from call(ctx, REPORT, ProofInput(run, compared, claimed.stored, _refused(loaded)))
     if started.mode in {"create", "replace"} and report.proof.missing:
         # A target may accept a document and lose it. Once: one that loses it again is no target to rely on.
         loaded = yield from _repair(ctx, run, stretches, loaded, compared)
@@ -167,7 +181,7 @@ def _write_and_prove(
             f"{report.proof.missing} documents that the target had accepted were missing: they were written again",
         ]
         compared = yield from _compare(ctx, run, stretches)
-        report = yield from call(ctx, REPORT, ProofInput(run, compared))
+        report = yield from call(ctx, REPORT, ProofInput(run, compared, claimed.stored, _refused(loaded)))
     require_proved(report.proof, report.blob)
     cut_over = yield from call(ctx, CUT_OVER, run)
     concluded = yield from call(ctx, CONCLUDE, run)
@@ -199,7 +213,7 @@ def _write_and_prove(
         resumed=started.resumes,
         proof=report.blob,
         synonym_maps=target.synonym_maps,
-        losses=started.losses,
+        losses=claimed.losses,
         notes=notes,
         started=started.started,
         finished=concluded.finished,
@@ -230,6 +244,14 @@ def require_proved(proof: Proof, blob: str) -> None:
     """Raise VerificationError unless the target is proved."""
     if proof.proved:
         return
+    if proof.uncounted or proof.uncompared:
+        lacking = [f"{proof.uncounted} documents of the snapshot are in no part of it"] if proof.uncounted else []
+        lacking += [f"{', '.join(proof.uncompared)} are not compared"] if proof.uncompared else []
+        raise VerificationError(
+            f"the comparison is not that of the whole snapshot: {'; '.join(lacking)} ({blob} in the runs container)",
+            on=proof.target,
+            do="Find out who can write to the runs container, then restore to another name",
+        )
     if proof.unproved:
         raise VerificationError(
             f"{proof.unproved} documents can't be proved: the snapshot's chunks that hold them are gone."
@@ -245,6 +267,10 @@ def require_proved(proof: Proof, blob: str) -> None:
         on=proof.target,
         do="Check that nothing else writes to the index",
     )
+
+
+def _refused(loaded: list[StretchLoaded]) -> int:
+    return sum(part.refused for part in loaded)
 
 
 def _requests(loaded: list[StretchLoaded]) -> int:

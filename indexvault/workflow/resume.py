@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from durabletask.task import OrchestrationContext
 
-from indexvault.errors import IndexvaultError
+from indexvault.errors import IndexvaultError, IntegrityError
 from indexvault.model import IndexName
 from indexvault.workflow.activity import Orchestration
 from indexvault.workflow.calls import call
@@ -43,6 +43,24 @@ def fingerprint(
     members = {**msgspec.structs.asdict(job), **ignoring}
     ordered = {name: members[name] for name in [*order.split(), *members] if name not in leaving_out}
     return hashlib.sha256(msgspec.json.encode(ordered)).hexdigest()
+
+
+def altered(record: str, on: str) -> IntegrityError:
+    """Return the error for a record in the runs container that says something else than was proved or asked for."""
+    return IntegrityError(
+        f"{record}: somebody else may have written to the runs container",
+        on=on,
+        do="Find out who can write there; leave this unfinished run as it is and start over",
+    )
+
+
+def digest_of(record: Any) -> str:
+    """Return the SHA-256 of a record's JSON, in hex.
+
+    A workflow carries the digest from the activity that has proved a record to those that read it: what lies in the
+    runs container may have been written by anyone, what the engine hands from activity to activity may not.
+    """
+    return hashlib.sha256(msgspec.json.encode(record)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
