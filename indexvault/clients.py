@@ -20,6 +20,7 @@ from indexvault.settings.model import Settings, StoreSettings
 from indexvault.settings.overlays import filled, overlay_of
 from indexvault.settings.policies import reading_order
 from indexvault.settings.secrets import secret_value
+from indexvault.settings.store_hosts import store_authority
 from indexvault.snapshots.record_keys import NO_KEYS, RecordKeys, read_record_keys
 from indexvault.snapshots.replicas import Replicas
 from indexvault.snapshots.signed_records import SignedRunBlobs
@@ -104,7 +105,7 @@ class Clients:
                     secret_value(settings.api_key, self._environment, f"settings $.services.{name}.api_key")
                 )
             else:
-                credential = self._identity_of(authority(settings.endpoint))
+                credential = self._identity_of(authority(settings.endpoint, token_host=settings.token_host))
             self._services[name] = SearchService(
                 name,
                 settings.endpoint,
@@ -115,6 +116,7 @@ class Clients:
                     most_at_once=settings.throttle.most_at_once,
                     requests_per_second=settings.throttle.requests_per_second,
                 ),
+                token_host=settings.token_host,
             )
         return self._services[name]
 
@@ -151,7 +153,7 @@ class Clients:
         from indexvault.snapshots.azure_store import AzureStore  # noqa: PLC0415 - loads the slow SDK
 
         if settings.account_url is not None:
-            identity = self._identity_of(_blob_authority(settings.account_url))
+            identity = self._identity_of(store_authority(settings.account_url, token_host=settings.token_host))
             return AzureStore.from_account_url(name, settings.account_url, identity)
         text = settings.connection_string
         assert text is not None  # noqa: S101 - reading the settings has seen to it
@@ -185,13 +187,3 @@ class Clients:
         if authority_host not in self._identities:
             self._identities[authority_host] = self._identity(authority_host)
         return self._identities[authority_host]
-
-
-def _blob_authority(account_url: str) -> str:
-    """Return the host that issues tokens in the cloud of a blob account."""
-    host = account_url.rstrip("/")
-    if host.endswith(".usgovcloudapi.net"):
-        return "login.microsoftonline.us"
-    if host.endswith(".chinacloudapi.cn"):
-        return "login.chinacloudapi.cn"
-    return "login.microsoftonline.com"

@@ -36,7 +36,7 @@ async def list_runs(call: Call[None, RunsQuery, Nothing]) -> Reply:
     """Answer with the newest runs of all stores."""
     resources = call.resources
     stores = _stores(resources)
-    names = [await _found_in(store, Runs.names, []) for store in stores]
+    names: list[list[str]] = [await _found_in(store, lambda runs: runs.names(), []) for store in stores]
     newest = set(sorted((name for some in names for name in some), reverse=True)[: call.query.limit])
     records = [
         record

@@ -60,9 +60,9 @@ def host_of(address: str) -> str | None:
 
 def host_named(text: str) -> str | None:
     """Return a host as `host_of` returns it, from a setting such as `contoso.openai.azure.com`; None if it is none."""
-    if "/" in text or not text:
-        return None
     name = _name_of(text)
+    if name is None or set(text) & set("/?#"):
+        return None
     return host_of(f"{'http' if name in LOOPBACK else 'https'}://{text}")
 
 

@@ -36,8 +36,8 @@ READ_AT_ONCE = 256 * 1024
 class SearchService(ChangeRequests):
     """One search service.
 
-    `name` is the service's name in the settings, `credential` a key or an Entra identity; `throttle` limits how much
-    the service is asked at once. Every method raises the errors below RemoteError, and NotFoundError if it names
+    `name` is the service's name in the settings, `credential` a key or an Entra identity, whose tokens go to hosts of
+    the service and to `token_host`; `throttle` limits how much the service is asked at once. Every method raises the errors below RemoteError, and NotFoundError if it names
     something that does not exist.
     """
 
@@ -51,6 +51,7 @@ class SearchService(ChangeRequests):
         retry: RetryPolicy | None = None,
         throttle: ThrottleLimits | None = None,
         timer: Timer | None = None,
+        token_host: str | None = None,
     ) -> None:
         from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415 - slow to load
         from azure.search.documents.indexes.aio import SearchIndexClient  # noqa: PLC0415 - slow to load
@@ -62,7 +63,7 @@ class SearchService(ChangeRequests):
         client = SearchIndexClient(
             endpoint,
             credential,
-            **({} if by_key else {"audience": audience(endpoint)}),
+            **({} if by_key else {"audience": audience(endpoint, token_host=token_host)}),
             retry_total=0,
             permit_redirects=False,
             transport=Connections(

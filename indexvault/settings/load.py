@@ -1,7 +1,7 @@
 """Read the settings from the environment or a file, and check them field by field."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,15 @@ import msgspec
 from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, NotFoundError, SettingsError
 from indexvault.model import CONFIGURED_NAME, CONFIGURED_NAME_LENGTH
+from indexvault.search.addresses import is_plain_address
+from indexvault.search.credentials import audience
+from indexvault.search.random_text import are_words
 from indexvault.settings.model import TIERS, EnvironmentSecret, PolicySettings, ServiceSettings, Settings, StoreSettings
 from indexvault.settings.overlays import check_overlays
 from indexvault.settings.patterns import check_patterns
 from indexvault.settings.schedule import Schedule
+from indexvault.settings.secrets import check_variable
+from indexvault.settings.store_hosts import check_connection_string, store_authority
 
 VARIABLE = "INDEXVAULT_CONFIG"
 
@@ -24,27 +29,37 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _PATH_OF_FIELD = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 
 
+_QUOTED = re.compile(r"value '([^']*)'")
+_PATH = re.compile(r"[\w./\\:~ -]{1,300}")
+
+
 def load_settings(environment: Mapping[str, str]) -> Settings:
     """Read the settings that INDEXVAULT_CONFIG holds (a JSON object) or points to (the path of a file).
 
     Raises SettingsError if it is not set, if the file can't be read, or if the settings are wrong.
     """
-    text = environment.get(VARIABLE, "").strip()
+    text = environment.get(VARIABLE, "").strip().lstrip("\ufeff")
     if not text:
         raise SettingsError(
             "it is not set", on=VARIABLE, do="Set it to the path of the settings file, or to the JSON itself"
         )
-    if text.startswith("{"):
+    if text.startswith(("{", "[", '"')):
         return read_settings(text)
     try:
         return read_settings(Path(text).expanduser().read_bytes())
     except (OSError, ValueError) as error:  # a path can hold what no file name can
         reason = error.strerror if isinstance(error, OSError) else None
         raise SettingsError(
-            f"the file {text} can't be read ({reason or type(error).__name__})",
+            f"the file{_shown_path(text)} can't be read ({reason or type(error).__name__})",
             on=VARIABLE,
             do="Set it to the path of the settings file, or to the JSON itself",
         ) from None
+
+
+def _shown_path(text: str) -> str:
+    """Return a text that names a file, with a space before it; nothing if it may be settings or a secret instead."""
+    is_path = _PATH.fullmatch(text) is not None and ("/" in text or "\\" in text or text.endswith(".json"))
+    return f" {text}" if is_path and all(map(are_words, re.split(r"[/\\]", text))) else ""
 
 
 def read_settings(text: str | bytes) -> Settings:
@@ -118,6 +133,7 @@ def _decode[Decoded](text: str | bytes | msgspec.Raw, kind: type[Decoded], path:
     except msgspec.ValidationError as error:
         found = _PATH_OF_FIELD.match(str(error))
         below, what = (found["path"] or "$", found["what"]) if found else ("$", str(error))
+        what = _QUOTED.sub(lambda value: value[0] if are_words(value[1]) else "value", what)
         if what.startswith("Invalid enum value") and below == "$.tier":
             what = f"{what}; expected one of {', '.join(TIERS)}"
         raise SettingsError(_lower_first(what), on=f"settings {path}{below.removeprefix('$')}", do=_CORRECT) from None
@@ -143,18 +159,18 @@ def _check_store(store: StoreSettings, path: str) -> None:
         raise SettingsError("expected either account_url or connection_string", on=f"settings {path}", do=_CORRECT)
     if store.account_url is not None:
         _check_url(store.account_url, f"{path}.account_url")
-    if isinstance(store.connection_string, str) and "=" in store.connection_string:
-        is_development = store.connection_string.strip().rstrip(";") == "UseDevelopmentStorage=true"
-        if not is_development and "accountkey" in store.connection_string.lower():
-            raise SettingsError(
-                "expected no account key in the settings themselves",
-                on=f"settings {path}.connection_string",
-                do='Put the connection string in an environment variable and name it: {"env": "NAME"}',
-            )
+        _check_token_host(store.account_url, store.token_host, store_authority, f"{path}.account_url")
+    if isinstance(store.connection_string, EnvironmentSecret):
+        check_variable(store.connection_string.env, f"settings {path}.connection_string")
+    check_connection_string(store, path)
 
 
 def _check_service(service: ServiceSettings, path: str, settings: Settings) -> None:
     _check_url(service.endpoint, f"{path}.endpoint")
+    if service.api_key is not None:
+        check_variable(service.api_key.env, f"settings {path}.api_key")
+    else:
+        _check_token_host(service.endpoint, service.token_host, audience, f"{path}.endpoint")
     if service.store not in settings.stores:
         raise SettingsError(
             f"no store is named {service.store!r} (stores: {', '.join(sorted(settings.stores)) or 'none'})",
@@ -186,6 +202,16 @@ def _check_policy(policy: PolicySettings, path: str, settings: Settings) -> None
     Schedule(policy.schedule, on=f"settings {path}.schedule")
 
 
+def _check_token_host(url: str, token_host: str | None, cloud_of: Callable[..., str], path: str) -> None:
+    """Raise SettingsError for a host that must not get tokens. Loopback gets none either, which its client says."""
+    if urlsplit(url).hostname in _LOOPBACK:
+        return
+    try:
+        cloud_of(url, token_host=token_host)
+    except SettingsError as error:
+        raise SettingsError(error.what, on=f"settings {path}", do=error.do) from None
+
+
 def _check_url(text: str, path: str) -> None:
     try:
         url = urlsplit(text)
@@ -200,5 +226,7 @@ def _check_url(text: str, path: str) -> None:
             on=f"settings {path}",
             do=_CORRECT,
         )
+    if not url.path.isascii() or not is_plain_address(text):
+        raise SettingsError("expected a URL whose path holds no key", on=f"settings {path}", do=_CORRECT)
     if url.scheme == "http" and host not in _LOOPBACK:
         raise SettingsError("expected https: http is for loopback only", on=f"settings {path}", do=_CORRECT)

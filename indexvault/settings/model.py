@@ -42,12 +42,14 @@ class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A storage account in one region.
 
     Either `account_url` (with an Entra identity) or `connection_string` names the account. The text of a connection
-    string may stand here only without an account key, such as `UseDevelopmentStorage=true`.
+    string may stand here only without an account key or a SAS, such as `UseDevelopmentStorage=true`. Tokens of the
+    identity go to hosts of Azure Storage; another host gets them only if `token_host` names it.
     """
 
     region: str
     account_url: str | None = None
     connection_string: str | EnvironmentSecret | None = None
+    token_host: str | None = None
 
 
 class ThrottleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,14 +64,22 @@ class ThrottleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A search service. Without `api_key`, an Entra identity is used. `throttle` is called `pressure` in the JSON."""
+    """A search service. Without `api_key`, an Entra identity is used. `throttle` is called `pressure` in the JSON.
+
+    Tokens of the identity go to hosts of Azure AI Search; another host gets them only if `token_host` names it.
+
+    Runs wait up to `settle_seconds` for its counts to agree: with several partitions and one replica, they can be off
+    for minutes. Source: Search documents (REST API), `count`, 2026-09.
+    """
 
     endpoint: str
     region: str
     tier: Tier
     store: str
     api_key: EnvironmentSecret | None = None
+    token_host: str | None = None
     throttle: ThrottleSettings = msgspec.field(default=ThrottleSettings(), name="pressure")
+    settle_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 600
 
 
 type HiddenFields = Literal["report", "fail", "reveal"]

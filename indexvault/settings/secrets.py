@@ -1,9 +1,24 @@
 """Read the secrets that the settings name."""
 
+import re
 from collections.abc import Mapping
 
 from indexvault.errors import SettingsError
+from indexvault.search.random_text import is_random
+from indexvault.search.secret_shapes import has_secret
 from indexvault.settings.model import EnvironmentSecret
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,199}")
+
+
+def check_variable(name: str, on: str) -> None:
+    """Raise SettingsError, without repeating it, for what can't be a variable's name, such as the secret itself."""
+    if not _VARIABLE.fullmatch(name) or has_secret(name) or is_random(name):
+        raise SettingsError(
+            "expected the name of an environment variable",
+            on=f"{on}.env",
+            do="Name the variable that holds the secret, such as CONTOSO_EAST_KEY",
+        )
 
 
 def secret_value(secret: EnvironmentSecret, environment: Mapping[str, str], on: str) -> str:
@@ -11,6 +26,7 @@ def secret_value(secret: EnvironmentSecret, environment: Mapping[str, str], on: 
 
     Raises SettingsError if it is not set, or holds control characters.
     """
+    check_variable(secret.env, on)
     value = environment.get(secret.env, "").strip()
     if not value:
         raise SettingsError(

@@ -121,7 +121,7 @@ def with_overlay(entry: str, patch: object) -> str:
 
 
 def test_an_overlay_names_its_secrets() -> None:
-    patch = {"credentials": {"connectionString": {"env": "BLOBS"}}}
+    patch = {"credentials": {"connectionString": {"env": "BLOBS", "host": "a.blob.core.windows.net"}}}
     settings = read_settings(with_overlay("datasources/blobs", patch))
     found = overlay_of(settings, "west")["datasources/blobs"]
     assert filled(found, {"BLOBS": "a secret"}, "x") == {"credentials": {"connectionString": "a secret"}}

@@ -187,8 +187,8 @@ SETTINGS = [
             "allow_cross_region": False,
             "overlays": {
                 "west": {
-                    "datasources/blobs": {"credentials": {"connectionString": {"env": "WEST"}}},
-                    "indexes/hotels": {"vectorSearch": {"vectorizers": {"ada": {"apiKey": {"env": "KEY"}}}}},
+                    "datasources/blobs": {"credentials": {"connectionString": {"env": "WEST", "host": "a.blob.core.windows.net"}}},
+                    "indexes/hotels": {"vectorSearch": {"vectorizers": {"ada": {"apiKey": {"env": "KEY", "host": "a.example"}}}}},
                 }
             },
         }
