@@ -6,8 +6,9 @@ from typing import Any
 
 import aiohttp
 
+from indexvault.bounds import ANSWER_LIMIT, BoundedBody, BrokenBodyError, OversizedBodyError
 from indexvault.cli.remote.address import Address
-from indexvault.errors import TooSlowError, UnreachableError
+from indexvault.errors import OversizedAnswerError, TooSlowError, UnreachableError
 from indexvault.version import VERSION
 
 CALL_SECONDS = 120
@@ -31,7 +32,12 @@ class Connection:
         self._url = address.url
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=CALL_SECONDS, connect=CONNECT_SECONDS),
-            headers={"x-functions-key": address.key, "User-Agent": f"indexvault/{VERSION}"},
+            headers={
+                "x-functions-key": address.key,
+                "User-Agent": f"indexvault/{VERSION}",
+                "Accept-Encoding": "gzip",
+            },
+            auto_decompress=False,
         )
 
     async def close(self) -> None:
@@ -46,17 +52,26 @@ class Connection:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> Answer:
-        """Send one request below `/api`. Raises TooSlowError or UnreachableError if no answer arrives."""
+        """Send one request below `/api`. Raises TooSlowError or UnreachableError if no answer arrives.
+
+        Raises OversizedAnswerError for one of more than ANSWER_LIMIT bytes.
+        """
         url = f"{self._url}/api/{path}"
         try:
             async with self._session.request(
                 method, url, params=query, json=body, allow_redirects=False
             ) as answer:  # fmt: skip
-                data = await answer.read()
+                data = await _bounded_body(answer)
                 after = answer.headers.get("Retry-After", "")
                 return Answer(f"{method} {path}", answer.status, data, float(after) if after.isdecimal() else None)
         except TimeoutError:
             raise TooSlowError("it did not answer in time", on=self._url, do=_what_to_do(method)) from None
+        except OversizedBodyError as error:
+            raise OversizedAnswerError(
+                str(error), on=self._url, do="Check --url: this is no answer of indexvault"
+            ) from None
+        except BrokenBodyError as error:
+            raise UnreachableError(f"no complete answer ({error})", on=self._url, do=_what_to_do(method)) from None
         except aiohttp.ClientConnectorError:
             raise UnreachableError(
                 "no connection could be made", on=self._url, do="Check --url, and whether the app runs"
@@ -65,6 +80,13 @@ class Connection:
             raise UnreachableError(
                 f"the connection broke ({type(error).__name__})", on=self._url, do=_what_to_do(method)
             ) from None
+
+
+async def _bounded_body(answer: aiohttp.ClientResponse) -> bytes:
+    collected = BoundedBody(answer.headers.get("Content-Encoding"), ANSWER_LIMIT)
+    async for part in answer.content.iter_any():
+        collected.add(part)
+    return collected.whole()
 
 
 def _what_to_do(method: str) -> str:

@@ -1,14 +1,18 @@
 """The client of the API, over real HTTP, against a server that answers what a test tells it to."""
 
 import random
+import resource
+import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from aiohttp import web
 
 from indexvault.api.problems import problem_of
 from indexvault.api.run_views import RunList
+from indexvault.bounds import MEBIBYTE
 from indexvault.cli.remote.address import Address
 from indexvault.cli.remote.deployment import Deployment
 from indexvault.errors import (
@@ -17,6 +21,7 @@ from indexvault.errors import (
     IndexvaultError,
     IntegrityError,
     OverloadedError,
+    OversizedAnswerError,
     SettingsError,
     UnauthorizedError,
     UnexpectedAnswerError,
@@ -149,3 +154,45 @@ async def test_a_broken_connection_says_that_a_run_may_have_begun() -> None:
         with pytest.raises(UnreachableError, match="check `runs` before trying again"):
             await deployment.post("backups", {}, RunList)
         assert len(asked) == 1
+
+
+def _compressed(size: int, begin: bytes = b"") -> bytes:
+    """Compress so many spaces without holding them."""
+    packer = zlib.compressobj(wbits=31)
+    parts = [packer.compress(begin), *(packer.compress(b" " * MEBIBYTE) for _ in range(size // MEBIBYTE))]
+    return b"".join([*parts, packer.flush()])
+
+
+async def test_an_answer_that_grows_when_it_is_decompressed() -> None:
+    body = _compressed(256 * MEBIBYTE)
+    for code in (200, 500):
+        reply = partial(web.Response, body=body, status=code, headers={"Content-Encoding": "gzip"})
+        async with answering(reply) as (deployment, asked):
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            with pytest.raises(OversizedAnswerError, match="64 MiB"):
+                await deployment.get("runs", RunList)
+            assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 160 * 1024
+            assert len(asked) == 1
+
+
+async def test_a_compressed_answer_is_read() -> None:
+    body = _compressed(MEBIBYTE, b'{"runs":[]}')
+    async with answering(lambda: web.Response(body=body, headers={"Content-Encoding": "gzip"})) as (deployment, asked):
+        assert await deployment.get("runs", RunList) == RunList([])
+    assert asked[0].headers["Accept-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize("body", [b"{}", _compressed(MEBIBYTE)[:-9]])
+async def test_an_answer_whose_compression_is_broken(body: bytes) -> None:
+    async with answering(lambda: web.Response(body=body, headers={"Content-Encoding": "gzip"})) as (deployment, _asked):
+        with pytest.raises(UnreachableError):
+            await deployment.get("runs", RunList)
+
+
+@pytest.mark.parametrize("levels", [200, 5_000, 200_000])
+async def test_an_answer_that_nests_deep(levels: int) -> None:
+    body = b'{"runs":[],"x":%s}' % (b"[" * levels + b"]" * levels)
+    for code in (200, 409):
+        async with answering(partial(web.Response, body=body, status=code)) as (deployment, _asked):
+            with pytest.raises(UnexpectedAnswerError):
+                await deployment.get("runs", RunList)
