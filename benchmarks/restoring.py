@@ -116,7 +116,7 @@ async def _cell(changes: dict[str, Any], prepare: State) -> list[str]:
         snapshot = await world.back_up(_INDEX)
         await prepare(world)
         if changes["index"] == _ALIAS and await world.west.index_names():
-            await world.west.point_alias(_ALIAS, _INDEX, etag=None)
+            await world.west.point_alias(_ALIAS, _INDEX, before=None)
         before = await _state_of(world)
         started = time.monotonic()
         try:

@@ -8,6 +8,7 @@ from indexvault.restore.state import RestorePlan
 from indexvault.restore.stretch_source import manifest_of
 from indexvault.restore.stretches import stretches
 from indexvault.restore.target_facts import TargetFacts, gather_facts
+from indexvault.search.definition_content import content_digest
 from indexvault.settings.load import service_settings
 from indexvault.settings.policies import reading_order
 from indexvault.snapshots.chunks import document_lines, key_reader
@@ -46,15 +47,19 @@ async def decide(resources: Resources, job: RestoreJob) -> tuple[TargetFacts, Re
     old = facts.resolved.index if job.mode == "replace" else None
     if old is None and present is not None and present.index != written_index:
         old = present.index
+    replaced = await target.index_definition(old) if old is not None else None
     plan = RestorePlan(
         job=job,
         store=store_name,
         written_index=written_index,
         alias=alias,
         alias_etag=present.etag if present is not None else None,
+        alias_index=present.index if present is not None else None,
         old_index=old,
-        old_etag=(await target.index_definition(old)).etag if old is not None else None,
+        old_etag=replaced.etag if replaced is not None else None,
         old_count=await target.count(old) if old is not None else None,
+        old_content=content_digest(replaced.body) if replaced is not None else None,
+        old_size=(await target.index_statistics(old)).storage_size if old is not None else None,
         definition=definition,
         documents=facts.documents,
         bytes=manifest.bytes,

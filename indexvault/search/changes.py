@@ -67,10 +67,11 @@ class ChangeRequests(DocumentRequests):
 
         await _send_until_settled(send, before.etag, look)
 
-    async def delete_index(self, index: str, *, before: FetchedDefinition, count: int) -> None:
-        """Delete an index that has the contents `before` and so many documents. It may be gone already.
+    async def delete_index(self, index: str, *, before: FetchedDefinition) -> None:
+        """Delete the index that was fetched `before`. It may be gone already.
 
-        Raises ConflictError if it has other contents or another number of documents by now.
+        Raises ConflictError if it has another ETag by now, unless it is empty and its definition is the same: documents
+        may have been replaced by others under the same definition.
         """
         path, on = f"indexes('{segment(index)}')", f"index {index}"
 
@@ -82,13 +83,9 @@ class ChangeRequests(DocumentRequests):
         async def look() -> str | None:
             try:
                 etag = await self._unchanged(path, on, before)
-                if etag is not None and await self.count(index) != count:
-                    raise ConflictError(
-                        "documents were written to it meanwhile", on=f"{self.name} {on}", do="Look at what writes to it"
-                    )
+                return etag if await self.count(index) == 0 else ""
             except NotFoundError:
                 return None
-            return etag
 
         await _send_until_settled(send, before.etag, look)
 

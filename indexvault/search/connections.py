@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Connections(AioHttpTransport):
+class Connections(AioHttpTransport):  # type: ignore[misc]  # the library loads its classes lazily, so untyped
     """Connections that send each changing request once, so that its sender knows whether it was sent before."""
 
+    session: aiohttp.ClientSession | None
+    _is_new = True
+
     async def open(self) -> None:
-        """Open a session like the SDK's own."""
-        if self.session is None and not self._has_been_opened:
+        """Open a session like the SDK's own. Raises ValueError if the connections were closed."""
+        if self._is_new:
+            self._is_new = False
             self.session = aiohttp.ClientSession(
                 trust_env=True, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, middlewares=(_send_once,)
             )

@@ -35,6 +35,10 @@ class Alias(msgspec.Struct, frozen=True):
         """The index behind the alias."""
         return self.indexes[0] if self.indexes else None
 
+    def is_same(self, other: "Alias | None") -> bool:
+        """Return whether the other alias leads where this one does. A new ETag alone is no change."""
+        return other is not None and (self.etag == other.etag or self.indexes == other.indexes)
+
 
 class _Alias(msgspec.Struct):
     name: str

@@ -179,7 +179,7 @@ async def test_somebody_elses_change_meanwhile_is_kept(world: World) -> None:
     current = await world.east.index_definition("staff", preview=True)
     changed = msgspec.json.decode(current.body)
     changed["corsOptions"] = {"allowedOrigins": ["https://contoso.example"]}
-    await world.east.update_index("staff", json.dumps(changed).encode(), etag=current.etag, preview=True)
+    await world.east.update_index("staff", json.dumps(changed).encode(), before=current, preview=True)
     await world.back_up("staff")
     after = msgspec.json.decode((await world.east.index_definition("staff")).body)
     assert after["corsOptions"]["allowedOrigins"] == ["https://contoso.example"]
@@ -190,7 +190,7 @@ async def test_fields_that_somebody_hides_meanwhile_are_not_taken_for_read(world
     async def hide_and_scan(scan: Run, resources: Resources, given: Any) -> Any:
         current = await world.east.index_definition("staff", preview=True)
         hidden = with_retrievable(bytes(current.body), HIDDEN, retrievable=False)
-        await world.east.update_index("staff", hidden, etag=current.etag, preview=True)
+        await world.east.update_index("staff", hidden, before=current, preview=True)
         return await scan(resources, given)
 
     world.around["scan_range"] = hide_and_scan

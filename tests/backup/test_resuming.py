@@ -142,7 +142,7 @@ async def test_a_changed_definition_starts_over_and_says_so(world: World) -> Non
     current = await world.east.index_definition("hotels")
     changed = msgspec.json.decode(current.body)
     changed["fields"].append({"name": "new", "type": "Edm.String"})
-    await world.east.update_index("hotels", msgspec.json.encode(changed), etag=current.etag, preview=False)
+    await world.east.update_index("hotels", msgspec.json.encode(changed), before=current, preview=False)
     report = await world.back_up("hotels", run="interrupted")
     assert len(report.notes) == 1
     assert "definition has changed" in report.notes[0]

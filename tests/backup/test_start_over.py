@@ -53,7 +53,7 @@ def after_reading(world: World, happens: Callable[[int], Awaitable[None]]) -> li
 async def change(world: World, **members: Any) -> None:
     current = await world.east.index_definition("hotels")
     changed = json.loads(bytes(current.body)) | members
-    await world.east.update_index("hotels", json.dumps(changed).encode(), etag=current.etag, preview=False)
+    await world.east.update_index("hotels", json.dumps(changed).encode(), before=current, preview=False)
 
 
 async def test_a_change_that_documents_do_not_depend_on_is_taken_up(world: World) -> None:
@@ -97,7 +97,7 @@ async def test_an_index_made_anew_while_it_is_read_is_read_again(world: World) -
     async def happens(times: int) -> None:
         if times == 1:
             current = await world.east.index_definition("hotels")
-            await world.east.delete_index("hotels", etag=current.etag)
+            await world.east.delete_index("hotels", before=current)
             await world.fill(hotels.DEFINITION, hotels.hotels(40))
 
     times = after_reading(world, happens)

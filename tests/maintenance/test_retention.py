@@ -87,7 +87,7 @@ async def test_a_backup_that_no_policy_asked_for_removes_nothing(
 async def test_a_policy_whose_backup_fails_removes_nothing(world: World, calendar: Calendar) -> None:
     await nights(world, calendar, 4, policy=None)
     index = await world.east.index_definition("hotels")
-    await world.east.delete_index("hotels", etag=index.etag)
+    await world.east.delete_index("hotels", before=index)
     with pytest.raises(NotFoundError):
         await world.back_up("hotels", policy="nightly")
     assert len(await ids(world.store)) == 4
@@ -128,7 +128,7 @@ async def test_chunks_of_removed_snapshots_go_after_their_grace_period(world: Wo
     await nights(world, calendar, 1)
     before = [blob.name async for blob in world.store.snapshots.list(f"{EAST}/hotels/chunks/")]
     index = await world.east.index_definition("hotels")
-    await world.east.delete_index("hotels", etag=index.etag)
+    await world.east.delete_index("hotels", before=index)
     await world.fill(hotels.DEFINITION, hotels.hotels(50))
     await nights(world, calendar, 4)
     after = [blob.name async for blob in world.store.snapshots.list(f"{EAST}/hotels/chunks/")]

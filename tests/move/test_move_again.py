@@ -107,7 +107,7 @@ async def test_a_move_killed_right_after_the_sources_deletion_ends_well(mover: M
     runs, east = mover.world.store.runs, mover.world.east
     move_state = await require_move_state(runs, mover.job().source, "move-1")
     assert move_state.removing
-    await east.delete_index("hotels", etag=(await east.index_definition("hotels")).etag)
+    await east.delete_index("hotels", before=await east.index_definition("hotels"))
     report = await mover.move(delete_source=True)
     assert report.source_deleted
     assert any("was deleted by run" in note for note in report.notes)

@@ -76,7 +76,7 @@ async def test_a_move_is_a_copy_proved_against_the_source_which_is_only_read(mov
 async def test_the_alias_is_swapped_and_then_the_source_deleted(mover: Mover) -> None:
     await mover.world.fill(hotels.DEFINITION, hotels.hotels(30))
     await mover.world.fill(hotels.DEFINITION | {"name": "older"}, hotels.hotels(3), service=WEST)
-    await mover.world.west.point_alias("guests", "older", etag=None)
+    await mover.world.west.point_alias("guests", "older", before=None)
     report = await mover.move(alias="guests", delete_source=True)
     assert report.source_deleted
     assert await mover.world.east.index_names() == []
@@ -86,7 +86,7 @@ async def test_the_alias_is_swapped_and_then_the_source_deleted(mover: Mover) ->
 
 async def test_a_source_that_an_alias_holds_is_not_promised_to_be_deleted(mover: Mover) -> None:
     await mover.world.fill(hotels.DEFINITION, hotels.hotels(3))
-    await mover.world.east.point_alias("guests", "hotels", etag=None)
+    await mover.world.east.point_alias("guests", "hotels", before=None)
     with pytest.raises(ConflictError, match="guests"):
         await mover.move(delete_source=True)
     assert await mover.world.west.index_names() == []
@@ -135,7 +135,7 @@ async def test_an_overlay_gives_the_target_the_secrets_that_no_snapshot_holds(mo
     }
     vectors = hotels.DEFINITION["vectorSearch"] | {"vectorizers": [own]}
     await mover.world.fill(hotels.definition(vectorSearch=vectors), hotels.hotels(20))
-    west = {"vectorSearch": {"vectorizers": {"own": {"customWebApiParameters": {"uri": {"env": "WEST_EMBED"}}}}}}
+    west = {"vectorSearch": {"vectorizers": {"own": {"customWebApiParameters": {"uri": {"env": "WEST_EMBED", "host": "w.example"}}}}}}
     settings = mover.world.clients.settings
     mover.world.clients.settings = msgspec.structs.replace(settings, overlays={"west": {"indexes/hotels": west}})
     environment = mover.world.clients._environment

@@ -55,7 +55,7 @@ def failed(report: MovePreflightReport) -> dict[str, str]:
 async def test_a_move_that_can_be_made_is_told_step_by_step(mover: Mover) -> None:
     await mover.world.fill(hotels.DEFINITION, hotels.hotels(50))
     await mover.world.fill(hotels.DEFINITION | {"name": "older"}, [], service=WEST)
-    await mover.world.west.point_alias("guests", "older", etag=None)
+    await mover.world.west.point_alias("guests", "older", before=None)
     report = await checked(mover, alias="guests", delete_source=True)
     assert (report.ready, report.resumes, report.documents) == (True, None, 50)
     assert report.would == [

@@ -35,7 +35,7 @@ async def snapshot(world: World) -> BackupReport:
     """Return a snapshot of 600 documents; the west has the first ten of them, behind an alias."""
     await world.fill(hotels.DEFINITION, hotels.hotels(600))
     await world.fill(hotels.DEFINITION, hotels.hotels(10), service=WEST)
-    await world.west.point_alias("guests", "hotels", etag=None)
+    await world.west.point_alias("guests", "hotels", before=None)
     return await world.back_up("hotels")
 
 
@@ -137,7 +137,7 @@ async def test_an_alias_that_is_moved_before_the_locks_are_taken_is_noticed(
         present = await world.west.alias("guests")
         assert present is not None
         elsewhere = "other" if present.index == "hotels" else "hotels"
-        await world.west.point_alias("guests", elsewhere, etag=present.etag)
+        await world.west.point_alias("guests", elsewhere, before=present)
         with pytest.raises(ConflictError, match=r"(stood for|was changed).*nothing was touched"):
             await claim(world.resources, started)
         assert await read_restore_state(world.store.runs, IndexName(WEST, "hotels")) is None
@@ -168,7 +168,7 @@ async def test_an_index_half_synced_through_an_alias_that_moved_on_stays_unfinis
     await half_synced(world, snapshot, index="guests", mode="sync")
     await world.fill(hotels.DEFINITION | {"name": "other"}, [], service=WEST)
     present = await world.west.alias("guests")
-    await world.west.point_alias("guests", "other", etag=present.etag if present else None)
+    await world.west.point_alias("guests", "other", before=present)
     report = await world.restore(snapshot, index="guests", mode="sync")
     assert (report.target_index, report.uploaded, report.resumed) == ("other", 600, None)
     with pytest.raises(ConflictError, match="hotels is unfinished"):

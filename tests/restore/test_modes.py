@@ -12,7 +12,6 @@ from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.world import EAST, WEST, World, open_world
 
-
 ROOMS: list[dict[str, Any]] = next(field["fields"] for field in hotels.DEFINITION["fields"] if field["name"] == "rooms")
 
 
@@ -68,7 +67,7 @@ async def test_sync_of_an_equal_index_writes_nothing_and_reads_no_chunk(world: W
 
 async def test_sync_goes_through_an_alias_to_its_index(world: World, snapshot: BackupReport) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(10), service=WEST)
-    await world.west.point_alias("guests", "hotels", etag=None)
+    await world.west.point_alias("guests", "hotels", before=None)
     report = await world.restore(snapshot, index="guests", mode="sync")
     assert (report.target_index, report.uploaded) == ("hotels", 590)
 
@@ -98,7 +97,7 @@ async def test_fields_that_the_target_hides_are_written_with_their_documents(wor
     assert report.uploaded == (60 if mode == "sync" else 10)
     present = await world.west.index_definition("hotels")
     shown = msgspec.json.encode(hotels.DEFINITION)
-    await world.west.update_index("hotels", shown, etag=present.etag, preview=False)
+    await world.west.update_index("hotels", shown, before=present, preview=False)
     written, wanted = await there(world), await world.documents(EAST, "hotels", "id")
     assert written[50:] == wanted[50:]
     assert (written == wanted) == (mode == "sync")
@@ -135,7 +134,7 @@ async def test_a_key_that_the_snapshot_lacks_is_told_before_anything_is_touched(
 
 async def test_replace_swaps_the_alias_and_keeps_the_old_index(world: World, snapshot: BackupReport) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(10), service=WEST)
-    await world.west.point_alias("guests", "hotels", etag=None)
+    await world.west.point_alias("guests", "hotels", before=None)
     report = await world.restore(snapshot, index="guests", mode="replace")
     assert await world.west.alias_target("guests") == report.target_index
     assert report.target_index.startswith("guests-20")
@@ -147,7 +146,7 @@ async def test_replace_swaps_the_alias_and_keeps_the_old_index(world: World, sna
 
 async def test_replace_deletes_the_old_index_only_when_asked(world: World, snapshot: BackupReport) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(10), service=WEST)
-    await world.west.point_alias("guests", "hotels", etag=None)
+    await world.west.point_alias("guests", "hotels", before=None)
     report = await world.restore(snapshot, index="guests", mode="replace", delete_old=True)
     assert report.old_deleted
     assert await world.west.index_names() == [report.target_index]

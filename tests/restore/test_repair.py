@@ -56,7 +56,7 @@ async def test_an_index_without_key_order_is_repaired_too(world: World) -> None:
 async def test_a_replacement_is_repaired_before_its_alias_is_swapped(world: World) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(60))
     await world.fill(hotels.DEFINITION, hotels.hotels(5), service=WEST)
-    await world.west.point_alias("guests", "hotels", etag=None)
+    await world.west.point_alias("guests", "hotels", before=None)
     snapshot = await world.back_up("hotels")
     await lost(world, "h000007")
     with pytest.raises(VerificationError, match="1 are missing"):

@@ -106,7 +106,8 @@ async def test_an_unfinished_restore_can_be_forgotten(world: World) -> None:
 
 async def test_when_the_unfinished_index_was_deleted_nothing_stands_in_the_way(world: World) -> None:
     snapshot = await half_restored(world)
-    await world.west.delete_index("restored", etag=(await world.west.index_definition("restored")).etag)
+    await world.west.delete_index(
+        "restored", before=await world.west.index_definition("restored"))
     report = await world.restore(snapshot, filter="stars == `1`")
     assert report.documents < 2500
 
@@ -115,7 +116,7 @@ async def test_a_restore_into_an_index_that_was_changed_meanwhile_is_not_resumed
     snapshot = await half_restored(world)
     present = await world.west.index_definition("restored")
     body = msgspec.json.decode(present.body) | {"corsOptions": {"allowedOrigins": ["*"]}}
-    await world.west.update_index("restored", msgspec.json.encode(body), etag=present.etag, preview=False)
+    await world.west.update_index("restored", msgspec.json.encode(body), before=present, preview=False)
     with pytest.raises(ConflictError, match="changed"):
         await world.restore(snapshot)
 
@@ -225,7 +226,7 @@ def small(**quotas: int) -> tuple[EmulatedService, EmulatedService]:
 async def test_a_restore_killed_after_it_hid_its_fields_goes_on_and_keeps_them_hidden(world: World) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(30))
     await world.fill(hotels.with_field("stars", retrievable=False) | {"name": "older"}, [], service=WEST)
-    await world.west.point_alias("guests", "older", etag=None)
+    await world.west.point_alias("guests", "older", before=None)
     snapshot = await world.back_up("hotels")
     # The alias can't be swapped: everything before it is done.
     await world.faults(WEST, {"fault": "unavailable", "method": "PUT", "path": "alias"})
