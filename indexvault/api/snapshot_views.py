@@ -1,11 +1,12 @@
 """Views of snapshots: a manifest without its list of chunks, for the API."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
 from indexvault.maintenance.stock import Stock
+from indexvault.snapshots.holds import Hold
 from indexvault.snapshots.manifest import (
     Added,
     Counts,
@@ -18,6 +19,7 @@ from indexvault.snapshots.manifest import (
     Unsettled,
     Withheld,
 )
+from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.sharing import Sharing
 from indexvault.snapshots.summary import Summary, is_in_future, summarise
 
@@ -26,12 +28,13 @@ class ListedSnapshot(Summary, frozen=True, kw_only=True):
     """One snapshot in one store.
 
     `in_future` says that it is dated in the future, by a clock that was wrong: only its id finds it. `copies` are the
-    stores that still have one whose state here is `missing`.
+    stores that still have one whose state here is `missing`, `held` the unfinished restores and moves that need it.
     """
 
     store: str = ""
     in_future: bool = False
     copies: tuple[str, ...] = ()
+    held: tuple[Hold, ...] = ()
 
 
 class SnapshotList(msgspec.Struct, frozen=True):
@@ -59,11 +62,18 @@ def list_stock(stock: Stock, now: datetime) -> list[ListedSnapshot]:
     ]
 
 
+def with_holds(
+    found: Iterable[ListedSnapshot], held: Mapping[SnapshotReference, Sequence[Hold]]
+) -> list[ListedSnapshot]:
+    """Return listed snapshots with those that need them."""
+    return [msgspec.structs.replace(each, held=tuple(held.get(each.reference, ()))) for each in found]
+
+
 class SnapshotView(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot: its summary, losses, how it was read and proved, and the definitions in it.
 
     `withheld` names the secrets that were removed from the definitions. `sharing` is what the snapshot shares with the
-    others of its index, if the request asked for it.
+    others of its index, if the request asked for it; `held` are the unfinished restores and moves that need it.
     """
 
     summary: Summary
@@ -80,9 +90,10 @@ class SnapshotView(msgspec.Struct, frozen=True, kw_only=True):
     synonym_maps: list[SynonymMap]
     withheld: list[Withheld] = []
     sharing: Sharing | None = None
+    held: list[Hold] = []
 
 
-def view_snapshot(manifest: Manifest, sharing: Sharing | None) -> SnapshotView:
+def view_snapshot(manifest: Manifest, sharing: Sharing | None, held: Sequence[Hold] = ()) -> SnapshotView:
     """Return the view of a snapshot."""
     return SnapshotView(
         summary=summarise(manifest),
@@ -99,6 +110,7 @@ def view_snapshot(manifest: Manifest, sharing: Sharing | None) -> SnapshotView:
         synonym_maps=list(manifest.synonym_maps),
         withheld=list(manifest.withheld),
         sharing=sharing,
+        held=list(held),
     )
 
 
@@ -132,4 +144,5 @@ def manifest_of(view: SnapshotView) -> Manifest:
         added=Added(chunks=summary.added_chunks, bytes=summary.added_bytes, stored=summary.added_stored),
         content_digest=summary.content_digest,
         chunks=(),
+        authenticity=summary.authenticity,
     )

@@ -7,8 +7,16 @@ import msgspec
 
 from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, Reply
 from indexvault.api.parameters import IndexName, ServiceName, SnapshotPoint
-from indexvault.api.snapshot_views import ListedSnapshot, SnapshotList, SnapshotView, list_stock, view_snapshot
+from indexvault.api.snapshot_views import (
+    ListedSnapshot,
+    SnapshotList,
+    SnapshotView,
+    list_stock,
+    view_snapshot,
+    with_holds,
+)
 from indexvault.errors import NotFoundError, SettingsError
+from indexvault.maintenance.holds import list_holds
 from indexvault.maintenance.stock import take_stock
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.catalogue import resolve_manifest
@@ -39,7 +47,7 @@ class SnapshotQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
-    """Answer with the snapshots of every store, those included whose manifest has vanished from it."""
+    """Answer with the snapshots of every store, those included whose manifest has vanished, and what needs them."""
     asked, clients, now = call.query, call.resources.clients, call.resources.clock()
     if asked.service is not None:
         service_settings(clients.settings, asked.service)
@@ -48,17 +56,21 @@ async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
         with contextlib.suppress(NotFoundError):  # a store without a container, of which nothing is known
             found += list_stock(await take_stock(clients, store, asked.service, asked.index, certain=False), now)
     found.sort(key=lambda summary: (summary.service, summary.index))
-    return Reply(200, SnapshotList(found[: asked.limit], len(found) > asked.limit))
+    listed = found[: asked.limit]
+    held = await list_holds(call.resources, {(each.service, each.index) for each in listed})
+    return Reply(200, SnapshotList(with_holds(listed, held), len(found) > asked.limit))
 
 
 async def show_snapshot(call: Call[None, SnapshotQuery, SnapshotPath]) -> Reply:
-    """Answer with one snapshot, its manifest checked against its own checksum."""
+    """Answer with one snapshot, its manifest checked against its own checksum, and with the runs that need it."""
     path = call.path
     store = call.resources.clients.reading_store(path.service)
     reference = read_reference(f"{path.service}/{path.index}@{path.id}")
     manifest = await resolve_manifest(store.snapshots, reference, now=call.resources.clock())
     shares = await read_sharing(store.snapshots, manifest) if call.query.sharing else None
-    return Reply(200, view_snapshot(manifest, shares))
+    found = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
+    held = await list_holds(call.resources, {(manifest.service, manifest.index)})
+    return Reply(200, view_snapshot(manifest, shares, held.get(found, [])))
 
 
 def read_reference(text: str) -> SnapshotReference:

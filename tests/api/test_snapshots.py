@@ -11,6 +11,7 @@ from indexvault.api.endpoint import Call, Nothing
 from indexvault.api.snapshot_views import ListedSnapshot, SnapshotList
 from indexvault.api.snapshots import SnapshotPath, SnapshotQuery, SnapshotsQuery, list_all, show_snapshot
 from indexvault.settings.model import PolicySettings
+from indexvault.snapshots.holds import Hold, place_hold
 from indexvault.snapshots.known import note_snapshot
 from indexvault.snapshots.names import manifest_name
 from indexvault.snapshots.replicate import replicate_index
@@ -56,3 +57,20 @@ async def test_a_snapshot_of_the_future_is_told_and_is_not_the_latest() -> None:
             host = cast("Any", SimpleNamespace(resources=world.resources))
             call = Call(body=None, query=SnapshotQuery(), path=path, host=host, engine=cast("Any", None))
             assert (await show_snapshot(call)).content.summary.id == expected.id
+
+
+async def test_a_snapshot_that_an_unfinished_restore_needs_is_told() -> None:
+    own = MemoryStore("local")
+    async with open_world(own, clock=lambda: NOW) as world:
+        _, needed = await write_snapshot(own.snapshots, documents(range(9)))
+        _, other = await write_snapshot(
+            own.snapshots, documents(range(9)), created=MORNING + timedelta(hours=1), run="later"
+        )
+        hold = Hold(run="restore-1", kind="restore", target="west/hotels", since=NOW, store="local", state="restores/x")
+        assert await place_hold(cast("Any", own), needed.reference, hold, NOW)
+        found = {each.id: each.held for each in await asked(world, SnapshotsQuery(service=EAST))}
+        assert found == {needed.id: (hold,), other.id: ()}
+        path = SnapshotPath(service=EAST, index="hotels", id=needed.id)
+        host = cast("Any", SimpleNamespace(resources=world.resources))
+        call = Call(body=None, query=SnapshotQuery(), path=path, host=host, engine=cast("Any", None))
+        assert (await show_snapshot(call)).content.held == [hold]

@@ -23,6 +23,7 @@ from indexvault.cli.remote.snapshots import read_snapshot
 from indexvault.cli.session import Session
 from indexvault.errors import UnexpectedAnswerError
 from indexvault.maintenance.holds import list_holds
+from indexvault.model import Authenticity
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.catalogue import resolve, resolve_manifest
 from indexvault.snapshots.holds import Hold
@@ -73,7 +74,7 @@ async def run_remotely(session: RemoteSession, request: ShowRequest) -> int:
             on=str(request.snapshot),
             do="Deploy the app of this version",
         )
-    _print_manifest(session.output, manifest_of(view), view.summary.chunks, view.sharing, [])
+    _print_manifest(session.output, manifest_of(view), view.summary.chunks, view.sharing, view.held)
     return DONE
 
 
@@ -112,6 +113,7 @@ def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, sharin
     table.add_column(overflow="fold")
     table.add_row("snapshot", str(reference))
     table.add_row("state", Text(manifest.state, style="yellow" if manifest.lacks else "green"))
+    _add_authenticity(table, manifest.authenticity)
     for loss in manifest.losses:
         table.add_row("not in it", Text(f"{loss.field}: {loss.reason}", style="yellow"))
     for words in manifest.unsettled.words if manifest.unsettled is not None else ():
@@ -148,6 +150,20 @@ def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, sharin
     table.add_row("made by", f"{manifest.tool}, run {manifest.run}")
     table.add_row("format", manifest.format)
     return table
+
+
+def _add_authenticity(table: Table, authenticity: Authenticity | None) -> None:
+    """Add who made a snapshot, where there is a record key to tell."""
+    if authenticity is not None:
+        words, style = _AUTHENTICITY[authenticity]
+        table.add_row("authentic", Text(words, style=style))
+
+
+_AUTHENTICITY: dict[Authenticity, tuple[str, str]] = {
+    "authentic": ("yes, signed with a record key", "green"),
+    "accepted": ("signed with no record key, accepted by an operator", "yellow"),
+    "unauthentic": ("no, signed with no record key: anybody may have written it", "red"),
+}
 
 
 def _how_it_was_read(manifest: Manifest) -> list[tuple[str, str]]:
@@ -193,6 +209,7 @@ def _print_service_manifest(output: Output, manifest: ServiceManifest) -> None:
         {
             "reference": str(manifest.reference),
             "state": manifest.state,
+            "authenticity": manifest.authenticity,
             "created": manifest.created,
             "objects": [{"kind": each.kind, "name": each.name} for each in manifest.objects],
             "withheld": msgspec.to_builtins(manifest.withheld),
@@ -209,6 +226,7 @@ def _service_table(manifest: ServiceManifest) -> Table:
     table.add_column(overflow="fold")
     table.add_row("snapshot", str(manifest.reference))
     table.add_row("state", Text(manifest.state, style="yellow" if manifest.state == "lossy" else "green"))
+    _add_authenticity(table, manifest.authenticity)
     table.add_row("taken", instant(manifest.created))
     table.add_row("objects", count(len(manifest.objects), "object"))
     for each in manifest.objects:

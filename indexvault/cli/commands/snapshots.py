@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from indexvault.api.snapshot_views import ListedSnapshot, SnapshotList, list_stock
+from indexvault.api.snapshot_views import ListedSnapshot, SnapshotList, list_stock, with_holds
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, worst
 from indexvault.cli.formatting import age, size
@@ -25,7 +25,6 @@ from indexvault.maintenance.holds import list_holds
 from indexvault.maintenance.stock import take_stock
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.catalogue import resolve
-from indexvault.snapshots.holds import Hold
 from indexvault.snapshots.names import SnapshotReference
 
 MOST_FROM_DEPLOYMENT = 1000
@@ -64,7 +63,7 @@ async def run(session: Session, request: SnapshotsRequest) -> int:
             now = session.clock()
             found = await _of_service(clients, request.service, request.index, now)
             held = await list_holds(session.resources(clients), {(each.service, each.index) for each in found})
-            _print_snapshots(session.output, found, now, held)
+            _print_snapshots(session.output, with_holds(found, held), now)
             return DONE
         every: list[ListedSnapshot] = []
         codes = []
@@ -75,7 +74,7 @@ async def run(session: Session, request: SnapshotsRequest) -> int:
                 codes.append(session.output.error(error))
         if every or not codes:
             held = await list_holds(session.resources(clients), {(each.service, each.index) for each in every})
-            _print_snapshots(session.output, every, session.clock(), held)
+            _print_snapshots(session.output, with_holds(every, held), session.clock())
         return worst(codes)
 
 
@@ -86,7 +85,7 @@ async def run_remotely(session: RemoteSession, request: SnapshotsRequest) -> int
     found = await session.deployment.get("snapshots", SnapshotList, query)
     if not found.snapshots and request.service is not None and request.index is not None:
         await read_snapshot(session, SnapshotReference(service=request.service, index=request.index))
-    _print_snapshots(session.output, found.snapshots, session.clock(), {})
+    _print_snapshots(session.output, found.snapshots, session.clock())
     if found.more:
         session.output.notes.print(
             f"the first {MOST_FROM_DEPLOYMENT:,} are listed: name a service or an index to see the others"
@@ -104,19 +103,21 @@ async def _of_service(clients: Clients, service: str, index: str | None, now: da
     return found
 
 
-def _print_snapshots(
-    output: Output,
-    found: Sequence[ListedSnapshot],
-    now: datetime,
-    held: Mapping[SnapshotReference, Sequence[Hold]],
-) -> None:
+def _print_snapshots(output: Output, found: Sequence[ListedSnapshot], now: datetime) -> None:
     for summary in found:
-        holds = {"held": msgspec.to_builtins(held[summary.reference])} if summary.reference in held else {}
-        output.result("snapshot", {"reference": str(summary.reference), **msgspec.to_builtins(summary), **holds})
+        output.result("snapshot", {"reference": str(summary.reference), **msgspec.to_builtins(summary)})
     output.show(_Listing(found, now) if found else "There are no snapshots")
     for summary in found:
-        for hold in held.get(summary.reference, ()):
+        for hold in summary.held:
             output.show(Text(f"{summary.reference} is kept: {hold.reason}", style="yellow"))
+        if not summary.is_trusted:
+            output.show(
+                Text(
+                    f"{summary.reference} is not authentic, anybody may have written it: only its id finds it; if you"
+                    f" know where it is from: indexvault accept {summary.reference}",
+                    style="red",
+                )
+            )
         if summary.in_future:
             output.show(Text(f"{summary.reference} is dated in the future: only its id finds it", style="yellow"))
         if summary.state == "missing":
