@@ -12,7 +12,7 @@ from indexvault.search.schema import Schema
 
 def is_protected(schema: Schema) -> bool:
     """Return whether the service may leave documents out of answers, depending on the caller."""
-    return (schema.permission_filter_option or "").lower() == "enabled" or schema.purview_enabled is True
+    return schema.has_access_lists or schema.purview_enabled is True
 
 
 def require_reader(service: SearchService, schema: Schema, *, on: str) -> None:

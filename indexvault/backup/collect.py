@@ -21,14 +21,23 @@ from indexvault.backup.paged import PagedReader
 from indexvault.backup.partition import Between, Partition
 from indexvault.backup.partitioning import reading_order
 from indexvault.backup.pieces import Piece, PieceReader, cuts_for
-from indexvault.backup.state import CollectedPartition, Plan, SortedSet, partition_record, require_plan
+from indexvault.backup.state import (
+    CollectedPartition,
+    Plan,
+    SortedSet,
+    partition_record,
+    require_plan,
+    require_same,
+)
 from indexvault.search.client import SearchService
+from indexvault.search.lookup import KeyLookup
 from indexvault.search.page import Document
 from indexvault.search.query import MOST_PER_PAGE
 from indexvault.search.request_count import counted_requests
 from indexvault.search.schema import read_schema
 from indexvault.workflow.activity import ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.resume import digest_of
 
 _TOGETHER = MOST_PER_PAGE * 4 // 5
 """Documents of neighbouring pieces whose keys are asked for at once: some may have been added."""
@@ -46,6 +55,8 @@ async def collect(resources: Resources, given: CollectInput, *, limits: Limits =
     record = partition_record(plan, given.position)
     collected = await checkpoints.read(record, CollectedPartition)
     if collected is None or collected.round < given.round:
+        if collected is not None:
+            require_same(job, f"the record of partition {given.position}", collected, given.before)
         with counted_requests() as counter:
             collector = _Collector(resources, resources.clients.service(job.service), given, plan, limits)
             runs = SortedRunStore(store.runs, job.run, plan.key_field, limits)
@@ -54,7 +65,7 @@ async def collect(resources: Resources, given: CollectInput, *, limits: Limits =
             done, requests=counter.requests + (collected.requests if collected is not None else 0)
         )
         await checkpoints.write(record, collected)
-    return ScanSummary(documents=collected.documents, bytes=collected.bytes)
+    return ScanSummary(documents=collected.documents, bytes=collected.bytes, digest=digest_of(collected))
 
 
 class _Collector:
@@ -75,6 +86,13 @@ class _Collector:
             session=self._name,
         )
         schema = read_schema(plan.definition.fullest.body, on=f"{service.name} index {given.job.index}")
+        self._lookup = KeyLookup(
+            service,
+            given.job.index,
+            schema,
+            average_document_bytes=plan.average_document_bytes,
+            elevated=plan.elevated,
+        )
         self._cuts: Sequence[Cut] = [] if self._partition.partial else cuts_for(schema, limits)
         self._paged = PagedReader(
             self._answers,
@@ -194,14 +212,16 @@ class _Collector:
     async def _look_up(self, keys: Sequence[str]) -> None:
         """Read documents by key that left their piece between two answers. Those that are deleted are no loss.
 
-        Documents that only elevated reading shows can't be looked up: they are counted as not read.
+        Documents that only elevated reading shows can't be looked up with certainty by a key that is not filterable:
+        they are counted as not read.
         """
-        if self._answers.elevated:
+        if not keys:
+            return
+        if not self._lookup.is_certain:
             self._unread += len(keys)
             return
-        for key in keys:
-            line = await self._answers.service.document(self._answers.index, key)
-            if line is not None:
+        async with aclosing(self._lookup.find(keys)) as found:
+            async for key, line in found:
                 await self._take([Document(key, line)])
 
     async def _take(self, documents: Sequence[Document]) -> None:

