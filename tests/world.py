@@ -165,8 +165,13 @@ async def open_world(
     store_of: Mapping[str, str] | None = None,
     policies: Mapping[str, PolicySettings] | None = None,
     limits: Limits = LIMITS,
+    settle_seconds: int = 600,
+    record_key: str | None = None,
 ) -> AsyncIterator[World]:
-    """Open a world around a store. Waits between retries are recorded, not slept. Each replica is its own region."""
+    """Open a world around a store. Waits between retries are recorded, not slept. Each replica is its own region.
+
+    With a record key, `store` is as somebody without the key sees it.
+    """
     emulated = services or (
         EmulatedService(name=EAST, tier="standard", region="eastus", api_key=KEYS[EAST]),
         EmulatedService(name=WEST, tier="basic", region="westus2", api_key=KEYS[WEST]),
@@ -200,14 +205,16 @@ async def open_world(
                     tier=cast("Tier", each.tier),
                     store=(store_of or {}).get(each.name, "local"),
                     api_key=EnvironmentSecret(env=each.name),
+                    settle_seconds=settle_seconds,
                 )
                 for each in emulated
             },
             allow_cross_region=True,
+            record_key=None if record_key is None else EnvironmentSecret(env="RECORD_KEY"),
         )
         async with Clients(
             settings,
-            environment={each.name: each.api_key for each in emulated},
+            environment={each.name: each.api_key for each in emulated} | {"RECORD_KEY": record_key or ""},
             rng=random.Random(1),
             retry=RetryPolicy(first_wait=0.001, longest_wait=0.01, longest_retry_after=0.01),
             stores={"local": store, **(replicas or {})},

@@ -49,6 +49,10 @@ type CountKeys = Callable[[KeyRange], Awaitable[int]]
 type ReadKeys = Callable[[KeyRange], Awaitable[Reread]]
 
 
+async def _no_waiting() -> bool:
+    return False
+
+
 def subranges(keys: KeyRange, stored: Sequence[StoredChunk], bits: int) -> list[Subrange]:
     """Split a range at keys that always end chunks; chunks that were cut by the size cap stay together."""
     groups: list[list[StoredChunk]] = [[]]
@@ -74,11 +78,13 @@ async def settle(
     read: ReadKeys,
     on: str,
     rounds: int = ROUNDS,
+    wait: Callable[[], Awaitable[bool]] = _no_waiting,
 ) -> SettledRange:
     """Return a range's chunks once each subrange has as many unique keys as the service counts in it.
 
     A subrange that differs is read again and settled in turn, so the subranges that still differ become shorter until
-    one fits an answer. Raises AccountingError if one does not come to agree.
+    one fits an answer. A count may also be off for minutes: once `rounds` readings differ, each further one waits
+    first, as long as `wait` returns True. Raises AccountingError if a subrange does not come to agree.
     """
     found = subranges(keys, stored, bits)
     documents = sum(subrange.documents for subrange in found)
@@ -86,12 +92,14 @@ async def settle(
     if counted == documents:
         return SettledRange(list(stored), again=0)
     if not rounds:
-        raise AccountingError(
-            f"{documents} unique keys were read in a key range that the service counts {counted} documents"
-            f" in, in {ROUNDS + 1} readings",
-            on=on,
-            do="Run the backup again, best while the index is not written to",
-        )
+        if not await wait():
+            raise AccountingError(
+                f"{documents} unique keys were read in a key range that the service counts {counted} documents in, in"
+                f" at least {ROUNDS + 1} readings, however long was waited",
+                on=on,
+                do="Run the backup again, best while the index is not written to",
+            )
+        rounds = 1
     chunks: list[StoredChunk] = []
     again = 0
     differing = await _differing(found, count)
@@ -102,7 +110,9 @@ async def settle(
         reread = await read(subrange.keys)
         settled = SettledRange(reread.stored, again=0)
         if reread.counted != sum(entry.chunk.documents for entry in reread.stored):
-            settled = await settle(subrange.keys, reread.stored, bits, count=count, read=read, on=on, rounds=rounds - 1)
+            settled = await settle(
+                subrange.keys, reread.stored, bits, count=count, read=read, on=on, rounds=rounds - 1, wait=wait
+            )
         chunks += settled.stored
         again += 1 + settled.again
     return SettledRange(chunks, again)

@@ -10,6 +10,7 @@ from indexvault.backup.chunking import ChunkStore, scanned_range, store_chunks
 from indexvault.backup.job import ScanInput, ScanSummary
 from indexvault.backup.recount import Reread, settle
 from indexvault.backup.state import Plan, ScannedRange, range_record, require_plan
+from indexvault.backup.stored import is_stored
 from indexvault.errors import TooLargeError, TooSlowError
 from indexvault.search.client import SearchService
 from indexvault.search.page import Document, PageReader
@@ -21,25 +22,34 @@ from indexvault.snapshots.chunks import ChunkCutter
 from indexvault.snapshots.writer import StoredChunk
 from indexvault.workflow.activity import ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.resume import digest_of
+from indexvault.workflow.patience import Patience, settle_seconds
 
 
 async def scan(resources: Resources, given: ScanInput) -> ScanSummary:
     """Read one range of the plan into chunks, all of them accounted for.
 
-    Raises AccountingError if the unique keys of a subrange do not come to agree with the service's count of it.
+    What an earlier attempt has read is read back and counted again, and read anew if that does not agree. Raises
+    AccountingError if the unique keys of a subrange do not come to agree with the service's count of it.
     """
     job = given.job
     store = resources.clients.store_of(job.service)
     checkpoints = Checkpoints(store.runs, job.run)
     plan = await require_plan(checkpoints, job)
     record = range_record(plan, given.position)
+    keys = plan.ranges[given.position]
     scanned = await checkpoints.read(record, ScannedRange)
-    if scanned is None:
-        chunk_store = await ChunkStore.open(store, job, plan, record)
-        scanner = _Scanner(resources, resources.clients.service(job.service), given, plan, chunk_store)
+    chunk_store = await ChunkStore.open(store, job, plan, record)
+    scanner = _Scanner(resources, resources.clients.service(job.service), given, plan, chunk_store)
+    if (
+        scanned is None
+        or not await is_stored(store, job, plan, scanned, keys)
+        or await scanner.count(keys) != _summary(scanned).documents
+    ):
         with counted_requests() as counter:
-            scanned = await scanner.scan(plan.ranges[given.position])
-        await checkpoints.write(record, msgspec.structs.replace(scanned, requests=counter.requests))
+            scanned = await scanner.scan(keys)
+        scanned = msgspec.structs.replace(scanned, requests=counter.requests)
+        await checkpoints.write(record, scanned)
         return _summary(scanned)
     summary = _summary(scanned)
     resources.report(ProgressUpdate(stage="read", documents=summary.documents, bytes=summary.bytes))
@@ -64,16 +74,18 @@ class _Scanner:
             keys,
             await self._stored(self._reported(self._pages(keys))),
             self._plan.boundary_bits,
-            count=self._count,
+            count=self.count,
             read=self._read_again,
             on=f"{self._service.name} index {self._index}",
+            wait=Patience(settle_seconds(self._resources, self._service.name), self._resources.sleep),
         )
         return scanned_range(settled.stored, again=settled.again)
 
     async def _stored(self, pages: AsyncGenerator[list[Document]]) -> list[StoredChunk]:
         return await store_chunks(pages, ChunkCutter(self._plan.boundary_bits), self._chunk_store.store)
 
-    async def _count(self, keys: KeyRange) -> int:
+    async def count(self, keys: KeyRange) -> int:
+        """Return how many documents the service counts in a range."""
         query = DocumentQuery(filter=key_range(self._plan.key_field, keys.after, keys.until))
         return await self._service.count_found(self._index, query, self._reader, elevated=self._plan.elevated)
 
@@ -119,5 +131,7 @@ async def _one_page(documents: list[Document]) -> AsyncGenerator[list[Document]]
 
 def _summary(scanned: ScannedRange) -> ScanSummary:
     return ScanSummary(
-        documents=sum(chunk.documents for chunk in scanned.chunks), bytes=sum(chunk.bytes for chunk in scanned.chunks)
+        documents=sum(chunk.documents for chunk in scanned.chunks),
+        bytes=sum(chunk.bytes for chunk in scanned.chunks),
+        digest=digest_of(scanned),
     )

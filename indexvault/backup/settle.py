@@ -36,6 +36,7 @@ from indexvault.backup.state import (
 )
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.patience import Patience, settle_seconds
 
 _ROUNDS_WITHOUT_ESCAPE = 2
 """Rounds of checking after which unknown keys are taken for additions if no known document escaped any."""
@@ -48,7 +49,9 @@ _OPEN_ROUNDS = 2
 async def settle_partitions(resources: Resources, given: SettleInput, *, limits: Limits = LIMITS) -> Settled:
     """Decide whether reading has ended, and record what is left open.
 
-    Raises UnreadableIndexError if the index is quiet and the partitions turn out not to cover it.
+    If nothing changed in a round, nothing is open and only its counts disagree, it waits for them: with several
+    partitions and one replica, they can be off for minutes. Raises UnreadableIndexError if the index is quiet and the
+    partitions turn out not to cover it.
     """
     job = given.job
     checkpoints = Checkpoints(resources.clients.store_of(job.service).runs, job.run)
@@ -66,21 +69,37 @@ async def settle_partitions(resources: Resources, given: SettleInput, *, limits:
         total = await probe.count(Partition())
         is_late = resources.clock() - earlier.started >= timedelta(seconds=limits.settling_seconds)
         is_last = is_late or given.round >= limits.settling_rounds
-        settling = settled(plan, seen, earlier, total, is_last=is_last, on=f"{job.service} index {job.index}")
+        on = f"{job.service} index {job.index}"
+        wait = Patience(settle_seconds(resources, job.service) - earlier.waited, resources.sleep)
+        settling = settled(plan, seen, earlier, total, is_last=is_last, may_wait=True, on=on)
+        is_still = not seen.changes and not _open_parts(plan, seen)
+        while settling.lacking and is_still and await wait():
+            total = await probe.count(Partition())
+            settling = settled(plan, seen, earlier, total, is_last=is_last, may_wait=True, on=on)
+        if settling.lacking:
+            settling = settled(plan, seen, earlier, total, is_last=is_last, on=on)
+        settling = msgspec.structs.replace(settling, waited=earlier.waited + wait.waited)
         await checkpoints.write(settling_record(plan), settling)
     return Settled(ended=settling.ended, open=sum(part.documents for part in settling.open))
 
 
-def settled(plan: Plan, seen: Round, earlier: Settling, total: int, *, is_last: bool, on: str) -> Settling:
-    """Return what is known after a round, given what was known before it and the count of everything."""
+def settled(
+    plan: Plan, seen: Round, earlier: Settling, total: int, *, is_last: bool, on: str, may_wait: bool = False
+) -> Settling:
+    """Return what is known after a round, given what was known before it and the count of everything.
+
+    Raises UnreadableIndexError if the index is quiet and the partitions turn out not to cover it, unless its counts may
+    still settle (`may_wait`).
+    """
     now = _followed(seen, earlier, total)
     if now.round == 0 and _needs_no_check(plan, seen, now):
         return msgspec.structs.replace(now, ended=True)
     lacking = _lacking(plan, seen, now)
+    now = msgspec.structs.replace(now, lacking=lacking)
     open_parts = _open_parts(plan, seen)
     if now.round and not lacking and not open_parts and _nothing_escaped(now):
         return msgspec.structs.replace(now, ended=True)
-    if lacking and not plan.exact and now.round and not seen.changes and len(set(now.totals)) == 1:
+    if lacking and not plan.exact and now.round and not seen.changes and len(set(now.totals)) == 1 and not may_wait:
         raise incomplete(total - lacking, total, plan.method, on=on)
     open_rounds = now.open_rounds + bool(open_parts and now.round)
     if not is_last and open_rounds < _OPEN_ROUNDS:

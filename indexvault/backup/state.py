@@ -11,12 +11,13 @@ import msgspec
 from indexvault.backup.job import BackupJob
 from indexvault.backup.partition import Partition
 from indexvault.backup.pieces import Piece
-from indexvault.errors import IntegrityError
+from indexvault.errors import IntegrityError, OutdatedReadingError
 from indexvault.search.scan import KeyRange
 from indexvault.snapshots.chunks import BoundaryBits, Chunk
 from indexvault.snapshots.manifest import FORMAT, Added, Definition, Loss, SynonymMap
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.resume import digest_of
 
 PLAN_FORMAT = f"{FORMAT} plan 4"
 """Changes whenever a run's records change their meaning: a run in another format is not continued."""
@@ -139,8 +140,9 @@ class Settling(msgspec.Struct, frozen=True, kw_only=True):
 
     `totals` are the counts of everything, before the first round and after each. `missing` are marks of keys that were
     known and are nowhere since a round; `escaped` counts those that came back after that, `escaped_twice` those that
-    two rounds in a row had missed. `unknown` keys were new to every partition in this round. `ended` says that no other
-    round follows, `open` which documents are left open then.
+    two rounds in a row had missed. `unknown` keys were new to every partition in this round. `lacking` is by how many
+    documents the keys that were read disagree with the counts, `waited` how many seconds counts were waited for, since
+    they can be off for minutes. `ended` says that no other round follows, `open` which documents are left open then.
     """
 
     round: int
@@ -151,6 +153,8 @@ class Settling(msgspec.Struct, frozen=True, kw_only=True):
     escaped_twice: int = 0
     unknown: int = 0
     open_rounds: int = 0
+    lacking: int = 0
+    waited: float = 0.0
     ended: bool = False
     open: list[OpenPart] = []
 
@@ -188,8 +192,20 @@ def snapshot_record(plan: Plan) -> str:
 
 
 async def require_plan(checkpoints: Checkpoints, job: BackupJob) -> Plan:
-    """Read the plan. Raises IntegrityError if it is gone."""
-    return await require(checkpoints, PLAN_RECORD, Plan, job)
+    """Read the plan. Raises IntegrityError if it is gone, OutdatedReadingError if it is not the one the run follows."""
+    plan = await require(checkpoints, PLAN_RECORD, Plan, job)
+    require_same(job, "the plan", plan, job.plan)
+    return plan
+
+
+def require_same(job: BackupJob, what: str, record: object, digest: str) -> None:
+    """Raise OutdatedReadingError if a record is not the one with this digest, unless the digest is empty."""
+    if digest and digest_of(record) != digest:
+        raise OutdatedReadingError(
+            f"{what} in the runs container is not what this run wrote: somebody else may have written there",
+            on=f"run {job.run}",
+            do="Find out who can write to the runs container",
+        )
 
 
 async def require[Kind](checkpoints: Checkpoints, part: str, kind: type[Kind], job: BackupJob) -> Kind:

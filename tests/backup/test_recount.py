@@ -108,3 +108,38 @@ async def test_what_never_agrees_fails_after_some_rounds() -> None:
     with pytest.raises(AccountingError, match=r"2 unique keys.* counts 3 documents"):
         await settle(WHOLE, cut(["a"]), 0, count=more, read=index.read_keys, on="x")
     assert len(index.read) >= ROUNDS
+
+
+class Patience:
+    """Waits so often, and counts the waits."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+        self.waits = 0
+
+    async def __call__(self) -> bool:
+        self.left -= 1
+        self.waits += self.left >= 0
+        return self.left >= 0
+
+
+async def test_a_count_that_settles_late_is_waited_for() -> None:
+    index, patience = Index(["a"]), Patience(10)
+
+    async def late(bounds: KeyRange) -> int:
+        return await index.count(bounds) - (patience.waits < 4)
+
+    settled = await settle(WHOLE, cut(["a"]), BITS, count=late, read=index.read_keys, on="x", wait=patience)
+    assert keys_of(settled.stored) == 1
+    assert patience.waits == 4
+
+
+async def test_waiting_ends() -> None:
+    index, patience = Index(["a"]), Patience(3)
+
+    async def never(bounds: KeyRange) -> int:
+        return await index.count(bounds) + 1
+
+    with pytest.raises(AccountingError):
+        await settle(WHOLE, cut(["a"]), BITS, count=never, read=index.read_keys, on="x", wait=patience)
+    assert patience.waits == 3
