@@ -105,6 +105,8 @@ class TargetOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Restore a lossy snapshot, without the fields it lacks."""
     accept_unsettled: bool = False
     """Restore an unsettled snapshot, which may lack documents that the service's counts left open."""
+    accept_unauthentic: bool = False
+    """Restore a snapshot that no record key has signed and no operator has accepted."""
     allow_cross_region: bool = False
     """Let the data leave the region of its service."""
     skip_refused: bool = False

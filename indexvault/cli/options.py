@@ -28,6 +28,10 @@ TARGET_OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "action": "store_true",
         "help": "restore an unsettled snapshot, which may lack some documents",
     },
+    "accept_unauthentic": {
+        "action": "store_true",
+        "help": "restore a snapshot that no record key has signed: anybody may have written it",
+    },
     "allow_cross_region": {"action": "store_true", "help": "allow the data to leave the region of its service"},
     "skip_refused": {
         "action": "store_true",

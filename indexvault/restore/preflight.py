@@ -33,7 +33,7 @@ class Estimate(msgspec.Struct, frozen=True):
 def checks(facts: TargetFacts) -> list[Check]:
     """Return every check, in the order in which an operator reads them."""
     manifest = Check("manifest", "ok", f"{facts.job.reference} is {facts.manifest.format}, its checksum right")
-    return [manifest, *target_checks(facts)]
+    return [manifest, *_authenticity_checks(facts), *target_checks(facts)]
 
 
 def target_checks(facts: TargetFacts) -> list[Check]:
@@ -48,6 +48,21 @@ def estimate(documents: int, size: int, parallel: int) -> Estimate:
     return Estimate(
         requests=loading + reading, seconds=math.ceil((loading + reading) / max(1, parallel)) * SECONDS_PER_REQUEST
     )
+
+
+def _authenticity_checks(facts: TargetFacts) -> Iterator[Check]:
+    match facts.manifest.authenticity:
+        case "authentic":
+            yield Check("authenticity", "ok", "a record key has signed it")
+        case "accepted":
+            yield Check("authenticity", "ok", "no record key has signed it, and an operator has accepted it")
+        case "unauthentic":
+            what = "no record key has signed the snapshot, and nobody has accepted it: anybody may have written it"
+            if facts.job.accept_unauthentic:
+                yield Check("authenticity", "warning", what, "Look at what it brings before others use it")
+            else:
+                do = "If you know where it is from: `indexvault accept`, or restore with --accept-unauthentic"
+                yield Check("authenticity", "failed", what, do, "UnauthenticError")
 
 
 def _loss_checks(facts: TargetFacts) -> Iterator[Check]:

@@ -90,10 +90,21 @@ async def resolve(blobs: SnapshotReader, reference: SnapshotReference, *, now: d
 
 
 async def resolve_manifest(blobs: SnapshotReader, reference: SnapshotReference, *, now: datetime) -> Manifest:
-    """Find the snapshot that a reference means, and read its manifest. Raises as `resolve` and `read_manifest` do."""
-    if reference.id is None:
-        reference = (await resolve(blobs, reference, now=now)).reference
-    return await read_manifest(blobs, reference)
+    """Find the snapshot that a reference means, and read its manifest. Raises as `resolve` and `read_manifest` do.
+
+    Raises IntegrityError too if the summary of a snapshot that was not meant by its id is signed and its manifest not.
+    """
+    if reference.id is not None:
+        return await read_manifest(blobs, reference)
+    found = await resolve(blobs, reference, now=now)
+    manifest = await read_manifest(blobs, found)
+    if manifest.authenticity == "unauthentic":
+        raise IntegrityError(
+            "its summary is authentic and its manifest is not: it was replaced",
+            on=str(found.reference),
+            do="Delete the manifest and repair it from a replica, or name another snapshot by its id",
+        )
+    return manifest
 
 
 async def read_manifest(blobs: SnapshotReader, snapshot: Summary | SnapshotReference) -> Manifest:

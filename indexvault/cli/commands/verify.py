@@ -1,6 +1,7 @@
 """`indexvault verify`: snapshots read back and proved."""
 
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from indexvault.cli.options import SNAPSHOT_HELP, add_parallel
 from indexvault.cli.references import index_or_snapshot
 from indexvault.cli.session import Session
 from indexvault.cli.targets import find_target
+from indexvault.errors import UnauthenticError
 from indexvault.model import IndexName
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.slices import Slice
@@ -57,7 +59,11 @@ def read_request(arguments: Namespace) -> VerifyRequest:
 
 
 async def run(session: Session, request: VerifyRequest) -> int:
-    """Verify. Raises IntegrityError naming each damaged blob and its snapshots, after all have been read."""
+    """Verify.
+
+    Raises IntegrityError naming each damaged blob and its snapshots, after all have been read; if none is, and a record
+    key is set, UnauthenticError naming the snapshots that are sound and not authentic.
+    """
     async with session.clients() as clients:
         target = request.target
         store = clients.store(request.store) if request.store is not None else clients.store_of(target.service)
@@ -84,6 +90,12 @@ async def run(session: Session, request: VerifyRequest) -> int:
         *_lines(reference, request, report),
     )
     report.raise_for_damage()
+    if report.unauthentic:
+        raise UnauthenticError(
+            "no record key has signed it, and nobody has accepted it: anybody may have written it",
+            on=", ".join(f"{report.service}/{report.index}@{snapshot}" for snapshot in report.unauthentic),
+            do="If you know where it is from: `indexvault accept`; see docs/security.md",
+        )
     return DONE
 
 
@@ -115,7 +127,25 @@ def _lines(reference: str, request: VerifyRequest, report: VerifyReport) -> Sequ
             f"  {snapshots}{count(report.documents, 'document')} in {count(report.chunks, 'chunk')} checked of"
             f" {report.chunks_named:,}, {size(report.bytes)}: each chunk {what}"
         ),
+        *_authenticity_lines(report),
     ]
+
+
+def _authenticity_lines(report: VerifyReport) -> Sequence[Text]:
+    """Return the lines about who made the snapshots: none without a record key, which could tell."""
+    told = Counter(report.authenticity.values())
+    lines = []
+    if told["authentic"]:
+        lines.append(
+            Text.assemble(("authentic", "green"), f"  {count(told['authentic'], 'snapshot')} signed with a key")
+        )
+    if told["accepted"]:
+        what = f"  {count(told['accepted'], 'snapshot')} signed with no key, accepted by an operator"
+        lines.append(Text.assemble(("accepted", "yellow"), what))
+    if told["unauthentic"]:
+        what = f"  {count(told['unauthentic'], 'snapshot')} that anybody may have written"
+        lines.append(Text.assemble(("not authentic", "red"), what))
+    return lines
 
 
 COMMAND = Command(

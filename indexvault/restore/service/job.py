@@ -48,7 +48,7 @@ class ServiceRestoreJob(TargetOptions, frozen=True, kw_only=True):
             ignoring={"run": "", "owner": "", "parallel": 1, "skip_refused": False},
             order="service snapshot target_service run at indexes rename"
             " overlay accept_loss allow_cross_region skip_refused parallel owner",
-            leaving_out={"accept_unsettled"},
+            leaving_out={"accept_unsettled", "accept_unauthentic"},
         )
 
 
