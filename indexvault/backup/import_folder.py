@@ -17,6 +17,7 @@ from indexvault.backup.definitions import definition_without_secrets, withheld_f
 from indexvault.backup.external_sort import SortedRun, SortedRunStore, Sorter, merge, run_name
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.losses import lost_content
+from indexvault.bounds import MEBIBYTE
 from indexvault.errors import UNDECODABLE, AccountingError, IntegrityError, NotFoundError, SettingsError
 from indexvault.model import Clock, IndexName
 from indexvault.search.page import Document, document_line
@@ -28,6 +29,7 @@ from indexvault.snapshots.export import Dump, read_dump
 from indexvault.snapshots.known import note_snapshot
 from indexvault.snapshots.manifest import Counts, Etags, Manifest, SynonymMap, known_chunks
 from indexvault.snapshots.names import ChunkFolder, SnapshotReference, snapshot_id
+from indexvault.snapshots.plain_files import open_plain
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary
 from indexvault.snapshots.writer import commit, store_chunk
@@ -219,11 +221,11 @@ def _batches(documents: Iterator[Document], most_bytes: int) -> Iterator[list[Do
 
 def _lines(file: Path, key_of: Callable[[bytes], str], longest: int) -> Iterator[Document]:
     """Yield the documents of a file. Empty lines are skipped."""
-    with file.open("rb") as opened:
+    with open_plain(file) as opened:
         for number, raw in enumerate(iter(lambda: opened.readline(longest + 1), b""), start=1):
             if len(raw) > longest:
                 raise SettingsError(
-                    f"line {number} is longer than any document can be",
+                    f"line {number} is longer than any document can be, {longest / MEBIBYTE:.3g} MiB",
                     on=str(file),
                     do="Write each document as one JSON object on a line of its own",
                 )
@@ -231,9 +233,8 @@ def _lines(file: Path, key_of: Callable[[bytes], str], longest: int) -> Iterator
             if not line:
                 continue
             try:
-                msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-                line = document_line(line)
-                yield Document(key_of(line), line)
+                key = key_of(line)
+                yield Document(key, document_line(line))
             except UNDECODABLE as error:
                 raise SettingsError(
                     f"line {number} is not a document with a key ({type(error).__name__})",

@@ -17,11 +17,13 @@ from typing import IO
 
 import msgspec
 
+from indexvault.bounds import DEFINITION_LIMIT, decode
 from indexvault.errors import UNDECODABLE, ConflictError, IntegrityError, NotFoundError, SettingsError
 from indexvault.model import definition_fault
 from indexvault.snapshots.chunks import Digest, OnChunk, add_digests, content_digest, document_lines
 from indexvault.snapshots.manifest import Definition, Loss, Manifest, SynonymMap, Unsettled, VersionedDefinition
 from indexvault.snapshots.names import parse_segment, segment_of
+from indexvault.snapshots.plain_files import read_plain, require_plain
 from indexvault.snapshots.reader import read_chunk
 from indexvault.snapshots.store import SnapshotReader
 
@@ -100,8 +102,7 @@ def read_dump(folder: Path) -> Dump:
     definition = folder / DEFINITION
     files = tuple(sorted(folder.glob("*.jsonl")))
     for file in files:
-        if not file.is_file():  # reading a pipe would wait, and a folder can't be read
-            raise _unusable(file, "it is no file")
+        require_plain(file)
     if not definition.exists() or not files:
         raise NotFoundError(
             "there is no definition.json and *.jsonl in it",
@@ -176,7 +177,7 @@ def _name_of(file: Path) -> str:
 
 def _decode[Kind](file: Path, kind: type[Kind]) -> Kind:
     try:
-        return msgspec.json.decode(file.read_bytes().removeprefix(b"\xef\xbb\xbf").strip(), type=kind)
+        return decode(read_plain(file, DEFINITION_LIMIT).removeprefix(b"\xef\xbb\xbf").strip(), kind)
     except UNDECODABLE as error:
         raise _unusable(file, f"it is invalid: {error}") from error
 

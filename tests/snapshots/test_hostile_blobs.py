@@ -1,11 +1,16 @@
 """Blobs that nobody here wrote: each is an IntegrityError or is passed over, whatever its bytes."""
 
+import os
 import resource
+import socket
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from indexvault.bounds import MEBIBYTE
 from indexvault.errors import IntegrityError, SettingsError
 from indexvault.snapshots.checksum import with_checksum
 from indexvault.snapshots.chunks import (
@@ -165,3 +170,51 @@ def test_a_folder(tmp_path_factory: pytest.TempPathFactory, body: bytes) -> None
 def test_documents_whose_fields_are_asked_for(line: bytes) -> None:
     with pytest.raises(IntegrityError):
         changed_fields(b'{"a":1}', line)
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(path))
+
+
+SPECIAL: dict[str, Callable[[Path], object]] = {
+    "a FIFO": os.mkfifo,
+    "a directory": lambda path: path.mkdir(),
+    "a socket": make_socket,
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+}
+
+
+@pytest.mark.parametrize("through", ["itself", "a link"])
+@pytest.mark.parametrize("kind", SPECIAL)
+@pytest.mark.parametrize(
+    "name", ["documents.jsonl", "definition.json", "definition.preview.json", "snapshot.json", "synonym-maps/a.json"]
+)
+def test_what_is_no_plain_file_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str, through: str
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's path has 100 characters at most
+    folder = Path("dump")
+    (folder / "synonym-maps").mkdir(parents=True)
+    (folder / "documents.jsonl").write_bytes(b"")
+    (folder / "definition.json").write_bytes(STABLE)
+    (folder / name).unlink(missing_ok=True)
+    SPECIAL[kind](Path("elsewhere") if through == "a link" else folder / name)
+    if through == "a link":
+        (folder / name).symlink_to(Path("elsewhere").absolute())
+    with pytest.raises(SettingsError, match=f"it is {kind}") as raised:
+        read_dump(folder)
+    assert raised.value.on.endswith(name)
+
+
+@pytest.mark.parametrize("name", ["definition.json", "snapshot.json", "synonym-maps/a.json"])
+def test_a_file_that_is_too_large(tmp_path: Path, name: str) -> None:
+    (tmp_path / "synonym-maps").mkdir()
+    (tmp_path / "documents.jsonl").write_bytes(b"")
+    (tmp_path / "definition.json").write_bytes(STABLE)
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(300 * MEBIBYTE)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(SettingsError, match="16 MiB"):
+        read_dump(tmp_path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
