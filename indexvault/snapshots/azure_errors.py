@@ -66,6 +66,11 @@ _NO_CONTAINER_MEANING = _Meaning(
     "the container is not there",
     "Check the store's account; the containers are made by the first backup",
 )
+_UNREADABLE_SOURCE_MEANING = _Meaning(
+    RefusedError,
+    "the account can't read the blob in the other account",
+    "Give it access for direct copies: a firewall, private endpoint or tenant keeps the accounts apart",
+)
 _STATE_MEANING = _Meaning(
     ConflictError, "it is not, or no longer, in the state this needs", "See who else is writing, then try again"
 )
@@ -94,6 +99,8 @@ _BY_CODE = (
     dict.fromkeys(_WRONG_KEY, _UNAUTHORIZED_MEANING)
     | dict.fromkeys(_IMMUTABLE, _IMMUTABLE_MEANING)
     | {"ContainerNotFound": _NO_CONTAINER_MEANING}
+    # Seen with statuses 401, 403, 404 and 409.
+    | {"CannotVerifyCopySource": _UNREADABLE_SOURCE_MEANING}
 )
 
 

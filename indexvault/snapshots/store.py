@@ -121,7 +121,7 @@ class SnapshotWriter(SnapshotReader, Protocol):
     async def copy(self, name: str, grant: ReadGrant) -> bool:
         """Have this store copy a blob of another one under the same name, with its metadata; False if it is there.
 
-        The bytes don't come here. RefusedError, ForbiddenError or NotFoundError if this store can't read the other one.
+        The bytes don't come here. RefusedError if this store can't read the other one.
         """
         ...
 
