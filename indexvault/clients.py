@@ -21,6 +21,7 @@ from indexvault.settings.overlays import filled, overlay_of
 from indexvault.settings.policies import reading_order
 from indexvault.settings.secrets import secret_value
 from indexvault.settings.store_hosts import store_authority
+from indexvault.snapshots.divided_store import DividedStore
 from indexvault.snapshots.record_keys import NO_KEYS, RecordKeys, read_record_keys
 from indexvault.snapshots.replicas import Replicas
 from indexvault.snapshots.signed_records import SignedRunBlobs
@@ -32,19 +33,22 @@ if TYPE_CHECKING:
 
     from indexvault.snapshots.azure_store import AzureStore
 
-type IdentityOf = Callable[[str], AsyncTokenCredential]
-"""Returns an Entra identity that asks the given host for tokens."""
+type IdentityOf = Callable[[str, str | None], AsyncTokenCredential]
+"""Returns an Entra identity that asks the given host for tokens: a managed one by its client id, or this machine's."""
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def default_identity(authority_host: str) -> "AsyncTokenCredential":
-    """Return the identity that this machine has: a managed one in Azure, a signed-in one on a desk."""
+def default_identity(authority_host: str, client_id: str | None) -> "AsyncTokenCredential":
+    """Return the identity that this machine has: a managed one in Azure, a signed-in one on a desk.
+
+    `client_id` names one of several managed identities; a desk has none, and is signed in.
+    """
     from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - slow to load, and keys do without it
 
-    return DefaultAzureCredential(authority=authority_host)
+    return DefaultAzureCredential(authority=authority_host, managed_identity_client_id=client_id)
 
 
 class Clients:
@@ -73,7 +77,7 @@ class Clients:
         self._identity = identity
         self._retry = retry
         self._clock = clock
-        self._identities: dict[str, AsyncTokenCredential] = {}
+        self._identities: dict[tuple[str, str | None], AsyncTokenCredential] = {}
         self._services: dict[str, SearchService] = {}
         self._stores: dict[str, Store] = {}
 
@@ -149,12 +153,25 @@ class Clients:
     def _guarded(self, store: Store, account: str) -> Store:
         return SignedStore(store, self.record_keys, account=account, clock=self._clock)
 
-    def _open_store(self, name: str, settings: StoreSettings) -> "AzureStore":
+    def _open_store(self, name: str, settings: StoreSettings) -> "AzureStore | DividedStore":
         from indexvault.snapshots.azure_store import AzureStore  # noqa: PLC0415 - loads the slow SDK
 
-        if settings.account_url is not None:
-            identity = self._identity_of(store_authority(settings.account_url, token_host=settings.token_host))
-            return AzureStore.from_account_url(name, settings.account_url, identity)
+        url = settings.account_url
+        if url is not None:
+            host = store_authority(url, token_host=settings.token_host)
+            ids = settings.identities
+            opened = {
+                client_id: AzureStore.from_account_url(name, url, self._identity_of(host, client_id))
+                for client_id in dict.fromkeys((ids.read, ids.write, ids.prune))
+            }
+            if len(opened) == 1:
+                return opened[ids.write]
+            return DividedStore(
+                reader=opened[ids.read],
+                writer=opened[ids.write],
+                pruner=opened[ids.prune],
+                account=opened[ids.write].account,
+            )
         text = settings.connection_string
         assert text is not None  # noqa: S101 - reading the settings has seen to it
         if not isinstance(text, str):
@@ -183,7 +200,8 @@ class Clients:
         patch = overlay_of(self.settings, name).get(entry)
         return None if patch is None else filled(patch, self._environment, f"settings $.overlays.{name}.{entry}")
 
-    def _identity_of(self, authority_host: str) -> "AsyncTokenCredential":
-        if authority_host not in self._identities:
-            self._identities[authority_host] = self._identity(authority_host)
-        return self._identities[authority_host]
+    def _identity_of(self, authority_host: str, client_id: str | None = None) -> "AsyncTokenCredential":
+        wanted = authority_host, client_id
+        if wanted not in self._identities:
+            self._identities[wanted] = self._identity(*wanted)
+        return self._identities[wanted]

@@ -15,7 +15,15 @@ from indexvault.model import CONFIGURED_NAME, CONFIGURED_NAME_LENGTH
 from indexvault.search.addresses import is_plain_address
 from indexvault.search.credentials import audience
 from indexvault.search.random_text import are_words
-from indexvault.settings.model import TIERS, EnvironmentSecret, PolicySettings, ServiceSettings, Settings, StoreSettings
+from indexvault.settings.model import (
+    TIERS,
+    EnvironmentSecret,
+    PolicySettings,
+    ServiceSettings,
+    Settings,
+    StoreIdentities,
+    StoreSettings,
+)
 from indexvault.settings.overlays import check_overlays
 from indexvault.settings.patterns import check_patterns
 from indexvault.settings.schedule import Schedule
@@ -160,6 +168,12 @@ def _check_store(store: StoreSettings, path: str) -> None:
     if store.account_url is not None:
         _check_url(store.account_url, f"{path}.account_url")
         _check_token_host(store.account_url, store.token_host, store_authority, f"{path}.account_url")
+    elif store.identities != StoreIdentities():
+        raise SettingsError(
+            "expected account_url: a connection string has an identity of its own",
+            on=f"settings {path}.identities",
+            do=_CORRECT,
+        )
     if isinstance(store.connection_string, EnvironmentSecret):
         check_variable(store.connection_string.env, f"settings {path}.connection_string")
     check_connection_string(store, path)

@@ -38,18 +38,35 @@ class EnvironmentSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     env: str
 
 
+type ClientId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+"""The client id of a user-assigned managed identity: a UUID, and no secret."""
+
+
+class StoreIdentities(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The managed identities that work on a store, by purpose; None is the identity that this machine has.
+
+    `read` reads snapshots, `write` creates them and changes the records of runs, `prune` deletes snapshots and chunks.
+    """
+
+    read: ClientId | None = None
+    write: ClientId | None = None
+    prune: ClientId | None = None
+
+
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A storage account in one region.
 
     Either `account_url` (with an Entra identity) or `connection_string` names the account. The text of a connection
     string may stand here only without an account key or a SAS, such as `UseDevelopmentStorage=true`. Tokens of the
-    identity go to hosts of Azure Storage; another host gets them only if `token_host` names it.
+    identity go to hosts of Azure Storage; another host gets them only if `token_host` names it. With `identities`, one
+    for each purpose is used with `account_url`.
     """
 
     region: str
     account_url: str | None = None
     connection_string: str | EnvironmentSecret | None = None
     token_host: str | None = None
+    identities: StoreIdentities = StoreIdentities()
 
 
 class ThrottleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
