@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from indexvault.errors import OverloadedError, RefusedError, TooLargeError, UnexpectedAnswerError
+from indexvault.errors import OverloadedError, QuotaError, RefusedError, TooLargeError, UnexpectedAnswerError
 from indexvault.restore.batches import Actions, Batch, batches, halves, joined, only, pieces
 from indexvault.search.batch import MOST_ACTIONS, ItemResult, batch, may_pass
 from indexvault.search.client import SearchService
@@ -22,6 +22,8 @@ from indexvault.workflow.telemetry import batch_span
 
 MOST_REFUSED = 100
 """Refused documents after which an upload that must not have any gives up."""
+QUOTA_ROUNDS = 3
+"""Rounds after which documents that are refused for a quota, and nothing else, end an upload."""
 _FEWEST_AT_ONCE = 50
 _GROWTH = 100
 _LOG = logging.getLogger(__name__)
@@ -58,7 +60,8 @@ class Uploader:
     """Sends actions to one index.
 
     Gives up once `most_refused` documents are refused for good (None: never). Raises OverloadedError for a document
-    that the service did not take within the retry limits.
+    that the service did not take within the retry limits, QuotaError if the service is full: then no document is at
+    fault, and skipping them would skip all that follow.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Uploader:
         self._sleep = sleep
         self._most_refused = most_refused
         self._at_once = MOST_ACTIONS
+        self._quota: str | None = None
         self.totals = UploadTotals()
 
     async def upload(self, actions: Actions, acknowledged: Acknowledged | None = None) -> UploadTotals:
@@ -97,12 +101,20 @@ class Uploader:
         failures = 0
         remaining = whole
         while remaining.keys:
+            self._quota = None
             left = joined([await self._send(piece) for piece in pieces(remaining, self._at_once)])
             if not left.keys:
                 self._at_once = min(MOST_ACTIONS, self._at_once + _GROWTH)
                 return
             failures = failures + 1 if len(left.keys) == len(remaining.keys) else 1
             remaining = left
+            if self._quota is not None and failures >= QUOTA_ROUNDS:
+                raise QuotaError(
+                    f"{len(remaining.keys)} documents were refused {failures} times, first {remaining.keys[0]!r}:"
+                    f" {self._quota}",
+                    on=self._on,
+                    do="Free some of the quota or choose a larger tier, then run the same command again: it resumes",
+                )
             if failures >= self._retry.attempts:
                 raise OverloadedError(
                     f"{len(remaining.keys)} documents were put off {failures} times, first {remaining.keys[0]!r}",
@@ -147,6 +159,9 @@ class Uploader:
                 )
             if result.status:
                 stored.add(key)
+            elif result.names_quota:
+                self._quota = result.error_message
+                again.add(key)
             elif may_pass(result.status_code):
                 again.add(key)
             else:

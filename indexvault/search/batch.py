@@ -29,6 +29,11 @@ class ItemResult(msgspec.Struct, frozen=True, rename="camel"):
     status_code: int
     error_message: str | None = None
 
+    @property
+    def names_quota(self) -> bool:
+        """Whether the document was refused because the service is full. Which status that has is not documented."""
+        return not self.status and "quota" in (self.error_message or "").lower()
+
 
 class BatchAnswer(msgspec.Struct, frozen=True):
     """Results by document key."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from indexvault.errors import OverloadedError, QuotaError, UnexpectedAnswerError
 from indexvault.restore.batches import BATCH_BYTES, Batch, batches, halves, joined, only, pieces
-from indexvault.restore.upload import MOST_REFUSED, Uploader
+from indexvault.restore.upload import MOST_REFUSED, QUOTA_ROUNDS, Uploader
 from indexvault.search.batch import MOST_ACTIONS, MOST_BYTES, batch, upload_action
 from indexvault.search.retry import RetryPolicy
 from tests.scripted import Scripted
@@ -21,9 +21,10 @@ type Judge = Callable[[str, int], int]
 class Indexer:
     """Answers batches as a service does, by a judge; a status of 0 spoils the whole request."""
 
-    def __init__(self, judge: Judge, *, most_actions: int = MOST_ACTIONS) -> None:
+    def __init__(self, judge: Judge, *, most_actions: int = MOST_ACTIONS, reason: str | None = None) -> None:
         self.judge = judge
         self.most_actions = most_actions
+        self.reason = reason
         self.seen: dict[str, int] = {}
         self.stored: dict[str, dict[str, object]] = {}
 
@@ -41,20 +42,25 @@ class Indexer:
                 assert action.pop("@search.action") == "upload"
                 self.stored[action["id"]] = action
         items = [
-            {"key": key, "status": status < 300, "statusCode": status, "errorMessage": None}
+            {"key": key, "status": status < 300, "statusCode": status, "errorMessage": self.reason}
             for key, status in reversed(statuses.items())
         ]
         return web.json_response({"value": items}, status=200 if all(s < 300 for s in statuses.values()) else 207)
 
 
-def uploader(scripted: Scripted, indexer: Indexer) -> Uploader:
+def uploader(scripted: Scripted, indexer: Indexer, *, most_refused: int | None = MOST_REFUSED) -> Uploader:
     scripted.replies = [lambda _request: indexer(scripted.requests[-1][3])]
 
     async def sleep(seconds: float) -> None:
         scripted.slept.append(seconds)
 
     return Uploader(
-        scripted.service, "hotels", rng=random.Random(3), retry=RetryPolicy(attempts=4, first_wait=1), sleep=sleep
+        scripted.service,
+        "hotels",
+        rng=random.Random(3),
+        retry=RetryPolicy(attempts=4, first_wait=1),
+        sleep=sleep,
+        most_refused=most_refused,
     )
 
 
@@ -182,3 +188,25 @@ def test_parts_of_a_batch_stay_together() -> None:
     assert joined([first, second]) == whole
     assert only(whole, {"c", "a"}) == Batch(["a", "c"], [b"1", b"3"])
     assert [piece.keys for piece in pieces(whole, 2)] == [["a", "b"], ["c"]]
+
+
+FULL = "The storage quota has been exceeded for this service. Maximum storage: 2000000000 bytes."
+
+
+@pytest.mark.parametrize("status", [400, 403, 409, 422, 429, 503, 507])
+@pytest.mark.parametrize("most_refused", [MOST_REFUSED, None], ids=["strict", "skipping"])
+async def test_documents_refused_for_a_quota_end_the_upload_as_the_quota(
+    scripted: Scripted, status: int, most_refused: int | None
+) -> None:
+    indexer = Indexer(lambda key, _times: 200 if key < "k00007" else status, reason=FULL)
+    one = uploader(scripted, indexer, most_refused=most_refused)
+    with pytest.raises(QuotaError, match=r"13 documents.*storage quota"):
+        await one.upload(documents(20))
+    assert set(indexer.seen.values()) == {1, QUOTA_ROUNDS}
+    assert (len(indexer.stored), one.totals.refused) == (7, [])
+
+
+async def test_room_that_is_made_meanwhile_is_used(scripted: Scripted) -> None:
+    indexer = Indexer(lambda key, times: 200 if key < "k00007" or times == QUOTA_ROUNDS else 403, reason=FULL)
+    totals = await uploader(scripted, indexer).upload(documents(20))
+    assert (totals.documents, totals.refused, len(indexer.stored)) == (20, [], 20)
