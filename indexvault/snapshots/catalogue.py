@@ -57,21 +57,21 @@ async def list_snapshots(blobs: SnapshotReader, service: str | None = None, inde
 def choose(newest_first: Sequence[Summary], reference: SnapshotReference, now: datetime) -> Summary | None:
     """Return the snapshot of an index that a reference means, or None if none matches.
 
-    `@latest` and `@<time>` skip damaged snapshots, not lossy ones. Those dated in the future by a clock that was wrong
-    (`is_in_future`) and those that are not authentic are found by their ids only.
+    `@latest` and `@<time>` skip damaged snapshots, not lossy ones. They mean an unsettled one only where there is no
+    other: it never stands in for one that accounts for every document. Those dated in the future by a clock that was
+    wrong (`is_in_future`) and those that are not authentic are found by their ids only.
     """
-    for summary in newest_first:
-        if reference.id is not None:
-            if summary.id == reference.id:
-                return summary
-        elif (
-            summary.state != "damaged"
-            and summary.is_trusted
-            and not is_in_future(summary.created, now)
-            and (reference.at is None or summary.created <= reference.at)
-        ):
-            return summary
-    return None
+    if reference.id is not None:
+        return next((summary for summary in newest_first if summary.id == reference.id), None)
+    meant = [
+        summary
+        for summary in newest_first
+        if summary.state != "damaged"
+        and summary.is_trusted
+        and not is_in_future(summary.created, now)
+        and (reference.at is None or summary.created <= reference.at)
+    ]
+    return next((summary for summary in meant if summary.state != "unsettled"), meant[0] if meant else None)
 
 
 async def resolve(blobs: SnapshotReader, reference: SnapshotReference, *, now: datetime) -> Summary:

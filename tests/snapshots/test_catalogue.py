@@ -1,13 +1,15 @@
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from indexvault.errors import IntegrityError, NotFoundError, SettingsError
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve, resolve_manifest
-from indexvault.snapshots.manifest import Loss, seal
+from indexvault.snapshots.manifest import Loss, Unsettled, UnsettledPart, seal
 from indexvault.snapshots.names import SnapshotReference, manifest_name
 from indexvault.snapshots.store import Store
-from indexvault.snapshots.summary import summarise, to_metadata
+from indexvault.snapshots.summary import Summary, summarise, to_metadata
+from indexvault.snapshots.writer import commit
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import LATER, MORNING, documents, manifest_of, write_snapshot
 
@@ -26,6 +28,13 @@ async def three_days(store: Store) -> list[str]:
         ids.append(summary.id)
     await write_snapshot(store.snapshots, documents(range(5)), index="hotels-2", created=MORNING, run="run-9")
     return ids
+
+
+async def write_unsettled(store: Store, *, days: int) -> Summary:
+    """Write a snapshot that leaves a document open."""
+    manifest = manifest_of([], "00" * 32, created=MORNING + timedelta(days=days), run=f"open-{days}")
+    left = Unsettled(documents=1, parts=(UnsettledPart(part="by stars", documents=1),))
+    return await commit(store.snapshots, msgspec.structs.replace(manifest, state="unsettled", unsettled=left))
 
 
 def reference(text: str) -> SnapshotReference:
@@ -139,6 +148,24 @@ class TestResolving:
         assert (await resolve(store.snapshots, reference("contoso-east/hotels@latest"), now=LATER)).id == ids[1]
         with pytest.raises(IntegrityError, match=name):
             await resolve(store.snapshots, reference(f"contoso-east/hotels@{ids[2]}"), now=LATER)
+
+    async def test_an_unsettled_one_is_the_latest_only_where_no_other_is(self, store: Store) -> None:
+        first = await write_unsettled(store, days=0)
+        latest = reference("contoso-east/hotels@latest")
+        assert (await resolve(store.snapshots, latest, now=LATER)).id == first.id
+        lossy = Loss("hidden", "retrievable is false")
+        _, settled = await write_snapshot(
+            store.snapshots, documents(range(9)), created=MORNING + timedelta(days=1), losses=(lossy,)
+        )
+        last = await write_unsettled(store, days=2)
+        for text in ("latest", "2026-11-30"):
+            asked = reference(f"contoso-east/hotels@{text}")
+            assert (await resolve(store.snapshots, asked, now=LATER)).id == settled.id
+            assert (await resolve_manifest(store.snapshots, asked, now=LATER)).id == settled.id
+        before = reference("contoso-east/hotels@2026-11-20")
+        assert (await resolve(store.snapshots, before, now=LATER)).id == first.id
+        by_id = reference(f"contoso-east/hotels@{last.id}")
+        assert (await resolve(store.snapshots, by_id, now=LATER)).id == last.id
 
     async def test_one_from_the_future_is_found_by_its_id_alone(self, store: Store) -> None:
         ids = await three_days(store)
