@@ -7,7 +7,7 @@ the SDK raises for them.
 import itertools
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -146,8 +146,8 @@ class _Response:
         self.headers = dict(reply.headers)
         self._body = reply.body
 
-    async def read(self) -> bytes:
-        return self._body
+    async def iter_raw(self) -> AsyncIterator[bytes]:
+        yield self._body
 
     async def __aenter__(self) -> Self:
         return self
