@@ -15,6 +15,7 @@ from indexvault.backup.service_objects import BACK_UP_SERVICE
 from indexvault.backup.workflow import ACTIVITIES, BACK_UP_INDEX
 from indexvault.errors import IndexvaultError
 from indexvault.maintenance.forget_runs import forget_old_runs, kept_days
+from indexvault.maintenance.pass_over import passed_over
 from indexvault.maintenance.retention import MAINTAIN
 from indexvault.maintenance.schedule import tick
 from indexvault.maintenance.scrub import ACTIVITIES as SCRUB_ACTIVITIES
@@ -84,8 +85,9 @@ def verify_snapshots(host: FunctionsHost) -> TimerFunction:
             _LOG.info("this verification is late; it makes up for what it missed")
         with _logged_errors():
             for name in host.resources.clients.settings.services:
-                order = RunOrder(service=name, run=scrub_run(name, host.resources.clock()))
-                await DurableEngine(client).start(VERIFY_SERVICE.name, order)
+                with passed_over(f"verification of the snapshots of {name}"):
+                    order = RunOrder(service=name, run=scrub_run(name, host.resources.clock()))
+                    await DurableEngine(client).start(VERIFY_SERVICE.name, order)
 
     return verify_snapshots
 

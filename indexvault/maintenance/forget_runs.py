@@ -4,7 +4,8 @@ import logging
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from indexvault.errors import IndexvaultError, SettingsError
+from indexvault.errors import SettingsError
+from indexvault.maintenance.pass_over import passed_over
 from indexvault.maintenance.schedule import Due, last_runs, policy_run
 from indexvault.snapshots.store import Store
 from indexvault.workflow.activity import Resources
@@ -50,10 +51,8 @@ async def forget_old_runs(resources: Resources, engine: DurableEngine, *, keep: 
     before = resources.clock() - keep
     forgotten = 0
     for name in resources.clients.settings.stores:
-        try:
+        with passed_over(f"forgetting old runs in store {name}"):
             forgotten += await _forget_in(resources, resources.clients.store(name), keep)
-        except IndexvaultError as error:
-            _LOG.error("forgetting old runs: %s", error)
     await engine.forget(before)
     _LOG.info("%d runs from before %s are forgotten", forgotten, before)
     return forgotten
@@ -65,10 +64,13 @@ async def _forget_in(resources: Resources, store: Store, keep: timedelta) -> int
     runs = Runs(store.runs)
     unfinished = {record.run for record in await runs.unfinished()}
     names = forgettable(await runs.names(), unfinished, now - keep, now)
+    forgotten = 0
     for run in names:
-        await _clear_after(resources, store, runs, run)
-        await runs.forget(run)
-    return len(names)
+        with passed_over(f"forgetting run {run}"):
+            await _clear_after(resources, store, runs, run)
+            await runs.forget(run)
+            forgotten += 1
+    return forgotten
 
 
 async def _clear_after(resources: Resources, store: Store, runs: Runs, run: str) -> None:

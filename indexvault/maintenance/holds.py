@@ -63,10 +63,7 @@ async def release_snapshots(resources: Resources, service: str, index: str, run:
 
 
 async def live_holds(resources: Resources, stores: Iterable[str], service: str, index: str) -> dict[str, list[Hold]]:
-    """Return the holds that count, by the ids of the snapshots. A hold in one store holds in all.
-
-    Raises IntegrityError if one can't be read.
-    """
+    """Return the holds that count, by the ids of the snapshots. A hold in one store holds in all."""
     now = resources.clock()
     found: dict[str, dict[str, Hold]] = {}
     for store in stores:

@@ -15,12 +15,12 @@ from indexvault.settings.policies import replica_stores, retentions
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.known import note_unrecorded
 from indexvault.snapshots.names import SERVICE_OBJECTS
-from indexvault.snapshots.pins import Pin, read_pins
+from indexvault.snapshots.pins import pinned_ids
 from indexvault.snapshots.prune import PruneReport, Removal, decide_proved, prune_index
 from indexvault.snapshots.replicate import ReplicationReport, replicate_index
 from indexvault.snapshots.retention import Decision
 from indexvault.snapshots.store import Store
-from indexvault.snapshots.sweep import GRACE, sweep_index
+from indexvault.snapshots.sweep import GRACE, SweepReport, sweep_index
 from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Workflow
 from indexvault.workflow.calls import call
 
@@ -103,7 +103,9 @@ async def prune(resources: Resources, job: MaintenanceJob) -> MaintenanceReport:
 async def prune_stores(resources: Resources, job: MaintenanceJob, *, dry_run: bool) -> list[PrunePlan]:
     """Decide which snapshots each store of an index keeps and, unless it is a dry run, remove the others.
 
-    A pin or a hold in one store holds in all of them.
+    A pin or a hold in one store holds in all of them, so nothing is removed anywhere while one of them can't be asked.
+    Whatever else fails in one store is logged, stands as the hindrance of its sweep, and does not stop the others; it
+    is raised if it is so in all of them.
     """
     clients = resources.clients
     settings = clients.settings
@@ -114,40 +116,60 @@ async def prune_stores(resources: Resources, job: MaintenanceJob, *, dry_run: bo
     pinned = await _pinned(stores, job)
     held = await live_holds(resources, names, job.service, job.index)
     needed = {snapshot: [hold.reason for hold in holds] for snapshot, holds in held.items()}
-    plans = []
+    plans: list[PrunePlan] = []
+    failures: list[IndexvaultError] = []
     for name, store in stores.items():
-        snapshots = await list_snapshots(store.snapshots, job.service, job.index)
-        decisions = await decide_proved(
-            store,
-            snapshots,
-            retentions(settings, job.service, job.index),
-            pinned,
-            needed=needed,
-            now=resources.clock(),
-        )
-        if dry_run:
-            sweep = await sweep_index(store, job.service, job.index, clock=resources.clock, grace=GRACE, dry_run=True)
-            report = PruneReport(removed=(), pinned=(), refused=(), sweep=sweep)
-        else:
-            await note_unrecorded(store.runs, job.service, job.index, snapshots)
-            removals = [Removal(each.snapshot.id, "; ".join(each.reasons)) for each in decisions if not each.keep]
-            report = await prune_index(
-                store,
-                job.service,
-                job.index,
-                removals,
-                clock=resources.clock,
-                runs_of=lambda name: clients.store(name).runs,
-            )
-        plans.append(PrunePlan(name, decisions, report))
+        try:
+            plans.append(await _prune_store(resources, job, store, pinned, needed, dry_run=dry_run))
+        except IndexvaultError as error:
+            _LOG.error("store %s is not pruned of %s/%s: %s", name, job.service, job.index, error)
+            failures.append(error)
+            sweep = SweepReport(hindrance=f"{error.on}: {error.what}")
+            plans.append(PrunePlan(name, [], PruneReport(removed=(), pinned=(), refused=(), sweep=sweep)))
+    if len(failures) == len(stores):
+        raise failures[0]
     return plans
 
 
+async def _prune_store(
+    resources: Resources,
+    job: MaintenanceJob,
+    store: Store,
+    pinned: set[str],
+    needed: Mapping[str, list[str]],
+    *,
+    dry_run: bool,
+) -> PrunePlan:
+    snapshots = await list_snapshots(store.snapshots, job.service, job.index)
+    decisions = await decide_proved(
+        store,
+        snapshots,
+        retentions(resources.clients.settings, job.service, job.index),
+        pinned,
+        needed=needed,
+        now=resources.clock(),
+    )
+    if dry_run:
+        sweep = await sweep_index(store, job.service, job.index, clock=resources.clock, grace=GRACE, dry_run=True)
+        return PrunePlan(store.name, decisions, PruneReport(removed=(), pinned=(), refused=(), sweep=sweep))
+    await note_unrecorded(store.runs, job.service, job.index, snapshots)
+    removals = [Removal(each.snapshot.id, "; ".join(each.reasons)) for each in decisions if not each.keep]
+    report = await prune_index(
+        store,
+        job.service,
+        job.index,
+        removals,
+        clock=resources.clock,
+        runs_of=lambda name: resources.clients.store(name).runs,
+    )
+    return PrunePlan(store.name, decisions, report)
+
+
 async def _pinned(stores: Mapping[str, Store], job: MaintenanceJob) -> set[str]:
-    pins: dict[str, Pin] = {}
+    found: set[str] = set()
     for store in stores.values():
-        pins |= await read_pins(store.runs, job.service, job.index)
-    return set(pins)
+        found |= await pinned_ids(store.runs, job.service, job.index)
+    return found
 
 
 REPLICATE = Activity("replicate_snapshots", MaintenanceJob, MaintenanceReport, replicate)

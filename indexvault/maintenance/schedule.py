@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from indexvault.errors import IndexvaultError
+from indexvault.maintenance.pass_over import passed_over
 from indexvault.maintenance.snapshot_age import note_ages
 from indexvault.settings.model import PolicySettings
 from indexvault.settings.schedule import Schedule
@@ -79,7 +80,8 @@ def last_runs(names: Iterable[str], now: datetime) -> dict[str, datetime]:
 async def tick(resources: Resources, engine: DurableEngine, *, backup_workflow: str) -> list[str]:
     """Resume unfinished runs, start every policy that is due, and return the names of the runs that were started.
 
-    `backup_workflow` is the workflow of a policy's run. A store that fails is logged and does not stop the others.
+    `backup_workflow` is the workflow of a policy's run. A store, a run or a policy that fails, whatever the error, is
+    logged and does not stop the others.
     """
     settings = resources.clients.settings
     policies_of: dict[str, dict[str, PolicySettings]] = {store: {} for store in settings.stores}
@@ -87,11 +89,10 @@ async def tick(resources: Resources, engine: DurableEngine, *, backup_workflow: 
         policies_of[settings.services[policy.service].store][name] = policy
     started: list[str] = []
     for store, policies in policies_of.items():
-        try:
-            started += await _tick_store(resources, engine, store, policies, backup_workflow)
+        with passed_over(f"tick of store {store}"):
+            await _tick_store(resources, engine, store, policies, backup_workflow=backup_workflow, started=started)
+        with passed_over(f"ages of the snapshots in store {store}"):
             await note_ages(resources, store, policies.values())
-        except IndexvaultError as error:
-            _LOG.error("tick: %s", error)
     return started
 
 
@@ -100,12 +101,21 @@ async def _tick_store(
     engine: DurableEngine,
     name: str,
     policies: Mapping[str, PolicySettings],
+    *,
     backup_workflow: str,
-) -> list[str]:
+    started: list[str],
+) -> None:
+    """Tick one store, and add the names of the runs that were started to `started`."""
     store = resources.clients.store(name)
     await store.prepare()
     runs = Runs(store.runs)
-    busy = [record for record in await runs.unfinished() if not await _resume_or_close(resources, engine, runs, record)]
+    busy = []
+    for record in await runs.unfinished():
+        is_finished = False
+        with passed_over(f"run {record.run}"):
+            is_finished = await _resume_or_close(resources, engine, runs, record)
+        if not is_finished:
+            busy.append(record)
     now = resources.clock()
     due = due_policies(
         policies,
@@ -113,7 +123,6 @@ async def _tick_store(
         {record.policy for record in busy if record.policy is not None},
         now,
     )
-    started = []
     for each in due:
         policy = policies[each.policy]
         record = RunRecord(
@@ -128,11 +137,11 @@ async def _tick_store(
             scheduled=each.scheduled,
             choose=list(policy.indexes),
         )
-        if await runs.create(record):
-            _LOG.info("policy %s is due since %s: run %s", each.policy, each.scheduled, record.run)
-            await hand_over(engine, record)
-            started.append(record.run)
-    return started
+        with passed_over(f"policy {each.policy}"):
+            if await runs.create(record):
+                _LOG.info("policy %s is due since %s: run %s", each.policy, each.scheduled, record.run)
+                await hand_over(engine, record)
+                started.append(record.run)
 
 
 async def _resume_or_close(resources: Resources, engine: DurableEngine, runs: Runs, record: RunRecord) -> bool:

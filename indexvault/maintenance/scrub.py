@@ -7,6 +7,7 @@ import msgspec
 from durabletask.task import OrchestrationContext
 
 from indexvault.errors import IndexvaultError
+from indexvault.maintenance.pass_over import passed_over
 from indexvault.maintenance.stock import take_stock
 from indexvault.settings.load import service_settings
 from indexvault.settings.policies import policies_covering, replica_stores
@@ -16,7 +17,7 @@ from indexvault.snapshots.run_names import verified_name
 from indexvault.snapshots.slices import due_slices, turn_of
 from indexvault.snapshots.verify import Finding, verify_index
 from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Workflow
-from indexvault.workflow.calls import call, call_all
+from indexvault.workflow.calls import call
 from indexvault.workflow.fan_out import RunOrder
 
 EVERY = timedelta(days=7)
@@ -43,7 +44,10 @@ class IndexesToVerify(msgspec.Struct, frozen=True):
 
 
 class VerifiedSlices(msgspec.Struct, frozen=True):
-    """What was found in the due slices of an index. `slices` is empty if none was due."""
+    """What was found in the due slices of an index. `slices` is empty if none was due.
+
+    `failure` says why the index could not be verified; it is empty otherwise.
+    """
 
     store: str
     service: str
@@ -52,6 +56,7 @@ class VerifiedSlices(msgspec.Struct, frozen=True):
     chunks: int
     bytes: int
     damage: list[Finding]
+    failure: str = ""
 
 
 class ScrubReport(msgspec.Struct, frozen=True):
@@ -80,13 +85,10 @@ async def list_indexes(resources: Resources, job: RunOrder) -> IndexesToVerify:
     own = service_settings(settings, job.service).store
     found = []
     for name in [own, *replica_stores(settings, job.service)]:
-        try:
+        with passed_over(f"verification of store {name}"):
             stock = await take_stock(resources.clients, name, job.service)
-        except IndexvaultError as error:
-            _LOG.error("store %s is not verified: %s", name, error)
-            continue
-        indexes = {summary.index for summary in stock.listed()}
-        found += [IndexToVerify(name, job.service, index) for index in sorted(indexes)]
+            indexes = {summary.index for summary in stock.listed()}
+            found += [IndexToVerify(name, job.service, index) for index in sorted(indexes)]
     return IndexesToVerify(found)
 
 
@@ -101,7 +103,9 @@ async def verify_due(resources: Resources, job: IndexToVerify) -> VerifiedSlices
     now = resources.clock()
     name = verified_name(job.service, job.index)
     last_turns = RecordStore(store.runs, _LastTurn)
-    last = await last_turns.read(name)
+    last = None
+    with passed_over("the note of the slices that were verified last, which counts as absent"):
+        last = await last_turns.read(name)
     within = _within(resources, job)
     due = due_slices(last.turn if last else None, now, every=EVERY, period=within)
     stock = await take_stock(resources.clients, job.store, job.service, job.index)
@@ -147,9 +151,25 @@ ACTIVITIES = (LIST_INDEXES, VERIFY_DUE)
 
 
 def verify_service(ctx: OrchestrationContext, job: RunOrder) -> Orchestration[ScrubReport]:
-    """Verify the due slices of every index of a service, one index after the other."""
+    """Verify the due slices of every index of a service, one index after the other, whatever becomes of the others."""
     found = yield from call(ctx, LIST_INDEXES, job)
-    verified = yield from call_all(ctx, VERIFY_DUE, found.indexes, at_once=1)
+    verified = []
+    for each in found.indexes:
+        try:
+            verified.append((yield from call(ctx, VERIFY_DUE, each)))
+        except IndexvaultError as error:
+            verified.append(
+                VerifiedSlices(
+                    store=each.store,
+                    service=each.service,
+                    index=each.index,
+                    slices=[],
+                    chunks=0,
+                    bytes=0,
+                    damage=[],
+                    failure=f"{error.on}: {error.what}",
+                )
+            )
     return ScrubReport(verified)
 
 

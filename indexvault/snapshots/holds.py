@@ -6,6 +6,7 @@ one left behind by a crash does not keep a snapshot for ever.
 """
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 
@@ -18,6 +19,8 @@ from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import hold_name, holds_prefix, run_of, tombstone_name
 from indexvault.snapshots.store import RunBlobs, Store
 from indexvault.snapshots.tombstones import Tombstone
+
+_LOG = logging.getLogger(__name__)
 
 HELD_FOR = timedelta(days=1)
 """How long a hold counts although no record says that its run is unfinished: the record may be about to be written."""
@@ -99,17 +102,27 @@ async def read_holds(
 ) -> AsyncIterator[tuple[str, Hold]]:
     """Yield the holds of an index's snapshots, or of one, each with the snapshot's id.
 
-    Raises IntegrityError if one can't be read.
+    One that can't be read is logged, and stands for an unknown run that is unfinished.
     """
-    async for name, record in RecordStore(runs, Hold).list(holds_prefix(service, index, snapshot)):
-        yield name.split("/")[-2], record
+    async for blob in runs.list(holds_prefix(service, index, snapshot)):
+        try:
+            hold = await RecordStore(runs, Hold).read(blob.name)
+        except IntegrityError as error:
+            _LOG.warning("a hold that can't be read keeps its snapshot: %s", error)
+            run = run_of(blob.name) or "unknown"
+            hold = Hold(run=run, kind="run", target="an unknown target", since=blob.modified, store="", state="")
+        if hold is not None:
+            yield blob.name.split("/")[-2], hold
 
 
 async def is_live(hold: Hold, runs_of: RunsOf, now: datetime) -> bool:
     """Return whether a hold counts, by the record that it names.
 
-    It counts if that record can't be read, or lies in a store that can't be reached or is not configured here.
+    It counts if it names none, if that record can't be read, or lies in a store that can't be reached or is not
+    configured here.
     """
+    if not hold.state:
+        return True
     try:
         state = await RecordStore(runs_of(hold.store), _State, limit=_STATE_LIMIT).read(hold.state)
     except (IntegrityError, NotFoundError, RemoteError):
@@ -120,10 +133,7 @@ async def is_live(hold: Hold, runs_of: RunsOf, now: datetime) -> bool:
 async def is_held(runs: RunBlobs, reference: SnapshotReference, runs_of: RunsOf, now: datetime) -> bool:
     """Return whether a hold of a snapshot counts in this store. One that can't be read does."""
     held = read_holds(runs, reference.service, reference.index, reference.id)
-    try:
-        return any([await is_live(hold, runs_of, now) async for _snapshot, hold in held])
-    except IntegrityError:
-        return True
+    return any([await is_live(hold, runs_of, now) async for _snapshot, hold in held])
 
 
 async def _is_absent(store: Store, manifest: str) -> bool:

@@ -1,10 +1,11 @@
 """Pins keep snapshots from being pruned until they are unpinned."""
 
 import contextlib
+import logging
 
 import msgspec
 
-from indexvault.errors import ConflictError
+from indexvault.errors import ConflictError, IntegrityError
 from indexvault.snapshots.catalogue import resolve
 from indexvault.snapshots.manifest import AwareTime
 from indexvault.snapshots.names import SnapshotReference
@@ -58,4 +59,20 @@ async def read_pins(runs: RunBlobs, service: str, index: str) -> dict[str, Pin]:
     return {id_of(name): record async for name, record in pins}
 
 
+async def pinned_ids(runs: RunBlobs, service: str, index: str) -> set[str]:
+    """Return the ids of an index's pinned snapshots. A pin that can't be read is logged, and keeps its snapshot."""
+    found: set[str] = set()
+    async for blob in runs.list(pins_prefix(service, index)):
+        try:
+            record = await RecordStore(runs, Pin).read(blob.name)
+        except IntegrityError as error:
+            _LOG.warning("a pin that can't be read keeps its snapshot: %s", error)
+        else:
+            if record is None:
+                continue
+        found.add(id_of(blob.name))
+    return found
+
+
+_LOG = logging.getLogger(__name__)
 _ANY_SIZE = 1 << 31
