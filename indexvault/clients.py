@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from indexvault.model import Clock
 from indexvault.search.client import SearchService
@@ -17,7 +17,7 @@ from indexvault.search.retry import RetryPolicy
 from indexvault.search.throttle import ThrottleLimits
 from indexvault.settings.load import service_settings, store_settings
 from indexvault.settings.model import Settings, StoreSettings
-from indexvault.settings.overlays import filled, overlay_of
+from indexvault.settings.overlays import OverlayEntry, overlay_entry, overlay_of
 from indexvault.settings.policies import reading_order
 from indexvault.settings.secrets import secret_value
 from indexvault.settings.store_hosts import store_authority
@@ -192,13 +192,13 @@ class Clients:
         names = reading_order(self.settings, service, near=near)
         return self.store(names[0]) if len(names) == 1 else Replicas([self.store(name) for name in names])
 
-    def overlay(self, name: str, entry: str) -> Any:
-        """Return an overlay's patch of one object with its secrets filled in, or None if it has none.
+    def overlay(self, name: str, entry: str) -> OverlayEntry | None:
+        """Return an overlay's patch of one object with the secrets that it names, or None if it has none.
 
         Raises NotFoundError for an unknown overlay, SettingsError for a secret that is not set.
         """
         patch = overlay_of(self.settings, name).get(entry)
-        return None if patch is None else filled(patch, self._environment, f"settings $.overlays.{name}.{entry}")
+        return None if patch is None else overlay_entry(patch, self._environment, f"settings $.overlays.{name}.{entry}")
 
     def _identity_of(self, authority_host: str, client_id: str | None = None) -> "AsyncTokenCredential":
         wanted = authority_host, client_id

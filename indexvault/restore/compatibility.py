@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from indexvault.restore.checks import Check
-from indexvault.restore.secrets import missing_paths, needed_paths
+from indexvault.restore.secrets import REDIRECT, missing_paths, needed_paths
 from indexvault.restore.target_facts import TargetFacts
 from indexvault.search.definition_content import content
+from indexvault.search.documents import ELEVATED_ROLE
 from indexvault.search.schema import read_schema
-from indexvault.search.transport import PREVIEW
 
 
 def patch_checks(facts: TargetFacts) -> Iterator[Check]:
@@ -97,31 +97,6 @@ def synonym_map_checks(facts: TargetFacts) -> Iterator[Check]:
 def feature_checks(facts: TargetFacts) -> Iterator[Check]:
     """Check for features that the target may lack."""
     members = content(facts.definition)
-    version = facts.manifest.definition.fullest.api_version
-    why = (
-        f"the index could be read in api-version {version} only"
-        if facts.manifest.definition.needs_preview
-        else f"the definition has members that only a preview api-version knows ({version})"
-    )
-    if facts.preview and not facts.knows_preview:
-        yield Check(
-            "api_version",
-            "failed",
-            f"{why}, and the target does not know {PREVIEW}",
-            f"Remove them with a patch, or use a service that knows {PREVIEW}",
-            "RefusedError",
-        )
-    elif facts.preview:
-        yield Check("api_version", "warning", f"{why}: the target is asked in {PREVIEW}, which it knows")
-    if "encryptionKey" in members:
-        failed = facts.tier == "free"
-        yield Check(
-            "encryption",
-            "failed" if failed else "warning",
-            "the index is encrypted with a customer-managed key",
-            "Choose a billable tier" if failed else "Give the target service's identity access to that key first",
-            "RefusedError" if failed else "",
-        )
     if "semantic" in members and facts.tier == "free":
         yield Check("semantic", "warning", "semantic ranking is limited on the free tier")
     if members.get("permissionFilterOption") == "enabled" or members.get("purviewEnabled"):
@@ -129,14 +104,17 @@ def feature_checks(facts: TargetFacts) -> Iterator[Check]:
             "protection",
             "warning",
             "documents are protected one by one: they can be compared only by a caller that may read them all",
-            "Use an identity that may read elevated",
+            f"Give the identity {ELEVATED_ROLE}",
         )
     if facts.present is None or facts.job.update_definition:
         yield from secret_checks(facts)
 
 
 def secret_checks(facts: TargetFacts) -> Iterator[Check]:
-    """Check that no secret is missing."""
+    """Check that no secret is missing, and that those of the overlay go to their own hosts."""
+    if facts.misdirected:
+        yield Check("secrets", "failed", "; ".join(facts.misdirected), REDIRECT, "SettingsError")
+        return
     missing, needed = missing_paths(facts.definition), needed_paths(facts.definition)
     entry = f'an overlay of the settings that has "indexes/{facts.job.index}"'
     if needed:

@@ -8,22 +8,64 @@ from typing import Any
 
 import msgspec
 
+from indexvault.errors import SettingsError
 from indexvault.restore.definition import TargetDefinition
 from indexvault.restore.job import RestoreJob
 from indexvault.restore.patch import patched
+from indexvault.restore.secret_hosts import misdirected
 from indexvault.search.secret_scan import REDACTED, SHOWN_AS_NULL, WITHHELD
+from indexvault.settings.overlays import OverlayEntry
 from indexvault.workflow.activity import Resources
+
+REDIRECT = "If the address is right, name its host in the overlay; else set the address in the overlay too"
+"""What to do about a secret that would go to another host than its own."""
+_UNCHANGED = "<unchanged>"
+"""What a definition that is sent has in place of a secret that the service shall keep. Source: Update Skillset and
+Update Data Source (REST API), 2026-09."""
+
+
+class Completed(msgspec.Struct, frozen=True):
+    """A definition with what an overlay has for it, to be sent and written nowhere.
+
+    `misdirected` says in words which secrets would go to another host than their own; then the definition has none of
+    the overlay's secrets, and must not be sent.
+    """
+
+    body: msgspec.Raw
+    misdirected: list[str]
+
+
+def completed(body: msgspec.Raw, entry: OverlayEntry | None) -> Completed:
+    """Return a definition with what an overlay has for it."""
+    marked = body if entry is None else patched(body, entry.marked)
+    told = [
+        f"{path} would have the service keep a secret of its own, whatever address stands beside it"
+        for path in _kept_paths(msgspec.json.decode(marked))
+    ]
+    if entry is not None:
+        told += misdirected(marked, entry)
+    return Completed(marked if told or entry is None else patched(body, entry.filled), told)
+
+
+def completed_for(resources: Resources, job: RestoreJob, definition: TargetDefinition) -> Completed:
+    """Return a definition with what the job's overlay has for the index.
+
+    Raises NotFoundError for an overlay that is not configured, SettingsError for a secret that is not set.
+    """
+    entry = None if job.overlay is None else resources.clients.overlay(job.overlay, f"indexes/{job.index}")
+    return completed(definition.body, entry)
 
 
 def supplied(resources: Resources, job: RestoreJob, definition: TargetDefinition) -> TargetDefinition:
     """Return a definition with what the job's overlay has for the index. Send it, and write it nowhere.
 
-    Raises NotFoundError for an overlay that is not configured, SettingsError for a secret that is not set.
+    Raises NotFoundError for an overlay that is not configured, SettingsError for a secret that is not set, or would go
+    to another host than the overlay names.
     """
-    if job.overlay is None:
-        return definition
-    patch = resources.clients.overlay(job.overlay, f"indexes/{job.index}")
-    return definition if patch is None else TargetDefinition(patched(definition.body, patch), definition.preview)
+    found = completed_for(resources, job, definition)
+    if found.misdirected:
+        raise SettingsError("; ".join(found.misdirected), on=f"overlay {job.overlay or '(none)'}", do=REDIRECT)
+    return TargetDefinition(found.body, definition.preview)
 
 
 def missing_secrets(definition: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -46,6 +88,19 @@ def missing_secrets(definition: Any, path: str = "") -> Iterator[tuple[str, Any]
                 yield from missing_secrets(inner, f"{path}[{position}]")
         case str() if definition in {REDACTED, WITHHELD}:
             yield path, definition
+
+
+def _kept_paths(definition: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths of members that have the service keep the secret it holds. No service shows such a value."""
+    match definition:
+        case dict():
+            for name, inner in definition.items():
+                yield from _kept_paths(inner, f"{path}.{name}" if path else name)
+        case list():
+            for position, inner in enumerate(definition):
+                yield from _kept_paths(inner, f"{path}[{position}]")
+        case str() if definition == _UNCHANGED:
+            yield path
 
 
 def missing_paths(definition: bytes | msgspec.Raw) -> list[str]:

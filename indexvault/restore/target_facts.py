@@ -10,10 +10,11 @@ from indexvault.restore.definition import TargetDefinition, target_definition
 from indexvault.restore.job import RestoreJob
 from indexvault.restore.regions import Regions
 from indexvault.restore.schema_changes import SchemaChanges, schema_changes
-from indexvault.restore.secrets import supplied
+from indexvault.restore.secrets import completed_for
 from indexvault.restore.target_name import ResolvedName
 from indexvault.search.client import SearchService
 from indexvault.search.definition_content import same_content
+from indexvault.search.definitions import Alias
 from indexvault.search.schema import Schema, read_schema
 from indexvault.search.statistics import IndexStatistics, ServiceStatistics
 from indexvault.settings.load import service_settings
@@ -24,16 +25,18 @@ from indexvault.workflow.activity import Resources
 class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The facts about a restore and its target.
 
-    `definition` is what the target would get, with its `schema`; `changes` lead from the snapshot's schema to the one
+    `definition` is what the target would get, with its `schema`; `misdirected` are secrets of the overlay that it would
+    send to another host than their own; `changes` lead from the snapshot's schema to the one
     that documents go into. `resolved` and `resolved_alias` are what the names stand for now. `present` is the
     definition of the existing index in modes sync and fill, `held` the statistics of the index that is written or
-    replaced in place. `missing_maps` and `differing_maps` are synonym maps that the definition names. `denied` is the
+    replaced in place, `aliases` those of the target if an index is to be deleted. `missing_maps` and `differing_maps` are synonym maps that the definition names. `denied` is the
     target's error for a caller without the roles. `bytes` are uncompressed.
     """
 
     job: RestoreJob
     manifest: Manifest
     definition: msgspec.Raw
+    misdirected: Sequence[str]
     preview: bool
     schema: Schema
     changes: SchemaChanges
@@ -51,6 +54,7 @@ class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     documents: int
     bytes: int
     held: IndexStatistics | None
+    aliases: Sequence[Alias] = ()
 
 
 async def gather_facts(
@@ -65,7 +69,7 @@ async def gather_facts(
     statistics = await target.service_statistics()
     resolved = await resolve_name(target, job.target_index)
     definition = target_definition(manifest.definition, job.target_index, job.patch)
-    complete = supplied(resources, job, definition)
+    complete = completed_for(resources, job, definition)
     source = read_schema(manifest.definition.fullest.body, on=job.reference)
     wanted = read_schema(complete.body, on="the patched definition")
     present = None
@@ -79,6 +83,7 @@ async def gather_facts(
         job=job,
         manifest=manifest,
         definition=complete.body,
+        misdirected=complete.misdirected,
         preview=definition.preview,
         schema=wanted,
         changes=changes,
@@ -99,6 +104,7 @@ async def gather_facts(
         knows_preview=not definition.preview or await target.knows_preview(),
         documents=len(job.keys) if job.keys else manifest.counts.documents,
         bytes=manifest.bytes,
+        aliases=await target.aliases() if job.in_place or job.delete_old else (),
         held=await target.index_statistics(resolved.index) if stays and resolved.index is not None else None,
     )
     return facts, definition

@@ -1,18 +1,19 @@
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from indexvault.errors import IndexvaultError, NotFoundError, SettingsError
 from indexvault.restore.patch import read_patch
-from indexvault.restore.secrets import missing_paths, needed_paths
+from indexvault.restore.secrets import completed, missing_paths, needed_paths
 from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.world import EAST, KEYS, WEST, World, open_world
 
 OWN, OPEN_AI = "customWebApiParameters", "azureOpenAIParameters"
+MODEL_HOST = "contoso.openai.azure.com"
 VECTORIZERS = [
     {
         "name": "own",
@@ -37,9 +38,12 @@ ENCRYPTION = {
 }
 PATCH = {
     "vectorSearch": {
-        "vectorizers": {"own": {OWN: {"uri": {"env": "URI"}}}, "open-ai": {OPEN_AI: {"apiKey": {"env": "MODEL"}}}}
+        "vectorizers": {
+            "own": {OWN: {"uri": {"env": "URI", "host": "contoso.example"}}},
+            "open-ai": {OPEN_AI: {"apiKey": {"env": "MODEL", "host": MODEL_HOST}}},
+        }
     },
-    "encryptionKey": {"accessCredentials": {"applicationSecret": {"env": "APP"}}},
+    "encryptionKey": {"accessCredentials": {"applicationSecret": {"env": "APP", "host": "contoso.vault.azure.net"}}},
 }
 WEST_SECRETS = {
     "URI": "https://contoso.example/api/embed?code=west-function-key",
@@ -161,3 +165,70 @@ def test_missing_secrets_are_found_on_every_level() -> None:
         application,
     ]
     assert needed_paths(json.dumps(body).encode()) == ["skills[2].uri", application]
+
+
+STRANGER = "https://evil.example"
+
+
+def of_models(**parameters: Any) -> dict[str, Any]:
+    """Return a definition whose only vectorizer sends its key to the given address."""
+    open_ai = VECTORIZERS[1] | {OPEN_AI: cast("dict[str, Any]", VECTORIZERS[1][OPEN_AI]) | parameters}
+    vectors = hotels.DEFINITION["vectorSearch"] | {"vectorizers": [open_ai]}
+    return definition(vectorSearch=vectors, encryptionKey=None)
+
+
+@pytest.fixture
+def gives_key(world: World) -> World:
+    patch = {"vectorSearch": {"vectorizers": {"open-ai": {OPEN_AI: {"apiKey": {"env": "MODEL", "host": MODEL_HOST}}}}}}
+    settings = world.clients.settings
+    world.clients.settings = msgspec.structs.replace(settings, overlays={"west": {"indexes/hotels": patch}})
+    return world
+
+
+async def test_a_patch_with_a_stranger_s_address_gets_no_secret(gives_key: World) -> None:
+    await gives_key.fill(of_models(), hotels.hotels(3))
+    made = await gives_key.back_up("hotels", hidden_fields="reveal")
+    text = json.dumps({"vectorSearch": {"vectorizers": {"open-ai": {OPEN_AI: {"resourceUri": STRANGER}}}}})
+    [check] = [
+        each for each in (await gives_key.preflight(made, overlay="west", patch=text)).checks if each.name == "secrets"
+    ]
+    assert check.outcome == "failed"
+    assert f"apiKey is for {MODEL_HOST}, and would go to evil.example" in check.what
+    with pytest.raises(SettingsError, match=r"would go to evil\.example"):
+        await gives_key.restore(made, overlay="west", patch=text)
+    assert await gives_key.west.index_names() == []
+    assert b"west-model-key" not in await records(gives_key)
+    await gives_key.restore(made, overlay="west")
+
+
+async def test_a_vectorizer_that_a_patch_adds_gets_no_secret(gives_key: World) -> None:
+    await gives_key.fill(definition(encryptionKey=None), hotels.hotels(3))
+    made = await gives_key.back_up("hotels", hidden_fields="reveal")
+    added = {"kind": "azureOpenAI", OPEN_AI: {"resourceUri": STRANGER, "deploymentId": "d", "modelName": "m"}}
+    text = json.dumps({"vectorSearch": {"vectorizers": {"own": None, "open-ai": added}}})
+    with pytest.raises(SettingsError, match=r"would go to evil\.example"):
+        await gives_key.restore(made, overlay="west", patch=text)
+    assert await gives_key.west.index_names() == []
+
+
+async def test_a_snapshot_with_a_stranger_s_address_gets_no_secret(gives_key: World) -> None:
+    await gives_key.fill(of_models(resourceUri=STRANGER), hotels.hotels(3))
+    made = await gives_key.back_up("hotels", hidden_fields="reveal")
+    with pytest.raises(SettingsError, match=r"would go to evil\.example"):
+        await gives_key.restore(made, overlay="west")
+    assert await gives_key.west.index_names() == []
+
+
+async def test_an_updated_definition_gets_none_either(gives_key: World) -> None:
+    await gives_key.fill(of_models(resourceUri=STRANGER), hotels.hotels(3))
+    made = await gives_key.back_up("hotels", hidden_fields="reveal")
+    await gives_key.fill(of_models() | {"name": "restored"}, [], service=WEST)
+    with pytest.raises(SettingsError, match=r"would go to evil\.example"):
+        await gives_key.restore(made, overlay="west", mode="sync", update_definition=True)
+    assert STRANGER.encode() not in bytes((await gives_key.west.index_definition("restored")).body)
+
+
+def test_no_definition_has_a_service_keep_its_key_beside_another_address() -> None:
+    body = json.dumps(of_models(resourceUri=STRANGER, apiKey="<unchanged>")).encode()
+    [told] = completed(msgspec.Raw(body), None).misdirected
+    assert told.startswith("vectorSearch.vectorizers[0].azureOpenAIParameters.apiKey would have the service keep")

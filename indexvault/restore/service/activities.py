@@ -4,12 +4,11 @@ from typing import Any
 
 import msgspec
 
-from indexvault.errors import ConflictError, IndexvaultError, NotFoundError, SettingsError
+from indexvault.errors import ConflictError, IndexvaultError, NotFoundError, SettingsError, UnauthenticError
 from indexvault.model import IndexName
 from indexvault.restore.definition import version_to_send
-from indexvault.restore.patch import patched
 from indexvault.restore.proof import read_proof
-from indexvault.restore.secrets import missing_paths
+from indexvault.restore.secrets import REDIRECT, completed, missing_paths
 from indexvault.restore.service.job import (
     ObjectInput,
     ObjectOutcome,
@@ -33,6 +32,7 @@ from indexvault.search.client import SearchService
 from indexvault.search.definition_content import content
 from indexvault.search.secret_scan import SECRET_MEMBERS
 from indexvault.settings.load import service_settings
+from indexvault.settings.overlays import OverlayEntry
 from indexvault.settings.patterns import select
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
@@ -152,9 +152,10 @@ async def _make(
         names = ", ".join(f"{each.kind} {each.name}" for each in missing)
         return _outcome(planned, "left out", f"it refers to what is not there: {names}")
     definition = msgspec.Raw(msgspec.json.encode(members))
-    if job.overlay is not None:
-        patch = resources.clients.overlay(job.overlay, f"{planned.kind}/{planned.name}")
-        definition = definition if patch is None else patched(definition, patch)
+    complete = completed(definition, _overlay(resources, job, f"{planned.kind}/{planned.name}"))
+    if complete.misdirected:
+        return _outcome(planned, "left out", f"{'; '.join(complete.misdirected)}. {REDIRECT}")
+    definition = complete.body
     lacking = missing_paths(definition)
     if lacking:
         return _outcome(planned, "left out", f"secrets are missing: {', '.join(lacking)}; give them in an overlay")
@@ -172,10 +173,12 @@ async def _lacking(resources: Resources, job: ServiceRestoreJob, snapshot: Summa
     """Return the paths of the secrets that an index's definition needs and the overlay does not have."""
     store = resources.clients.store_of(job.service)
     definition = version_to_send((await read_manifest(store.snapshots, snapshot)).definition).body
-    if job.overlay is not None:
-        patch = resources.clients.overlay(job.overlay, f"indexes/{snapshot.index}")
-        definition = definition if patch is None else patched(definition, patch)
-    return missing_paths(definition)
+    # A secret that would go elsewhere is not missing: the restore of the index refuses it by name.
+    return missing_paths(completed(definition, _overlay(resources, job, f"indexes/{snapshot.index}")).body)
+
+
+def _overlay(resources: Resources, job: ServiceRestoreJob, entry: str) -> OverlayEntry | None:
+    return None if job.overlay is None else resources.clients.overlay(job.overlay, entry)
 
 
 async def _is_there(target: SearchService, reference: Reference) -> bool:
@@ -208,16 +211,26 @@ def _outcome(planned: PlannedObject, outcome: ObjectState, why: str = "") -> Obj
 async def _manifest(resources: Resources, job: ServiceRestoreJob) -> ServiceManifest:
     store = resources.clients.store_of(job.service)
     reference = SnapshotReference(service=job.service, index=SERVICE_OBJECTS, id=job.snapshot)
-    return await read_service_manifest(store.snapshots, reference)
+    manifest = await read_service_manifest(store.snapshots, reference)
+    if manifest.authenticity == "unauthentic" and not job.accept_unauthentic:
+        raise UnauthenticError(
+            "no record key has signed the snapshot, and nobody has accepted it: anybody may have written it",
+            on=str(reference),
+            do="If you know where it is from: `indexvault accept`, or restore with --accept-unauthentic",
+        )
+    return manifest
 
 
 async def _index_snapshots(resources: Resources, job: ServiceRestoreJob) -> dict[str, Summary]:
-    """Return the newest snapshot of each index, at or before the time asked for, and none dated in the future."""
+    """Return the newest snapshot of each index, at or before the time asked for.
+
+    None is dated in the future, and none is one that nobody has signed or accepted.
+    """
     now = resources.clock()
     store = resources.clients.store_of(job.service)
     newest: dict[str, Summary] = {}
     for snapshot in await list_snapshots(store.snapshots, job.service):
-        fits = snapshot.state != "damaged" and (job.at is None or snapshot.created <= job.at)
+        fits = snapshot.state != "damaged" and snapshot.is_trusted and (job.at is None or snapshot.created <= job.at)
         if fits and not is_in_future(snapshot.created, now) and snapshot.index != SERVICE_OBJECTS:
             newest.setdefault(snapshot.index, snapshot)
     return newest

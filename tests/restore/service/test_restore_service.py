@@ -36,7 +36,9 @@ OBJECTS_OF_EAST: dict[str, list[dict[str, Any]]] = {
     "indexers": [{"name": "nightly", "dataSourceName": "blobs", "targetIndexName": "hotels", "skillsetName": "skills"}],
     "aliases": [{"name": "guests", "indexes": ["hotels"]}],
 }
-OVERLAYS = {"west": {"datasources/blobs": {"credentials": {"connectionString": {"env": "BLOBS"}}}}}
+SKILL_URI = "https://west.example/api?code=AccountKey"
+BLOBS = {"env": "BLOBS", "host": "west.blob.core.windows.net"}
+OVERLAYS = {"west": {"datasources/blobs": {"credentials": {"connectionString": BLOBS}}}}
 
 
 class Services:
@@ -81,7 +83,11 @@ def clock() -> Clock:
 async def services(clock: Clock) -> AsyncIterator[Services]:
     async with open_world(MemoryStore("local", clock), clock=clock) as world:
         world.clients.settings = msgspec.structs.replace(world.clients.settings, overlays=OVERLAYS)
-        world.clients._environment = {**{name: KEYS[name] for name in (EAST, WEST)}, "BLOBS": "AccountKey=west"}
+        world.clients._environment = {
+            **{name: KEYS[name] for name in (EAST, WEST)},
+            "BLOBS": "AccountName=west;AccountKey=west",
+            "SKILL": SKILL_URI,
+        }
         for kind in ("synonymmaps", "datasources", "skillsets"):
             await make(world, kind)
         await world.fill(hotels.with_field("name", synonymMaps=["words"]), hotels.hotels(40))
@@ -142,12 +148,14 @@ async def test_a_skill_s_secret_comes_from_the_overlay(services: Services) -> No
     told = {each.name: each for each in (await services.restore(snapshot)).objects}
     assert (told["enrich"].outcome, "skills[0].uri" in told["enrich"].why) == ("left out", True)
     settings = services.world.clients.settings
-    overlay = OVERLAYS["west"] | {"skillsets/enrich": {"skills": {"own": {"uri": {"env": "BLOBS"}}}}}
+    overlay = OVERLAYS["west"] | {
+        "skillsets/enrich": {"skills": {"own": {"uri": {"env": "SKILL", "host": "west.example"}}}}
+    }
     services.world.clients.settings = msgspec.structs.replace(settings, overlays={"west": overlay})
     report = await services.restore(snapshot, overlay="west", indexes=("*", "!hotels"))
     assert outcomes(report)["skillsets/enrich"] == "made"
     made = (await services.there("skillsets", "enrich"))["skills"][0]
-    assert (made["uri"], made["outputs"][0]["name"]) == ("AccountKey=west", "words")
+    assert (made["uri"], made["outputs"][0]["name"]) == (SKILL_URI, "words")
 
 
 VECTORIZER = {
@@ -288,3 +296,28 @@ async def test_a_snapshot_of_the_future_is_not_an_index_s_newest(services: Servi
     told = outcomes(await services.restore(whole.snapshot, overlay="west"))
     assert told["indexes/hotels"] == "made"
     assert "indexes/motels" not in told
+
+
+async def test_an_object_that_would_send_a_secret_to_a_stranger_is_left_out_by_name(services: Services) -> None:
+    skill = {
+        "@odata.type": "#Microsoft.Skills.Text.AzureOpenAIEmbeddingSkill",
+        "name": "own",
+        "resourceUri": "https://evil.example",
+        "apiKey": "east-key",
+        "inputs": [{"name": "text", "source": "/document/content"}],
+        "outputs": [{"name": "embedding"}],
+    }
+    body = msgspec.json.encode({"name": "enrich", "skills": [skill]})
+    await services.world.east.create_definition("skillsets", "enrich", body, preview=False)
+    snapshot = await services.back_up()
+    secret = {"env": "BLOBS", "host": "contoso.openai.azure.com"}
+    overlay = OVERLAYS["west"] | {"skillsets/enrich": {"skills": {"own": {"apiKey": secret | {"env": "MODEL"}}}}}
+    settings = services.world.clients.settings
+    services.world.clients.settings = msgspec.structs.replace(settings, overlays={"west": overlay})
+    environment = services.world.clients._environment
+    services.world.clients._environment = {**environment, "MODEL": "west-model-key"}
+    report = await services.restore(snapshot, overlay="west")
+    told = {each.name: each for each in report.objects}["enrich"]
+    assert told.outcome == "left out"
+    assert "skills.0.apiKey is for contoso.openai.azure.com, and would go to evil.example" in told.why
+    assert "west-model-key" not in msgspec.json.encode(report).decode()
