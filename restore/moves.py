@@ -6,6 +6,7 @@ from typing import Any
 from indexvault.api.decode import blame_members
 from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, Reply
 from indexvault.api.parameters import IndexName, OverlayName, ServiceName, SnapshotName
+from indexvault.api.regions import check_region_request
 from indexvault.api.snapshots import read_reference
 from indexvault.api.start_run import STARTED, start_run
 from indexvault.errors import ConflictError, NotFoundError, RequestError
@@ -65,6 +66,7 @@ async def move(call: Call[MoveRequest, Nothing, Nothing]) -> Reply:
     ended, or if source, target or alias is being worked on.
     """
     asked, resources = call.body, call.resources
+    check_region_request(resources.clients.settings, asks_to_leave=asked.allow_cross_region)
     with blame_members("patch"):
         patch = None if asked.patch is None else patch_text(asked.patch)
     for name in (asked.service, asked.target_service):

@@ -8,9 +8,10 @@ from msgspec import Meta, Struct, field
 from indexvault.api.decode import blame_members
 from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, Reply
 from indexvault.api.parameters import IndexName, OverlayName, ServiceName, SnapshotName
+from indexvault.api.regions import check_region_request
 from indexvault.api.snapshots import read_reference
 from indexvault.api.start_run import STARTED, start_run
-from indexvault.errors import ConflictError, LossNotAcceptedError
+from indexvault.errors import ConflictError, LossNotAcceptedError, UnauthenticError
 from indexvault.model import IndexName as Index
 from indexvault.model import Mode, TargetOptions, shared_options
 from indexvault.restore.checks import Check, failed
@@ -87,10 +88,11 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
     """Start a run.
 
     Raises NotFoundError for an unknown service or snapshot, ConflictError if the target exists or is being worked on,
-    LossNotAcceptedError, RequestError.
+    LossNotAcceptedError, UnauthenticError, RequestError.
     """
     asked, resources = call.body, call.resources
     settings = resources.clients.settings
+    check_region_request(settings, asks_to_leave=asked.allow_cross_region)
     with blame_members(*_READ_LATER):
         Selection(asked.keys, asked.filter)
         patch = None if asked.patch is None else patch_text(asked.patch)
@@ -113,6 +115,12 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
             f"the snapshot is unsettled: {snapshot.unsettled:,} documents are open",
             on=str(snapshot.reference),
             do='Send "accept_unsettled": true if the index is of use without them, or name an earlier snapshot',
+        )
+    if not (snapshot.is_trusted or asked.accept_unauthentic or asked.dry_run):
+        raise UnauthenticError(
+            "no record key has signed the snapshot, and nobody has accepted it: anybody may have written it",
+            on=str(snapshot.reference),
+            do='Send "accept_unauthentic": true if you know where it is from',
         )
     run = run_name(now, "restore", resources.rng.randbytes(3))
     job = RestoreJob(

@@ -19,6 +19,7 @@ from indexvault.settings.model import (
     TIERS,
     EnvironmentSecret,
     PolicySettings,
+    RequestLimits,
     ServiceSettings,
     Settings,
     StoreIdentities,
@@ -81,9 +82,11 @@ def read_settings(text: str | bytes) -> Settings:
         services={name: _decode(raw, ServiceSettings, f"$.services.{name}") for name, raw in outline.services.items()},
         policies={name: _decode(raw, PolicySettings, f"$.policies.{name}") for name, raw in outline.policies.items()},
         allow_cross_region=outline.allow_cross_region,
+        allow_cross_region_requests=outline.allow_cross_region_requests,
         record_key=(
             _decode(outline.record_key, EnvironmentSecret, "$.record_key") if bytes(outline.record_key) else None
         ),
+        requests=_decode(outline.requests, RequestLimits, "$.requests"),
         overlays={
             name: _decode(raw, dict[str, dict[str, Any]], f"$.overlays.{name}")
             for name, raw in outline.overlays.items()
@@ -131,8 +134,10 @@ class _Outline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     services: dict[str, msgspec.Raw]
     policies: dict[str, msgspec.Raw] = {}
     allow_cross_region: bool = False
+    allow_cross_region_requests: bool = False
     overlays: dict[str, msgspec.Raw] = {}
     record_key: msgspec.Raw = msgspec.Raw()
+    requests: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 def _decode[Decoded](text: str | bytes | msgspec.Raw, kind: type[Decoded], path: str) -> Decoded:

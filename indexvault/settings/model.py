@@ -125,10 +125,21 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verify_within: timedelta | None = None
 
 
+class RequestLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The most runs that requests may leave unfinished in a store, at work or waiting: of one function key, and in all.
+
+    Runs that policies start don't count.
+    """
+
+    runs_per_key: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+    runs: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 50
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is configured.
 
-    `allow_cross_region` lets every restore and move take data out of its source's region. For `overlays` see
+    `allow_cross_region` lets every restore and move take data out of its source's region;
+    `allow_cross_region_requests` lets those that ask for it over HTTP. For `overlays` see
     `settings.overlays`. `record_key` is what records and manifests are signed with: one key, or several separated by
     commas, of which the first signs and all verify.
     """
@@ -137,5 +148,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     services: dict[str, ServiceSettings]
     policies: dict[str, PolicySettings] = {}
     allow_cross_region: bool = False
+    allow_cross_region_requests: bool = False
     overlays: dict[str, dict[str, dict[str, Any]]] = {}
     record_key: EnvironmentSecret | None = None
+    requests: RequestLimits = RequestLimits()
