@@ -18,6 +18,8 @@ VERBS: Mapping[str, str] = {
     "prune": "remove the snapshots that no policy keeps",
     "pin": "keep a snapshot from being pruned",
     "unpin": "remove a snapshot's pin",
+    "accept": "trust snapshots that no record key has signed",
+    "records": "list records that nobody with the record key has written",
     "repair": "replace missing or damaged blobs with copies of the same bytes",
     "replicate": "copy snapshots to another store",
     "diff": "compare two snapshots, or a snapshot and a live index",

@@ -23,10 +23,12 @@ from indexvault.errors import (
     UnreachableError,
 )
 from indexvault.maintenance.stock import Stock, take_stock
+from indexvault.search.client import SearchService
 from indexvault.search.page import PageReader
 from indexvault.search.query import DocumentQuery
 from indexvault.search.schema import read_schema
 from indexvault.snapshots.names import SNAPSHOT_CONTAINER
+from indexvault.snapshots.record_keys import MAKE_A_KEY
 from indexvault.snapshots.run_names import RUN_CONTAINER, checkpoint_name
 from indexvault.snapshots.summary import is_in_future
 
@@ -47,14 +49,25 @@ def read_request(_arguments: Namespace) -> CheckRequest:
     return CheckRequest()
 
 
+class Warned(msgspec.Struct, frozen=True):
+    """What a check found that is no failure and that an operator should know of; `hint` is what to do."""
+
+    detail: str
+    hint: str
+
+
 class CheckFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of one check. `detail` is what was found, or what is wrong; `hint` is what to do then."""
+    """The outcome of one check. `detail` is what was found, or what is wrong; `hint` is what to do then.
+
+    A `warning` is no failure.
+    """
 
     target: str
     check: str
     ok: bool
     detail: str
     hint: str = ""
+    warning: bool = False
 
 
 async def run(session: Session, _request: CheckRequest) -> int:
@@ -62,6 +75,7 @@ async def run(session: Session, _request: CheckRequest) -> int:
     codes = []
     async with session.clients(retry=FIRST_CONTACT) as clients:
         attempts = [
+            _try_settings(clients),
             *(_try_store(session, clients, name) for name in sorted(session.settings.stores)),
             *(_try_service(clients, name) for name in sorted(session.settings.services)),
         ]
@@ -69,13 +83,13 @@ async def run(session: Session, _request: CheckRequest) -> int:
             codes.append(target.code)
             for finding in target.findings:
                 session.output.result("check", msgspec.to_builtins(finding), _line(finding))
-    failed = sum(code != DONE for code in codes)
-    if failed:
-        session.output.show(
-            Text(f"{failed} of {len(codes)} stores and services can't be used as they are", style="red")
-        )
-    else:
+    failed = sum(code != DONE for code in codes[1:])  # the first are the settings
+    if worst(codes) == DONE:
         session.output.show(Text("all checks passed", style="green"))
+    else:
+        session.output.show(
+            Text(f"{failed} of {len(codes) - 1} stores and services can't be used as they are", style="red")
+        )
     return worst(codes)
 
 
@@ -89,14 +103,18 @@ class _Target:
         self._name = f"{kind} {name}"
         self._silent = False
 
-    async def check(self, name: str, find: Callable[[], Awaitable[str]]) -> None:
+    async def check(self, name: str, find: Callable[[], Awaitable[str | Warned]]) -> None:
         """Do one check and record its outcome. After no answer from a target, its other checks are skipped."""
         if self._silent:
             self._note(name, detail="not tried", hint=_MEND_ABOVE, ok=False)
             return
         try:
             async with asyncio.timeout(_SECONDS):
-                self._note(name, detail=await find(), ok=True)
+                found = await find()
+                if isinstance(found, Warned):
+                    self._note(name, detail=found.detail, hint=found.hint, ok=True, warning=True)
+                else:
+                    self._note(name, detail=found, ok=True)
         except IndexvaultError as error:
             self._silent = isinstance(error, UnreachableError | SettingsError)
             subject = error.on.removeprefix(f"{self._short_name} ")
@@ -109,8 +127,27 @@ class _Target:
             )
             self.code = worst([self.code, FAILED])
 
-    def _note(self, name: str, *, detail: str, ok: bool, hint: str = "") -> None:
-        self.findings.append(CheckFinding(target=self._name, check=name, ok=ok, detail=detail, hint=hint))
+    def _note(self, name: str, *, detail: str, ok: bool, hint: str = "", warning: bool = False) -> None:
+        self.findings.append(
+            CheckFinding(target=self._name, check=name, ok=ok, detail=detail, hint=hint, warning=warning)
+        )
+
+
+async def _try_settings(clients: Clients) -> _Target:
+    target = _Target("settings", "record_key")
+
+    async def record_key() -> str | Warned:
+        keys = clients.record_keys
+        if keys:
+            return f"{count(len(keys.ids), 'key')}, of which {keys.ids[0]} signs"
+        return Warned(
+            "none, so whoever can write to a store can order restores, moves and deletions with the app's rights, and"
+            " forge snapshots",
+            f"{MAKE_A_KEY}; see docs/security.md",
+        )
+
+    await target.check("sign records", record_key)
+    return target
 
 
 async def _try_store(session: Session, clients: Clients, name: str) -> _Target:
@@ -144,8 +181,30 @@ async def _try_store(session: Session, clients: Clients, name: str) -> _Target:
             )
         return _stock_in_words(found, session.clock())
 
+    async def foreign() -> str | Warned:
+        records = clients.signed_records(name)
+        if records is None:
+            return "nothing is signed"
+        blobs = [found.blob async for found in records.tampering(listing_only=True)]
+        unauthentic = [each for each in (await take_stock(clients, name)).present if not each.is_trusted]
+        if not blobs and not unauthentic:
+            return "every record is signed, every snapshot authentic or accepted"
+        said = [
+            *([f"{count(len(blobs), 'record')} that nobody with the key wrote, such as {blobs[0]}"] if blobs else []),
+            *(
+                [f"{count(len(unauthentic), 'snapshot')} not authentic, such as {unauthentic[0].reference}"]
+                if unauthentic
+                else []
+            ),
+        ]
+        verbs = [*([f"indexvault records {name}"] if blobs else [])]
+        verbs += [f"indexvault accept {unauthentic[0].service}"] if unauthentic else []
+        return Warned("; ".join(said), f"They count for nothing. Look at them: {' and '.join(verbs)}")
+
     await target.check("list snapshots", read)
     await target.check("miss no snapshot", stock)
+    if clients.settings.record_key is not None:
+        await target.check("hold nothing foreign", foreign)
     await target.check("write and delete", write)
     return target
 
@@ -201,12 +260,39 @@ async def _try_service(clients: Clients, name: str) -> _Target:
         return "possible"
 
     await target.check("read a document", documents)
+    if indexes:
+        await _try_protected(target, clients.service(name))
     await target.check("restore to it", writing)
     return target
 
 
+async def _try_protected(target: _Target, service: SearchService) -> None:
+    """Check that documents can be read whatever their access lists say, if any index has such lists."""
+    protected = await _protected(service)
+
+    async def elevated() -> str:
+        for index, key in protected:
+            await service.documents(index, DocumentQuery(select=key, top=1), PageReader(key), elevated=True)
+        return f"possible for {', '.join(index for index, _key in protected)}"
+
+    if protected:
+        await target.check("read protected documents", elevated)
+
+
+async def _protected(service: SearchService) -> list[tuple[str, str]]:
+    """Return the indexes with documents that access lists protect, and their key fields. None if they can't be read."""
+    try:
+        definitions = await service.definitions("indexes", preview=True)
+    except IndexvaultError:
+        return []
+    schemas = [read_schema(each.body, on=f"{service.name} index {each.name}") for each in definitions]
+    return [(schema.name, schema.key.name) for schema in schemas if schema.has_access_lists]
+
+
 def _line(finding: CheckFinding) -> Text:
     verdict = ("ok    ", "green") if finding.ok else ("failed", "red")
+    if finding.warning:
+        verdict = ("warn  ", "yellow")
     line = Text.assemble(verdict, f"  {finding.target}: {finding.check}: {one_line(finding.detail)}")
     if finding.hint:
         line.append(f". {one_line(finding.hint)}")

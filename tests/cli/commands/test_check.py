@@ -1,4 +1,6 @@
-from tests.cli.terminal import EAST, Terminal, delete_blobs
+import pytest
+
+from tests.cli.terminal import ADMIN_KEY, EAST, Terminal, delete_blobs
 
 
 def test_all_is_well(terminal: Terminal) -> None:
@@ -6,7 +8,11 @@ def test_all_is_well(terminal: Terminal) -> None:
     before = terminal.east.writes
     result = terminal.indexvault("check")
     assert result.code == 0, result.stdout
-    *checks, summary = result.stdout.splitlines()
+    warning, *checks, summary = result.stdout.splitlines()
+    assert warning.startswith(
+        "warn    settings record_key: sign records: none, so whoever can write to a store can order"
+    )
+    assert "openssl rand -hex 32" in warning
     assert all(line.startswith("ok ") for line in checks)
     assert "ok      service contoso-east: read a document: one of notes" in checks
     assert "ok      service contoso-west: restore to it: possible" in checks
@@ -70,3 +76,25 @@ def test_missing_snapshots_are_told(terminal: Terminal) -> None:
     assert not told["ok"]
     assert f"1 snapshot gone that nobody removed, such as {reference}" in told["detail"]
     assert told["hint"] == f"indexvault repair {EAST}/notes"
+
+
+@pytest.mark.parametrize(("key", "code"), [("both-key", 1), (ADMIN_KEY, 0)])
+def test_a_custom_role_that_protected_documents_need_is_named(terminal: Terminal, key: str, code: int) -> None:
+    fields = [
+        {"name": "id", "type": "Edm.String", "key": True},
+        {"name": "readers", "type": "Collection(Edm.String)", "permissionFilter": "userIds"},
+    ]
+    terminal.east.call(
+        "PUT",
+        "/indexes/papers?api-version=2026-08-01-preview",
+        {"name": "papers", "fields": fields, "permissionFilterOption": "enabled"},
+    )
+    result = terminal.indexvault("check", "--json", SEARCH_KEY=key)
+    assert result.code == code
+    [found] = [record for record in result.records if record["check"] == "read protected documents"]
+    assert found["ok"] is (code == 0)
+    if code:
+        assert (
+            "a custom role with the data action Microsoft.Search/searchServices/indexes/contentSecurity"
+            in found["hint"]
+        )
