@@ -7,7 +7,8 @@
     │       └── OversizedError      its body is too large to be parsed
     ├── NotFoundError               nothing has that name
     ├── ConflictError               the present state forbids it: an existing target, a changed ETag
-    │   └── OutdatedReadingError    what was read of an index is outdated; read it again
+    │   ├── OutdatedReadingError    what was read of an index is outdated; read it again
+    │   └── TooManyRunsError        so many runs are unfinished that no other is taken
     ├── IntegrityError              stored bytes are not what was written
     ├── VerificationError           a restored index differs from its snapshot
     ├── LossNotAcceptedError        the snapshot is lossy and the request does not accept that
@@ -123,6 +124,10 @@ class ConflictError(IndexvaultError):
 
 class OutdatedReadingError(ConflictError):
     """What was read of an index is outdated and can't become a snapshot. Read it again."""
+
+
+class TooManyRunsError(ConflictError):
+    """So many runs are unfinished that no other is taken. Ask again later."""
 
 
 class IntegrityError(IndexvaultError):

@@ -1,5 +1,6 @@
 """Endpoints: their types, which both validate and document requests, and how Azure Functions calls them."""
 
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ PREFIX = "/api"
 _KEY_PARAMETERS = frozenset({"code", "clientId"})
 """Query parameters of Azure Functions itself: the key and its name."""
 
+_KEY_HEADER = "x-functions-key"
+_CALLER_DIGITS = 12
+_TRY_AGAIN = frozenset({429, 503})
 _LOG = logging.getLogger(__name__)
 
 
@@ -40,13 +44,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Call[Body, Query, Path]:
-    """One decoded request, with the host and the engine to answer it."""
+    """One decoded request, with the host and the engine to answer it.
+
+    `caller` tells callers apart by their function keys, without telling the keys.
+    """
 
     body: Body
     query: Query
     path: Path
     host: FunctionsHost
     engine: DurableEngine
+    caller: str = ""
 
     @property
     def resources(self) -> Resources:
@@ -118,11 +126,21 @@ def _call(
         body=None if endpoint.body is None else decode_body(request.get_body(), endpoint.body),
         host=host,
         engine=DurableEngine(client),
+        caller=caller_of(request.headers, request.params),
     )
 
 
+def caller_of(headers: Mapping[str, str], parameters: Mapping[str, str]) -> str:
+    """Return a name for whoever has the function key of a request: the beginning of the key's SHA-256.
+
+    The header counts before the parameter, as it does for Azure Functions, so that nobody has two names by one key.
+    """
+    key = headers.get(_KEY_HEADER) or parameters.get("code") or ""
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:_CALLER_DIGITS] if key else ""
+
+
 def _refusal(problem: Problem) -> func.HttpResponse:
-    headers = {"Retry-After": str(RETRY_SECONDS)} if problem.status == 503 else {}  # noqa: PLR2004 - "try again later"
+    headers = {"Retry-After": str(RETRY_SECONDS)} if problem.status in _TRY_AGAIN else {}
     return _response(problem.status, problem, MEDIA_TYPE, headers)
 
 

@@ -10,10 +10,16 @@ from indexvault.api.problems import MEDIA_TYPE, Problem
 from indexvault.version import VERSION
 
 _REFERENCE = "#/components/schemas/{name}"
+_STARTED, _TOO_MANY_RUNS = 202, 429
 _ALWAYS = {500: "The app's settings can't be used, or something unexpected happened."}
 _WITH_KEY = {401: "The function key is missing or wrong."}
 _WITH_MEMBERS = {422: "A member is not as this document says; the problem names it."}
 _WITH_BODY = {400: "The body is not JSON.", 413: "The body is over 1 MB."}
+_TOO_MANY = DocumentedAnswer(
+    "So many runs are unfinished, of this function key or in all, that no other is taken.",
+    Problem,
+    {"Retry-After": "Seconds to wait before asking again."},
+)
 _REMOTE = {
     404: "No such service, index, snapshot or run.",
     409: "Another run has locked an index, or the target exists.",
@@ -97,6 +103,8 @@ def _answers(endpoint: Endpoint) -> dict[int, DocumentedAnswer]:
         status: DocumentedAnswer(description, None if status in _WITH_KEY else Problem)
         for status, description in refusals.items()
     }
+    if _STARTED in endpoint.answers:
+        problems[_TOO_MANY_RUNS] = _TOO_MANY
     return dict(sorted((problems | dict(endpoint.answers)).items()))
 
 

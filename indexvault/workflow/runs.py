@@ -75,7 +75,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     `workflow` is the name of its workflow, `service` the service that its snapshots are from, `asked` what was asked
     for, in words. `policy` and `scheduled` are the policy that the run is for and the time it was scheduled for, if
     any. `choose` are the names and patterns by which the items are still to be chosen. `resumptions` counts how often
-    it was handed to the engine again.
+    it was handed to the engine again. `caller` is who asked for it over HTTP, by a name of the API's.
     """
 
     run: str
@@ -95,6 +95,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     started: AwareTime | None = None
     finished: AwareTime | None = None
     resumptions: Resumptions = Resumptions()
+    caller: str = ""
 
     @property
     def is_finished(self) -> bool:
