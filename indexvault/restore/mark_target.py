@@ -27,6 +27,7 @@ from indexvault.restore.state import (
     write_restore_state,
 )
 from indexvault.restore.stretch_source import has_sources, read_sources, write_sources
+from indexvault.restore.target import discard_trial
 from indexvault.restore.target_facts import resolve_name
 from indexvault.restore.target_name import describe
 from indexvault.settings.load import service_settings
@@ -67,6 +68,7 @@ async def claim(resources: Resources, started: StartedRestore) -> Claimed:
         ):
             raise unfinished(there, run.target)
         await forget_restore_state(runs, service, there)
+        await discard_trial(resources, service, there.records)
         await _forget_records(resources, service, there.records, there.snapshot)
     await write_restore_state(
         runs,

@@ -3,9 +3,11 @@
 Each intention is written down before it is carried out, so that a later attempt knows this run's work from another's.
 """
 
+import logging
+
 import msgspec
 
-from indexvault.errors import ConflictError, NotFoundError
+from indexvault.errors import ConflictError, IndexvaultError, NotFoundError
 from indexvault.restore.context import RestoreContext, beside, open_context
 from indexvault.restore.definition import (
     TargetDefinition,
@@ -18,7 +20,7 @@ from indexvault.restore.definition import (
 from indexvault.restore.job import RestoreRun, TargetReady
 from indexvault.restore.replaced_index import require_replaced_index
 from indexvault.restore.secrets import missing_paths, supplied
-from indexvault.restore.state import HIDING, TARGET_INDEX, Hiding, TargetIndex
+from indexvault.restore.state import HIDING, PLAN, TARGET_INDEX, Hiding, RestorePlan, TargetIndex
 from indexvault.restore.target_facts import resolve_name
 from indexvault.restore.target_name import ResolvedName, describe
 from indexvault.search.definition_content import is_creation_of, same_content
@@ -26,8 +28,10 @@ from indexvault.search.schema import read_schema
 from indexvault.search.secret_scan import without_secrets
 from indexvault.snapshots.manifest import SynonymMap, VersionedDefinition
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
+from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.resume import altered, digest_of
 
+_LOG = logging.getLogger(__name__)
 _INTENTION, _DELETION, _TRIAL = "target", "deletion", "trial"
 
 
@@ -177,6 +181,27 @@ async def _try_definition(context: RestoreContext, final: TargetDefinition) -> N
             raise
     present = await context.target.index_definition(name)
     await context.target.delete_index(name, before=present)
+
+
+async def discard_trial(resources: Resources, service: str, records: str) -> None:
+    """Remove the empty index in which a discarded run tried its definition, if it is as that run has made it.
+
+    One that can't be compared or removed is logged, and stays.
+    """
+    checkpoints = Checkpoints(resources.clients.store_of(service).runs, records)
+    try:
+        trial, plan = await checkpoints.read(_TRIAL, _Trial), await checkpoints.read(PLAN, RestorePlan)
+        if trial is None or plan is None or trial.index != beside(plan.written_index, plan.started):
+            return
+        target = resources.clients.service(service)
+        wanted = with_fields_shown(supplied(resources, plan.job, renamed(plan.definition, trial.index)))
+        present = await target.index_definition(trial.index, preview=wanted.preview)
+        if is_creation_of(present.body, wanted.body) and await target.count(trial.index) == 0:
+            await target.delete_index(trial.index, before=present)
+    except NotFoundError:
+        return
+    except IndexvaultError as error:
+        _LOG.warning("the index that run %s tried its definition in may be left: %s", records, error)
 
 
 def _require_free(resolved: ResolvedName, context: RestoreContext) -> None:

@@ -75,6 +75,22 @@ async def test_a_trial_index_that_a_killed_run_left_is_removed(world: World, sna
     assert await world.west.index_names() == ["hotels"]
 
 
+@pytest.mark.parametrize("used", [False, True])
+async def test_a_trial_index_goes_with_the_restore_that_is_discarded(
+    world: World, snapshot: BackupReport, *, used: bool
+) -> None:
+    """Unless somebody has put a document into it."""
+    await world.faults(WEST, {"fault": "unavailable", "method": "DELETE", "path": "hotels-"})
+    with pytest.raises(OverloadedError):
+        await world.restore(snapshot, **IN_PLACE)
+    await world.faults(WEST)
+    trial = await trial_name(world)
+    if used:
+        await world.west.index_documents(trial, batch([upload_action(msgspec.json.encode({"id": "mine"}))]))
+    await world.restore(snapshot, index="hotels", mode="sync", discard_unfinished=True)
+    assert sorted(await world.west.index_names()) == (["hotels", trial] if used else ["hotels"])
+
+
 async def test_a_trial_index_whose_answer_was_lost_is_removed(world: World, snapshot: BackupReport) -> None:
     lost = {"fault": "reset", "after": True, "method": "PUT", "path": "hotels-"}
     await world.faults(WEST, lost, lost | {"method": "GET", "path": "indexes.+hotels-"})
