@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from indexvault.backup.access import is_protected
+from indexvault.search.documents import ELEVATED_ROLE
 from indexvault.search.schema import Schema
 from indexvault.search.secret_scan import is_for_secrets
 from indexvault.snapshots.manifest import Loss, Withheld
@@ -67,7 +68,7 @@ def out_of_sight(schema: Schema, *, elevated: bool, counted: int, found: int) ->
     return [
         Loss(
             field=DOCUMENTS,
-            reason="documents are protected one by one and this caller was refused to read them all: queries find"
-            f" {found:,} of the {counted:,} that the service counts",
+            reason="documents are protected one by one and this caller was refused to read them all, which takes"
+            f" {ELEVATED_ROLE}: queries find {found:,} of the {counted:,} that the service counts",
         )
     ]

@@ -21,11 +21,18 @@ of a sample application, 2024."""
 _NEWER_VERSION_WORDS = "created with a newer version of the"
 
 
+_ROLES = (
+    "Search Service Contributor, and for documents Search Index Data Reader (backup) or Search Index Data Contributor"
+    " (restore)"
+)
+
+
 def refusal(status: int, says: str, on: str, *, by_key: bool, code: str = "") -> IndexvaultError:  # noqa: PLR0911 - a table of answers
     """Return the error for an HTTP status that no retry helps with.
 
     `says` is the service's message, free of values, and `code` its code, which is often empty. `by_key` says how the
-    request was authenticated, since a wrong key is answered with 403, as a missing role is. Source: HTTP status codes
+    request was authenticated: a wrong key and a firewall are answered with 403, a missing role with 401 or 403, and a
+    service that takes keys only answers an identity with 401. Source: HTTP status codes
     (Azure AI Search), 2026-09.
     """
     words = f" (HTTP {status}){says and ': ' + says}"
@@ -34,20 +41,21 @@ def refusal(status: int, says: str, on: str, *, by_key: bool, code: str = "") ->
             return UnauthorizedError(
                 "the service does not accept the identity (HTTP 401)",
                 on=on,
-                do="Check the key, or that role-based access is enabled on the service",
+                do="Enable role-based access on the service, which takes keys only by default, and check the roles of"
+                f" the identity: {_ROLES}; or set api_key",
             )
         case 403 if by_key:
             return UnauthorizedError(
                 "the service does not accept the key for this (HTTP 403)",
                 on=on,
-                do="Set the environment variable that api_key names to a current admin key of this service",
+                do="Set the environment variable that api_key names to a current admin key of this service, and check"
+                " its firewall",
             )
         case 403:
             return ForbiddenError(
-                "the identity lacks a role (HTTP 403)",
+                "the identity lacks a role, or the service's firewall refuses this machine (HTTP 403)",
                 on=on,
-                do="Grant Search Service Contributor, and for documents Search Index Data Reader (backup) or "
-                "Search Index Data Contributor (restore)",
+                do=f"Check the firewall, and grant the roles: {_ROLES}",
             )
         case 404:
             return NotFoundError("not found on the service", on=on, do="Check the name")

@@ -137,6 +137,7 @@ class Transport:
                 f"/{path}?api-version={api_version}{query and '&' + query}",
                 headers={
                     "Accept": f"application/json;odata.metadata={metadata}",
+                    "Accept-Encoding": "gzip",
                     **({"Content-Type": "application/json"} if body is not None else {}),
                     **(headers or {}),
                 },

@@ -26,7 +26,7 @@ from tests.snapshots.samples import documents, write_snapshot
 
 EAST, WEST = "contoso-east", "contoso-west"
 ADMIN_KEY = "an-admin-key-nobody-may-see"
-ROLE_KEYS = {"reader-key": "reader", "data-key": "data-reader"}
+ROLE_KEYS = {"reader-key": "reader", "data-key": "data-reader", "both-key": "reader+data-reader"}
 VERSION = "2026-04-01"
 
 _STORAGE_VERSION = "2024-11-04"

@@ -1,4 +1,6 @@
 import asyncio
+import gzip
+import json
 import re
 import sys
 
@@ -95,3 +97,22 @@ async def test_the_program_prints_how_to_reach_its_services(session: aiohttp.Cli
     finally:
         process.terminate()
         await process.wait()
+
+
+async def test_an_answer_is_compressed_where_that_is_asked_for(east: Caller, session: aiohttp.ClientSession) -> None:
+    await east.create(plain())
+    headers = {"api-key": "admin-key", "Accept-Encoding": "gzip, deflate"}
+    url = f"{east.endpoint}/indexes?api-version=2026-04-01"
+    async with aiohttp.ClientSession(auto_decompress=False) as plainly, plainly.get(url, headers=headers) as answer:
+        assert (answer.headers["Content-Encoding"], answer.headers["Vary"]) == ("gzip", "Accept-Encoding")
+        assert json.loads(gzip.decompress(await answer.read()))["value"][0]["name"] == "things"
+    async with session.get(url, headers=headers | {"Accept-Encoding": "identity"}) as answer:
+        assert "Content-Encoding" not in answer.headers
+        assert (await answer.json())["value"][0]["name"] == "things"
+
+
+async def test_a_caller_without_credentials_is_told_how_to_send_them(
+    east: Caller, session: aiohttp.ClientSession
+) -> None:
+    async with session.get(f"{east.endpoint}/indexes?api-version=2026-04-01") as answer:
+        assert (answer.status, answer.headers["WWW-Authenticate"].split()[0]) == (401, "Bearer")

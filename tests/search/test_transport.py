@@ -144,3 +144,10 @@ async def test_the_definition_is_kept_byte_for_byte(scripted: Scripted) -> None:
     assert definition.etag == '"0x1"'
     assert "api-version=2026-08-01-preview" in scripted.requests[0][1]
     assert scripted.requests[0][2]["Accept"] == "application/json;odata.metadata=minimal"
+
+
+async def test_no_other_encoding_than_gzip_is_offered(scripted: Scripted) -> None:
+    """azure-core decodes no brotli, no zstd and not every deflate, which aiohttp offers where it can decode them."""
+    scripted.replies = [web.Response(body=b'{"value":[]}')]
+    await scripted.service.index_names()
+    assert scripted.requests[0][2]["Accept-Encoding"] == "gzip"
