@@ -23,6 +23,7 @@ from indexvault.backup.state import (
     range_record,
     require,
     require_plan,
+    require_same,
     settling_record,
     snapshot_record,
 )
@@ -47,13 +48,14 @@ from indexvault.snapshots.manifest import (
 )
 from indexvault.snapshots.names import snapshot_id
 from indexvault.snapshots.store import Store
-from indexvault.snapshots.summary import summarise
+from indexvault.snapshots.summary import is_in_future, summarise
 from indexvault.snapshots.writer import commit
 from indexvault.version import VERSION
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.lock_activities import Done
 from indexvault.workflow.patience import TOLD_AFTER, Patience, in_minutes, settle_seconds
+from indexvault.workflow.resume import digest_of
 from indexvault.workflow.telemetry import note_snapshot
 
 _LOG = logging.getLogger(__name__)
@@ -105,22 +107,25 @@ async def _commit(resources: Resources, job: BackupJob, store: Store) -> BackupR
         manifest = await _committed(store, job)
         if manifest is not None:
             return await _finish(resources, job, store, manifest, [])
-    scanned, reading = await _readings(checkpoints, job, plan)
+    settling = await require(checkpoints, settling_record(plan), Settling, job) if plan.partitions else None
+    scanned, reading = await _readings(checkpoints, job, plan, settling)
     on = f"{job.service} index {job.index}"
     chunks = [chunk for entry in scanned for chunk in entry.chunks]
     documents = require_unique(chunks, on=on)
     service = resources.clients.service(job.service)
     described, notes = await _describe(resources, job, plan, documents, on=on)
-    unsettled = await _unsettled(checkpoints, job, plan)
+    unsettled = _unsettled(settling)
     counted, waited = await _accounted(resources, service, job, plan, documents, is_open=unsettled is not None)
     if waited >= TOLD_AFTER:
         notes = [*notes, f"the service's counts took {in_minutes(waited)} to settle"]
     withheld = withheld_from_index(job.index, described.definition, described.synonym_maps)
     losses = [*(loss for loss in plan.losses if not is_lost_content(loss)), *lost_content(withheld)]
     now = resources.clock()
-    identity = await checkpoints.write_once(
-        snapshot_record(plan), SnapshotIdentity(id=snapshot_id(now, resources.rng.randbytes(3)), created=now)
-    )
+    fresh = SnapshotIdentity(id=snapshot_id(now, resources.rng.randbytes(3)), created=now)
+    identity = await checkpoints.write_once(snapshot_record(plan), fresh)
+    if is_in_future(identity.created, now) or identity.created < plan.started:
+        identity = fresh
+        await checkpoints.write(snapshot_record(plan), identity)
     manifest = Manifest(
         id=identity.id,
         service=job.service,
@@ -183,8 +188,13 @@ async def require_definition(resources: Resources, job: BackupJob) -> Done:
     return Done()
 
 
-async def _readings(checkpoints: Checkpoints, job: BackupJob, plan: Plan) -> tuple[list[ScannedRange], Reading]:
-    """Return the chunks that were read, and how they were read."""
+async def _readings(
+    checkpoints: Checkpoints, job: BackupJob, plan: Plan, settling: Settling | None
+) -> tuple[list[ScannedRange], Reading]:
+    """Return the chunks that were read, and how they were read.
+
+    Raises OutdatedReadingError if the records are not those that the run has written or looked at.
+    """
     if plan.partitions:
         scanned = [await require(checkpoints, merged_record(plan), ScannedRange, job)]
         requests = again = 0
@@ -198,6 +208,8 @@ async def _readings(checkpoints: Checkpoints, job: BackupJob, plan: Plan) -> tup
         ]
         requests = sum(entry.requests for entry in scanned)
         again = sum(entry.again for entry in scanned)
+    digests = [digest_of(entry) for entry in (*scanned, *([settling] if settling is not None else []))]
+    require_same(job, "a record of what was read", digests, job.read)
     return scanned, Reading(
         method=plan.method,
         reason=plan.reason,
@@ -242,11 +254,10 @@ def _changed(on: str) -> OutdatedReadingError:
     )
 
 
-async def _unsettled(checkpoints: Checkpoints, job: BackupJob, plan: Plan) -> Unsettled | None:
+def _unsettled(settling: Settling | None) -> Unsettled | None:
     """Return what the reading leaves open, or None if every document is accounted for."""
-    if not plan.partitions:
+    if settling is None:
         return None
-    settling = await require(checkpoints, settling_record(plan), Settling, job)
     if not settling.open:
         return None
     parts = tuple(UnsettledPart(part=each.part, documents=each.documents) for each in settling.open)

@@ -8,13 +8,23 @@ from typing import Any
 
 import msgspec
 
-from indexvault.snapshots.manifest import Definition
+from indexvault.snapshots.manifest import Definition, VersionedDefinition
 
 _SEARCHED_BY = frozenset({"synonymMaps", "searchAnalyzer", "description"})
 """Members of a field that only concern searching. All others affect its documents or can't be changed."""
 _DOCUMENTS_DEPEND_ON = ("fields", "permissionFilterOption", "purviewEnabled")
 _FIXED = ("similarity", "encryptionKey")
 """Set when an index is created and fixed from then on. Source: Update Index, REST reference, 2026-09."""
+
+
+def same_definition(one: Definition, other: Definition) -> bool:
+    """Return whether two definitions say the same in all api-versions, apart from the order of members and ETags."""
+    return [_said(each) for each in one.versions] == [_said(each) for each in other.versions]
+
+
+def _said(version: VersionedDefinition) -> tuple[str, dict[str, Any]]:
+    members = msgspec.json.decode(version.body, type=dict[str, Any])
+    return version.api_version, {name: value for name, value in members.items() if not name.startswith("@odata.")}
 
 
 def concerns_only_searching(before: Definition, after: Definition) -> bool:

@@ -23,6 +23,9 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     does not return: `report` them as losses, `fail`, or `reveal` them while the index is read. With a `policy`, the
     index's snapshots are replicated and pruned afterwards. `part_of` is the run that users know, if the backup is part
     of one.
+
+    The rest is filled in by the workflow, so that activities follow no records but the run's own: `revealed` are the
+    fields that the run reveals, `plan` is the digest of the plan, `read` that of the records of what was read last.
     """
 
     service: str
@@ -34,6 +37,9 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     full_every: timedelta | None = None
     hidden_fields: HiddenFields = "report"
     part_of: str | None = None
+    revealed: tuple[str, ...] = ()
+    plan: str = ""
+    read: str = ""
 
     @property
     def work(self) -> Work:
@@ -42,16 +48,25 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
         return Work(run=self.run, service=self.service, index=index, part_of=self.part_of)
 
 
+class Prepared(msgspec.Struct, frozen=True):
+    """The fields that this run has revealed, and what an operator should know about those that others did."""
+
+    revealed: list[str] = []
+    notes: list[str] = []
+
+
 class PlanSummary(msgspec.Struct, frozen=True):
     """What there is to read: a number of key ranges or else of partitions, and the documents expected.
 
-    `notes` tell what an operator should know, such as why an earlier attempt was not continued.
+    `digest` is that of the plan. `notes` tell what an operator should know, such as why an earlier attempt was not
+    continued.
     """
 
     ranges: int
     documents: int
     partitions: int = msgspec.field(default=0, name="parts")
     notes: list[str] = []
+    digest: str = ""
 
 
 class ScanInput(msgspec.Struct, frozen=True):
@@ -62,25 +77,42 @@ class ScanInput(msgspec.Struct, frozen=True):
 
 
 class CollectInput(msgspec.Struct, frozen=True):
-    """The partition to read, by its position in the plan; a later `round` checks it."""
+    """The partition to read, by its position in the plan; a later `round` checks it.
+
+    `before` is the digest of what is known of it since the round before.
+    """
 
     job: BackupJob
     position: int
     round: int = 0
+    before: str = ""
 
 
 class SettleInput(msgspec.Struct, frozen=True):
-    """The round after which to decide whether every document is accounted for."""
+    """The round after which to decide whether every document is accounted for.
+
+    `before` is the digest of what was known after the round before, `read` are those of the partitions' records.
+    """
 
     job: BackupJob
     round: int
+    before: str
+    read: list[str]
+
+
+class MergeInput(msgspec.Struct, frozen=True):
+    """The partitions to merge, by the digests of their records."""
+
+    job: BackupJob
+    read: list[str]
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """Whether reading has ended, and how many documents are left open."""
+    """Whether reading has ended, how many documents are left open, and the digest of what is known."""
 
     ended: bool
     open: int = 0
+    digest: str = ""
 
 
 class StartOverInput(msgspec.Struct, frozen=True):
@@ -91,10 +123,11 @@ class StartOverInput(msgspec.Struct, frozen=True):
 
 
 class ScanSummary(msgspec.Struct, frozen=True):
-    """How many documents, and bytes of documents, an activity read or merged."""
+    """How many documents, and bytes of documents, an activity read or merged, and the digest of its record."""
 
     documents: int
     bytes: int
+    digest: str = ""
 
 
 class BackupReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,6 +36,14 @@ def ranges_between(edges: Sequence[str]) -> list[KeyRange]:
     return [KeyRange(after=after, until=until) for after, until in itertools.pairwise(bounds)]
 
 
+def covers_all_keys(ranges: Sequence[KeyRange]) -> bool:
+    """Return whether ranges follow each other without a gap or an overlap, from the first key to the last."""
+    edges = [each.until for each in ranges[:-1]]
+    return ranges == ranges_between([edge for edge in edges if edge is not None]) and all(
+        one < other for one, other in itertools.pairwise(edge or "" for edge in edges)
+    )
+
+
 def edges_of_chunks(chunks: Sequence[Chunk], bits: int, ranges: int) -> list[str]:
     """Choose at most `ranges` - 1 range edges among the last keys of an earlier snapshot's chunks.
 

@@ -6,21 +6,27 @@ import msgspec
 
 from indexvault.backup.access import may_read_elevated, require_reader
 from indexvault.backup.definitions import (
-    definition_without_secrets,
     read_index_definition,
     read_synonym_map,
     withheld_from_index,
 )
+from indexvault.backup.hidden_fields import before_revealing
 from indexvault.backup.index_probe import ServiceIndexProbe
 from indexvault.backup.job import BackupJob, PlanSummary
-from indexvault.backup.key_ranges import average_size, edges_of_chunks, range_count, ranges_between, ranges_by_rank
+from indexvault.backup.key_ranges import (
+    average_size,
+    edges_of_chunks,
+    range_count,
+    ranges_between,
+    ranges_by_rank,
+)
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.losses import hidden_fields, losses, lost_content, out_of_sight
 from indexvault.backup.messages import found_in, in_newer_version, refusal, without_key_order
 from indexvault.backup.partition import Partition
 from indexvault.backup.partitioning import divide, partitioners_for, reading_order
 from indexvault.backup.pieces import cuts_for
-from indexvault.backup.reveal_records import RevealRecords
+from indexvault.backup.plan_check import what_does_not_follow
 from indexvault.backup.state import (
     KEY_ORDER,
     PLAN_FORMAT,
@@ -37,11 +43,12 @@ from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve
 from indexvault.snapshots.chunks import boundary_bits, chunk_target, inherited_bits
 from indexvault.snapshots.generation import choose_generation
-from indexvault.snapshots.manifest import Definition, Manifest
+from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.store import Store
 from indexvault.workflow.activity import ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.resume import digest_of
 
 OLDEST_TO_CONTINUE = timedelta(days=1)
 """An unfinished run that is older is not continued: its first documents would be older than anybody expects."""
@@ -69,7 +76,13 @@ async def plan_backup(resources: Resources, job: BackupJob, *, limits: Limits = 
         else:
             await checkpoints.write(PLAN_RECORD, plan := made)
     resources.report(ProgressUpdate(stage="read", expected=plan.found))
-    return PlanSummary(ranges=len(plan.ranges), documents=plan.found, partitions=len(plan.partitions), notes=notes)
+    return PlanSummary(
+        ranges=len(plan.ranges),
+        documents=plan.found,
+        partitions=len(plan.partitions),
+        notes=notes,
+        digest=digest_of(plan),
+    )
 
 
 async def make_plan(resources: Resources, job: BackupJob, store: Store, *, limits: Limits = LIMITS) -> Plan:
@@ -90,24 +103,23 @@ async def _earlier(resources: Resources, job: BackupJob, checkpoints: Checkpoint
         plan = await require_plan(checkpoints, job)
     except IntegrityError:
         return None, "its records can't be read"
-    _now, etag = await _definition(resources, job)
+    mismatch = await _mismatch(resources, job, plan)
+    return (plan, None) if mismatch is None else (None, mismatch)
+
+
+async def _mismatch(resources: Resources, job: BackupJob, plan: Plan) -> str | None:
+    """Return why an earlier plan can't be continued, or None if it can."""
+    current, etag_reading = await read_index_definition(resources.clients.service(job.service), job.index)
+    revealed = await before_revealing(resources, job, current)
+    definition, etag = revealed or (current, etag_reading)
     if etag != plan.etag:
-        return None, f"the index's definition has changed (its ETag was {plan.etag} and is {etag})"
+        return f"the index's definition has changed (its ETag was {plan.etag} and is {etag})"
     if resources.clock() - plan.started > OLDEST_TO_CONTINUE:
-        return None, f"it was begun at {plan.started:%Y-%m-%d %H:%M} UTC, more than a day ago"
-    return plan, None
-
-
-async def _definition(resources: Resources, job: BackupJob) -> tuple[Definition, str]:
-    """Return the index's definition as its owner left it: while this run reveals fields, the one from before."""
-    revealed = await _before_revealing(resources, job)
-    return revealed or await read_index_definition(resources.clients.service(job.service), job.index)
-
-
-async def _before_revealing(resources: Resources, job: BackupJob) -> tuple[Definition, str] | None:
-    records = RevealRecords(resources.clients.store_of(job.service).runs)
-    revealed = await records.read(job.service, job.index)
-    return None if revealed is None else (definition_without_secrets(revealed.definition), revealed.etag)
+        return f"it was begun at {plan.started:%Y-%m-%d %H:%M} UTC, more than a day ago"
+    unfounded = await what_does_not_follow(resources, job, plan, definition, current)
+    if unfounded is None:
+        return None
+    return f"its plan has {unfounded}: somebody else may have written to the runs container"
 
 
 class _Planner:
@@ -123,7 +135,7 @@ class _Planner:
         """Make the plan."""
         job, started = self._job, self._resources.clock()
         current, etag_reading = await read_index_definition(self._service, job.index)
-        revealed = await _before_revealing(self._resources, job)
+        revealed = await before_revealing(self._resources, job, current)
         definition, etag = revealed or (current, etag_reading)
         schema = read_schema(current.fullest.body, on=self._on)
         self._require_no_hidden_fields(schema)
@@ -245,4 +257,6 @@ class _Planner:
             manifest = await read_manifest(self._store.snapshots, newest) if newest.generation == generation else None
         except (NotFoundError, IntegrityError):
             return None
-        return manifest if manifest is not None and manifest.key_field == schema.key.name else None
+        if manifest is None or manifest.authenticity == "unauthentic":
+            return None
+        return manifest if manifest.key_field == schema.key.name else None

@@ -22,8 +22,8 @@ from indexvault.snapshots.chunks import ChunkCutter
 from indexvault.snapshots.writer import StoredChunk
 from indexvault.workflow.activity import ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
-from indexvault.workflow.resume import digest_of
 from indexvault.workflow.patience import Patience, settle_seconds
+from indexvault.workflow.resume import digest_of
 
 
 async def scan(resources: Resources, given: ScanInput) -> ScanSummary:

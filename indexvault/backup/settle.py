@@ -25,18 +25,18 @@ from indexvault.backup.messages import incomplete
 from indexvault.backup.partition import Partition
 from indexvault.backup.round import Round, read_round
 from indexvault.backup.state import (
-    CollectedPartition,
     OpenPart,
     Plan,
     Settling,
-    partition_record,
-    require,
+    partition_reader,
     require_plan,
+    require_same,
     settling_record,
 )
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.patience import Patience, settle_seconds
+from indexvault.workflow.resume import digest_of
 
 _ROUNDS_WITHOUT_ESCAPE = 2
 """Rounds of checking after which unknown keys are taken for additions if no known document escaped any."""
@@ -57,14 +57,12 @@ async def settle_partitions(resources: Resources, given: SettleInput, *, limits:
     checkpoints = Checkpoints(resources.clients.store_of(job.service).runs, job.run)
     plan = await require_plan(checkpoints, job)
     settling = await checkpoints.read(settling_record(plan), Settling)
+    service = resources.clients.service(job.service)
+    probe = ServiceIndexProbe(service, job.index, plan.key_field, elevated=plan.elevated)
+    seen = await read_round(partition_reader(checkpoints, job, plan, given.read), len(plan.partitions))
     if settling is None or settling.round < given.round:
-        service = resources.clients.service(job.service)
-        probe = ServiceIndexProbe(service, job.index, plan.key_field, elevated=plan.elevated)
-
-        async def read(position: int) -> CollectedPartition:
-            return await require(checkpoints, partition_record(plan, position), CollectedPartition, job)
-
-        seen = await read_round(read, len(plan.partitions))
+        if settling is not None:
+            require_same(job, "the record of what is accounted for", settling, given.before)
         earlier = settling or Settling(round=-1, started=resources.clock(), totals=[plan.found])
         total = await probe.count(Partition())
         is_late = resources.clock() - earlier.started >= timedelta(seconds=limits.settling_seconds)
@@ -80,7 +78,14 @@ async def settle_partitions(resources: Resources, given: SettleInput, *, limits:
             settling = settled(plan, seen, earlier, total, is_last=is_last, on=on)
         settling = msgspec.structs.replace(settling, waited=earlier.waited + wait.waited)
         await checkpoints.write(settling_record(plan), settling)
-    return Settled(ended=settling.ended, open=sum(part.documents for part in settling.open))
+        return _summary(settling, ended=settling.ended)
+    # It is from an earlier attempt: another round follows unless it agrees with the count of now.
+    is_whole = bool(settling.open) or seen.present == await probe.count(Partition())
+    return _summary(settling, ended=settling.ended and is_whole)
+
+
+def _summary(settling: Settling, *, ended: bool) -> Settled:
+    return Settled(ended=ended, open=sum(part.documents for part in settling.open), digest=digest_of(settling))
 
 
 def settled(
@@ -116,10 +121,10 @@ def _needs_no_check(plan: Plan, seen: Round, now: Settling) -> bool:
     pieces = [piece for each in seen.pieces for piece in each]
     if any(piece.open or piece.paged for piece in pieces) or any(seen.unread):
         return False
-    if len(pieces) == 1:
-        return True
-    by_key = all(condition.field == plan.key_field for piece in pieces for condition in piece.partition.conditions)
     documents = sum(piece.documents for piece in pieces)
+    if len(pieces) == 1:
+        return explains(documents, now.totals[-2], now.totals[-1])
+    by_key = all(condition.field == plan.key_field for piece in pieces for condition in piece.partition.conditions)
     return (
         plan.exact
         and by_key

@@ -4,6 +4,7 @@ The name of a range's or partition's record contains the plan's `id`, so that a 
 records of the plan before.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -206,6 +207,22 @@ def require_same(job: BackupJob, what: str, record: object, digest: str) -> None
             on=f"run {job.run}",
             do="Find out who can write to the runs container",
         )
+
+
+def partition_reader(
+    checkpoints: Checkpoints, job: BackupJob, plan: Plan, digests: Sequence[str]
+) -> Callable[[int], Awaitable[CollectedPartition]]:
+    """Return a function that reads a partition's record by its position, and checks that it has its digest.
+
+    The function raises IntegrityError if the record is gone, OutdatedReadingError if it has another digest.
+    """
+
+    async def read(position: int) -> CollectedPartition:
+        record = await require(checkpoints, partition_record(plan, position), CollectedPartition, job)
+        require_same(job, f"the record of partition {position}", record, digests[position])
+        return record
+
+    return read
 
 
 async def require[Kind](checkpoints: Checkpoints, part: str, kind: type[Kind], job: BackupJob) -> Kind:

@@ -21,7 +21,9 @@ from indexvault.backup.job import (
     BackupJob,
     BackupReport,
     CollectInput,
+    MergeInput,
     PlanSummary,
+    Prepared,
     ScanInput,
     ScanSummary,
     Settled,
@@ -41,13 +43,14 @@ from indexvault.workflow.activity import Activity, Orchestration, Workflow
 from indexvault.workflow.calls import call, call_all
 from indexvault.workflow.lock_activities import ACTIVITIES as LOCK_ACTIVITIES
 from indexvault.workflow.lock_activities import Claim, Done, locked
+from indexvault.workflow.resume import digest_of
 
-PREPARE = Activity("prepare_fields", BackupJob, Done, prepare_fields, lambda job: job.work)
+PREPARE = Activity("prepare_fields", BackupJob, Prepared, prepare_fields, lambda job: job.work)
 PLAN = Activity("plan_backup", BackupJob, PlanSummary, plan_backup, lambda job: job.work)
 SCAN = Activity("scan_range", ScanInput, ScanSummary, scan, lambda given: given.job.work)
 COLLECT = Activity("collect_partition", CollectInput, ScanSummary, collect, lambda given: given.job.work)
 SETTLE = Activity("settle_partitions", SettleInput, Settled, settle_partitions, lambda given: given.job.work)
-MERGE = Activity("merge_partitions", BackupJob, ScanSummary, merge_partitions, lambda job: job.work)
+MERGE = Activity("merge_partitions", MergeInput, ScanSummary, merge_partitions, lambda given: given.job.work)
 REQUIRE_DEFINITION = Activity("require_held_definition", BackupJob, Done, require_definition, lambda job: job.work)
 RESTORE_FIELDS = Activity("restore_fields", BackupJob, Done, restore_fields, lambda job: job.work)
 START_OVER = Activity("start_over", StartOverInput, Done, start_over, lambda given: given.job.work)
@@ -100,21 +103,27 @@ def _back_up(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[BackupR
 
 
 def _attempt(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[BackupReport]:
-    plan = yield from _read(ctx, job)
+    job, notes = yield from _read(ctx, job)
     report = yield from call(ctx, COMMIT, job)
-    return msgspec.structs.replace(report, notes=[*plan.notes, *report.notes])
+    return msgspec.structs.replace(report, notes=[*notes, *report.notes])
 
 
-def _read(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[PlanSummary]:
-    """Plan and read. Fields that are revealed for this are hidden again, however it ends."""
+def _read(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[tuple[BackupJob, list[str]]]:
+    """Plan and read, and return the job with the digests of what there is, and notes.
+
+    Fields that are revealed for this are hidden again, however it ends.
+    """
     try:
-        yield from call(ctx, PREPARE, job)
+        prepared = yield from call(ctx, PREPARE, job)
+        job = msgspec.structs.replace(job, revealed=tuple(prepared.revealed))
         plan = yield from call(ctx, PLAN, job)
+        job = msgspec.structs.replace(job, plan=plan.digest)
         if plan.partitions:
-            yield from _collect(ctx, job, plan)
+            job = yield from _collect(ctx, job, plan)
         else:
             inputs = [ScanInput(job=job, position=position) for position in range(plan.ranges)]
-            yield from call_all(ctx, SCAN, inputs, at_once=job.parallel)
+            scanned = yield from call_all(ctx, SCAN, inputs, at_once=job.parallel)
+            job = msgspec.structs.replace(job, read=digest_of([each.digest for each in scanned]))
         if job.hidden_fields == "reveal":
             yield from call(ctx, REQUIRE_DEFINITION, job)
     except IndexvaultError:
@@ -123,17 +132,23 @@ def _read(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[PlanSummar
         raise
     if job.hidden_fields == "reveal":
         yield from call(ctx, RESTORE_FIELDS, job)
-    return plan
+    return job, [*prepared.notes, *plan.notes]
 
 
-def _collect(ctx: OrchestrationContext, job: BackupJob, plan: PlanSummary) -> Orchestration[None]:
+def _collect(ctx: OrchestrationContext, job: BackupJob, plan: PlanSummary) -> Orchestration[BackupJob]:
     """Read every partition, check them until every document is accounted for or the limits are reached, and merge."""
+    known, settled = [""] * plan.partitions, Settled(ended=False)
     for number in itertools.count():
-        inputs = [CollectInput(job=job, position=position, round=number) for position in range(plan.partitions)]
-        yield from call_all(ctx, COLLECT, inputs, at_once=job.parallel)
-        if (yield from call(ctx, SETTLE, SettleInput(job=job, round=number))).ended:
+        inputs = [
+            CollectInput(job=job, position=position, round=number, before=before)
+            for position, before in enumerate(known)
+        ]
+        known = [each.digest for each in (yield from call_all(ctx, COLLECT, inputs, at_once=job.parallel))]
+        settled = yield from call(ctx, SETTLE, SettleInput(job, number, before=settled.digest, read=known))
+        if settled.ended:
             break
-    yield from call(ctx, MERGE, job)
+    merged = yield from call(ctx, MERGE, MergeInput(job, known))
+    return msgspec.structs.replace(job, read=digest_of([merged.digest, settled.digest]))
 
 
 BACK_UP_INDEX = Workflow("back_up_index", BackupJob, BackupReport, back_up_index)
