@@ -34,7 +34,8 @@ class EmulatedService(msgspec.Struct, frozen=True, kw_only=True):
 
     `keeps_etags` lets an identical PUT keep a definition's ETag; whether the service does is not documented.
     `renews_etags` gives a created definition another ETag by itself after it was first read, as recorded traffic shows
-    for indexers. `makes_classic_indexes` accepts ClassicSimilarity, as services did before July 2020. `newer_indexes`
+    for indexers. `makes_classic_indexes` accepts ClassicSimilarity, as services did before July 2020. Without
+    `knows_preview` every preview api-version is refused. `newer_indexes`
     says what a version makes of an index with members that it does not know: it leaves them out, or it refuses the
     index, perhaps in lists too. `counts_protected` says whether `$count` counts documents that access lists keep from
     the caller, which is not documented.
@@ -51,6 +52,7 @@ class EmulatedService(msgspec.Struct, frozen=True, kw_only=True):
     keeps_etags: bool = False
     renews_etags: bool = False
     makes_classic_indexes: bool = False
+    knows_preview: bool = True
     faults: Plan = Plan()
     newer_indexes: Literal["shown", "refused", "refused in lists"] = "shown"
     counts_protected: bool = True

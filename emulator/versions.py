@@ -80,15 +80,16 @@ class ApiVersion:
         return "V" + self.date.replace("-", "_") + ("_Preview" if self.preview else "")
 
 
-def requested(text: str | None) -> ApiVersion:
-    """Check the `api-version` of a request."""
+def requested(text: str | None, *, previews: bool = True) -> ApiVersion:
+    """Check the `api-version` of a request; `previews` says whether the service has the preview ones."""
     if not text:
         raise ServiceError(
             400, "The api-version query parameter is required. Set it to a supported version of the REST API."
         )
-    if text in STABLE or text.lower() in PREVIEW:
+    known = STABLE + PREVIEW if previews else STABLE
+    if text in STABLE or text.lower() in known:
         return ApiVersion(text)
-    supported = ", ".join(STABLE + PREVIEW)
+    supported = ", ".join(known)
     raise ServiceError(
         400,
         f"Invalid or unsupported api-version query string parameter '{text}'. Supported versions: {supported}.",

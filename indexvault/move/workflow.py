@@ -32,6 +32,7 @@ from indexvault.move.preflight import PREFLIGHT
 from indexvault.move.start import BEGIN, END, FIND, NOTE_RESTORED, NOTE_RESTORING, NOTE_SNAPSHOT
 from indexvault.move.transfer import TRANSFER
 from indexvault.move.verify import COMPARE_SNAPSHOT, COMPARE_SOURCE, COUNT_OTHERS, DIVIDE, DIVIDE_SNAPSHOT
+from indexvault.restore.checks import offered_patch
 from indexvault.restore.report import RestoreFinished, RestoreReport, StretchCompared
 from indexvault.restore.workflow import ACTIVITIES as RESTORE_ACTIVITIES
 from indexvault.restore.workflow import check_chunks, restore_index
@@ -114,6 +115,7 @@ def preflight_move(ctx: OrchestrationContext, job: MoveJob) -> Orchestration[Mov
         requests=found.requests,
         seconds=found.seconds,
         checks=checks,
+        patch=offered_patch(job.patch, checks),
         would=found.would,
     )
 

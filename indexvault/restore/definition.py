@@ -1,5 +1,7 @@
 """Make the definition that a target gets from the snapshot's."""
 
+import contextlib
+
 import msgspec
 
 from indexvault.errors import SettingsError, UnexpectedAnswerError
@@ -21,19 +23,26 @@ def target_definition(definition: Definition, name: str, patch: str | None = Non
 
     Raises SettingsError for a patch that can't be applied.
     """
-    chosen = version_to_send(definition)
-    members = _members(chosen.body)
-    members["name"] = msgspec.Raw(msgspec.json.encode(name))
-    body = msgspec.Raw(msgspec.json.encode(members))
-    if patch is not None:
-        body = patched(body, read_patch(patch))
-        try:
-            read_schema(body, on="patch")
-        except UnexpectedAnswerError as error:
-            raise SettingsError(
-                f"it does not leave an index definition: {error.what}", on="patch", do="Correct the patch"
-            ) from None
-    return TargetDefinition(body=body, preview=chosen.preview)
+    chosen = renamed(version_to_send(definition), name)
+    if patch is None:
+        return chosen
+    change = read_patch(patch)
+    chosen = TargetDefinition(body=patched(chosen.body, change), preview=chosen.preview)
+    try:
+        read_schema(chosen.body, on="patch")
+    except UnexpectedAnswerError as error:
+        raise SettingsError(
+            f"it does not leave an index definition: {error.what}", on="patch", do="Correct the patch"
+        ) from None
+    if not chosen.preview or definition.needs_preview:
+        return chosen
+    with contextlib.suppress(SettingsError):
+        stable = renamed(TargetDefinition(body=definition.stable.body, preview=False), name)
+        plain = patched(stable.body, change)
+        if same_content(plain, chosen.body):
+            # The patch takes out all that only the preview knows: a service without it can make the rest.
+            return TargetDefinition(body=plain, preview=False)
+    return chosen
 
 
 def version_to_send(definition: Definition) -> TargetDefinition:

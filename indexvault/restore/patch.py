@@ -86,6 +86,41 @@ def patched(definition: msgspec.Raw, patch: dict[str, Any]) -> msgspec.Raw:
     return _merge("$", "", definition, patch)
 
 
+def combined(patch: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one patch that does what the first does and then the other."""
+    result = dict(patch)
+    for name, change in other.items():
+        before = result.get(name)
+        if isinstance(change, dict) and isinstance(before, dict):
+            result[name] = combined(before, change)
+        elif isinstance(change, dict) and isinstance(before, list):
+            both = patched(msgspec.Raw(msgspec.json.encode({name: before})), {name: change})
+            result[name] = msgspec.json.decode(both)[name]
+        else:
+            result[name] = change
+    return result
+
+
+def patch_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the patch that makes one definition, as decoded JSON, into another."""
+    patch: dict[str, Any] = dict.fromkeys(sorted(before.keys() - after.keys()))
+    for name, wanted in after.items():
+        there = before.get(name)
+        if there == wanted:
+            continue
+        if name in NAMED_LISTS and isinstance(there, list) and isinstance(wanted, list):
+            patch[name] = patch_between(_by_name(there), _by_name(wanted))
+        elif isinstance(there, dict) and isinstance(wanted, dict):
+            patch[name] = patch_between(there, wanted)
+        else:
+            patch[name] = wanted
+    return patch
+
+
+def _by_name(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    return {entry.get("name") or f"#{position}": entry for position, entry in enumerate(entries, start=1)}
+
+
 def _require_shallow(patch: Any) -> None:
     level: list[Any] = [patch]
     for _ in range(MOST_LEVELS):

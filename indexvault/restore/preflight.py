@@ -11,6 +11,7 @@ import msgspec
 
 from indexvault.restore.checks import Check
 from indexvault.restore.compatibility import existing_checks, feature_checks, patch_checks, synonym_map_checks
+from indexvault.restore.creation import creation_checks, deletion_checks
 from indexvault.restore.limits import Demand, limit_checks
 from indexvault.restore.regions import region_check
 from indexvault.restore.target_facts import TargetFacts
@@ -166,6 +167,8 @@ _TARGET_CHECKS: tuple[Callable[[TargetFacts], Iterator[Check]], ...] = (
     existing_checks,
     synonym_map_checks,
     _limit_checks,
+    creation_checks,
+    deletion_checks,
     feature_checks,
     _estimate_checks,
 )

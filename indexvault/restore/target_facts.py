@@ -26,11 +26,11 @@ class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The facts about a restore and its target.
 
     `definition` is what the target would get, with its `schema`; `misdirected` are secrets of the overlay that it would
-    send to another host than their own; `changes` lead from the snapshot's schema to the one
-    that documents go into. `resolved` and `resolved_alias` are what the names stand for now. `present` is the
-    definition of the existing index in modes sync and fill, `held` the statistics of the index that is written or
-    replaced in place, `aliases` those of the target if an index is to be deleted. `missing_maps` and `differing_maps` are synonym maps that the definition names. `denied` is the
-    target's error for a caller without the roles. `bytes` are uncompressed.
+    send to another host than their own; `changes` lead from the snapshot's schema to the one that documents go into.
+    `resolved` and `resolved_alias` are what the names stand for now. `present` is the definition of the existing index
+    in modes sync and fill, `held` the statistics of the index that is written or replaced in place. `aliases` are those
+    of the target, if an index is to be deleted. `missing_maps` and `differing_maps` are synonym maps that the
+    definition names. `denied` is the target's error for a caller without the roles. `bytes` are uncompressed.
     """
 
     job: RestoreJob

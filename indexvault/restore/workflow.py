@@ -6,7 +6,7 @@ import msgspec
 from durabletask.task import OrchestrationContext
 
 from indexvault.errors import IndexvaultError, IntegrityError, NotFoundError, VerificationError, from_record
-from indexvault.restore.checks import Check
+from indexvault.restore.checks import Check, offered_patch
 from indexvault.restore.cut_over import CUT_OVER
 from indexvault.restore.job import (
     Claimed,
@@ -96,6 +96,7 @@ def preflight_restore(ctx: OrchestrationContext, job: RestoreJob) -> Orchestrati
         requests=started.requests,
         seconds=started.seconds,
         checks=[started.checks[0], chunks, *started.checks[1:]],
+        patch=offered_patch(started.source.patch, started.checks),
     )
 
 

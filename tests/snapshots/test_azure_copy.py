@@ -70,7 +70,7 @@ async def test_bytes_go_through_here_where_the_accounts_can_not_copy(account: Ac
     async def grant(_name: str) -> ReadGrant:
         return GRANT
 
-    source.snapshots.grant = grant  # type: ignore[method-assign]
+    source.snapshots.grant = grant  # type: ignore[method-assign, assignment]
     replica.snapshots.copy = refused  # type: ignore[method-assign]
     manifest, _ = await write_snapshot(source.snapshots, documents(range(300)))
     report = await replicate_index(source, replica, "contoso-east", "hotels", clock=lambda: MORNING)

@@ -4,6 +4,7 @@ import asyncio
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from indexvault.cli.formatting import count, duration
 from indexvault.cli.notes import losses_and_notes
 from indexvault.cli.options import add_parallel, add_target_options, read_options
 from indexvault.cli.output import Output
-from indexvault.cli.preflight import checks_table, exit_code_of
+from indexvault.cli.preflight import add_write_patch, checks_table, exit_code_of, read_write_patch, write_patch
 from indexvault.cli.references import index_name, service_and_index
 from indexvault.cli.remote.follow import follow, report_of, start
 from indexvault.cli.remote.options import parallel_is_given, refuse_options, request_members
@@ -49,6 +50,7 @@ class MoveRequest:
     options: MoveOptions
     parallel: int
     dry_run: bool = False
+    write_patch: Path | None = None
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -59,6 +61,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="run all checks, list the steps, write nothing")
     parser.add_argument("--snapshot", metavar="SNAPSHOT", help="use this snapshot of it (default: make a new one)")
+    add_write_patch(parser)
     add_target_options(parser)
     parser.add_argument(
         "--delete-source",
@@ -88,6 +91,7 @@ def read_request(arguments: Namespace) -> MoveRequest:
         options=read_options(arguments, MoveOptions),
         parallel=arguments.parallel,
         dry_run=arguments.dry_run,
+        write_patch=read_write_patch(arguments),
     )
 
 
@@ -121,7 +125,7 @@ async def run(session: Session, request: MoveRequest) -> int:
         )
         async with Workflows(session, clients, ACTIVITIES, MOVE_INDEX, PREFLIGHT_MOVE) as workflows:
             if request.dry_run:
-                return await _check(session, workflows, job)
+                return await _check(session, workflows, job, request.write_patch)
             report = await _move(session, workflows, job)
     return _print_move(session.output, report)
 
@@ -143,15 +147,15 @@ async def run_remotely(session: RemoteSession, request: MoveRequest) -> int:
     if request.dry_run:
         findings = await session.deployment.post("moves", {**body, "dry_run": True}, MoveFindings)
         report = MovePreflightReport(**names, **msgspec.structs.asdict(findings))
-        return _print_preflight(session.output, report)
+        return _print_preflight(session.output, report, request.write_patch)
     view = await follow(session, await start(session, "moves", body), f"{request.source} to {request.target}")
     return _print_move(session.output, report_of(view, MoveReport))
 
 
-async def _check(session: Session, workflows: Workflows, job: MoveJob) -> int:
+async def _check(session: Session, workflows: Workflows, job: MoveJob, patch: Path | None) -> int:
     with session.output.progress(f"{job.source} to {job.target}") as display:
         report = await workflows.run(PREFLIGHT_MOVE, job, run=job.run, display=display)
-    return _print_preflight(session.output, report)
+    return _print_preflight(session.output, report, patch)
 
 
 async def _move(session: Session, workflows: Workflows, job: MoveJob) -> MoveReport:
@@ -166,7 +170,7 @@ async def _move(session: Session, workflows: Workflows, job: MoveJob) -> MoveRep
             ) from None
 
 
-def _print_preflight(output: Output, report: MovePreflightReport) -> int:
+def _print_preflight(output: Output, report: MovePreflightReport, patch: Path | None) -> int:
     """Print the findings of a dry run, and return the exit code that the move would end with."""
     verdict = "would be moved" if report.ready else "would not be moved"
     source, target = f"{report.service}/{report.index}", f"{report.target_service}/{report.target_index}"
@@ -177,6 +181,7 @@ def _print_preflight(output: Output, report: MovePreflightReport) -> int:
         checks_table(report, f"{source} {verdict} to {target}"),
         *([Text("it would"), *steps] if steps else []),
     )
+    write_patch(report, patch, output)
     return exit_code_of(report)
 
 

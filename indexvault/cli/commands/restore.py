@@ -17,7 +17,7 @@ from indexvault.cli.formatting import count, duration
 from indexvault.cli.notes import losses_and_notes
 from indexvault.cli.options import add_parallel, add_snapshot, add_target_options, read_options, read_text
 from indexvault.cli.output import Output
-from indexvault.cli.preflight import checks_table, exit_code_of
+from indexvault.cli.preflight import add_write_patch, checks_table, exit_code_of, read_write_patch, write_patch
 from indexvault.cli.references import service_and_index
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import Session
@@ -58,6 +58,7 @@ class RestoreRequest:
     options: RestoreOptions
     parallel: int
     dry_run: bool
+    write_patch: Path | None = None
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -77,6 +78,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         " the existing index is made equal to the snapshot. fill: only documents that it lacks",
     )
     parser.add_argument("--dry-run", action="store_true", help="run all checks, write nothing")
+    add_write_patch(parser)
     add_target_options(parser)
     parser.add_argument(
         "--replace-in-place",
@@ -143,6 +145,7 @@ def read_request(arguments: Namespace) -> RestoreRequest | RestoreServiceRequest
         options=read_options(arguments, RestoreOptions, keys=tuple(sorted(set(keys)))),
         parallel=arguments.parallel,
         dry_run=arguments.dry_run,
+        write_patch=read_write_patch(arguments),
     )
 
 
@@ -172,7 +175,7 @@ async def run(session: Session, request: RestoreRequest | RestoreServiceRequest)
         workflow = PREFLIGHT_RESTORE if request.dry_run else RESTORE_INDEX
         async with Workflows(session, clients, ACTIVITIES, workflow) as workflows:
             if request.dry_run:
-                return await _check(session, workflows, job)
+                return await _check(session, workflows, job, request.write_patch)
             report = await _restore(session, workflows, job)
             print_restore(session.output, report)
     return DONE
@@ -185,10 +188,10 @@ async def run_remotely(session: RemoteSession, request: RestoreRequest | Restore
     return await restore(session, request)
 
 
-async def _check(session: Session, workflows: Workflows, job: RestoreJob) -> int:
+async def _check(session: Session, workflows: Workflows, job: RestoreJob, patch: Path | None) -> int:
     with session.output.progress(str(job.target)) as display:
         report = await workflows.run(PREFLIGHT_RESTORE, job, run=job.run, display=display)
-    return print_preflight(session.output, report)
+    return print_preflight(session.output, report, patch)
 
 
 async def _restore(session: Session, workflows: Workflows, job: RestoreJob) -> RestoreReport:
@@ -205,12 +208,16 @@ async def _restore(session: Session, workflows: Workflows, job: RestoreJob) -> R
             ) from None
 
 
-def print_preflight(output: Output, report: PreflightReport) -> int:
-    """Print the findings of a dry run, and return the exit code that the restore would end with."""
+def print_preflight(output: Output, report: PreflightReport, patch: Path | None) -> int:
+    """Print the findings of a dry run, and return the exit code that the restore would end with.
+
+    `patch` is the file for the patch that the target needs.
+    """
     reference = f"{report.service}/{report.index}@{report.snapshot}"
     verdict = "would be restored" if report.ready else "would not be restored"
     record = {"reference": reference, "ready": report.ready, **msgspec.to_builtins(report)}
     output.result("preflight", record, checks_table(report, f"{reference} {verdict}"))
+    write_patch(report, patch, output)
     return exit_code_of(report)
 
 

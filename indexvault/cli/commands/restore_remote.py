@@ -37,7 +37,7 @@ async def restore(session: RemoteSession, request: RestoreRequest | RestoreServi
             mode=request.options.mode,
             **msgspec.structs.asdict(findings),
         )
-        return print_preflight(session.output, report)
+        return print_preflight(session.output, report, request.write_patch)
     view = await follow(session, await start(session, "restores", body), f"{request.service}/{target_index}")
     print_restore(session.output, report_of(view, RestoreReport))
     return DONE

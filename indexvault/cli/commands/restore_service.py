@@ -68,6 +68,7 @@ def _refuse_index_options(arguments: Namespace) -> None:
     given = {
         "--mode": arguments.mode != "create",
         "--dry-run": arguments.dry_run,
+        "--write-patch": arguments.write_patch is not None,
         "--alias": arguments.alias is not None,
         "--patch": arguments.patch is not None,
         "--replace-in-place": arguments.in_place,
