@@ -47,8 +47,8 @@ def page_of(names: Sequence[str], kind: str, version: ApiVersion, parameters: Ma
     part = given.get("search", "").lower()
     found = [name for name in names if part in name.lower()]
     skip = _number(given, "skip", 0)
-    top = _number(given, "top", None)
-    size = min(_number(given, "pageSize", None) or DEFAULT_ITEMS if top is None else top, MOST_ITEMS)
+    top = _number(given, "top", 0) if "top" in given else None
+    size = min(_number(given, "pageSize", 0) or DEFAULT_ITEMS if top is None else top, MOST_ITEMS)
     end = skip + size
     is_ended_by_caller = top is not None and top <= MOST_ITEMS
     following = None
@@ -63,7 +63,7 @@ def page_of(names: Sequence[str], kind: str, version: ApiVersion, parameters: Ma
     return ListPage(found[skip:end], len(found) if given.get("count", "").lower() == "true" else None, following)
 
 
-def _number[Default](given: Mapping[str, str], name: str, default: Default) -> int | Default:
+def _number(given: Mapping[str, str], name: str, default: int) -> int:
     if name not in given:
         return default
     if not re.fullmatch(r"\d+", given[name]):

@@ -31,7 +31,7 @@ def service_statistics(usage: dict[str, int], tier: Tier, version: ApiVersion) -
     if not version.knows(KNOWLEDGE_COUNTERS):
         del quotas["knowledgeSourcesCount"], quotas["knowledgeBasesCount"]
     limits: dict[str, int | None] = {
-        "maxStoragePerIndex": tier.storage,
+        "maxStoragePerIndex": tier.index_storage or tier.storage,
         "maxFieldsPerIndex": tier.fields_per_index,
         "maxFieldNestingDepthPerIndex": MAX_FIELD_DEPTH,
         "maxComplexCollectionFieldsPerIndex": MAX_COMPLEX_COLLECTIONS,

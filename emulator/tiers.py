@@ -23,6 +23,8 @@ class Tier(msgspec.Struct, frozen=True):
     synonym_maps: int
     aliases: int
     documents: int | None = None
+    index_storage: int | None = None
+    """Bytes of one index, where that is less than all storage."""
 
 
 TIERS: Mapping[str, Tier] = {
@@ -34,6 +36,8 @@ TIERS: Mapping[str, Tier] = {
     "standard3hd": Tier(1000, 1000, TERABYTE, 300 * GIGABYTE, 0, 20, 2000),
     "storage_optimized_l1": Tier(10, 1000, 2 * TERABYTE, 150 * GIGABYTE, 10, 10, 20),
     "storage_optimized_l2": Tier(10, 1000, 4 * TERABYTE, 300 * GIGABYTE, 10, 10, 20),
+    # In preview. Only the limits of indexes are announced, 30 of 1 GB each; the others are assumptions.
+    "serverless_developer": Tier(30, 1000, 30 * GIGABYTE, None, 30, 30, 60, index_storage=GIGABYTE),
 }
 
 MAX_FIELD_DEPTH = 10

@@ -1,6 +1,7 @@
 """Check whether an index fits the target's tier and what is left of its quotas. Pure.
 
-Limits that the service reports take precedence over the table of tiers.
+What the service reports takes precedence over the table of tiers: its limits, and its counters, of which one without a
+quota is no limit.
 """
 
 from collections.abc import Iterator
@@ -36,21 +37,21 @@ def limit_checks(schema: Schema, demand: Demand, tier: str, statistics: ServiceS
         "fields",
         "fields, those inside complex fields counted too",
         len(fields),
-        limits.max_fields_per_index or table.fields,
+        _first_known(limits.max_fields_per_index, table.fields),
         tier,
     )
     yield at_most(
         "depth",
         "levels of complex fields",
         max(path.count("/") for path, _field in fields) if fields else 0,
-        limits.max_field_nesting_depth_per_index or MOST_DEPTH,
+        _first_known(limits.max_field_nesting_depth_per_index, MOST_DEPTH),
         tier,
     )
     yield at_most(
         "complex_collections",
         "collections of complex fields",
         sum(field.is_complex and field.is_collection for _path, field in fields),
-        limits.max_complex_collection_fields_per_index or MOST_COMPLEX_COLLECTIONS,
+        _first_known(limits.max_complex_collection_fields_per_index, MOST_COMPLEX_COLLECTIONS),
         tier,
     )
     widest = max((field.dimensions or 0 for _path, field in fields), default=0)
@@ -61,9 +62,17 @@ def limit_checks(schema: Schema, demand: Demand, tier: str, statistics: ServiceS
     yield room("synonym_maps", "synonym maps", demand.synonym_maps, counters.synonym_maps, table.synonym_maps)
     yield room("documents", "documents", demand.documents, counters.document_count, None)
     yield _space("storage", "bytes of storage", demand.bytes, counters.storage_size, table.storage)
+    of_index = _first_known(limits.max_storage_per_index, table.index_storage)
+    if of_index is not None and (counters.storage_size.quota is None or of_index < counters.storage_size.quota):
+        yield _space("index_storage", "bytes of storage in one index", demand.bytes, Counter(0, of_index), None)
     vectors = vector_bytes(schema, demand.documents)
     if vectors:
         yield _space("vectors", "bytes of vector index", vectors, counters.vector_index_size, table.vectors)
+
+
+def _first_known[Limit](told: int | None, table: Limit) -> int | Limit:
+    """Return the limit that the service tells, else the table's."""
+    return table if told is None else told
 
 
 def at_most(name: str, what: str, has: int, limit: int, tier: str) -> Check:
@@ -82,7 +91,7 @@ def at_most(name: str, what: str, has: int, limit: int, tier: str) -> Check:
 def room(name: str, what: str, needed: int, counter: Counter | None, table: int | None) -> Check:
     """Check a quota that counts objects."""
     usage = counter.usage if counter is not None else 0
-    quota = counter.quota if counter is not None and counter.quota is not None else table
+    quota = counter.quota if counter is not None else table
     if quota is None:
         return Check(name, "ok", f"{needed:,} more {what}; the service names no limit")
     if needed <= max(0, quota - usage):
@@ -105,7 +114,7 @@ def vector_bytes(schema: Schema, documents: int) -> int:
 
 def _space(name: str, what: str, needed: int, counter: Counter | None, table: int | None) -> Check:
     usage = counter.usage if counter is not None else 0
-    quota = counter.quota if counter is not None and counter.quota is not None else table
+    quota = counter.quota if counter is not None else table
     if quota is None:
         return Check(name, "ok", f"about {needed:,} {what}; the service names no limit")
     left = max(0, quota - usage)

@@ -16,16 +16,18 @@ TERABYTE = 1000**4
 class TierLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of a tier. Sizes are in bytes and for one partition, since a service may have no more.
 
-    None means that the tier names no limit. `indexers` also limits data sources and skillsets.
+    None means that the tier names no limit. `indexers` also limits data sources and skillsets, `index_storage` is for
+    one index.
     """
 
     indexes: int
-    storage: int
+    storage: int | None
     vectors: int | None
-    indexers: int
-    synonym_maps: int
-    aliases: int
+    indexers: int | None
+    synonym_maps: int | None
+    aliases: int | None
     fields: int = 1000
+    index_storage: int | None = None
 
 
 MOST_COMPLEX_COLLECTIONS = 40
@@ -60,5 +62,15 @@ TIER_LIMITS: Mapping[str, TierLimits] = {
     ),
     "storage_optimized_l2": TierLimits(
         indexes=10, storage=4 * TERABYTE, vectors=300 * GIGABYTE, indexers=10, synonym_maps=10, aliases=20
+    ),
+    # In preview, 2026-06: other limits are only in what the service reports.
+    "serverless_developer": TierLimits(
+        indexes=30,
+        storage=None,
+        vectors=None,
+        indexers=None,
+        synonym_maps=None,
+        aliases=None,
+        index_storage=GIGABYTE,
     ),
 }

@@ -68,7 +68,7 @@ def _on_host(link: str, endpoint: str, on: str) -> SplitResult:
         found, own = urlsplit(urljoin(f"{endpoint.rstrip('/')}/", link)), urlsplit(endpoint)
         is_own = (found.scheme, found.netloc.lower()) == (own.scheme, own.netloc.lower())
     except ValueError:
-        is_own = False
+        is_own, found = False, urlsplit("")
     if not is_own:
         raise UnexpectedAnswerError(
             "the link to the next page leads to another host, and was not followed", on=on, do=_REPORT

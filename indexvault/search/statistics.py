@@ -52,6 +52,7 @@ class ServiceLimits(msgspec.Struct, frozen=True, rename="camel"):
     max_fields_per_index: int | None = None
     max_field_nesting_depth_per_index: int | None = None
     max_complex_collection_fields_per_index: int | None = None
+    max_storage_per_index: int | None = None
 
 
 class ServiceStatistics(msgspec.Struct, frozen=True):

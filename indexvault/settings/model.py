@@ -25,9 +25,11 @@ type Tier = Literal[
     "standard3hd",
     "storage_optimized_l1",
     "storage_optimized_l2",
+    "serverless_developer",
 ]
 """The names that Azure Resource Manager uses for a search service's SKU; `standard3hd` is standard3 in hosting mode
-high density. Source: Microsoft.Search/searchServices reference, 2026-09."""
+high density. `serverless_developer` is the tier in preview, whose SKU's name is not documented. Source:
+Microsoft.Search/searchServices reference, 2026-09; Service limits in Azure AI Search, 2026-06."""
 
 TIERS: tuple[Tier, ...] = get_args(Tier.__value__)
 

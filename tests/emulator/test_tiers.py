@@ -70,3 +70,10 @@ async def test_a_service_that_is_full_takes_no_more_documents(quota: str, sessio
         assert full.status == 429
         assert "quota" in full.message
         assert (await one.search({"search": "*", "top": 0, "count": True})).body["@odata.count"] == 20
+
+
+async def test_an_index_of_the_serverless_tier_has_a_limit_of_its_own(session: aiohttp.ClientSession) -> None:
+    async with running([EmulatedService(name="one", tier="serverless_developer")]) as up:
+        body = (await Caller(session, up.endpoint("one")).call("GET", "/servicestats")).body
+    assert body["counters"]["indexesCount"]["quota"] == 30
+    assert body["limits"]["maxStoragePerIndex"] == 1 * GB

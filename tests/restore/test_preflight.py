@@ -151,7 +151,7 @@ async def test_a_name_that_the_service_would_refuse_is_told_first(world: World, 
 
 async def test_the_name_of_an_alias_is_no_place_for_a_new_index(world: World) -> None:
     await world.fill(hotels.DEFINITION, [], service=WEST)
-    await world.west.point_alias("guests", "hotels", etag=None)
+    await world.west.point_alias("guests", "hotels", before=None)
     found = check(await ready(world, index="guests"), "name")
     assert found.outcome == "failed"
     assert "alias of hotels" in found.what
@@ -222,3 +222,23 @@ async def test_what_replaces_an_index_in_place_must_fit_before_the_old_one_goes(
         assert await world.west.count("hotels") == 900
         # Single documents of a large snapshot need little room.
         assert (await world.restore(large, keys=("h000001",))).documents == 1
+
+
+def test_a_counter_without_a_quota_is_a_service_without_that_limit() -> None:
+    unlimited = statistics(indexes_count=Counter(usage=10_000, quota=None))
+    assert outcomes(wide(3), demand(), "basic", unlimited)["indexes"] == "ok"
+
+
+def test_an_index_of_the_serverless_tier_has_a_limit_of_its_own() -> None:
+    gigabyte = 10**9
+    roomy = statistics(storage_size=Counter(usage=0, quota=30 * gigabyte))
+    for size, outcome in ((gigabyte // 2, "ok"), (2 * gigabyte, "warning"), (5 * gigabyte, "failed")):
+        found = outcomes(wide(3), demand(bytes=size), "serverless_developer", roomy)
+        assert (found["storage"], found["index_storage"]) == ("ok", outcome)
+    told = msgspec.structs.replace(roomy, limits=ServiceLimits(max_storage_per_index=10 * gigabyte))
+    assert outcomes(wide(3), demand(bytes=5 * gigabyte), "serverless_developer", told)["index_storage"] == "ok"
+
+
+def test_what_the_serverless_tier_has_no_table_for_is_left_to_the_service() -> None:
+    found = outcomes(wide(3), demand(aliases=500, synonym_maps=500), "serverless_developer", statistics())
+    assert (found["aliases"], found["synonym_maps"]) == ("ok", "ok")
