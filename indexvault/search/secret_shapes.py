@@ -50,12 +50,13 @@ _KEY_PARAMETERS = frozenset(
     {"accesstoken", "apikey", "clientsecret", "code", "key", "secret", "sig", "subscriptionkey", "token"}
 )
 _SHORTEST_CODE = 4
+_SHORTEST = len("pwd=x")
 _SHORTEST_PIECE = 24
 
 
 def has_secret(text: str) -> bool:
     """Return whether a text holds something of a known form."""
-    return (
+    return len(text) >= _SHORTEST and (
         _KNOWN.search(text) is not None
         or _ASSIGNED.search(text) is not None
         or any(is_random(found["value"]) for found in _LABELLED.finditer(text))

@@ -12,7 +12,7 @@ import msgspec
 from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, NotFoundError, SettingsError
 from indexvault.model import CONFIGURED_NAME, CONFIGURED_NAME_LENGTH
-from indexvault.search.addresses import is_plain_address
+from indexvault.search.addresses import host_of, is_plain_address
 from indexvault.search.credentials import audience
 from indexvault.search.random_text import are_words
 from indexvault.settings.model import (
@@ -249,3 +249,7 @@ def _check_url(text: str, path: str) -> None:
         raise SettingsError("expected a URL whose path holds no key", on=f"settings {path}", do=_CORRECT)
     if url.scheme == "http" and host not in _LOOPBACK:
         raise SettingsError("expected https: http is for loopback only", on=f"settings {path}", do=_CORRECT)
+    if host_of(text) is None:
+        raise SettingsError(
+            "expected an https URL whose host can be read in one way only", on=f"settings {path}", do=_CORRECT
+        )

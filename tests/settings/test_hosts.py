@@ -87,7 +87,14 @@ def test_a_key_may_go_to_any_host_but_not_in_plain() -> None:
     key = {"api_key": {"env": "KEY"}}
     read_settings(text(service={"endpoint": "https://find.contoso.example", **key}))
     read_settings(text(service={"endpoint": "http://127.0.0.1:8800", **key}))
-    for endpoint in ("http://find.contoso.example", "https://me@find.contoso.example", "https://a.b/?api-key=x"):
+    for endpoint in (
+        "http://find.contoso.example",
+        "https://me@find.contoso.example",
+        "https://a.b/?api-key=x",
+        "https://evil.example\\.search.windows.net",
+        "https://a b.example",
+        "https://a.b/k3j8x2q9z7w1m5n0b4v6",
+    ):
         with pytest.raises(SettingsError):
             read_settings(text(service={"endpoint": endpoint, **key}))
 
