@@ -592,16 +592,15 @@ class _Sequence:
             return
         if ended.code in {0, 3} and not ended.error:
             self.unfinished.pop(key, None)
-        elif key not in self.unfinished and (ended.code is None or ended.code in {1, 6}) and self._is_marked():
+        elif key not in self.unfinished and (ended.code is None or ended.code in {1, 6}) and self._is_marked(argv):
             # Before anything was marked in a store, there is nothing to go on with.
             self.unfinished[key] = _Unfinished(argv, snapshot, expects)
 
-    def _is_marked(self) -> bool:
-        return any(
-            name.startswith(("restores/", "moves/"))
-            for store in self.stage.stores.values()
-            for name in store.runs._blobs
-        )
+    def _is_marked(self, argv: tuple[str, ...]) -> bool:
+        """Return whether a store has the record of an unfinished restore into this target, or move of this source."""
+        marked = argv[1] if argv[0] == "move" else "/".join(_target_of(argv))
+        name = f"{argv[0]}s/{marked}.json"
+        return any(name in store.runs._blobs for store in self.stage.stores.values())
 
     async def _move(self) -> None:
         rng = self.step_rng

@@ -13,6 +13,8 @@ ONCE_VIOLATED = {
     101472: (0, 1, 3, 5, 6, 7),
     101606: (0, 4, 8, 9),
     102651: (0, 3, 4, 5, 6),
+    104799: (0, 1, 3, 4, 5, 6, 7, 8),
+    107807: None,
 }
 """The steps of sequences that a long soak found, by their seeds; without steps, all."""
 
