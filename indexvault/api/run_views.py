@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from indexvault.api.stores import UnreadStore
 from indexvault.errors import ErrorRecord, from_record
 from indexvault.model import IndexName
 from indexvault.workflow.progress import RunProgress
@@ -67,9 +68,13 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunList(msgspec.Struct, frozen=True):
-    """Runs, newest first, without the progress of running ones."""
+    """Runs, newest first, without the progress of running ones.
+
+    `unread` are the stores that could not be listed: whether they have runs is not known.
+    """
 
     runs: list[RunView]
+    unread: list[UnreadStore] = []
 
 
 def view_run(record: RunRecord, progress: Mapping[str, RunProgress], now: datetime) -> RunView:

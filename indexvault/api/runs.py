@@ -1,6 +1,7 @@
 """`/runs`: list runs, show one and its progress, cancel it."""
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, R
 from indexvault.api.parameters import RunName
 from indexvault.api.run_views import RunList, RunView, view_run
 from indexvault.api.start_run import POLL_SECONDS
+from indexvault.api.stores import ask_stores
 from indexvault.errors import ConflictError, NotFoundError
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.store import Store
@@ -35,17 +37,16 @@ class RunPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def list_runs(call: Call[None, RunsQuery, Nothing]) -> Reply:
     """Answer with the newest runs of all stores."""
     resources = call.resources
-    stores = _stores(resources)
-    names: list[list[str]] = [await _found_in(store, lambda runs: runs.names(), []) for store in stores]
-    newest = set(sorted((name for some in names for name in some), reverse=True)[: call.query.limit])
-    records = [
-        record
-        for store, some in zip(stores, names, strict=True)
-        for record in await Runs(store.runs).read_all([name for name in some if name in newest])
-    ]
+
+    async def ask(store: Store) -> list[RunRecord]:
+        names: list[str] = await _found_in(store, lambda runs: runs.names(), [])
+        return await Runs(store.runs).read_all(names[: call.query.limit])
+
+    listings, unread = await ask_stores(resources, ask)
+    records = list(itertools.chain(*listings))
     now = resources.clock()
     records.sort(key=lambda record: record.run, reverse=True)
-    return Reply(200, RunList([view_run(record, {}, now) for record in records]))
+    return Reply(200, RunList([view_run(record, {}, now) for record in records[: call.query.limit]], unread))
 
 
 async def show_run(call: Call[None, Nothing, RunPath]) -> Reply:
@@ -95,10 +96,15 @@ async def _found_in[Found](store: Store, read: Callable[[Runs], Awaitable[Found]
 
 async def _find(resources: Resources, run: str) -> tuple[Store, RunRecord]:
     stores = _stores(resources)
-    records = await asyncio.gather(*(_found_in(store, lambda runs: runs.read(run), None) for store in stores))
+    records = await asyncio.gather(
+        *(_found_in(store, lambda runs: runs.read(run), None) for store in stores), return_exceptions=True
+    )
     for store, record in zip(stores, records, strict=True):
-        if record is not None:
+        if isinstance(record, RunRecord):
             return store, record
+    for failure in records:
+        if isinstance(failure, BaseException):
+            raise failure
     raise NotFoundError("no such run", on=f"run {run}", do="GET /api/runs lists the runs")
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from indexvault.api.stores import UnreadStore
 from indexvault.maintenance.stock import Stock
 from indexvault.snapshots.holds import Hold
 from indexvault.snapshots.manifest import (
@@ -38,10 +39,14 @@ class ListedSnapshot(Summary, frozen=True, kw_only=True):
 
 
 class SnapshotList(msgspec.Struct, frozen=True):
-    """Snapshots by service and index, newest first. `more` says that the limit left some out."""
+    """Snapshots by service and index, newest first. `more` says that the limit left some out.
+
+    `unread` are the stores that could not be listed: what they hold is not known.
+    """
 
     snapshots: list[ListedSnapshot]
     more: bool
+    unread: list[UnreadStore] = []
 
 
 def listed(summary: Summary, now: datetime, *, store: str = "", copies: Sequence[str] = ()) -> ListedSnapshot:

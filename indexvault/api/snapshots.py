@@ -1,6 +1,6 @@
 """`/snapshots`: list snapshots, show one."""
 
-import contextlib
+import itertools
 from typing import Annotated
 
 import msgspec
@@ -15,6 +15,7 @@ from indexvault.api.snapshot_views import (
     view_snapshot,
     with_holds,
 )
+from indexvault.api.stores import ask_stores
 from indexvault.errors import NotFoundError, SettingsError
 from indexvault.maintenance.holds import list_holds
 from indexvault.maintenance.stock import take_stock
@@ -22,6 +23,7 @@ from indexvault.settings.load import service_settings
 from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.sharing import read_sharing
+from indexvault.snapshots.store import Store
 
 
 class SnapshotsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,14 +53,19 @@ async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
     asked, clients, now = call.query, call.resources.clients, call.resources.clock()
     if asked.service is not None:
         service_settings(clients.settings, asked.service)
-    found: list[ListedSnapshot] = []
-    for store in clients.settings.stores:
-        with contextlib.suppress(NotFoundError):  # a store without a container, of which nothing is known
-            found += list_stock(await take_stock(clients, store, asked.service, asked.index, certain=False), now)
+
+    async def ask(store: Store) -> list[ListedSnapshot]:
+        try:
+            return list_stock(await take_stock(clients, store.name, asked.service, asked.index, certain=False), now)
+        except NotFoundError:  # a store without a container, of which nothing is known
+            return []
+
+    listings, unread = await ask_stores(call.resources, ask)
+    found = list(itertools.chain(*listings))
     found.sort(key=lambda summary: (summary.service, summary.index))
     listed = found[: asked.limit]
     held = await list_holds(call.resources, {(each.service, each.index) for each in listed})
-    return Reply(200, SnapshotList(with_holds(listed, held), len(found) > asked.limit))
+    return Reply(200, SnapshotList(with_holds(listed, held), len(found) > asked.limit, unread))
 
 
 async def show_snapshot(call: Call[None, SnapshotQuery, SnapshotPath]) -> Reply:

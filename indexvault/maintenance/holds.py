@@ -7,6 +7,7 @@ import msgspec
 
 from indexvault.clients import Clients
 from indexvault.errors import ConflictError, IndexvaultError, NotFoundError, RemoteError
+from indexvault.maintenance.pass_over import passed_over
 from indexvault.settings.policies import reading_order
 from indexvault.snapshots.holds import Hold, is_live, place_hold, read_holds, release_holds
 from indexvault.snapshots.names import SnapshotReference
@@ -82,17 +83,27 @@ async def list_holds(resources: Resources, indexes: Collection[tuple[str, str]])
     """
     found: dict[SnapshotReference, list[Hold]] = {}
     for name in resources.clients.settings.stores:
-        try:
-            listed = resources.clients.store(name).runs.list(HOLDS_PREFIX)
-            places = {place async for blob in listed if (place := held_index(blob.name)) in indexes and place}
-            for service, index in sorted(places):
-                for snapshot, holds in (await live_holds(resources, [name], service, index)).items():
-                    reference = SnapshotReference(service=service, index=index, id=snapshot)
-                    known = found.setdefault(reference, [])
-                    known += [hold for hold in holds if hold.run not in {each.run for each in known}]
-        except IndexvaultError as error:
-            _LOG.warning("who holds the snapshots in store %s is not known: %s", name, error)
+        with passed_over(f"reading who holds the snapshots in store {name}"):
+            try:
+                await _add_holds(resources, name, indexes, found)
+            except IndexvaultError as error:
+                _LOG.warning("who holds the snapshots in store %s is not known: %s", name, error)
     return found
+
+
+async def _add_holds(
+    resources: Resources,
+    name: str,
+    indexes: Collection[tuple[str, str]],
+    found: dict[SnapshotReference, list[Hold]],
+) -> None:
+    listed = resources.clients.store(name).runs.list(HOLDS_PREFIX)
+    places = {place async for blob in listed if (place := held_index(blob.name)) in indexes and place}
+    for service, index in sorted(places):
+        for snapshot, holds in (await live_holds(resources, [name], service, index)).items():
+            reference = SnapshotReference(service=service, index=index, id=snapshot)
+            known = found.setdefault(reference, [])
+            known += [hold for hold in holds if hold.run not in {each.run for each in known}]
 
 
 def _stores(clients: Clients, service: str, also: str | None) -> list[str]:

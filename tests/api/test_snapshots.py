@@ -1,6 +1,7 @@
 """`GET /snapshots`: what is listed beside the snapshots that are there."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -8,13 +9,16 @@ from typing import Any, cast
 import pytest
 
 from indexvault.api.endpoint import Call, Nothing
+from indexvault.api.runs import RunPath, RunsQuery, list_runs, show_run
 from indexvault.api.snapshot_views import ListedSnapshot, SnapshotList
 from indexvault.api.snapshots import SnapshotPath, SnapshotQuery, SnapshotsQuery, list_all, show_snapshot
+from indexvault.errors import UnreachableError
 from indexvault.settings.model import PolicySettings
 from indexvault.snapshots.holds import Hold, place_hold
 from indexvault.snapshots.known import note_snapshot
 from indexvault.snapshots.names import manifest_name
 from indexvault.snapshots.replicate import replicate_index
+from indexvault.workflow.runs import RunRecord, Runs
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import MORNING, documents, write_snapshot
 from tests.world import EAST, World, open_world
@@ -74,3 +78,65 @@ async def test_a_snapshot_that_an_unfinished_restore_needs_is_told() -> None:
         host = cast("Any", SimpleNamespace(resources=world.resources))
         call = Call(body=None, query=SnapshotQuery(), path=path, host=host, engine=cast("Any", None))
         assert (await show_snapshot(call)).content.held == [hold]
+
+
+class Down(MemoryStore):
+    """A store that fails wherever it is listed or read."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        super().__init__(name)
+
+        async def listed(prefix: str) -> AsyncIterator[Any]:
+            assert prefix is not None
+            for one in [error]:
+                raise one
+            yield None
+
+        async def read(name: str, limit: int) -> Any:
+            assert name
+            assert limit
+            raise error
+
+        self.snapshots.list = self.runs.list = self.snapshots.folders = listed  # type: ignore[method-assign]
+        self.snapshots.read = self.runs.read = read  # type: ignore[method-assign]
+
+
+DOWN = UnreachableError("it is down", on="store local", do="Wait")
+
+
+@pytest.mark.parametrize("error", [DOWN, RecursionError("deep"), OverflowError("year")])
+async def test_what_other_stores_hold_is_listed_and_the_one_is_named(error: Exception) -> None:
+    second = MemoryStore("second")
+    _, summary = await write_snapshot(second.snapshots, documents(range(9)))
+    record = RunRecord(
+        run="20261120T000000Z-backup-000000",
+        kind="backup",
+        workflow="run_backup",
+        service=EAST,
+        asked="hotels",
+        owner="a test",
+        created=MORNING,
+    )
+    await Runs(second.runs).create(record)
+    async with open_world(Down("local", error), clock=lambda: NOW, replicas={"second": second}) as world:
+        host = cast("Any", SimpleNamespace(resources=world.resources))
+        call: Any = Call(body=None, query=SnapshotsQuery(), path=Nothing(), host=host, engine=cast("Any", None))
+        snapshots = (await list_all(call)).content
+        assert [(each.store, each.id) for each in snapshots.snapshots] == [("second", summary.id)]
+        runs = (await list_runs(replace(call, query=RunsQuery()))).content
+        assert [each.run for each in runs.runs] == [record.run]
+        for answer in (snapshots, runs):
+            assert [each.store for each in answer.unread] == ["local"]
+            assert answer.unread[0].error.what == ("it is down" if error is DOWN else "it failed unexpectedly")
+        one = await show_run(replace(call, path=RunPath(record.run)))
+        assert one.content.run == record.run
+
+
+async def test_a_listing_of_no_store_is_an_error() -> None:
+    async with open_world(Down("local", DOWN), clock=lambda: NOW) as world:
+        host = cast("Any", SimpleNamespace(resources=world.resources))
+        call: Any = Call(body=None, query=SnapshotsQuery(), path=Nothing(), host=host, engine=cast("Any", None))
+        with pytest.raises(UnreachableError):
+            await list_all(call)
+        with pytest.raises(UnreachableError):
+            await list_runs(replace(call, query=RunsQuery()))

@@ -9,10 +9,11 @@ from rich.text import Text
 
 from indexvault.api.run_views import RunList, RunView
 from indexvault.cli.command import Command
-from indexvault.cli.exit_codes import DONE
+from indexvault.cli.exit_codes import DONE, worst
 from indexvault.cli.formatting import instant
 from indexvault.cli.remote.runs import STYLES, print_run, run_path
 from indexvault.cli.remote.session import RemoteSession
+from indexvault.errors import from_record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +38,11 @@ async def run_remotely(session: RemoteSession, request: RunsRequest) -> int:
     if request.run is not None:
         print_run(session.output, await session.deployment.get(run_path(request.run), RunView))
         return DONE
-    found = (await session.deployment.get("runs", RunList)).runs
-    for view in found:
+    found = await session.deployment.get("runs", RunList)
+    for view in found.runs:
         session.output.result("run", msgspec.to_builtins(view))
-    session.output.show(_table(found) if found else "There are no runs")
-    return DONE
+    session.output.show(_table(found.runs) if found.runs else "There are no runs")
+    return worst([session.output.error(from_record(each.error)) for each in found.unread])
 
 
 def _table(found: list[RunView]) -> Table:

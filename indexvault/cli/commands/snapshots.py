@@ -20,7 +20,7 @@ from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.remote.snapshots import read_snapshot
 from indexvault.cli.session import Session
 from indexvault.clients import Clients
-from indexvault.errors import IndexvaultError
+from indexvault.errors import IndexvaultError, from_record
 from indexvault.maintenance.holds import list_holds
 from indexvault.maintenance.stock import take_stock
 from indexvault.settings.load import service_settings
@@ -90,7 +90,7 @@ async def run_remotely(session: RemoteSession, request: SnapshotsRequest) -> int
         session.output.notes.print(
             f"the first {MOST_FROM_DEPLOYMENT:,} are listed: name a service or an index to see the others"
         )
-    return DONE
+    return worst([session.output.error(from_record(each.error)) for each in found.unread])
 
 
 async def _of_service(clients: Clients, service: str, index: str | None, now: datetime) -> list[ListedSnapshot]:
