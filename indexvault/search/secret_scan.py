@@ -8,7 +8,8 @@ Where a secret can be expected, what may stay is listed, and all else goes: of a
 words; of headers and parameters the documented ones. Text is searched for what is known by its form.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -59,7 +60,7 @@ _LONGEST_WORD = 40
 
 def without_secrets(definition: msgspec.Raw) -> msgspec.Raw:
     """Return a definition with `<withheld>` for each value that looks like a secret, else the same bytes."""
-    found = frozenset(_secrets((), msgspec.json.decode(definition)))
+    found = frozenset(_secrets((), _decoded(definition)))
     return _stripped(definition, (), found, _parents(found)) if found else definition
 
 
@@ -70,7 +71,7 @@ def withheld_members(definition: msgspec.Raw) -> list[str]:
 
 def holds_secret(definition: bytes | msgspec.Raw) -> bool:
     """Return whether any value looks like a secret."""
-    return next(_secrets((), msgspec.json.decode(definition)), None) is not None
+    return next(_secrets((), _decoded(definition)), None) is not None
 
 
 def secret_members(value: Any) -> list[str]:
@@ -122,14 +123,29 @@ def _parents(paths: frozenset[tuple[str, ...]]) -> frozenset[tuple[str, ...]]:
     return frozenset(path[:end] for path in paths for end in range(len(path)))
 
 
+class _Members:
+    """The members of an object, each of those included that have one name: only the last is in a dict."""
+
+    def __init__(self, members: Iterable[tuple[str, Any]]) -> None:
+        self.all = list(members)
+
+
+def _decoded(definition: bytes | msgspec.Raw) -> object:
+    """Decode a definition. Raises what msgspec raises, whose idea of JSON is the narrower one."""
+    msgspec.json.decode(definition)
+    return json.loads(bytes(definition), object_pairs_hook=_Members, parse_int=float, parse_float=float)
+
+
 def _secrets(path: tuple[str, ...], value: object) -> Iterator[tuple[str, ...]]:
     match value:
         case dict():
-            if any(has_secret(str(name)) for name in value):
+            yield from _secrets(path, _Members(value.items()))
+        case _Members():
+            if any(has_secret(str(name)) for name, _inner in value.all):
                 yield path
                 return
             is_open = _is_open_entry(value)
-            for name, inner in value.items():
+            for name, inner in value.all:
                 below = (*path, str(name))
                 if not (is_open and is_listed_value(below) and not (isinstance(inner, str) and has_secret(inner))):
                     yield from _secrets(below, inner)
@@ -142,9 +158,9 @@ def _secrets(path: tuple[str, ...], value: object) -> Iterator[tuple[str, ...]]:
             yield path
 
 
-def _is_open_entry(entry: dict[str, Any]) -> bool:
+def _is_open_entry(entry: _Members) -> bool:
     """Return whether an entry of a list of headers is one that holds no credential."""
-    names = [value for name, value in entry.items() if plain(str(name)) in NAMES_OF_NAMES]
+    names = [value for name, value in entry.all if plain(str(name)) in NAMES_OF_NAMES]
     return len(names) == 1 and is_open_header(str(names[0]))
 
 

@@ -147,6 +147,19 @@ def test_names_are_compared_without_case_dashes_and_underscores(name: str) -> No
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        '{"apiKey":"never-kept","apiKey":"<redacted>"}',
+        '{"a":[{"uri":"https://x.example/?code=never-kept","n":%s,"uri":"https://x.example"}]}' % ("9" * 300),
+        r'{"uri":"https://x.example/?k=never-kept","u\u0072i":"https://x.example"}',
+    ],
+)
+def test_the_first_of_two_members_of_one_name_counts_too(text: str) -> None:
+    assert holds_secret(text.encode())
+    assert b"never-kept" not in bytes(without_secrets(msgspec.Raw(text.encode())))
+
+
+@pytest.mark.parametrize(
     ("definition", "paths"),
     [
         ({"httpHeaders": {"X-Any": "blue", "accept": "text/plain", "User-Agent": "a"}}, ["httpHeaders/X-Any"]),
