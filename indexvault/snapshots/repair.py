@@ -146,14 +146,19 @@ class _Repairer:
             for source in self._sources:
                 data = await source.chunk(manifest, position)
                 if data is not None and hashlib.sha256(data).hexdigest() == sha256:
-                    await self._replace_chunk(finding.blob, data)
+                    await self._replace_chunk(finding, data)
                     return source.name
         return None
 
-    async def _replace_chunk(self, name: str, data: bytes) -> None:
+    async def _replace_chunk(self, finding: Finding, data: bytes) -> None:
         stored = await asyncio.to_thread(compress, data)
-        await self._store.snapshots.delete(name)
-        await self._store.snapshots.create(name, stored, content_type="application/gzip")
+        await self._remove(finding)
+        await self._store.snapshots.create(finding.blob, stored, content_type="application/gzip")
+
+    async def _remove(self, finding: Finding) -> None:
+        """Remove a damaged blob. One that is missing is put back without any right to delete."""
+        if finding.kind != "missing":
+            await self._store.snapshots.delete(finding.blob)
 
     async def _manifest(self, finding: Finding, reference: SnapshotReference) -> str | None:
         for source in self._sources:
@@ -162,17 +167,18 @@ class _Repairer:
                 continue
             if reference.index == SERVICE_OBJECTS:
                 service_manifest = decode(data, ServiceManifest)
-                await self._replace_manifest(finding.blob, data, summarise_service(service_manifest, len(data)))
+                await self._replace_manifest(finding, data, summarise_service(service_manifest, len(data)))
             else:
                 manifest = open_manifest(data, finding.blob)
                 # Without its manifest, even for a moment, a sweep would take its chunks for unnamed.
                 async with announced(self._store.runs, manifest, self._now):
-                    await self._replace_manifest(finding.blob, data, summarise(manifest))
+                    await self._replace_manifest(finding, data, summarise(manifest))
             return source.name
         return None
 
-    async def _replace_manifest(self, name: str, data: bytes, summary: Summary) -> None:
-        await self._store.snapshots.delete(name)
+    async def _replace_manifest(self, finding: Finding, data: bytes, summary: Summary) -> None:
+        name = finding.blob
+        await self._remove(finding)
         metadata = self._store.snapshots.authority.signed_metadata(name, data, to_metadata(summary))
         await self._store.snapshots.create(name, data, metadata=metadata, content_type="application/json")
         await note_snapshot(self._store.runs, summary)

@@ -4,6 +4,7 @@ The platform keeps the history, retries the activities of a lost worker, and sca
 opened once a process, at the first call.
 """
 
+import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -16,11 +17,14 @@ import msgspec
 from indexvault.clients import Clients
 from indexvault.errors import IndexvaultError, SettingsError
 from indexvault.model import Clock
+from indexvault.settings.host_storage import HOST_STORAGE, stores_of_host
 from indexvault.settings.load import load_settings
 from indexvault.workflow.activity import Activity, Resources, Workflow
 from indexvault.workflow.failures import ActivityFailedError
 from indexvault.workflow.payloads import orchestrator, perform
 from indexvault.workflow.progress import reported
+
+_LOG = logging.getLogger(__name__)
 
 
 class FunctionsHost:
@@ -42,6 +46,10 @@ class FunctionsHost:
     def resources(self) -> Resources:
         """What activities work with. Raises SettingsError if the settings can't be used."""
         settings = load_settings(self.environment)
+        for name in stores_of_host(settings, self.environment):
+            _LOG.warning(
+                "store %s is in the app's own storage account (%s): give it another one", name, HOST_STORAGE
+            )  # fmt: skip
         return Resources(
             clients=Clients(settings, environment=self.environment, rng=self._rng),
             clock=self._clock,

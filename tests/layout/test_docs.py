@@ -48,3 +48,22 @@ def test_every_word_of_the_glossary_is_explained_once() -> None:
     )
     words = [word.strip() for row in rows for word in row.split(",")]
     assert len(words) == len(set(words)) > 50
+
+
+def test_every_test_that_the_page_on_security_names_exists() -> None:
+    """A claim is as good as its test."""
+    named = set(
+        re.findall(r"`((?:tests/[\w/]+/)?test_\w+\.py|tests/[\w/]+\.py)(?:::(\w+))?`", text_of("docs/security.md"))
+    )
+    assert len(named) > 20
+    for path, test in sorted(named):
+        files = [name for name in FILES if name == path or ("/" not in path and name.endswith(f"/{path}"))]
+        assert files, path
+        assert not test or any(f"def {test}(" in text_of(name) for name in files), test
+
+
+def test_every_threat_names_tests_or_is_you() -> None:
+    rows = text_of("docs/security.md").partition("## Who can do what")[2].partition("\n## ")[0].splitlines()
+    threats = [line for line in rows if line.startswith("| ") and not line.startswith("| who has")]
+    assert len(threats) == 8
+    assert [line for line in threats if "`tests/" not in line and "that is you" not in line] == []

@@ -27,6 +27,7 @@ from indexvault.search.client import SearchService
 from indexvault.search.page import PageReader
 from indexvault.search.query import DocumentQuery
 from indexvault.search.schema import read_schema
+from indexvault.settings.host_storage import HOST_STORAGE, stores_of_host
 from indexvault.snapshots.names import SNAPSHOT_CONTAINER
 from indexvault.snapshots.record_keys import MAKE_A_KEY
 from indexvault.snapshots.run_names import RUN_CONTAINER, checkpoint_name
@@ -75,7 +76,7 @@ async def run(session: Session, _request: CheckRequest) -> int:
     codes = []
     async with session.clients(retry=FIRST_CONTACT) as clients:
         attempts = [
-            _try_settings(clients),
+            _try_settings(session, clients),
             *(_try_store(session, clients, name) for name in sorted(session.settings.stores)),
             *(_try_service(clients, name) for name in sorted(session.settings.services)),
         ]
@@ -133,7 +134,7 @@ class _Target:
         )
 
 
-async def _try_settings(clients: Clients) -> _Target:
+async def _try_settings(session: Session, clients: Clients) -> _Target:
     target = _Target("settings", "record_key")
 
     async def record_key() -> str | Warned:
@@ -146,7 +147,17 @@ async def _try_settings(clients: Clients) -> _Target:
             f"{MAKE_A_KEY}; see docs/security.md",
         )
 
+    async def host_storage() -> Warned:
+        return Warned(
+            f"store {', '.join(own)} is in the storage account of the Functions app itself ({HOST_STORAGE}): who may"
+            " write there can change what the app does",
+            "Give the stores accounts of their own; see docs/security.md",
+        )
+
     await target.check("sign records", record_key)
+    own = stores_of_host(session.settings, session.environment)
+    if own:
+        await target.check("keep stores apart from the app", host_storage)
     return target
 
 

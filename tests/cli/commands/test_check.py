@@ -20,6 +20,14 @@ def test_all_is_well(terminal: Terminal) -> None:
     assert (terminal.east.writes, terminal.west.writes) == (before, 0)
 
 
+def test_a_store_in_the_account_of_the_functions_app_is_warned_about(terminal: Terminal) -> None:
+    result = terminal.indexvault("check", "--json", AzureWebJobsStorage=terminal.connection_string)
+    assert result.code == 0
+    [found] = [record for record in result.records if record["check"] == "keep stores apart from the app"]
+    assert found["warning"]
+    assert "store local is in the storage account of the Functions app" in found["detail"]
+
+
 def test_what_fails_is_named_with_a_hint_and_the_rest_is_tried_all_the_same(
     terminal: Terminal, closed_port: int
 ) -> None:
