@@ -35,11 +35,11 @@ from indexvault.settings.load import service_settings
 from indexvault.settings.overlays import OverlayEntry
 from indexvault.settings.patterns import select
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
-from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
+from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, id_time, manifest_name
 from indexvault.snapshots.service_manifest import ServiceManifest, ServiceObject, read_service_manifest
 from indexvault.snapshots.summary import Summary, is_in_future
 from indexvault.workflow.activity import Activity, Resources
-from indexvault.workflow.resume import Interrupted
+from indexvault.workflow.resume import Interrupted, altered
 
 
 async def find(resources: Resources, job: ServiceRestoreJob) -> Interrupted:
@@ -55,16 +55,46 @@ async def find(resources: Resources, job: ServiceRestoreJob) -> Interrupted:
 async def begin(resources: Resources, job: ServiceRestoreJob) -> StartedServiceRestore:
     """Write the plan down, or resume the plan that the same restore had written down.
 
-    Raises SettingsError if a rule gives two objects one name.
+    Raises SettingsError if a rule gives two objects one name, IntegrityError if the plan that was written down is not
+    what the snapshots give.
     """
     runs = resources.clients.store_of(job.target_service).runs
     there = await read_service_restore_state(runs, job.target_service)
     if there is None or there.fingerprint != job.fingerprint:
         there = ServiceRestoreState(fingerprint=job.fingerprint, executions=[job.run], plan=await plan(resources, job))
+    else:
+        await _require_follows(resources, job, there.plan)
     if there.executions[-1] != job.run:
         there = msgspec.structs.replace(there, executions=[*there.executions, job.run])
     await write_service_restore_state(runs, job.target_service, there)
     return StartedServiceRestore(plan=there.plan, made=await _made(resources, job, there))
+
+
+async def _require_follows(resources: Resources, job: ServiceRestoreJob, noted: ServicePlan) -> None:
+    """Raise IntegrityError unless a plan is what the snapshots of its time give, those apart that were pruned since."""
+    on = f"service {job.target_service}"
+    at = noted.started if job.at is None else min(noted.started, job.at)
+    if is_in_future(noted.started, resources.clock()) or noted.started < id_time(job.snapshot):
+        raise altered("the plan of the unfinished restore has a time that does not follow from its snapshot", on)
+    now = await plan(resources, msgspec.structs.replace(job, at=at))
+    if (now.objects, now.withheld) != (noted.objects, noted.withheld):
+        raise altered("the plan of the unfinished restore has objects that don't follow from its snapshot", on)
+    indexes = {each.index: each for each in noted.indexes}
+    for each in now.indexes:
+        there = indexes.pop(each.index, None)
+        is_same = there is not None and (there.snapshot, there.target) == (each.snapshot, each.target)
+        if not is_same and (there is None or await _has_snapshot(resources, job, there)):
+            raise altered(f"in the plan of the unfinished restore, {each.index} does not follow from its snapshot", on)
+    for each in indexes.values():
+        if await _has_snapshot(resources, job, each):
+            raise altered(
+                f"in the plan of the unfinished restore, {each.index} does not follow from what was asked", on
+            )
+
+
+async def _has_snapshot(resources: Resources, job: ServiceRestoreJob, planned: PlannedIndex) -> bool:
+    store = resources.clients.store_of(job.service)
+    return await store.snapshots.properties(manifest_name(job.service, planned.index, planned.snapshot)) is not None
 
 
 async def plan(resources: Resources, job: ServiceRestoreJob) -> ServicePlan:
@@ -130,11 +160,12 @@ async def _made(resources: Resources, job: ServiceRestoreJob, there: ServiceRest
     made = {}
     for position, index in enumerate(there.plan.indexes):
         target = IndexName(job.target_service, index.target)
+        snapshot = f"{job.service}/{index.index}@{index.snapshot}"
         if index.target not in names or await read_restore_state(runs, target) is not None:
             continue
         for execution in there.executions:
             proof = await read_proof(runs, job.index_run(position, execution))
-            if proof is not None and proof.proved and proof.target == str(target):
+            if proof is not None and proof.proved and (proof.snapshot, proof.target) == (snapshot, str(target)):
                 made[index.target] = proof.compared
     return made
 
