@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 
 _INTERRUPTED = "indexvault: interrupted\n"
+_SHOW_CURSOR = "\x1b[?25h"
+"""What is drawn on a terminal hides its cursor until it ends."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +50,7 @@ def _end_on_interrupt() -> None:
 
     def end(_number: int, _frame: object) -> None:
         try:
-            os.write(2, _INTERRUPTED.encode())
+            os.write(2, (_SHOW_CURSOR if os.isatty(2) else "").encode() + _INTERRUPTED.encode())
         finally:
             os._exit(130)
 

@@ -13,6 +13,7 @@ from typing import Any, TextIO, cast, override
 import msgspec
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.status import Status
 from rich.text import Text
 
 from indexvault.cli.formatting import one_line
@@ -32,9 +33,23 @@ class Output:
         self._as_json = as_json
         self._stdout = stdout
         self._results = SafeConsole(stdout)
+        self._starting: Status | None = None
+
+    def starting(self, what: str) -> None:
+        """Show on a terminal that work has begun, until there is something else to show."""
+        if self.notes.is_terminal and self._starting is None:
+            self._starting = self.notes.status(what)
+            self._starting.start()
+
+    def started(self) -> None:
+        """Take away what `starting` shows, before anything is asked, drawn or printed."""
+        if self._starting is not None:
+            self._starting.stop()
+            self._starting = None
 
     def result(self, event: str, record: Mapping[str, Any], *shown: RenderableType) -> None:
         """Print one result: as a line of JSON with the event's name, or as text for a person."""
+        self.started()
         if self._as_json:
             line = printable_json(msgspec.json.encode({"event": event, **record}).decode())
             with self._writing():
@@ -45,6 +60,7 @@ class Output:
 
     def show(self, *shown: RenderableType) -> None:
         """Print text for a person; with --json print nothing."""
+        self.started()
         if not self._as_json:
             for each in shown:
                 self._show(each)
@@ -79,6 +95,7 @@ class Output:
 
     def error(self, error: IndexvaultError) -> int:
         """Print an error in one line, and return its exit code."""
+        self.started()
         with suppress(BrokenPipeError, IndexvaultError):  # stderr and the exit code say it in any case
             if self._as_json:
                 self.result("error", {**msgspec.to_builtins(error.record()), "exit_code": error.exit_code})
@@ -89,6 +106,7 @@ class Output:
 
     def progress(self, subject: str) -> AbstractContextManager[ProgressDisplay]:
         """Show the progress of something: with bars on a terminal, else with a line now and then."""
+        self.started()
         return Bars(self.notes, subject) if self.notes.is_terminal else Lines(self.notes, subject)
 
 

@@ -15,9 +15,14 @@ from rich.text import Text
 from indexvault.cli.formatting import count, duration, size
 
 SECONDS_BETWEEN_LINES = 10.0
-_NARROWEST_BAR, _WIDEST_BAR = 4, 32
+_NARROWEST_BAR, _WIDEST_BAR = 10, 32
 _BESIDE_BAR = 76
-"""Columns that a stage's name and figures take beside its bar."""
+"""Columns that a stage's name and all its figures take beside its bar."""
+_WITHOUT_BYTES = 90
+"""Columns of a terminal below which a bar shows neither bytes nor rate, so that it stays a bar."""
+_EARLIEST_ESTIMATE = 10.0
+_SMALLEST_SHARE = 0.02
+"""Seconds and share of a stage before which the time left is a guess: the first pages are slower than all others."""
 
 STAGES = {
     "read": "reading",
@@ -54,8 +59,11 @@ class Bars:
             rich.progress.TextColumn("  {task.description}", markup=False),
             rich.progress.BarColumn(bar_width=max(_NARROWEST_BAR, min(_WIDEST_BAR, console.width - _BESIDE_BAR))),
             _Documents(table_column=Column(no_wrap=True)),
-            _Bytes(table_column=Column(no_wrap=True)),
-            _Rate(table_column=Column(no_wrap=True)),
+            *(
+                (_Bytes(table_column=Column(no_wrap=True)), _Rate(table_column=Column(no_wrap=True)))
+                if console.width >= _WITHOUT_BYTES
+                else ()
+            ),
             _TimeLeft(table_column=Column(no_wrap=True)),
             console=console,
         )
@@ -114,8 +122,18 @@ class _TimeLeft(rich.progress.ProgressColumn):
     def render(self, task: rich.progress.Task) -> Text:
         if task.finished:
             return Text(duration(timedelta(seconds=task.finished_time or 0)), style="progress.elapsed")
-        left = task.time_remaining
-        return Text(f"{duration(timedelta(seconds=left))} left" if left is not None else "", style="progress.remaining")
+        left = time_left(task.elapsed or 0.0, task.completed, task.total)
+        return Text(f"{duration(left)} left" if left is not None else "", style="progress.remaining")
+
+
+def time_left(elapsed: float, done: float, expected: float | None) -> timedelta | None:
+    """Return how long a stage will still take at the rate it had, or None as long as that would be a guess.
+
+    `elapsed` is in seconds, `done` and `expected` in documents.
+    """
+    if not expected or elapsed < _EARLIEST_ESTIMATE or done < expected * _SMALLEST_SHARE:
+        return None
+    return timedelta(seconds=max(0.0, expected - done) * elapsed / done)
 
 
 @dataclass(slots=True)
@@ -185,7 +203,7 @@ def _under_way(stage: _Stage, seconds: float) -> str:
         parts.append(size(stage.bytes))
     if rate:
         parts.append(f"{rate:,.0f}/s")
-        if stage.expected is not None:
-            left = max(0, stage.expected - stage.documents) / rate
-            parts.append(f"{duration(timedelta(seconds=left))} left")
+    left = time_left(seconds, stage.documents, stage.expected)
+    if left is not None:
+        parts.append(f"{duration(left)} left")
     return ", ".join(parts)

@@ -25,6 +25,7 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str], *, stdout
     output = Output(as_json=arguments.json, stdout=stdout, stderr=stderr)
     configure_logs(arguments.log_level, output.notes, as_json=arguments.json)
     try:
+        output.starting(f"{arguments.verb}: starting")
         command = load_command(arguments.verb)
         request = command.read_request(arguments)
         start = _run_here if arguments.url is None else _run_remotely
@@ -46,6 +47,8 @@ def run(arguments: argparse.Namespace, environment: Mapping[str, str], *, stdout
                 do="Run again with --log-level debug and report what it prints",
             )
         )
+    finally:
+        output.started()
 
 
 def _run_here(

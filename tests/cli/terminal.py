@@ -29,7 +29,7 @@ ADMIN_KEY = "an-admin-key-nobody-may-see"
 ROLE_KEYS = {"reader-key": "reader", "data-key": "data-reader", "both-key": "reader+data-reader"}
 VERSION = "2026-04-01"
 
-_STORAGE_VERSION = "2024-11-04"
+STORAGE_VERSION = "2024-11-04"
 """One that the pinned Azurite knows."""
 _WRITING = ("put_", "post_", "delete_", "index_documents")
 _PROJECT = Path(__file__).parents[2]
@@ -140,15 +140,21 @@ class Terminal:
         process = self.start(*arguments, **environment)
         return self.wait(process)
 
-    def start(self, *arguments: str, merge: bool = False, **environment: str) -> subprocess.Popen[str]:
-        """Start a command; with `merge`, its stderr goes to its stdout."""
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return self._start(arguments, environment, stderr=subprocess.PIPE)
+
+    def start_with_one_stream(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command whose stderr goes to its stdout."""
+        return self._start(arguments, {}, stderr=subprocess.STDOUT)
+
+    def _start(self, arguments: Sequence[str], environment: Mapping[str, str], *, stderr: int) -> subprocess.Popen[str]:
         variables = {"INDEXVAULT_CONFIG": json.dumps(self.settings), **self.environment, **environment}
         return subprocess.Popen(  # noqa: S603 - the command under test
             [sys.executable, "-m", "indexvault", *arguments],
             cwd=_PROJECT,
             env={**os.environ, **variables},
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
 
@@ -179,7 +185,7 @@ class Terminal:
 
     def flip_byte(self, suffix: str) -> str:
         """Change one byte of the first snapshot blob whose name ends so, and return its name."""
-        with BlobServiceClient.from_connection_string(self.connection_string, api_version=_STORAGE_VERSION) as account:
+        with BlobServiceClient.from_connection_string(self.connection_string, api_version=STORAGE_VERSION) as account:
             container = account.get_container_client(SNAPSHOT_CONTAINER)
             properties = next(blob for blob in container.list_blobs(include=["metadata"]) if blob.name.endswith(suffix))
             data = bytearray(container.download_blob(properties.name).readall())
@@ -197,7 +203,7 @@ class Terminal:
 
 def delete_blob(connection_string: str, suffix: str) -> str:
     """Delete the first snapshot blob whose name ends so, and return its name."""
-    with BlobServiceClient.from_connection_string(connection_string, api_version=_STORAGE_VERSION) as account:
+    with BlobServiceClient.from_connection_string(connection_string, api_version=STORAGE_VERSION) as account:
         container = account.get_container_client(SNAPSHOT_CONTAINER)
         name: str = next(blob.name for blob in container.list_blobs() if blob.name.endswith(suffix))
         container.delete_blob(name)
@@ -219,7 +225,7 @@ def write_future(connection_string: str, index: str) -> str:
 
 def delete_blobs(connection_string: str, *, ending: str = "", container: str = SNAPSHOT_CONTAINER) -> list[str]:
     """Delete all blobs of a container whose names end so, and return their names."""
-    with BlobServiceClient.from_connection_string(connection_string, api_version=_STORAGE_VERSION) as account:
+    with BlobServiceClient.from_connection_string(connection_string, api_version=STORAGE_VERSION) as account:
         client = account.get_container_client(container)
         names = [blob.name for blob in client.list_blobs() if blob.name.endswith(ending)]
         for name in names:

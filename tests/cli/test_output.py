@@ -1,7 +1,12 @@
+import io
 import subprocess
 import sys
+import time
 
 import pytest
+
+from indexvault.cli.output import Output
+from indexvault.errors import NotFoundError
 
 NOTHING_SET_UP = '{"stores": {}, "services": {}}'
 
@@ -37,3 +42,34 @@ def test_an_error_is_told_on_stderr_whatever_becomes_of_stdout(stream: str, form
 
 def test_nobody_needs_to_listen() -> None:
     assert run_in_shell("$INDEXVAULT snapshots nobody >&- 2>&-").returncode == 4
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_sees_at_once_that_work_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stderr = Terminal()
+    output = Output(as_json=False, stdout=io.StringIO(), stderr=stderr)
+    output.starting("backup: starting")
+    until = time.monotonic() + 30
+    while "backup: starting" not in stderr.getvalue():
+        assert time.monotonic() < until, "nothing is drawn"
+        time.sleep(0.01)
+    output.error(NotFoundError("it is not there", on="it", do="Look elsewhere"))
+    drawn, _, after = stderr.getvalue().partition("indexvault: ")
+    assert "\x1b[2K" in drawn  # the line is erased before the error is printed
+    assert "it is not there" in after
+    assert "starting" not in after
+
+
+def test_a_file_sees_nothing_before_there_is_something() -> None:
+    stderr = io.StringIO()
+    output = Output(as_json=False, stdout=io.StringIO(), stderr=stderr)
+    output.starting("backup: starting")
+    output.started()
+    assert stderr.getvalue() == ""

@@ -1,10 +1,11 @@
 import io
 import re
+from datetime import timedelta
 
 import pytest
 from rich.console import Console
 
-from indexvault.cli.progress import Bars, Lines
+from indexvault.cli.progress import Bars, Lines, time_left
 
 
 class Watch:
@@ -63,6 +64,35 @@ def test_bars_show_documents_bytes_and_rate_of_each_stage(paper: io.StringIO, wi
     assert "contoso-east/notes\n" in paper.getvalue().replace("\r", "")
     assert "  loading" in last[0]
     assert "2,000/2,000 documents" in last[0]
-    assert "31.2 MB" in last[0]
+    assert ("31.2 MB" in last[0]) == (width > 80)
     assert "  comparing" in last[1]
     assert " 5 documents" in last[1]
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "done", "expected", "seconds"),
+    [
+        (0.5, 1, 1_000_000, None),
+        (9.9, 500, 1000, None),
+        (30.0, 1, 1000, None),
+        (30.0, 5, None, None),
+        (30.0, 0, 0, None),
+        (10.0, 250, 1000, 30.0),
+        (60.0, 1200, 1000, 0.0),
+    ],
+)
+def test_time_left_is_told_once_it_means_something(
+    elapsed: float, done: int, expected: int | None, seconds: float | None
+) -> None:
+    left = time_left(elapsed, done, expected)
+    assert left == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_a_bar_of_a_narrow_terminal_is_wide_enough_to_move(paper: io.StringIO) -> None:
+    console = Console(file=paper, force_terminal=True, width=80, color_system=None)
+    with Bars(console, "contoso-east/notes") as progress:
+        progress.advance("verify", documents=12_345_678, bytes=31_200_000, expected=12_345_678)
+    last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", paper.getvalue()).splitlines()[-1]
+    assert "12,345,678/12,345,678 documents" in last
+    assert len(re.findall("[━╸╺]", last)) >= 10
+    assert "…" not in last

@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from azure.storage.blob import BlobServiceClient
 
-from tests.cli.terminal import EAST, Terminal
+from indexvault.snapshots.run_names import RUN_CONTAINER
+from tests.cli.terminal import EAST, STORAGE_VERSION, WEST, Terminal, await_request
 
 _PROJECT = Path(__file__).parents[2]
 INTERRUPT_AT = """
@@ -41,10 +43,31 @@ def test_an_interrupt_during_start_up_is_one_line(module: str) -> None:
 @pytest.mark.parametrize("lines", [5, 20])
 def test_work_goes_on_when_nobody_reads_its_log(terminal: Terminal, lines: int) -> None:
     terminal.east.fill("notes", 1500)
-    process = terminal.start("backup", EAST, "notes", "--log-level", "debug", merge=True)
+    process = terminal.start_with_one_stream("backup", EAST, "notes", "--log-level", "debug")
     assert process.stdout is not None
     for _ in range(lines):
         assert process.stdout.readline()
     process.stdout.close()
     assert process.wait(60) == 1  # its result can't be written either
     assert len(terminal.references("notes")) == 1
+
+
+def test_a_restore_that_was_stopped_in_order_frees_its_index(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 10)
+    reference = terminal.back_up("notes")
+    terminal.west.faults({"fault": "latency", "operation": "index_documents", "seconds": 60, "skip": 1})
+    process = terminal.start("restore", reference, "--to", WEST)
+    await_request(process, terminal.west, "index_documents", 2)
+    assert "leased" in leases(terminal.connection_string).values()
+    assert terminal.interrupt(process).code == 130
+    assert set(leases(terminal.connection_string).values()) == {"available"}
+    terminal.west.faults()
+    again = terminal.indexvault("restore", reference, "--to", WEST)
+    assert again.code == 0, again.stderr
+
+
+def leases(connection_string: str) -> dict[str, str]:
+    """Return the state of the lease of each record."""
+    with BlobServiceClient.from_connection_string(connection_string, api_version=STORAGE_VERSION) as account:
+        container = account.get_container_client(RUN_CONTAINER)
+        return {blob.name: blob.lease.state for blob in container.list_blobs()}
