@@ -7,7 +7,7 @@ terminal.
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, TextIO, cast, override
 
 import msgspec
@@ -17,7 +17,7 @@ from rich.status import Status
 from rich.text import Text
 
 from indexvault.cli.formatting import one_line
-from indexvault.cli.progress import Bars, Lines, ProgressDisplay
+from indexvault.cli.progress import Bars, Lines, NoProgress, ProgressDisplay
 from indexvault.errors import IndexvaultError
 from indexvault.printable import printable, printable_json, printable_line
 
@@ -28,16 +28,17 @@ _WIDTH_OF_FILES = 400
 class Output:
     """The two streams of a command, and the form that its results have."""
 
-    def __init__(self, *, as_json: bool, stdout: TextIO, stderr: TextIO) -> None:
+    def __init__(self, *, as_json: bool, stdout: TextIO, stderr: TextIO, quiet: bool = False) -> None:
         self.notes = SafeConsole(cast("TextIO", _UnreadableStream(stderr)))
         self._as_json = as_json
+        self._quiet = quiet
         self._stdout = stdout
         self._results = SafeConsole(stdout)
         self._starting: Status | None = None
 
     def starting(self, what: str) -> None:
         """Show on a terminal that work has begun, until there is something else to show."""
-        if self.notes.is_terminal and self._starting is None:
+        if self.notes.is_terminal and not self._quiet and self._starting is None:
             self._starting = self.notes.status(what)
             self._starting.start()
 
@@ -107,6 +108,8 @@ class Output:
     def progress(self, subject: str) -> AbstractContextManager[ProgressDisplay]:
         """Show the progress of something: with bars on a terminal, else with a line now and then."""
         self.started()
+        if self._quiet:
+            return nullcontext(NoProgress())
         return Bars(self.notes, subject) if self.notes.is_terminal else Lines(self.notes, subject)
 
 

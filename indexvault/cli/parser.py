@@ -1,10 +1,12 @@
 """The top of the command line: common options and verbs. A verb's own arguments are in `commands/<verb>.py`."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn, override
 
-from indexvault.cli.verbs import VERBS, load_command
+from indexvault.cli.verbs import GROUPS, VERBS, load_command
+from indexvault.suggestions import suggestion
 from indexvault.version import VERSION
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -16,9 +18,15 @@ how to name a SNAPSHOT
   SERVICE/INDEX@2026-11-20T02:30Z   the newest at or before that time
   SERVICE/INDEX@20261120T023000Z-7f3a9c   the one with that id
 
-environment
+settings: the first of these that there is
+  --config FILE
   INDEXVAULT_CONFIG  the path of the settings file, or the JSON itself
-  INDEXVAULT_KEY     with --url, a function key of the deployment
+  indexvault.json    in this folder
+  indexvault/indexvault.json in the user's configuration folder (~/.config, %APPDATA%)
+
+a deployment, instead of settings
+  INDEXVAULT_URL     its address, as --url
+  INDEXVAULT_KEY     a function key of it, as --key
 
 exit codes
   0 done   1 failed   2 usage, settings   3 lossy or unsettled   4 not found   5 conflict   6 integrity   130 cancelled
@@ -28,23 +36,46 @@ exit codes
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse a command line; None stands for this process's own.
 
-    The result has `verb`, `json`, `log_level`, `url`, `function_key` and the verb's own arguments. Ends the process, as
-    argparse does, for --help, --version and a command line that can't be parsed.
+    The result has `verb`, `json`, `quiet`, `log_level`, `config`, `url`, `function_key` and the verb's own arguments.
+    Ends the process, as argparse does, for --help, --version and a command line that can't be parsed.
     """
-    return _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["help"]:
+        given = [*given[1:2], "--help"]
+    return _parser().parse_args(given)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="indexvault", description=_ABOUT, epilog=_NOTES, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="indexvault",
+        usage="indexvault [options] VERB ...",
+        description=_ABOUT,
+        epilog=_NOTES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"indexvault {VERSION}")
-    _add_common_options(parser, json=False, log_level="warning", url=None)
-    _add_function_key(parser)
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs", parser_class=_VerbParser)
-    for verb, summary in VERBS.items():
-        verbs.add_parser(verb, help=summary, verb=verb)
+    verbs = parser.add_subparsers(
+        dest="verb",
+        prog="indexvault",
+        metavar="VERB",
+        required=True,
+        title="verbs (indexvault help VERB tells more)",
+        description=_verbs_in_groups(),
+        help=argparse.SUPPRESS,
+        parser_class=_VerbParser,
+    )
+    for verb in VERBS:
+        verbs.add_parser(verb, verb=verb)
+    _add_common_options(parser, {"json": False, "quiet": False, "log_level": "warning"})
     return parser
+
+
+def _verbs_in_groups() -> str:
+    width = max(len(verb) for verb in VERBS)
+    return "\n\n".join(
+        "\n".join([f"{title}:", *(f"  {verb:{width}}  {summary}" for verb, summary in verbs.items())])
+        for title, verbs in GROUPS.items()
+    )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -57,6 +88,16 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End the process."""
         self.exit(2, f"indexvault: {' '.join(message.split())}. See {self.prog} --help\n")
+
+    @override
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Raise ArgumentError for a value that is no choice, naming the choice that it resembles."""
+        if action.choices is None or value in action.choices:
+            return
+        choices = [str(choice) for choice in action.choices]
+        raise argparse.ArgumentError(
+            action, f"there is no {str(value)!r}{suggestion(str(value), choices) or f'; known: {", ".join(choices)}'}"
+        )
 
 
 class _VerbParser(_Parser):
@@ -71,40 +112,47 @@ class _VerbParser(_Parser):
         """Add the verb's arguments, then parse. argparse calls this once, for the verb that was found."""
         command = load_command(self._verb)
         self.description = command.description
-        _add_common_options(self, json=argparse.SUPPRESS, log_level=argparse.SUPPRESS, url=argparse.SUPPRESS)
+        _add_common_options(self, {})
         command.add_arguments(self)
         return super().parse_known_args(args, namespace)
 
 
-def _add_common_options(parser: argparse.ArgumentParser, *, json: bool | str, log_level: str, url: str | None) -> None:
+def _add_common_options(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -> None:
     """Add what every verb takes. It may stand before the verb too, so only the top parser has defaults."""
-    parser.add_argument(
+    is_top = bool(defaults)
+
+    def default(name: str) -> Any:
+        return defaults.get(name) if is_top else argparse.SUPPRESS
+
+    options = parser.add_argument_group("options of every verb")
+    options.add_argument(
         "--json",
         action="store_true",
-        default=json,
+        default=default("json"),
         help="write JSON Lines to stdout, and the log as JSON Lines to stderr",
     )
-    parser.add_argument(
+    options.add_argument(
+        "--quiet", action="store_true", default=default("quiet"), help="show no progress and log errors only"
+    )
+    options.add_argument(
         "--log-level",
         metavar="LEVEL",
         choices=LOG_LEVELS,
-        default=log_level,
+        default=default("log_level"),
         help=f"level of the log on stderr: {', '.join(LOG_LEVELS)} (default: warning)",
     )
-    parser.add_argument(
+    options.add_argument("--config", metavar="FILE", default=default("config"), help="read the settings from this file")
+    options.add_argument(
         "--url",
         metavar="URL",
-        default=url,
+        default=default("url"),
         help="run the verb on this deployment, such as https://contoso-vault.azurewebsites.net, without settings",
     )
-
-
-def _add_function_key(parser: argparse.ArgumentParser) -> None:
-    """Add the key of a deployment, before the verb only: a restore's --key names a document."""
-    parser.add_argument(
+    options.add_argument(
         "--key",
         dest="function_key",
         metavar="KEY",
-        help="with --url, before the verb: a function key of the app. Other users of this machine can see command"
-        " lines, so prefer INDEXVAULT_KEY",
+        default=default("function_key"),
+        help="with --url, a function key of the app. Other users of this machine can see command lines, so prefer"
+        " INDEXVAULT_KEY",
     )

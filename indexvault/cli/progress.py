@@ -47,6 +47,17 @@ class ProgressDisplay(Protocol):
         ...
 
 
+class NoProgress:
+    """Shows nothing; it only knows the stage."""
+
+    def __init__(self) -> None:
+        self.stage = ""
+
+    def advance(self, stage: str, *, documents: int = 0, bytes: int = 0, expected: int | None = None) -> None:  # noqa: A002, ARG002 - the word for it; nothing is shown
+        """Note the stage."""
+        self.stage = stage
+
+
 class Bars:
     """A bar for each stage, with documents, bytes, rate and time left."""
 

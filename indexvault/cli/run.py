@@ -8,27 +8,35 @@ import random
 import signal
 from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TextIO
 
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import CANCELLED, FAILED
 from indexvault.cli.logs import configure_logs
 from indexvault.cli.output import Output
+from indexvault.cli.settings_file import find_settings
 from indexvault.cli.verbs import load_command
 from indexvault.errors import CancelledError, IndexvaultError, SettingsError
+
+URL_VARIABLE = "INDEXVAULT_URL"
+"""Holds the address of a deployment, as --url does; `--url ''` runs a verb here all the same."""
 
 _LOG = logging.getLogger(__name__)
 
 
 def run(arguments: argparse.Namespace, environment: Mapping[str, str], *, stdout: TextIO, stderr: TextIO) -> int:
     """Run a command and return its exit code; an error becomes one line on stderr, and a code."""
-    output = Output(as_json=arguments.json, stdout=stdout, stderr=stderr)
-    configure_logs(arguments.log_level, output.notes, as_json=arguments.json)
+    output = Output(as_json=arguments.json, quiet=arguments.quiet, stdout=stdout, stderr=stderr)
+    level = "error" if arguments.quiet and arguments.log_level == "warning" else arguments.log_level
+    configure_logs(level, output.notes, as_json=arguments.json)
     try:
         output.starting(f"{arguments.verb}: starting")
         command = load_command(arguments.verb)
         request = command.read_request(arguments)
-        start = _run_here if arguments.url is None else _run_remotely
+        if arguments.url is None:
+            arguments.url = environment.get(URL_VARIABLE, "").strip()
+        start = _run_remotely if arguments.url else _run_here
         return asyncio.run(_until_stopped(arguments.verb, start(arguments, command, request, environment, output)))
     except BrokenPipeError:
         # The reader has closed the pipe; without this the interpreter would report it again at exit.
@@ -63,7 +71,7 @@ def _run_here(
     if command.run is None:
         raise SettingsError("only a deployment has runs", on=f"indexvault {arguments.verb}", do="Name one with --url")
     session = Session(
-        settings=load_settings(environment),
+        settings=load_settings(find_settings(environment, arguments.config, folder=Path.cwd())),
         environment=environment,
         output=output,
         clock=_now,

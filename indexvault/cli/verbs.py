@@ -6,31 +6,45 @@ from typing import Any
 
 from indexvault.cli.command import Command
 
-VERBS: Mapping[str, str] = {
-    "backup": "make a snapshot of each index",
-    "heal": "hide fields that an interrupted backup left revealed",
-    "unlock": "free an index that a dead run has locked",
-    "snapshots": "list snapshots",
-    "show": "show what a snapshot holds",
-    "verify": "read a snapshot back and compare it with its manifest",
-    "restore": "rebuild an index from a snapshot and prove it",
-    "move": "move an index to another service, tier or region, and prove it",
-    "prune": "remove the snapshots that no policy keeps",
-    "pin": "keep a snapshot from being pruned",
-    "unpin": "remove a snapshot's pin",
-    "accept": "trust snapshots that no record key has signed",
-    "records": "list records that nobody with the record key has written",
-    "repair": "replace missing or damaged blobs with copies of the same bytes",
-    "replicate": "copy snapshots to another store",
-    "diff": "compare two snapshots, or a snapshot and a live index",
-    "find": "follow one document through all snapshots of an index",
-    "export": "write a snapshot to a folder of plain files",
-    "import": "make a snapshot from a folder of plain files",
-    "runs": "list the runs of a deployment (--url)",
-    "cancel": "cancel a run of a deployment (--url)",
-    "check": "check that every service and store can be used",
+GROUPS: Mapping[str, Mapping[str, str]] = {
+    "make and read snapshots": {
+        "backup": "make a snapshot of each index",
+        "snapshots": "list snapshots",
+        "show": "show what a snapshot holds",
+        "diff": "compare two snapshots, or a snapshot and a live index",
+        "find": "follow one document through all snapshots of an index",
+    },
+    "restore and move": {
+        "restore": "rebuild an index from a snapshot and prove it",
+        "move": "move an index to another service, tier or region, and prove it",
+    },
+    "keep snapshots": {
+        "verify": "read a snapshot back and compare it with its manifest",
+        "prune": "remove the snapshots that no policy keeps",
+        "pin": "keep a snapshot from being pruned",
+        "unpin": "remove a snapshot's pin",
+        "replicate": "copy snapshots to another store",
+        "accept": "trust snapshots that no record key has signed",
+        "records": "list records that nobody with the record key has written",
+        "repair": "replace missing or damaged blobs with copies of the same bytes",
+    },
+    "plain files": {
+        "export": "write a snapshot to a folder of plain files",
+        "import": "make a snapshot from a folder of plain files",
+    },
+    "set up, and after a crash": {
+        "check": "check that every service and store can be used",
+        "heal": "hide fields that an interrupted backup left revealed",
+        "unlock": "free an index that a dead run has locked",
+    },
+    "a deployment (--url)": {
+        "runs": "list the runs of a deployment",
+        "cancel": "cancel a run of a deployment",
+    },
 }
-"""Each verb with its one-line summary. `commands/<verb>.py` holds the rest, as its `COMMAND`."""
+"""Each verb with its one-line summary, as `--help` groups them. `commands/<verb>.py` holds the rest: its `COMMAND`."""
+
+VERBS: Mapping[str, str] = {verb: summary for verbs in GROUPS.values() for verb, summary in verbs.items()}
 
 
 def load_command(verb: str) -> Command[Any]:

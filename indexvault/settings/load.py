@@ -30,6 +30,7 @@ from indexvault.settings.patterns import check_patterns
 from indexvault.settings.schedule import Schedule
 from indexvault.settings.secrets import check_variable
 from indexvault.settings.store_hosts import check_connection_string, store_authority
+from indexvault.suggestions import suggestion
 
 VARIABLE = "INDEXVAULT_CONFIG"
 
@@ -111,7 +112,7 @@ def service_settings(settings: Settings, name: str) -> ServiceSettings:
         raise NotFoundError(
             "no service of this name is configured",
             on=f"service {name}",
-            do=f"Known services: {', '.join(sorted(settings.services)) or 'none'}",
+            do=f"Known services: {', '.join(sorted(settings.services)) or 'none'}{suggestion(name, settings.services)}",
         )
     return settings.services[name]
 
@@ -122,7 +123,7 @@ def store_settings(settings: Settings, name: str) -> StoreSettings:
         raise NotFoundError(
             "no store of this name is configured",
             on=f"store {name}",
-            do=f"Known stores: {', '.join(sorted(settings.stores)) or 'none'}",
+            do=f"Known stores: {', '.join(sorted(settings.stores)) or 'none'}{suggestion(name, settings.stores)}",
         )
     return settings.stores[name]
 

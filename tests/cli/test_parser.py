@@ -43,20 +43,37 @@ def test_common_options_stand_before_or_after_the_verb() -> None:
     for arguments in (["--json", "check"], ["check", "--json"]):
         assert parse(arguments).json is True
     assert parse(["--log-level", "debug", "check"]).log_level == "debug"
-    for arguments in (["--url", "https://x", "check"], ["check", "--url", "https://x"]):
-        assert parse(arguments).url == "https://x"
-    assert (parse(["check"]).json, parse(["check"]).log_level) == (False, "warning")
+    for option, member in (("--url", "url"), ("--key", "function_key"), ("--config", "config")):
+        for arguments in ([option, "x", "restore"], ["restore", option, "x"]):
+            assert getattr(parse([*arguments, "a/b@latest", "--to", "c"]), member) == "x"
+    for arguments in (["--quiet", "check"], ["check", "--quiet"]):
+        assert parse(arguments).quiet is True
+    plain = parse(["check"])
+    assert (plain.json, plain.quiet, plain.log_level) == (False, False, "warning")
+    assert (plain.url, plain.function_key, plain.config) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "usage"), [(["help"], "usage: indexvault [options] VERB"), (["help", "pin"], "usage: indexvault pin ")]
+)
+def test_help_is_a_verb_too(asked: list[str], usage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as result:
+        parse(asked)
+    assert result.value.code == 0
+    assert capsys.readouterr().out.startswith(usage)
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         ([], "the following arguments are required: VERB"),
-        (["bakup"], "invalid choice: 'bakup'"),
+        (["bakup"], "argument VERB: there is no 'bakup'; did you mean 'backup'?. "),
+        (["zzz"], "argument VERB: there is no 'zzz'; known: backup, snapshots, "),
+        (["restore", "a/b@latest", "--to", "c", "--mode", "sinc"], "there is no 'sinc'; did you mean 'sync'?"),
         (["backup"], "the following arguments are required: SERVICE. "),
         (["restore", "contoso-east/notes@latest"], "the following arguments are required: --to"),
         (["backup", "contoso-east", "--parallel", "0"], "'0' is no number from 1 to 32"),
-        (["check", "--log-level", "loud"], "invalid choice: 'loud'"),
+        (["check", "--log-level", "loud"], "there is no 'loud'; known: debug, info, "),
     ],
 )
 def test_usage_is_one_line_and_code_2(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:

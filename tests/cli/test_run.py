@@ -13,7 +13,7 @@ from tests.cli.terminal import EAST, Terminal, await_request
 @pytest.mark.usefixtures("logging_as_before")
 def test_an_unexpected_error_is_one_line_with_a_hint() -> None:
     stdout, stderr = io.StringIO(), io.StringIO()
-    arguments = argparse.Namespace(verb="no-such-verb", json=False, log_level="error", url=None)
+    arguments = argparse.Namespace(verb="no-such-verb", json=False, log_level="error", quiet=False, url=None)
     assert run(arguments, {}, stdout=stdout, stderr=stderr) == 1
     assert stdout.getvalue() == ""
     assert stderr.getvalue() == (

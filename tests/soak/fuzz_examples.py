@@ -265,7 +265,17 @@ FILTERS = [
 RULES = ["*=dr-*", "hotels=inns", "old-*-x=new-*"]
 ARGUMENTS = [
     ["backup", "contoso-east", "hotels", "h*", "--hidden-fields", "report", "--dry-run", "--parallel", "8"],
-    ["restore", "contoso-east/hotels@latest", "--to", "contoso-west/inns", "--mode", "sync", "--key", "1", "--resume"],
+    [
+        "restore",
+        "contoso-east/hotels@latest",
+        "--to",
+        "contoso-west/inns",
+        "--mode",
+        "sync",
+        "--document",
+        "1",
+        "--resume",
+    ],
     ["restore", "contoso-east@latest", "--to", "contoso-west", "--rename", "*=dr-*", "--indexes", "hotels"],
     [
         "restore",

@@ -567,7 +567,7 @@ class _Sequence:
             documents = await self._snapshot_documents(reference.service, reference.index, reference.id or "")
             keys = rng.sample(sorted(documents), min(len(documents), 3))
             for key in keys:
-                argv += [f"--key={key}"]
+                argv += [f"--document={key}"]
             expects["keys"] = keys
         if rng.random() < 0.1:
             expects["refuses"] = re.compile(rng.choice(("3", "^a", "7$")))
@@ -637,7 +637,7 @@ class _Sequence:
         if not restores:
             return
         one = self.unfinished.pop(self.step_rng.choice(restores))
-        if "--key" not in " ".join(one.argv):
+        if "--document" not in " ".join(one.argv):
             await self._write_command((*one.argv, "--discard-unfinished"), one.snapshot, one.expects)
 
     async def _verify(self) -> None:

@@ -94,7 +94,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--update-definition", action="store_true", help="with --mode sync or fill: as far as a live index allows"
     )
-    parser.add_argument("--key", action="append", default=[], metavar="KEY", help="only this document; repeatable")
+    parser.add_argument(
+        "--document", action="append", default=[], metavar="KEY", help="only the document with this key; repeatable"
+    )
     parser.add_argument("--keys", type=Path, metavar="FILE", help="only the documents with these keys, one key a line")
     parser.add_argument(
         "--filter",
@@ -134,7 +136,7 @@ def read_request(arguments: Namespace) -> RestoreRequest | RestoreServiceRequest
     source, at, point = arguments.snapshot.partition("@")
     if at and "/" not in source:
         return read_service_request(arguments, source, point, service, index)
-    keys = list(arguments.key)
+    keys = list(arguments.document)
     snapshot = SnapshotReference.parse(arguments.snapshot)
     if arguments.keys is not None:
         keys += [line.strip() for line in read_text(arguments.keys).splitlines() if line.strip()]

@@ -74,7 +74,7 @@ def _refuse_index_options(arguments: Namespace) -> None:
         "--replace-in-place": arguments.in_place,
         "--delete-old": arguments.delete_old,
         "--update-definition": arguments.update_definition,
-        "--key": bool(arguments.key),
+        "--document": bool(arguments.document),
         "--keys": arguments.keys is not None,
         "--filter": arguments.filter is not None,
         "--store": arguments.store is not None,

@@ -42,6 +42,6 @@ def address_of(url: str, key: str | None, environment: Mapping[str, str]) -> Add
         raise SettingsError(
             "there is no key for the deployment" if not found else "it can't be a key",
             on=KEY_VARIABLE if key is None else "--key",
-            do=f"Set {KEY_VARIABLE} to a function key of the app; --key stands before the verb",
+            do=f"Set {KEY_VARIABLE} to a function key of the app",
         )
     return Address(url.rstrip("/").removesuffix("/api"), found)
