@@ -10,6 +10,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 uv=.tools/uv/bin/uv
+# A company's proxy signs with a certificate that the machine knows. pip and npm look there by themselves.
+export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
 
 fail() {
     printf '%s\n' "" "$@" >&2
