@@ -1,6 +1,7 @@
 """Account for every document and write the manifest: the last step of a backup."""
 
 import logging
+from collections.abc import Sequence
 
 import msgspec
 
@@ -14,6 +15,7 @@ from indexvault.backup.messages import to_supply
 from indexvault.backup.partition import Partition
 from indexvault.backup.state import (
     CollectedPartition,
+    OpenPart,
     Plan,
     ScannedRange,
     Settling,
@@ -55,6 +57,7 @@ from indexvault.workflow.activity import Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.lock_activities import Done
 from indexvault.workflow.patience import TOLD_AFTER, Patience, in_minutes, settle_seconds
+from indexvault.workflow.payload_size import SHOW, listed
 from indexvault.workflow.resume import digest_of
 from indexvault.workflow.telemetry import note_snapshot
 
@@ -114,7 +117,7 @@ async def _commit(resources: Resources, job: BackupJob, store: Store) -> BackupR
     documents = require_unique(chunks, on=on)
     service = resources.clients.service(job.service)
     described, notes = await _describe(resources, job, plan, documents, on=on)
-    unsettled = _unsettled(settling)
+    unsettled = _unsettled(settling, plan, scanned)
     counted, waited = await _accounted(resources, service, job, plan, documents, is_open=unsettled is not None)
     if waited >= TOLD_AFTER:
         notes = [*notes, f"the service's counts took {in_minutes(waited)} to settle"]
@@ -254,13 +257,16 @@ def _changed(on: str) -> OutdatedReadingError:
     )
 
 
-def _unsettled(settling: Settling | None) -> Unsettled | None:
+def _unsettled(settling: Settling | None, plan: Plan, scanned: Sequence[ScannedRange]) -> Unsettled | None:
     """Return what the reading leaves open, or None if every document is accounted for."""
-    if settling is None:
+    if settling is not None:
+        left_open = settling.open
+    else:
+        documents = sum(entry.open for entry in scanned)
+        left_open = [OpenPart(f"by {plan.key_field}", documents)] if documents else []
+    if not left_open:
         return None
-    if not settling.open:
-        return None
-    parts = tuple(UnsettledPart(part=each.part, documents=each.documents) for each in settling.open)
+    parts = tuple(UnsettledPart(part=each.part, documents=each.documents) for each in left_open)
     return Unsettled(documents=sum(each.documents for each in parts), parts=parts)
 
 
@@ -316,7 +322,7 @@ def _report(manifest: Manifest, notes: list[str]) -> BackupReport:
         index=manifest.index,
         snapshot=manifest.id,
         state=manifest.state,
-        losses=[f"{loss.field}: {loss.reason}" for loss in manifest.losses],
+        losses=listed([f"{loss.field}: {loss.reason}" for loss in manifest.losses], SHOW),
         unsettled=manifest.unsettled.words if manifest.unsettled is not None else [],
         documents=manifest.counts.documents,
         chunks=len(manifest.chunks),

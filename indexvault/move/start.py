@@ -28,6 +28,7 @@ from indexvault.settings.load import service_settings, store_settings
 from indexvault.workflow.activity import Activity, Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.lock_activities import Done
+from indexvault.workflow.payload_size import SHOW, listed
 from indexvault.workflow.resume import Interrupted
 
 
@@ -113,7 +114,7 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
         snapshot=move_state.snapshot,
         held=move_state.held,
         documents=held.counts.documents if held is not None else 0,
-        losses=held.lacks if held is not None else [],
+        losses=listed(held.lacks, SHOW) if held is not None else [],
         notes=move_state.notes,
         refused=move_state.refused,
         is_half_synced=is_half_synced,

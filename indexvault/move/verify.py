@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import pairwise
 
+from indexvault.backup.definitions import read_index_definition
 from indexvault.move.job import (
     FoundInTarget,
     MoveRun,
@@ -42,20 +43,28 @@ from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.patience import Patience
 
 _AVERAGE_DOCUMENT_BYTES = 1000
+_MOST_KEY_BYTES = 256 * 1024
+"""The keys at which a comparison is divided are passed in one payload, each twice."""
 
 
 async def divide(resources: Resources, run: MoveRun) -> SourceDivision:
     """Return the ranges of keys in which to compare source and target, if the source's keys have an order."""
     store = resources.clients.store_of(run.source.service)
-    definition = await resources.clients.service(run.source.service).index_definition(run.source.index)
-    if not read_schema(definition.body, on=str(run.source)).has_key_order:
+    if not (await _schema_of(resources.clients.service(run.source.service), run.source.index)).has_key_order:
         return SourceDivision(ranges=[], by_snapshot=True)
     move_state = await follow_move_state(store.runs, run)
     manifest = await manifest_of(store, run.source.service, run.source.index, move_state.snapshot or "")
-    ends = [manifest.chunks[end - 1].last for _start, end in stretches(manifest.chunks) if end][:-1]
+    ends = _within_payload([manifest.chunks[end - 1].last for _start, end in stretches(manifest.chunks) if end][:-1])
     edges: list[str | None] = [None, *ends, None]
     resources.report(ProgressUpdate(stage="compare", expected=manifest.counts.documents))
     return SourceDivision(ranges=list(pairwise(edges)), by_snapshot=False)
+
+
+def _within_payload(ends: list[str]) -> list[str]:
+    """Return every end, or every second, fourth and so on if keys are so long that all would not fit into a payload."""
+    while sum(map(len, ends)) > _MOST_KEY_BYTES:
+        ends = ends[1::2]
+    return ends
 
 
 async def divide_snapshot(resources: Resources, run: MoveRun) -> SnapshotDivision:
@@ -77,7 +86,7 @@ async def compare_source(resources: Resources, stretch: SourceRange) -> StretchC
     """Compare a range of the source's keys with the target, document by document."""
     sides = await _open_sides(resources, stretch.run)
     source = resources.clients.service(stretch.run.source.service)
-    before = read_schema((await source.index_definition(stretch.run.source.index)).body, on=str(stretch.run.source))
+    before = await _schema_of(source, stretch.run.source.index)
     by = sides.comparison(before, before.key.name)
     keys = KeyRange(after=stretch.after, until=stretch.until)
 
@@ -127,7 +136,7 @@ async def count_others(resources: Resources, given: FoundInTarget) -> StretchCom
     run = given.run
     target = resources.clients.service(run.target.service)
     others = 0
-    schema = read_schema((await target.index_definition(run.target.index)).body, on=str(run.target))
+    schema = await _schema_of(target, run.target.index)
     if not schema.has_key_order:
         wait = Patience(COMPARE_SECONDS, resources.sleep)
         while others := max(0, await count_all(target, run.target.index, schema) - given.found):
@@ -174,7 +183,7 @@ async def _open_sides(resources: Resources, run: MoveRun) -> _Sides:
     clients = resources.clients
     move_state = await follow_move_state(clients.store_of(run.source.service).runs, run)
     target = clients.service(run.target.service)
-    schema = read_schema((await target.index_definition(run.target.index)).body, on=str(run.target))
+    schema = await _schema_of(target, run.target.index)
     excepted = await excepted_keys(clients.store_of(run.target.service).runs, move_state)
     return _Sides(target, run.target.index, schema, excepted)
 
@@ -245,6 +254,12 @@ async def _once(
         differences=[each for each in tally.differences if each.kind != "missing" or each.key not in excepted],
         refused=lacking,
     )
+
+
+async def _schema_of(service: SearchService, index: str) -> Schema:
+    """Return an index's schema in the fullest api-version: the stable one does not tell of access lists."""
+    definition, _etag = await read_index_definition(service, index)
+    return read_schema(definition.fullest.body, on=f"{service.name} index {index}")
 
 
 def _records(resources: Resources, run: MoveRun) -> Checkpoints:

@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from indexvault.restore.projection import Projection
-from indexvault.restore.report import Difference
+from indexvault.restore.report import MOST_NAMED, Difference
 from indexvault.restore.selection import Selection
 from indexvault.restore.values import same_document
 from indexvault.search.schema import Schema
@@ -24,9 +24,6 @@ type Documents = AsyncIterator[tuple[str, bytes]]
 
 type ReadChunk = Callable[[Chunk], Awaitable[bytes | None]]
 """Returns a chunk's uncompressed bytes, proved, or None if it is gone: then its documents count as unproved."""
-
-MOST_NAMED = 100
-"""Differences that are named; further ones are only counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,8 +128,8 @@ class Stretch(msgspec.Struct, frozen=True):
 class StoredStretch(msgspec.Struct, frozen=True):
     """Consecutive chunks of a snapshot in a store, by position, and which of their documents are wanted.
 
-    `run` is the restore whose checkpoints say which chunks these are, with `digest` that of their record; without it
-    the manifest does.
+    `run` is the restore whose checkpoints say which chunks these are, with `digest` that of their record; its plan has
+    the keys. Without it the manifest says which chunks, and `keys` are given.
     """
 
     store: str

@@ -38,6 +38,7 @@ from indexvault.snapshots.run_names import checkpoint_name, restore_name
 from indexvault.workflow.activity import Activity, Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.lock_activities import Done
+from indexvault.workflow.payload_size import SHOW, listed
 
 
 async def claim(resources: Resources, started: StartedRestore) -> Claimed:
@@ -123,7 +124,9 @@ async def _claimed_as_noted(context: RestoreContext, notes: list[str]) -> Claime
         source = noted.digest
         stretches.append(ClaimedStretch(start, end, stretch.digest))
         stored += sum(chunk.documents for chunk in stretch.chunks)
-    return Claimed(source=source, stretches=stretches, stored=stored, losses=context.plan.losses, notes=notes)
+    return Claimed(
+        source=source, stretches=stretches, stored=stored, losses=listed(context.plan.losses, SHOW), notes=notes
+    )
 
 
 async def touch(resources: Resources, run: RestoreRun) -> Done:

@@ -6,7 +6,7 @@ from indexvault.restore.job import RestoreJob
 from indexvault.restore.selection import Selection
 from indexvault.restore.state import RestorePlan
 from indexvault.restore.stretch_source import manifest_of
-from indexvault.restore.stretches import stretches
+from indexvault.restore.stretches import MOST_STRETCHES, joined, stretches
 from indexvault.restore.target_facts import TargetFacts, gather_facts
 from indexvault.search.definition_content import content_digest
 from indexvault.settings.load import service_settings
@@ -86,4 +86,4 @@ async def _require_keys(store: StoreReader, manifest: Manifest, selection: Selec
 def _stretches(manifest: Manifest, selection: Selection) -> list[tuple[int, int]]:
     if not selection.keys:
         return stretches(manifest.chunks)
-    return [(position, position + 1) for position in selection.chunks(manifest.chunks)]
+    return joined([(position, position + 1) for position in selection.chunks(manifest.chunks)], MOST_STRETCHES)

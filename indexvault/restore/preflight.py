@@ -13,10 +13,12 @@ from indexvault.restore.checks import Check
 from indexvault.restore.compatibility import existing_checks, feature_checks, patch_checks, synonym_map_checks
 from indexvault.restore.creation import creation_checks, deletion_checks
 from indexvault.restore.limits import Demand, limit_checks
+from indexvault.restore.patch import MOST_BYTES as MOST_PATCH_BYTES
 from indexvault.restore.regions import region_check
 from indexvault.restore.target_facts import TargetFacts
 from indexvault.restore.target_name import alias_checks, name_checks
 from indexvault.search.batch import MOST_ACTIONS
+from indexvault.workflow.payload_size import shortened
 
 SECONDS_PER_REQUEST = 1.0
 """A guess for batches of a thousand documents and pages of as many; only for telling minutes from hours."""
@@ -39,7 +41,13 @@ def checks(facts: TargetFacts) -> list[Check]:
 
 def target_checks(facts: TargetFacts) -> list[Check]:
     """Return the checks of the target, which also hold for a snapshot that is not made yet."""
-    return [found for check in _TARGET_CHECKS for found in check(facts)]
+    return [_bounded(found) for check in _TARGET_CHECKS for found in check(facts)]
+
+
+def _bounded(check: Check) -> Check:
+    """Return a check that names no more than a payload may hold, and no patch that is too large to be given."""
+    patch = check.patch if check.patch is None or len(msgspec.json.encode(check.patch)) <= MOST_PATCH_BYTES else None
+    return msgspec.structs.replace(check, what=shortened(check.what), do=shortened(check.do), patch=patch)
 
 
 def estimate(documents: int, size: int, parallel: int) -> Estimate:

@@ -6,13 +6,13 @@ from contextlib import aclosing
 import msgspec
 
 from indexvault.bounds import decode
-from indexvault.restore.compare import MOST_NAMED, ComparisonTally, deviations
+from indexvault.restore.compare import ComparisonTally, deviations
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import RestoreRun, Settled, Stretch
 from indexvault.restore.load import load_part, refused_of
 from indexvault.restore.projection import readable
 from indexvault.restore.read_target import count_all
-from indexvault.restore.report import Proof, ProofInput, ProofReport, StretchCompared
+from indexvault.restore.report import MOST_NAMED, Proof, ProofInput, ProofReport, StretchCompared
 from indexvault.restore.stretch_context import StretchContext, open_stretch
 from indexvault.restore.stretch_source import read_source
 from indexvault.search.schema import read_schema

@@ -36,6 +36,19 @@ class StretchCompared(msgspec.Struct, frozen=True):
     passed_over: int = 0
 
 
+MOST_NAMED = 100
+"""Differences that a comparison names; further ones are only counted."""
+
+
+def with_first_differences(parts: list[StretchCompared]) -> list[StretchCompared]:
+    """Return the parts of a comparison with the first MOST_NAMED differences of all: no more are reported."""
+    room, kept = MOST_NAMED, []
+    for part in parts:
+        kept.append(msgspec.structs.replace(part, differences=part.differences[:room]))
+        room = max(0, room - len(part.differences))
+    return kept
+
+
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """The comparison of the whole target: the report that a restore leaves in the runs container.
 

@@ -13,6 +13,8 @@ from indexvault.restore.document_filter import DocumentFilter
 from indexvault.snapshots.chunks import Chunk
 
 MOST_KEYS = 10_000
+MOST_KEY_BYTES = 256 * 1024
+"""All listed keys together: they are part of the job, which is passed between the steps of a workflow."""
 _NAMED = 10
 _FILTERED_AT_ONCE = 256
 """Documents: a thread can't be ended, so it is given no more than a few seconds' work."""
@@ -25,6 +27,12 @@ class Selection:
         if len(keys) > MOST_KEYS:
             raise SettingsError(
                 f"{len(keys)} keys are listed", on="keys", do=f"List at most {MOST_KEYS}, or use a filter"
+            )
+        if (size := sum(len(key.encode()) for key in keys)) > MOST_KEY_BYTES:
+            raise SettingsError(
+                f"the listed keys have {size} bytes",
+                on="keys",
+                do=f"List at most {MOST_KEY_BYTES} bytes of keys, or use a filter",
             )
         self.keys = frozenset(keys)
         self._filter = DocumentFilter(filter) if filter is not None else None

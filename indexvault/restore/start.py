@@ -28,6 +28,7 @@ from indexvault.restore.state import (
 from indexvault.settings.load import service_settings
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.payload_size import SHOW, listed
 
 _LOG = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ def _started(
         bytes=plan.bytes,
         requests=guess.requests,
         seconds=guess.seconds,
-        losses=plan.losses,
+        losses=listed(plan.losses, SHOW),
         stretches=plan.stretches,
         checks=found,
         started=plan.started,

@@ -29,6 +29,7 @@ from indexvault.search.secret_scan import without_secrets
 from indexvault.snapshots.manifest import SynonymMap, VersionedDefinition
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.payload_size import listed
 from indexvault.workflow.resume import altered, digest_of
 
 _LOG = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ async def make_target(resources: Resources, run: RestoreRun) -> TargetReady:
         written_index=context.plan.written_index,
         digest=digest_of(index),
         synonym_maps=index.synonym_maps,
-        notes=index.notes,
+        notes=listed(index.notes, "see the definition"),
     )
 
 

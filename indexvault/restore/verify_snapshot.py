@@ -3,6 +3,7 @@
 from contextlib import aclosing
 
 from indexvault.errors import IntegrityError, NotFoundError
+from indexvault.restore.context import open_context
 from indexvault.restore.job import StoredStretch, StretchProved
 from indexvault.restore.load import load_part
 from indexvault.restore.selection import Selection
@@ -28,7 +29,8 @@ async def prove_stored(resources: Resources, stretch: StoredStretch) -> StretchP
     source, chunks = await _source(resources, store, stretch)
     if await _is_loaded(resources, stretch):
         return StretchProved(chunks=0, wanted=sum(chunk.documents for chunk in chunks))
-    selection = Selection(stretch.keys, stretch.filter)
+    keys = stretch.keys if stretch.run is None else (await open_context(resources, stretch.run)).plan.job.keys
+    selection = Selection(keys, stretch.filter)
     key_of = key_reader(source.key_field)
     wanted = 0
 

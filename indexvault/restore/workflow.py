@@ -21,7 +21,14 @@ from indexvault.restore.job import (
 from indexvault.restore.load import LOAD, RECONCILE, REFUSED, REPAIR, RefusedInput, load_part
 from indexvault.restore.mark_target import ABANDON, CLAIM, CONCLUDE, DROP_PLAN, TOUCH
 from indexvault.restore.proof import COMPARE, REPORT, SETTLE
-from indexvault.restore.report import PreflightReport, Proof, ProofInput, RestoreReport, StretchCompared
+from indexvault.restore.report import (
+    PreflightReport,
+    Proof,
+    ProofInput,
+    RestoreReport,
+    StretchCompared,
+    with_first_differences,
+)
 from indexvault.restore.start import BEGIN, PREFLIGHT
 from indexvault.restore.stretches import joined
 from indexvault.restore.target import MAKE_TARGET
@@ -144,7 +151,7 @@ def _prove_stored(
             snapshot=source.snapshot,
             start=stretch.start,
             end=stretch.end,
-            keys=source.keys,
+            keys=source.keys if run is None else (),
             filter=source.filter,
             run=run,
             digest=stretch.digest,
@@ -225,7 +232,7 @@ def _compare(
     ctx: OrchestrationContext, run: RestoreRun, stretches: list[Stretch]
 ) -> Orchestration[list[StretchCompared]]:
     yield from call(ctx, SETTLE, run)
-    return (yield from call_all(ctx, COMPARE, stretches, at_once=run.parallel))
+    return with_first_differences((yield from call_all(ctx, COMPARE, stretches, at_once=run.parallel)))
 
 
 def _repair(
