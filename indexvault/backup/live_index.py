@@ -8,7 +8,7 @@ from indexvault.backup.messages import without_key_order
 from indexvault.errors import UnreadableIndexError
 from indexvault.search.client import SearchService
 from indexvault.search.scan import KeyRange, scan_range
-from indexvault.search.schema import read_schema
+from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.chunks import ChunkCutter, SealedChunk, document_lines, key_reader
 from indexvault.snapshots.diff import (
     DiffTally,
@@ -27,10 +27,11 @@ from indexvault.snapshots.store import SnapshotReader
 class LiveIndex:
     """An index whose documents can be read in key order. Made by `open`."""
 
-    def __init__(self, service: SearchService, index: str, definition: Definition, key_field: str) -> None:
+    def __init__(self, service: SearchService, index: str, definition: Definition, schema: Schema) -> None:
         self.name = f"index {service.name}/{index}"
         self.definition = definition
-        self.key_field = key_field
+        self.key_field = schema.key.name
+        self._elevated = schema.has_access_lists
         self._service = service
         self._index = index
 
@@ -50,7 +51,7 @@ class LiveIndex:
                 on=on,
                 do="Back it up, and compare the new snapshot",
             )
-        return cls(service, index, definition, schema.key.name)
+        return cls(service, index, definition, schema)
 
     async def spans(self, manifest: Manifest) -> AsyncGenerator[Span]:
         """Yield the index in spans cut like a snapshot's chunks, so that unchanged spans have the chunks' hashes."""
@@ -96,7 +97,9 @@ class LiveIndex:
 
     async def _pages(self, keys: KeyRange, manifest: Manifest) -> AsyncGenerator[Documents]:
         average = manifest.bytes / max(1, manifest.counts.documents)
-        pages = scan_range(self._service, self._index, self.key_field, keys, average_document_bytes=average)
+        pages = scan_range(
+            self._service, self._index, self.key_field, keys, average_document_bytes=average, elevated=self._elevated
+        )
         async with aclosing(pages):
             async for documents in pages:
                 yield [(document.key, document.line) for document in documents]

@@ -1,5 +1,6 @@
 """A live index compared with its snapshots, and repairing them."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -92,3 +93,18 @@ async def test_an_index_without_key_order_is_refused_with_the_way_out(world: Wor
         await LiveIndex.open(world.east, "unordered")
     with pytest.raises(NotFoundError):
         await LiveIndex.open(world.east, "none")
+
+
+async def test_documents_that_access_lists_protect_are_compared_too(world: World) -> None:
+    fields = [
+        {"name": "id", "type": "Edm.String", "key": True, "filterable": True, "sortable": True},
+        {"name": "readers", "type": "Collection(Edm.String)", "filterable": True, "permissionFilter": "userIds"},
+    ]
+    definition = {"name": "papers", "fields": fields, "permissionFilterOption": "enabled"}
+    await world.east.create_index("papers", json.dumps(definition).encode(), preview=True)
+    papers = [{"id": f"{number:02}", "readers": [["somebody"], ["all"]][number % 2]} for number in range(10)]
+    await world.east.index_documents("papers", upload_batch(json.dumps(paper).encode() for paper in papers))
+    await world.back_up("papers")
+    manifest = await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="papers"), now=LATER)
+    live = await LiveIndex.open(world.east, "papers")
+    assert [change async for change in live.changes_since(world.store.snapshots, manifest, DiffTally())] == []
