@@ -113,6 +113,7 @@ async def verify_due(resources: Resources, job: IndexToVerify) -> VerifiedSlices
         await note_snapshot(store.runs, summary)
     chunks = size = 0
     damage: dict[str, Finding] = {}
+    unauthentic: set[str] = set()
     for part in due:
         report = await verify_index(
             store.snapshots,
@@ -126,8 +127,14 @@ async def verify_due(resources: Resources, job: IndexToVerify) -> VerifiedSlices
         )
         chunks, size = chunks + report.chunks, size + report.bytes
         damage |= {finding.blob: finding for finding in report.damage}
+        unauthentic.update(report.unauthentic)
     for finding in damage.values():
         _LOG.error("store %s: %s: %s (in %s)", job.store, finding.blob, finding.what, ", ".join(finding.snapshots))
+    if unauthentic:
+        _LOG.warning(
+            "store %s: no record key has signed %s of %s/%s, and nobody has accepted it: anybody may have written it",
+            *(job.store, ", ".join(sorted(unauthentic)), job.service, job.index),
+        )
     await last_turns.write(name, _LastTurn(turn_of(now, EVERY)))
     return VerifiedSlices(
         store=job.store,

@@ -21,7 +21,7 @@ from tests.snapshots.samples import MORNING, documents, write_snapshot
 from tests.world import EAST, World, open_world
 
 NOW = MORNING + timedelta(days=1)
-READING = {"read", "list", "folders", "properties", "first_sound"}
+READING = {"read", "list", "folders", "properties", "first_sound", "authority"}
 RUN = "20261116T023000Z-backup-7f3a9c"
 
 type Ask = Callable[[World], Awaitable[Reply]]
