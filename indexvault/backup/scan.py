@@ -38,22 +38,19 @@ async def scan(resources: Resources, given: ScanInput) -> ScanSummary:
     plan = await require_plan(checkpoints, job)
     record = range_record(plan, given.position)
     keys = plan.ranges[given.position]
+    service = resources.clients.service(job.service)
     scanned = await checkpoints.read(record, ScannedRange)
+    if scanned is not None and await is_stored(store, job, plan, scanned, keys):
+        summary = _summary(scanned)
+        if await _count(service, job.index, plan, keys) == summary.documents:
+            resources.report(ProgressUpdate(stage="read", documents=summary.documents, bytes=summary.bytes))
+            return summary
     chunk_store = await ChunkStore.open(store, job, plan, record)
-    scanner = _Scanner(resources, resources.clients.service(job.service), given, plan, chunk_store)
-    if (
-        scanned is None
-        or not await is_stored(store, job, plan, scanned, keys)
-        or await scanner.count(keys) != _summary(scanned).documents
-    ):
-        with counted_requests() as counter:
-            scanned = await scanner.scan(keys)
-        scanned = msgspec.structs.replace(scanned, requests=counter.requests)
-        await checkpoints.write(record, scanned)
-        return _summary(scanned)
-    summary = _summary(scanned)
-    resources.report(ProgressUpdate(stage="read", documents=summary.documents, bytes=summary.bytes))
-    return summary
+    with counted_requests() as counter:
+        scanned = await _Scanner(resources, service, given, plan, chunk_store).scan(keys)
+    scanned = msgspec.structs.replace(scanned, requests=counter.requests)
+    await checkpoints.write(record, scanned)
+    return _summary(scanned)
 
 
 class _Scanner:
@@ -74,7 +71,7 @@ class _Scanner:
             keys,
             await self._stored(self._reported(self._pages(keys))),
             self._plan.boundary_bits,
-            count=self.count,
+            count=self._count,
             read=self._read_again,
             on=f"{self._service.name} index {self._index}",
             wait=Patience(settle_seconds(self._resources, self._service.name), self._resources.sleep),
@@ -84,10 +81,8 @@ class _Scanner:
     async def _stored(self, pages: AsyncGenerator[list[Document]]) -> list[StoredChunk]:
         return await store_chunks(pages, ChunkCutter(self._plan.boundary_bits), self._chunk_store.store)
 
-    async def count(self, keys: KeyRange) -> int:
-        """Return how many documents the service counts in a range."""
-        query = DocumentQuery(filter=key_range(self._plan.key_field, keys.after, keys.until))
-        return await self._service.count_found(self._index, query, self._reader, elevated=self._plan.elevated)
+    async def _count(self, keys: KeyRange) -> int:
+        return await _count(self._service, self._index, self._plan, keys)
 
     async def _read_again(self, keys: KeyRange) -> Reread:
         """Read a subrange: in one answer with its count if it fits one page, else page by page."""
@@ -123,6 +118,12 @@ class _Scanner:
                 yield documents
                 size = sum(len(document.line) + 1 for document in documents)
                 self._resources.report(ProgressUpdate(stage="read", documents=len(documents), bytes=size))
+
+
+async def _count(service: SearchService, index: str, plan: Plan, keys: KeyRange) -> int:
+    """Return how many documents the service counts in a range."""
+    query = DocumentQuery(filter=key_range(plan.key_field, keys.after, keys.until))
+    return await service.count_found(index, query, PageReader(plan.key_field), elevated=plan.elevated)
 
 
 async def _one_page(documents: list[Document]) -> AsyncGenerator[list[Document]]:

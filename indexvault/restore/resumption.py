@@ -26,8 +26,8 @@ from indexvault.settings.policies import reading_order
 from indexvault.snapshots.manifest import Manifest
 from indexvault.workflow.resume import altered
 
-_TOLD_AGAIN = ("in_place", "delete_old", "overlay")
-"""What `--resume` doesn't take from a record: it deletes an index, or hands out secrets."""
+_TOLD_AGAIN = {"in_place": "--replace-in-place", "delete_old": "--delete-old", "overlay": "--overlay"}
+"""What `--resume` doesn't take from a record: it deletes an index, or hands out secrets. Each with its flag."""
 
 
 def require_plan_of(job: RestoreJob, plan: RestorePlan, behind: str | None) -> None:
@@ -133,17 +133,15 @@ def _require_resumable(job: RestoreJob, plan: RestorePlan) -> None:
         asked.mode not in {"sync", "fill"} and job.target_index not in names
     ):
         raise _other(job, plan)
-    told = list(_TOLD_AGAIN)
-    if asked.overlay is not None:
-        # The overlay's secrets go where the patched definition says.
-        told.append("patch")
-    for member in told:
+    # An overlay's secrets go where the patched definition says.
+    told = _TOLD_AGAIN | ({"patch": "--patch"} if asked.overlay is not None else {})
+    for member, flag in told.items():
         if getattr(asked, member) not in {None, False, getattr(job, member)}:
             raise ConflictError(
-                f"the record of the unfinished restore asks for {member} {getattr(asked, member)!r}, which was not"
-                " asked for now, and a record alone is not obeyed in that; nothing was touched",
+                f"the record of the unfinished restore asks for {flag}, which was not asked for now in the same way,"
+                " and a record alone is not obeyed in that; nothing was touched",
                 on=str(job.target),
-                do=f"If {member} is what you want, ask for it together with --resume; if not, find out who wrote that",
+                do=f"If that is what you want, give {flag} together with --resume; if not, find out who wrote it",
             )
 
 

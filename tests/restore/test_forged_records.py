@@ -183,7 +183,7 @@ async def test_resume_deletes_an_index_only_if_it_is_told_so_again(world: World)
     asked = world.restore_job(snapshot)
     forged = await planned(world, msgspec.structs.replace(asked, mode="replace", in_place=True))
     await forge(world, asked, forged)
-    with pytest.raises(ConflictError, match="in_place"):
+    with pytest.raises(ConflictError, match="--replace-in-place"):
         await world.restore(snapshot, resume=True)
     assert await world.west.count("restored") == 7
 
