@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from indexvault.errors import AccountingError
 from indexvault.search.scan import KeyRange
 from indexvault.snapshots.chunks import ends_chunk
 from indexvault.snapshots.writer import StoredChunk
@@ -39,10 +38,15 @@ class Reread(msgspec.Struct, frozen=True):
 
 
 class SettledRange(msgspec.Struct, frozen=True):
-    """The chunks of a range that is accounted for. `again` is how many of its subranges were read again."""
+    """The chunks of a range, as its last readings found it.
+
+    `again` is how many of its subranges were read again. `open` is by how many documents the counts of subranges still
+    differ from what was read, 0 if every document is accounted for.
+    """
 
     stored: list[StoredChunk]
     again: int
+    open: int = 0
 
 
 type CountKeys = Callable[[KeyRange], Awaitable[int]]
@@ -76,7 +80,6 @@ async def settle(
     *,
     count: CountKeys,
     read: ReadKeys,
-    on: str,
     rounds: int = ROUNDS,
     wait: Callable[[], Awaitable[bool]] = _no_waiting,
 ) -> SettledRange:
@@ -84,7 +87,7 @@ async def settle(
 
     A subrange that differs is read again and settled in turn, so the subranges that still differ become shorter until
     one fits an answer. A count may also be off for minutes: once `rounds` readings differ, each further one waits
-    first, as long as `wait` returns True. Raises AccountingError if a subrange does not come to agree.
+    first, as long as `wait` returns True. What differs then is left open.
     """
     found = subranges(keys, stored, bits)
     documents = sum(subrange.documents for subrange in found)
@@ -93,15 +96,10 @@ async def settle(
         return SettledRange(list(stored), again=0)
     if not rounds:
         if not await wait():
-            raise AccountingError(
-                f"{documents} unique keys were read in a key range that the service counts {counted} documents in, in"
-                f" at least {ROUNDS + 1} readings, however long was waited",
-                on=on,
-                do="Run the backup again, best while the index is not written to",
-            )
+            return SettledRange(list(stored), again=0, open=abs(counted - documents))
         rounds = 1
     chunks: list[StoredChunk] = []
-    again = 0
+    again = left_open = 0
     differing = await _differing(found, count)
     for position, subrange in enumerate(found):
         if position not in differing:
@@ -111,11 +109,12 @@ async def settle(
         settled = SettledRange(reread.stored, again=0)
         if reread.counted != sum(entry.chunk.documents for entry in reread.stored):
             settled = await settle(
-                subrange.keys, reread.stored, bits, count=count, read=read, on=on, rounds=rounds - 1, wait=wait
+                subrange.keys, reread.stored, bits, count=count, read=read, rounds=rounds - 1, wait=wait
             )
         chunks += settled.stored
         again += 1 + settled.again
-    return SettledRange(chunks, again)
+        left_open += settled.open
+    return SettledRange(chunks, again, left_open)
 
 
 async def _differing(found: Sequence[Subrange], count: CountKeys) -> set[int]:

@@ -27,10 +27,10 @@ from indexvault.workflow.resume import digest_of
 
 
 async def scan(resources: Resources, given: ScanInput) -> ScanSummary:
-    """Read one range of the plan into chunks, all of them accounted for.
+    """Read one range of the plan into chunks, and account for its documents.
 
-    What an earlier attempt has read is read back and counted again, and read anew if that does not agree. Raises
-    AccountingError if the unique keys of a subrange do not come to agree with the service's count of it.
+    What an earlier attempt has read is read back and counted again, and read anew if that does not agree. If the unique
+    keys of a subrange do not come to agree with the service's count of it, the record says how many are left open.
     """
     job = given.job
     store = resources.clients.store_of(job.service)
@@ -73,10 +73,9 @@ class _Scanner:
             self._plan.boundary_bits,
             count=self._count,
             read=self._read_again,
-            on=f"{self._service.name} index {self._index}",
             wait=Patience(settle_seconds(self._resources, self._service.name), self._resources.sleep),
         )
-        return scanned_range(settled.stored, again=settled.again)
+        return msgspec.structs.replace(scanned_range(settled.stored, again=settled.again), open=settled.open)
 
     async def _stored(self, pages: AsyncGenerator[list[Document]]) -> list[StoredChunk]:
         return await store_chunks(pages, ChunkCutter(self._plan.boundary_bits), self._chunk_store.store)

@@ -20,7 +20,7 @@ from indexvault.snapshots.names import SnapshotReference
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.resume import digest_of
 
-PLAN_FORMAT = f"{FORMAT} plan 4"
+PLAN_FORMAT = f"{FORMAT} plan 5"
 """Changes whenever a run's records change their meaning: a run in another format is not continued."""
 PLAN_RECORD = "plan"
 STARTED_OVER_RECORD = "again"
@@ -80,15 +80,17 @@ class StartedOver(msgspec.Struct, frozen=True):
 
 
 class ScannedRange(msgspec.Struct, frozen=True, kw_only=True):
-    """The chunks of a range, all of them stored and accounted for.
+    """The chunks of a range, all of them stored.
 
-    `again` is how many of its subranges were read again because their count had changed.
+    `again` is how many of its subranges were read again because their count had changed. `open` is how many documents
+    the counts leave open after that.
     """
 
     chunks: list[Chunk]
     digest: str
     added: Added
     again: int = 0
+    open: int = 0
     requests: int = 0
 
 

@@ -13,6 +13,9 @@ import pytest
 from indexvault.backup.limits import Limits
 from indexvault.errors import LossNotAcceptedError
 from indexvault.search.batch import batch, delete_action
+from indexvault.search.client import SearchService
+from indexvault.search.page import Page, PageReader
+from indexvault.search.query import DocumentQuery
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.chunks import document_lines, key_reader
 from indexvault.snapshots.names import SnapshotReference
@@ -72,6 +75,26 @@ async def test_what_can_not_be_settled_is_kept_with_what_is_open(world: World) -
     assert report.unsettled == [f"everything: {manifest.unsettled.documents:,} documents are open"]
     (listed,) = await list_snapshots(world.store.snapshots)
     assert (listed.state, listed.unsettled) == ("unsettled", manifest.unsettled.documents)
+
+
+class Miscounting(SearchService):
+    """Counts one document more than it returns, in the same answer too."""
+
+    async def documents(self, index: str, query: DocumentQuery, reader: PageReader, **options: Any) -> Page:
+        page = await super().documents(index, query, reader, **options)
+        return page if page.count is None else msgspec.structs.replace(page, count=page.count + 1)
+
+
+async def test_what_can_not_be_settled_in_key_order_is_kept_too() -> None:
+    async with open_world(MemoryStore("local")) as world:
+        await world.fill(definition(key={"filterable": True, "sortable": True}), map(document, range(1000)))
+        await world.ask_east_with(Miscounting)
+        report = await world.back_up("restless")
+        assert (report.state, report.documents) == ("unsettled", 1000)
+        assert report.unsettled == ["by id: 1 documents are open"]
+        with pytest.raises(LossNotAcceptedError, match="--accept-unsettled"):
+            await world.restore(report)
+        assert (await world.restore(report, accept_unsettled=True)).documents == 1000
 
 
 async def test_an_unsettled_snapshot_is_restored_only_if_that_is_accepted(world: World) -> None:
