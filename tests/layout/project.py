@@ -32,8 +32,8 @@ def wanted(kind: str) -> list[Requirement]:
 def pins(kind: str) -> dict[str, str]:
     """Return the versions of a compiled file, by name."""
     found = {}
-    for line in (PROJECT / f"{kind}.txt").read_text().splitlines():
-        pin = re.fullmatch(r"([a-z0-9-]+)==([0-9a-z.]+)", line)
-        assert pin, f"{kind}.txt: {line!r} is not an exact version"
+    for line in re.sub(r" \\\n +--hash=", " --hash=", (PROJECT / f"{kind}.txt").read_text()).splitlines():
+        pin = re.fullmatch(r"([a-z0-9-]+)==([0-9a-z.]+)(?: --hash=sha256:[0-9a-f]{64})+", line)
+        assert pin, f"{kind}.txt: {line!r} is not an exact version with hashes"
         found[pin[1]] = pin[2]
     return found
