@@ -766,7 +766,12 @@ class _Sequence:
         if self.unfinished and avoids(2, self.enabled):
             free = []
         if free:
-            self.stage.tell(WEST, "DELETE", f"/indexes/{rng.choice(free)}")
+            gone = rng.choice(free)
+            self.stage.tell(WEST, "DELETE", f"/indexes/{gone}")
+            for one in self.unfinished.values():
+                # A restore whose index somebody deletes does not make it anew: it says so.
+                if _target_of(one.argv) == (WEST, gone):
+                    one.expects.pop("loses", None)
 
     # The end
 

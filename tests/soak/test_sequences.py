@@ -15,6 +15,7 @@ ONCE_VIOLATED = {
     102651: (0, 3, 4, 5, 6),
     104799: (0, 1, 3, 4, 5, 6, 7, 8),
     107807: None,
+    108068: None,
 }
 """The steps of sequences that a long soak found, by their seeds; without steps, all."""
 
