@@ -37,8 +37,8 @@ class SearchService(ChangeRequests):
     """One search service.
 
     `name` is the service's name in the settings, `credential` a key or an Entra identity, whose tokens go to hosts of
-    the service and to `token_host`; `throttle` limits how much the service is asked at once. Every method raises the errors below RemoteError, and NotFoundError if it names
-    something that does not exist.
+    the service and to `token_host`; `throttle` limits how much the service is asked at once. Every method raises the
+    errors below RemoteError, and NotFoundError if it names something that does not exist.
     """
 
     def __init__(
