@@ -12,7 +12,7 @@ import msgspec
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError, RefusedError
 from indexvault.model import Clock
 from indexvault.snapshots.authority import NO_AUTHORITY
-from indexvault.snapshots.store import BlobProperties, ReadGrant, RunBlob, SnapshotReader
+from indexvault.snapshots.store import BlobProperties, Protection, ReadGrant, RunBlob, SnapshotReader
 
 
 def _utc_now() -> datetime:
@@ -41,6 +41,7 @@ class MemorySnapshotBlobs:
         self._blobs: dict[str, _Blob] = {}
         self.authority = NO_AUTHORITY
         self.immutable: set[str] = set()
+        self.protected = Protection()
 
     async def create(
         self,
@@ -83,6 +84,10 @@ class MemorySnapshotBlobs:
         rests = [name.removeprefix(prefix) for name in self._blobs if name.startswith(prefix)]
         for folder in sorted({rest.partition("/")[0] for rest in rests if "/" in rest}):
             yield folder
+
+    async def protection(self, prefix: str) -> Protection:  # noqa: ARG002  # the contract has it
+        """See `SnapshotWriter.protection`."""
+        return self.protected
 
     async def grant(self, name: str) -> ReadGrant | None:  # noqa: ARG002  # the contract has it
         """See `SnapshotWriter.grant`."""

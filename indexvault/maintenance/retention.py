@@ -11,15 +11,16 @@ from durabletask.task import OrchestrationContext
 
 from indexvault.errors import IndexvaultError
 from indexvault.maintenance.holds import live_holds
+from indexvault.maintenance.protection import kept_versions, protection_of
 from indexvault.settings.policies import replica_stores, retentions
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.known import note_unrecorded
-from indexvault.snapshots.names import SERVICE_OBJECTS
+from indexvault.snapshots.names import SERVICE_OBJECTS, index_prefix
 from indexvault.snapshots.pins import pinned_ids
 from indexvault.snapshots.prune import PruneReport, Removal, decide_proved, prune_index
 from indexvault.snapshots.replicate import ReplicationReport, replicate_index
 from indexvault.snapshots.retention import Decision
-from indexvault.snapshots.store import Store
+from indexvault.snapshots.store import Protection, Store
 from indexvault.snapshots.sweep import GRACE, SweepReport, sweep_index
 from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Workflow
 from indexvault.workflow.calls import call
@@ -41,11 +42,15 @@ class MaintenanceReport(msgspec.Struct, frozen=True):
 
 
 class PrunePlan(msgspec.Struct, frozen=True):
-    """What pruning would do, or did, in one store. On a dry run `report` says only what a sweep would remove."""
+    """What pruning would do, or did, in one store. On a dry run `report` says only what a sweep would remove.
+
+    `protection` says what the account keeps of what is deleted; None if nothing is to be deleted, or it does not say.
+    """
 
     store: str
     decisions: list[Decision]
     report: PruneReport
+    protection: Protection | None = None
 
 
 async def replicate(resources: Resources, job: MaintenanceJob) -> MaintenanceReport:
@@ -94,6 +99,9 @@ async def prune(resources: Resources, job: MaintenanceJob) -> MaintenanceReport:
             notes.append(f"{len(report.removed)} snapshots removed from store {plan.store}")
         if report.sweep.hindrance:
             notes.append(f"no chunks removed from store {plan.store}: {report.sweep.hindrance}")
+        kept = kept_versions(plan.protection) if plan.protection is not None else None
+        if kept is not None:
+            notes.append(f"in store {plan.store} {kept}")
         refused = [*report.refused, *report.sweep.refused]
         if refused:
             notes.append(f"{len(refused)} blobs stay in store {plan.store}: {refused[0].blob}: {refused[0].why}")
@@ -151,7 +159,9 @@ async def _prune_store(
     )
     if dry_run:
         sweep = await sweep_index(store, job.service, job.index, clock=resources.clock, grace=GRACE, dry_run=True)
-        return PrunePlan(store.name, decisions, PruneReport(removed=(), pinned=(), refused=(), sweep=sweep))
+        report = PruneReport(removed=(), pinned=(), refused=(), sweep=sweep)
+        removes = bool(sweep.removed) or not all(each.keep for each in decisions)
+        return PrunePlan(store.name, decisions, report, await _protection(store, job, removes=removes))
     await note_unrecorded(store.runs, job.service, job.index, snapshots)
     removals = [Removal(each.snapshot.id, "; ".join(each.reasons)) for each in decisions if not each.keep]
     report = await prune_index(
@@ -162,7 +172,13 @@ async def _prune_store(
         clock=resources.clock,
         runs_of=lambda name: resources.clients.store(name).runs,
     )
-    return PrunePlan(store.name, decisions, report)
+    removes = bool(report.removed or report.sweep.removed)
+    return PrunePlan(store.name, decisions, report, await _protection(store, job, removes=removes))
+
+
+async def _protection(store: Store, job: MaintenanceJob, *, removes: bool) -> Protection | None:
+    """Return what the account keeps of an index's deleted blobs. Nothing is asked where nothing is deleted."""
+    return await protection_of(store, index_prefix(job.service, job.index)) if removes else None
 
 
 async def _pinned(stores: Mapping[str, Store], job: MaintenanceJob) -> set[str]:

@@ -16,7 +16,8 @@ from indexvault.errors import IntegrityError
 from indexvault.snapshots.authority import NO_AUTHORITY
 from indexvault.snapshots.azure_copy import Grants
 from indexvault.snapshots.azure_errors import BLOB_IS_THERE, error_code, translate
-from indexvault.snapshots.store import BlobProperties, ReadGrant, RunBlob, SnapshotReader
+from indexvault.snapshots.azure_versions import protection_kind, with_version
+from indexvault.snapshots.store import BlobProperties, Protection, ReadGrant, RunBlob, SnapshotReader
 
 _CALL_SECONDS = 600
 """The longest that one call on a blob, or one page of a listing, may take with its retries."""
@@ -154,6 +155,21 @@ class AzureSnapshotBlobs(_Container):
             for entry in page:
                 if isinstance(entry, BlobPrefix):
                     yield entry.name.removeprefix(prefix).removesuffix("/")
+
+    async def protection(self, prefix: str) -> Protection:
+        """See `SnapshotWriter.protection`. Source: Get Container Properties; List Blobs (REST API), 2026-09."""
+        async with self._call(""):
+            container = await self._container.get_container_properties()
+        found = Protection(kind=protection_kind(container))
+        blobs = self._container.list_blobs(
+            name_starts_with=prefix,
+            include=["versions", "immutabilitypolicy", "legalhold"],
+            results_per_page=_LIST_PAGE,
+        )
+        async for page in self._pages(blobs, prefix):
+            for blob in page:
+                found = with_version(found, blob)
+        return found
 
     async def delete(self, name: str) -> bool:
         """See `SnapshotWriter.delete`."""

@@ -8,7 +8,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
-from indexvault.snapshots.store import BlobProperties, ReadGrant, RunBlobs, SnapshotReader, SnapshotWriter, Store
+from indexvault.snapshots.store import (
+    BlobProperties,
+    Protection,
+    ReadGrant,
+    RunBlobs,
+    SnapshotReader,
+    SnapshotWriter,
+    Store,
+)
 
 
 class DividedSnapshotBlobs:
@@ -56,6 +64,10 @@ class DividedSnapshotBlobs:
     async def copy(self, name: str, grant: ReadGrant) -> bool:
         """See `SnapshotWriter.copy`."""
         return await self._writer.copy(name, grant)
+
+    async def protection(self, prefix: str) -> Protection:
+        """See `SnapshotWriter.protection`."""
+        return await self._pruner.protection(prefix)
 
     async def grant(self, name: str) -> ReadGrant | None:
         """See `SnapshotWriter.grant`. The other account gets a token of the writer: it may read what it has written."""

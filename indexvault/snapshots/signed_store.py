@@ -11,7 +11,15 @@ from indexvault.snapshots.authority import Authority
 from indexvault.snapshots.record_keys import RecordKeys
 from indexvault.snapshots.run_names import SIGNING_MARK
 from indexvault.snapshots.signed_records import SignedRunBlobs
-from indexvault.snapshots.store import BlobProperties, ReadGrant, RunBlobs, SnapshotReader, SnapshotWriter, Store
+from indexvault.snapshots.store import (
+    BlobProperties,
+    Protection,
+    ReadGrant,
+    RunBlobs,
+    SnapshotReader,
+    SnapshotWriter,
+    Store,
+)
 
 _MARK_LIMIT = 64 * 1024
 _LOG = logging.getLogger(__name__)
@@ -60,6 +68,10 @@ class SignedSnapshotBlobs:
     async def delete(self, name: str) -> bool:
         """See `SnapshotWriter.delete`."""
         return await self._blobs.delete(name)
+
+    async def protection(self, prefix: str) -> Protection:
+        """See `SnapshotWriter.protection`."""
+        return await self._blobs.protection(prefix)
 
     async def grant(self, name: str) -> ReadGrant | None:
         """See `SnapshotWriter.grant`."""

@@ -19,7 +19,7 @@ For both halves:
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 import msgspec
 
@@ -59,6 +59,23 @@ class ReadGrant(msgspec.Struct, frozen=True):
 
     url: str
     authorization: str | None = None
+
+
+class Protection(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of blobs that are deleted.
+
+    `container`: an immutability policy or legal hold of the container refuses the deletion. `version`: the deletion
+    succeeds, and leaves a version that stays and is billed, since policies hold for versions. `none`: no policy is
+    known of; an account with versioning keeps versions all the same. `versions` and `bytes` count the versions that
+    are not current under a prefix. A policy keeps them until `until` at the latest (None: no policy keeps any), a legal
+    hold keeps `held` of them for good.
+    """
+
+    kind: Literal["none", "container", "version"] = "none"
+    versions: int = 0
+    bytes: int = 0
+    until: datetime | None = None
+    held: int = 0
 
 
 class SnapshotReader(Protocol):
@@ -112,6 +129,10 @@ class SnapshotWriter(SnapshotReader, Protocol):
 
         ConflictError if an immutability policy or a legal hold refuses it: the blob is still there.
         """
+        ...
+
+    async def protection(self, prefix: str) -> Protection:
+        """Return what becomes of blobs that are deleted, and what became of those under a prefix that were."""
         ...
 
     async def grant(self, name: str) -> ReadGrant | None:

@@ -17,7 +17,7 @@ from indexvault.snapshots.pins import Pin, pin
 from indexvault.snapshots.repair import ReplicaSource, repair_index
 from indexvault.snapshots.retention import Retention
 from indexvault.snapshots.service_manifest import ServiceManifest, commit_service
-from indexvault.snapshots.store import Store
+from indexvault.snapshots.store import Protection, Store
 from indexvault.snapshots.verify import verify_index
 from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.local import LocalEngine
@@ -74,6 +74,17 @@ async def test_each_backup_is_copied_and_then_what_no_rule_keeps_is_removed_ever
         "1 snapshots removed from store local",
         "1 snapshots removed from store west",
     ]
+
+
+async def test_what_an_account_keeps_of_removed_blobs_is_told(
+    world: World, calendar: Calendar, west: MemoryStore
+) -> None:
+    west.snapshots.protected = Protection(kind="version", versions=3, bytes=700, until=calendar.now + DAY)
+    await nights(world, calendar, 2)
+    before = await world.back_up("hotels", policy="nightly")
+    assert any("3 versions" in note and "store west" in note and "until" in note for note in before.notes)
+    plans = {each.store: each for each in await prune_stores(world.resources, HOTELS, dry_run=True)}
+    assert plans["west"].protection is None  # nothing more is to be removed, so nothing is asked
 
 
 async def test_a_backup_that_no_policy_asked_for_removes_nothing(

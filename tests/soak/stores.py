@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from indexvault.errors import ConflictError
-from indexvault.snapshots.store import BlobProperties, ReadGrant, RunBlob, SnapshotReader
+from indexvault.snapshots.store import BlobProperties, Protection, ReadGrant, RunBlob, SnapshotReader
 from tests.memory_store import MemoryRunBlobs, MemorySnapshotBlobs, MemoryStore
 from tests.soak.process import Process
 
@@ -55,6 +55,9 @@ class SeenSnapshotBlobs:
 
         for each in await self._look("folders", prefix, effect):
             yield each
+
+    async def protection(self, prefix: str) -> Protection:
+        return await self._blobs.protection(prefix)
 
     async def grant(self, name: str) -> ReadGrant | None:
         return await self._blobs.grant(name)

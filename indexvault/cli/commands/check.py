@@ -5,6 +5,7 @@ from argparse import Namespace
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import msgspec
 from rich.text import Text
@@ -22,6 +23,7 @@ from indexvault.errors import (
     UnauthorizedError,
     UnreachableError,
 )
+from indexvault.maintenance.protection import ADVICE, kept_versions, kind_in_words
 from indexvault.maintenance.stock import Stock, take_stock
 from indexvault.search.client import SearchService
 from indexvault.search.page import PageReader
@@ -217,7 +219,16 @@ async def _try_store(session: Session, clients: Clients, name: str) -> _Target:
     if clients.settings.record_key is not None:
         await target.check("hold nothing foreign", foreign)
     await target.check("write and delete", write)
+    await target.check("keep what is deleted", partial(_protection, clients, name))
     return target
+
+
+async def _protection(clients: Clients, name: str) -> str | Warned:
+    """Return what becomes of blobs that are deleted."""
+    found = await clients.store(name).snapshots.protection("")
+    kept = kept_versions(found)
+    said = kind_in_words(found) + (f"; {kept}" if kept is not None else "")
+    return Warned(said, ADVICE) if found.kind == "version" or kept is not None else said
 
 
 def _stock_in_words(found: Stock, now: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from rich.table import Table
@@ -13,6 +14,7 @@ from indexvault.cli.formatting import age, count, size
 from indexvault.cli.references import indexes_with_snapshots, service_and_index
 from indexvault.cli.session import Session
 from indexvault.errors import IntegrityError
+from indexvault.maintenance.protection import kept_versions, kind_in_words
 from indexvault.maintenance.retention import MaintenanceJob, PrunePlan, prune_stores
 from indexvault.snapshots.retention import Decision
 
@@ -62,25 +64,31 @@ async def run(session: Session, request: PruneRequest) -> int:
 
 def _print_report(session: Session, job: MaintenanceJob, plan: PrunePlan, *, dry_run: bool) -> None:
     for decision in plan.decisions:
-        record = {
+        decided = {
             "reference": str(decision.snapshot.reference),
             "store": plan.store,
             "keep": decision.keep,
             "reasons": decision.reasons,
             "removed": decision.snapshot.id in plan.report.removed,
         }
-        session.output.result("decision", record)
+        session.output.result("decision", decided)
     if plan.decisions:
         session.output.show(Text(f"{job.service}/{job.index} in store {plan.store}", style="bold"))
         session.output.show(_table(session, plan.decisions, dry_run=dry_run))
     sweep = plan.report.sweep
-    record = {"store": plan.store, "service": job.service, "index": job.index, "dry_run": dry_run}
+    record: dict[str, Any] = {"store": plan.store, "service": job.service, "index": job.index, "dry_run": dry_run}
+    record |= {"protection": msgspec.to_builtins(plan.protection)}
     session.output.result("pruned", {**record, **msgspec.to_builtins(plan.report)})
     verb = "would be removed" if dry_run else "removed"
     session.output.show(
         f"  {count(sweep.removed, 'chunk')} ({size(sweep.removed_bytes)}) {verb} that no snapshot names;"
         f" {sweep.waiting:,} ({size(sweep.waiting_bytes)}) are too recent to remove"
     )
+    if plan.protection is not None and plan.protection.kind != "none":
+        session.output.show(Text(f"  {kind_in_words(plan.protection)}", style="yellow"))
+    kept = kept_versions(plan.protection) if plan.protection is not None else None
+    if kept is not None:
+        session.output.show(Text(f"  {kept}", style="yellow"))
     for pinned in plan.report.pinned:
         session.output.show(Text(f"  {pinned} was pinned meanwhile and is kept", style="yellow"))
     for held in plan.report.held:

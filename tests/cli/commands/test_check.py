@@ -53,7 +53,7 @@ def test_store_that_refuses_the_key_is_named(terminal: Terminal) -> None:
     result = terminal.indexvault("check", STORE=wrong)
     assert result.code == 1
     failed = [line for line in result.stdout.splitlines() if line.startswith("failed")]
-    assert len(failed) == 4
+    assert len(failed) == 5
     assert all("store local" in line for line in failed)
 
 
