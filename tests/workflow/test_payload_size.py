@@ -99,6 +99,13 @@ def backup_job() -> BackupJob:
     return BackupJob(service=NAME, index=NAME, run="r" * 100)
 
 
+def open_items() -> OpenItems:
+    """Return the run of a service with a thousand indexes, with names longer than people give."""
+    index = IndexName("s" * 60, "i" * 64)
+    job = BackupJob(service=index.service, index=index.index, run="r" * 60)
+    return OpenItems([Item(index=index, run=job.run, job=msgspec.to_builtins(job))] * 1000)
+
+
 def backup_report() -> BackupReport:
     return BackupReport(
         service=NAME, index=NAME, snapshot="s", state="lossy", losses=LOSSES, documents=1, chunks=1, bytes=1,
@@ -118,12 +125,7 @@ def backup_report() -> BackupReport:
             id="TargetReady",
         ),
         pytest.param(service_plan, id="StartedServiceRestore"),
-        pytest.param(
-            lambda: OpenItems(
-                [Item(index=IndexName(NAME, NAME), run="r" * 100, job=msgspec.to_builtins(backup_job()))] * 1000
-            ),
-            id="OpenItems",
-        ),
+        pytest.param(open_items, id="OpenItems"),
         pytest.param(lambda: SettleInput(backup_job(), 10, before=DIGEST, read=[DIGEST] * 1000), id="SettleInput"),
         pytest.param(lambda: MergeInput(backup_job(), [DIGEST] * 1000), id="MergeInput"),
         pytest.param(backup_report, id="BackupReport"),
