@@ -214,16 +214,22 @@ class SignedRunBlobs:
         return None
 
     async def _foreign(self, name: str) -> str | None:
-        """Return the ETag of a blob that counts for nothing, or None if there is none or it is genuine."""
-        try:
-            blob = await self._blobs.read(name, RECORD_LIMIT)
-        except IntegrityError:
-            there = await self._properties(name)
-            why = None if there is None else self._listing_fault(there)
-            etag = None if there is None else there.etag
-        else:
-            why = None if blob is None else self._fault(name, blob)
-            etag = None if blob is None else blob.etag
+        """Return the ETag of a blob that counts for nothing, or None if there is none or it is genuine.
+
+        The bytes are read only if a listing does not show it: then they are as many as were signed.
+        """
+        there = await self._properties(name)
+        if there is None:
+            return None
+        why, etag = self._listing_fault(there), there.etag
+        if why is None:
+            try:
+                blob = await self._blobs.read(name, there.size)
+            except IntegrityError:  # another one since it was listed
+                return None
+            if blob is None:
+                return None
+            why, etag = self._fault(name, blob), blob.etag
         if why is None:
             return None
         self._tell(Tampering(name, why))

@@ -26,7 +26,7 @@ from indexvault.snapshots.signed_store import UnsignedStore
 from indexvault.snapshots.store import RunBlobs, Store
 from indexvault.snapshots.tombstones import Tombstone, read_tombstones
 from tests.keyed import KEYS, ONLY_OTHER, ROTATED, keyed
-from tests.memory_store import MemoryStore
+from tests.memory_store import MemoryRunBlobs, MemoryStore
 from tests.world import Calendar
 
 EAST, HOTELS, ID = "contoso-east", "hotels", "20261120T023000Z-7f3a9c"
@@ -94,6 +94,15 @@ async def test_a_forged_lease_keeps_nobody_from_a_forged_record(store: Store, si
     assert await signed.delete("delete")
     await signed.acquire("acquire", str(uuid4()), 15)
     assert await names(signed) == ["put"]
+
+
+async def test_a_forged_record_is_replaced_without_reading_what_is_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    signed = keyed(store).runs
+    await store.runs.put("a", b" " * 10_000_000)
+    monkeypatch.delattr(MemoryRunBlobs, "read")
+    await signed.put("a", b"{}", if_absent=True)
+    assert [blob.size async for blob in signed.list("")] == [2]
 
 
 async def test_a_lease_of_a_genuine_record_keeps_others_out(signed: SignedRunBlobs) -> None:
