@@ -220,7 +220,13 @@ async def _declared(
     if earlier is not None and earlier.record.until > now:
         raise ConflictError("its chunks are being swept already", on=name, do="Wait until that has finished")
     record = SweepRecord(until=until, blobs=tuple(blob.name for blob in due))
-    etag = await sweeps.write(name, record, if_match=earlier.etag if earlier else None, if_absent=earlier is None)
+    try:
+        etag = await sweeps.write(name, record, if_match=earlier.etag if earlier else None, if_absent=earlier is None)
+    except ConflictError:
+        written = await sweeps.read_version(name)
+        if written is None or written.record != record:
+            raise
+        etag = written.etag  # the answer to a first attempt was lost
     try:
         yield
     finally:

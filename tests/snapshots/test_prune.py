@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -259,6 +260,24 @@ async def test_two_sweeps_at_once_are_one_too_many(store: Store, calendar: Calen
     await store.runs.put(sweep_name(EAST, HOTELS), msgspec.json.encode(running))
     with pytest.raises(ConflictError, match="swept already"):
         await prune(store, calendar)
+
+
+async def test_a_sweep_whose_announcement_got_no_answer_goes_on(calendar: Calendar) -> None:
+    """The store sends it again by itself, and finds it there."""
+    store = MemoryStore("east", calendar)
+    kept = await snapshot(store, calendar)
+    for sealed in cut(dict(document(number, " new") for number in range(20))):
+        await store_chunk(store.snapshots, kept.folder, sealed, {})
+    calendar.now += DAY
+    put = store.runs.put
+
+    async def put_twice(name: str, data: bytes, **conditions: Any) -> str:
+        etag = await put(name, data, **conditions)
+        return await put(name, data, **conditions) if name == sweep_name(EAST, HOTELS) else etag
+
+    store.runs.put = put_twice  # type: ignore[method-assign, assignment]
+    assert (await prune(store, calendar)).sweep.removed > 0
+    assert await store.runs.read(sweep_name(EAST, HOTELS), 10_000) is None
 
 
 class TestWithABackup:
