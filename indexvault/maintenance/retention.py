@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 from durabletask.task import OrchestrationContext
 
-from indexvault.errors import IndexvaultError
+from indexvault.errors import ErrorRecord, IndexvaultError
 from indexvault.maintenance.holds import live_holds
 from indexvault.maintenance.protection import kept_versions, protection_of
 from indexvault.settings.policies import replica_stores, retentions
@@ -45,12 +45,14 @@ class PrunePlan(msgspec.Struct, frozen=True):
     """What pruning would do, or did, in one store. On a dry run `report` says only what a sweep would remove.
 
     `protection` says what the account keeps of what is deleted; None if nothing is to be deleted, or it does not say.
+    `failure` is why nothing was done there.
     """
 
     store: str
     decisions: list[Decision]
     report: PruneReport
     protection: Protection | None = None
+    failure: ErrorRecord | None = None
 
 
 async def replicate(resources: Resources, job: MaintenanceJob) -> MaintenanceReport:
@@ -133,7 +135,8 @@ async def prune_stores(resources: Resources, job: MaintenanceJob, *, dry_run: bo
             _LOG.error("store %s is not pruned of %s/%s: %s", name, job.service, job.index, error)
             failures.append(error)
             sweep = SweepReport(hindrance=f"{error.on}: {error.what}")
-            plans.append(PrunePlan(name, [], PruneReport(removed=(), pinned=(), refused=(), sweep=sweep)))
+            nothing = PruneReport(removed=(), pinned=(), refused=(), sweep=sweep)
+            plans.append(PrunePlan(name, [], nothing, failure=error.record()))
     if len(failures) == len(stores):
         raise failures[0]
     return plans

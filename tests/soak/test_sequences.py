@@ -16,6 +16,8 @@ ONCE_VIOLATED = {
     104799: (0, 1, 3, 4, 5, 6, 7, 8),
     107807: None,
     108068: None,
+    300022: (0, 2, 3, 4),
+    300034: (0, 1, 6),
 }
 """The steps of sequences that a long soak found, by their seeds; without steps, all."""
 

@@ -13,7 +13,7 @@ from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import age, count, size
 from indexvault.cli.references import indexes_with_snapshots, service_and_index
 from indexvault.cli.session import Session
-from indexvault.errors import IntegrityError
+from indexvault.errors import IndexvaultError, IntegrityError, from_record
 from indexvault.maintenance.protection import kept_versions, kind_in_words
 from indexvault.maintenance.retention import MaintenanceJob, PrunePlan, prune_stores
 from indexvault.snapshots.retention import Decision
@@ -41,8 +41,12 @@ def read_request(arguments: Namespace) -> PruneRequest:
 
 
 async def run(session: Session, request: PruneRequest) -> int:
-    """Prune index by index. Raises IntegrityError when a damaged manifest keeps chunks from being removed."""
-    hindered = []
+    """Prune index by index.
+
+    Raises IntegrityError when a damaged manifest keeps chunks from being removed, else what failed in a store.
+    """
+    hindered: list[str] = []
+    failures: list[IndexvaultError] = []
     async with session.clients() as clients:
         store = clients.store_of(request.service)
         for index in await indexes_with_snapshots(session.settings, store, request.service, request.index):
@@ -51,7 +55,9 @@ async def run(session: Session, request: PruneRequest) -> int:
                 plans = await prune_stores(session.resources(clients, display), job, dry_run=request.dry_run)
             for plan in plans:
                 _print_report(session, job, plan, dry_run=request.dry_run)
-                if plan.report.sweep.hindrance:
+                if plan.failure is not None:
+                    failures.append(from_record(plan.failure))
+                elif plan.report.sweep.hindrance:
                     hindered.append(f"{plan.report.sweep.hindrance} (store {plan.store})")
     if hindered:
         raise IntegrityError(
@@ -59,6 +65,8 @@ async def run(session: Session, request: PruneRequest) -> int:
             on=f"chunks of {request.service}",
             do="Repair the manifest (indexvault repair), or find out who wrote it: until then no chunk is removed",
         )
+    if failures:
+        raise failures[0]
     return DONE
 
 
