@@ -133,8 +133,9 @@ def test_only_the_output_writes_to_the_streams() -> None:
                     writers.add(path.name)
                 case ast.Call(func=ast.Attribute(attr="write" | "writelines")):
                     writers.add(path.name)
-    # `main` passes the streams on, and writes a constant; `parser` ends with the caller's own arguments.
-    assert writers <= {"main.py", "output.py", "parser.py"}
+    # `main` passes the streams on, and writes a constant; `parser` ends with the caller's own arguments; `preflight`
+    # writes a new file, which a terminal is not.
+    assert writers <= {"main.py", "output.py", "parser.py", "preflight.py"}
 
 
 class _HostileServer(BaseHTTPRequestHandler):
@@ -194,6 +195,8 @@ ARGUMENTS = {
     "import": ["/nonexistent/folder", "--as", f"{EAST}/notes"],
     "runs": [],
     "cancel": ["20261120T020000Z-backup-7f3a9c"],
+    "records": ["local"],
+    "accept": [f"{EAST}/notes@latest"],
     "check": [],
 }
 
