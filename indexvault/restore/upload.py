@@ -82,7 +82,7 @@ class Uploader:
         self._sleep = sleep
         self._most_refused = most_refused
         self._at_once = MOST_ACTIONS
-        self._quota: str | None = None
+        self._quota = ""
         self.totals = UploadTotals()
 
     async def upload(self, actions: Actions, acknowledged: Acknowledged | None = None) -> UploadTotals:
@@ -101,14 +101,14 @@ class Uploader:
         failures = 0
         remaining = whole
         while remaining.keys:
-            self._quota = None
+            self._quota = ""
             left = joined([await self._send(piece) for piece in pieces(remaining, self._at_once)])
             if not left.keys:
                 self._at_once = min(MOST_ACTIONS, self._at_once + _GROWTH)
                 return
             failures = failures + 1 if len(left.keys) == len(remaining.keys) else 1
             remaining = left
-            if self._quota is not None and failures >= QUOTA_ROUNDS:
+            if self._quota and failures >= QUOTA_ROUNDS:
                 raise QuotaError(
                     f"{len(remaining.keys)} documents were refused {failures} times, first {remaining.keys[0]!r}:"
                     f" {self._quota}",
@@ -160,7 +160,7 @@ class Uploader:
             if result.status:
                 stored.add(key)
             elif result.names_quota:
-                self._quota = result.error_message
+                self._quota = result.error_message or ""
                 again.add(key)
             elif may_pass(result.status_code):
                 again.add(key)

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexvault.errors import VerificationError
-from indexvault.restore.compare import MOST_NAMED, Comparison, ComparisonTally, Deviation, deviations
+from indexvault.restore.compare import Comparison, ComparisonTally, Deviation, deviations
 from indexvault.restore.definition import same_definition, target_definition
 from indexvault.restore.projection import Projection
-from indexvault.restore.report import Difference, Proof
+from indexvault.restore.report import MOST_NAMED, Difference, Proof
 from indexvault.restore.selection import Selection
 from indexvault.restore.stretches import STRETCH_BYTES, STRETCH_DOCUMENTS, stretches
 from indexvault.restore.workflow import require_proved

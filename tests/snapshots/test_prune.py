@@ -275,7 +275,7 @@ async def test_a_sweep_whose_announcement_got_no_answer_goes_on(calendar: Calend
         etag = await put(name, data, **conditions)
         return await put(name, data, **conditions) if name == sweep_name(EAST, HOTELS) else etag
 
-    store.runs.put = put_twice  # type: ignore[method-assign, assignment]
+    store.runs.put = put_twice  # type: ignore[method-assign]
     assert (await prune(store, calendar)).sweep.removed > 0
     assert await store.runs.read(sweep_name(EAST, HOTELS), 10_000) is None
 
