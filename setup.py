@@ -6,7 +6,7 @@ Python, since any may run it.
 
 import sys
 
-from setuptools import setup
+from setuptools import setup  # type: ignore[import-untyped]  # no stubs, and one call
 
 if sys.version_info < (3, 13):  # noqa: UP036 - any Python runs this
     sys.exit("indexvault needs Python 3.13 or newer, and this is Python %d.%d." % sys.version_info[:2])  # noqa: UP031 - the same

@@ -208,8 +208,7 @@ async def test_an_index_that_is_made_anew_meanwhile_is_no_mixture_of_both(world:
         summary = await scan(resources, given)
         if not made_anew:
             made_anew = True
-            await world.east.delete_index(
-                "live", before=await world.east.index_definition("live"))
+            await world.east.delete_index("live", before=await world.east.index_definition("live"))
             await world.east.create_index("live", json.dumps(shape).encode(), preview=False)
         return summary
 

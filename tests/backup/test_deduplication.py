@@ -85,8 +85,7 @@ async def test_an_index_restored_to_another_service_gives_the_same_chunks(world:
 async def test_an_index_restored_in_its_own_place_stores_nothing_anew(world: World) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(3000))
     made = await world.back_up("hotels")
-    await world.east.delete_index(
-        "hotels", before=await world.east.index_definition("hotels"))
+    await world.east.delete_index("hotels", before=await world.east.index_definition("hotels"))
     await world.restore(made, index="hotels", target_service=EAST)
     assert (await world.back_up("hotels")).added_chunks == 0
 

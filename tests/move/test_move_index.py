@@ -135,7 +135,11 @@ async def test_an_overlay_gives_the_target_the_secrets_that_no_snapshot_holds(mo
     }
     vectors = hotels.DEFINITION["vectorSearch"] | {"vectorizers": [own]}
     await mover.world.fill(hotels.definition(vectorSearch=vectors), hotels.hotels(20))
-    west = {"vectorSearch": {"vectorizers": {"own": {"customWebApiParameters": {"uri": {"env": "WEST_EMBED", "host": "w.example"}}}}}}
+    west = {
+        "vectorSearch": {
+            "vectorizers": {"own": {"customWebApiParameters": {"uri": {"env": "WEST_EMBED", "host": "w.example"}}}}
+        }
+    }
     settings = mover.world.clients.settings
     mover.world.clients.settings = msgspec.structs.replace(settings, overlays={"west": {"indexes/hotels": west}})
     environment = mover.world.clients._environment

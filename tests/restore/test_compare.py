@@ -1,5 +1,6 @@
 import hashlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -153,7 +154,8 @@ async def test_so_many_differences_are_named_and_all_are_counted() -> None:
 def proof(**counts: int) -> Proof:
     zero = dict.fromkeys(["compared", "identical", "equal", "different", "missing", "extra", "refused"], 0)
     named = [Difference("k1", "different")]
-    return Proof(snapshot="a/i@s", target="b/j", mode="create", differences=named, proved=not counts, **(zero | counts))
+    rest: dict[str, Any] = zero | counts
+    return Proof(snapshot="a/i@s", target="b/j", mode="create", differences=named, proved=not counts, **rest)
 
 
 def test_a_difference_fails_the_restore_and_is_named() -> None:

@@ -106,8 +106,7 @@ async def test_an_unfinished_restore_can_be_forgotten(world: World) -> None:
 
 async def test_when_the_unfinished_index_was_deleted_nothing_stands_in_the_way(world: World) -> None:
     snapshot = await half_restored(world)
-    await world.west.delete_index(
-        "restored", before=await world.west.index_definition("restored"))
+    await world.west.delete_index("restored", before=await world.west.index_definition("restored"))
     report = await world.restore(snapshot, filter="stars == `1`")
     assert report.documents < 2500
 

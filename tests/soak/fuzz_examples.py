@@ -187,8 +187,12 @@ SETTINGS = [
             "allow_cross_region": False,
             "overlays": {
                 "west": {
-                    "datasources/blobs": {"credentials": {"connectionString": {"env": "WEST", "host": "a.blob.core.windows.net"}}},
-                    "indexes/hotels": {"vectorSearch": {"vectorizers": {"ada": {"apiKey": {"env": "KEY", "host": "a.example"}}}}},
+                    "datasources/blobs": {
+                        "credentials": {"connectionString": {"env": "WEST", "host": "a.blob.core.windows.net"}}
+                    },
+                    "indexes/hotels": {
+                        "vectorSearch": {"vectorizers": {"ada": {"apiKey": {"env": "KEY", "host": "a.example"}}}}
+                    },
                 }
             },
         }

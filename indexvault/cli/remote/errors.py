@@ -1,6 +1,5 @@
 """Errors of a deployment, as errors of our own tree."""
 
-
 from indexvault.api.problems import Problem
 from indexvault.bounds import decode
 from indexvault.errors import (
