@@ -104,12 +104,15 @@ def play(seed: int, *, enabled: frozenset[int] = frozenset(), only: Sequence[int
     if only is not None:
         steps = [steps[position] for position in only]
     result = Result(seed, steps)
+    sequence = _Sequence(seed, steps, enabled, result)
     try:
-        run(_Sequence(seed, steps, enabled, result).play())
+        run(sequence.play())
     except ViolationError as violation:
         result.rule, result.detail = violation.rule, str(violation)
     except StuckError as stuck:
         result.rule, result.detail = "a command ends", str(stuck)
+    finally:
+        sequence.stage.close()
     return result
 
 

@@ -120,6 +120,11 @@ class Stage:
             },
         )
 
+    def close(self) -> None:
+        """Close the databases of the services, which nothing else would free."""
+        for emulated in self.emulated.values():
+            emulated.service.close()
+
     def clock(self) -> datetime:
         """Return the time that processes and stores see."""
         return BEGAN + timedelta(seconds=asyncio.get_running_loop().time()) + self.skew
