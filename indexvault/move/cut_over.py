@@ -110,7 +110,13 @@ async def _delete_source(resources: Resources, proved: ProvedMove, move_state: M
     await _require_compared_target(resources, run, move_state)
     # If the move is interrupted now, it knows later that it deleted the source itself.
     runs = resources.clients.store_of(run.source.service).runs
-    removing = msgspec.structs.replace(move_state, removing=True, compared=proved.compared, excepted=proved.excepted)
+    removing = msgspec.structs.replace(
+        move_state,
+        removing=True,
+        compared=proved.compared,
+        excepted=proved.excepted,
+        not_compared=proved.not_compared,
+    )
     await write_move_state(runs, removing)
     await resources.fence()
     await source.delete_index(run.source.index, before=present)

@@ -7,6 +7,7 @@ import msgspec
 from indexvault.model import IndexName, Mode, TargetIndexOptions, TargetOptions, shared_options
 from indexvault.restore.checks import Findings
 from indexvault.restore.job import ClaimedStretch, RestoreJob
+from indexvault.restore.not_compared import NotCompared
 from indexvault.restore.report import Difference, StretchCompared
 from indexvault.search.definitions import Alias
 from indexvault.workflow.activity import Work
@@ -126,7 +127,7 @@ class MoveState(msgspec.Struct, frozen=True, kw_only=True):
     were to create the target, each started while its name was free, `syncs` those that caught up. `alias_etag` is the
     alias's ETag at the start, `alias_index` where it led. `deleting` and `proved` are source and target before they
     were last compared. `removing` says that the source, in the state `deleting`, is about to be deleted, after a
-    comparison with the result `compared` and `excepted`.
+    comparison with the result `compared` and `excepted`, which left out `not_compared`.
     """
 
     job: MoveJob
@@ -147,6 +148,7 @@ class MoveState(msgspec.Struct, frozen=True, kw_only=True):
     deleting: IndexState | None = None
     compared: int = 0
     excepted: int = 0
+    not_compared: NotCompared = NotCompared()
     removing: bool = False
 
     @property
@@ -181,7 +183,7 @@ class StartedMove(msgspec.Struct, frozen=True, kw_only=True):
     `documents`, `losses` and `notes` are those of the snapshot that the target holds, `refused` names the report of the
     documents it lacks. `is_half_synced` says that a sync to the last snapshot has not ended, `is_in_use` that the alias
     leads to the target already, `source_is_gone` that this move has already deleted the source and only has to end,
-    after a comparison with the result `compared` and `excepted`.
+    after a comparison with the result `compared` and `excepted`, which left out `not_compared`.
     """
 
     run: MoveRun
@@ -203,6 +205,7 @@ class StartedMove(msgspec.Struct, frozen=True, kw_only=True):
     source_store: str
     target_store: str
     started: datetime
+    not_compared: NotCompared = NotCompared()
 
 
 class RoundSnapshot(msgspec.Struct, frozen=True):
@@ -229,10 +232,14 @@ class PlannedRestore(msgspec.Struct, frozen=True):
 
 
 class SourceDivision(msgspec.Struct, frozen=True):
-    """How to compare the source: by ranges of keys, or by a new snapshot if keys have no order."""
+    """How to compare the source: by ranges of keys, or by a new snapshot if keys have no order.
+
+    `not_compared` are the fields that a comparison by ranges leaves out.
+    """
 
     ranges: list[tuple[str | None, str | None]] = msgspec.field(name="stretches")
     by_snapshot: bool
+    not_compared: NotCompared = NotCompared()
 
 
 class SourceRange(msgspec.Struct, frozen=True):
@@ -246,12 +253,14 @@ class SourceRange(msgspec.Struct, frozen=True):
 class SnapshotDivision(msgspec.Struct, frozen=True):
     """The stretches of the snapshot that shows the source as it is now.
 
-    `source` is the digest of what is noted of the snapshot, `documents` how many it has.
+    `source` is the digest of what is noted of the snapshot, `documents` how many it has. `not_compared` are the
+    fields that the comparison leaves out.
     """
 
     source: str
     stretches: list[ClaimedStretch]
     documents: int
+    not_compared: NotCompared = NotCompared()
 
 
 class SnapshotStretch(msgspec.Struct, frozen=True):
@@ -306,6 +315,7 @@ class ProvedMove(msgspec.Struct, frozen=True):
     compared: int
     excepted: int
     before: BeforeComparing | None
+    not_compared: NotCompared = NotCompared()
 
 
 def proof_of(parts: list[StretchCompared]) -> SourceProof:
@@ -370,6 +380,7 @@ class MoveReport(msgspec.Struct, frozen=True, kw_only=True):
     `rounds` is how many snapshots it took: more than one if the source was written to meanwhile, or if its keys have no
     order. `copied` counts the chunks that the target's store lacked, `documents` those of the snapshot. `compared` is
     how many documents of the source were proved to be in the target, `excepted` how many it refused and lacks.
+    `not_compared` is what the proof says nothing about.
     """
 
     service: str
@@ -389,3 +400,4 @@ class MoveReport(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     finished: datetime
     excepted: int = 0
+    not_compared: NotCompared = NotCompared()

@@ -127,6 +127,7 @@ async def begin(resources: Resources, job: MoveJob) -> StartedMove:
         source_store=source_store,
         target_store=target_store,
         started=move_state.started,
+        not_compared=move_state.not_compared,
     )
 
 

@@ -24,6 +24,7 @@ from indexvault.move.job import (
 from indexvault.move.state import excepted_keys, follow_move_state
 from indexvault.restore.compare import Comparison, ComparisonTally, Deviation, Documents, deviations, differing
 from indexvault.restore.job import ClaimedStretch
+from indexvault.restore.not_compared import fields_not_compared
 from indexvault.restore.projection import Projection, readable
 from indexvault.restore.proof import COMPARE_SECONDS
 from indexvault.restore.read_target import count_all, scanned
@@ -50,14 +51,18 @@ _MOST_KEY_BYTES = 256 * 1024
 async def divide(resources: Resources, run: MoveRun) -> SourceDivision:
     """Return the ranges of keys in which to compare source and target, if the source's keys have an order."""
     store = resources.clients.store_of(run.source.service)
-    if not (await _schema_of(resources.clients.service(run.source.service), run.source.index)).has_key_order:
+    source = await _schema_of(resources.clients.service(run.source.service), run.source.index)
+    if not source.has_key_order:
         return SourceDivision(ranges=[], by_snapshot=True)
     move_state = await follow_move_state(store.runs, run)
     manifest = await manifest_of(store, run.source.service, run.source.index, move_state.snapshot or "")
     ends = _within_payload([manifest.chunks[end - 1].last for _start, end in stretches(manifest.chunks) if end][:-1])
     edges: list[str | None] = [None, *ends, None]
     resources.report(ProgressUpdate(stage="compare", expected=manifest.counts.documents))
-    return SourceDivision(ranges=list(pairwise(edges)), by_snapshot=False)
+    target = await _schema_of(resources.clients.service(run.target.service), run.target.index)
+    read = {path for path, _field in readable(source).walk()} & {path for path, _field in readable(target).walk()}
+    left_out = fields_not_compared(source, target, compared=read)
+    return SourceDivision(ranges=list(pairwise(edges)), by_snapshot=False, not_compared=left_out)
 
 
 def _within_payload(ends: list[str]) -> list[str]:
@@ -75,10 +80,14 @@ async def divide_snapshot(resources: Resources, run: MoveRun) -> SnapshotDivisio
     cut = stretches(manifest.chunks)
     source, digests = await write_sources(_records(resources, run), manifest, cut)
     resources.report(ProgressUpdate(stage="compare", expected=manifest.counts.documents))
+    target = await _schema_of(resources.clients.service(run.target.service), run.target.index)
+    stored = read_schema(manifest.definition.fullest.body, on=f"{run.source} snapshot {manifest.id}")
+    read = {path for path, _field in readable(target).walk()}
     return SnapshotDivision(
         source=source,
         stretches=[ClaimedStretch(*ends, digest) for ends, digest in zip(cut, digests, strict=True)],
         documents=manifest.counts.documents,
+        not_compared=fields_not_compared(stored, target, compared=read),
     )
 
 

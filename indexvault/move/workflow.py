@@ -33,6 +33,7 @@ from indexvault.move.start import BEGIN, END, FIND, NOTE_RESTORED, NOTE_RESTORIN
 from indexvault.move.transfer import TRANSFER
 from indexvault.move.verify import COMPARE_SNAPSHOT, COMPARE_SOURCE, COUNT_OTHERS, DIVIDE, DIVIDE_SNAPSHOT
 from indexvault.restore.checks import offered_patch
+from indexvault.restore.not_compared import NotCompared
 from indexvault.restore.report import RestoreFinished, RestoreReport, StretchCompared
 from indexvault.restore.workflow import ACTIVITIES as RESTORE_ACTIVITIES
 from indexvault.restore.workflow import check_chunks, restore_index
@@ -80,6 +81,7 @@ class _Results(msgspec.Struct):
     documents: int = 0
     losses: list[str] = []
     notes: list[str] = []
+    not_compared: NotCompared = NotCompared()
 
 
 def move_index(ctx: OrchestrationContext, job: MoveJob) -> Orchestration[MoveReport]:
@@ -130,6 +132,7 @@ def _move(ctx: OrchestrationContext, job: MoveJob) -> Orchestration[MoveReport]:
         documents=started.documents,
         losses=started.losses,
         notes=started.notes,
+        not_compared=started.not_compared,
     )
     if started.source_is_gone:
         results.notes = [*started.notes, f"the source was deleted by run {started.resumes}, after it had been compared"]
@@ -159,6 +162,7 @@ def _move(ctx: OrchestrationContext, job: MoveJob) -> Orchestration[MoveReport]:
         started=started.started,
         finished=ended.finished,
         excepted=proof.excepted,
+        not_compared=results.not_compared,
     )
 
 
@@ -236,11 +240,13 @@ def _prove(ctx: OrchestrationContext, started: StartedMove, results: _Results) -
     results.before = yield from call(ctx, NOTE_SOURCE, started.run)
     run, at_once = started.run, started.job.parallel
     division = yield from call(ctx, DIVIDE, run)
+    results.not_compared = division.not_compared
     if division.by_snapshot:
         results.by_snapshot = True
         yield from _back_up(ctx, started, results, afresh=True)
         _require_settled(started, results)
         cut = yield from call(ctx, DIVIDE_SNAPSHOT, run)
+        results.not_compared = cut.not_compared
         stretches = [SnapshotStretch(run, cut.source, each) for each in cut.stretches]
         parts = yield from call_all(ctx, COMPARE_SNAPSHOT, stretches, at_once=at_once)
         _require_whole(started, cut.documents, parts)
@@ -256,7 +262,8 @@ def _switch(
     ctx: OrchestrationContext, started: StartedMove, results: _Results, proof: SourceProof
 ) -> Orchestration[tuple[MoveCutOver, RestoreFinished, SourceProof]]:
     for _ in range(ROUNDS):
-        cut_over = yield from call(ctx, SWITCH, ProvedMove(started.run, proof.compared, proof.excepted, results.before))
+        proved = ProvedMove(started.run, proof.compared, proof.excepted, results.before, results.not_compared)
+        cut_over = yield from call(ctx, SWITCH, proved)
         if not cut_over.compare_again:
             return cut_over, (yield from call(ctx, END, started.run)), proof
         proof = yield from _prove(ctx, started, results)

@@ -10,6 +10,7 @@ from indexvault.restore.compare import ComparisonTally, deviations
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import RestoreRun, Settled, Stretch
 from indexvault.restore.load import load_part, refused_of
+from indexvault.restore.not_compared import NotCompared, fields_not_compared
 from indexvault.restore.projection import readable
 from indexvault.restore.read_target import count_all
 from indexvault.restore.report import MOST_NAMED, Proof, ProofInput, ProofReport, StretchCompared
@@ -88,7 +89,7 @@ async def report_proof(resources: Resources, given: ProofInput) -> ProofReport:
     uncounted = abs(given.stored - accounted)
     if job.keys and job.filter is None:
         uncounted = max(uncounted, abs(len(set(job.keys)) - compared - sum(part.unproved for part in parts)))
-    uncompared = await _uncompared(context)
+    uncompared, not_compared = await _fields_left_out(context)
     proof = Proof(
         snapshot=job.reference,
         target=f"{job.target_service}/{context.plan.written_index}",
@@ -105,6 +106,7 @@ async def report_proof(resources: Resources, given: ProofInput) -> ProofReport:
         unproved=sum(part.unproved for part in parts),
         uncounted=uncounted,
         uncompared=uncompared,
+        not_compared=msgspec.structs.replace(not_compared, selected=not context.selection.everything),
     )
     if proof.refused > given.refused:
         raise altered(
@@ -136,24 +138,29 @@ async def _with_extras_by_count(context: RestoreContext, proof: Proof) -> Proof:
     return msgspec.structs.replace(proof, extra=extra, proved=proof.proved and not extra)
 
 
-async def _uncompared(context: RestoreContext) -> list[str]:
-    """Return the fields that documents of the snapshot have, that nothing drops, and that are not compared."""
+async def _fields_left_out(context: RestoreContext) -> tuple[list[str], NotCompared]:
+    """Return the fields that documents of the snapshot have and are not compared: without a reason, and with one."""
     source = await read_source(context.records, context.run.source, context.on)
     if source is None:
-        return ["(all)"]
+        return ["(all)"], NotCompared()
     wanted = read_schema(context.plan.definition.body, on=context.on)
     present = read_schema((await context.target_index()).body, on=context.on)
-    kept = {path for path, field in wanted.walk() if not field.is_complex and field.stored is not False}
+    wanted_fields = dict(wanted.walk())
+    proved_before: set[str] = set()
+    kept = {path for path, field in wanted_fields.items() if not field.is_complex and field.stored is not False}
     hidden = {path for path, field in present.walk() if not field.is_readable}
     if context.plan.job.mode in {"sync", "fill"}:
         # Documents are written with these fields and can't be read back; the restore's notes name them.
         kept -= hidden
     else:
         # What the definition hides was compared before it was hidden, which only this restore does.
-        kept -= {path for path, field in wanted.walk() if path in hidden and not field.is_readable}
+        proved_before = {path for path in kept & hidden if not wanted_fields[path].is_readable}
+        kept -= proved_before
     compared = {path for path, field in readable(present).walk() if not field.is_complex}
     has = [path for path, field in source.schema.walk() if field.is_readable and not field.is_complex]
-    return [path for path in has if path in kept and path not in compared]
+    unexplained = [path for path in has if path in kept and path not in compared]
+    left_out = fields_not_compared(source.schema, wanted, compared=compared, assumed=proved_before | set(unexplained))
+    return unexplained, left_out
 
 
 async def _compare(context: StretchContext, refused: set[str]) -> StretchCompared:

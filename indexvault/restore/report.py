@@ -7,6 +7,7 @@ import msgspec
 from indexvault.model import Mode
 from indexvault.restore.checks import Findings
 from indexvault.restore.job import RestoreRun
+from indexvault.restore.not_compared import NotCompared
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -54,7 +55,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
 
     `unproved` documents can't be compared, since the chunks of the snapshot that hold them are gone. `uncounted`
     documents of the snapshot are in no part of the comparison, and `uncompared` fields of it are not compared although
-    nothing that was asked for drops them: with either, nothing is proved.
+    nothing that was asked for drops them: with either, nothing is proved. `not_compared` is what was left out for a
+    reason.
     """
 
     snapshot: str
@@ -72,6 +74,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     unproved: int = 0
     uncounted: int = 0
     uncompared: list[str] = []
+    not_compared: NotCompared = NotCompared()
 
 
 class ProofInput(msgspec.Struct, frozen=True):
@@ -124,7 +127,8 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     """A restore that was proved. `target_index` is the index that was written, behind `alias` if there is one.
 
     `documents` counts what the restore compared, `uploaded` and `deleted` what it wrote; `bytes` are those of the
-    documents as sent. Mode fill leaves `different` and `extra` documents alone.
+    documents as sent. Mode fill leaves `different` and `extra` documents alone. `not_compared` is what the proof says
+    nothing about.
     """
 
     service: str
@@ -154,3 +158,4 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
     started: datetime
     finished: datetime
+    not_compared: NotCompared = NotCompared()

@@ -225,6 +225,7 @@ def _write_and_prove(
         notes=notes,
         started=started.started,
         finished=concluded.finished,
+        not_compared=proof.not_compared,
     )
 
 

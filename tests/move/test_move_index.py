@@ -9,6 +9,7 @@ from emulator.service import EmulatedService
 from indexvault.errors import ConflictError, NotFoundError, OverloadedError, SettingsError, VerificationError
 from indexvault.move.job import MoveJob, MoveReport
 from indexvault.move.workflow import ACTIVITIES, MOVE_INDEX
+from indexvault.restore.not_compared import NotCompared
 from indexvault.search.batch import batch, upload_action
 from indexvault.snapshots.run_names import move_name
 from indexvault.workflow.local import LocalEngine
@@ -216,3 +217,20 @@ async def test_a_name_that_is_taken_is_told_before_the_source_is_read(mover: Mov
         await mover.move(**changes)
     assert [blob async for blob in mover.world.store.snapshots.list("")] == []
     assert await mover.world.store.runs.read(move_name(EAST, "hotels"), 2**20) is None
+
+
+async def test_a_move_says_which_fields_were_not_compared(mover: Mover) -> None:
+    await mover.world.fill(hotels.DEFINITION, hotels.hotels(20))
+    report = await mover.move(patch='{"fields":{"visits":null,"stars":{"retrievable":false}}}')
+    assert report.not_compared == NotCompared(dropped=["visits"], hidden=["stars"])
+
+
+async def test_a_move_without_key_order_says_so_too(mover: Mover) -> None:
+    await mover.world.fill(hotels.with_field("id", filterable=False, sortable=False), hotels.hotels(20))
+    report = await mover.move(patch='{"fields":{"visits":null}}')
+    assert report.not_compared == NotCompared(dropped=["visits"])
+
+
+async def test_a_plain_move_leaves_nothing_out(mover: Mover) -> None:
+    await mover.world.fill(hotels.DEFINITION, hotels.hotels(20))
+    assert (await mover.move()).not_compared == NotCompared()

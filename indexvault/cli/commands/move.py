@@ -198,7 +198,7 @@ def _lines(report: MoveReport) -> Sequence[Text]:
             ("moved", "green"), "  ", (f"{report.target_service}/{report.target_index}", "bold"), f" from {source}"
         ),
         Text(
-            f"  {count(report.compared, 'document')} compared with the source, all the same;"
+            f"  {count(report.compared, 'document')} compared with {report.not_compared.of('source')}, all the same;"
             f" {count(report.rounds, 'round')}, {duration(report.finished - report.started)}"
         ),
     ]

@@ -236,10 +236,13 @@ def _lines(reference: str, report: RestoreReport) -> Sequence[Text]:
         how += f", {report.equal:,} the same in value"
     if report.different or report.extra:
         how += f"; {report.different:,} differ and {report.extra:,} are not in the snapshot: left unchanged"
+    if report.refused:
+        how += f", {report.refused:,} refused by the target and not in it"
+    read_back = report.identical + report.equal + report.different
     lines = [
         Text.assemble(("restored", "green"), "  ", (target, "bold"), f" from {reference}"),
         Text(
-            f"  {count(report.documents, 'document')} read back and compared with the snapshot: {how};"
+            f"  {count(read_back, 'document')} read back and compared with {report.not_compared.of('snapshot')}: {how};"
             f" {duration(report.finished - report.started)}"
         ),
         Text(

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from tests.cli.terminal import EAST, WEST, Terminal, await_request
@@ -87,3 +89,17 @@ def test_control_c_says_that_the_target_is_not_complete(terminal: Terminal) -> N
         "contoso-west index notes: the restore was interrupted; the index is incomplete."
         " Run the same command again to resume"
     )
+
+
+def test_a_restore_without_a_field_does_not_claim_to_be_the_snapshot(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.east.fill("notes", 20)
+    reference = terminal.back_up("notes")
+    patch = tmp_path / "patch.json"
+    patch.write_text('{"fields": {"text": null}}')
+    result = terminal.indexvault("restore", reference, "--to", WEST, "--patch", str(patch))
+    assert "20 documents read back and compared with the snapshot less text: 20 the same" in result.stdout
+    result = terminal.indexvault(
+        "restore", reference, "--to", f"{WEST}/few", "--patch", str(patch), "--document", "000001", "--json"
+    )
+    (record,) = result.records
+    assert record["not_compared"] == {"dropped": ["text"], "hidden": [], "more": 0, "selected": True}
