@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from indexvault.bounds import decode
+from indexvault.bounds import check_levels, decode
 from indexvault.errors import UNDECODABLE, MalformedError, OversizedError, RequestError, SettingsError
 
 BODY_LIMIT = 1_000_000
@@ -22,6 +22,10 @@ def decode_body[Body](data: bytes, kind: type[Body]) -> Body:
         raise OversizedError(
             f"the body has {len(data)} bytes and at most {BODY_LIMIT} are taken", on="body", do="Send less"
         )
+    try:
+        check_levels(data)
+    except msgspec.DecodeError as error:
+        raise RequestError(str(error), on=_deepest(data), do=_DOCUMENT) from None
     try:
         return decode(data, kind)
     except msgspec.ValidationError as error:
@@ -51,6 +55,17 @@ def blame_members(*members: str) -> Iterator[None]:
             raise
         path = rest.removeprefix("$") if rest.startswith("$") else ""
         raise RequestError(error.what, on=f"body.{member}{path}"[:_LONGEST_WORDS], do=error.do) from None
+
+
+def _deepest(data: bytes) -> str:
+    """Return which member of a body nests too deep, or the body if that can't be told."""
+    with contextlib.suppress(*UNDECODABLE):
+        for name, inner in msgspec.json.decode(data, type=dict[str, msgspec.Raw]).items():
+            try:
+                check_levels(inner)
+            except msgspec.DecodeError:
+                return f"body.{_printable(name)}"
+    return "body"
 
 
 def _unusable(error: msgspec.ValidationError, where: str) -> RequestError:
