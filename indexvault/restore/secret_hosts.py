@@ -6,6 +6,7 @@ looked up in the definition as it would be sent. Whatever can be read in two way
 
 import json
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -74,22 +75,34 @@ def _other_hosts(path: tuple[str, ...], secret: OverlaySecret, around: _Enclosin
         is_service_s = bool(around) and around[0].get("@odata.type") == _OF_SERVICE
         hosts = list(_hosts_below(around[0], entry)) if around else []
         return hosts if is_service_s else hosts or [_NOWHERE]
-    for enclosing in around:
-        hosts = list(_hosts_below(enclosing, entry))
-        if hosts:
-            return sorted({host for host in hosts if host != secret.host})
+    # The members' own names, from the inside out: that of the innermost object first.
+    for name, enclosing in zip_longest(reversed(path[:-1]), around):
+        if enclosing is None:
+            break
+        if _is_of_values(name or ""):
+            continue
+        if any(_hosts_below(enclosing, entry, values_too=False)):
+            return sorted({host for host in _hosts_below(enclosing, entry) if host != secret.host})
     return [_NOWHERE]
 
 
-def _hosts_below(value: Any, entry: OverlayEntry, path: tuple[str, ...] = ()) -> Iterator[str]:
+def _is_of_values(name: str) -> bool:
+    """Return whether an object holds values to send, of which none is where they go: headers, credentials."""
+    return plain(name).endswith(("headers", "credentials")) or plain(name) in {"extraparameters", "configuration"}
+
+
+def _hosts_below(
+    value: Any, entry: OverlayEntry, path: tuple[str, ...] = (), *, values_too: bool = True
+) -> Iterator[str]:
     match value:
         case dict():
             for name, inner in value.items():
-                if plain(name) not in _NO_DESTINATIONS and not name.startswith("@odata."):
-                    yield from _hosts_below(inner, entry, (*path, name))
+                is_left_out = plain(name) in _NO_DESTINATIONS or (_is_of_values(name) and not values_too)
+                if not is_left_out and not name.startswith("@odata."):
+                    yield from _hosts_below(inner, entry, (*path, name), values_too=values_too)
         case list():
             for inner in value:
-                yield from _hosts_below(inner, entry, path)
+                yield from _hosts_below(inner, entry, path, values_too=values_too)
         case str() if value in entry.secrets:
             yield from map(_shown, hosts_named_by(entry.secrets[value].value))
         case str() if value in {REDACTED, WITHHELD}:

@@ -109,6 +109,32 @@ def test_of_two_members_of_one_name_neither_is_trusted() -> None:
             {"skills": {"s": {"httpHeaders": {"X-Key": KEY}}}},
             "refused",
         ),
+        # a header with an address is sent along, and is not where it goes
+        (
+            {"skills": [{"name": "s", "uri": "https://evil.example", "httpHeaders": {"Referer": f"https://{MODEL}"}}]},
+            {"skills": {"s": {"httpHeaders": {"X-Key": KEY}}}},
+            "refused",
+        ),
+        (
+            {"skills": [{"name": "s", "uri": "https://evil.example", "httpHeaders": {"x-uri": f"https://{MODEL}"}}]},
+            {"skills": {"s": {"httpHeaders": {"X-Key": KEY}}}},
+            "refused",
+        ),
+        (
+            {"skills": [{"name": "s", "httpHeaders": {"Referer": f"https://{MODEL}"}}]},
+            {"skills": {"s": {"httpHeaders": {"X-Key": KEY}}}},
+            "refused",
+        ),
+        (
+            {"skills": [{"name": "s", "uri": f"https://{MODEL}", "httpHeaders": {"Referer": f"https://{MODEL}/a"}}]},
+            {"skills": {"s": {"httpHeaders": {"X-Key": KEY}}}},
+            "sent",
+        ),
+        (
+            {"encryptionKey": {"keyVaultUri": "https://evil.example", "accessCredentials": {"x": f"https://{MODEL}"}}},
+            {"encryptionKey": {"accessCredentials": {"applicationSecret": KEY}}},
+            "refused",
+        ),
         # another entry of the list is no address for this one
         (
             {"skills": [{"name": "t", "uri": f"https://{MODEL}/x"}, {"name": "s"}]},
