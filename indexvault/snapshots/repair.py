@@ -161,10 +161,7 @@ class _Repairer:
             await self._store.snapshots.delete(finding.blob)
 
     async def _manifest(self, finding: Finding, reference: SnapshotReference) -> str | None:
-        for source in self._sources:
-            data = await source.manifest(reference)
-            if data is None:
-                continue
+        for source, data in await self._copies(reference):
             if reference.index == SERVICE_OBJECTS:
                 service_manifest = decode(data, ServiceManifest)
                 await self._replace_manifest(finding, data, summarise_service(service_manifest, len(data)))
@@ -175,6 +172,19 @@ class _Repairer:
                     await self._replace_manifest(finding, data, summarise(manifest))
             return source.name
         return None
+
+    async def _copies(self, reference: SnapshotReference) -> list[tuple[Source, bytes]]:
+        """Return the sound copies of a manifest, those that are not authentic last: a forged one can be sound."""
+        trusted, others = [], []
+        for source in self._sources:
+            data = await source.manifest(reference)
+            if data is None:
+                continue
+            judged = await self._store.snapshots.authority.of_manifest(
+                reference.service, reference.index, reference.id or "", data
+            )
+            (others if judged == "unauthentic" else trusted).append((source, data))
+        return trusted + others
 
     async def _replace_manifest(self, finding: Finding, data: bytes, summary: Summary) -> None:
         name = finding.blob

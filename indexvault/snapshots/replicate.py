@@ -29,6 +29,8 @@ from indexvault.snapshots.summary import Summary, summarise, to_metadata
 
 COPIES_AT_ONCE = 16
 
+_REPLACED = "what the other store holds under this name is not authentic; delete its manifest, then replicate again"
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -62,10 +64,22 @@ class ReplicationReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def lag(source: Iterable[Summary], replica: Iterable[Summary], now: datetime) -> Lag:
-    """Return how far a replica of an index's snapshots is behind. Damaged snapshots can't be copied and don't count."""
-    there = {snapshot.id for snapshot in replica if snapshot.state != "damaged"}
-    lacking = [each.created for each in source if each.id not in there and each.state != "damaged"]
+    """Return how far a replica of an index's snapshots is behind.
+
+    Damaged snapshots can't be copied and don't count; nor does what is there in place of an authentic one.
+    """
+    there = {snapshot.id: snapshot for snapshot in replica if snapshot.state != "damaged"}
+    lacking = [
+        each.created
+        for each in source
+        if each.state != "damaged" and (each.id not in there or _is_replaced(each, there[each.id]))
+    ]
     return Lag(snapshots=len(lacking), time=max(now - min(lacking), timedelta(0)) if lacking else timedelta(0))
+
+
+def _is_replaced(snapshot: Summary, copy: Summary) -> bool:
+    """Return whether a replica holds under an authentic snapshot's name what nobody with the key has written."""
+    return snapshot.authenticity == "authentic" and copy.authenticity == "unauthentic"
 
 
 async def replicate_index(
@@ -73,15 +87,17 @@ async def replicate_index(
 ) -> ReplicationReport:
     """Copy the snapshots of an index that a second store lacks.
 
-    A snapshot that can't be copied, since it is damaged or being removed, is skipped with the reason. Raises
-    RemoteError if a store can't be reached.
+    A snapshot that can't be copied, since it is damaged, being removed, or its name is taken by a forged one, is
+    skipped with the reason. Raises RemoteError if a store can't be reached.
     """
     here = await list_snapshots(source.snapshots, service, index)
-    there = {snapshot.id for snapshot in await list_snapshots(replica.snapshots, service, index)}
+    there = {snapshot.id: snapshot for snapshot in await list_snapshots(replica.snapshots, service, index)}
     replicator = _Replicator(source, replica, clock, progress)
     copied, skipped = [], []
     for snapshot in sorted(here, key=lambda each: (each.created, each.id)):
         if snapshot.id in there:
+            if _is_replaced(snapshot, there[snapshot.id]):
+                skipped.append(SkippedSnapshot(snapshot.id, _REPLACED))
             continue
         try:
             await replicator.replicate(snapshot)

@@ -15,6 +15,7 @@ from indexvault.snapshots.known import known_snapshots, note_unrecorded
 from indexvault.snapshots.manifest import MANIFEST_LIMIT, Manifest, open_manifest, seal
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from indexvault.snapshots.prune import Removal, decide_proved, prune_index
+from indexvault.snapshots.repair import ReplicaSource, repair_index
 from indexvault.snapshots.replicas import Replicas
 from indexvault.snapshots.replicate import replicate_index
 from indexvault.snapshots.retention import Retention
@@ -202,6 +203,36 @@ async def test_a_replica_is_as_authentic_as_what_it_copies(store: SignedStore, b
     assert await authenticity(replica) == {genuine.id: "authentic", forged.id: "unauthentic"}
     name = manifest_name(EAST, HOTELS, genuine.id)
     assert await replica.snapshots.read(name, MANIFEST_LIMIT) == await bare.snapshots.read(name, MANIFEST_LIMIT)
+
+
+async def test_a_forged_snapshot_in_a_replica_does_not_pass_for_the_copy(store: SignedStore) -> None:
+    genuine, summary = await write_snapshot(store.snapshots, documents(range(5)))
+    bare_replica = MemoryStore("replica")
+    name = manifest_name(EAST, HOTELS, genuine.id)
+    forged = seal(msgspec.structs.replace(genuine, key_field="Name"))
+    await bare_replica.snapshots.create(name, forged, metadata=to_metadata(summary))
+    replica = keyed(bare_replica, account="replica")
+    report = await replicate_index(store, replica, EAST, HOTELS, clock=lambda: NOW)
+    assert [(each.snapshot, "not authentic" in each.why) for each in report.skipped] == [(genuine.id, True)]
+    assert (report.copied, report.lag.snapshots) == ((), 1)
+    await bare_replica.snapshots.delete(name)
+    report = await replicate_index(store, replica, EAST, HOTELS, clock=lambda: NOW)
+    assert (report.copied, report.skipped, report.lag.snapshots) == ((genuine.id,), (), 0)
+
+
+async def test_a_repair_takes_the_authentic_copy_before_a_forged_one(store: SignedStore, bare: MemoryStore) -> None:
+    genuine, summary = await write_snapshot(store.snapshots, documents(range(5)))
+    name = manifest_name(EAST, HOTELS, genuine.id)
+    forging, copying = MemoryStore("forging"), MemoryStore("copying")
+    await forging.snapshots.create(name, seal(msgspec.structs.replace(genuine, key_field="Name")))
+    await copying.snapshots.create(name, await bare.snapshots.read(name, MANIFEST_LIMIT))
+    await bare.snapshots.delete(name)
+    await bare.snapshots.create(name, b"damaged", metadata=to_metadata(summary))
+    sources = [ReplicaSource(each.name, keyed(each, account=each.name).snapshots) for each in (forging, copying)]
+    report = await repair_index(store, await verify_index(store.snapshots, EAST, HOTELS), sources, NOW)
+    assert [each.source for each in report.repaired] == ["copying"]
+    assert (await read_manifest(store.snapshots, summary)).authenticity == "authentic"
+    assert await authenticity(store) == {genuine.id: "authentic"}
 
 
 async def test_a_genuine_copy_in_another_store_is_preferred(store: SignedStore, bare: MemoryStore) -> None:
