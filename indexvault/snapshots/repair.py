@@ -175,7 +175,8 @@ class _Repairer:
 
     async def _copies(self, reference: SnapshotReference) -> list[tuple[Source, bytes]]:
         """Return the sound copies of a manifest, those that are not authentic last: a forged one can be sound."""
-        trusted, others = [], []
+        trusted: list[tuple[Source, bytes]] = []
+        others: list[tuple[Source, bytes]] = []
         for source in self._sources:
             data = await source.manifest(reference)
             if data is None:
