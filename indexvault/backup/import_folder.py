@@ -15,21 +15,20 @@ import msgspec
 from indexvault.backup.chunking import scanned_range, store_chunks
 from indexvault.backup.definitions import definition_without_secrets, withheld_from_index
 from indexvault.backup.external_sort import SortedRun, SortedRunStore, Sorter, merge, run_name
+from indexvault.backup.import_lines import CheckedLines, ImportFindings
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.losses import lost_content
-from indexvault.bounds import MEBIBYTE
-from indexvault.errors import UNDECODABLE, AccountingError, IntegrityError, NotFoundError, SettingsError
-from indexvault.model import Clock, IndexName
-from indexvault.search.page import Document, document_line
+from indexvault.errors import AccountingError, IntegrityError, NotFoundError, SettingsError
+from indexvault.model import Clock, IndexName, is_index_name
+from indexvault.search.page import Document
 from indexvault.search.schema import read_schema
 from indexvault.snapshots.announcements import announced
 from indexvault.snapshots.catalogue import resolve_manifest
-from indexvault.snapshots.chunks import ChunkCutter, boundary_bits, chunk_target, inherited_bits, key_reader
+from indexvault.snapshots.chunks import ChunkCutter, boundary_bits, chunk_target, inherited_bits
 from indexvault.snapshots.export import Dump, read_dump
 from indexvault.snapshots.known import note_snapshot
-from indexvault.snapshots.manifest import Counts, Etags, Manifest, SynonymMap, known_chunks
+from indexvault.snapshots.manifest import Counts, Etags, Manifest, Reading, SynonymMap, known_chunks
 from indexvault.snapshots.names import ChunkFolder, SnapshotReference, snapshot_id
-from indexvault.snapshots.plain_files import open_plain
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary
 from indexvault.snapshots.writer import commit, store_chunk
@@ -67,21 +66,34 @@ class Importer:
         self._report = report
         self._limits = limits
 
-    async def import_folder(self, folder: Path, index: IndexName, *, run: str) -> Summary:
+    async def import_folder(
+        self, folder: Path, index: IndexName, *, run: str, findings: ImportFindings | None = None
+    ) -> Summary:
         """Make a snapshot from a folder, under the names of a service and an index that need not exist.
 
-        Raises NotFoundError if the folder lacks a file, SettingsError, naming file and line, for a line that is no
-        document, AccountingError for a duplicate key. Then there is no snapshot.
+        What no service would take is refused. With `findings` it goes there and into the snapshot, as long as each
+        document has a key.
+
+        Raises NotFoundError if the folder lacks a file, SettingsError for a name that no index can have, and, naming
+        file, line and member, for what no service would take, AccountingError for a duplicate key. Then there is no
+        snapshot.
         """
+        if not is_index_name(index.index):
+            raise SettingsError(
+                "no index can have this name: it has lower-case letters, digits, single dashes and underscores",
+                on=repr(index.index),
+                do="Import it under another name",
+            )
         started = self._clock()
         dump = await asyncio.to_thread(read_dump, folder)
         key_field = _key_field(dump, on=str(folder))
+        lines = CheckedLines(dump, key_field, self._limits.longest_line, findings, on=str(folder))
         await self._store.prepare()
         sorted_store = SortedRunStore(self._store.runs, run, key_field, self._limits)
         try:
-            found = await self._sort(dump, key_field, Sorter(sorted_store, _SET))
+            found = await self._sort(lines, Sorter(sorted_store, _SET))
             manifest = await self._store_chunks(dump, index, key_field, found, sorted_store)
-            manifest = msgspec.structs.replace(manifest, started=started, run=run)
+            manifest = msgspec.structs.replace(manifest, started=started, run=run, reading=_reading(dump, findings))
             if manifest.counts.documents != found.documents:
                 raise AccountingError(
                     f"it holds {found.documents:,} documents under {manifest.counts.documents:,} keys",
@@ -96,12 +108,11 @@ class Importer:
         finally:
             await Checkpoints(self._store.runs, run).clear()
 
-    async def _sort(self, dump: Dump, key_field: str, sorter: Sorter) -> _SortedDump:
+    async def _sort(self, lines: CheckedLines, sorter: Sorter) -> _SortedDump:
         """Read all documents and write them in sorted runs."""
-        key_of = key_reader(key_field)
         count = size = 0
-        for file in dump.files:
-            batches = _batches(_lines(file, key_of, self._limits.longest_line), self._limits.sorted_run_bytes)
+        for file in lines.files:
+            batches = _batches(lines.read(file), self._limits.sorted_run_bytes)
             while (documents := await asyncio.to_thread(next, batches, None)) is not None:
                 await sorter.add(documents)
                 read = sum(len(document.line) + 1 for document in documents)
@@ -193,6 +204,18 @@ def _key_field(dump: Dump, *, on: str) -> str:
     return keys.pop()
 
 
+def _reading(dump: Dump, findings: ImportFindings | None) -> Reading | None:
+    """Return the note on what no service would take, or None if there is nothing of the kind."""
+    if findings is None or not findings.count:
+        return None
+    return Reading(
+        method="a lenient import",
+        reason=f"{findings.count:,} findings, and no service would take them: {findings.words()}",
+        parts=len(dump.files),
+        requests=0,
+    )
+
+
 def _require_as_exported(dump: Dump, manifest: Manifest, *, on: str) -> None:
     """Raise AccountingError if documents differ from those that were exported."""
     origin = dump.origin
@@ -217,27 +240,3 @@ def _batches(documents: Iterator[Document], most_bytes: int) -> Iterator[list[Do
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _lines(file: Path, key_of: Callable[[bytes], str], longest: int) -> Iterator[Document]:
-    """Yield the documents of a file. Empty lines are skipped."""
-    with open_plain(file) as opened:
-        for number, raw in enumerate(iter(lambda: opened.readline(longest + 1), b""), start=1):
-            if len(raw) > longest:
-                raise SettingsError(
-                    f"line {number} is longer than any document can be, {longest / MEBIBYTE:.3g} MiB",
-                    on=str(file),
-                    do="Write each document as one JSON object on a line of its own",
-                )
-            line = raw.removeprefix(b"\xef\xbb\xbf").strip()
-            if not line:
-                continue
-            try:
-                key = key_of(line)
-                yield Document(key, document_line(line))
-            except UNDECODABLE as error:
-                raise SettingsError(
-                    f"line {number} is not a document with a key ({type(error).__name__})",
-                    on=str(file),
-                    do="Write each document as one JSON object on a line of its own",
-                ) from None

@@ -25,6 +25,7 @@ class Field(msgspec.Struct, frozen=True, rename="camel"):
     facetable: bool | None = None
     normalizer: str | None = None
     dimensions: int | None = None
+    vector_encoding: str | None = None
     synonym_maps: tuple[str, ...] = ()
     fields: tuple["Field", ...] = ()
 

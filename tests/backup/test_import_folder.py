@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from indexvault.backup.import_folder import Importer
+from indexvault.backup.import_lines import MOST_FINDINGS, ImportFindings
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.errors import AccountingError, IndexvaultError, NotFoundError, SettingsError
 from indexvault.model import IndexName
@@ -30,12 +31,18 @@ DUMPED = IndexName("elsewhere", "hotels")
 
 
 async def bring(
-    store: Store, folder: Path, index: IndexName = DUMPED, *, seed: int = 5, limits: Limits = LIMITS
+    store: Store,
+    folder: Path,
+    index: IndexName = DUMPED,
+    *,
+    seed: int = 5,
+    limits: Limits = LIMITS,
+    findings: ImportFindings | None = None,
 ) -> Summary:
     done: list[ProgressUpdate] = []
     rng = random.Random(seed)
     importer = Importer(store, clock=lambda: datetime.now(UTC), rng=rng, report=done.append, limits=limits)
-    summary = await importer.import_folder(folder, index, run="import-1")
+    summary = await importer.import_folder(folder, index, run="import-1", findings=findings)
     assert sum(each.documents for each in done if each.stage == "store") == summary.documents
     return summary
 
@@ -65,7 +72,7 @@ async def test_an_exported_snapshot_comes_back_chunk_by_chunk(world: World, tmp_
 def dump(folder: Path, *lines: str, definition: object = hotels.DEFINITION) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "definition.json").write_text(json.dumps(definition))
-    (folder / "part.jsonl").write_text("".join(line + "\n" for line in lines))
+    (folder / "part.jsonl").write_text("".join(line + "\n" for line in lines), errors="surrogateescape")
     return folder
 
 
@@ -108,6 +115,58 @@ async def test_what_can_t_be_imported_leaves_no_snapshot(
     assert [blob.name async for blob in store.runs.list("runs/")] == []
 
 
+REFUSED = [
+    ('{"id":"1","stars":3000000000}', "/stars"),
+    ('{"id":"1","name":"a","name":"b"}', "/name"),
+    ('{"id":"a\\u0000b"}', "/id"),
+    ('{"id":"a b"}', "/id"),
+    ('{"id":"1","colour":"red"}', "/colour"),
+    ('{"id":"1","vector":[1,2,3]}', "/vector"),
+    ('{"id":"1","name":"\udcff"}', "UTF-8"),
+]
+
+
+@pytest.mark.parametrize(("line", "where"), REFUSED)
+async def test_what_no_service_would_take_is_refused_where_it_is(tmp_path: Path, line: str, where: str) -> None:
+    store = MemoryStore()
+    with pytest.raises(SettingsError, match=f"part.jsonl: line 2, .*{where}"):
+        await bring(store, dump(tmp_path, '{"id":"0"}', line))
+    assert await list_snapshots(store.snapshots) == []
+
+
+async def test_a_lenient_import_keeps_it_and_says_so_in_the_snapshot(tmp_path: Path) -> None:
+    lines = [line.replace('"1"', f'"{number}"') for number, (line, _where) in enumerate(REFUSED)]
+    folder, store, findings = dump(tmp_path, *lines), MemoryStore(), ImportFindings()
+    summary = await bring(store, folder, findings=findings)
+    assert (summary.documents, findings.count) == (len(REFUSED), len(REFUSED))
+    assert findings.first[0].startswith("part.jsonl line 1, /stars: ")
+    manifest = await read_manifest(store.snapshots, summary)
+    assert manifest.reading is not None
+    assert manifest.reading.reason.startswith("7 findings")
+    assert "part.jsonl line 5, /colour" in manifest.reading.reason
+
+
+async def test_findings_are_bounded(tmp_path: Path) -> None:
+    findings = ImportFindings()
+    await bring(MemoryStore(), dump(tmp_path, *(f'{{"id":"{n}","x":1}}' for n in range(500))), findings=findings)
+    assert (findings.count, len(findings.first)) == (500, MOST_FINDINGS)
+    assert findings.words().endswith("; and 480 more")
+
+
+@pytest.mark.parametrize("name", ["Hotels", "a--b", "-a", "a" * 129, "$service", "a b"])
+async def test_no_snapshot_gets_a_name_that_no_index_can_have(tmp_path: Path, name: str) -> None:
+    store = MemoryStore()
+    with pytest.raises(SettingsError, match="no index can have this name"):
+        await bring(store, dump(tmp_path, '{"id":"1"}'), IndexName(EAST, name), findings=ImportFindings())
+    assert await list_snapshots(store.snapshots) == []
+
+
+async def test_a_definition_that_no_service_would_take_is_refused(tmp_path: Path) -> None:
+    definition = hotels.definition(fields=[*hotels.DEFINITION["fields"], {"name": "1st", "type": "Edm.String"}])
+    with pytest.raises(SettingsError, match=r"definition\.json: /1st"):
+        await bring(MemoryStore(), dump(tmp_path, '{"id":"1"}', definition=definition))
+
+
 async def test_an_export_that_lost_a_document_is_refused_unless_that_was_meant(world: World, tmp_path: Path) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(50))
     await world.back_up("hotels")
@@ -143,7 +202,7 @@ async def test_what_is_no_document_by_its_size_is_not_read_whole(tmp_path: Path)
 async def test_a_pipe_or_a_folder_among_the_files_is_refused(tmp_path: Path) -> None:
     folder = dump(tmp_path, '{"id":"1"}')
     os.mkfifo(folder / "z.jsonl")
-    with pytest.raises(SettingsError, match="no file"):
+    with pytest.raises(SettingsError, match="it is a FIFO"):
         await bring(MemoryStore(), folder)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from indexvault.backup.import_folder import Importer
+from indexvault.backup.import_lines import ImportFindings
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, LOSSY
 from indexvault.cli.formatting import count, size
@@ -22,6 +23,7 @@ class ImportRequest:
 
     folder: Path
     index: IndexName
+    lenient: bool = False
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -30,11 +32,16 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--as", metavar="SERVICE/INDEX", required=True, dest="index", help="the index to make a snapshot of"
     )
+    parser.add_argument(
+        "--lenient",
+        action="store_true",
+        help="keep what no service would take, and list it, instead of refusing the folder",
+    )
 
 
 def read_request(arguments: Namespace) -> ImportRequest:
     """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
-    return ImportRequest(folder=arguments.folder, index=index_name(arguments.index))
+    return ImportRequest(folder=arguments.folder, index=index_name(arguments.index), lenient=arguments.lenient)
 
 
 async def run(session: Session, request: ImportRequest) -> int:
@@ -44,13 +51,28 @@ async def run(session: Session, request: ImportRequest) -> int:
         with session.output.progress(str(request.index)) as display:
             report = session.resources(clients, display).report
             importer = Importer(store, clock=session.clock, rng=session.rng, report=report)
-            summary = await importer.import_folder(request.folder, request.index, run=session.new_run("import"))
+            findings = ImportFindings() if request.lenient else None
+            summary = await importer.import_folder(
+                request.folder, request.index, run=session.new_run("import"), findings=findings
+            )
     reference = str(summary.reference)
+    found = findings.first if findings is not None else []
     session.output.result(
         "imported",
-        {"reference": reference, **msgspec.to_builtins(summary)},
+        {
+            "reference": reference,
+            **msgspec.to_builtins(summary),
+            "findings": found,
+            "findings_count": findings.count if findings is not None else 0,
+        },
         f"{reference}: {count(summary.documents, 'document')} in {count(summary.chunks, 'chunk')},"
         f" {size(summary.added_stored)} added; {summary.state}",
+        *(f"no service would take: {each}" for each in found),
+        *(
+            [f"and {findings.count - len(found):,} more"]
+            if findings is not None and findings.count > len(found)
+            else []
+        ),
     )
     return LOSSY if summary.losses or summary.unsettled else DONE
 
