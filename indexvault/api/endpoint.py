@@ -133,9 +133,11 @@ def _call(
 def caller_of(headers: Mapping[str, str], parameters: Mapping[str, str]) -> str:
     """Return a name for whoever has the function key of a request: the beginning of the key's SHA-256.
 
-    The header counts before the parameter, as it does for Azure Functions, so that nobody has two names by one key.
+    The header counts before the parameter, and of several the first, as for Azure Functions, so that nobody has two
+    names by one key. The worker joins several by commas.
     """
-    key = headers.get(_KEY_HEADER) or parameters.get("code") or ""
+    given = headers.get(_KEY_HEADER) or parameters.get("code") or ""
+    key = given.partition(",")[0].strip()
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:_CALLER_DIGITS] if key else ""
 
 

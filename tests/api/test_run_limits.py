@@ -86,6 +86,8 @@ def test_the_refusal_is_429_and_a_conflict_for_older_clients() -> None:
 def test_callers_are_told_apart_and_their_keys_are_not_told() -> None:
     assert OURS != OTHERS
     assert caller_of({"x-functions-key": "ours"}, {"code": "others"}) == OURS
+    assert caller_of({"x-functions-key": "ours, another"}, {}) == OURS
+    assert caller_of({}, {"code": "others,another"}) == OTHERS
     assert caller_of({}, {}) == ""
     assert "ours" not in OURS
     assert len(OURS) == 12
