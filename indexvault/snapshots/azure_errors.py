@@ -17,6 +17,7 @@ from indexvault.errors import (
     ConflictError,
     ForbiddenError,
     IndexvaultError,
+    IntegrityError,
     NotFoundError,
     OverloadedError,
     OversizedAnswerError,
@@ -32,6 +33,10 @@ _TOO_MANY_REQUESTS, _UNAVAILABLE, _SERVER_ERRORS = 429, 503, 500
 _WRONG_KEY = frozenset({"AuthenticationFailed", "InvalidAuthenticationInfo", "NoAuthenticationInformation"})
 
 _IMMUTABLE = frozenset({"BlobImmutableDueToPolicy", "BlobImmutableDueToLegalHold"})
+
+_UNREADABLE = frozenset({"BlobArchived", "BlobBeingRehydrated", "BlobUsesCustomerSpecifiedEncryption"})
+"""Codes of one blob that a rule, or whoever can write here, has put out of reach. Those of the store are errors of the
+store; this blob is as a damaged one, so that work goes on with the others."""
 
 BLOB_IS_THERE = frozenset({"BlobAlreadyExists", "UnauthorizedBlobOverwrite"}) | _IMMUTABLE
 """Codes of a refused create-only write. Which of them a protected blob gives is not documented."""
@@ -74,6 +79,11 @@ _UNREADABLE_SOURCE_MEANING = _Meaning(
 _STATE_MEANING = _Meaning(
     ConflictError, "it is not, or no longer, in the state this needs", "See who else is writing, then try again"
 )
+_UNREADABLE_MEANING = _Meaning(
+    IntegrityError,
+    "the blob is there and can't be read as it is kept",
+    "Rehydrate it to an online tier and exempt the container from rules that archive; or take a copy of another store",
+)
 _BUSY_MEANING = _Meaning(
     OverloadedError,
     "the store is too busy, and retrying did not help",
@@ -98,6 +108,7 @@ _BY_STATUS = {
 _BY_CODE = (
     dict.fromkeys(_WRONG_KEY, _UNAUTHORIZED_MEANING)
     | dict.fromkeys(_IMMUTABLE, _IMMUTABLE_MEANING)
+    | dict.fromkeys(_UNREADABLE, _UNREADABLE_MEANING)
     | {"ContainerNotFound": _NO_CONTAINER_MEANING}
     # Seen with statuses 401, 403, 404 and 409.
     | {"CannotVerifyCopySource": _UNREADABLE_SOURCE_MEANING}

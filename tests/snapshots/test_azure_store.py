@@ -4,6 +4,7 @@ import base64
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Self
 
 import pytest
@@ -25,9 +26,13 @@ from indexvault.errors import (
 )
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.catalogue import list_snapshots
+from indexvault.snapshots.prune import decide_proved
+from indexvault.snapshots.retention import Retention
+from indexvault.snapshots.verify import verify_index
+from indexvault.workflow.runs import RunRecord, Runs
 from tests.azurite import Azurite
 from tests.snapshots.faults import FaultyProxy, refusal
-from tests.snapshots.samples import documents, write_snapshot
+from tests.snapshots.samples import LATER, MORNING, documents, write_snapshot
 
 ACCOUNT_KEY = base64.b64encode(b"not the key").decode()
 
@@ -85,6 +90,8 @@ class TestRefusals:
             (409, "BlobImmutableDueToPolicy", (ConflictError, "policy")),
             (409, "BlobImmutableDueToLegalHold", (ConflictError, "policy")),
             (409, "ContainerBeingDeleted", (ConflictError, "again")),
+            (409, "BlobArchived", (IntegrityError, "Rehydrate")),
+            (409, "BlobUsesCustomerSpecifiedEncryption", (IntegrityError, "another store")),
             (412, "LeaseIdMissing", (ConflictError, "again")),
             (400, "FeatureNotSupportedForAccount", (RefusedError, "kind")),
             (503, "ServerBusy", (OverloadedError, "later")),
@@ -110,6 +117,31 @@ class TestRefusals:
     ) -> None:
         proxy.spoil = lambda _: refusal(403 if code.startswith("Unauthorized") else 409, code)
         assert not await store.snapshots.create("a", b"")
+
+    async def test_an_archived_blob_stops_nothing_else(self, store: AzureStore, proxy: FaultyProxy) -> None:
+        _, first = await write_snapshot(store.snapshots, documents(range(3)))
+        _, second = await write_snapshot(
+            store.snapshots, documents(range(4)), created=MORNING + timedelta(days=1), run="run-2"
+        )
+        runs = ["20261120T020000Z-backup-000001", "20261120T020000Z-backup-000002"]
+        for run in runs:
+            record = RunRecord(run=run, kind="backup", workflow="w", service="s", asked="a", owner="o", created=MORNING)
+            await Runs(store.runs).create(record)
+
+        def archive(request: web.Request) -> web.Response | None:
+            is_read = request.method == "GET" and any(each in request.path for each in (first.id, runs[0]))
+            return refusal(409, "BlobArchived") if is_read else None
+
+        proxy.spoil = archive
+        assert [each.run for each in await Runs(store.runs).unfinished()] == runs[1:]
+        keep = [Retention(last=1)]
+        decisions = await decide_proved(store, [second, first], keep, now=LATER)
+        assert {each.snapshot.id: each.snapshot.state for each in decisions} == {
+            first.id: "damaged",
+            second.id: "complete",
+        }
+        report = await verify_index(store.snapshots, first.service, first.index)
+        assert [finding.kind for finding in report.damage] == ["damaged"]
 
     async def test_a_store_that_was_never_written_to_says_so(self, storage_account: str) -> None:
         async with AzureStore.from_connection_string("east", storage_account) as store:
