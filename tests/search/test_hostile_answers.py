@@ -140,7 +140,9 @@ async def test_a_refusal_that_grows_is_a_refusal(scripted: Scripted) -> None:
         await scripted.service.index_names()
 
 
-@pytest.mark.parametrize("body", [gzip.compress(b"[1]")[:-9], b"[1]", gzip.compress(b"[1]") + b"x"])
+@pytest.mark.parametrize(
+    "body", [gzip.compress(b"[1]")[:-9], b"[1]", gzip.compress(b"[1]") + b"x"], ids=["cut", "plain", "more"]
+)
 async def test_an_answer_whose_compression_is_broken(scripted: Scripted, body: bytes) -> None:
     scripted.replies = [lambda _request: web.Response(body=body, headers={"Content-Encoding": "gzip"})]
     with pytest.raises(UnreachableError):
