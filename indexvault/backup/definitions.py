@@ -11,6 +11,7 @@ from indexvault.search.definitions import FetchedDefinition
 from indexvault.search.secret_scan import withheld_members, without_secrets
 from indexvault.search.transport import PREVIEW
 from indexvault.snapshots.manifest import Definition, SynonymMap, VersionedDefinition, Withheld
+from indexvault.suggestions import suggestion
 
 
 async def read_index_definition(service: SearchService, index: str) -> tuple[Definition, str]:
@@ -37,9 +38,11 @@ async def read_whole_index_definition(service: SearchService, index: str) -> tup
             raise NotFoundError(
                 "this is an alias, not an index", on=f"{service.name} index {index}", do=f"Name the index: {target}"
             ) from None
-        names = ", ".join(await service.index_names()) or "none"
+        names = await service.index_names()
         raise NotFoundError(
-            "there is no such index", on=f"{service.name} index {index}", do=f"Indexes of this service: {names}"
+            "there is no such index",
+            on=f"{service.name} index {index}",
+            do=f"Indexes of this service: {', '.join(names) or 'none'}{suggestion(index, names)}",
         ) from None
 
 

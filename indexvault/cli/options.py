@@ -10,7 +10,10 @@ from indexvault.model import TargetOptions
 
 PARALLEL = 4
 MOST_PARALLEL = 32
-SNAPSHOT_HELP = "SERVICE/INDEX@latest, @<time> (newest at or before) or @<id>"
+SNAPSHOT_HELP = (
+    "SERVICE/INDEX@latest, @<time> (the newest at or before: 2026-11-20T02:30Z, yesterday, -2h, -1d, -3w) or @<id> (or"
+    " four digits of its random part)"
+)
 
 TARGET_OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "alias": {"metavar": "NAME", "help": "create this alias, or swap it, once the new index is proved"},

@@ -11,12 +11,14 @@ import msgspec
 
 from indexvault.clients import Clients
 from indexvault.errors import NotFoundError, RemoteError
+from indexvault.model import IndexName
 from indexvault.settings.policies import reading_order
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.known import known_snapshots, lost_snapshots
 from indexvault.snapshots.names import SnapshotReference, index_prefix, parse_chunk_name, parse_segment, service_prefix
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary, missing_summary
+from indexvault.suggestions import suggestion
 
 _LOG = logging.getLogger(__name__)
 
@@ -87,8 +89,14 @@ async def take_stock(
     return Stock(store=name, present=tuple(present), missing=missing, unrecorded=unrecorded)
 
 
-def nothing_there(stock: Stock, service: str, index: str, chunks: int, elsewhere: Sequence[str]) -> NotFoundError:
-    """Return the error for an index that was asked for by name and of which a store has no snapshot."""
+def nothing_there(
+    stock: Stock, index: IndexName, *, chunks: int, elsewhere: Sequence[str], known: Iterable[str]
+) -> NotFoundError:
+    """Return the error for an index that was asked for by name and of which a store has no snapshot.
+
+    `chunks` are left of it, `elsewhere` are the other stores of its service, `known` the indexes of which this one has
+    snapshots.
+    """
     left = (
         f", and {chunks:,} chunks are there that no manifest names: left by a backup that did not finish, or by"
         " manifests that were deleted"
@@ -96,7 +104,8 @@ def nothing_there(stock: Stock, service: str, index: str, chunks: int, elsewhere
         else ""
     )
     do = f"Look in store {' or '.join(elsewhere)}" if elsewhere else "List the snapshots there are"
-    return NotFoundError(f"store {stock.store} has no snapshot of this index{left}", on=f"{service}/{index}", do=do)
+    do += suggestion(index.index, known)
+    return NotFoundError(f"store {stock.store} has no snapshot of this index{left}", on=str(index), do=do)
 
 
 async def count_chunks(store: Store, service: str, index: str) -> int:

@@ -25,6 +25,7 @@ from indexvault.restore.stretch_source import manifest_of
 from indexvault.restore.target_facts import resolve_name
 from indexvault.restore.target_name import alias_checks, name_checks
 from indexvault.settings.load import service_settings, store_settings
+from indexvault.suggestions import suggestion
 from indexvault.workflow.activity import Activity, Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.lock_activities import Done
@@ -201,8 +202,12 @@ async def require_movable(resources: Resources, job: MoveJob) -> None:
             "this is an alias, not an index", on=str(job.source), do=f"Move the index: {resolved.index}"
         )
     if resolved.kind == "absent":
-        names = ", ".join(await source.index_names()) or "none"
-        raise NotFoundError("there is no such index", on=str(job.source), do=f"Indexes of this service: {names}")
+        names = await source.index_names()
+        raise NotFoundError(
+            "there is no such index",
+            on=str(job.source),
+            do=f"Indexes of this service: {', '.join(names) or 'none'}{suggestion(job.index, names)}",
+        )
     if job.source == job.target:
         raise ConflictError("source and target are the same", on=str(job.source), do="Name another target with --to")
     holders = [alias.name for alias in await source.aliases() if alias.index == job.index]

@@ -33,9 +33,11 @@ async def resolve_source(
         restore_state = await _unfinished(clients, target)
         if restore_state is None or not restore_state.touched:
             raise
-        if not resume and restore_state.snapshot != str(reference):
+        unfinished = SnapshotReference.parse(restore_state.snapshot)
+        is_asked = (reference.service, reference.index) == (unfinished.service, unfinished.index)
+        if not resume and not (is_asked and reference.names(unfinished.id or "")):
             raise
-        return damaged_summary(SnapshotReference.parse(restore_state.snapshot))
+        return damaged_summary(unfinished)
 
 
 async def _unfinished(clients: Clients, target: IndexName) -> RestoreState | None:

@@ -31,6 +31,7 @@ from indexvault.snapshots.summary import (
     summarise,
     to_metadata,
 )
+from indexvault.suggestions import suggestion
 
 _NAMED_IN_ERRORS = 5
 
@@ -59,17 +60,26 @@ def choose(newest_first: Sequence[Summary], reference: SnapshotReference, now: d
 
     `@latest` and `@<time>` skip damaged snapshots, not lossy ones. They mean an unsettled one only where there is no
     other: it never stands in for one that accounts for every document. Those dated in the future by a clock that was
-    wrong (`is_in_future`) and those that are not authentic are found by their ids only.
+    wrong (`is_in_future`) and those that are not authentic are found by their ids only. Raises NotFoundError, naming
+    them, if a part of an id is that of several.
     """
-    if reference.id is not None:
-        return next((summary for summary in newest_first if summary.id == reference.id), None)
+    if reference.is_by_id:
+        named = [summary for summary in newest_first if reference.names(summary.id)]
+        if len(named) > 1:
+            raise NotFoundError(
+                f"{len(named)} snapshots have an id like this",
+                on=str(reference),
+                do=f"Name one of {_ids(named, now)}",
+            )
+        return named[0] if named else None
+    until = reference.until(now)
     meant = [
         summary
         for summary in newest_first
         if summary.state != "damaged"
         and summary.is_trusted
         and not is_in_future(summary.created, now)
-        and (reference.at is None or summary.created <= reference.at)
+        and (until is None or summary.created <= until)
     ]
     return next((summary for summary in meant if summary.state != "unsettled"), meant[0] if meant else None)
 
@@ -77,15 +87,15 @@ def choose(newest_first: Sequence[Summary], reference: SnapshotReference, now: d
 async def resolve(blobs: SnapshotReader, reference: SnapshotReference, *, now: datetime) -> Summary:
     """Find the snapshot that a reference means, as `choose` says.
 
-    Raises NotFoundError, naming what there is, if no snapshot matches, and IntegrityError if the one meant by its id is
-    damaged.
+    Raises NotFoundError, naming what there is, if no snapshot matches or a part of an id matches several, and
+    IntegrityError if the one meant by its id is damaged.
     """
     known = await list_snapshots(blobs, reference.service, reference.index)
     found = choose(known, reference, now)
     if found is None:
-        raise await _not_found(blobs, reference, known, now)
+        raise await not_found(blobs, reference, known, now)
     if found.state == "damaged":
-        await read_manifest(blobs, reference)
+        await read_manifest(blobs, found)
     return found
 
 
@@ -98,7 +108,7 @@ async def resolve_manifest(blobs: SnapshotReader, reference: SnapshotReference, 
         return await read_manifest(blobs, reference)
     found = await resolve(blobs, reference, now=now)
     manifest = await read_manifest(blobs, found)
-    if manifest.authenticity == "unauthentic":
+    if manifest.authenticity == "unauthentic" and not reference.is_by_id:
         raise IntegrityError(
             "its summary is authentic and its manifest is not: it was replaced",
             on=str(found.reference),
@@ -130,7 +140,7 @@ async def read_manifest(blobs: SnapshotReader, snapshot: Summary | SnapshotRefer
         )
     except NotFoundError:
         known = await list_snapshots(blobs, reference.service, reference.index)
-        raise await _not_found(blobs, reference, known) from None
+        raise await not_found(blobs, reference, known) from None
 
 
 async def _read_manifest(
@@ -202,23 +212,31 @@ async def _read_summary(blobs: SnapshotReader, reference: SnapshotReference) -> 
         return damaged_summary(reference)
 
 
-async def _not_found(
-    blobs: SnapshotReader, reference: SnapshotReference, known: list[Summary], now: datetime | None = None
+async def not_found(
+    blobs: SnapshotReader, reference: SnapshotReference, known: Sequence[Summary] = (), now: datetime | None = None
 ) -> NotFoundError:
+    """Return the error for a reference that means none of the `known` snapshots of its index, naming what there is."""
     if known:
-        ids = ", ".join(f"{summary.id} ({_state(summary, now)})" for summary in known[:_NAMED_IN_ERRORS])
-        more = f" and {len(known) - _NAMED_IN_ERRORS} older ones" if len(known) > _NAMED_IN_ERRORS else ""
-        return NotFoundError("there is no such snapshot", on=str(reference), do=f"There are {ids}{more}")
+        return NotFoundError("there is no such snapshot", on=str(reference), do=f"There are {_ids(known, now)}")
     indexes = [name async for name in _names(blobs, service_prefix(reference.service))]
     if indexes:
         return NotFoundError(
             "this index has no snapshot",
             on=str(reference),
-            do=f"There are snapshots of {', '.join(indexes)}",
+            do=f"There are snapshots of {', '.join(indexes)}{suggestion(reference.index, indexes)}",
         )
     services = [name async for name in _names(blobs, "")]
-    there = f"There are snapshots of {', '.join(services)}" if services else "The store holds no snapshot at all"
+    there = (
+        f"There are snapshots of {', '.join(services)}{suggestion(reference.service, services)}"
+        if services
+        else "The store holds no snapshot at all"
+    )
     return NotFoundError("this service has no snapshot", on=str(reference), do=there)
+
+
+def _ids(known: Sequence[Summary], now: datetime | None) -> str:
+    ids = ", ".join(f"{summary.id} ({_state(summary, now)})" for summary in known[:_NAMED_IN_ERRORS])
+    return ids + (f" and {len(known) - _NAMED_IN_ERRORS} older ones" if len(known) > _NAMED_IN_ERRORS else "")
 
 
 def _state(summary: Summary, now: datetime | None) -> str:

@@ -6,9 +6,10 @@ from typing import Literal
 import msgspec
 
 from indexvault.errors import IntegrityError, NotFoundError
-from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.catalogue import list_snapshots, not_found, read_manifest
 from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
 from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_chunk
 from indexvault.snapshots.store import SnapshotReader
 from indexvault.snapshots.summary import Summary
@@ -42,7 +43,7 @@ async def find_key(blobs: SnapshotReader, service: str, index: str, key: str) ->
     """
     snapshots = sorted(await list_snapshots(blobs, service, index), key=lambda each: (each.created, each.id))
     if not snapshots:
-        raise NotFoundError("this index has no snapshot", on=f"{service}/{index}", do="List the snapshots there are")
+        raise await not_found(blobs, SnapshotReference(service=service, index=index))
     seeker = _Seeker(blobs, key)
     events: list[Event] = []
     last: bytes | None = None

@@ -24,6 +24,10 @@ SERVICE_OBJECTS = "$service"
 """The index name under which a service's other objects are kept: synonym maps, aliases, indexers and so on."""
 
 _SNAPSHOT_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}")
+_SHORT_ID = re.compile(r"[0-9a-f]{4,6}")
+_RELATIVE = re.compile(r"-(?P<number>[0-9]{1,4})(?P<unit>min|h|d|w)")
+_UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_YESTERDAY = "yesterday"
 _CHUNK_FILE = re.compile(r"([0-9a-f]{64})\.jsonl\.gz")
 _ESCAPED = re.compile(r"(?:[A-Za-z0-9_-]|=[0-9A-F]{2})+")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]")
@@ -62,21 +66,25 @@ class ChunkFolder(msgspec.Struct, frozen=True):
 class SnapshotReference(msgspec.Struct, frozen=True):
     """A snapshot as people name it: `service/index@latest`, `service/index@<time>` or `service/index@<id>`.
 
-    At most one of `id` and `at` is set; with neither, the newest is meant. `at` means the newest at or before it.
+    At most one of the others is set; with none, the newest is meant. `short` is the random part of an id, or its
+    first four digits at least. `at`, and `back`, a time relative to now such as `-1d`, mean the newest at or before it.
+    Only `id` means the same snapshot tomorrow: what is stored must be resolved to it.
     """
 
     service: str
     index: str
     id: str | None = None
     at: datetime | None = None
+    short: str | None = None
+    back: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a reference.
 
         A time is UTC unless it has `Z` or an offset, may be written with or without separators, and means its last
-        moment: `2026-11-20` is the end of that day in UTC, `2026-11-20T02:30` the end of that minute. Raises
-        SettingsError if the text is no reference.
+        moment: `2026-11-20` is the end of that day in UTC, `2026-11-20T02:30` the end of that minute. `until` tells
+        what relative times mean. Raises SettingsError if the text is no reference.
         """
         place, at, point = text.partition("@")
         service, slash, index = place.partition("/")
@@ -89,10 +97,38 @@ class SnapshotReference(msgspec.Struct, frozen=True):
             return cls(service=service, index=index)
         if is_snapshot_id(point):
             return cls(service=service, index=index, id=point)
+        if _SHORT_ID.fullmatch(point):
+            return cls(service=service, index=index, short=point)
+        if point == _YESTERDAY or _RELATIVE.fullmatch(point):
+            return cls(service=service, index=index, back=point)
         return cls(service=service, index=index, at=_last_moment(point, text))
 
+    @property
+    def is_by_id(self) -> bool:
+        """Whether one snapshot is meant by its id or a part of it, and not the newest before a time."""
+        return self.id is not None or self.short is not None
+
+    def names(self, snapshot: str) -> bool:
+        """Return whether this is a snapshot's id, or a part of it."""
+        if self.short is not None:
+            return snapshot.rpartition("-")[2].startswith(self.short)
+        return self.id == snapshot
+
+    def until(self, now: datetime) -> datetime | None:
+        """Return the time that the newest snapshot at or before is meant of, or None if no time is named.
+
+        `yesterday` is the end of the day before, in UTC; `-90min`, `-2h`, `-1d` and `-3w` are that long before now.
+        """
+        if self.back is None:
+            return self.at
+        found = _RELATIVE.fullmatch(self.back)
+        if found is None:
+            midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+            return midnight - timedelta(microseconds=1)
+        return now.astimezone(UTC) - int(found["number"]) * _UNITS[found["unit"]]
+
     def __str__(self) -> str:
-        point = self.id or (self.at.isoformat() if self.at else "latest")
+        point = self.id or self.short or self.back or (self.at.isoformat() if self.at else "latest")
         return f"{self.service}/{self.index}@{point}"
 
 
@@ -210,7 +246,7 @@ def _escape(name: str) -> str:
 def _last_moment(point: str, text: str) -> datetime:
     parts = _TIME.fullmatch(point)
     if parts is None:
-        raise _malformed(f"{point!r} is neither latest, nor a time, nor a snapshot's id", text)
+        raise _malformed(f"{point!r} is neither latest, nor a time, nor a snapshot's id or four digits of it", text)
     try:
         begin = datetime.fromisoformat(point)
     except ValueError as error:
@@ -234,5 +270,6 @@ def _malformed(what: str, text: str) -> SettingsError:
     return SettingsError(
         what,
         on=f"snapshot reference {text[: 2 * INDEX_NAME_LENGTH]!r}",
-        do="Write it as contoso-east/hotels@latest, @2026-11-20T02:30Z or @20261120T023000Z-7f3a9c",
+        do="Write it as contoso-east/hotels@latest, @yesterday, @-2h, @2026-11-20T02:30Z, @20261120T023000Z-7f3a9c or"
+        " @7f3a9c",
     )

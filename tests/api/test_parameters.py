@@ -12,7 +12,11 @@ NAMES: list[tuple[Any, str]] = [
     (IndexName, "hotels_2"),
     (IndexPattern, "!tmp-*"),
     (SnapshotPoint, "2026-11-20T02:30Z"),
+    (SnapshotPoint, "yesterday"),
+    (SnapshotPoint, "-2h"),
+    (SnapshotPoint, "7f3a"),
     (SnapshotName, "contoso-east/hotels@20261120T023000Z-7f3a9c"),
+    (SnapshotName, "contoso-east/hotels@-90min"),
     (RunName, "20261120T020000Z-policy-nightly"),
 ]
 

@@ -61,8 +61,27 @@ def test_unknown_service_is_named_with_the_known_ones(terminal: Terminal, argume
     result = terminal.indexvault(*arguments)
     assert result.code == 4
     assert result.error_line == (
-        "service contoso-south: no service of this name is configured. Known services: contoso-east, contoso-west"
+        "service contoso-south: no service of this name is configured. Known services: contoso-east, contoso-west;"
+        " did you mean 'contoso-east' or 'contoso-west'?"
     )
+
+
+def test_a_misspelt_index_is_answered_with_what_was_meant(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 5)
+    terminal.back_up("notes")
+    for arguments in (
+        ("backup", EAST, "note"),
+        ("show", f"{EAST}/note@latest"),
+        ("snapshots", f"{EAST}/note"),
+        ("verify", f"{EAST}/note"),
+        ("prune", f"{EAST}/note"),
+        ("find", f"{EAST}/note", "000001"),
+        ("diff", f"{EAST}/notes@latest", f"{EAST}/note"),
+        ("move", f"{EAST}/note", "--to", WEST),
+    ):
+        result = terminal.indexvault(*arguments)
+        assert result.code == 4, result.stderr
+        assert result.error_line.endswith("; did you mean 'notes'?"), arguments
 
 
 def test_service_that_is_down_is_told_in_one_line(terminal: Terminal, closed_port: int) -> None:

@@ -125,6 +125,47 @@ class TestResolving:
                 await resolve(store.snapshots, reference(f"contoso-east/hotels@{snapshot}"), now=LATER)
             ).id == snapshot
 
+    async def test_a_part_of_an_id_gives_that_snapshot(self, store: Store) -> None:
+        ids = await three_days(store)  # their random parts differ in the last digit only
+        found = await resolve(store.snapshots, reference(f"contoso-east/hotels@{ids[1][-6:]}"), now=LATER)
+        assert found.id == ids[1]
+        manifest = await resolve_manifest(store.snapshots, reference(f"contoso-east/hotels@{ids[1][-6:]}"), now=LATER)
+        assert manifest.id == ids[1]
+
+    async def test_a_part_of_several_ids_is_refused_with_all_of_them(self, store: Store) -> None:
+        ids = await three_days(store)
+        asked = reference(f"contoso-east/hotels@{ids[0][-6:-2]}")
+        for ask in (resolve, resolve_manifest):
+            with pytest.raises(NotFoundError, match="3 snapshots") as caught:
+                await ask(store.snapshots, asked, now=LATER)
+            assert all(snapshot in caught.value.do for snapshot in ids)
+
+    async def test_a_part_of_an_id_finds_damage_as_the_whole_one_does(self, store: Store) -> None:
+        ids = await three_days(store)
+        name = manifest_name("contoso-east", "hotels", ids[2])
+        await store.snapshots.delete(name)
+        await store.snapshots.create(name, b"{}")
+        for ask in (resolve, resolve_manifest):
+            with pytest.raises(IntegrityError, match=name):
+                await ask(store.snapshots, reference(f"contoso-east/hotels@{ids[2][-6:]}"), now=LATER)
+
+    @pytest.mark.parametrize(("point", "day"), [("yesterday", 1), ("-1d", 0), ("-12h", 1), ("-0d", 2)])
+    async def test_a_relative_time_gives_the_newest_at_or_before_it(self, point: str, day: int) -> None:
+        store = MemoryStore()
+        ids = await three_days(store)
+        now = MORNING + timedelta(days=1, hours=23, minutes=59) if point != "-0d" else LATER
+        if point == "yesterday":
+            now = MORNING + timedelta(days=2)
+        assert (await resolve(store.snapshots, reference(f"contoso-east/hotels@{point}"), now=now)).id == ids[day]
+
+    async def test_an_index_that_is_misspelt_is_answered_with_what_was_meant(self, store: Store) -> None:
+        await three_days(store)
+        with pytest.raises(NotFoundError, match=r"did you mean 'hotels'\?") as caught:
+            await resolve(store.snapshots, reference("contoso-east/hotel@latest"), now=LATER)
+        assert "hotels-2" in caught.value.do
+        with pytest.raises(NotFoundError, match=r"did you mean 'contoso-east'\?"):
+            await resolve(store.snapshots, reference("contoso-eest/hotels@latest"), now=LATER)
+
     async def test_what_is_not_there_is_answered_with_what_is(self, store: Store) -> None:
         ids = await three_days(store)
         for missing in ("2026-11-19", "20261120T023000Z-ffffff"):

@@ -144,7 +144,37 @@ class TestReferences:
     def test_a_time_is_the_last_moment_of_what_it_names(self, written: str, last_moment: str) -> None:
         assert SnapshotReference.parse(f"east/hotels@{written}").at == datetime.fromisoformat(last_moment)
 
-    @pytest.mark.parametrize("point", ["latest", ID, "2026-11-20", "2026-11-20T02:30:00.25Z"])
+    @pytest.mark.parametrize("written", ["7f3a", "7f3a9", "7f3a9c"])
+    def test_a_part_of_an_id_is_its_random_part(self, written: str) -> None:
+        found = SnapshotReference.parse(f"east/hotels@{written}")
+        assert found == SnapshotReference(service="east", index="hotels", short=written)
+        assert found.is_by_id
+        assert found.names(ID)
+        assert not found.names("20261120T023000Z-a7f3a9")
+
+    @pytest.mark.parametrize(
+        ("written", "until"),
+        [
+            ("yesterday", "2026-11-20T23:59:59.999999+00:00"),
+            ("-1d", "2026-11-20T14:30:00+00:00"),
+            ("-2h", "2026-11-21T12:30:00+00:00"),
+            ("-3w", "2026-10-31T14:30:00+00:00"),
+            ("-90min", "2026-11-21T13:00:00+00:00"),
+            ("-0d", "2026-11-21T14:30:00+00:00"),
+            ("-9999w", "1835-04-04T14:30:00+00:00"),
+            ("2026-11-20", "2026-11-20T23:59:59.999999+00:00"),
+        ],
+    )
+    def test_a_relative_time_is_counted_back_from_now(self, written: str, until: str) -> None:
+        now = datetime(2026, 11, 21, 15, 30, tzinfo=timezone(timedelta(hours=1)))
+        assert SnapshotReference.parse(f"east/hotels@{written}").until(now) == datetime.fromisoformat(until)
+
+    def test_the_latest_has_no_time(self) -> None:
+        assert SnapshotReference.parse("east/hotels@latest").until(datetime.now(UTC)) is None
+
+    @pytest.mark.parametrize(
+        "point", ["latest", ID, "2026-11-20", "2026-11-20T02:30:00.25Z", "7f3a", "yesterday", "-3w"]
+    )
     def test_is_read_back_from_its_own_text(self, point: str) -> None:
         reference = SnapshotReference.parse(f"east/hotels@{point}")
         assert SnapshotReference.parse(str(reference)) == reference
@@ -162,7 +192,15 @@ class TestReferences:
             "east/a/b@latest",
             "east/hotels@newest",
             "east/hotels@LATEST",
-            "east/hotels@2026",
+            "east/hotels@7f3",
+            "east/hotels@7f3a9c1",
+            "east/hotels@7F3A",
+            "east/hotels@-1",
+            "east/hotels@-1y",
+            "east/hotels@-10000d",
+            "east/hotels@1d",
+            "east/hotels@-1.5d",
+            "east/hotels@today",
             "east/hotels@2026-11",
             "east/hotels@2026-W47-5",
             "east/hotels@2026-13-01",

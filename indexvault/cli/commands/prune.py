@@ -11,7 +11,7 @@ from rich.text import Text
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import age, count, size
-from indexvault.cli.references import indexes_with_snapshots, service_and_index
+from indexvault.cli.references import PLACE, PLACE_HELP, indexes_with_snapshots, snapshot_place
 from indexvault.cli.session import Session
 from indexvault.errors import IndexvaultError, IntegrityError, from_record
 from indexvault.maintenance.protection import kept_versions, kind_in_words
@@ -30,13 +30,13 @@ class PruneRequest:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("where", metavar="SERVICE[/INDEX]", help="whose snapshots")
+    parser.add_argument("where", metavar=PLACE, help=PLACE_HELP)
     parser.add_argument("--dry-run", action="store_true", help="only show the table")
 
 
 def read_request(arguments: Namespace) -> PruneRequest:
     """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
-    service, index = service_and_index(arguments.where)
+    service, index = snapshot_place(arguments.where)
     return PruneRequest(service=service, index=index, dry_run=arguments.dry_run)
 
 

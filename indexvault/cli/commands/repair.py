@@ -9,17 +9,18 @@ from rich.text import Text
 
 from indexvault.backup.live_index import LiveIndex
 from indexvault.cli.command import Command
-from indexvault.cli.exit_codes import DONE
+from indexvault.cli.exit_codes import DONE, worst
 from indexvault.cli.formatting import count, one_line
-from indexvault.cli.references import index_or_snapshot
+from indexvault.cli.options import SNAPSHOT_HELP
+from indexvault.cli.references import PLACE_HELP, SnapshotSet, snapshot_set
 from indexvault.cli.session import FIRST_CONTACT, Session
-from indexvault.cli.targets import find_target
+from indexvault.cli.targets import Target, find_target, find_targets
 from indexvault.clients import Clients
 from indexvault.errors import IndexvaultError
 from indexvault.model import IndexName
 from indexvault.settings.policies import reading_order
 from indexvault.snapshots.known import give_up
-from indexvault.snapshots.names import SnapshotReference, parse_manifest_name
+from indexvault.snapshots.names import parse_manifest_name
 from indexvault.snapshots.repair import RepairReport, ReplicaSource, Source, repair_index
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.verify import VerifyReport, verify_index
@@ -27,19 +28,19 @@ from indexvault.snapshots.verify import VerifyReport, verify_index
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairRequest:
-    """Put back what is missing or damaged of an index's snapshots, or of one.
+    """Put back what is missing or damaged of the snapshots of a service or an index, or of one.
 
     `forget_missing` gives up snapshots whose manifest can't be had from anywhere.
     """
 
-    target: IndexName | SnapshotReference
+    target: SnapshotSet
     store: str | None
     forget_missing: bool = False
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("target", metavar="SERVICE/INDEX[@…]", help="all snapshots of the index, or one")
+    parser.add_argument("target", metavar="SERVICE[/INDEX[@…]]", help=f"{PLACE_HELP}; or one snapshot: {SNAPSHOT_HELP}")
     parser.add_argument("--store", metavar="STORE", help="the store to repair (default: the service's own)")
     parser.add_argument(
         "--forget-missing",
@@ -51,35 +52,51 @@ def add_arguments(parser: ArgumentParser) -> None:
 def read_request(arguments: Namespace) -> RepairRequest:
     """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
     return RepairRequest(
-        target=index_or_snapshot(arguments.target), store=arguments.store, forget_missing=arguments.forget_missing
+        target=snapshot_set(arguments.target), store=arguments.store, forget_missing=arguments.forget_missing
     )
 
 
 async def run(session: Session, request: RepairRequest) -> int:
-    """Verify, repair, and verify again what was damaged. Raises IntegrityError naming what is still damaged."""
+    """Repair index by index, whether or not others can be, and return the worst exit code."""
+    codes = []
     async with session.clients(retry=FIRST_CONTACT) as clients:
         service = request.target.service
         store = clients.store(request.store) if request.store else clients.store_of(service)
         await store.prepare()
-        found = await _verify(session, clients, store, request.target)
-        if not found.damage:
-            session.output.result("repaired", {"repaired": [], "left": []}, "Nothing to repair")
-            return DONE
-        sources = await _sources(session, clients, store, request.target)
-        report = await _repair(session, store, found, sources)
-        after = await _verify(session, clients, store, request.target)
-        known = {finding.blob for finding in found.damage}
-        if {finding.blob for finding in after.damage} - known:
-            # A manifest that is back shows which of its chunks are damaged.
-            second = await _repair(session, store, after, sources)
-            report = RepairReport(repaired=(*report.repaired, *second.repaired), left=second.left)
-            after = await _verify(session, clients, store, request.target)
-        if request.forget_missing:
-            after = await _forget_missing(session, store, after)
-        session.output.result("repaired", msgspec.to_builtins(report))
-    session.output.show(f"{count(len(report.repaired), 'blob')} put back, {len(after.damage):,} still damaged")
+        for target in await find_targets(clients, store.name, request.target, session.clock()):
+            try:
+                await _repair_index(session, request, clients, store, target)
+            except IndexvaultError as error:
+                codes.append(session.output.error(error))
+            else:
+                codes.append(DONE)
+    return worst(codes)
+
+
+async def _repair_index(
+    session: Session, request: RepairRequest, clients: Clients, store: Store, target: Target
+) -> None:
+    """Verify, repair, and verify again what was damaged. Raises IntegrityError naming what is still damaged."""
+    index = target.index
+    found = await _verify(session, store, target)
+    if not found.damage:
+        record = {"service": index.service, "index": index.index, "repaired": [], "left": []}
+        session.output.result("repaired", record, f"Nothing to repair: {index}")
+        return
+    sources = await _sources(session, clients, store, index)
+    report = await _repair(session, store, found, sources)
+    after = await _verify_again(session, clients, store, target)
+    known = {finding.blob for finding in found.damage}
+    if {finding.blob for finding in after.damage} - known:
+        # A manifest that is back shows which of its chunks are damaged.
+        second = await _repair(session, store, after, sources)
+        report = RepairReport(repaired=(*report.repaired, *second.repaired), left=second.left)
+        after = await _verify_again(session, clients, store, target)
+    if request.forget_missing:
+        after = await _forget_missing(session, store, after)
+    session.output.result("repaired", {"service": index.service, "index": index.index, **msgspec.to_builtins(report)})
+    session.output.show(f"{index}: {count(len(report.repaired), 'blob')} put back, {len(after.damage):,} still damaged")
     after.raise_for_damage()
-    return DONE
 
 
 async def _forget_missing(session: Session, store: Store, found: VerifyReport) -> VerifyReport:
@@ -102,24 +119,25 @@ async def _repair(session: Session, store: Store, found: VerifyReport, sources: 
     return report
 
 
-async def _verify(
-    session: Session, clients: Clients, store: Store, target: IndexName | SnapshotReference
-) -> VerifyReport:
-    meant = await find_target(clients, store.name, target, session.clock())
-    with session.output.progress(f"{target.service}/{target.index}") as display:
+async def _verify_again(session: Session, clients: Clients, store: Store, target: Target) -> VerifyReport:
+    """Verify what was asked for, of which other manifests may be missing by now."""
+    asked = target.index if target.summary is None else target.summary.reference
+    return await _verify(session, store, await find_target(clients, store.name, asked, session.clock()))
+
+
+async def _verify(session: Session, store: Store, target: Target) -> VerifyReport:
+    with session.output.progress(str(target.index)) as display:
         return await verify_index(
             store.snapshots,
-            target.service,
-            target.index,
-            only=meant.only,
-            missing=meant.missing,
+            target.index.service,
+            target.index.index,
+            only=target.only,
+            missing=target.missing,
             progress=lambda chunk: display.advance("verify", documents=chunk.documents, bytes=chunk.bytes),
         )
 
 
-async def _sources(
-    session: Session, clients: Clients, store: Store, target: IndexName | SnapshotReference
-) -> list[Source]:
+async def _sources(session: Session, clients: Clients, store: Store, target: IndexName) -> list[Source]:
     """Return the other stores, then the live index: a copy that is meant to be the same is the likelier source."""
     sources: list[Source] = [
         ReplicaSource(f"store {name}", clients.store(name).snapshots)

@@ -9,7 +9,7 @@ from rich.text import Text
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, FAILED, worst
 from indexvault.cli.formatting import count, duration, size
-from indexvault.cli.references import indexes_with_snapshots, service_and_index
+from indexvault.cli.references import PLACE, PLACE_HELP, indexes_with_snapshots, snapshot_place
 from indexvault.cli.session import Session
 from indexvault.errors import SettingsError
 from indexvault.maintenance.retention import MaintenanceJob, replicate_to
@@ -29,13 +29,13 @@ class ReplicateRequest:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("where", metavar="SERVICE[/INDEX]", help="whose snapshots")
+    parser.add_argument("where", metavar=PLACE, help=PLACE_HELP)
     parser.add_argument("--to", metavar="STORE", help="which store (default: those in the policies' replicate_to)")
 
 
 def read_request(arguments: Namespace) -> ReplicateRequest:
     """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
-    service, index = service_and_index(arguments.where)
+    service, index = snapshot_place(arguments.where)
     return ReplicateRequest(service=service, index=index, store=arguments.to)
 
 

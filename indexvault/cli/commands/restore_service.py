@@ -100,7 +100,7 @@ async def restore_service(session: Session, request: RestoreServiceRequest) -> i
             snapshot=snapshot.id,
             target_service=request.service,
             run=session.new_run("restore"),
-            at=request.snapshot.at,
+            at=request.snapshot.until(session.clock()),
             parallel=request.parallel,
             **shared_options(request.options, RestoreServiceOptions),
         )

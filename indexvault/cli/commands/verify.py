@@ -9,28 +9,27 @@ import msgspec
 from rich.text import Text
 
 from indexvault.cli.command import Command
-from indexvault.cli.exit_codes import DONE
+from indexvault.cli.exit_codes import DONE, worst
 from indexvault.cli.formatting import count, size
 from indexvault.cli.options import SNAPSHOT_HELP, add_parallel
-from indexvault.cli.references import index_or_snapshot
+from indexvault.cli.references import PLACE_HELP, SnapshotSet, snapshot_set
 from indexvault.cli.session import Session
-from indexvault.cli.targets import find_target
-from indexvault.errors import UnauthenticError
-from indexvault.model import IndexName
-from indexvault.snapshots.names import SnapshotReference
+from indexvault.cli.targets import Target, find_targets
+from indexvault.errors import IndexvaultError, UnauthenticError
 from indexvault.snapshots.slices import Slice
+from indexvault.snapshots.store import Store
 from indexvault.snapshots.verify import WHOLE, VerifyReport, verify_index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyRequest:
-    """Read one snapshot back and prove it, or all of an index.
+    """Read one snapshot back and prove it, or all of an index or a service.
 
     `sample` limits which chunks are read, `sizes` only compares sizes and reads none. `store` is another store than the
     service's own.
     """
 
-    target: SnapshotReference | IndexName
+    target: SnapshotSet
     parallel: int
     sample: Slice | None = None
     sizes: bool = False
@@ -39,7 +38,7 @@ class VerifyRequest:
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("target", metavar="SNAPSHOT|SERVICE/INDEX", help=f"{SNAPSHOT_HELP}; or all of an index")
+    parser.add_argument("target", metavar="SERVICE[/INDEX[@…]]", help=f"{PLACE_HELP}; or one snapshot: {SNAPSHOT_HELP}")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--sample", metavar="N/T", help="read back only slice N of T; 1/12 to 12/12 are everything")
     amount.add_argument("--sizes", action="store_true", help="only check that every blob exists and has its size")
@@ -50,7 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def read_request(arguments: Namespace) -> VerifyRequest:
     """Return what the arguments ask for. Raises SettingsError for a name or a slice that can't be one."""
     return VerifyRequest(
-        target=index_or_snapshot(arguments.target),
+        target=snapshot_set(arguments.target),
         parallel=arguments.parallel,
         sample=Slice.parse(arguments.sample) if arguments.sample is not None else None,
         sizes=arguments.sizes,
@@ -59,31 +58,43 @@ def read_request(arguments: Namespace) -> VerifyRequest:
 
 
 async def run(session: Session, request: VerifyRequest) -> int:
-    """Verify.
+    """Verify index by index, whether or not others are damaged, and return the worst exit code."""
+    codes = []
+    async with session.clients() as clients:
+        asked = request.target
+        store = clients.store(request.store) if request.store is not None else clients.store_of(asked.service)
+        for target in await find_targets(clients, store.name, asked, session.clock()):
+            try:
+                await _verify(session, request, store, target)
+            except IndexvaultError as error:
+                codes.append(session.output.error(error))
+            else:
+                codes.append(DONE)
+    return worst(codes)
+
+
+async def _verify(session: Session, request: VerifyRequest, store: Store, target: Target) -> None:
+    """Verify the snapshots of an index, or one of them.
 
     Raises IntegrityError naming each damaged blob and its snapshots, after all have been read; if none is, and a record
     key is set, UnauthenticError naming the snapshots that are sound and not authentic.
     """
-    async with session.clients() as clients:
-        target = request.target
-        store = clients.store(request.store) if request.store is not None else clients.store_of(target.service)
-        meant = await find_target(clients, store.name, target, session.clock())
-        summary = meant.summary
-        with session.output.progress(f"{target.service}/{target.index}") as display:
-            if summary is not None:
-                display.advance("verify", expected=summary.documents)
-            report = await verify_index(
-                store.snapshots,
-                target.service,
-                target.index,
-                only=meant.only,
-                missing=meant.missing,
-                depth="sizes" if request.sizes else "content",
-                sample=request.sample or WHOLE,
-                progress=lambda chunk: display.advance("verify", documents=chunk.documents, bytes=chunk.bytes),
-                concurrency=request.parallel,
-            )
-    reference = str(target) if summary is None else str(summary.reference)
+    summary = target.summary
+    with session.output.progress(str(target.index)) as display:
+        if summary is not None:
+            display.advance("verify", expected=summary.documents)
+        report = await verify_index(
+            store.snapshots,
+            target.index.service,
+            target.index.index,
+            only=target.only,
+            missing=target.missing,
+            depth="sizes" if request.sizes else "content",
+            sample=request.sample or WHOLE,
+            progress=lambda chunk: display.advance("verify", documents=chunk.documents, bytes=chunk.bytes),
+            concurrency=request.parallel,
+        )
+    reference = str(target.index) if summary is None else str(summary.reference)
     session.output.result(
         "verify",
         {"reference": reference, **msgspec.to_builtins(report), "damage": msgspec.to_builtins(report.damage)},
@@ -96,7 +107,6 @@ async def run(session: Session, request: VerifyRequest) -> int:
             on=", ".join(f"{report.service}/{report.index}@{snapshot}" for snapshot in report.unauthentic),
             do="If you know where it is from: `indexvault accept`; see docs/security.md",
         )
-    return DONE
 
 
 def _lines(reference: str, request: VerifyRequest, report: VerifyReport) -> Sequence[Text]:
@@ -149,8 +159,8 @@ def _authenticity_lines(report: VerifyReport) -> Sequence[Text]:
 
 
 COMMAND = Command(
-    description="Read every chunk of a snapshot, or of all snapshots of an index, back and compare it with the"
-    " manifest. Shared chunks are read once. Sends nothing to a search service.",
+    description="Read every chunk of a snapshot, or of all snapshots of an index or a service, back and compare it"
+    " with the manifest. Shared chunks are read once. Sends nothing to a search service.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

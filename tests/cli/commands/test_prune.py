@@ -31,3 +31,18 @@ def test_without_rules_nothing_goes(terminal: Terminal) -> None:
     assert (result.code, [record["keep"] for record in result.records[:1]]) == (0, [True])
     assert terminal.indexvault("prune", f"{EAST}/none").code == 4
     assert terminal.indexvault("prune", "nowhere").code == 4
+
+
+@pytest.mark.usefixtures("second_store")
+def test_prune_and_replicate_take_a_pattern(terminal: Terminal) -> None:
+    for index in ("notes", "letters"):
+        terminal.east.fill(index, 10)
+    terminal.indexvault("backup", EAST)
+    for verb in ("prune", "replicate"):
+        result = terminal.indexvault(verb, f"{EAST}/n*", "--json")
+        assert result.code == 0, result.stderr
+        assert {each["index"] for each in result.records if "index" in each} == {"notes"}
+        assert terminal.indexvault(verb, f"{EAST}/*", "--json").code == 0
+        assert terminal.indexvault(verb, f"{EAST}/n+*").code == 2
+        one = terminal.indexvault(verb, f"{NOTES}@latest")
+        assert (one.code, "Leave out the @" in one.error_line) == (2, True)

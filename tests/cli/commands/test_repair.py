@@ -93,3 +93,16 @@ def test_what_is_nowhere_else_is_left_until_it_is_given_up(terminal: Terminal) -
     assert terminal.indexvault("verify", NOTES).code == 0
     assert terminal.references("notes") == references[1:]
     assert terminal.indexvault("verify", references[0]).code == 4
+
+
+def test_repair_takes_a_service_or_a_pattern(terminal: Terminal) -> None:
+    for index in ("notes", "letters"):
+        terminal.east.fill(index, 10)
+        terminal.back_up(index)
+    terminal.flip_byte(".jsonl.gz")
+    result = terminal.indexvault("repair", EAST)
+    assert result.code == 0, result.stderr
+    assert "contoso-east/letters: 1 blob put back, 0 still damaged" in result.stdout
+    assert "Nothing to repair: contoso-east/notes" in result.stdout
+    some = terminal.indexvault("repair", f"{EAST}/n*", "--json")
+    assert [each["index"] for each in some.records] == ["notes"]

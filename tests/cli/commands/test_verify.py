@@ -111,3 +111,22 @@ def test_the_loss_of_the_runs_container_leaves_snapshots_sound(terminal: Termina
     delete_blobs(terminal.connection_string, container=RUN_CONTAINER)
     for target in (NOTES, reference):
         assert terminal.indexvault("verify", target).code == 0
+
+
+def test_verify_takes_a_service_or_a_pattern_and_goes_on_after_damage(terminal: Terminal) -> None:
+    for index in ("notes-1", "notes-2", "letters"):
+        terminal.east.fill(index, 10)
+    assert terminal.indexvault("backup", EAST).code == 0
+    every = terminal.indexvault("verify", EAST, "--json")
+    assert every.code == 0, every.stderr
+    assert [each["index"] for each in every.records] == ["$service", "letters", "notes-1", "notes-2"]
+    some = terminal.indexvault("verify", f"{EAST}/notes-*", "--json")
+    assert [each["index"] for each in some.records] == ["notes-1", "notes-2"]
+    blob = terminal.flip_byte(".jsonl.gz")
+    damaged = terminal.indexvault("verify", EAST, "--json")
+    assert damaged.code == 6
+    assert "/letters/" in blob
+    assert blob in damaged.error_line
+    assert [each["index"] for each in damaged.records if each["event"] == "verify"][-1] == "notes-2"
+    assert terminal.indexvault("verify", f"{EAST}/memos-*").code == 4
+    assert terminal.indexvault("verify", "contoso-south").code == 4
