@@ -50,12 +50,15 @@ def plain(name: str) -> str:
 
 
 def holds_only_secret(path: Path) -> bool:
-    """Return whether a member holds nothing but a secret."""
-    return bool(path) and (plain(path[-1]) in _SECRETS or plain(path[-1]).endswith(_SECRET_ENDINGS))
+    """Return whether a member holds nothing but a secret, or is one of several that a member of such a name holds."""
+    name = plain(next((each for each in reversed(path) if not each.isdigit()), ""))
+    return name in _SECRETS or name.removesuffix("s").endswith(_SECRET_ENDINGS)
 
 
 def is_header(path: Path) -> bool:
-    """Return whether a member is, or belongs to, a header that may hold a credential."""
+    """Return whether a member is, or belongs to, a header that may hold a credential; headers in one text are."""
+    if path and _is_headers(path[-1]) and plain(path[-1]) not in _OPEN_PARAMETERS:
+        return True
     inside = next((at for at, name in enumerate(path[:-1]) if _is_headers(name)), None)
     if inside is None or is_open_header(path[inside + 1]):
         return False
@@ -63,8 +66,8 @@ def is_header(path: Path) -> bool:
 
 
 def is_in_headers(path: Path) -> bool:
-    """Return whether a member belongs to headers, open ones included."""
-    return any(map(_is_headers, path[:-1]))
+    """Return whether a member is headers or belongs to some, open ones included."""
+    return any(map(_is_headers, path)) and plain(path[-1]) not in _OPEN_PARAMETERS
 
 
 def is_parameter(path: Path) -> bool:

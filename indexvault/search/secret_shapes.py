@@ -36,6 +36,7 @@ _KNOWN = re.compile(
     )
     | -----BEGIN[A-Z ]{0,40}PRIVATE\ KEY
     | [A-Za-z0-9]Q~[\w.~-]{30}                         # secrets of Entra applications
+    | (?:^|[?&;\s"'])sig=[\w%+/-]{16}                     # signatures of storage without an address
     | (?i:\bbearer\s{1,8}[\w.~+/-]{16})
     | (?i:\bbasic\s{1,8}[A-Za-z0-9+/]{16,400}=)
     """,
