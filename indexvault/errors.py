@@ -8,6 +8,7 @@
     ├── NotFoundError               nothing has that name
     ├── ConflictError               the present state forbids it: an existing target, a changed ETag
     │   ├── OutdatedReadingError    what was read of an index is outdated; read it again
+    │   ├── EndedMeanwhileError     the run that was to be resumed has ended by itself
     │   └── TooManyRunsError        so many runs are unfinished that no other is taken
     ├── IntegrityError              stored bytes are not what was written
     ├── VerificationError           a restored index differs from its snapshot
@@ -124,6 +125,10 @@ class ConflictError(IndexvaultError):
 
 class OutdatedReadingError(ConflictError):
     """What was read of an index is outdated and can't become a snapshot. Read it again."""
+
+
+class EndedMeanwhileError(ConflictError):
+    """The run that was to be resumed was alive, and has ended by itself meanwhile."""
 
 
 class TooManyRunsError(ConflictError):

@@ -23,6 +23,7 @@ from indexvault.restore.state import (
     forget_restore_state,
     marked_by,
     read_restore_state,
+    require_unended,
     unfinished,
     write_restore_state,
 )
@@ -47,9 +48,12 @@ async def claim(resources: Resources, started: StartedRestore) -> Claimed:
     The plan is first held against the manifest, and what each stretch needs of that is written. Raises IntegrityError
     if the plan does not follow from the manifest, with nothing touched. Raises ConflictError if what was decided before
     the names were locked no longer fits: an alias points elsewhere, an index is gone, another restore came in between,
-    the snapshot is being removed. Raises NotFoundError if it is gone and the target is untouched.
+    the snapshot is being removed, the restore to resume has ended (EndedMeanwhileError). Raises NotFoundError if the
+    snapshot is gone and the target is untouched.
     """
     run, service = started.run, started.run.target.service
+    if run.records != run.execution:
+        await require_unended(resources.clients.store_of(service).runs, run.mark, run.records)
     context = await open_context(resources, run)
     runs, plan = context.runs, context.plan
     earlier = await read_restore_state(runs, run.mark)

@@ -8,7 +8,7 @@ import logging
 
 import msgspec
 
-from indexvault.errors import NotFoundError
+from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.model import IndexName, is_index_name
 from indexvault.restore.checks import Check, failure
 from indexvault.restore.job import RestoreJob, RestoreRun, StartedRestore
@@ -23,6 +23,7 @@ from indexvault.restore.state import (
     plan_digest,
     read_restore_state,
     require_plan,
+    require_unended,
     unfinished,
 )
 from indexvault.settings.load import service_settings
@@ -87,9 +88,18 @@ async def has_written_index(resources: Resources, restore_state: RestoreState, j
 
 
 async def _resumed(resources: Resources, job: RestoreJob, restore_state: RestoreState) -> RestorePlan:
-    """Return the plan of an unfinished restore. Raises as `_require_ours` does, IntegrityError if it is gone."""
+    """Return the plan of an unfinished restore.
+
+    Raises as `_require_ours` does, EndedMeanwhileError if the restore has ended since its state was read,
+    IntegrityError if only the plan is gone.
+    """
     runs = resources.clients.store_of(job.target_service).runs
-    plan = await require_plan(runs, restore_state.records)
+    mark = IndexName(job.target_service, restore_state.marked[0])
+    try:
+        plan = await require_plan(runs, restore_state.records)
+    except IntegrityError:
+        await require_unended(runs, mark, restore_state.records)
+        raise
     await _require_ours(resources, job, plan)
     return plan
 

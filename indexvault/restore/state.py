@@ -12,7 +12,7 @@ from datetime import datetime
 
 import msgspec
 
-from indexvault.errors import ConflictError, IntegrityError
+from indexvault.errors import ConflictError, EndedMeanwhileError, IntegrityError
 from indexvault.model import IndexName
 from indexvault.restore.checks import Check
 from indexvault.restore.definition import TargetDefinition
@@ -162,6 +162,20 @@ async def require[Kind](records: Checkpoints, part: str, kind: type[Kind], on: s
 async def require_plan(runs: RunBlobs, run: str) -> RestorePlan:
     """Return the plan of a run. Raises IntegrityError if it is gone."""
     return await require(Checkpoints(runs, run), PLAN, RestorePlan, f"run {run}")
+
+
+async def require_unended(runs: RunBlobs, mark: IndexName, records: str) -> None:
+    """Raise EndedMeanwhileError if no state under the name `mark` says that the run `records` is unfinished.
+
+    A run that ends removes its state first, then its plan and checkpoints.
+    """
+    restore_state = await read_restore_state(runs, mark)
+    if restore_state is None or restore_state.records != records:
+        raise EndedMeanwhileError(
+            f"the same restore was being worked on by run {records}, and has ended meanwhile; this one changed nothing",
+            on=f"{mark.service} index {mark.index}",
+            do="Look at the index, and at how that run ended, before you restore again",
+        )
 
 
 def plan_digest(plan: RestorePlan) -> str:

@@ -5,7 +5,14 @@ import contextlib
 import msgspec
 from durabletask.task import OrchestrationContext
 
-from indexvault.errors import IndexvaultError, IntegrityError, NotFoundError, VerificationError, from_record
+from indexvault.errors import (
+    EndedMeanwhileError,
+    IndexvaultError,
+    IntegrityError,
+    NotFoundError,
+    VerificationError,
+    from_record,
+)
 from indexvault.restore.checks import Check, offered_patch
 from indexvault.restore.cut_over import CUT_OVER
 from indexvault.restore.job import (
@@ -132,6 +139,8 @@ def _restore(ctx: OrchestrationContext, started: StartedRestore) -> Orchestratio
         yield from call(ctx, TOUCH, run)
         touched = True
         return (yield from _write_and_prove(ctx, started, claimed, run))
+    except EndedMeanwhileError:
+        raise
     except IndexvaultError as error:
         # If the lock is lost, this fails; the new lock holder finds our state.
         with contextlib.suppress(IndexvaultError):

@@ -9,16 +9,17 @@ import msgspec
 import pytest
 
 from emulator.service import EmulatedService
-from indexvault.errors import ConflictError, NotFoundError, OverloadedError, QuotaError
+from indexvault.errors import ConflictError, ForbiddenError, NotFoundError, OverloadedError, QuotaError
 from indexvault.model import IndexName
-from indexvault.restore.state import RestoreState
+from indexvault.restore.state import PLAN, RestoreState
 from indexvault.restore.workflow import RESTORE_INDEX
 from indexvault.search.batch import batch, delete_action, upload_action
-from indexvault.snapshots.run_names import restore_name
+from indexvault.snapshots.run_names import checkpoint_name, restore_name
+from indexvault.workflow.activity import Resources
 from indexvault.workflow.lock import Lock
 from tests import hotels
 from tests.memory_store import MemoryStore
-from tests.world import EAST, KEYS, WEST, World, open_world
+from tests.world import EAST, KEYS, WEST, Run, World, open_world
 
 LATE = {"fault": "item", "status": 503, "key": "h00[2-9]", "operation": "index_documents"}
 """Documents from the third thousand on are put off for ever."""
@@ -237,3 +238,72 @@ async def test_a_restore_killed_after_it_hid_its_fields_goes_on_and_keeps_them_h
     assert report.identical == 30
     assert await world.west.alias_target("guests") == "restored"
     assert "stars" not in (await world.documents(WEST, "restored", "id"))[0]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_restore_that_waited_for_the_same_one_to_end_is_a_conflict(world: World, *, fails: bool) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(300))
+    snapshot = await world.back_up("hotels")
+    at_end, waiting = asyncio.Event(), asyncio.Event()
+    first = world.restore_job(snapshot)
+
+    async def held_back(run: Run, resources: Resources, given: Any) -> Any:
+        at_end.set()
+        await waiting.wait()
+        if fails:
+            raise ForbiddenError("no role", on="a test", do="Give it")
+        return await run(resources, given)
+
+    async def after_the_first(run: Run, resources: Resources, given: Any) -> Any:
+        waiting.set()
+        await asyncio.wait([one])
+        return await run(resources, given)
+
+    world.around["mark_target_touched" if fails else "conclude_restore"] = held_back
+    world.around["take_over_lock"] = after_the_first
+    one = asyncio.create_task(world.engine.run(RESTORE_INDEX, first))
+    async with asyncio.timeout(60):
+        await at_end.wait()
+    with pytest.raises(ConflictError, match="has ended meanwhile") as refused:
+        await world.restore(snapshot)
+    assert "discard-unfinished" not in refused.value.do
+    assert "it resumes where this one stopped" not in refused.value.do
+    if fails:
+        with pytest.raises(ForbiddenError):
+            await one
+        assert await world.west.index_names() == []
+    else:
+        assert (await one).identical == 300
+    assert await restore_state(world) is None
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_a_restore_that_ends_while_the_same_one_begins_is_a_conflict(world: World, *, dry_run: bool) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(300))
+    snapshot = await world.back_up("hotels")
+    at_end, go_on = asyncio.Event(), asyncio.Event()
+    first = world.restore_job(snapshot)
+
+    async def held_back(run: Run, resources: Resources, given: Any) -> Any:
+        at_end.set()
+        await go_on.wait()
+        return await run(resources, given)
+
+    world.around["conclude_restore"] = held_back
+    one = asyncio.create_task(world.engine.run(RESTORE_INDEX, first))
+    async with asyncio.timeout(60):
+        await at_end.wait()
+    blobs = world.store.runs
+    read = blobs.read
+
+    async def read_once_the_first_has_ended(name: str, limit: int) -> Any:
+        if name == checkpoint_name(first.run, PLAN) and asyncio.current_task() is not one:
+            blobs.read = read  # type: ignore[method-assign]
+            go_on.set()
+            await asyncio.wait([one])
+        return await read(name, limit)
+
+    blobs.read = read_once_the_first_has_ended  # type: ignore[method-assign]
+    with pytest.raises(ConflictError, match="has ended meanwhile"):
+        await (world.preflight(snapshot) if dry_run else world.restore(snapshot))
+    assert (await one).identical == 300

@@ -103,3 +103,16 @@ def test_a_restore_without_a_field_does_not_claim_to_be_the_snapshot(terminal: T
     )
     (record,) = result.records
     assert record["not_compared"] == {"dropped": ["text"], "hidden": [], "more": 0, "selected": True}
+
+
+def test_of_two_restores_of_one_target_at_once_the_second_is_a_conflict(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 300)
+    reference = terminal.back_up("notes")
+    terminal.west.faults({"fault": "latency", "operation": "index_documents", "seconds": 4})
+    first = terminal.start("restore", reference, "--to", WEST)
+    await_request(first, terminal.west, "index_documents")
+    second = terminal.indexvault("restore", reference, "--to", WEST)
+    assert terminal.wait(first).code == 0
+    assert second.code == 5, second.stderr
+    assert "has ended meanwhile" in second.stderr
+    assert "discard-unfinished" not in second.stderr
