@@ -13,6 +13,7 @@ from emulator.values import comparable, empty
 
 type Document = dict[str, Any]
 
+_EVERYONE = "all"
 _HISTORY = 10_000
 """Counts kept for lagging answers."""
 
@@ -46,8 +47,30 @@ class Index:
 
     @property
     def protected(self) -> bool:
-        """Whether documents have access lists that queries obey."""
+        """Whether documents have access lists or sensitivity labels that queries obey."""
+        return self._has_lists or self._has_labels
+
+    @property
+    def _has_lists(self) -> bool:
         return self.definition["permissionFilterOption"] == "enabled" and bool(self.schema.permission_fields)
+
+    @property
+    def _has_labels(self) -> bool:
+        return bool(self.definition["purviewEnabled"]) and bool(self.schema.label_fields)
+
+    def shows(self, document: Document) -> bool:
+        """Return whether a caller without a user's token finds a document, unless it reads elevated.
+
+        One of the access lists must let everyone read it; an empty list and `none` let nobody. A sensitivity label
+        keeps it from such a caller. Source: Indexing ACLs and RBAC using the push API, 2026-05; Query-time Microsoft
+        Purview sensitivity label enforcement in Azure AI Search, 2026-06.
+        """
+        if self._has_labels and any(document.get(field.name) for field in self.schema.label_fields):
+            return False
+        if not self._has_lists:
+            return True
+        lists = [document.get(field.name) for field in self.schema.permission_fields]
+        return any(_EVERYONE in (value if isinstance(value, list) else [value]) for value in lists)
 
     @property
     def whole_rows(self) -> bool:

@@ -41,6 +41,7 @@ class Field(msgspec.Struct, frozen=True):
     dimensions: int | None = None
     packed: bool = False
     permission_filter: str | None = None
+    label: bool = False
     fields: tuple["Field", ...] = ()
 
     @property
@@ -69,6 +70,7 @@ class Schema:
         self.key = next(field for field in fields if field.key)
         self.hides = any(field.hides for field in fields)
         self.permission_fields = tuple(field for field in fields if field.permission_filter)
+        self.label_fields = tuple(field for field in fields if field.label)
         self.searchable = tuple(field for field in walk(fields) if field.searchable and not field.vector)
         self.columns = tuple(field for field in walk(fields) if _has_column(field))
         """Fields with one comparable value per document, which become columns of the document table."""
@@ -118,6 +120,7 @@ def _field(raw: dict[str, Any], parent: str, *, inside_collection: bool) -> Fiel
         dimensions=raw["dimensions"],
         packed=raw["vectorEncoding"] == "packedBit",
         permission_filter=raw["permissionFilter"],
+        label=bool(raw["sensitivityLabel"]),
     )
 
 

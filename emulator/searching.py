@@ -19,7 +19,6 @@ from emulator.text_queries import only_field, scorer
 
 _MAX_ORDER_TERMS = 32
 _TIES = ("sequence", "sequence DESC", "crc, sequence", "crc, sequence DESC")
-_EVERYONE = "all"
 SHUFFLE = 2**31 - 1
 """A prime: what is multiplied by a number below it and divided by it leaves remainders in another order."""
 _WHOLE = 100.0
@@ -53,15 +52,6 @@ class Result(msgspec.Struct, frozen=True):
 def search(index: Index, query: Query, circumstances: Circumstances) -> Result:
     """Answer a query."""
     return _Search(index, query, circumstances).result()
-
-
-def visible_to_all(document: Document, permission_fields: Sequence[Field]) -> bool:
-    """Return whether one of a document's access lists lets everyone read it.
-
-    An empty list and `none` let nobody read it. Source: Indexing ACLs and RBAC using the push API, 2026-05.
-    """
-    lists = [document.get(field.name) for field in permission_fields]
-    return any(_EVERYONE in (value if isinstance(value, list) else [value]) for value in lists)
 
 
 class _Search:
@@ -128,8 +118,7 @@ class _Search:
         fields = self._search_fields()
         score = "1.0"
         if self.index.protected and not self.circumstances.elevated:
-            lists = self.schema.permission_fields
-            condition = _both(condition, _tested(lambda document: visible_to_all(document, lists)))
+            condition = _both(condition, _tested(self.index.shows))
         if self.circumstances.coverage < _WHOLE:
             condition = _both(condition, Condition(f"{_SHARD} < ?", (self.circumstances.coverage,), frozenset()))
         if not self.query.everything:
@@ -247,7 +236,7 @@ def look_up(index: Index, key: str, names: Sequence[str]) -> bytes:
     if halves is None:
         raise ServiceError(404, None)
     document = index.full(*halves)
-    if index.protected and not visible_to_all(document, index.schema.permission_fields):
+    if not index.shows(document):
         raise ServiceError(404, None)
     if chosen is None and index.whole_rows:
         return b"{" + halves[0]

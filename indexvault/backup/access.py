@@ -1,4 +1,4 @@
-"""Decide whether access lists protect an index's documents, and whether this caller may read all of them.
+"""Decide whether a caller may read all documents of an index, which lists or labels may protect.
 
 Source: document-level access control and elevated read, 2026-09.
 """
@@ -8,11 +8,6 @@ from indexvault.search.client import SearchService
 from indexvault.search.page import PageReader
 from indexvault.search.query import DocumentQuery
 from indexvault.search.schema import Schema
-
-
-def is_protected(schema: Schema) -> bool:
-    """Return whether the service may leave documents out of answers, depending on the caller."""
-    return schema.has_access_lists or schema.purview_enabled is True
 
 
 def require_reader(service: SearchService, schema: Schema, *, on: str) -> None:
@@ -26,8 +21,8 @@ def require_reader(service: SearchService, schema: Schema, *, on: str) -> None:
 
 
 async def may_read_elevated(service: SearchService, index: str, schema: Schema) -> bool:
-    """Return whether documents have access lists and this caller may read them regardless."""
-    if not is_protected(schema):
+    """Return whether documents are protected and this caller may read them regardless."""
+    if not schema.is_protected:
         return False
     try:
         await service.documents(

@@ -31,7 +31,7 @@ class LiveIndex:
         self.name = f"index {service.name}/{index}"
         self.definition = definition
         self.key_field = schema.key.name
-        self._elevated = schema.has_access_lists
+        self._elevated = schema.is_protected
         self._service = service
         self._index = index
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from indexvault.backup.access import is_protected
 from indexvault.search.documents import ELEVATED_ROLE
 from indexvault.search.schema import Schema
 from indexvault.search.secret_scan import is_for_secrets
@@ -63,7 +62,7 @@ def hidden_fields(schema: Schema, *, revealed_in: Schema | None = None) -> list[
 
 def out_of_sight(schema: Schema, *, elevated: bool, counted: int, found: int) -> list[Loss]:
     """Return the loss of documents that access lists may hide from this caller, if any."""
-    if elevated or not is_protected(schema):
+    if elevated or not schema.is_protected:
         return []
     return [
         Loss(

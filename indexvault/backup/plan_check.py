@@ -7,7 +7,7 @@ are taken anew.
 
 from collections.abc import AsyncIterator
 
-from indexvault.backup.access import is_protected, may_read_elevated
+from indexvault.backup.access import may_read_elevated
 from indexvault.backup.definition_changes import same_definition
 from indexvault.backup.definitions import read_synonym_map, withheld_from_index
 from indexvault.backup.job import BackupJob
@@ -55,7 +55,7 @@ async def _other_content(
     elevated = await may_read_elevated(service, job.index, schema)
     withheld = withheld_from_index(job.index, definition, plan.synonym_maps)
     expected = {loss.field for loss in (*losses(schema), *lost_content(withheld))}
-    if is_protected(schema) and not elevated:
+    if schema.is_protected and not elevated:
         expected.add(DOCUMENTS)
     if plan.elevated != elevated or {loss.field for loss in plan.losses} != expected:
         yield "other losses than the index"

@@ -174,7 +174,7 @@ class _Sides:
             self.index,
             self.schema,
             average_document_bytes=_AVERAGE_DOCUMENT_BYTES,
-            elevated=self.schema.has_access_lists,
+            elevated=self.schema.is_protected,
         )
 
     def comparison(self, source: Schema, key_field: str) -> Comparison:

@@ -20,7 +20,7 @@ async def scanned(
         schema.key.name,
         keys,
         average_document_bytes=average_document_bytes,
-        elevated=schema.has_access_lists,
+        elevated=schema.is_protected,
     )
     async with aclosing(pages):
         async for page in pages:
@@ -33,6 +33,6 @@ async def count_all(service: SearchService, index: str, schema: Schema) -> int:
 
     Whether the service's own count has those is not documented, so a search counts where there are any.
     """
-    if not schema.has_access_lists:
+    if not schema.is_protected:
         return await service.count(index)
     return await service.count_found(index, DocumentQuery(), PageReader(schema.key.name), elevated=True)

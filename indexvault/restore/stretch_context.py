@@ -83,7 +83,7 @@ class StretchContext(RestoreContext):
                 self.plan.written_index,
                 schema,
                 average_document_bytes=self.source.average_document_bytes,
-                elevated=schema.has_access_lists,
+                elevated=schema.is_protected,
             )
             return lookup.find(await self._stored_keys())
         return scanned(

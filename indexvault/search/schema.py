@@ -76,9 +76,13 @@ class Schema(msgspec.Struct, frozen=True, rename="camel"):
         yield from _walk("", self.fields)
 
     @property
-    def has_access_lists(self) -> bool:
-        """Whether documents have access lists that queries obey, unless they are allowed to read elevated."""
-        return (self.permission_filter_option or "").lower() == "enabled"
+    def is_protected(self) -> bool:
+        """Whether queries leave documents out by access lists or sensitivity labels, unless they read elevated.
+
+        Both are answered without a word. Source: Query-time ACL and RBAC enforcement, 2025-12, and Query-time Microsoft
+        Purview sensitivity label enforcement in Azure AI Search, 2026-06.
+        """
+        return (self.permission_filter_option or "").lower() == "enabled" or self.purview_enabled is True
 
     @property
     def key(self) -> Field:

@@ -72,3 +72,22 @@ async def test_knowledge_is_counted_in_preview_versions_only(east: Caller) -> No
     for version, has in ((NEWEST, False), ("2025-11-01-preview", False), ("2026-05-01-preview", True)):
         counters = (await east.call("GET", "/servicestats", version=version)).body["counters"]
         assert ({"knowledgeSourcesCount", "knowledgeBasesCount"} <= counters.keys()) is has
+
+
+async def test_labelled_documents_are_left_out_unless_reading_is_elevated(east: Caller) -> None:
+    definition = plain() | {"purviewEnabled": True}
+    definition["fields"] = [*definition["fields"], {"name": "label", "type": "Edm.String", "sensitivityLabel": True}]
+    await east.create(definition)
+    for document in ({"id": "free"}, {"id": "secret", "label": "5b7c"}):
+        body = {"value": [{"@search.action": "upload", **document}]}
+        written = await east.call(
+            "POST", "/indexes/things/docs/index", body, key=None, headers={"Authorization": "Bearer loader"}
+        )
+        assert written.status == 200
+    reader, elevated = {"Authorization": "Bearer reader"}, {"x-ms-enable-elevated-read": "true"}
+    loader = {"Authorization": "Bearer loader"} | elevated
+    query = {"search": "*", "orderby": "id", "select": "id"}
+    assert (await east.search(query, key=None, headers=reader)).documents == [{"id": "free"}]
+    assert (await east.call("GET", "/indexes/things/docs/secret", key=None, headers=reader)).status == 404
+    assert (await east.search(query, key=None, headers=reader | elevated)).status == 403
+    assert [each["id"] for each in (await east.search(query, key=None, headers=loader)).documents] == ["free", "secret"]

@@ -289,7 +289,7 @@ async def _try_service(clients: Clients, name: str) -> _Target:
 
 
 async def _try_protected(target: _Target, service: SearchService) -> None:
-    """Check that documents can be read whatever their access lists say, if any index has such lists."""
+    """Check that documents can be read whatever their access lists and labels say, if any index has such."""
     protected = await _protected(service)
 
     async def elevated() -> str:
@@ -302,13 +302,13 @@ async def _try_protected(target: _Target, service: SearchService) -> None:
 
 
 async def _protected(service: SearchService) -> list[tuple[str, str]]:
-    """Return the indexes with documents that access lists protect, and their key fields. None if they can't be read."""
+    """Return the indexes whose documents are protected, and their key fields. None if they can't be read."""
     try:
         definitions = await service.definitions("indexes", preview=True)
     except IndexvaultError:
         return []
     schemas = [read_schema(each.body, on=f"{service.name} index {each.name}") for each in definitions]
-    return [(schema.name, schema.key.name) for schema in schemas if schema.has_access_lists]
+    return [(schema.name, schema.key.name) for schema in schemas if schema.is_protected]
 
 
 def _line(finding: CheckFinding) -> Text:
