@@ -18,6 +18,7 @@ MOST_PAGES = 1000
 in Azure AI Search, 2026-09."""
 LIST_LIMIT = 4 * ANSWER_LIMIT
 """Bytes of all pages of a list together."""
+_PORTS = {"https": 443, "http": 80}
 _REPORT = "Repeat; if it persists, check that the endpoint is an Azure AI Search service"
 
 
@@ -53,8 +54,7 @@ async def list_pages(
         link = decode_answer(answer, _Linked, on=named).next_link
         if link is None:
             return
-        following = _on_host(link, endpoint, named)
-        path, query, api_version = _request_of(following, api_version)
+        path, query, api_version = _request_of(following(link, endpoint, path, on=named), api_version)
         if (address := f"{path}?{query}") in followed:
             raise UnexpectedAnswerError("the links from page to page lead in a circle", on=named, do=_REPORT)
         followed.add(address)
@@ -62,11 +62,14 @@ async def list_pages(
             raise UnexpectedAnswerError(f"the list has more than {MOST_PAGES:,} pages", on=named, do=_REPORT)
 
 
-def _on_host(link: str, endpoint: str, on: str) -> SplitResult:
-    """Return an absolute or relative link in parts. Raises UnexpectedAnswerError if it leaves the endpoint's host."""
+def following(link: str, endpoint: str, path: str, *, on: str) -> SplitResult:
+    """Return an absolute link, or one relative to the list at `path`, in parts.
+
+    Raises UnexpectedAnswerError if it leaves the endpoint's host.
+    """
     try:
-        found, own = urlsplit(urljoin(f"{endpoint.rstrip('/')}/", link)), urlsplit(endpoint)
-        is_own = (found.scheme, found.netloc.lower()) == (own.scheme, own.netloc.lower())
+        found, own = urlsplit(urljoin(f"{endpoint.rstrip('/')}/{path}", link)), urlsplit(endpoint)
+        is_own = _authority(found) == _authority(own)
     except ValueError:
         is_own, found = False, urlsplit("")
     if not is_own:
@@ -74,6 +77,12 @@ def _on_host(link: str, endpoint: str, on: str) -> SplitResult:
             "the link to the next page leads to another host, and was not followed", on=on, do=_REPORT
         )
     return found
+
+
+def _authority(link: SplitResult) -> tuple[str, str, int | None]:
+    """Return what tells whose a link is. A user's name in it makes it another's; a port can go without saying."""
+    host = (link.hostname or "") if link.username is None else link.netloc
+    return link.scheme, host, link.port or _PORTS.get(link.scheme)
 
 
 def _request_of(link: SplitResult, api_version: str) -> tuple[str, str, str]:

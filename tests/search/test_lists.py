@@ -9,6 +9,7 @@ from aiohttp import web
 
 from indexvault.errors import UnexpectedAnswerError
 from indexvault.search.client import SearchService
+from indexvault.search.lists import following
 from tests.scripted import KEY, Scripted
 
 ASKS: list[Callable[[SearchService], Any]] = [
@@ -29,7 +30,14 @@ def page(name: str, link: str | None = None) -> Callable[[web.Request], web.Resp
 
 
 @pytest.mark.parametrize("ask", ASKS)
-@pytest.mark.parametrize("link", ["HERE/synonymmaps?api-version=2026-08-01-preview&$skip=1", "/synonymmaps?$skip=1"])
+@pytest.mark.parametrize(
+    "link",
+    [
+        "HERE/synonymmaps?api-version=2026-08-01-preview&$skip=1",
+        "/synonymmaps?$skip=1",
+        "synonymmaps?$skiptoken='a''b'&$skip=1",
+    ],
+)
 async def test_a_link_is_followed_to_the_configured_host(
     scripted: Scripted, ask: Callable[[SearchService], Any], link: str
 ) -> None:
@@ -41,6 +49,23 @@ async def test_a_link_is_followed_to_the_configured_host(
     assert path.startswith("/synonymmaps?api-version=20")
     assert path.endswith("skip=1")
     assert path.count("api-version") == 1
+
+
+async def test_a_link_of_a_query_alone_belongs_to_the_list(scripted: Scripted) -> None:
+    scripted.replies = [page("a", "?$skip=1"), page("b", "?$skip=2"), page("c")]
+    assert await scripted.service.index_names() == ["a", "b", "c"]
+    assert [path.partition("?")[0] for _method, path, _headers, _body in scripted.requests] == ["/indexes"] * 3
+
+
+@pytest.mark.parametrize(
+    ("link", "endpoint"),
+    [
+        ("https://east.search.windows.net:443/indexes?$skip=1", "https://east.search.windows.net"),
+        ("https://East.search.windows.net/indexes?$skip=1", "https://east.search.windows.net:443/"),
+    ],
+)
+def test_a_port_that_goes_without_saying_is_no_other_host(link: str, endpoint: str) -> None:
+    assert following(link, endpoint, "indexes", on="indexes").path == "/indexes"
 
 
 @pytest.mark.parametrize("ask", ASKS)
