@@ -8,6 +8,7 @@ from live.site import Site
 from live.wire import index_path
 
 _ANSWERS = 20
+_BAD_REQUEST = 400
 _TIED = 60
 _BATCH_BYTES = 8 * 1024 * 1024
 _MOST_BATCHES = 40
@@ -26,7 +27,16 @@ async def search_members(site: Site) -> Seen:
         sent = await site.index_documents(
             name, [{"@search.action": "upload", "@search.score": 1.0, "id": "1"}], may_be_busy=True
         )
-        return as_assumed(f"a document with @search.score was answered {sent.told}")
+        text = f"a document with @search.score was answered {sent.told}"
+        if not sent.ok:
+            return as_assumed(text) if sent.status == _BAD_REQUEST else not_settled(text)
+        if not await site.wait_until_found(name, 1):
+            return not_settled(f"{text}, and was not found in time")
+        kept = await site.wire.ask("GET", index_path(name, "/docs('1')"))
+        if not kept.ok:
+            return not_settled(f"{text}; the look-up was answered {kept.told}")
+        stays = "@search.score" in kept.json
+        return judged(not stays, f"{text}; the member was {'kept' if stays else 'left out'}")
 
 
 async def half_vectors(site: Site) -> Seen:

@@ -103,7 +103,11 @@ class Wire:
         With `may_be_busy` a 429 or 503 is returned at once. Raises ConnectionError if there is no answer.
         """
         url = f"/{path}?api-version={version}{query and '&' + query}"
-        given = {"Accept": "application/json;odata.metadata=minimal", "Content-Type": "application/json"}
+        given = {
+            "Accept": "application/json;odata.metadata=minimal",
+            "Accept-Encoding": "gzip",  # the SDK can't decode all that its connections would ask for by themselves
+            "Content-Type": "application/json",
+        }
         content = None if body is None else msgspec.json.encode(body)
         for attempt in range(_TRIES):
             self.requests += 1

@@ -228,6 +228,18 @@ async def test_what_the_service_refuses_is_not_settled(open_site: Opened) -> Non
         assert "could not be created" in rows[0].seen
 
 
+@pytest.mark.parametrize(
+    ("fault", "verdict"), [({"fault": "unavailable", "times": 99}, "not settled"), (None, "as assumed")]
+)
+async def test_only_a_refused_document_is_taken_for_refused(
+    open_site: Opened, fault: dict[str, Any] | None, verdict: str
+) -> None:
+    async with open_site() as site:
+        if fault is not None:
+            await faults(site, fault | {"method": "POST", "path": "search.index"})
+        assert (await document_checks.search_members(site)).verdict == verdict
+
+
 async def test_no_link_is_followed_to_another_host(open_site: Opened) -> None:
     async with open_site() as site:
         with pytest.raises(ConnectionError, match="another host"):

@@ -12,7 +12,7 @@ from azure.core.credentials import AzureKeyCredential
 from emulator.server import running
 from emulator.service import EmulatedService
 from indexvault.errors import ConflictError, NotFoundError
-from indexvault.search.batch import batch, upload_action
+from indexvault.search.batch import batch, delete_action, upload_action
 from indexvault.search.client import SearchService
 from indexvault.search.retry import RetryPolicy
 from tests import hotels
@@ -27,6 +27,45 @@ SOURCE = {
     "type": "azureblob",
     "container": {"name": "c"},
     "credentials": {"connectionString": "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=a2V5"},
+}
+
+SKILLS = {
+    "name": "split",
+    "skills": [
+        {
+            "@odata.type": "#Microsoft.Skills.Text.SplitSkill",
+            "inputs": [{"name": "text", "source": "/document/content"}],
+            "outputs": [{"name": "textItems", "targetName": "pages"}],
+        }
+    ],
+}
+INDEXER = {"name": "nightly", "dataSourceName": "blobs", "targetIndexName": "hotels", "disabled": True}
+KNOWLEDGE = {
+    "name": "rooms",
+    "kind": "searchIndex",
+    "searchIndexParameters": {"searchIndexName": "hotels", "sourceDataFields": [{"name": "id"}]},
+}
+GUIDE = {
+    "name": "guide",
+    "knowledgeSources": [{"name": "rooms"}],
+    "models": [
+        {
+            "kind": "azureOpenAI",
+            "azureOpenAIParameters": {
+                "resourceUri": "https://contoso.openai.azure.com",
+                "deploymentId": "chat",
+                "modelName": "gpt-5-mini",
+                "apiKey": "0123456789abcdef0123456789abcdef",
+            },
+        }
+    ],
+}
+NEWER = INN | {
+    "permissionFilterOption": "enabled",
+    "fields": [
+        *hotels.DEFINITION["fields"],
+        {"name": "readers", "type": "Collection(Edm.String)", "filterable": True, "permissionFilter": "userIds"},
+    ],
 }
 
 
@@ -110,6 +149,56 @@ async def create_data_source(service: SearchService) -> None:
     await service.create_definition("datasources", "blobs", encoded(SOURCE), preview=False)
 
 
+async def create_skillset(service: SearchService) -> None:
+    await service.create_definition("skillsets", "split", encoded(SKILLS), preview=False)
+
+
+async def create_indexer(service: SearchService) -> None:
+    await service.create_definition("datasources", "blobs", encoded(SOURCE), preview=False)
+    await service.create_definition("indexers", "nightly", encoded(INDEXER), preview=False)
+
+
+async def create_knowledge_source(service: SearchService) -> None:
+    await service.create_definition("knowledgesources", "rooms", encoded(KNOWLEDGE), preview=True)
+
+
+async def create_knowledge_base(service: SearchService) -> None:
+    await service.create_definition("knowledgesources", "rooms", encoded(KNOWLEDGE), preview=True)
+    await service.create_definition("knowledgebases", "guide", encoded(GUIDE), preview=True)
+
+
+async def create_alias_as_an_object(service: SearchService) -> None:
+    await service.create_definition("aliases", "stays", encoded({"name": "stays", "indexes": ["hotels"]}), preview=True)
+
+
+async def create_newer_index(service: SearchService) -> None:
+    await service.create_index("inns", encoded(NEWER), preview=True)
+
+
+async def upload_documents(service: SearchService) -> None:
+    answer = await service.index_documents("hotels", batch(upload_action(encoded(each)) for each in hotels.hotels(2)))
+    assert all(result.status for result in answer.results.values())
+
+
+async def delete_documents(service: SearchService) -> None:
+    await upload_documents(service)
+    await service.index_documents("hotels", batch(delete_action("id", each["id"]) for each in hotels.hotels(2)))
+
+
+def is_there(kind: str, name: str) -> "State":
+    async def look(service: SearchService) -> bool:
+        return [each.name for each in await service.definitions(kind, preview=True)] == [name]
+
+    return look
+
+
+def counts(documents: int) -> "State":
+    async def look(service: SearchService) -> bool:
+        return await service.count("hotels") == documents
+
+    return look
+
+
 async def index_is_new(service: SearchService) -> bool:
     return "inns" in await service.index_names() and await service.count("inns") == 0
 
@@ -149,6 +238,18 @@ CHANGES: list[Any] = [
     pytest.param(swap_alias, alias_is_swapped, "PUT", "stays", id="swap_alias"),
     pytest.param(create_synonym_map, map_is_new, "PUT", "stars", id="create_synonym_map"),
     pytest.param(create_data_source, source_is_new, "PUT", "blobs", id="create_data_source"),
+    pytest.param(create_skillset, is_there("skillsets", "split"), "PUT", "split", id="create_skillset"),
+    pytest.param(create_indexer, is_there("indexers", "nightly"), "PUT", "nightly", id="create_indexer"),
+    pytest.param(
+        create_knowledge_source, is_there("knowledgesources", "rooms"), "PUT", "rooms", id="create_knowledge_source"
+    ),
+    pytest.param(
+        create_knowledge_base, is_there("knowledgebases", "guide"), "PUT", "guide", id="create_knowledge_base"
+    ),
+    pytest.param(create_alias_as_an_object, alias_is_new, "PUT", "stays", id="create_alias_as_an_object"),
+    pytest.param(create_newer_index, index_is_new, "PUT", "inns", id="create_newer_index"),
+    pytest.param(upload_documents, counts(2), "POST", "search.index", id="upload_documents"),
+    pytest.param(delete_documents, counts(0), "POST", "search.index", id="delete_documents"),
 ]
 
 
