@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from emulator.service import EmulatedService
+from indexvault.backup.live_index import LiveIndex
+from indexvault.search.definition_content import same_content
 from indexvault.search.transport import PREVIEW
 from indexvault.snapshots.catalogue import resolve_manifest
+from indexvault.snapshots.diff import DiffTally
 from indexvault.snapshots.names import SnapshotReference
 from tests.memory_store import MemoryStore
 from tests.world import EAST, KEYS, LATER, WEST, World, open_world, upload_batch
@@ -63,3 +66,35 @@ async def test_it_is_restored_with_that_version_and_proved(world: World) -> None
     assert b'"sensitivityLabel":true' in bytes(present.body)
     again = await world.restore(made, mode="sync")
     assert again.documents == len(PAPERS)
+
+
+async def test_its_hidden_fields_are_revealed_and_hidden_again(world: World) -> None:
+    before = await world.east.index_definition("papers", preview=True)
+    hidden = {"name": "notes", "type": "Edm.String", "retrievable": False}
+    changed = LABELLED | {"fields": [*LABELLED["fields"], hidden]}
+    await world.east.update_index("papers", json.dumps(changed).encode(), before=before, preview=True)
+    before = await world.east.index_definition("papers", preview=True)
+    report = await world.back_up("papers", hidden_fields="reveal")
+    assert (report.state, report.documents) == ("complete", len(PAPERS))
+    assert same_content((await world.east.index_definition("papers", preview=True)).body, before.body)
+    made = await world.restore(report, index="shown")
+    assert made.documents == len(PAPERS)
+
+
+async def test_it_is_compared_with_a_snapshot(world: World) -> None:
+    await world.back_up("papers")
+    manifest = await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="papers"), now=LATER)
+    await world.east.index_documents("papers", upload_batch([b'{"id":"00","label":"other"}']))
+    live = await LiveIndex.open(world.east, "papers")
+    changes = [each async for each in live.changes_since(world.store.snapshots, manifest, DiffTally())]
+    assert [(each.kind, each.key) for each in changes] == [("changed", "00")]
+
+
+async def test_it_is_replaced_in_place_and_behind_an_alias(world: World) -> None:
+    made = await world.back_up("papers")
+    await world.restore(made)
+    await world.restore(made, mode="replace", in_place=True)
+    await world.west.point_alias("reading", "restored", before=None)
+    await world.restore(made, index="reading", mode="replace", delete_old=True)
+    [left] = await world.west.index_names()
+    assert await world.west.alias_target("reading") == left != "restored"
