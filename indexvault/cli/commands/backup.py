@@ -19,20 +19,22 @@ from indexvault.cli.formatting import count, duration, size
 from indexvault.cli.notes import losses_and_notes
 from indexvault.cli.options import add_parallel
 from indexvault.cli.output import Output
+from indexvault.cli.references import service_and_index
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.resume import begin_backup, end_backup
 from indexvault.cli.session import Session
 from indexvault.cli.workflows import Workflows
-from indexvault.errors import CancelledError, IndexvaultError, RemoteError
+from indexvault.errors import CancelledError, IndexvaultError, RemoteError, SettingsError
 from indexvault.model import IndexName
 from indexvault.settings.model import HiddenFields
+from indexvault.settings.patterns import check_patterns, select
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.snapshots.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupRequest:
-    """Back up indexes of a service; none named means all of them, and the service's other objects.
+    """Back up indexes of a service, named or by patterns; none, or `*`, means all, and the service's other objects.
 
     With `dry_run` only the plans are made and shown.
     """
@@ -43,11 +45,34 @@ class BackupRequest:
     hidden_fields: HiddenFields = "report"
     dry_run: bool = False
 
+    @property
+    def has_patterns(self) -> bool:
+        """Whether the service's own list of indexes decides which are meant."""
+        return any("*" in entry or entry.startswith("!") for entry in self.indexes)
+
+    @property
+    def with_objects(self) -> bool:
+        """Whether the service's other objects are backed up too."""
+        return not self.indexes or "*" in self.indexes
+
+    def choose(self, existing: Sequence[str]) -> Sequence[str]:
+        """Return the indexes to back up, of those that exist; those named in full whether or not they do."""
+        if not self.indexes or not self.has_patterns:
+            return self.indexes or existing
+        chosen = select(existing, self.indexes)
+        return [*chosen.found, *chosen.missing]
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.add_argument("service", metavar="SERVICE", help="a service of the settings")
-    parser.add_argument("indexes", metavar="INDEX", nargs="*", default=[], help="an index of it (default: all)")
+    parser.add_argument("service", metavar="SERVICE[/INDEX]", help="a service of the settings, or an index of it")
+    parser.add_argument(
+        "indexes",
+        metavar="INDEX",
+        nargs="*",
+        default=[],
+        help="an index of it, or a pattern such as 'hotels-*'; '!tmp-*' leaves out (default: all)",
+    )
     parser.add_argument(
         "--hidden-fields",
         choices=("report", "fail", "reveal"),
@@ -62,10 +87,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def read_request(arguments: Namespace) -> BackupRequest:
-    """Return what the arguments ask for: each index once."""
+    """Return what the arguments ask for: each index once. Raises SettingsError for a name that can't be one."""
+    service, first = service_and_index(arguments.service)
+    indexes = [*([first] if first is not None else []), *(_index_of(service, each) for each in arguments.indexes)]
+    if any("*" in each or each.startswith("!") for each in indexes):
+        check_patterns(indexes, on="INDEX")
     return BackupRequest(
-        service=arguments.service,
-        indexes=tuple(dict.fromkeys(arguments.indexes)),
+        service=service,
+        indexes=tuple(dict.fromkeys(indexes)),
         parallel=arguments.parallel,
         hidden_fields=arguments.hidden_fields,
         dry_run=arguments.dry_run,
@@ -75,10 +104,11 @@ def read_request(arguments: Namespace) -> BackupRequest:
 async def run(session: Session, request: BackupRequest) -> int:
     """Back up one index after the other, whether or not others fail, and return the worst exit code."""
     existing = await session.index_names(request.service)
-    indexes = request.indexes or tuple(existing)
+    indexes = request.choose(existing)
     await session.prepare_store_of(request.service)
     if not indexes:
-        session.output.show(f"{request.service} has no index")
+        fitting = f" that {' '.join(request.indexes)} fits" if request.indexes else ""
+        session.output.show(f"{request.service} has no index{fitting}")
     if request.dry_run:
         return await show_plans(
             session, request.service, indexes, parallel=request.parallel, hidden_fields=request.hidden_fields
@@ -100,7 +130,7 @@ async def run(session: Session, request: BackupRequest) -> int:
                     break
         if len(indexes) > 1:
             print_summary(session.output, request.service, codes)
-        if not request.indexes:
+        if request.with_objects:
             codes.append(await _back_up_objects(session, workflows, request.service))
     return worst(codes)
 
@@ -110,6 +140,16 @@ async def run_remotely(session: RemoteSession, request: BackupRequest) -> int:
     from indexvault.cli.commands.backup_remote import back_up  # noqa: PLC0415 - it prints with this module
 
     return await back_up(session, request)
+
+
+def _index_of(service: str, text: str) -> str:
+    """Return the index of INDEX, or of SERVICE/INDEX with the same service. Raises SettingsError for another one."""
+    if "/" not in text:
+        return text
+    other, index = service_and_index(text)
+    if other != service or index is None:
+        raise SettingsError(f"it is not of {service}", on=repr(text), do="Back up one service at a time")
+    return index
 
 
 async def _back_up(session: Session, workflows: Workflows, store: Store, request: BackupRequest, index: str) -> int:
@@ -225,7 +265,8 @@ def _backup_lines(reference: str, report: BackupReport) -> Sequence[Text]:
 
 
 COMMAND = Command(
-    description="Make a snapshot of each named index, or of all indexes of the service. A failed index does not keep"
+    description="Make a snapshot of each named index, of those that a pattern fits as in a policy, or of all indexes of"
+    " the service. A failed index does not keep"
     " the others from being backed up; the exit code is that of the worst result.",
     add_arguments=add_arguments,
     read_request=read_request,

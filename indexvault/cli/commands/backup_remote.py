@@ -1,5 +1,7 @@
 """`indexvault --url … backup`: backups that a deployment makes."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from indexvault.api.run_views import IndexView
@@ -15,7 +17,6 @@ from indexvault.errors import (
     CancelledError,
     ForbiddenError,
     IndexvaultError,
-    SettingsError,
     UnauthorizedError,
     UnexpectedAnswerError,
     UnreachableError,
@@ -27,7 +28,7 @@ _FAILS_ALL = (UnreachableError, UnauthorizedError, ForbiddenError, UnexpectedAns
 
 
 async def back_up(session: RemoteSession, request: BackupRequest) -> int:
-    """Back up each named index in a run of its own, or all in one run; return the worst exit code."""
+    """Back up each named index in a run of its own, or all that are meant in one; return the worst exit code."""
     refuse_options(
         {
             "--dry-run": request.dry_run,
@@ -35,16 +36,14 @@ async def back_up(session: RemoteSession, request: BackupRequest) -> int:
             "--parallel": parallel_is_given(request.parallel),
         }
     )
-    for index in request.indexes:
-        if "*" in index or index.startswith("!"):
-            raise SettingsError(
-                "this is a pattern, not an index", on=repr(index), do="Name indexes in full, or none to back up all"
-            )
     codes = []
-    for position, index in enumerate(request.indexes):
-        others = request.indexes[position + 1 :]
+    single = () if request.has_patterns else request.indexes
+    for position, index in enumerate(single):
+        others = single[position + 1 :]
         try:
-            codes += [code for _, code in await _back_up(session, request.service, index)]
+            codes += [
+                code for _, code in await _back_up(session, request.service, (index,), f"{request.service}/{index}")
+            ]
         except CancelledError:
             if others:
                 session.output.notes.print(f"not started: {', '.join(others)}", soft_wrap=True)
@@ -55,8 +54,8 @@ async def back_up(session: RemoteSession, request: BackupRequest) -> int:
                 codes += print_not_tried(session.output, request.service, others)
                 break
     objects = []
-    if not request.indexes:
-        results = await _back_up(session, request.service, None)
+    if not single:
+        results = await _back_up(session, request.service, request.indexes or ("*",), request.service)
         codes = [code for index, code in results if index != SERVICE_OBJECTS]
         objects = [code for index, code in results if index == SERVICE_OBJECTS]
     if len(codes) > 1:
@@ -64,10 +63,9 @@ async def back_up(session: RemoteSession, request: BackupRequest) -> int:
     return worst([*codes, *objects])
 
 
-async def _back_up(session: RemoteSession, service: str, index: str | None) -> list[tuple[str, int]]:
-    """Back up one index, or all of a service and its other objects, in one run; return the exit code of each."""
-    subject = service if index is None else f"{service}/{index}"
-    begun = await start(session, "backups", {"service": service, "indexes": ["*" if index is None else index]})
+async def _back_up(session: RemoteSession, service: str, indexes: Sequence[str], subject: str) -> list[tuple[str, int]]:
+    """Back up indexes of a service, and its other objects with `*`, in one run; return the exit code of each."""
+    begun = await start(session, "backups", {"service": service, "indexes": list(indexes)})
     view = await follow(session, begun, subject)
     for note in view.notes:
         session.output.notes.print(f"{subject}: {note}", soft_wrap=True)

@@ -91,3 +91,25 @@ def test_a_dry_run_says_how_and_why_and_reads_nothing(terminal: Terminal) -> Non
     assert terminal.indexvault("snapshots", "--json").records == []
     [record] = terminal.indexvault("backup", EAST, "notes", "--dry-run", "--json").records
     assert (record["event"], record["documents"], record["method"]) == ("plan", 50, "key order")
+
+
+def test_an_index_is_named_as_in_every_other_verb_and_patterns_as_in_policies(terminal: Terminal) -> None:
+    for index in ("notes-1", "notes-2", "letters"):
+        terminal.east.fill(index, 10)
+
+    def backed_up(*arguments: str) -> list[str]:
+        result = terminal.indexvault("backup", *arguments, "--dry-run", "--json")
+        assert result.code == 0, result.stderr
+        return [record["index"] for record in result.records]
+
+    assert backed_up(f"{EAST}/letters") == ["letters"]
+    assert backed_up(f"{EAST}/letters", "notes-2", f"{EAST}/notes-1") == ["letters", "notes-2", "notes-1"]
+    assert backed_up(EAST, "*", "!notes-*", "notes-2") == ["letters", "notes-2"]
+    assert backed_up(f"{EAST}/n*-1") == ["notes-1"]
+    made = terminal.indexvault("backup", f"{EAST}/notes-*", "memos", "--json")
+    assert made.code == 4
+    assert "contoso-east index memos: there is no such index" in made.error_line
+    assert [record.get("index") for record in made.records if record["event"] == "backup"] == ["notes-1", "notes-2"]
+    for wrong in ([f"{EAST}/notes-1", "contoso-west/notes-2"], [EAST, "!notes-*"], [f"{EAST}/notes-1@latest"]):
+        assert terminal.indexvault("backup", *wrong).code == 2
+    assert "has no index that memos-* fits" in terminal.indexvault("backup", f"{EAST}/memos-*").stdout
