@@ -58,6 +58,34 @@ class NoProgress:
         self.stage = stage
 
 
+class IndexAfterIndex:
+    """Adds up what is expected of indexes that a run restores one after another.
+
+    Each index begins with the stage `verify`, and says what it expects of each stage.
+    """
+
+    def __init__(self, display: ProgressDisplay) -> None:
+        self._display = display
+        self._before: dict[str, int] = {}
+        self._expected: dict[str, int] = {}
+
+    @property
+    def stage(self) -> str:
+        """The stage that was last advanced."""
+        return self._display.stage
+
+    def advance(self, stage: str, *, documents: int = 0, bytes: int = 0, expected: int | None = None) -> None:  # noqa: A002 - the word for it
+        """Add to a stage of the run, and what the index at hand expects to that of the indexes before it."""
+        if expected is not None:
+            if stage == "verify":
+                for each, number in self._expected.items():
+                    self._before[each] = self._before.get(each, 0) + number
+                self._expected = {}
+            self._expected[stage] = expected
+            expected += self._before.get(stage, 0)
+        self._display.advance(stage, documents=documents, bytes=bytes, expected=expected)
+
+
 class Bars:
     """A bar for each stage, with documents, bytes, rate and time left."""
 

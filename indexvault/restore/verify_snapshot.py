@@ -10,7 +10,7 @@ from indexvault.restore.selection import Selection
 from indexvault.restore.state import LoadCheckpoint
 from indexvault.restore.stretch_source import SnapshotSource, manifest_of, read_sources, snapshot_source, stretch_chunks
 from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
-from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.names import SnapshotReference, repair_advice
 from indexvault.snapshots.reader import read_ahead, read_chunk
 from indexvault.snapshots.store import StoreReader
 from indexvault.snapshots.verify import check_chunk
@@ -38,9 +38,8 @@ async def prove_stored(resources: Resources, stretch: StoredStretch) -> StretchP
         try:
             await check_chunk(store.snapshots, source.folder, chunk, source.key_field)
         except NotFoundError as error:
-            raise IntegrityError(
-                "the chunk is gone", on=source.folder.blob(chunk.sha256), do="Use another snapshot"
-            ) from error
+            blob = source.folder.blob(chunk.sha256)
+            raise IntegrityError("the chunk is gone", on=blob, do=repair_advice(blob)) from error
 
     async def selected(chunk: Chunk) -> int:
         if stretch.filter is None:

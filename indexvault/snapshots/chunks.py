@@ -15,6 +15,7 @@ from isal import igzip, isal_zlib
 
 from indexvault.bounds import DOCUMENT_LIMIT, MEBIBYTE, check_levels
 from indexvault.errors import AccountingError, IntegrityError
+from indexvault.snapshots.names import repair_advice
 
 SMALLEST_TARGET = 16 * 1024
 """Uncompressed bytes of an average chunk, except in large indexes.
@@ -272,8 +273,4 @@ def _hex(number: int) -> str:
 
 
 def _damaged(what: str, blob_name: str) -> IntegrityError:
-    return IntegrityError(
-        what,
-        on=blob_name,
-        do="Run `indexvault verify` on the snapshots of this index to see which of them it belongs to",
-    )
+    return IntegrityError(what, on=blob_name, do=repair_advice(blob_name))

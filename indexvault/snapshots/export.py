@@ -12,13 +12,14 @@ dump of another tool has.
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from indexvault.bounds import DEFINITION_LIMIT, decode
-from indexvault.errors import UNDECODABLE, ConflictError, IntegrityError, NotFoundError, SettingsError
+from indexvault.errors import UNDECODABLE, ConflictError, IndexvaultError, IntegrityError, NotFoundError, SettingsError
 from indexvault.model import definition_fault
 from indexvault.snapshots.chunks import Digest, OnChunk, add_digests, content_digest, document_lines
 from indexvault.snapshots.manifest import Definition, Loss, Manifest, SynonymMap, Unsettled, VersionedDefinition
@@ -69,8 +70,13 @@ async def export_snapshot(
     """Write a snapshot to a folder that is empty or does not exist, and return the file of its documents.
 
     The file gets its final name only once all of its contents are proved. Raises ConflictError if the folder is not
-    empty, IntegrityError and NotFoundError if the snapshot is damaged.
+    empty, IndexvaultError if it can't be written, IntegrityError and NotFoundError if the snapshot is damaged.
     """
+    with _told(folder):
+        return await _export(blobs, manifest, folder, progress)
+
+
+async def _export(blobs: SnapshotReader, manifest: Manifest, folder: Path, progress: OnChunk | None) -> Path:
     await asyncio.to_thread(_make_empty, folder)
     await asyncio.to_thread(_write_definitions, manifest, folder)
     unfinished, finished = folder / _UNFINISHED, folder / DOCUMENTS
@@ -90,6 +96,19 @@ async def export_snapshot(
         )
     await asyncio.to_thread(unfinished.rename, finished)
     return finished
+
+
+@contextlib.contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Raise IndexvaultError for a folder or a file in it that can't be written."""
+    try:
+        yield
+    except OSError as error:
+        raise IndexvaultError(
+            f"it can't be written ({error.strerror})",
+            on=f"folder {folder}",
+            do="Name a folder that you may write to, on a disk with space for the documents",
+        ) from None
 
 
 def read_dump(folder: Path) -> Dump:

@@ -18,7 +18,7 @@ from indexvault.model import Authenticity, definition_fault
 from indexvault.snapshots.authority import NO_AUTHORITY, Authority
 from indexvault.snapshots.checksum import has_checksum
 from indexvault.snapshots.chunks import MOST_NAMED, BoundaryBits, Chunk, Digest, Size, size_fault
-from indexvault.snapshots.names import ChunkFolder, id_time, is_snapshot_id
+from indexvault.snapshots.names import ChunkFolder, id_time, is_snapshot_id, repair_advice
 
 FORMAT = "indexvault/1"
 
@@ -326,6 +326,4 @@ def _contradictions(manifest: Manifest) -> Sequence[str]:
 
 
 def _damaged(what: str, blob_name: str) -> IntegrityError:
-    return IntegrityError(
-        what, on=blob_name, do="Use another snapshot, or a replica of this one; see `indexvault verify`"
-    )
+    return IntegrityError(what, on=blob_name, do=repair_advice(blob_name))

@@ -230,6 +230,14 @@ def parse_chunk_name(name: str) -> tuple[ChunkFolder, str] | None:
     return ChunkFolder(service=names[0], index=names[1], generation=names[2]), found[1]
 
 
+def repair_advice(blob: str) -> str:
+    """Return what to do about a blob of a snapshot that is damaged or gone."""
+    segments = blob.split("/")
+    names = [parse_segment(segment) for segment in segments[:2]]
+    of = "/".join(name for name in names if name) if len(segments) > 2 and all(names) else "SERVICE/INDEX"  # noqa: PLR2004 - service, index, folder
+    return f"Run `indexvault repair {of}`, which puts back what exists elsewhere, or use another snapshot"
+
+
 def _index_segment(index: str) -> str:
     return index if index == SERVICE_OBJECTS else _escape(index)
 

@@ -106,15 +106,21 @@ def _reasons(
             reasons[snapshot.id].append("it is not authentic")
         elif is_in_future(snapshot.created, now):
             reasons[snapshot.id].append("it is dated in the future")
-    for policy in policies or [Retention()]:
-        for snapshot, reason in _kept(readable, policy):
-            reasons[snapshot.id].append(reason)
+    for snapshot, reason in _kept_by_all(readable, policies):
+        reasons[snapshot.id].append(reason)
     if readable and readable[0].state != "complete":
         reasons[readable[0].id].append("the newest one")
     last_complete = next((snapshot for snapshot in readable if snapshot.state == "complete"), None)
     if last_complete is not None:
         reasons[last_complete.id].append("the last complete one")
     return reasons
+
+
+def _kept_by_all(newest_first: Sequence[Summary], policies: Sequence[Retention]) -> Iterator[tuple[Summary, str]]:
+    if not policies:
+        yield from ((snapshot, "no policy covers this index") for snapshot in newest_first)
+    for policy in policies:
+        yield from _kept(newest_first, policy)
 
 
 def _kept(newest_first: Sequence[Summary], policy: Retention) -> Iterator[tuple[Summary, str]]:

@@ -31,6 +31,7 @@ from indexvault.snapshots.names import (
     manifest_name,
     parse_chunk_name,
     parse_manifest_name,
+    repair_advice,
 )
 from indexvault.snapshots.reader import read_chunk
 from indexvault.snapshots.service_manifest import read_service_manifest
@@ -95,7 +96,7 @@ class VerifyReport(msgspec.Struct, frozen=True, kw_only=True):
 
     def raise_for_damage(self) -> None:
         """Raise IntegrityError naming the damaged blobs and their snapshots, if there are any."""
-        remedy = "Run `indexvault repair`, or restore another snapshot"
+        remedy = f"Run `indexvault repair {self.service}/{self.index}`, or restore another snapshot"
         if len(self.damage) == 1:
             (only,) = self.damage
             raise IntegrityError(only.what, on=only.blob, do=f"It belongs to {', '.join(only.snapshots)}. {remedy}")
@@ -332,4 +333,4 @@ def _unnamed(there: Mapping[str, BlobProperties], manifests: Iterable[Manifest])
 
 
 def _not_as_named(what: str, blob_name: str) -> IntegrityError:
-    return IntegrityError(what, on=blob_name, do="Use another snapshot, or a replica of this one")
+    return IntegrityError(what, on=blob_name, do=repair_advice(blob_name))

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
-from indexvault.cli.progress import Bars, Lines, time_left
+from indexvault.cli.progress import Bars, IndexAfterIndex, Lines, time_left
 
 
 class Watch:
@@ -96,3 +96,19 @@ def test_a_bar_of_a_narrow_terminal_is_wide_enough_to_move(paper: io.StringIO) -
     assert "12,345,678/12,345,678 documents" in last
     assert len(re.findall("[━╸╺]", last)) >= 10
     assert "…" not in last
+
+
+def test_a_run_of_several_indexes_counts_all_of_them(paper: io.StringIO) -> None:
+    with Lines(Console(file=paper, width=200), "contoso-east to contoso-west", now=Watch()) as lines:
+        progress = IndexAfterIndex(lines)
+        for documents in (300, 20):
+            for stage in ("verify", "load"):
+                progress.advance(stage, expected=documents)
+                progress.advance(stage, documents=documents)
+        assert progress.stage == "load"
+    assert paper.getvalue().splitlines() == [
+        "contoso-east to contoso-west proving chunks: 300 documents in 0.0 s",
+        "contoso-east to contoso-west loading: 300 documents in 0.0 s",
+        "contoso-east to contoso-west proving chunks: 320 documents in 0.0 s",
+        "contoso-east to contoso-west loading: 320 documents in 0.0 s",
+    ]

@@ -128,8 +128,9 @@ async def test_one_changed_byte_stops_a_restore_before_the_target_is_touched(wor
     await world.fill(hotels.DEFINITION, hotels.hotels(1500))
     snapshot = await world.back_up("hotels")
     blob = await damage(world, part)
-    with pytest.raises(IntegrityError, match=blob):
+    with pytest.raises(IntegrityError, match=blob) as caught:
         await world.restore(snapshot)
+    assert "`indexvault repair contoso-east/hotels`" in caught.value.do
     assert await wrote_nothing(world, WEST)
 
 
@@ -138,7 +139,7 @@ async def test_a_chunk_that_is_gone_stops_a_restore_before_the_target_is_touched
     snapshot = await world.back_up("hotels")
     names = [blob.name async for blob in world.store.snapshots.list(f"{EAST}/hotels/chunks/")]
     await world.store.snapshots.delete(names[0])
-    with pytest.raises(IntegrityError, match="gone"):
+    with pytest.raises(IntegrityError, match=r"gone.*`indexvault repair contoso-east/hotels`"):
         await world.restore(snapshot)
     assert await wrote_nothing(world, WEST)
 

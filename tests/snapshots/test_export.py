@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from indexvault.errors import ConflictError, IntegrityError, NotFoundError, SettingsError
+from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError, SettingsError
 from indexvault.snapshots.export import DOCUMENTS, export_snapshot, read_dump
 from indexvault.snapshots.manifest import Loss
 from indexvault.snapshots.store import Store
@@ -37,13 +37,24 @@ async def test_a_folder_that_holds_something_is_not_touched(tmp_path: Path) -> N
     assert held == ["mine"]
 
 
+@pytest.mark.parametrize("place", ["file", "file/out", "/proc/none"])
+async def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path, place: str) -> None:
+    store = MemoryStore()
+    manifest, _ = await write_snapshot(store.snapshots, LINES)
+    (tmp_path / "file").write_text("x")
+    folder = tmp_path / place
+    with pytest.raises(IndexvaultError, match="it can't be written") as caught:
+        await export_snapshot(store.snapshots, manifest, folder)
+    assert caught.value.on == f"folder {folder}"
+
+
 async def test_a_damaged_snapshot_gives_no_finished_file(tmp_path: Path) -> None:
     store = MemoryStore()
     manifest, _ = await write_snapshot(store.snapshots, LINES)
     name = manifest.folder.blob(manifest.chunks[-1].sha256)
     await store.snapshots.delete(name)
     await store.snapshots.create(name, b"no chunk")
-    with pytest.raises(IntegrityError):
+    with pytest.raises(IntegrityError, match="indexvault repair contoso-east/hotels"):
         await export_snapshot(store.snapshots, manifest, tmp_path)
     assert not (tmp_path / DOCUMENTS).exists()
     with pytest.raises(NotFoundError):

@@ -15,6 +15,7 @@ from indexvault.snapshots.names import (
     manifest_name,
     parse_manifest_name,
     parse_segment,
+    repair_advice,
     service_prefix,
     snapshot_id,
 )
@@ -84,6 +85,12 @@ class TestBlobNames:
     )
     def test_a_foreign_blob_is_no_manifest(self, foreign: str) -> None:
         assert parse_manifest_name(foreign) is None
+
+
+def test_the_advice_on_a_damaged_blob_names_its_index() -> None:
+    for blob in (manifest_name("east", "hotels", ID), ChunkFolder("east", "hotels", "2").blob("ab")):
+        assert "`indexvault repair east/hotels`" in repair_advice(blob)
+    assert "`indexvault repair SERVICE/INDEX`" in repair_advice("ab.jsonl.gz")
 
 
 class TestSnapshotIds:

@@ -10,6 +10,7 @@ from rich.text import Text
 from indexvault.cli.exit_codes import DONE, FAILED
 from indexvault.cli.formatting import count
 from indexvault.cli.options import read_options
+from indexvault.cli.progress import IndexAfterIndex
 from indexvault.cli.session import Session
 from indexvault.cli.workflows import Workflows
 from indexvault.errors import SettingsError
@@ -50,6 +51,12 @@ def read_service_request(
     if index is not None:
         raise SettingsError("a whole service is restored to a service", on=repr(arguments.to), do="Leave the index out")
     snapshot = SnapshotReference.parse(f"{source}/{SERVICE_OBJECTS}@{point}")
+    if snapshot.back not in {None, "yesterday"}:
+        raise SettingsError(
+            "it means another time whenever the command runs again, and so could not be resumed",
+            on=f"snapshot {source}@{point}",
+            do="Write the time itself, such as @2026-11-20T02:30, or @yesterday",
+        )
     _refuse_index_options(arguments)
     return RestoreServiceRequest(
         snapshot=snapshot,
@@ -106,7 +113,7 @@ async def restore_service(session: Session, request: RestoreServiceRequest) -> i
         )
         async with Workflows(session, clients, ACTIVITIES, RESTORE_SERVICE) as workflows:
             with session.output.progress(f"{job.service} to {job.target_service}") as display:
-                report = await workflows.run(RESTORE_SERVICE, job, run=job.run, display=display)
+                report = await workflows.run(RESTORE_SERVICE, job, run=job.run, display=IndexAfterIndex(display))
     record = {"whole": report.whole, **msgspec.to_builtins(report)}
     session.output.result("restore_service", record, _table(report), _verdict(report))
     return DONE if report.whole else FAILED
