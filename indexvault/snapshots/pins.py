@@ -49,8 +49,12 @@ async def unpin(runs: RunBlobs, reference: SnapshotReference) -> bool:
 
 
 async def is_pinned(runs: RunBlobs, reference: SnapshotReference) -> bool:
-    """Return whether a snapshot is pinned, even if the pin can't be decoded."""
-    return await runs.read(pin_name(reference.service, reference.index, reference.id or ""), _ANY_SIZE) is not None
+    """Return whether a snapshot is pinned, even if the pin can't be decoded or read."""
+    try:
+        return await runs.read(pin_name(reference.service, reference.index, reference.id or ""), _ANY_SIZE) is not None
+    except IntegrityError as error:
+        _LOG.warning("a pin that can't be read keeps its snapshot: %s", error)
+        return True
 
 
 async def read_pins(runs: RunBlobs, service: str, index: str) -> dict[str, Pin]:

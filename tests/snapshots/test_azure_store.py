@@ -26,8 +26,10 @@ from indexvault.errors import (
 )
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.catalogue import list_snapshots
-from indexvault.snapshots.prune import decide_proved
+from indexvault.snapshots.pins import Pin, pin
+from indexvault.snapshots.prune import decide_proved, remove_snapshot
 from indexvault.snapshots.retention import Retention
+from indexvault.snapshots.tombstones import read_tombstones
 from indexvault.snapshots.verify import verify_index
 from indexvault.workflow.runs import RunRecord, Runs
 from tests.azurite import Azurite
@@ -142,6 +144,16 @@ class TestRefusals:
         }
         report = await verify_index(store.snapshots, first.service, first.index)
         assert [finding.kind for finding in report.damage] == ["damaged"]
+
+    async def test_an_archived_pin_still_keeps_its_snapshot(self, store: AzureStore, proxy: FaultyProxy) -> None:
+        _, summary = await write_snapshot(store.snapshots, documents(range(3)))
+        await pin(store, summary.reference, Pin(MORNING))
+        proxy.spoil = lambda request: (
+            refusal(409, "BlobArchived") if request.method == "GET" and "/pins/" in request.path else None
+        )
+        assert await remove_snapshot(store, summary.reference, "old", LATER) == "pinned"
+        assert [each.id for each in await list_snapshots(store.snapshots)] == [summary.id]
+        assert await read_tombstones(store.runs, summary.service, summary.index) == {}
 
     async def test_a_store_that_was_never_written_to_says_so(self, storage_account: str) -> None:
         async with AzureStore.from_connection_string("east", storage_account) as store:
