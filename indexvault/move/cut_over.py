@@ -65,6 +65,7 @@ async def _reasons_to_keep(resources: Resources, run: MoveRun, move_state: MoveS
     compared = manifest
     if move_state.snapshot not in {None, move_state.held}:
         compared = await manifest_of(store, run.source.service, run.source.index, move_state.snapshot or "")
+        require_own_snapshot(move_state, compared)
     if manifest.unsettled is not None or compared.unsettled is not None:
         open_documents = max(each.unsettled.documents for each in (manifest, compared) if each.unsettled is not None)
         lacks = f"its snapshot is unsettled, so the target may lack {open_documents:,} of its documents"

@@ -1,7 +1,7 @@
 """The durable state of a move: one record under the source's name, in the store of the source's service."""
 
 from indexvault.bounds import decode
-from indexvault.errors import UNDECODABLE, ConflictError, IntegrityError
+from indexvault.errors import UNDECODABLE, ConflictError, IntegrityError, UnauthenticError
 from indexvault.model import IndexName
 from indexvault.move.job import IndexState, MoveJob, MoveRun, MoveState
 from indexvault.restore.proof import read_proof
@@ -50,8 +50,16 @@ def require_state_of(job: MoveJob, move_state: MoveState) -> None:
 def require_own_snapshot(move_state: MoveState, manifest: Manifest) -> None:
     """Raise IntegrityError for a snapshot that the move was not asked to take and that no backup of it has made.
 
-    What a manifest says of its run is in the snapshot container, out of reach of who can only write runs.
+    What a manifest says of its run is in the snapshot container, out of reach of who can only write runs. With a record
+    key it is signed: raises UnauthenticError for one that is not, except one that the move was told to accept.
     """
+    is_accepted = move_state.job.accept_unauthentic and manifest.id == move_state.job.snapshot
+    if manifest.authenticity == "unauthentic" and not is_accepted:
+        raise UnauthenticError(
+            f"no record key has signed the snapshot {manifest.id}, so it proves nothing; nothing was deleted",
+            on=str(move_state.job.source),
+            do="Find out who can write to the store; then start the move anew",
+        )
     _run, is_fresh, number = manifest.run.rpartition("-now-")
     if is_fresh and number.isdecimal():
         return

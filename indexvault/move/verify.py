@@ -21,7 +21,7 @@ from indexvault.move.job import (
     SourceDivision,
     SourceRange,
 )
-from indexvault.move.state import excepted_keys, follow_move_state
+from indexvault.move.state import excepted_keys, follow_move_state, require_own_snapshot
 from indexvault.restore.compare import Comparison, ComparisonTally, Deviation, Documents, deviations, differing
 from indexvault.restore.job import ClaimedStretch
 from indexvault.restore.not_compared import fields_not_compared
@@ -77,6 +77,7 @@ async def divide_snapshot(resources: Resources, run: MoveRun) -> SnapshotDivisio
     store = resources.clients.store_of(run.source.service)
     move_state = await follow_move_state(store.runs, run)
     manifest = await manifest_of(store, run.source.service, run.source.index, move_state.snapshot or "")
+    require_own_snapshot(move_state, manifest)
     cut = stretches(manifest.chunks)
     source, digests = await write_sources(_records(resources, run), manifest, cut)
     resources.report(ProgressUpdate(stage="compare", expected=manifest.counts.documents))

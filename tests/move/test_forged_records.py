@@ -1,6 +1,7 @@
 """Who can write the run container alone can't make a move copy, overwrite or delete what it was not asked to."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -8,16 +9,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from indexvault.errors import ConflictError, IntegrityError
+from indexvault.errors import ConflictError, IntegrityError, UnauthenticError
 from indexvault.move.job import IndexState, MoveJob, MoveState
 from indexvault.move.state import state_of
 from indexvault.move.workflow import ACTIVITIES, MOVE_INDEX
 from indexvault.restore.report import Proof
+from indexvault.snapshots.manifest import MANIFEST_LIMIT, open_manifest, seal
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import move_name, report_name
 from indexvault.workflow.activity import Activity, Resources
 from indexvault.workflow.local import LocalEngine
 from tests import hotels
+from tests.keyed import KEY
 from tests.memory_store import MemoryStore
 from tests.move.test_move_index import Mover
 from tests.world import EAST, WEST, Run, open_world
@@ -28,7 +31,13 @@ TAMPERED = "another move than this|not what this move wrote|did not make"
 
 @pytest.fixture
 async def mover() -> AsyncIterator[Mover]:
-    async with open_world(MemoryStore("local")) as world:
+    async with moving() as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def moving(record_key: str | None = None) -> AsyncIterator[Mover]:
+    async with open_world(MemoryStore("local"), record_key=record_key) as world:
 
         def with_around(activity: Activity[Any, Any]) -> Activity[Any, Any]:
             async def run(resources: Resources, given: Any) -> Any:
@@ -188,3 +197,31 @@ async def test_stretches_of_the_sources_snapshot_that_are_altered_prove_nothing(
     with pytest.raises(IntegrityError, match="not what this restore wrote"):
         await mover.move(delete_source=True)
     assert await mover.world.east.count("hotels") == 20
+
+
+@pytest.mark.parametrize(
+    ("definition", "activity"),
+    [
+        (hotels.with_field("id", filterable=False, sortable=False), "divide_snapshot"),
+        (hotels.with_field("id", filterable=False, sortable=False), "cut_over_move"),
+        (hotels.DEFINITION, "cut_over_move"),
+    ],
+    ids=["compared", "last", "held"],
+)
+async def test_with_a_key_a_replaced_snapshot_has_no_source_deleted(definition: dict[str, Any], activity: str) -> None:
+    async with moving(KEY) as mover:
+        await mover.world.fill(definition, hotels.hotels(20))
+
+        async def replace_manifests(run: Run, resources: Resources, given: Any) -> Any:
+            blobs = mover.world.store.snapshots
+            for listed in [blob async for blob in blobs.list(f"{EAST}/hotels/manifests/")]:
+                genuine = open_manifest(await blobs.read(listed.name, MANIFEST_LIMIT), listed.name)
+                await blobs.delete(listed.name)
+                forged = seal(msgspec.structs.replace(genuine, tool="forged"))
+                await blobs.create(listed.name, forged, metadata=listed.metadata)
+            return await run(resources, given)
+
+        mover.world.around[activity] = replace_manifests
+        with pytest.raises(UnauthenticError, match="proves nothing"):
+            await mover.move(delete_source=True)
+        assert await mover.world.east.count("hotels") == 20
