@@ -133,6 +133,8 @@ def _options(store: str) -> dict[str, Any]:
         "api_version": _API_VERSION,
         "transport": Connections(connect_seconds=_CONNECT_SECONDS, read_seconds=_READ_SECONDS),
         "retry_policy": _LoggedRetry(store),
+        # No account sends any: whoever does would have documents and tokens sent elsewhere.
+        "permit_redirects": False,
     }
 
 

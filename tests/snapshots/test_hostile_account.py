@@ -142,3 +142,24 @@ async def test_a_blob_that_says_it_is_compressed_is_not_decompressed(azurite: Az
         assert blob.data == data
         with pytest.raises(IntegrityError):
             await store.snapshots.read("a/b", len(data) - 1)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_no_redirect_is_followed(account: Account, store: AzureStore, status: int) -> None:
+    asked = []
+
+    async def redirect(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        if request.path.startswith("/elsewhere"):
+            return web.Response(status=201 if request.method == "PUT" else 200, headers=HEADERS, body=b"theirs")
+        return web.Response(status=status, headers={"Location": "/elsewhere"})
+
+    account.answer = redirect
+    with pytest.raises(IndexvaultError):
+        await store.snapshots.read("a", 100)
+    with pytest.raises(IndexvaultError):
+        await store.snapshots.create("a", b"documents")
+    with pytest.raises(IndexvaultError):
+        await store.runs.put("a", b"{}")
+    assert len(asked) == 3
+    assert not [path for path in asked if path.startswith("/elsewhere")]
