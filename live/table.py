@@ -45,7 +45,8 @@ ASSUMPTIONS: Sequence[Assumption] = (
         says="A PUT of the definition that an index has may keep its ETag or change it",
         where="`indexvault/search/client.py`, `indexvault/backup/definition_changes.py`",
         expected="either",
-        if_wrong="Nothing: contents are compared before a conflict is reported",
+        if_wrong="Nothing is lost or taken for a conflict: contents are compared. Where it changes the ETag, a backup"
+        " reads an index again whose definition somebody puts anew meanwhile",
         check=definition_checks.identical_put,
         cost=Cost(requests=7, indexes=1),
     ),

@@ -8,7 +8,7 @@ import msgspec
 from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, IntegrityError, UnexpectedAnswerError
 from indexvault.search.annotations import without_annotations
-from indexvault.search.errors import without_quoted_values
+from indexvault.search.errors import names_quota, without_quoted_values
 
 MOST_ACTIONS = 1000
 """Actions in a batch at most. Source: Service limits in Azure AI Search, 2026-09."""
@@ -32,7 +32,7 @@ class ItemResult(msgspec.Struct, frozen=True, rename="camel"):
     @property
     def names_quota(self) -> bool:
         """Whether the document was refused because the service is full. Which status that has is not documented."""
-        return not self.status and "quota" in (self.error_message or "").lower()
+        return not self.status and names_quota(self.error_message or "")
 
 
 class BatchAnswer(msgspec.Struct, frozen=True):

@@ -71,7 +71,7 @@ def refusal(status: int, says: str, on: str, *, by_key: bool, code: str = "") ->
             )
         case 413:
             return TooLargeError("the request is too large (HTTP 413)", on=on, do="Send less at once")
-        case _ if 400 <= status < 500 and (status == 429 or "quota" in says.lower()):  # noqa: PLR2004 - HTTP refusals
+        case _ if 400 <= status < 500 and (status == 429 or names_quota(says)):  # noqa: PLR2004 - HTTP refusals
             return QuotaError(f"a quota is used up{words}", on=on, do="Free some of it, or choose a larger tier")
         case _ if 400 <= status < 500:  # noqa: PLR2004 - the range of HTTP refusals
             return RefusedError(
@@ -85,6 +85,11 @@ def refusal(status: int, says: str, on: str, *, by_key: bool, code: str = "") ->
                 on=on,
                 do="Check that the endpoint is an Azure AI Search service",
             )
+
+
+def names_quota(message: str) -> bool:
+    """Return whether a message speaks of a quota itself. What it quotes can be a field's name or a value."""
+    return "quota" in without_quoted_values(message).lower()
 
 
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")

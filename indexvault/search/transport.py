@@ -26,7 +26,7 @@ from indexvault.errors import (
     UnexpectedAnswerError,
     UnreachableError,
 )
-from indexvault.search.errors import refusal, without_quoted_values
+from indexvault.search.errors import names_quota, refusal, without_quoted_values
 from indexvault.search.request_count import note_request
 from indexvault.search.retry import RetryPolicy
 from indexvault.search.telemetry import note_busy, note_retry
@@ -226,7 +226,7 @@ class Transport:
         code, says = _service_error(body)
         if holds_documents:
             says = without_quoted_values(says)
-        if status in _BUSY and not (status == 429 and "quota" in says.lower()):  # noqa: PLR2004 - Too Many Requests
+        if status in _BUSY and not (status == 429 and names_quota(says)):  # noqa: PLR2004 - Too Many Requests
             note_busy(self.name, status)
             overloaded = OverloadedError(
                 f"the service is busy (HTTP {status})",

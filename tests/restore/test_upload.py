@@ -210,3 +210,17 @@ async def test_room_that_is_made_meanwhile_is_used(scripted: Scripted) -> None:
     indexer = Indexer(lambda key, times: 200 if key < "k00007" or times == QUOTA_ROUNDS else 403, reason=FULL)
     totals = await uploader(scripted, indexer).upload(documents(20))
     assert (totals.documents, totals.refused, len(indexer.stored)) == (20, [], 20)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "The document key 'quota-7' is invalid.",
+        'The value of field "storageQuota" can\'t be converted.',
+        "Cannot convert the literal of field 'quota' to the expected type 'Edm.Int32'.",
+    ],
+)
+async def test_a_bad_document_that_mentions_a_quota_is_refused_alone(scripted: Scripted, reason: str) -> None:
+    indexer = Indexer(lambda key, _times: 400 if key == "k00007" else 200, reason=reason)
+    totals = await uploader(scripted, indexer).upload(documents(20))
+    assert (totals.documents, [each.key for each in totals.refused]) == (19, ["k00007"])

@@ -151,3 +151,20 @@ async def test_no_other_encoding_than_gzip_is_offered(scripted: Scripted) -> Non
     scripted.replies = [web.Response(body=b'{"value":[]}')]
     await scripted.service.index_names()
     assert scripted.requests[0][2]["Accept-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize(
+    ("says", "kind"),
+    [
+        ("Index quota has been exceeded for this service.", QuotaError),
+        ("The property 'quotaMegabytes' does not exist on type 'SearchField'.", RefusedError),
+        ('Field "quota" can\'t be a key.', RefusedError),
+    ],
+)
+async def test_a_definition_that_mentions_a_quota_is_no_full_service(
+    scripted: Scripted, says: str, kind: type[Exception]
+) -> None:
+    body = json.dumps({"error": {"code": "", "message": says}}).encode()
+    scripted.replies = [lambda _request: web.Response(status=400, body=body)]
+    with pytest.raises(kind):
+        await scripted.service.create_index("hotels", b"{}", preview=False)
