@@ -111,6 +111,7 @@ async def _read(resources: Resources, job: ServiceJob) -> ServiceManifest:
         withheld=tuple(withheld),
         skipped=tuple(skipped for kind in KINDS for skipped in listed[kind].skipped),
         not_kept=(*not_kept, *_files(objects)),
+        indexes=tuple(sorted(listed[_INDEXES].names)),
     )
 
 
@@ -121,6 +122,7 @@ class _Listed(msgspec.Struct, frozen=True):
     objects: list[ServiceObject] = []
     skipped: list[SkippedKind] = []
     missing: NotKept | None = None
+    names: tuple[str, ...] = ()
 
 
 async def _lists(resources: Resources, service: SearchService) -> dict[str, _Listed]:
@@ -202,8 +204,9 @@ async def _objects(service: SearchService, kind: str) -> _Listed:
 
 
 async def _index_list(service: SearchService) -> _Listed:
-    """Return how many indexes are listed: they are backed up on their own, but chosen from this list."""
-    return _Listed(len(await service.index_names()))
+    """Return how many indexes are listed, and their names: they are backed up on their own, chosen from this list."""
+    names = await service.index_names()
+    return _Listed(len(names), names=tuple(names))
 
 
 async def _add(service: SearchService, kind: str, name: str, preview: dict[str, NamedDefinition]) -> None:

@@ -62,6 +62,7 @@ class ServiceManifest(msgspec.Struct, frozen=True, kw_only=True):
 
     `withheld` are the secrets that were taken out of them; the first versions left such an object out whole. The state
     is `lossy` if what was taken out was content of an object, or if the service counts more objects than it lists.
+    `indexes` are the names of the service's indexes at that time; snapshots of earlier versions don't say (None).
     `authenticity` is as in `manifest.Manifest`.
     """
 
@@ -76,6 +77,7 @@ class ServiceManifest(msgspec.Struct, frozen=True, kw_only=True):
     withheld: tuple[Withheld, ...] = ()
     skipped: tuple[SkippedKind, ...] = ()
     not_kept: tuple[NotKept, ...] = ()
+    indexes: tuple[str, ...] | None = None
     authenticity: Authenticity | None = None
 
     @property

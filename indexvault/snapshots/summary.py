@@ -16,6 +16,9 @@ from indexvault.snapshots.chunks import Digest, Size
 from indexvault.snapshots.manifest import FORMAT, AwareTime, Manifest
 from indexvault.snapshots.names import SnapshotReference, id_time
 
+IMPORT_RUN = "import"
+"""What the names of runs begin with that make a snapshot of a folder."""
+
 CLOCK_SKEW = timedelta(minutes=5)
 """How far the clocks of two machines may differ: a snapshot dated no further ahead is not from the future."""
 
@@ -55,6 +58,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     def is_trusted(self) -> bool:
         """Whether the snapshot is authentic or accepted, as far as there is a key to tell."""
         return self.authenticity != "unauthentic"
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it was made of a folder, not of the index: the names of such runs begin with IMPORT_RUN."""
+        return self.run.startswith(f"{IMPORT_RUN}-")
 
     @property
     def reference(self) -> SnapshotReference:

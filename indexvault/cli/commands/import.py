@@ -15,6 +15,7 @@ from indexvault.cli.formatting import count, size
 from indexvault.cli.references import index_name
 from indexvault.cli.session import Session
 from indexvault.model import IndexName
+from indexvault.snapshots.summary import IMPORT_RUN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ async def run(session: Session, request: ImportRequest) -> int:
             importer = Importer(store, clock=session.clock, rng=session.rng, report=report)
             findings = ImportFindings() if request.lenient else None
             summary = await importer.import_folder(
-                request.folder, request.index, run=session.new_run("import"), findings=findings
+                request.folder, request.index, run=session.new_run(IMPORT_RUN), findings=findings
             )
     reference = str(summary.reference)
     found = findings.first if findings is not None else []

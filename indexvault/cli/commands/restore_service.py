@@ -16,12 +16,12 @@ from indexvault.cli.workflows import Workflows
 from indexvault.errors import SettingsError
 from indexvault.model import TargetOptions, shared_options
 from indexvault.restore.service.job import ServiceRestoreJob, ServiceRestoreReport
-from indexvault.restore.service.workflow import ACTIVITIES, RESTORE_SERVICE
+from indexvault.restore.service.workflow import ACTIVITIES, PREFLIGHT_SERVICE, RESTORE_SERVICE
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.catalogue import resolve
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 
-_STYLES = {"made": "green", "there": "green", "left out": "yellow", "failed": "red"}
+_STYLES = {"made": "green", "there": "green", "left out": "yellow", "failed": "red", "to be made": "green"}
 
 
 class RestoreServiceOptions(TargetOptions, frozen=True, kw_only=True):
@@ -39,6 +39,7 @@ class RestoreServiceRequest:
     service: str
     options: RestoreServiceOptions
     parallel: int
+    dry_run: bool = False
 
 
 def read_service_request(
@@ -68,13 +69,13 @@ def read_service_request(
             indexes=tuple(arguments.indexes) or ("*",),
         ),
         parallel=arguments.parallel,
+        dry_run=arguments.dry_run,
     )
 
 
 def _refuse_index_options(arguments: Namespace) -> None:
     given = {
         "--mode": arguments.mode != "create",
-        "--dry-run": arguments.dry_run,
         "--write-patch": arguments.write_patch is not None,
         "--alias": arguments.alias is not None,
         "--patch": arguments.patch is not None,
@@ -111,16 +112,19 @@ async def restore_service(session: Session, request: RestoreServiceRequest) -> i
             parallel=request.parallel,
             **shared_options(request.options, RestoreServiceOptions),
         )
-        async with Workflows(session, clients, ACTIVITIES, RESTORE_SERVICE) as workflows:
+        workflow = PREFLIGHT_SERVICE if request.dry_run else RESTORE_SERVICE
+        async with Workflows(session, clients, ACTIVITIES, workflow) as workflows:
             with session.output.progress(f"{job.service} to {job.target_service}") as display:
-                report = await workflows.run(RESTORE_SERVICE, job, run=job.run, display=IndexAfterIndex(display))
+                report = await workflows.run(workflow, job, run=job.run, display=IndexAfterIndex(display))
     record = {"whole": report.whole, **msgspec.to_builtins(report)}
-    session.output.result("restore_service", record, _table(report), _verdict(report))
+    event = "preflight_service" if request.dry_run else "restore_service"
+    session.output.result(event, record, _table(report, dry_run=request.dry_run), _verdict(report))
     return DONE if report.whole else FAILED
 
 
-def _table(report: ServiceRestoreReport) -> Table:
-    table = Table(title=f"{report.service} restored to {report.target_service}", title_justify="left")
+def _table(report: ServiceRestoreReport, *, dry_run: bool) -> Table:
+    done = "would be restored" if dry_run else "restored"
+    table = Table(title=f"{report.service} {done} to {report.target_service}", title_justify="left")
     for heading in ("kind", "name", "outcome", "why"):
         table.add_column(heading, overflow="fold")
     for each in report.objects:
@@ -134,4 +138,6 @@ def _verdict(report: ServiceRestoreReport) -> Text:
     missing = sum(each.outcome in {"left out", "failed"} for each in report.objects)
     if missing:
         return Text(f"{count(missing, 'object')} of {len(report.objects)} not on the target: see above", style="yellow")
+    if any(each.outcome == "to be made" for each in report.objects):
+        return Text("everything can be restored; nothing was written", style="green")
     return Text("everything is on the target; indexers are disabled until you enable them", style="green")

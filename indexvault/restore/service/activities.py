@@ -1,15 +1,24 @@
 """The activities of a service's restore: an object is created only if all it needs exists and no secret is missing."""
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
 
-from indexvault.errors import ConflictError, IndexvaultError, NotFoundError, SettingsError, UnauthenticError
+from indexvault.errors import (
+    ConflictError,
+    IndexvaultError,
+    IntegrityError,
+    NotFoundError,
+    SettingsError,
+    UnauthenticError,
+)
 from indexvault.model import IndexName
-from indexvault.restore.definition import version_to_send
+from indexvault.restore.definition import TargetDefinition, version_to_send
 from indexvault.restore.proof import read_proof
 from indexvault.restore.secrets import REDIRECT, completed, missing_paths
 from indexvault.restore.service.job import (
+    CheckedObjects,
     ObjectInput,
     ObjectOutcome,
     ObjectState,
@@ -30,6 +39,7 @@ from indexvault.restore.service.state import (
 from indexvault.restore.state import read_restore_state
 from indexvault.search.client import SearchService
 from indexvault.search.definition_content import content
+from indexvault.search.definitions import FetchedDefinition
 from indexvault.search.secret_scan import SECRET_MEMBERS
 from indexvault.settings.load import service_settings
 from indexvault.settings.overlays import OverlayEntry
@@ -98,21 +108,27 @@ async def _has_snapshot(resources: Resources, job: ServiceRestoreJob, planned: P
 
 
 async def plan(resources: Resources, job: ServiceRestoreJob) -> ServicePlan:
-    """Decide what to restore under which names. Raises SettingsError if a rule gives two objects one name."""
+    """Decide what to restore under which names.
+
+    The indexes are those that the service had when its objects were backed up, and those that are asked for by their
+    whole names. Raises SettingsError if a rule gives two objects one name, NotFoundError if an index that is asked for
+    has no snapshot.
+    """
     service_settings(resources.clients.settings, job.target_service)
     rules = Rules(job.rename)
     manifest = await _manifest(resources, job)
-    snapshots = await _index_snapshots(resources, job)
-    chosen = select(sorted(snapshots), job.indexes)
+    found, imported = await _index_snapshots(resources, job)
+    at_hand = found.keys() | imported
+    had = at_hand if manifest.indexes is None else at_hand & {*manifest.indexes, *job.indexes}
+    chosen = select(sorted(had), job.indexes)
     if chosen.missing:
         raise NotFoundError(
             f"there is no snapshot of {', '.join(chosen.missing)}", on=job.service, do="See indexvault snapshots"
         )
     indexes = [
-        PlannedIndex(
-            name, snapshots[name].id, rules.name("indexes", name), await _lacking(resources, job, snapshots[name])
-        )
+        await _planned(resources, job, found[name], rules.name("indexes", name))
         for name in chosen.found
+        if name in found
     ]
     objects = sorted(
         (PlannedObject(each.kind, each.name, rules.name(each.kind, each.name)) for each in manifest.objects),
@@ -129,7 +145,26 @@ async def plan(resources: Resources, job: ServiceRestoreJob) -> ServicePlan:
             if (each.kind, each.name) not in kept
         ],
         started=resources.clock(),
+        only_imported=[name for name in chosen.found if name not in found],
     )
+
+
+async def check_objects(resources: Resources, job: ServiceRestoreJob) -> CheckedObjects:
+    """Return the plan of a restore, and what would become of every object that is no index. Writes nothing."""
+    planned = await plan(resources, job)
+    manifest = await _manifest(resources, job)
+    sources = {(each.kind, each.name): each for each in manifest.objects}
+    coming = {("indexes", each.target) for each in planned.indexes if not each.lacking and not each.fault}
+    outcomes = []
+    for each in planned.objects:
+        try:
+            outcome = await _check(resources, job, each, sources[each.kind, each.name], coming)
+        except IndexvaultError as error:
+            outcome = _outcome(each, "failed", f"{error.what}. {error.do}")
+        if outcome.outcome in {"to be made", "there"}:
+            coming.add((each.kind, each.target))
+        outcomes.append(outcome)
+    return CheckedObjects(plan=planned, outcomes=outcomes)
 
 
 async def make_object(resources: Resources, given: ObjectInput) -> ObjectOutcome:
@@ -174,11 +209,59 @@ async def _make(
     resources: Resources, job: ServiceRestoreJob, planned: PlannedObject, source: ServiceObject
 ) -> ObjectOutcome:
     target = resources.clients.service(job.target_service)
+    definition = await _complete(resources, job, planned, source, frozenset())
+    if isinstance(definition, ObjectOutcome):
+        return definition
+    try:
+        await target.create_definition(planned.kind, planned.target, bytes(definition.body), preview=definition.preview)
+    except ConflictError:
+        return _compared(
+            planned, definition, await target.definition(planned.kind, planned.target, preview=definition.preview)
+        )
+    return _outcome(planned, "made")
+
+
+async def _check(
+    resources: Resources,
+    job: ServiceRestoreJob,
+    planned: PlannedObject,
+    source: ServiceObject,
+    coming: AbstractSet[tuple[str, str]],
+) -> ObjectOutcome:
+    """Return what would become of one object, where `coming` are those that the restore makes before it."""
+    definition = await _complete(resources, job, planned, source, coming)
+    if isinstance(definition, ObjectOutcome):
+        return definition
+    target = resources.clients.service(job.target_service)
+    try:
+        present = await target.definition(planned.kind, planned.target, preview=definition.preview)
+    except NotFoundError:
+        return _outcome(planned, "to be made")
+    return _compared(planned, definition, present)
+
+
+def _compared(planned: PlannedObject, wanted: TargetDefinition, present: FetchedDefinition) -> ObjectOutcome:
+    if not _says_the_same(msgspec.json.decode(wanted.body), content(present.body)):
+        return _outcome(planned, "left out", "another one of this name exists and differs")
+    return _outcome(planned, "there")
+
+
+async def _complete(
+    resources: Resources,
+    job: ServiceRestoreJob,
+    planned: PlannedObject,
+    source: ServiceObject,
+    coming: AbstractSet[tuple[str, str]],
+) -> TargetDefinition | ObjectOutcome:
+    """Return an object's definition for the target, its secrets included, or why it has to be left out."""
+    target = resources.clients.service(job.target_service)
     version = version_to_send(source.definition)
     members, references = renamed(planned.kind, version.body, Rules(job.rename), planned.target)
     if planned.kind == "indexers":
         members["disabled"] = True
-    missing = [each for each in references if not await _is_there(target, each)]
+    missing = [
+        each for each in references if (each.kind, each.name) not in coming and not await _is_there(target, each)
+    ]
     if missing:
         names = ", ".join(f"{each.kind} {each.name}" for each in missing)
         return _outcome(planned, "left out", f"it refers to what is not there: {names}")
@@ -186,26 +269,22 @@ async def _make(
     complete = completed(definition, _overlay(resources, job, f"{planned.kind}/{planned.name}"))
     if complete.misdirected:
         return _outcome(planned, "left out", f"{'; '.join(complete.misdirected)}. {REDIRECT}")
-    definition = complete.body
-    lacking = missing_paths(definition)
+    lacking = missing_paths(complete.body)
     if lacking:
         return _outcome(planned, "left out", f"secrets are missing: {', '.join(lacking)}; give them in an overlay")
-    try:
-        await target.create_definition(planned.kind, planned.target, bytes(definition), preview=version.preview)
-    except ConflictError:
-        present = await target.definition(planned.kind, planned.target, preview=version.preview)
-        if not _says_the_same(msgspec.json.decode(definition), content(present.body)):
-            return _outcome(planned, "left out", "another one of this name exists and differs")
-        return _outcome(planned, "there")
-    return _outcome(planned, "made")
+    return TargetDefinition(body=complete.body, preview=version.preview)
 
 
-async def _lacking(resources: Resources, job: ServiceRestoreJob, snapshot: Summary) -> list[str]:
-    """Return the paths of the secrets that an index's definition needs and the overlay does not have."""
+async def _planned(resources: Resources, job: ServiceRestoreJob, snapshot: Summary, target: str) -> PlannedIndex:
+    """Plan the restore of an index. A snapshot that can't be read is no obstacle to those of other indexes."""
+    entry = _overlay(resources, job, f"indexes/{snapshot.index}")
     store = resources.clients.store_of(job.service)
-    definition = version_to_send((await read_manifest(store.snapshots, snapshot)).definition).body
+    try:
+        definition = version_to_send((await read_manifest(store.snapshots, snapshot)).definition).body
+    except (IntegrityError, NotFoundError) as error:
+        return PlannedIndex(snapshot.index, snapshot.id, target, fault=f"{error.what}. {error.do}")
     # A secret that would go elsewhere is not missing: the restore of the index refuses it by name.
-    return missing_paths(completed(definition, _overlay(resources, job, f"indexes/{snapshot.index}")).body)
+    return PlannedIndex(snapshot.index, snapshot.id, target, missing_paths(completed(definition, entry).body))
 
 
 def _overlay(resources: Resources, job: ServiceRestoreJob, entry: str) -> OverlayEntry | None:
@@ -252,19 +331,23 @@ async def _manifest(resources: Resources, job: ServiceRestoreJob) -> ServiceMani
     return manifest
 
 
-async def _index_snapshots(resources: Resources, job: ServiceRestoreJob) -> dict[str, Summary]:
-    """Return the newest snapshot of each index, at or before the time asked for.
+async def _index_snapshots(resources: Resources, job: ServiceRestoreJob) -> tuple[dict[str, Summary], frozenset[str]]:
+    """Return the newest snapshot of each index, at or before the time asked for, and the indexes with imported ones.
 
-    None is dated in the future, and none is one that nobody has signed or accepted.
+    None is dated in the future, none is one that nobody has signed or accepted, and none was imported.
     """
     now = resources.clock()
     store = resources.clients.store_of(job.service)
     newest: dict[str, Summary] = {}
+    imported = set()
     for snapshot in await list_snapshots(store.snapshots, job.service):
         fits = snapshot.state != "damaged" and snapshot.is_trusted and (job.at is None or snapshot.created <= job.at)
         if fits and not is_in_future(snapshot.created, now) and snapshot.index != SERVICE_OBJECTS:
-            newest.setdefault(snapshot.index, snapshot)
-    return newest
+            if snapshot.is_imported:
+                imported.add(snapshot.index)
+            else:
+                newest.setdefault(snapshot.index, snapshot)
+    return newest, frozenset(imported)
 
 
 def _require_distinct(names: list[tuple[str, str]]) -> None:
@@ -278,4 +361,5 @@ def _require_distinct(names: list[tuple[str, str]]) -> None:
 FIND = Activity("find_service_restore", ServiceRestoreJob, Interrupted, find)
 BEGIN = Activity("begin_service_restore", ServiceRestoreJob, StartedServiceRestore, begin, lambda job: job.work)
 MAKE_OBJECT = Activity("make_object", ObjectInput, ObjectOutcome, make_object, lambda given: given.job.work)
+CHECK_OBJECTS = Activity("check_service_objects", ServiceRestoreJob, CheckedObjects, check_objects)
 FINISH = Activity("finish_service", ServiceRestoreJob, ServiceFinished, finish, lambda job: job.work)

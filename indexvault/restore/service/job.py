@@ -10,7 +10,7 @@ from indexvault.snapshots.names import SERVICE_OBJECTS
 from indexvault.workflow.activity import Work
 from indexvault.workflow.resume import fingerprint
 
-type ObjectState = Literal["made", "there", "left out", "failed"]
+type ObjectState = Literal["made", "there", "left out", "failed", "to be made"]
 
 
 class ServiceRestoreJob(TargetOptions, frozen=True, kw_only=True):
@@ -53,12 +53,16 @@ class ServiceRestoreJob(TargetOptions, frozen=True, kw_only=True):
 
 
 class PlannedIndex(msgspec.Struct, frozen=True):
-    """An index, its snapshot, and its name on the target; `lacking` are the paths of missing secrets."""
+    """An index, its snapshot, and its name on the target.
+
+    `lacking` are the paths of missing secrets, `fault` says why the snapshot can't be read.
+    """
 
     index: str
     snapshot: str
     target: str
     lacking: list[str] = []
+    fault: str = ""
 
 
 class PlannedObject(msgspec.Struct, frozen=True):
@@ -70,12 +74,17 @@ class PlannedObject(msgspec.Struct, frozen=True):
 
 
 class ServicePlan(msgspec.Struct, frozen=True):
-    """What to restore, in order of kind. `withheld` describes what the snapshot itself lacks."""
+    """What to restore, in order of kind.
+
+    `withheld` describes what the snapshot itself lacks, `only_imported` are the indexes that the service had and of
+    which there are imported snapshots alone.
+    """
 
     indexes: list[PlannedIndex]
     objects: list[PlannedObject]
     withheld: list[str]
     started: datetime
+    only_imported: list[str] = []
 
 
 class StartedServiceRestore(msgspec.Struct, frozen=True):
@@ -93,7 +102,10 @@ class ObjectInput(msgspec.Struct, frozen=True):
 
 
 class ObjectOutcome(msgspec.Struct, frozen=True):
-    """What became of one object: `there` if the target had the same one; `left out` and `failed` say why."""
+    """What became of one object: `there` if the target had the same one; `left out` and `failed` say why.
+
+    `to be made` is what a dry run says of an object that a restore would make.
+    """
 
     kind: str
     name: str
@@ -101,6 +113,13 @@ class ObjectOutcome(msgspec.Struct, frozen=True):
     outcome: ObjectState
     why: str = ""
     documents: int | None = None
+
+
+class CheckedObjects(msgspec.Struct, frozen=True):
+    """What a restore would do: its plan, and what would become of every object that is no index."""
+
+    plan: ServicePlan
+    outcomes: list[ObjectOutcome]
 
 
 class ServiceRestoreReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +135,7 @@ class ServiceRestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def whole(self) -> bool:
         """Whether everything that the snapshot holds is on the target."""
-        return all(each.outcome in {"made", "there"} for each in self.objects)
+        return all(each.outcome in {"made", "there", "to be made"} for each in self.objects)
 
 
 class ServiceFinished(msgspec.Struct, frozen=True):

@@ -5,24 +5,26 @@ from durabletask.task import OrchestrationContext
 from indexvault.errors import ConflictError, IndexvaultError, SettingsError
 from indexvault.model import shared_options
 from indexvault.restore.job import RestoreJob
-from indexvault.restore.service.activities import BEGIN, FIND, FINISH, MAKE_OBJECT
+from indexvault.restore.service.activities import BEGIN, CHECK_OBJECTS, FIND, FINISH, MAKE_OBJECT
 from indexvault.restore.service.job import (
+    CheckedObjects,
     ObjectInput,
     ObjectOutcome,
     PlannedIndex,
     PlannedObject,
+    ServicePlan,
     ServiceRestoreJob,
     ServiceRestoreReport,
     StartedServiceRestore,
 )
 from indexvault.restore.workflow import ACTIVITIES as RESTORE_ACTIVITIES
-from indexvault.restore.workflow import restore_index
+from indexvault.restore.workflow import preflight_restore, restore_index
 from indexvault.workflow.activity import Orchestration, Workflow
 from indexvault.workflow.calls import call
 from indexvault.workflow.lock_activities import Claim
 from indexvault.workflow.resume import Start, resumable
 
-OWN_ACTIVITIES = (FIND, BEGIN, MAKE_OBJECT, FINISH)
+OWN_ACTIVITIES = (FIND, BEGIN, MAKE_OBJECT, CHECK_OBJECTS, FINISH)
 ACTIVITIES = (*RESTORE_ACTIVITIES, *OWN_ACTIVITIES)
 
 
@@ -54,10 +56,9 @@ def _restore(ctx: OrchestrationContext, job: ServiceRestoreJob) -> Orchestration
             outcomes.append(ObjectOutcome("indexes", index.index, index.target, "made", documents=documents))
         else:
             outcomes.append((yield from _restore_index(ctx, job, index, position)))
+    outcomes.extend(_only_imported(plan))
     yield from _make(ctx, job, [each for each in plan.objects if each.kind != "synonymmaps"], outcomes)
-    for told in plan.withheld:
-        kind, _, name = told.partition(":")[0].partition(" ")
-        outcomes.append(ObjectOutcome(kind, name, name, "left out", f"not in the snapshot: {told.partition(': ')[2]}"))
+    outcomes.extend(_withheld(plan))
     finished = yield from call(ctx, FINISH, job)
     return ServiceRestoreReport(
         service=job.service,
@@ -67,6 +68,39 @@ def _restore(ctx: OrchestrationContext, job: ServiceRestoreJob) -> Orchestration
         started=plan.started,
         finished=finished.at,
     )
+
+
+def preflight_service(ctx: OrchestrationContext, job: ServiceRestoreJob) -> Orchestration[ServiceRestoreReport]:
+    """Find out what would become of every object. Writes nothing."""
+    checked: CheckedObjects = yield from call(ctx, CHECK_OBJECTS, job)
+    plan = checked.plan
+    outcomes = [each for each in checked.outcomes if each.kind == "synonymmaps"]
+    for position, index in enumerate(plan.indexes):
+        outcomes.append((yield from _check_index(ctx, job, index, position)))
+    outcomes.extend(_only_imported(plan))
+    outcomes.extend(each for each in checked.outcomes if each.kind != "synonymmaps")
+    outcomes.extend(_withheld(plan))
+    return ServiceRestoreReport(
+        service=job.service,
+        snapshot=job.snapshot,
+        target_service=job.target_service,
+        objects=outcomes,
+        started=plan.started,
+        finished=plan.started,
+    )
+
+
+def _only_imported(plan: ServicePlan) -> list[ObjectOutcome]:
+    why = "no backup of it is left, only what was imported under its name: restore that by itself"
+    return [ObjectOutcome("indexes", index, index, "left out", why) for index in plan.only_imported]
+
+
+def _withheld(plan: ServicePlan) -> list[ObjectOutcome]:
+    outcomes = []
+    for told in plan.withheld:
+        kind, _, name = told.partition(":")[0].partition(" ")
+        outcomes.append(ObjectOutcome(kind, name, name, "left out", f"not in the snapshot: {told.partition(': ')[2]}"))
+    return outcomes
 
 
 def _make(
@@ -84,10 +118,46 @@ def _make(
 def _restore_index(
     ctx: OrchestrationContext, job: ServiceRestoreJob, index: PlannedIndex, position: int
 ) -> Orchestration[ObjectOutcome]:
+    obstacle = _obstacle(index)
+    if obstacle is not None:
+        return obstacle
+    try:
+        report = yield from restore_index(ctx, _index_job(job, index, position))
+    except ConflictError as error:
+        return ObjectOutcome("indexes", index.index, index.target, "left out", f"{error.what}. {error.do}")
+    except IndexvaultError as error:
+        return ObjectOutcome("indexes", index.index, index.target, "failed", f"{error.what}. {error.do}")
+    return ObjectOutcome("indexes", index.index, index.target, "made", documents=report.documents)
+
+
+def _check_index(
+    ctx: OrchestrationContext, job: ServiceRestoreJob, index: PlannedIndex, position: int
+) -> Orchestration[ObjectOutcome]:
+    obstacle = _obstacle(index)
+    if obstacle is not None:
+        return obstacle
+    try:
+        report = yield from preflight_restore(ctx, _index_job(job, index, position))
+    except IndexvaultError as error:
+        return ObjectOutcome("indexes", index.index, index.target, "failed", f"{error.what}. {error.do}")
+    failed = [each for each in report.checks if each.outcome == "failed"]
+    if failed:
+        why = "; ".join(f"{each.what}. {each.do}" for each in failed)
+        return ObjectOutcome("indexes", index.index, index.target, "failed", why)
+    return ObjectOutcome("indexes", index.index, index.target, "to be made", documents=report.documents)
+
+
+def _obstacle(index: PlannedIndex) -> ObjectOutcome | None:
+    if index.fault:
+        return ObjectOutcome("indexes", index.index, index.target, "failed", index.fault)
     if index.lacking:
         why = f"secrets are missing: {', '.join(index.lacking)}; give them in an overlay"
         return ObjectOutcome("indexes", index.index, index.target, "left out", why)
-    restore_job = RestoreJob(
+    return None
+
+
+def _index_job(job: ServiceRestoreJob, index: PlannedIndex, position: int) -> RestoreJob:
+    return RestoreJob(
         service=job.service,
         index=index.index,
         snapshot=index.snapshot,
@@ -98,15 +168,7 @@ def _restore_index(
         owner=job.owner,
         **shared_options(job),
     )
-    try:
-        report = yield from restore_index(ctx, restore_job)
-    except ConflictError as error:
-        return ObjectOutcome("indexes", index.index, index.target, "left out", f"{error.what}. {error.do}")
-    except SettingsError:
-        raise
-    except IndexvaultError as error:
-        return ObjectOutcome("indexes", index.index, index.target, "failed", f"{error.what}. {error.do}")
-    return ObjectOutcome("indexes", index.index, index.target, "made", documents=report.documents)
 
 
 RESTORE_SERVICE = Workflow("restore_service", ServiceRestoreJob, ServiceRestoreReport, restore_service)
+PREFLIGHT_SERVICE = Workflow("preflight_service", ServiceRestoreJob, ServiceRestoreReport, preflight_service)

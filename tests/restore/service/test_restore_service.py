@@ -1,18 +1,23 @@
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from indexvault.backup.import_folder import Importer
 from indexvault.backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob
 from indexvault.backup.workflow import ACTIVITIES as BACKUP_ACTIVITIES
 from indexvault.errors import ConflictError, SettingsError
+from indexvault.model import IndexName
 from indexvault.restore.service.job import ServiceRestoreJob, ServiceRestoreReport
 from indexvault.restore.service.names import Rules, renamed
-from indexvault.restore.service.workflow import ACTIVITIES, RESTORE_SERVICE
+from indexvault.restore.service.workflow import ACTIVITIES, PREFLIGHT_SERVICE, RESTORE_SERVICE
+from indexvault.snapshots.names import manifest_name
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.local import LocalEngine
 from indexvault.workflow.lock import Lock
@@ -57,6 +62,9 @@ class Services:
         self.runs += 1
         return await self.engine.run(RESTORE_SERVICE, self.job(snapshot, run=f"whole-{self.runs}", **changes))
 
+    async def check(self, snapshot: str, **changes: Any) -> ServiceRestoreReport:
+        return await self.engine.run(PREFLIGHT_SERVICE, self.job(snapshot, run="check", **changes))
+
     def job(self, snapshot: str, **changes: Any) -> ServiceRestoreJob:
         return ServiceRestoreJob(service=EAST, snapshot=snapshot, target_service=WEST, **changes)
 
@@ -94,7 +102,9 @@ async def services(clock: Clock) -> AsyncIterator[Services]:
         for kind in ("indexers", "aliases"):
             await make(world, kind)
         every = {step.name: step for step in (*BACKUP_ACTIVITIES, OBJECTS, *ACTIVITIES)}
-        async with LocalEngine(world.resources, every.values(), [BACK_UP_SERVICE, RESTORE_SERVICE]) as engine:
+        async with LocalEngine(
+            world.resources, every.values(), [BACK_UP_SERVICE, RESTORE_SERVICE, PREFLIGHT_SERVICE]
+        ) as engine:
             yield Services(world, engine)
 
 
@@ -321,3 +331,84 @@ async def test_an_object_that_would_send_a_secret_to_a_stranger_is_left_out_by_n
     assert told.outcome == "left out"
     assert "skills.0.apiKey is for contoso.openai.azure.com, and would go to evil.example" in told.why
     assert "west-model-key" not in msgspec.json.encode(report).decode()
+
+
+async def imported(services: Services, folder: Path, index: str) -> None:
+    (folder / "definition.json").write_bytes(msgspec.json.encode(hotels.definition(name=index)))
+    (folder / "part.jsonl").write_bytes(b'{"id":"foreign"}\n')
+    world = services.world
+    importer = Importer(world.store, clock=world.resources.clock, rng=random.Random(9), report=world.progress.append)
+    await importer.import_folder(folder, IndexName(EAST, index), run="import-20261120T000000Z-000000")
+
+
+async def test_what_was_imported_under_an_index_s_name_is_not_what_the_service_had(
+    services: Services, clock: Clock, tmp_path: Path
+) -> None:
+    snapshot = await services.back_up()
+    clock.now += timedelta(hours=1)
+    await imported(services, tmp_path, "hotels")
+    await imported(services, tmp_path, "foreign")
+    report = await services.restore(snapshot, overlay="west")
+    told = outcomes(report)
+    assert told["indexes/hotels"] == "made"
+    assert "indexes/foreign" not in told
+    assert await services.world.west.count("hotels") == 40
+
+
+async def test_an_index_that_is_long_gone_is_not_restored_unless_it_is_named(services: Services, clock: Clock) -> None:
+    await services.world.fill(hotels.definition(name="inns"), hotels.hotels(3))
+    await services.world.back_up("inns")
+    before = await services.back_up()
+    east = services.world.east
+    await east.delete_index("inns", before=await east.index_definition("inns"))
+    clock.now += timedelta(hours=1)
+    after = (await services.engine.run(BACK_UP_SERVICE, ServiceJob(service=EAST, run="again"))).snapshot
+    assert "indexes/inns" not in outcomes(await services.restore(after, overlay="west"))
+    named = outcomes(await services.restore(after, overlay="west", indexes=("inns",), rename=("inns=named",)))
+    assert named["indexes/named"] == "made"
+    assert outcomes(await services.restore(before, overlay="west"))["indexes/inns"] == "made"
+
+
+async def test_one_bad_index_is_reported_and_no_obstacle(services: Services) -> None:
+    await services.world.fill(hotels.definition(name="motels"), hotels.hotels(3))
+    motels = await services.world.back_up("motels")
+    snapshot = await services.back_up()
+    store = services.world.store.snapshots
+    name = manifest_name(EAST, "motels", motels.snapshot)
+    properties = await store.properties(name)
+    assert properties is not None
+    await store.delete(name)
+    await store.create(name, b"{}", metadata=properties.metadata)
+    for dry_run in (True, False):
+        report = await (services.check if dry_run else services.restore)(snapshot, overlay="west")
+        told = outcomes(report)
+        assert told["indexes/motels"] == "failed"
+        assert told["indexes/hotels"] == ("to be made" if dry_run else "made")
+        assert not report.whole
+
+
+async def test_a_name_that_no_index_can_have_fails_alone(services: Services) -> None:
+    await services.world.fill(hotels.definition(name="motels"), hotels.hotels(3))
+    await services.world.back_up("motels")
+    snapshot = await services.back_up()
+    told = outcomes(await services.restore(snapshot, overlay="west", rename=("motels=NO",)))
+    assert (told["indexes/NO"], told["indexes/hotels"]) == ("failed", "made")
+
+
+async def test_a_dry_run_says_what_would_be_restored_and_writes_nothing(services: Services) -> None:
+    snapshot = await services.back_up()
+    without = await services.check(snapshot)
+    told = outcomes(without)
+    assert (told["datasources/blobs"], told["indexers/nightly"]) == ("left out", "left out")
+    assert told["aliases/guests"] == "to be made"
+    assert not without.whole
+    whole = await services.check(snapshot, overlay="west")
+    assert set(outcomes(whole).values()) == {"to be made"}
+    assert whole.whole
+    for name, sent in (await services.world.requests(WEST)).items():
+        # The checks of rights write to an index that is not there.
+        assert name.startswith(("get_", "list_")) or not {"200", "201", "204"} & sent["statuses"].keys()
+    assert [blob.name async for blob in services.world.store.runs.list("restores/")] == []
+    await services.restore(snapshot, overlay="west")
+    again = outcomes(await services.check(snapshot, overlay="west"))
+    assert (again["datasources/blobs"], again["indexes/hotels"]) == ("there", "failed")
