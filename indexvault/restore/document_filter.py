@@ -25,6 +25,7 @@ _STEPS = 10_000
 _STEPS_PER_BYTE = 1
 _CHARACTERS_PER_STEP = 8
 _LONGEST_SHOWN = 120
+_EQUALITIES = frozenset({"eq", "ne"})
 _FAILURES = (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError, MemoryError)
 """The library lets Python's errors through: `a[::0]`, a number compared with a text, 1000 brackets."""
 
@@ -106,6 +107,8 @@ class _Interpreter(TreeInterpreter):
         left, right = (self.visit(child, value) for child in node["children"])
         self._budget.charge_for(left)
         self._budget.charge_for(right)
+        if isinstance(left, str) != isinstance(right, str) and node["value"] not in _EQUALITIES:
+            return None  # as for all that has no order; a number may be the text "NaN" in some documents
         comparator: Any = ast.comparator(node["value"], ast.literal(left), ast.literal(right))
         return super().visit_comparator(comparator, value)
 

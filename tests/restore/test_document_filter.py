@@ -1,9 +1,11 @@
 import contextlib
+import json
 import threading
 import time
 
 import pytest
 
+from demo.hotels import documents as demo_documents
 from indexvault.errors import SettingsError
 from indexvault.restore.document_filter import LONGEST_FILTER, DocumentFilter
 from indexvault.restore.selection import Selection
@@ -78,3 +80,17 @@ def test_time_goes_with_the_number_of_documents() -> None:
     for _ in range(20):
         expensive.matches(b'{"id":"1"}')
     assert time.perf_counter() - started < 2
+
+
+def test_the_filter_of_the_help_holds_on_the_demo_s_documents() -> None:
+    chosen = DocumentFilter("Rating >= `4`")
+    ratings = [(line, json.loads(line)["Rating"]) for _key, line in demo_documents(300)]
+    assert "NaN" in [rating for _line, rating in ratings]
+    for line, rating in ratings:
+        assert chosen.matches(line) == (isinstance(rating, float) and rating >= 4)
+
+
+@pytest.mark.parametrize("expression", ["a < `1`", "a >= `1`", "`1` > a", "tags > `1`", "a > gone"])
+def test_a_text_is_in_no_order_with_a_number(expression: str) -> None:
+    assert DocumentFilter(expression).matches(b'{"a":"NaN","tags":["b"]}') is False
+    assert DocumentFilter('a > `"A"`').matches(b'{"a":"B"}') is True

@@ -75,6 +75,13 @@ class CheckFinding(msgspec.Struct, frozen=True, kw_only=True):
 
 async def run(session: Session, _request: CheckRequest) -> int:
     """Check every store and service, whatever fails, and return the worst exit code."""
+    if not session.settings.stores or not session.settings.services:
+        lacking = "no store" if not session.settings.stores else "no service"
+        raise SettingsError(
+            f"there is {lacking}, so nothing can be backed up",
+            on="settings",
+            do="Name a store and a service in the settings",
+        )
     codes = []
     async with session.clients(retry=FIRST_CONTACT) as clients:
         attempts = [

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from tests.cli.terminal import ADMIN_KEY, EAST, Terminal, delete_blobs
@@ -106,3 +108,12 @@ def test_a_custom_role_that_protected_documents_need_is_named(terminal: Terminal
             "a custom role with the data action Microsoft.Search/searchServices/indexes/contentSecurity"
             in found["hint"]
         )
+
+
+@pytest.mark.parametrize("lacking", ["stores", "services"])
+def test_settings_without_a_store_or_a_service_are_not_all_is_well(terminal: Terminal, lacking: str) -> None:
+    settings = {**terminal.settings, "services": {}} | ({"stores": {}} if lacking == "stores" else {})
+    result = terminal.indexvault("check", INDEXVAULT_CONFIG=json.dumps(settings))
+    assert result.code == 2, result.stdout
+    assert f"there is no {lacking[:-1]}, so nothing can be backed up" in result.stderr
+    assert "all checks passed" not in result.stdout
