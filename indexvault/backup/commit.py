@@ -34,7 +34,6 @@ from indexvault.search.client import SearchService
 from indexvault.search.schema import read_schema
 from indexvault.search.secret_scan import is_for_secrets
 from indexvault.snapshots import known
-from indexvault.snapshots.announcements import announced
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.chunks import add_digests
 from indexvault.snapshots.manifest import (
@@ -51,7 +50,7 @@ from indexvault.snapshots.manifest import (
 from indexvault.snapshots.names import snapshot_id
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import is_in_future, summarise
-from indexvault.snapshots.writer import commit
+from indexvault.snapshots.writer import commit_announced
 from indexvault.version import VERSION
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.checkpoints import Checkpoints
@@ -157,8 +156,7 @@ async def _commit(resources: Resources, job: BackupJob, store: Store) -> BackupR
         chunks=tuple(chunks),
     )
     try:
-        async with announced(store.runs, manifest, now):
-            await commit(store.snapshots, manifest, fence=resources.fence)
+        await commit_announced(store, manifest, clock=resources.clock, fence=resources.fence)
     except IntegrityError as error:
         raise OutdatedReadingError(error.what, on=error.on, do=error.do) from error
     return await _finish(resources, job, store, manifest, notes)

@@ -22,7 +22,6 @@ from indexvault.errors import AccountingError, IntegrityError, NotFoundError, Se
 from indexvault.model import Clock, IndexName, is_index_name
 from indexvault.search.page import Document
 from indexvault.search.schema import read_schema
-from indexvault.snapshots.announcements import announced
 from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.chunks import ChunkCutter, boundary_bits, chunk_target, inherited_bits
 from indexvault.snapshots.export import Dump, read_dump
@@ -31,7 +30,7 @@ from indexvault.snapshots.manifest import Counts, Etags, Manifest, Reading, Syno
 from indexvault.snapshots.names import ChunkFolder, SnapshotReference, snapshot_id
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary
-from indexvault.snapshots.writer import commit, store_chunk
+from indexvault.snapshots.writer import commit_announced, store_chunk
 from indexvault.version import VERSION
 from indexvault.workflow.activity import ProgressUpdate
 from indexvault.workflow.checkpoints import Checkpoints
@@ -101,8 +100,7 @@ class Importer:
                     do="Remove the duplicate documents",
                 )
             _require_as_exported(dump, manifest, on=str(folder))
-            async with announced(self._store.runs, manifest, self._clock()):
-                committed = await commit(self._store.snapshots, manifest)
+            committed = await commit_announced(self._store, manifest, clock=self._clock)
             await note_snapshot(self._store.runs, committed)
             return committed
         finally:

@@ -4,25 +4,32 @@ A backup may reuse a chunk that no manifest names any more: one left over from a
 about to delete. Neither waits for the other. The backup writes its announcement and then looks for a sweep; the sweep
 writes which chunks it is about to delete and then looks for announcements and manifests. Whichever comes second sees
 the first: the sweep leaves announced chunks alone, and the backup refuses to commit on chunks that are being swept.
+
+An announcement counts for a day. A process may be suspended for longer between its check of the chunks and its
+manifest, so `write_announced` looks at the clock before and after.
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import msgspec
 
-from indexvault.errors import OutdatedReadingError, RemoteError
+from indexvault.errors import IndexvaultError, OutdatedReadingError, RemoteError
+from indexvault.model import Clock
 from indexvault.snapshots.chunks import Digest
 from indexvault.snapshots.manifest import AwareTime, Manifest
-from indexvault.snapshots.names import ChunkFolder
+from indexvault.snapshots.names import ChunkFolder, manifest_name
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import announcement_name, announcements_prefix, sweep_name
-from indexvault.snapshots.store import RunBlobs
+from indexvault.snapshots.store import RunBlobs, Store
 
 ANNOUNCED_FOR = timedelta(days=1)
 """How long the announcement of a run that died counts. A commit takes minutes."""
+
+RELIED_ON_FOR = ANNOUNCED_FOR / 2
+"""How long a run relies on its own announcement: the clock of a sweep may be ahead."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -59,6 +66,35 @@ async def announced(runs: RunBlobs, manifest: Manifest, now: datetime) -> AsyncI
         await runs.delete(name)
     except RemoteError as error:
         _LOG.warning("an announcement stays until it expires: %s", error)
+
+
+async def write_announced[Written](
+    store: Store,
+    manifest: Manifest,
+    *,
+    clock: Clock,
+    check: Callable[[], Awaitable[None]],
+    write: Callable[[], Awaitable[Written]],
+) -> Written:
+    """Check that a manifest's chunks are there and write it, and keep sweeps away from them all the while.
+
+    If that took longer than an announcement is relied on, it is announced and checked again; a manifest that was
+    written by then and fails is removed. Raises as `announced`, `check` and `write` do.
+    """
+    written: list[Written] = []
+    while True:
+        made = clock()
+        try:
+            async with announced(store.runs, manifest, made):
+                await check()
+                if not written and clock() - made < RELIED_ON_FOR:
+                    written.append(await write())
+        except IndexvaultError:
+            if written:
+                await store.snapshots.delete(manifest_name(manifest.service, manifest.index, manifest.id))
+            raise
+        if written and clock() - made < RELIED_ON_FOR:
+            return written[0]
 
 
 async def is_being_swept(runs: RunBlobs, service: str, index: str, now: datetime) -> bool:

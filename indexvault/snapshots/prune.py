@@ -13,7 +13,7 @@ import msgspec
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError
 from indexvault.model import Clock
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
-from indexvault.snapshots.holds import RunsOf, is_held
+from indexvault.snapshots.holds import REMOVAL_TIME, RunsOf, is_held
 from indexvault.snapshots.known import forget_snapshot
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
@@ -96,7 +96,7 @@ async def prune_index(
         reference = SnapshotReference(service=service, index=index, id=removal.snapshot)
         try:
             outcomes[removal.snapshot] = await remove_snapshot(
-                store, reference, removal.reason, clock(), runs_of=runs_of
+                store, reference, removal.reason, clock=clock, runs_of=runs_of
             )
         except NotFoundError:
             continue  # another prune was faster and wrote the tombstone
@@ -111,7 +111,7 @@ async def prune_index(
 
 
 async def remove_snapshot(
-    store: Store, reference: SnapshotReference, reason: str, now: datetime, *, runs_of: RunsOf | None = None
+    store: Store, reference: SnapshotReference, reason: str, *, clock: Clock, runs_of: RunsOf | None = None
 ) -> Outcome:
     """Remove one snapshot unless it is pinned or held, and return what became of it. A sweep removes its chunks later.
 
@@ -119,11 +119,15 @@ async def remove_snapshot(
     more). In both cases nothing has changed.
     """
     service, index, snapshot = reference.service, reference.index, reference.id or ""
-    await write_tombstone(store.runs, service, index, snapshot, await _tombstone(store, reference, reason, now))
-    # After the tombstone, so that a pin or a hold that is set later sees it and gives up.
-    kept: Outcome | None = "pinned" if await is_pinned(store.runs, reference) else None
-    if kept is None and await is_held(store.runs, reference, runs_of or (lambda _name: store.runs), now):
-        kept = "held"
+    tombstone = await _tombstone(store, reference, reason, clock())
+    while True:
+        await write_tombstone(store.runs, service, index, snapshot, tombstone)
+        # After the tombstone, so that a pin or a hold that is set later sees it and gives up.
+        kept = await _keeper(store, reference, runs_of or (lambda _name: store.runs), tombstone.removed)
+        # A process that was suspended meanwhile has a tombstone that looks like an interrupted removal's.
+        if kept is not None or clock() - tombstone.removed < REMOVAL_TIME / 3:
+            break
+        tombstone = msgspec.structs.replace(tombstone, removed=clock())
     if kept is not None:
         await store.runs.delete(tombstone_name(service, index, snapshot))
         return kept
@@ -134,6 +138,13 @@ async def remove_snapshot(
         raise
     await forget_snapshot(store.runs, reference)
     return "removed"
+
+
+async def _keeper(store: Store, reference: SnapshotReference, runs_of: RunsOf, now: datetime) -> Outcome | None:
+    """Return what keeps a snapshot from being removed, or None."""
+    if await is_pinned(store.runs, reference):
+        return "pinned"
+    return "held" if await is_held(store.runs, reference, runs_of, now) else None
 
 
 async def _proved(store: Store, snapshot: Summary) -> Summary:

@@ -15,7 +15,7 @@ import msgspec
 
 from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError, RefusedError, RemoteError
 from indexvault.model import Clock
-from indexvault.snapshots.announcements import announced
+from indexvault.snapshots.announcements import announced, write_announced
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.checksum import has_checksum
 from indexvault.snapshots.chunks import Chunk, OnChunk
@@ -141,7 +141,8 @@ class _Replicator:
     async def replicate(self, snapshot: Summary) -> None:
         if snapshot.index == SERVICE_OBJECTS:
             objects = await read_service_manifest(self._source.snapshots, snapshot.reference)
-            await self._write_manifest(snapshot.reference, lambda size: summarise_service(objects, size))
+            written = await self._write_manifest(snapshot.reference, lambda size: summarise_service(objects, size))
+            await note_snapshot(self._replica.runs, written)
             return
         manifest = await read_manifest(self._source.snapshots, snapshot)
         async with announced(self._replica.runs, manifest, self._clock()):
@@ -153,9 +154,14 @@ class _Replicator:
             }
             await self._copy_all(manifest, lacking)
         # Again, since copying may have taken longer than an announcement counts.
-        async with announced(self._replica.runs, manifest, self._clock()):
-            await self._require_same(manifest)
-            await self._write_manifest(snapshot.reference, lambda _: summarise(manifest))
+        summary = await write_announced(
+            self._replica,
+            manifest,
+            clock=self._clock,
+            check=lambda: self._require_same(manifest),
+            write=lambda: self._write_manifest(snapshot.reference, lambda _: summarise(manifest)),
+        )
+        await note_snapshot(self._replica.runs, summary)
 
     async def _copy_all(self, manifest: Manifest, lacking: Mapping[str, Chunk]) -> None:
         waiting = iter(lacking.items())
@@ -213,7 +219,7 @@ class _Replicator:
             if not same or other.content_md5 is None:
                 await read_chunk(self._replica.snapshots, manifest.folder, chunk)
 
-    async def _write_manifest(self, reference: SnapshotReference, summary_of: Callable[[int], Summary]) -> None:
+    async def _write_manifest(self, reference: SnapshotReference, summary_of: Callable[[int], Summary]) -> Summary:
         """Write the manifest as it is, with a new summary, since the source's metadata may be wrong."""
         name = manifest_name(reference.service, reference.index, reference.id or "")
         data = await self._source.snapshots.read(name, MANIFEST_LIMIT)
@@ -222,7 +228,7 @@ class _Replicator:
         summary = summary_of(len(data))
         metadata = self._replica.snapshots.authority.signed_metadata(name, data, to_metadata(summary))
         await self._replica.snapshots.create(name, data, metadata=metadata, content_type="application/json")
-        await note_snapshot(self._replica.runs, summary)
+        return summary
 
 
 async def _listed(blobs: SnapshotReader, manifest: Manifest) -> dict[str, BlobProperties]:

@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from indexvault.errors import ConflictError, IntegrityError
+from indexvault.model import Clock
+from indexvault.snapshots.announcements import write_announced
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.chunks import Chunk, Digest, SealedChunk, compress
 from indexvault.snapshots.manifest import Manifest, seal
 from indexvault.snapshots.names import ChunkFolder, SnapshotReference, manifest_name
 from indexvault.snapshots.reader import read_chunk
-from indexvault.snapshots.store import SnapshotReader, SnapshotWriter
+from indexvault.snapshots.store import SnapshotReader, SnapshotWriter, Store
 from indexvault.snapshots.summary import Summary, summarise, to_metadata
 
 
@@ -66,6 +68,27 @@ async def commit(
     """
     data = await asyncio.to_thread(seal, manifest, blobs.authority)
     await _check_chunks(blobs, manifest)
+    return await _write_manifest(blobs, manifest, data, fence)
+
+
+async def commit_announced(
+    store: Store, manifest: Manifest, *, clock: Clock, fence: Callable[[], Awaitable[None]] | None = None
+) -> Summary:
+    """Commit as `commit` does, announced to sweeps. Raises as `commit` and `announced` do."""
+    blobs = store.snapshots
+    data = await asyncio.to_thread(seal, manifest, blobs.authority)
+    return await write_announced(
+        store,
+        manifest,
+        clock=clock,
+        check=lambda: _check_chunks(blobs, manifest),
+        write=lambda: _write_manifest(blobs, manifest, data, fence),
+    )
+
+
+async def _write_manifest(
+    blobs: SnapshotWriter, manifest: Manifest, data: bytes, fence: Callable[[], Awaitable[None]] | None
+) -> Summary:
     name = manifest_name(manifest.service, manifest.index, manifest.id)
     summary = summarise(manifest)
     if fence is not None:

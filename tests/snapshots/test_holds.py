@@ -1,5 +1,6 @@
 """Holds: who may keep a snapshot, and for how long."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -18,10 +19,10 @@ from indexvault.snapshots.holds import (
     release_holds,
 )
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.names import SnapshotReference, manifest_name
 from indexvault.snapshots.prune import Removal, prune_index, remove_snapshot
 from indexvault.snapshots.run_names import hold_name, tombstone_name
-from indexvault.snapshots.store import RunBlobs, Store
+from indexvault.snapshots.store import BlobProperties, RunBlobs, Store
 from indexvault.snapshots.tombstones import Tombstone, write_tombstone
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import documents, write_snapshot
@@ -94,7 +95,26 @@ async def test_an_interrupted_removal_does_not_keep_a_snapshot_from_being_restor
     manifest, reference = await snapshot(store)
     await write_tombstone(store.runs, EAST, HOTELS, manifest.id, Tombstone(NOW, "killed here"))
     assert await place_hold(store, reference, HOLD, NOW + REMOVAL_TIME)
-    assert await remove_snapshot(store, reference, "old", NOW + REMOVAL_TIME) == "held"
+    assert await remove_snapshot(store, reference, "old", clock=lambda: NOW + REMOVAL_TIME) == "held"
+
+
+async def test_a_removal_that_was_suspended_looks_for_holds_again() -> None:
+    times = [NOW, NOW + REMOVAL_TIME]
+    store = MemoryStore("local", lambda: times[0])
+    manifest, reference = await snapshot(store)
+    listed = store.runs.list
+    suspended: list[datetime] = []
+
+    async def suspend(prefix: str) -> AsyncIterator[BlobProperties]:
+        async for blob in listed(prefix):
+            yield blob
+        if prefix.startswith("holds/") and not suspended:
+            suspended.append(times.pop(0))
+            assert await place_hold(store, reference, HOLD, times[0])
+
+    store.runs.list = suspend  # type: ignore[method-assign]
+    assert await remove_snapshot(store, reference, "old", clock=lambda: times[0]) == "held"
+    assert await store.snapshots.properties(manifest_name(EAST, HOTELS, manifest.id)) is not None
 
 
 async def test_what_is_held_is_not_removed_until_its_run_has_ended(store: Store) -> None:
@@ -135,7 +155,7 @@ async def test_a_snapshot_that_goes_while_it_is_held_is_not_held() -> None:
 
     async def put_after_removal(name: str, data: bytes, **named: object) -> str:
         if name.startswith("holds/"):
-            await remove_snapshot(store, reference, "old", NOW - HELD_FOR)
+            await remove_snapshot(store, reference, "old", clock=lambda: NOW - HELD_FOR)
         return await put(name, data, **named)  # type: ignore[arg-type]
 
     store.runs.put = put_after_removal  # type: ignore[method-assign]

@@ -22,7 +22,7 @@ from indexvault.snapshots.run_names import sweep_name, tombstone_name
 from indexvault.snapshots.store import BlobProperties, Store
 from indexvault.snapshots.sweep import SWEEP_FOR, sweep_index, sweepable
 from indexvault.snapshots.tombstones import Tombstone, write_tombstone
-from indexvault.snapshots.writer import commit, store_chunk
+from indexvault.snapshots.writer import commit, commit_announced, store_chunk
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import cut, document, documents, manifest_of, verified, write_snapshot
 
@@ -145,7 +145,7 @@ async def test_a_snapshot_that_is_being_removed_can_t_be_pinned(store: Store, ca
     with pytest.raises(ConflictError, match="being removed"):
         await pin(store, reference, Pin(calendar.now))
     assert await read_pins(store.runs, EAST, HOTELS) == {}
-    await remove_snapshot(store, reference, "old", calendar.now)
+    await remove_snapshot(store, reference, "old", clock=calendar)
     with pytest.raises(NotFoundError):
         await pin(store, reference, Pin(calendar.now))
 
@@ -244,7 +244,7 @@ async def test_a_refused_removal_is_reported_and_leaves_the_snapshot_whole(calen
 async def test_a_killed_removal_is_finished_by_the_next(store: Store, calendar: Calendar) -> None:
     old, new = await snapshot(store, calendar), await snapshot(store, calendar, [1], days=1)
     reference = SnapshotReference(service=EAST, index=HOTELS, id=old.id)
-    await remove_snapshot(store, reference, "old", calendar.now)
+    await remove_snapshot(store, reference, "old", clock=calendar)
     dead = SweepRecord(until=calendar.now + DAY, blobs=tuple(named(old)))
     await store.runs.put(sweep_name(EAST, HOTELS), msgspec.json.encode(dead))
     calendar.now += DAY
@@ -339,24 +339,30 @@ class TestWithABackup:
 
     @pytest.mark.parametrize("stop", range(40))
     async def test_every_interleaving_leaves_only_whole_snapshots(self, stop: int, calendar: Calendar) -> None:
-        """Run a whole sweep before the n-th call that a commit makes to the store, and the other way round."""
-        for first in ("commit", "sweep"):
+        """Run a whole sweep before the n-th call that a commit makes to the store, and the other way round.
+
+        The commit may be suspended there for days.
+        """
+        for first, suspended in (("commit", timedelta(0)), ("commit", 2 * DAY), ("sweep", timedelta(0))):
             store = MemoryStore(clock=calendar)
             _old, kept = await self.left_over(store, calendar)
             again = await self.store_again(store, calendar, kept)
 
             async def backup(store: Store = store, again: Manifest = again) -> None:
-                async with announced(store.runs, again, calendar.now):
-                    await commit(store.snapshots, again)
+                await commit_announced(store, again, clock=calendar)
 
             async def sweep(store: Store = store) -> None:
                 await sweep_index(store, EAST, HOTELS, clock=calendar)
 
-            one, other = (backup, sweep) if first == "commit" else (sweep, backup)
+            async def sweep_later(sweep: Action = sweep, suspended: timedelta = suspended) -> None:
+                calendar.now += suspended
+                await sweep()
+
+            one, other = (backup, sweep_later) if first == "commit" else (sweep, backup)
             await _interleave(store, one, other, stop)
             for summary in await list_snapshots(store.snapshots):
                 report = await verified(store.snapshots, await read_manifest(store.snapshots, summary))
-                assert not report.damage, (first, stop)
+                assert not report.damage, (first, suspended, stop)
 
 
 async def _interleave(store: MemoryStore, one: Action, other: Action, stop: int) -> None:
