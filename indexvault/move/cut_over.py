@@ -2,11 +2,15 @@
 
 import msgspec
 
+from indexvault.backup.definitions import read_index_definition
 from indexvault.errors import ConflictError, NotFoundError
-from indexvault.move.job import BeforeComparing, MoveCutOver, MoveRun, MoveState, ProvedMove
+from indexvault.move.job import BeforeComparing, MoveCutOver, MoveJob, MoveRun, MoveState, ProvedMove
 from indexvault.move.state import follow_move_state, require_own_snapshot, state_of, write_move_state
 from indexvault.restore.cut_over import require_health, swap_alias
+from indexvault.restore.definition import target_definition
+from indexvault.restore.secrets import supplied
 from indexvault.restore.stretch_source import manifest_of, snapshot_source
+from indexvault.search.definition_content import includes
 from indexvault.search.schema import Schema, read_schema
 from indexvault.workflow.activity import Activity, Resources
 
@@ -79,7 +83,26 @@ async def _reasons_to_keep(resources: Resources, run: MoveRun, move_state: MoveS
     if hidden:
         fields = ", ".join(dict.fromkeys(hidden))
         return [f"the source is kept although it was to be deleted: {fields} can't be compared with it, being hidden"]
+    if not await _has_definition(resources, run, move_state.job):
+        changed = "its definition was changed since the target was created from it"
+        return [f"the source is kept although it was to be deleted: {changed}"]
     return []
+
+
+async def _has_definition(resources: Resources, run: MoveRun, job: MoveJob) -> bool:
+    """Return whether the target has all that a target of the source's present definition would have.
+
+    A source that is gone has nothing that the target could lack.
+    """
+    try:
+        source, _etag = await read_index_definition(resources.clients.service(run.source.service), run.source.index)
+    except NotFoundError:
+        return True
+    wanted = target_definition(source, run.target.index, job.patch)
+    sent = supplied(resources, job.restore("", "", "create", run.execution), wanted)
+    target = resources.clients.service(run.target.service)
+    present = await target.index_definition(run.target.index, preview=wanted.preview)
+    return includes(present.body, sent.body)
 
 
 async def _is_to_compare_again(resources: Resources, run: MoveRun, move_state: MoveState) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from indexvault.backup.definitions import read_index_definition
+from indexvault.errors import VerificationError
 from indexvault.move.job import (
     FoundInTarget,
     MoveRun,
@@ -23,6 +24,7 @@ from indexvault.move.job import (
 )
 from indexvault.move.state import excepted_keys, follow_move_state, require_own_snapshot
 from indexvault.restore.compare import Comparison, ComparisonTally, Deviation, Documents, deviations, differing
+from indexvault.restore.definition import target_definition
 from indexvault.restore.job import ClaimedStretch
 from indexvault.restore.not_compared import fields_not_compared
 from indexvault.restore.projection import Projection, readable
@@ -37,6 +39,7 @@ from indexvault.search.lookup import KeyLookup
 from indexvault.search.scan import KeyRange
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
+from indexvault.snapshots.manifest import Definition
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_chunk
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
@@ -49,12 +52,18 @@ _MOST_KEY_BYTES = 256 * 1024
 
 
 async def divide(resources: Resources, run: MoveRun) -> SourceDivision:
-    """Return the ranges of keys in which to compare source and target, if the source's keys have an order."""
+    """Return the ranges of keys in which to compare source and target, if the source's keys have an order.
+
+    Raises VerificationError if the source has fields by now that the target lacks: documents are compared by those of
+    the target.
+    """
     store = resources.clients.store_of(run.source.service)
-    source = await _schema_of(resources.clients.service(run.source.service), run.source.index)
+    move_state = await follow_move_state(store.runs, run)
+    definition, _etag = await read_index_definition(resources.clients.service(run.source.service), run.source.index)
+    await _require_fields(resources, run, definition, move_state.job.patch)
+    source = read_schema(definition.fullest.body, on=str(run.source))
     if not source.has_key_order:
         return SourceDivision(ranges=[], by_snapshot=True)
-    move_state = await follow_move_state(store.runs, run)
     manifest = await manifest_of(store, run.source.service, run.source.index, move_state.snapshot or "")
     ends = _within_payload([manifest.chunks[end - 1].last for _start, end in stretches(manifest.chunks) if end][:-1])
     edges: list[str | None] = [None, *ends, None]
@@ -63,6 +72,22 @@ async def divide(resources: Resources, run: MoveRun) -> SourceDivision:
     read = {path for path, _field in readable(source).walk()} & {path for path, _field in readable(target).walk()}
     left_out = fields_not_compared(source, target, compared=read)
     return SourceDivision(ranges=list(pairwise(edges)), by_snapshot=False, not_compared=left_out)
+
+
+async def _require_fields(resources: Resources, run: MoveRun, source: Definition, patch: str | None) -> None:
+    """Raise VerificationError if the target lacks a field of the source that the patch does not drop."""
+    wanted = read_schema(target_definition(source, run.target.index, patch).body, on=str(run.source))
+    present = await _schema_of(resources.clients.service(run.target.service), run.target.index)
+    there = {path for path, _field in present.walk()}
+    lacking = [path for path, _field in wanted.walk() if path not in there]
+    if lacking:
+        raise VerificationError(
+            f"the target lacks the fields {', '.join(lacking)}, which the source has by now; nothing was switched over"
+            " and the source is untouched",
+            on=f"{run.source} to {run.target}",
+            do=f"Add them to {run.target} and give the same command again, or delete it and move with --forget and no"
+            " --snapshot",
+        )
 
 
 def _within_payload(ends: list[str]) -> list[str]:
