@@ -151,7 +151,7 @@ class TestRefusals:
         proxy.spoil = lambda request: (
             refusal(409, "BlobArchived") if request.method == "GET" and "/pins/" in request.path else None
         )
-        assert await remove_snapshot(store, summary.reference, "old", LATER) == "pinned"
+        assert await remove_snapshot(store, summary.reference, "old", clock=lambda: LATER) == "pinned"
         assert [each.id for each in await list_snapshots(store.snapshots)] == [summary.id]
         assert await read_tombstones(store.runs, summary.service, summary.index) == {}
 
