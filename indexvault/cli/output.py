@@ -70,10 +70,10 @@ class Output:
         """Print; where it is no terminal, without the blanks that pad a table's last column."""
         with self._writing():
             if self._results.is_terminal:
-                self._results.print(shown)
+                self._results.print(shown, crop=False)
                 return
             with self._results.capture() as capture:
-                self._results.print(shown, soft_wrap=isinstance(shown, str | Text))
+                self._results.print(shown, crop=False, soft_wrap=isinstance(shown, str | Text))
             for line in capture.get().splitlines():
                 self._stdout.write(line.rstrip() + "\n")
             self._stdout.flush()

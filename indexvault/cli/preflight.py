@@ -4,11 +4,11 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import msgspec
-from rich.table import Table
 from rich.text import Text
 
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.output import Output
+from indexvault.cli.tables import Column, Table
 from indexvault.errors import SettingsError
 from indexvault.restore.checks import Check, Findings, failure
 
@@ -63,13 +63,15 @@ def write_patch(findings: Findings, path: Path | None, output: Output) -> None:
 
 def checks_table(findings: Findings, title: str) -> Table:
     """Return the checks as a table."""
-    table = Table(title=title, title_justify="left")
-    table.add_column("check")
-    table.add_column("outcome")
-    table.add_column("what was found, and what to do", overflow="fold")
-    for check in findings.checks:
-        table.add_row(check.name, Text(check.outcome, style=_STYLES[check.outcome]), _what_and_do(check))
-    return table
+    columns = [
+        Column("check", names=True),
+        Column("outcome", names=True),
+        Column("what was found, and what to do", prose=True),
+    ]
+    rows = [
+        (each.name, Text(each.outcome, style=_STYLES[each.outcome]), _what_and_do(each)) for each in findings.checks
+    ]
+    return Table(columns, rows, title=title)
 
 
 def _what_and_do(check: Check) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import msgspec
-from rich.table import Table
 
 from indexvault.backup.job import BackupJob
 from indexvault.backup.plan import make_plan
@@ -11,6 +10,7 @@ from indexvault.backup.state import Plan
 from indexvault.cli.exit_codes import DONE, LOSSY, worst
 from indexvault.cli.formatting import count
 from indexvault.cli.session import Session
+from indexvault.cli.tables import Details
 from indexvault.errors import IndexvaultError
 from indexvault.settings.model import HiddenFields
 
@@ -58,10 +58,8 @@ def _record(job: BackupJob, plan: Plan) -> dict[str, object]:
     }
 
 
-def _table(job: BackupJob, plan: Plan) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+def _table(job: BackupJob, plan: Plan) -> Details:
+    table = Details()
     table.add_row("index", f"{job.service}/{job.index}")
     table.add_row("documents", f"{plan.found:,}, about {plan.average_document_bytes:,.0f} bytes each")
     table.add_row("read by", plan.method)

@@ -1,10 +1,10 @@
 """`indexvault find`: one document through the snapshots of its index."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from rich.table import Table
 from rich.text import Text
 
 from indexvault.cli.command import Command
@@ -12,6 +12,7 @@ from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import count, instant, one_line
 from indexvault.cli.references import index_name
 from indexvault.cli.session import Session
+from indexvault.cli.tables import Column, Table
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.model import IndexName
 from indexvault.snapshots.history import Event, find_key
@@ -61,14 +62,7 @@ async def run(session: Session, request: FindRequest) -> int:
         )
     for event in history.events:
         session.output.result("version", _record(event, show=request.show))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("", "snapshot", "taken", "state"):
-        table.add_column(heading, no_wrap=True)
-    for event in history.events:
-        snapshot = event.snapshot
-        kind = Text(event.kind, style=_STYLES[event.kind])
-        table.add_row(kind, snapshot.id, instant(snapshot.created), one_line(event.detail) or snapshot.state)
-    session.output.show(table)
+    session.output.show(history_table(history.events))
     session.output.show(f"{count(history.snapshots, 'snapshot')} looked at, {count(history.chunks_read, 'chunk')} read")
     if request.show:
         for event in history.events:
@@ -76,6 +70,23 @@ async def run(session: Session, request: FindRequest) -> int:
                 document = msgspec.json.format(event.line, indent=2).decode()
                 session.output.show("", Text(event.snapshot.id, style="bold"), *map(Text, document.split("\n")))
     return DONE
+
+
+def history_table(events: Sequence[Event]) -> Table:
+    """Return the events of a document as a table."""
+    columns = [Column("", names=True), Column("snapshot", names=True), Column("taken"), Column("state", prose=True)]
+    return Table(
+        columns,
+        [
+            (
+                Text(event.kind, style=_STYLES[event.kind]),
+                event.snapshot.id,
+                instant(event.snapshot.created),
+                event.detail or event.snapshot.state,
+            )
+            for event in events
+        ],
+    )
 
 
 def _record(event: Event, *, show: bool) -> dict[str, object]:

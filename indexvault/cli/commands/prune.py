@@ -1,11 +1,12 @@
 """`indexvault prune`: remove the snapshots that no policy keeps, and say why."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from rich.table import Table
 from rich.text import Text
 
 from indexvault.cli.command import Command
@@ -13,6 +14,7 @@ from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import age, count, size
 from indexvault.cli.references import PLACE, PLACE_HELP, indexes_with_snapshots, snapshot_place
 from indexvault.cli.session import Session
+from indexvault.cli.tables import Column, Table
 from indexvault.errors import IndexvaultError, IntegrityError, from_record
 from indexvault.maintenance.protection import kept_versions, kind_in_words
 from indexvault.maintenance.retention import MaintenanceJob, PrunePlan, prune_stores
@@ -82,7 +84,7 @@ def _print_report(session: Session, job: MaintenanceJob, plan: PrunePlan, *, dry
         session.output.result("decision", decided)
     if plan.decisions:
         session.output.show(Text(f"{job.service}/{job.index} in store {plan.store}", style="bold"))
-        session.output.show(_table(session, plan.decisions, dry_run=dry_run))
+        session.output.show(decisions_table(plan.decisions, session.clock(), dry_run=dry_run))
     sweep = plan.report.sweep
     record: dict[str, Any] = {"store": plan.store, "service": job.service, "index": job.index, "dry_run": dry_run}
     record |= {"protection": msgspec.to_builtins(plan.protection)}
@@ -105,23 +107,33 @@ def _print_report(session: Session, job: MaintenanceJob, plan: PrunePlan, *, dry
         session.output.show(Text(f"  kept: {refusal.blob}: {refusal.why}", style="yellow"))
 
 
-def _table(session: Session, decisions: list[Decision], *, dry_run: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("snapshot", "state", "age", "documents", "added", "", "why"):
-        table.add_column(heading, justify="right" if heading in {"documents", "added"} else "left", no_wrap=True)
+def decisions_table(decisions: Sequence[Decision], now: datetime, *, dry_run: bool) -> Table:
+    """Return what is decided on each snapshot, and why, as a table."""
     goes = "would go" if dry_run else "goes"
-    for decision in decisions:
-        snapshot = decision.snapshot
-        table.add_row(
-            snapshot.id,
-            snapshot.state,
-            age(snapshot.created, session.clock()),
-            f"{snapshot.documents:,}",
-            size(snapshot.added_stored),
-            Text("stays", style="green") if decision.keep else Text(goes, style="red"),
-            ", ".join(decision.reasons),
-        )
-    return table
+    columns = [
+        Column("snapshot", names=True),
+        Column("state"),
+        Column("age"),
+        Column("documents", right=True),
+        Column("added", right=True),
+        Column("decision", names=True),
+        Column("why", prose=True),
+    ]
+    return Table(
+        columns,
+        [
+            (
+                each.snapshot.id,
+                each.snapshot.state,
+                age(each.snapshot.created, now),
+                f"{each.snapshot.documents:,}",
+                size(each.snapshot.added_stored),
+                Text("stays", style="green") if each.keep else Text(goes, style="red"),
+                ", ".join(each.reasons),
+            )
+            for each in decisions
+        ],
+    )
 
 
 COMMAND = Command(

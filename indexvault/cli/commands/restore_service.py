@@ -4,7 +4,6 @@ from argparse import Namespace
 from dataclasses import dataclass
 
 import msgspec
-from rich.table import Table
 from rich.text import Text
 
 from indexvault.cli.exit_codes import DONE, FAILED
@@ -12,6 +11,7 @@ from indexvault.cli.formatting import count
 from indexvault.cli.options import read_options
 from indexvault.cli.progress import IndexAfterIndex
 from indexvault.cli.session import Session
+from indexvault.cli.tables import Column, Table
 from indexvault.cli.workflows import Workflows
 from indexvault.errors import SettingsError
 from indexvault.model import TargetOptions, shared_options
@@ -118,20 +118,25 @@ async def restore_service(session: Session, request: RestoreServiceRequest) -> i
                 report = await workflows.run(workflow, job, run=job.run, display=IndexAfterIndex(display))
     record = {"whole": report.whole, **msgspec.to_builtins(report)}
     event = "preflight_service" if request.dry_run else "restore_service"
-    session.output.result(event, record, _table(report, dry_run=request.dry_run), _verdict(report))
+    session.output.result(event, record, objects_table(report, dry_run=request.dry_run), _verdict(report))
     return DONE if report.whole else FAILED
 
 
-def _table(report: ServiceRestoreReport, *, dry_run: bool) -> Table:
+def objects_table(report: ServiceRestoreReport, *, dry_run: bool) -> Table:
+    """Return what became of each object, or would, as a table."""
+    columns = [Column("kind", names=True), Column("name", names=True), Column("outcome", names=True)]
+    rows = [
+        (
+            each.kind,
+            each.name if each.name == each.target else f"{each.name} as {each.target}",
+            Text(each.outcome, style=_STYLES[each.outcome]),
+            each.why or (count(each.documents, "document") if each.documents is not None else ""),
+        )
+        for each in report.objects
+    ]
     done = "would be restored" if dry_run else "restored"
-    table = Table(title=f"{report.service} {done} to {report.target_service}", title_justify="left")
-    for heading in ("kind", "name", "outcome", "why"):
-        table.add_column(heading, overflow="fold")
-    for each in report.objects:
-        name = each.name if each.name == each.target else f"{each.name} as {each.target}"
-        why = each.why or (count(each.documents, "document") if each.documents is not None else "")
-        table.add_row(each.kind, name, Text(each.outcome, style=_STYLES[each.outcome]), why)
-    return table
+    title = f"{report.service} {done} to {report.target_service}"
+    return Table([*columns, Column("why", prose=True)], rows, title=title)
 
 
 def _verdict(report: ServiceRestoreReport) -> Text:

@@ -1,10 +1,10 @@
 """`indexvault runs`: the runs of a deployment."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from rich.table import Table
 from rich.text import Text
 
 from indexvault.api.run_views import RunList, RunView
@@ -13,6 +13,7 @@ from indexvault.cli.exit_codes import DONE, worst
 from indexvault.cli.formatting import instant
 from indexvault.cli.remote.runs import STYLES, print_run, run_path
 from indexvault.cli.remote.session import RemoteSession
+from indexvault.cli.tables import Column, Table
 from indexvault.errors import from_record
 
 
@@ -41,17 +42,20 @@ async def run_remotely(session: RemoteSession, request: RunsRequest) -> int:
     found = await session.deployment.get("runs", RunList)
     for view in found.runs:
         session.output.result("run", msgspec.to_builtins(view))
-    session.output.show(_table(found.runs) if found.runs else "There are no runs")
+    session.output.show(runs_table(found.runs) if found.runs else "There are no runs")
     return worst([session.output.error(from_record(each.error)) for each in found.unread])
 
 
-def _table(found: list[RunView]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("run", "state", "created", "what"):
-        table.add_column(heading, overflow="fold")
-    for view in found:
-        table.add_row(view.run, Text(view.state, style=STYLES.get(view.state, "")), instant(view.created), view.asked)
-    return table
+def runs_table(found: Sequence[RunView]) -> Table:
+    """Return runs as a table."""
+    columns = [Column("run", names=True), Column("state", names=True), Column("created"), Column("what", prose=True)]
+    return Table(
+        columns,
+        [
+            (view.run, Text(view.state, style=STYLES.get(view.state, "")), instant(view.created), view.asked)
+            for view in found
+        ],
+    )
 
 
 COMMAND = Command(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from rich.table import Table
 from rich.text import Text
 
 from indexvault.api.snapshot_views import manifest_of
@@ -21,6 +20,7 @@ from indexvault.cli.remote.options import unsupported_verb
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.remote.snapshots import read_snapshot
 from indexvault.cli.session import Session
+from indexvault.cli.tables import Details
 from indexvault.errors import UnexpectedAnswerError
 from indexvault.maintenance.holds import list_holds
 from indexvault.model import Authenticity
@@ -105,12 +105,10 @@ def _definition(definition: Definition) -> dict[str, Any]:
     return {version.api_version: msgspec.json.decode(version.body) for version in definition.versions}
 
 
-def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, sharing: Sharing) -> Table:
+def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, sharing: Sharing) -> Details:
     counts, added, etag = manifest.counts, manifest.added, manifest.etag
     schema = read_schema(manifest.definition.fullest.body, on=str(reference))
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    table = Details()
     table.add_row("snapshot", str(reference))
     table.add_row("state", Text(manifest.state, style="yellow" if manifest.lacks else "green"))
     _add_authenticity(table, manifest.authenticity)
@@ -152,7 +150,7 @@ def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, sharin
     return table
 
 
-def _add_authenticity(table: Table, authenticity: Authenticity | None) -> None:
+def _add_authenticity(table: Details, authenticity: Authenticity | None) -> None:
     """Add who made a snapshot, where there is a record key to tell."""
     if authenticity is not None:
         words, style = _AUTHENTICITY[authenticity]
@@ -220,10 +218,8 @@ def _print_service_manifest(output: Output, manifest: ServiceManifest) -> None:
     )
 
 
-def _service_table(manifest: ServiceManifest) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+def _service_table(manifest: ServiceManifest) -> Details:
+    table = Details()
     table.add_row("snapshot", str(manifest.reference))
     table.add_row("state", Text(manifest.state, style="yellow" if manifest.state == "lossy" else "green"))
     _add_authenticity(table, manifest.authenticity)

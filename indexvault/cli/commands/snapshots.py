@@ -1,13 +1,11 @@
 """`indexvault snapshots`: list snapshots."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
-from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from indexvault.api.snapshot_views import ListedSnapshot, SnapshotList, list_stock, with_holds
@@ -19,6 +17,7 @@ from indexvault.cli.references import optional_service_and_index
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.remote.snapshots import read_snapshot
 from indexvault.cli.session import Session
+from indexvault.cli.tables import Column, Table
 from indexvault.clients import Clients
 from indexvault.errors import IndexvaultError, from_record
 from indexvault.maintenance.holds import list_holds
@@ -106,7 +105,7 @@ async def _of_service(clients: Clients, service: str, index: str | None, now: da
 def _print_snapshots(output: Output, found: Sequence[ListedSnapshot], now: datetime) -> None:
     for summary in found:
         output.result("snapshot", {"reference": str(summary.reference), **msgspec.to_builtins(summary)})
-    output.show(_Listing(found, now) if found else "There are no snapshots")
+    output.show(snapshots_table(found, now) if found else "There are no snapshots")
     for summary in found:
         for hold in summary.held:
             output.show(Text(f"{summary.reference} is kept: {hold.reason}", style="yellow"))
@@ -131,37 +130,32 @@ def _print_snapshots(output: Output, found: Sequence[ListedSnapshot], now: datet
             )
 
 
-class _Listing:
-    """A table of snapshots. Names stay whole, to be copied; a narrow terminal gets fewer columns."""
-
-    def __init__(self, found: Sequence[ListedSnapshot], now: datetime) -> None:
-        self._columns: dict[str, list[str]] = {
-            "snapshot": [str(summary.reference) for summary in found],
-            "state": [summary.state for summary in found],
-            "age": [_FUTURE if summary.in_future else age(summary.created, now) for summary in found],
-            "documents": [_figure(summary, f"{summary.documents:,}") for summary in found],
-            "size": [_figure(summary, size(summary.bytes)) for summary in found],
-            "stored": [_figure(summary, size(summary.stored)) for summary in found],
-            "added": [_figure(summary, size(summary.added_stored)) for summary in found],
-        }
-
-    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
-        columns = dict(self._columns)
-        for dispensable in ("stored", "size", "age"):
-            if _width(columns) > options.max_width:
-                del columns[dispensable]
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in columns:
-            justify: JustifyMethod = "right" if heading in {"documents", "size", "stored", "added"} else "left"
-            table.add_column(heading, justify=justify, overflow="fold", no_wrap=heading != "snapshot")
-        for row in zip(*columns.values(), strict=True):
-            table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
-        yield table
-
-
-def _width(columns: Mapping[str, Sequence[str]]) -> int:
-    """Return the width of a table, with two blanks between its columns."""
-    return sum(max(map(len, [heading, *cells])) for heading, cells in columns.items()) + 2 * (len(columns) - 1)
+def snapshots_table(found: Sequence[ListedSnapshot], now: datetime) -> Table:
+    """Return snapshots as a table. Their names are whole, to be copied."""
+    columns = [
+        Column("snapshot", names=True),
+        Column("state", names=True),
+        Column("age"),
+        Column("documents", right=True),
+        Column("size", right=True),
+        Column("stored", right=True),
+        Column("added", right=True),
+    ]
+    return Table(
+        columns,
+        [
+            (
+                str(summary.reference),
+                Text(summary.state, style=_STYLES.get(summary.state, "")),
+                _FUTURE if summary.in_future else age(summary.created, now),
+                _figure(summary, f"{summary.documents:,}"),
+                _figure(summary, size(summary.bytes)),
+                _figure(summary, size(summary.stored)),
+                _figure(summary, size(summary.added_stored)),
+            )
+            for summary in found
+        ],
+    )
 
 
 def _figure(summary: ListedSnapshot, figure: str) -> str:

@@ -1,12 +1,3 @@
-import io
-from datetime import timedelta
-
-from rich.console import Console
-
-from indexvault.api.snapshot_views import listed
-from indexvault.cli.commands.snapshots import _Listing
-from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.summary import damaged_summary
 from tests.cli.terminal import EAST, Terminal, delete_blobs, write_future
 
 
@@ -52,18 +43,6 @@ def test_damaged_manifest_is_still_listed(terminal: Terminal) -> None:
     result = terminal.indexvault("snapshots", "--json")
     assert result.code == 0
     assert len(result.records) == 1
-
-
-def test_names_stay_whole_on_a_narrow_terminal() -> None:
-    reference = SnapshotReference(service="contoso-east", index="hotels", id="20261121T031035Z-7d2cd4")
-    summary = damaged_summary(reference)
-    now = summary.created + timedelta(hours=10)
-    for width, headings in ((120, 7), (86, 6), (78, 5)):
-        paper = io.StringIO()
-        Console(file=paper, width=width).print(_Listing([listed(summary, now)], now))
-        heading, row = paper.getvalue().splitlines()
-        assert len(heading.split()) == headings
-        assert row.split()[:2] == [str(reference), "damaged"]
 
 
 def test_missing_snapshots_are_listed_with_a_hint(terminal: Terminal, second_store: str) -> None:
