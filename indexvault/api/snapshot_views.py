@@ -1,11 +1,13 @@
 """Views of snapshots: a manifest without its list of chunks, for the API."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
 from indexvault.api.stores import UnreadStore
+from indexvault.maintenance.holds import list_holds
+from indexvault.maintenance.pins import Pinned, list_pins
 from indexvault.maintenance.stock import Stock
 from indexvault.snapshots.holds import Hold
 from indexvault.snapshots.manifest import (
@@ -20,22 +22,24 @@ from indexvault.snapshots.manifest import (
     Unsettled,
     Withheld,
 )
-from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.sharing import Sharing
 from indexvault.snapshots.summary import Summary, is_in_future, summarise
+from indexvault.workflow.activity import Resources
 
 
 class ListedSnapshot(Summary, frozen=True, kw_only=True):
     """One snapshot in one store.
 
     `in_future` says that it is dated in the future, by a clock that was wrong: only its id finds it. `copies` are the
-    stores that still have one whose state here is `missing`, `held` the unfinished restores and moves that need it.
+    stores that still have one whose state here is `missing`, `held` the unfinished restores and moves that need it,
+    `pinned` the pin that keeps it.
     """
 
     store: str = ""
     in_future: bool = False
     copies: tuple[str, ...] = ()
     held: tuple[Hold, ...] = ()
+    pinned: Pinned | None = None
 
 
 class SnapshotList(msgspec.Struct, frozen=True):
@@ -67,18 +71,22 @@ def list_stock(stock: Stock, now: datetime) -> list[ListedSnapshot]:
     ]
 
 
-def with_holds(
-    found: Iterable[ListedSnapshot], held: Mapping[SnapshotReference, Sequence[Hold]]
-) -> list[ListedSnapshot]:
-    """Return listed snapshots with those that need them."""
-    return [msgspec.structs.replace(each, held=tuple(held.get(each.reference, ()))) for each in found]
+async def with_keepers(resources: Resources, found: Sequence[ListedSnapshot]) -> list[ListedSnapshot]:
+    """Return listed snapshots with those that need them, and with their pins."""
+    indexes = {(each.service, each.index) for each in found}
+    held, pinned = await list_holds(resources, indexes), await list_pins(resources, indexes)
+    return [
+        msgspec.structs.replace(each, held=tuple(held.get(each.reference, ())), pinned=pinned.get(each.reference))
+        for each in found
+    ]
 
 
 class SnapshotView(msgspec.Struct, frozen=True, kw_only=True):
     """One snapshot: its summary, losses, how it was read and proved, and the definitions in it.
 
     `withheld` names the secrets that were removed from the definitions. `sharing` is what the snapshot shares with the
-    others of its index, if the request asked for it; `held` are the unfinished restores and moves that need it.
+    others of its index, if the request asked for it; `held` are the unfinished restores and moves that need it,
+    `pinned` is the pin that keeps it.
     """
 
     summary: Summary
@@ -96,9 +104,12 @@ class SnapshotView(msgspec.Struct, frozen=True, kw_only=True):
     withheld: list[Withheld] = []
     sharing: Sharing | None = None
     held: list[Hold] = []
+    pinned: Pinned | None = None
 
 
-def view_snapshot(manifest: Manifest, sharing: Sharing | None, held: Sequence[Hold] = ()) -> SnapshotView:
+def view_snapshot(
+    manifest: Manifest, sharing: Sharing | None, held: Sequence[Hold] = (), pinned: Pinned | None = None
+) -> SnapshotView:
     """Return the view of a snapshot."""
     return SnapshotView(
         summary=summarise(manifest),
@@ -116,6 +127,7 @@ def view_snapshot(manifest: Manifest, sharing: Sharing | None, held: Sequence[Ho
         withheld=list(manifest.withheld),
         sharing=sharing,
         held=list(held),
+        pinned=pinned,
     )
 
 

@@ -13,11 +13,12 @@ from indexvault.api.snapshot_views import (
     SnapshotView,
     list_stock,
     view_snapshot,
-    with_holds,
+    with_keepers,
 )
 from indexvault.api.stores import ask_stores
 from indexvault.errors import NotFoundError, SettingsError
 from indexvault.maintenance.holds import list_holds
+from indexvault.maintenance.pins import list_pins
 from indexvault.maintenance.stock import take_stock
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.catalogue import resolve_manifest
@@ -64,8 +65,8 @@ async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
     found = list(itertools.chain(*listings))
     found.sort(key=lambda summary: (summary.service, summary.index))
     listed = found[: asked.limit]
-    held = await list_holds(call.resources, {(each.service, each.index) for each in listed})
-    return Reply(200, SnapshotList(with_holds(listed, held), len(found) > asked.limit, unread))
+    kept = await with_keepers(call.resources, listed)
+    return Reply(200, SnapshotList(kept, len(found) > asked.limit, unread))
 
 
 async def show_snapshot(call: Call[None, SnapshotQuery, SnapshotPath]) -> Reply:
@@ -76,8 +77,9 @@ async def show_snapshot(call: Call[None, SnapshotQuery, SnapshotPath]) -> Reply:
     manifest = await resolve_manifest(store.snapshots, reference, now=call.resources.clock())
     shares = await read_sharing(store.snapshots, manifest) if call.query.sharing else None
     found = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
-    held = await list_holds(call.resources, {(manifest.service, manifest.index)})
-    return Reply(200, view_snapshot(manifest, shares, held.get(found, [])))
+    here = {(manifest.service, manifest.index)}
+    held, pinned = await list_holds(call.resources, here), await list_pins(call.resources, here)
+    return Reply(200, view_snapshot(manifest, shares, held.get(found, []), pinned.get(found)))
 
 
 def read_reference(text: str) -> SnapshotReference:

@@ -42,7 +42,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     parsed = parse(arguments)
     from indexvault.cli.run import run  # noqa: PLC0415 - so that --help and usage errors answer at once
 
-    return run(parsed, os.environ, stdout=sys.stdout, stderr=sys.stderr)
+    return run(parsed, os.environ, stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin)
 
 
 def _end_on_interrupt() -> None:

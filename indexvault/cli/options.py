@@ -43,6 +43,7 @@ TARGET_OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 """The members of `model.TargetIndexOptions`, each with how its flag is parsed; `accept_loss` is --accept-loss."""
 
+_MOST_DIGITS = 9
 _MOST_BYTES = 16 * 1024 * 1024
 
 
@@ -97,6 +98,13 @@ def read_text(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise SettingsError("it is not UTF-8 text", on=f"file {path}", do="Save it as UTF-8") from None
+
+
+def positive(text: str) -> int:
+    """Read a number above zero. Raises ArgumentTypeError when it is something else."""
+    if not text.isdecimal() or not text.isascii() or len(text) > _MOST_DIGITS or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no number above zero")
+    return int(text)
 
 
 def _parallel(text: str) -> int:

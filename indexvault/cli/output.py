@@ -28,13 +28,17 @@ _WIDTH_OF_FILES = 400
 class Output:
     """The two streams of a command, and the form that its results have."""
 
-    def __init__(self, *, as_json: bool, stdout: TextIO, stderr: TextIO, quiet: bool = False) -> None:
+    def __init__(
+        self, *, as_json: bool, stdout: TextIO, stderr: TextIO, quiet: bool = False, stdin: TextIO | None = None
+    ) -> None:
         self.notes = SafeConsole(cast("TextIO", _UnreadableStream(stderr)))
         self._as_json = as_json
         self._quiet = quiet
         self._stdout = stdout
         self._results = SafeConsole(stdout)
         self._starting: Status | None = None
+        self.answers = stdin
+        """Where an operator's answers come from."""
 
     def starting(self, what: str) -> None:
         """Show on a terminal that work has begun, until there is something else to show."""
@@ -47,6 +51,16 @@ class Output:
         if self._starting is not None:
             self._starting.stop()
             self._starting = None
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody sees a question and can answer it. With --json a program reads, and none is asked."""
+        return not self._as_json and self.notes.is_terminal and self.answers is not None and self.answers.isatty()
+
+    def ask(self, question: str) -> None:
+        """Print a question, after which an answer is typed."""
+        self.started()
+        self.notes.print(Text(f"{question} [y/N] "), end="")
 
     def result(self, event: str, record: Mapping[str, Any], *shown: RenderableType) -> None:
         """Print one result: as a line of JSON with the event's name, or as text for a person."""

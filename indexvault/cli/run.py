@@ -25,9 +25,16 @@ URL_VARIABLE = "INDEXVAULT_URL"
 _LOG = logging.getLogger(__name__)
 
 
-def run(arguments: argparse.Namespace, environment: Mapping[str, str], *, stdout: TextIO, stderr: TextIO) -> int:
+def run(
+    arguments: argparse.Namespace,
+    environment: Mapping[str, str],
+    *,
+    stdout: TextIO,
+    stderr: TextIO,
+    stdin: TextIO | None = None,
+) -> int:
     """Run a command and return its exit code; an error becomes one line on stderr, and a code."""
-    output = Output(as_json=arguments.json, quiet=arguments.quiet, stdout=stdout, stderr=stderr)
+    output = Output(as_json=arguments.json, quiet=arguments.quiet, stdout=stdout, stderr=stderr, stdin=stdin)
     level = "error" if arguments.quiet and arguments.log_level == "warning" else arguments.log_level
     configure_logs(level, output.notes, as_json=arguments.json)
     try:

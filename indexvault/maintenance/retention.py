@@ -16,10 +16,11 @@ from indexvault.settings.policies import replica_stores, retentions
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.known import note_unrecorded
 from indexvault.snapshots.names import SERVICE_OBJECTS, index_prefix
-from indexvault.snapshots.pins import pinned_ids
+from indexvault.snapshots.pins import pins_by_id
 from indexvault.snapshots.prune import PruneReport, Removal, decide_proved, prune_index
 from indexvault.snapshots.replicate import ReplicationReport, replicate_index
 from indexvault.snapshots.retention import Decision
+from indexvault.snapshots.sharing import stored_only_in
 from indexvault.snapshots.store import Protection, Store
 from indexvault.snapshots.sweep import GRACE, SweepReport, sweep_index
 from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Workflow
@@ -45,7 +46,8 @@ class PrunePlan(msgspec.Struct, frozen=True):
     """What pruning would do, or did, in one store. On a dry run `report` says only what a sweep would remove.
 
     `protection` says what the account keeps of what is deleted; None if nothing is to be deleted, or it does not say.
-    `failure` is why nothing was done there.
+    `failure` is why nothing was done there. `frees` are the stored bytes that only the snapshots which go need, None if
+    nobody asked: a sweep frees them a day later.
     """
 
     store: str
@@ -53,6 +55,7 @@ class PrunePlan(msgspec.Struct, frozen=True):
     report: PruneReport
     protection: Protection | None = None
     failure: ErrorRecord | None = None
+    frees: int | None = None
 
 
 async def replicate(resources: Resources, job: MaintenanceJob) -> MaintenanceReport:
@@ -110,12 +113,15 @@ async def prune(resources: Resources, job: MaintenanceJob) -> MaintenanceReport:
     return MaintenanceReport(notes)
 
 
-async def prune_stores(resources: Resources, job: MaintenanceJob, *, dry_run: bool) -> list[PrunePlan]:
+async def prune_stores(
+    resources: Resources, job: MaintenanceJob, *, dry_run: bool, measure: bool = False
+) -> list[PrunePlan]:
     """Decide which snapshots each store of an index keeps and, unless it is a dry run, remove the others.
 
     A pin or a hold in one store holds in all of them, so nothing is removed anywhere while one of them can't be asked.
     Whatever else fails in one store is logged, stands as the hindrance of its sweep, and does not stop the others; it
-    is raised if it is so in all of them.
+    is raised if it is so in all of them. With `measure` the plans say what removing snapshots frees, for which the
+    manifests are read once more.
     """
     clients = resources.clients
     settings = clients.settings
@@ -130,7 +136,7 @@ async def prune_stores(resources: Resources, job: MaintenanceJob, *, dry_run: bo
     failures: list[IndexvaultError] = []
     for name, store in stores.items():
         try:
-            plans.append(await _prune_store(resources, job, store, pinned, needed, dry_run=dry_run))
+            plans.append(await _prune_store(resources, job, store, pinned, needed, dry_run=dry_run, measure=measure))
         except IndexvaultError as error:
             _LOG.error("store %s is not pruned of %s/%s: %s", name, job.service, job.index, error)
             failures.append(error)
@@ -146,10 +152,11 @@ async def _prune_store(
     resources: Resources,
     job: MaintenanceJob,
     store: Store,
-    pinned: set[str],
+    pinned: Mapping[str, str],
     needed: Mapping[str, list[str]],
     *,
     dry_run: bool,
+    measure: bool,
 ) -> PrunePlan:
     snapshots = await list_snapshots(store.snapshots, job.service, job.index)
     decisions = await decide_proved(
@@ -160,11 +167,12 @@ async def _prune_store(
         needed=needed,
         now=resources.clock(),
     )
+    frees = await _frees(store, job, decisions) if measure else None
     if dry_run:
         sweep = await sweep_index(store, job.service, job.index, clock=resources.clock, grace=GRACE, dry_run=True)
         report = PruneReport(removed=(), pinned=(), refused=(), sweep=sweep)
         removes = bool(sweep.removed) or not all(each.keep for each in decisions)
-        return PrunePlan(store.name, decisions, report, await _protection(store, job, removes=removes))
+        return PrunePlan(store.name, decisions, report, await _protection(store, job, removes=removes), frees=frees)
     await note_unrecorded(store.runs, job.service, job.index, snapshots)
     removals = [Removal(each.snapshot.id, "; ".join(each.reasons)) for each in decisions if not each.keep]
     report = await prune_index(
@@ -176,7 +184,15 @@ async def _prune_store(
         runs_of=lambda name: resources.clients.store(name).runs,
     )
     removes = bool(report.removed or report.sweep.removed)
-    return PrunePlan(store.name, decisions, report, await _protection(store, job, removes=removes))
+    return PrunePlan(store.name, decisions, report, await _protection(store, job, removes=removes), frees=frees)
+
+
+async def _frees(store: Store, job: MaintenanceJob, decisions: list[Decision]) -> int:
+    """Return the stored bytes of the chunks that only the snapshots which go name. A service's objects have none."""
+    if job.index == SERVICE_OBJECTS:
+        return 0
+    going = [each.snapshot for each in decisions if not each.keep]
+    return await stored_only_in(store.snapshots, going, [each.snapshot for each in decisions if each.keep])
 
 
 async def _protection(store: Store, job: MaintenanceJob, *, removes: bool) -> Protection | None:
@@ -184,10 +200,15 @@ async def _protection(store: Store, job: MaintenanceJob, *, removes: bool) -> Pr
     return await protection_of(store, index_prefix(job.service, job.index)) if removes else None
 
 
-async def _pinned(stores: Mapping[str, Store], job: MaintenanceJob) -> set[str]:
-    found: set[str] = set()
+async def _pinned(stores: Mapping[str, Store], job: MaintenanceJob) -> dict[str, str]:
+    """Return the pinned snapshots by their ids, each with its pin in words."""
+    found: dict[str, str] = {}
     for store in stores.values():
-        found |= await pinned_ids(store.runs, job.service, job.index)
+        for snapshot, pin in (await pins_by_id(store.runs, job.service, job.index)).items():
+            if pin is not None and pin.reason:
+                found[snapshot] = f"pinned: {pin.reason}"
+            else:
+                found.setdefault(snapshot, "pinned")
     return found
 
 

@@ -63,18 +63,18 @@ async def read_pins(runs: RunBlobs, service: str, index: str) -> dict[str, Pin]:
     return {id_of(name): record async for name, record in pins}
 
 
-async def pinned_ids(runs: RunBlobs, service: str, index: str) -> set[str]:
-    """Return the ids of an index's pinned snapshots. A pin that can't be read is logged, and keeps its snapshot."""
-    found: set[str] = set()
+async def pins_by_id(runs: RunBlobs, service: str, index: str) -> dict[str, Pin | None]:
+    """Return the pins of an index's snapshots by their ids. One that can't be read is logged and None: it keeps too."""
+    found: dict[str, Pin | None] = {}
     async for blob in runs.list(pins_prefix(service, index)):
         try:
             record = await RecordStore(runs, Pin).read(blob.name)
         except IntegrityError as error:
             _LOG.warning("a pin that can't be read keeps its snapshot: %s", error)
+            found[id_of(blob.name)] = None
         else:
-            if record is None:
-                continue
-        found.add(id_of(blob.name))
+            if record is not None:
+                found[id_of(blob.name)] = record
     return found
 
 

@@ -66,8 +66,8 @@ def decide(
     """Decide about every snapshot, index by index; return the decisions by service and index, the newest first.
 
     `policies` are all that cover the indexes: a snapshot is removed only if none of them keeps it. Without policies,
-    nothing is removed. `pinned` are ids; `needed` says by id who needs a snapshot, in words. A snapshot dated in the
-    future (`is_in_future`) stays and replaces no other.
+    nothing is removed. `pinned` are ids, or says by id what to say of its pin; `needed` says by id who needs a snapshot,
+    in words. A snapshot dated in the future (`is_in_future`) stays and replaces no other.
     """
     ordered = sorted(snapshots, key=lambda snapshot: (snapshot.created, snapshot.id), reverse=True)
     ordered.sort(key=lambda snapshot: (snapshot.service, snapshot.index))
@@ -98,7 +98,7 @@ def _reasons(
     ]
     for snapshot in newest_first:
         if snapshot.id in pinned:
-            reasons[snapshot.id].append("pinned")
+            reasons[snapshot.id].append(pinned[snapshot.id] if isinstance(pinned, Mapping) else "pinned")
         reasons[snapshot.id] += needed.get(snapshot.id, ())
         if snapshot.state == "damaged":
             reasons[snapshot.id].append("its manifest can't be read")

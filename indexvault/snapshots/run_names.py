@@ -34,6 +34,8 @@ from indexvault.snapshots.names import (
 RUN_CONTAINER = "search-runs"
 _HOLD_PARTS = 5
 """Parts of a hold's name: holds, service, index, snapshot, run."""
+_PIN_PARTS = 4
+"""Parts of a pin's name: pins, service, index, snapshot."""
 
 RECORDS_PREFIX = "records/"
 """The prefix of all records of runs."""
@@ -107,9 +109,22 @@ HOLDS_PREFIX = "holds/"
 """The prefix of all holds."""
 
 
+PINS_PREFIX = "pins/"
+"""The prefix of all pins."""
+
+
 def pins_prefix(service: str, index: str) -> str:
     """Return the prefix of the pins of an index's snapshots."""
-    return f"pins/{index_prefix(service, index)}"
+    return f"{PINS_PREFIX}{index_prefix(service, index)}"
+
+
+def pinned_index(name: str) -> tuple[str, str] | None:
+    """Return the service and index that a pin's name tells, or None if the blob is foreign."""
+    parts = name.split("/")
+    if len(parts) != _PIN_PARTS:
+        return None
+    service, index = parse_segment(parts[1]), parse_segment(parts[2])
+    return None if service is None or index is None else (service, index)
 
 
 def pin_name(service: str, index: str, snapshot: str) -> str:

@@ -1,6 +1,6 @@
 """What a snapshot shares with the others of its index, and what only it needs."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 import msgspec
 
@@ -8,6 +8,7 @@ from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.store import SnapshotReader
+from indexvault.snapshots.summary import Summary
 
 
 class Sharing(msgspec.Struct, frozen=True):
@@ -44,11 +45,32 @@ def sharing(manifest: Manifest, others: Iterable[Manifest]) -> Sharing:
 
 async def read_sharing(blobs: SnapshotReader, manifest: Manifest) -> Sharing:
     """Compare one manifest with all others of its index in a store. Those that can't be read are ignored."""
-    others = []
-    for summary in await list_snapshots(blobs, manifest.service, manifest.index):
-        if summary.id != manifest.id and summary.generation == manifest.generation and summary.state != "damaged":
+    same = [
+        summary
+        for summary in await list_snapshots(blobs, manifest.service, manifest.index)
+        if summary.id != manifest.id and summary.generation == manifest.generation
+    ]
+    return sharing(manifest, [each async for each in _readable(blobs, same)])
+
+
+async def stored_only_in(blobs: SnapshotReader, going: Iterable[Summary], staying: Iterable[Summary]) -> int:
+    """Return the stored bytes of the chunks that some snapshots name and others don't. Unreadable ones are ignored."""
+    stored: dict[str, int] = {}
+    async for manifest in _readable(blobs, going):
+        stored |= {manifest.folder.blob(chunk.sha256): chunk.stored for chunk in manifest.chunks}
+    if stored:
+        async for manifest in _readable(blobs, staying):
+            for chunk in manifest.chunks:
+                stored.pop(manifest.folder.blob(chunk.sha256), None)
+    return sum(stored.values())
+
+
+async def _readable(blobs: SnapshotReader, snapshots: Iterable[Summary]) -> AsyncGenerator[Manifest]:
+    """Yield the manifests of snapshots, without those that can't be read."""
+    for summary in snapshots:
+        if summary.state != "damaged":
             try:
-                others.append(await read_manifest(blobs, summary))
+                manifest = await read_manifest(blobs, summary)
             except (IntegrityError, NotFoundError):
                 continue
-    return sharing(manifest, others)
+            yield manifest

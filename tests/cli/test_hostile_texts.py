@@ -184,7 +184,7 @@ ARGUMENTS = {
     "verify": [f"{EAST}/notes@latest"],
     "restore": [f"{EAST}/notes@latest", "--to", f"{WEST}/notes"],
     "move": [f"{EAST}/notes", "--to", f"{WEST}/notes"],
-    "prune": [f"{EAST}/notes"],
+    "prune": [f"{EAST}/notes", "--yes"],
     "pin": [f"{EAST}/notes@latest", "--reason", "kept"],
     "unpin": [f"{EAST}/notes@latest"],
     "repair": [f"{EAST}/notes"],

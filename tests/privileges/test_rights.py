@@ -115,7 +115,7 @@ def _prune(ground: Ground) -> Rights:
     ground.say("replicate", f"{EAST}/notes")
     ground.terminal.east.change("notes", {"id": "000001", "text": "changed again"})
     ground.say("backup", EAST, "notes")
-    return ground.used("prune", f"{EAST}/notes")
+    return ground.used("prune", f"{EAST}/notes", "--yes")
 
 
 def _move(ground: Ground) -> Rights:

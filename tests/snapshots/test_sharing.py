@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from indexvault.snapshots.sharing import Sharing, read_sharing
+from indexvault.snapshots.sharing import Sharing, read_sharing, stored_only_in
 from indexvault.snapshots.store import Store
 from tests.snapshots.samples import MORNING, document, documents, write_snapshot
 
@@ -22,3 +22,15 @@ async def test_shared_chunks_and_its_own_add_up(store: Store) -> None:
     assert found.own_stored == second.added.stored
     assert found.shared_stored + found.own_stored == second.stored
     assert (await read_sharing(store.snapshots, third)).shared == 0
+
+
+async def test_what_goes_frees_only_what_nobody_else_names(store: Store) -> None:
+    first, oldest = await write_snapshot(store.snapshots, LINES)
+    changed = LINES | dict([document(150, " b")])
+    second, middle = await write_snapshot(store.snapshots, changed, created=MORNING + DAY, run="run-2", previous=first)
+    _, newest = await write_snapshot(store.snapshots, LINES, created=MORNING + 2 * DAY, run="run-3", previous=second)
+    assert await stored_only_in(store.snapshots, [oldest], [middle, newest]) == 0
+    assert await stored_only_in(store.snapshots, [middle], [oldest, newest]) == second.added.stored
+    assert await stored_only_in(store.snapshots, [oldest, newest], [middle]) > 0
+    assert await stored_only_in(store.snapshots, [oldest, middle, newest], []) == first.stored + second.added.stored
+    assert await stored_only_in(store.snapshots, [], [oldest]) == 0

@@ -366,7 +366,7 @@ async def _with_waste(world: World) -> None:
         world.stage.tell(EAST, "POST", f"/indexes/{_INDEX}/docs/index", {"value": documents})
         await world.done("backup", EAST, _INDEX)
         if day == 0:
-            await world.done("prune", EAST)
+            await world.done("prune", EAST, "--yes")
     world.stage.skew += timedelta(days=2)
 
 
@@ -428,7 +428,13 @@ CASES: Sequence[Case] = (
         key=_BARE,
         stage=_APART,
     ),
-    Case(name="prune", argv=("prune", EAST), prepare=_with_waste, check=_pruned, stage={"keep": Retention(last=1)}),
+    Case(
+        name="prune",
+        argv=("prune", EAST, "--yes"),
+        prepare=_with_waste,
+        check=_pruned,
+        stage={"keep": Retention(last=1)},
+    ),
     Case(
         name="repair",
         argv=("repair", f"{EAST}/{_INDEX}"),

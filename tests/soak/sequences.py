@@ -654,7 +654,7 @@ class _Sequence:
         where = self.step_rng.choice((EAST, *(f"{EAST}/{name}" for name in sorted(self.shapes))))
         if self.step_rng.random() < 0.3:
             self.stage.skew += timedelta(days=2)
-        await self._run("prune", where)
+        await self._run("prune", where, "--yes")
 
     async def _prune_beside(self) -> None:
         """Prune while a restore of an old snapshot is unfinished."""

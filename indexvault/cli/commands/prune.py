@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +10,15 @@ import msgspec
 from rich.text import Text
 
 from indexvault.cli.command import Command
+from indexvault.cli.confirmation import confirm, require_answerable
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import age, count, size
+from indexvault.cli.output import Output
 from indexvault.cli.references import PLACE, PLACE_HELP, indexes_with_snapshots, snapshot_place
 from indexvault.cli.session import Session
 from indexvault.cli.tables import Column, Table
-from indexvault.errors import IndexvaultError, IntegrityError, from_record
+from indexvault.clients import Clients
+from indexvault.errors import IntegrityError, from_record
 from indexvault.maintenance.protection import kept_versions, kind_in_words
 from indexvault.maintenance.retention import MaintenanceJob, PrunePlan, prune_stores
 from indexvault.snapshots.retention import Decision
@@ -23,44 +26,118 @@ from indexvault.snapshots.retention import Decision
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneRequest:
-    """Remove the snapshots of a service, or of one index, that no policy keeps; with `dry_run` only say which."""
+    """Remove the snapshots of a service, or of one index, that no policy keeps; with `dry_run` only say which.
+
+    `confirmed` removes them without asking.
+    """
 
     service: str
     index: str | None
     dry_run: bool
+    confirmed: bool = False
+
+
+@dataclass(slots=True)
+class _Total:
+    """What was decided, and removed, in all stores of all indexes. `frees` are stored bytes, freed later."""
+
+    snapshots: int = 0
+    going: int = 0
+    removed: int = 0
+    frees: int = 0
+    chunks: int = 0
+    chunk_bytes: int = 0
+
+    def add(self, plan: PrunePlan) -> None:
+        """Add the plan, or the result, of one store."""
+        self.snapshots += len(plan.decisions)
+        self.going += sum(not each.keep for each in plan.decisions)
+        self.removed += len(plan.report.removed)
+        self.frees += plan.frees or 0
+        self.chunks += plan.report.sweep.removed
+        self.chunk_bytes += plan.report.sweep.removed_bytes
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("where", metavar=PLACE, help=PLACE_HELP)
-    parser.add_argument("--dry-run", action="store_true", help="only show the table")
+    parser.add_argument("--dry-run", action="store_true", help="only show the table and what would be freed")
+    parser.add_argument(
+        "--yes", action="store_true", help="remove without asking; needed with --json and where there is no terminal"
+    )
 
 
 def read_request(arguments: Namespace) -> PruneRequest:
     """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
     service, index = snapshot_place(arguments.where)
-    return PruneRequest(service=service, index=index, dry_run=arguments.dry_run)
+    return PruneRequest(service=service, index=index, dry_run=arguments.dry_run, confirmed=arguments.yes)
 
 
 async def run(session: Session, request: PruneRequest) -> int:
-    """Prune index by index.
+    """Prune index by index, after asking.
 
-    Raises IntegrityError when a damaged manifest keeps chunks from being removed, else what failed in a store.
+    Raises SettingsError where nobody can be asked, CancelledError if the answer is not yes, IntegrityError when a
+    damaged manifest keeps chunks from being removed, else what failed in a store.
     """
-    hindered: list[str] = []
-    failures: list[IndexvaultError] = []
+    asks = not request.dry_run and not request.confirmed
+    if asks:
+        require_answerable(session.output, "prune")
     async with session.clients() as clients:
         store = clients.store_of(request.service)
-        for index in await indexes_with_snapshots(session.settings, store, request.service, request.index):
-            job = MaintenanceJob(service=request.service, index=index)
-            with session.output.progress(f"{request.service}/{index}") as display:
-                plans = await prune_stores(session.resources(clients, display), job, dry_run=request.dry_run)
-            for plan in plans:
-                _print_report(session, job, plan, dry_run=request.dry_run)
-                if plan.failure is not None:
-                    failures.append(from_record(plan.failure))
-                elif plan.report.sweep.hindrance:
-                    hindered.append(f"{plan.report.sweep.hindrance} (store {plan.store})")
+        indexes = await indexes_with_snapshots(session.settings, store, request.service, request.index)
+        jobs = [MaintenanceJob(service=request.service, index=index) for index in indexes]
+        if not asks:
+            plans, _total = await _prune(session, clients, jobs, dry_run=request.dry_run)
+        else:
+            plans, total = await _prune(session, clients, jobs, dry_run=True)
+            if total.going or total.chunks:
+                await confirm(session.output, _question(total), "prune")
+                plans, _total = await _prune(session, clients, jobs, dry_run=False, again=True)
+    _raise_for(request, plans)
+    return DONE
+
+
+async def _prune(
+    session: Session, clients: Clients, jobs: Sequence[MaintenanceJob], *, dry_run: bool, again: bool = False
+) -> tuple[list[PrunePlan], _Total]:
+    """Prune, and print what is decided, unless that was done before (`again`), and what it comes to."""
+    plans: list[PrunePlan] = []
+    total = _Total()
+    for job in jobs:
+        with session.output.progress(f"{job.service}/{job.index}") as display:
+            found = await prune_stores(session.resources(clients, display), job, dry_run=dry_run, measure=True)
+        for plan in found:
+            _print_report(session, job, plan, dry_run=dry_run, again=again)
+            total.add(plan)
+        plans += found
+    _print_total(session.output, total, dry_run=dry_run)
+    return plans, total
+
+
+def _question(total: _Total) -> str:
+    chunks = f"{count(total.chunks, 'chunk')} that no snapshot names"
+    if not total.going:
+        return f"Remove {chunks}?"
+    return f"Remove {count(total.going, 'snapshot')}{f' and {chunks}' if total.chunks else ''}?"
+
+
+def _print_total(output: Output, total: _Total, *, dry_run: bool) -> None:
+    gone = total.going if dry_run else total.removed
+    record = {"dry_run": dry_run, **asdict(total)}
+    frees = f": frees {size(total.frees)} when a later prune removes their chunks" if gone and total.frees else ""
+    line = f"{gone:,} of {count(total.snapshots, 'snapshot')} {'would go' if dry_run else 'removed'}{frees}"
+    now = f"; {count(total.chunks, 'chunk')} ({size(total.chunk_bytes)}) {'would be' if dry_run else 'are'} freed now"
+    output.result("prune_total", record, Text(f"{line}{now}", style="bold"))
+
+
+def _raise_for(request: PruneRequest, plans: Sequence[PrunePlan]) -> None:
+    """Raise IntegrityError for what kept chunks from being removed, else the first error of a store."""
+    failures = [from_record(plan.failure) for plan in plans if plan.failure is not None]
+    hindered = [
+        f"{plan.report.sweep.hindrance} (store {plan.store})"
+        for plan in plans
+        if plan.failure is None and plan.report.sweep.hindrance
+    ]
     if hindered:
         raise IntegrityError(
             "; ".join(hindered),
@@ -69,10 +146,9 @@ async def run(session: Session, request: PruneRequest) -> int:
         )
     if failures:
         raise failures[0]
-    return DONE
 
 
-def _print_report(session: Session, job: MaintenanceJob, plan: PrunePlan, *, dry_run: bool) -> None:
+def _print_report(session: Session, job: MaintenanceJob, plan: PrunePlan, *, dry_run: bool, again: bool) -> None:
     for decision in plan.decisions:
         decided = {
             "reference": str(decision.snapshot.reference),
@@ -82,12 +158,12 @@ def _print_report(session: Session, job: MaintenanceJob, plan: PrunePlan, *, dry
             "removed": decision.snapshot.id in plan.report.removed,
         }
         session.output.result("decision", decided)
-    if plan.decisions:
+    if plan.decisions and not again:
         session.output.show(Text(f"{job.service}/{job.index} in store {plan.store}", style="bold"))
         session.output.show(decisions_table(plan.decisions, session.clock(), dry_run=dry_run))
     sweep = plan.report.sweep
     record: dict[str, Any] = {"store": plan.store, "service": job.service, "index": job.index, "dry_run": dry_run}
-    record |= {"protection": msgspec.to_builtins(plan.protection)}
+    record |= {"protection": msgspec.to_builtins(plan.protection), "frees": plan.frees}
     session.output.result("pruned", {**record, **msgspec.to_builtins(plan.report)})
     verb = "would be removed" if dry_run else "removed"
     session.output.show(
@@ -139,7 +215,8 @@ def decisions_table(decisions: Sequence[Decision], now: datetime, *, dry_run: bo
 COMMAND = Command(
     description="Decide by the `keep` rules of the policies which snapshots to keep, say why, and remove the others"
     " from the service's store and from its replicas. Chunks that only they had are removed a day later, by the next"
-    " prune. Pinned snapshots and the last complete one of an index are always kept.",
+    " prune. Pinned snapshots and the last complete one of an index are always kept. Asks before it removes anything;"
+    " without a terminal it needs --yes.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

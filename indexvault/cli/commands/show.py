@@ -23,6 +23,7 @@ from indexvault.cli.session import Session
 from indexvault.cli.tables import Details
 from indexvault.errors import UnexpectedAnswerError
 from indexvault.maintenance.holds import list_holds
+from indexvault.maintenance.pins import Pinned, list_pins
 from indexvault.model import Authenticity
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.catalogue import resolve, resolve_manifest
@@ -57,9 +58,18 @@ async def run(session: Session, request: ShowRequest) -> int:
         blobs = clients.reading_store(request.snapshot.service).snapshots
         manifest = await resolve_manifest(blobs, request.snapshot, now=session.clock())
         sharing = await read_sharing(blobs, manifest)
-        held = await list_holds(session.resources(clients), {(manifest.service, manifest.index)})
+        here = {(manifest.service, manifest.index)}
+        resources = session.resources(clients)
+        held, pinned = await list_holds(resources, here), await list_pins(resources, here)
     reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
-    _print_manifest(session.output, manifest, len(manifest.chunks), sharing, held.get(reference, []))
+    _print_manifest(
+        session.output,
+        manifest,
+        len(manifest.chunks),
+        sharing,
+        held=held.get(reference, []),
+        pinned=pinned.get(reference),
+    )
     return DONE
 
 
@@ -74,19 +84,27 @@ async def run_remotely(session: RemoteSession, request: ShowRequest) -> int:
             on=str(request.snapshot),
             do="Deploy the app of this version",
         )
-    _print_manifest(session.output, manifest_of(view), view.summary.chunks, view.sharing, view.held)
+    _print_manifest(
+        session.output, manifest_of(view), view.summary.chunks, view.sharing, held=view.held, pinned=view.pinned
+    )
     return DONE
 
 
-def _print_manifest(output: Output, manifest: Manifest, chunks: int, sharing: Sharing, held: Sequence[Hold]) -> None:
+def _print_manifest(
+    output: Output, manifest: Manifest, chunks: int, sharing: Sharing, *, held: Sequence[Hold], pinned: Pinned | None
+) -> None:
     """Print a manifest; `chunks` is how many it has, since a deployment sends it without them."""
     reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
     record = {"reference": str(reference), **_record(manifest, chunks), "sharing": msgspec.to_builtins(sharing)}
     if held:
         record["held"] = msgspec.to_builtins(held)
+    if pinned is not None:
+        record["pinned"] = msgspec.to_builtins(pinned)
     table = _table(reference, manifest, chunks, sharing)
     for hold in held:
         table.add_row("kept", Text(hold.reason, style="yellow"))
+    if pinned is not None:
+        table.add_row("kept", Text(pinned.words, style="yellow"))
     output.result("manifest", record, table)
 
 

@@ -1,6 +1,7 @@
 """`indexvault snapshots`: list snapshots."""
 
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,19 +9,20 @@ from datetime import datetime
 import msgspec
 from rich.text import Text
 
-from indexvault.api.snapshot_views import ListedSnapshot, SnapshotList, list_stock, with_holds
+from indexvault.api.snapshot_views import ListedSnapshot, SnapshotList, list_stock, with_keepers
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, worst
 from indexvault.cli.formatting import age, size
+from indexvault.cli.options import positive
 from indexvault.cli.output import Output
 from indexvault.cli.references import optional_service_and_index
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.remote.snapshots import read_snapshot
 from indexvault.cli.session import Session
 from indexvault.cli.tables import Column, Table
+from indexvault.cli.times import TIMES, TimeBound
 from indexvault.clients import Clients
 from indexvault.errors import IndexvaultError, from_record
-from indexvault.maintenance.holds import list_holds
 from indexvault.maintenance.stock import take_stock
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.catalogue import resolve
@@ -33,10 +35,15 @@ _FUTURE = "in the future"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotsRequest:
-    """List snapshots: of every store, of a service, or of one index."""
+    """List snapshots: of every store, of a service, or of one index.
+
+    `limit` is how many of each index in each store, the newest; `since` asks for those made then or later.
+    """
 
     service: str | None
     index: str | None
+    limit: int | None = None
+    since: TimeBound | None = None
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -48,11 +55,16 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="only of this service or index (default: all in every store)",
     )
 
+    parser.add_argument("--limit", metavar="N", type=positive, help="only the newest N of each index (default: all)")
+    parser.add_argument(
+        "--since", metavar="TIME", type=TimeBound.parse, help=f"only those made at a time or later: {TIMES}"
+    )
+
 
 def read_request(arguments: Namespace) -> SnapshotsRequest:
     """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
     service, index = optional_service_and_index(arguments.where)
-    return SnapshotsRequest(service=service, index=index)
+    return SnapshotsRequest(service=service, index=index, limit=arguments.limit, since=arguments.since)
 
 
 async def run(session: Session, request: SnapshotsRequest) -> int:
@@ -61,8 +73,8 @@ async def run(session: Session, request: SnapshotsRequest) -> int:
         if request.service is not None:
             now = session.clock()
             found = await _of_service(clients, request.service, request.index, now)
-            held = await list_holds(session.resources(clients), {(each.service, each.index) for each in found})
-            _print_snapshots(session.output, with_holds(found, held), now)
+            kept = await with_keepers(session.resources(clients), narrowed(found, request, now))
+            _print_snapshots(session.output, kept, now)
             return DONE
         every: list[ListedSnapshot] = []
         codes = []
@@ -72,8 +84,9 @@ async def run(session: Session, request: SnapshotsRequest) -> int:
             except IndexvaultError as error:
                 codes.append(session.output.error(error))
         if every or not codes:
-            held = await list_holds(session.resources(clients), {(each.service, each.index) for each in every})
-            _print_snapshots(session.output, with_holds(every, held), session.clock())
+            now = session.clock()
+            kept = await with_keepers(session.resources(clients), narrowed(every, request, now))
+            _print_snapshots(session.output, kept, now)
         return worst(codes)
 
 
@@ -84,7 +97,8 @@ async def run_remotely(session: RemoteSession, request: SnapshotsRequest) -> int
     found = await session.deployment.get("snapshots", SnapshotList, query)
     if not found.snapshots and request.service is not None and request.index is not None:
         await read_snapshot(session, SnapshotReference(service=request.service, index=request.index))
-    _print_snapshots(session.output, found.snapshots, session.clock())
+    now = session.clock()
+    _print_snapshots(session.output, narrowed(found.snapshots, request, now), now)
     if found.more:
         session.output.notes.print(
             f"the first {MOST_FROM_DEPLOYMENT:,} are listed: name a service or an index to see the others"
@@ -102,11 +116,26 @@ async def _of_service(clients: Clients, service: str, index: str | None, now: da
     return found
 
 
+def narrowed(found: Sequence[ListedSnapshot], request: SnapshotsRequest, now: datetime) -> list[ListedSnapshot]:
+    """Return the listed snapshots that are asked for, in their order: by service and index, the newest first."""
+    since = request.since.first_moment(now) if request.since is not None else None
+    places: Counter[tuple[str, str, str]] = Counter()
+    chosen: list[ListedSnapshot] = []
+    for each in found:
+        place = (each.store, each.service, each.index)
+        if (since is None or each.created >= since) and (request.limit is None or places[place] < request.limit):
+            places[place] += 1
+            chosen.append(each)
+    return chosen
+
+
 def _print_snapshots(output: Output, found: Sequence[ListedSnapshot], now: datetime) -> None:
     for summary in found:
         output.result("snapshot", {"reference": str(summary.reference), **msgspec.to_builtins(summary)})
     output.show(snapshots_table(found, now) if found else "There are no snapshots")
     for summary in found:
+        if summary.pinned is not None:
+            output.show(Text(f"{summary.reference} is kept: {summary.pinned.words}", style="yellow"))
         for hold in summary.held:
             output.show(Text(f"{summary.reference} is kept: {hold.reason}", style="yellow"))
         if not summary.is_trusted:

@@ -35,7 +35,7 @@ def test_who_needs_a_snapshot_is_told_by_every_listing(terminal: Terminal, stora
     for command in (("snapshots",), ("snapshots", EAST), ("show", made)):
         (record,) = terminal.indexvault(*command, "--json").records
         assert [each["run"] for each in record["held"]] == ["restore-1"]
-    (decision, _pruned) = terminal.indexvault("prune", f"{EAST}/notes", "--dry-run", "--json").records
+    (decision, _pruned, _total) = terminal.indexvault("prune", f"{EAST}/notes", "--dry-run", "--json").records
     assert needs in decision["reasons"]
 
 

@@ -10,10 +10,10 @@ def test_a_pinned_snapshot_stays_until_it_is_unpinned(terminal: Terminal) -> Non
     terminal.east.fill("notes", 40)
     made = [terminal.back_up("notes") for _ in range(3)]
     assert terminal.indexvault("pin", made[0], "--reason", "audit").code == 0
-    assert "pinned" in terminal.indexvault("prune", NOTES).stdout
+    assert "pinned: audit" in terminal.indexvault("prune", NOTES, "--yes").stdout
     assert terminal.references("notes") == made[::-1]
     assert "no longer pinned" in terminal.indexvault("unpin", made[0]).stdout
     assert "was not pinned" in terminal.indexvault("unpin", made[0]).stdout
-    terminal.indexvault("prune", NOTES)
+    terminal.indexvault("prune", NOTES, "--yes")
     assert terminal.references("notes") == made[:0:-1]
     assert terminal.indexvault("pin", made[0]).code == 4

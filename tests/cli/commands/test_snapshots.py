@@ -12,6 +12,28 @@ def test_table_names_each_snapshot_as_other_verbs_take_it(terminal: Terminal) ->
     assert all(row.split()[3] == "1,200" for row in rows)
 
 
+def test_only_the_newest_or_those_since_a_time(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 10)
+    terminal.east.fill("letters", 10)
+    made = [terminal.back_up(index) for index in ("letters", "notes", "notes")]
+
+    def listed(*options: str) -> list[str]:
+        return [each["reference"] for each in terminal.indexvault("snapshots", *options, "--json").records]
+
+    assert listed("--limit", "1") == [made[0], made[2]]
+    assert listed(f"{EAST}/notes", "--since", "yesterday") == made[:0:-1]
+    assert listed("--since", "2099-01-01") == []
+    assert terminal.indexvault("snapshots", "--since", "soon").code == 2
+    assert terminal.indexvault("snapshots", "--limit", "0").code == 2
+    terminal.indexvault("pin", made[0], "--reason", "audit")
+    (pinned,) = terminal.indexvault("snapshots", f"{EAST}/letters", "--json").records
+    assert pinned["pinned"]["reason"] == "audit"
+    assert f"{made[0]} is kept: pinned: audit" in terminal.indexvault("snapshots").stdout
+    (shown,) = terminal.indexvault("show", made[0], "--json").records
+    assert shown["pinned"]["reason"] == "audit"
+    assert "pinned: audit" in terminal.indexvault("show", made[0]).stdout
+
+
 def test_json_has_a_line_for_each(terminal: Terminal) -> None:
     terminal.east.fill("notes", 10)
     terminal.east.fill("letters", 10)

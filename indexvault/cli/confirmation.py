@@ -1,0 +1,49 @@
+"""Ask an operator before something is removed."""
+
+import asyncio
+import os
+import threading
+from typing import TextIO
+
+from indexvault.cli.output import Output
+from indexvault.errors import CancelledError, SettingsError
+
+_MOST_BYTES = 4096
+
+
+def require_answerable(output: Output, verb: str) -> None:
+    """Raise SettingsError if nobody can be asked: a command that removes something never takes silence for a yes."""
+    if not output.can_ask:
+        raise SettingsError(
+            "it asks before it removes anything, and there is no terminal to ask on",
+            on=f"indexvault {verb}",
+            do="Add --yes, or --dry-run to see what would be removed",
+        )
+
+
+async def confirm(output: Output, question: str, verb: str) -> None:
+    """Ask a question on the terminal. Raises CancelledError unless the answer is yes."""
+    output.ask(question)
+    assert output.answers is not None  # noqa: S101 - `require_answerable` came first
+    answer = await _line(output.answers)
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise CancelledError("not confirmed: nothing was removed", on=f"indexvault {verb}", do="Answer y to remove it")
+
+
+async def _line(stream: TextIO) -> str:
+    """Return what is typed next; empty at the end of the input.
+
+    The thread that waits for it must not keep the process, nor hold the stream's lock, when Ctrl-C ends the question.
+    """
+    loop, typed = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+
+    def read() -> None:
+        try:
+            data = os.read(stream.fileno(), _MOST_BYTES)
+        except OSError:
+            data = b""
+        loop.call_soon_threadsafe(lambda: typed.done() or typed.set_result(data))
+
+    threading.Thread(target=read, daemon=True).start()
+    answer: bytes = await typed
+    return answer.decode(errors="replace")

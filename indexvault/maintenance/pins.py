@@ -1,0 +1,56 @@
+"""Say which snapshots are pinned, and why, over all stores."""
+
+import logging
+from collections.abc import Collection
+from datetime import datetime
+
+import msgspec
+
+from indexvault.errors import IndexvaultError
+from indexvault.maintenance.pass_over import passed_over
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.pins import pins_by_id
+from indexvault.snapshots.run_names import PINS_PREFIX, pinned_index
+from indexvault.workflow.activity import Resources
+
+_LOG = logging.getLogger(__name__)
+
+
+class Pinned(msgspec.Struct, frozen=True):
+    """A pin: since when, and why in the operator's words. `since` is None if the pin can't be read; it keeps too."""
+
+    since: datetime | None = None
+    reason: str = ""
+
+    @property
+    def words(self) -> str:
+        """Why the snapshot stays: `pinned`, or `pinned: audit`."""
+        return f"pinned: {self.reason}" if self.reason else "pinned"
+
+
+async def list_pins(resources: Resources, indexes: Collection[tuple[str, str]]) -> dict[SnapshotReference, Pinned]:
+    """Return the pins of the snapshots of some indexes, each named by service and index.
+
+    A pin in one store holds in all. A store that can't be read is logged and left out.
+    """
+    found: dict[SnapshotReference, Pinned] = {}
+    for name in resources.clients.settings.stores:
+        with passed_over(f"reading the pins in store {name}"):
+            try:
+                await _add_pins(resources, name, indexes, found)
+            except IndexvaultError as error:
+                _LOG.warning("which snapshots are pinned in store %s is not known: %s", name, error)
+    return found
+
+
+async def _add_pins(
+    resources: Resources, name: str, indexes: Collection[tuple[str, str]], found: dict[SnapshotReference, Pinned]
+) -> None:
+    runs = resources.clients.store(name).runs
+    places = {place async for blob in runs.list(PINS_PREFIX) if (place := pinned_index(blob.name)) in indexes and place}
+    for service, index in sorted(places):
+        for snapshot, pin in (await pins_by_id(runs, service, index)).items():
+            reference = SnapshotReference(service=service, index=index, id=snapshot)
+            known = found.get(reference)
+            if known is None or not known.reason:
+                found[reference] = Pinned() if pin is None else Pinned(pin.since, pin.reason)
