@@ -1,6 +1,7 @@
 """Ask an operator before something is removed."""
 
 import asyncio
+import contextlib
 import os
 import threading
 from typing import TextIO
@@ -35,15 +36,20 @@ async def _line(stream: TextIO) -> str:
 
     The thread that waits for it must not keep the process, nor hold the stream's lock, when Ctrl-C ends the question.
     """
-    loop, typed = asyncio.get_running_loop(), asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    typed: asyncio.Future[bytes] = loop.create_future()
+
+    def end(data: bytes) -> None:
+        if not typed.done():
+            typed.set_result(data)
 
     def read() -> None:
         try:
             data = os.read(stream.fileno(), _MOST_BYTES)
         except OSError:
             data = b""
-        loop.call_soon_threadsafe(lambda: typed.done() or typed.set_result(data))
+        with contextlib.suppress(RuntimeError):  # the loop is closed if the question was cancelled meanwhile
+            loop.call_soon_threadsafe(end, data)
 
     threading.Thread(target=read, daemon=True).start()
-    answer: bytes = await typed
-    return answer.decode(errors="replace")
+    return (await typed).decode(errors="replace")

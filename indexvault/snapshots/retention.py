@@ -66,8 +66,8 @@ def decide(
     """Decide about every snapshot, index by index; return the decisions by service and index, the newest first.
 
     `policies` are all that cover the indexes: a snapshot is removed only if none of them keeps it. Without policies,
-    nothing is removed. `pinned` are ids, or says by id what to say of its pin; `needed` says by id who needs a snapshot,
-    in words. A snapshot dated in the future (`is_in_future`) stays and replaces no other.
+    nothing is removed. `pinned` are ids, or says by id what to say of its pin; `needed` says by id who needs a
+    snapshot, in words. A snapshot dated in the future (`is_in_future`) stays and replaces no other.
     """
     ordered = sorted(snapshots, key=lambda snapshot: (snapshot.created, snapshot.id), reverse=True)
     ordered.sort(key=lambda snapshot: (snapshot.service, snapshot.index))
