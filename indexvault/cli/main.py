@@ -9,6 +9,10 @@ import sys
 from collections.abc import Sequence
 
 _INTERRUPTED = "indexvault: interrupted\n"
+_INTERRUPTED_RECORD = (
+    '{"event":"error","kind":"CancelledError","what":"interrupted","on":"indexvault",'
+    '"do":"Run it again","exit_code":130}\n'
+)
 _SHOW_CURSOR = "\x1b[?25h"
 """What is drawn on a terminal hides its cursor until it ends."""
 
@@ -21,15 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed.
     """
     if arguments is None:
-        _end_on_interrupt()
+        _end_on_interrupt(_interrupted(None))
     try:
         code = _run(arguments)
     except KeyboardInterrupt:
-        sys.stderr.write(_INTERRUPTED)
+        sys.stderr.write(_interrupted(arguments))
         code = 130
     finally:
         if arguments is None:
-            _end_on_interrupt()
+            _end_on_interrupt(_interrupted(None))
     return code
 
 
@@ -45,12 +49,17 @@ def _run(arguments: Sequence[str] | None) -> int:
     return run(parsed, os.environ, stdout=sys.stdout, stderr=sys.stderr, stdin=sys.stdin)
 
 
-def _end_on_interrupt() -> None:
+def _interrupted(arguments: Sequence[str] | None) -> str:
+    """Return the line that says so; with --json a record, as every line on stderr is then."""
+    return _INTERRUPTED_RECORD if "--json" in (sys.argv if arguments is None else arguments) else _INTERRUPTED
+
+
+def _end_on_interrupt(line: str) -> None:
     """Let Ctrl-C end this process with one line, where Python would print a traceback of what it interrupted."""
 
     def end(_number: int, _frame: object) -> None:
         try:
-            os.write(2, (_SHOW_CURSOR if os.isatty(2) else "").encode() + _INTERRUPTED.encode())
+            os.write(2, (_SHOW_CURSOR if os.isatty(2) else "").encode() + line.encode())
         finally:
             os._exit(130)
 

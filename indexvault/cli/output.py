@@ -1,6 +1,7 @@
 """The output of a command: text for people, or JSON Lines for programs.
 
-Results go to stdout. Progress, the log and errors go to stderr, so that a program can read stdout. Everything goes
+Results go to stdout. Progress, the log and errors go to stderr, so that a program can read stdout; with --json both are
+JSON Lines throughout, and an error is told on both. Everything goes
 through `SafeConsole` or `printable_json`, so that nothing from a service, a store or a deployment can control the
 terminal.
 """
@@ -42,7 +43,7 @@ class Output:
 
     def starting(self, what: str) -> None:
         """Show on a terminal that work has begun, until there is something else to show."""
-        if self.notes.is_terminal and not self._quiet and self._starting is None:
+        if self.notes.is_terminal and not self._quiet and not self._as_json and self._starting is None:
             self._starting = self.notes.status(what)
             self._starting.start()
 
@@ -109,21 +110,39 @@ class Output:
             ) from None
 
     def error(self, error: IndexvaultError) -> int:
-        """Print an error in one line, and return its exit code."""
+        """Print an error in one line, with --json as a record on both streams, and return its exit code."""
         self.started()
         with suppress(BrokenPipeError, IndexvaultError):  # stderr and the exit code say it in any case
             if self._as_json:
                 self.result("error", {**msgspec.to_builtins(error.record()), "exit_code": error.exit_code})
+        if self._as_json:
+            self._tell("error", {**msgspec.to_builtins(error.record()), "exit_code": error.exit_code})
+            return error.exit_code
         line = Text("indexvault: ", style="bold red", end="")
         line.append(one_line(str(error)), style="not bold default")
         self.notes.print(line, soft_wrap=not self.notes.is_terminal)
         return error.exit_code
 
+    def note(self, text: str) -> None:
+        """Print what an operator should know beside the results."""
+        self.started()
+        if self._as_json:
+            self._tell("note", {"message": text})
+        else:
+            self.notes.print(text, soft_wrap=not self.notes.is_terminal)
+
+    def _tell(self, event: str, record: Mapping[str, Any]) -> None:
+        """Print a line of JSON on stderr."""
+        line = printable_json(msgspec.json.encode({"event": event, **record}).decode())
+        self.notes.print(Text(line), soft_wrap=True)
+
     def progress(self, subject: str) -> AbstractContextManager[ProgressDisplay]:
-        """Show the progress of something: with bars on a terminal, else with a line now and then."""
+        """Show the progress of something: with bars on a terminal, else (and with --json) with a line now and then."""
         self.started()
         if self._quiet:
             return nullcontext(NoProgress())
+        if self._as_json:
+            return Lines(self.notes, subject, tell=lambda record: self._tell("progress", record))
         return Bars(self.notes, subject) if self.notes.is_terminal else Lines(self.notes, subject)
 
 

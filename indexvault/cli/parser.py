@@ -1,11 +1,13 @@
 """The top of the command line: common options and verbs. A verb's own arguments are in `commands/<verb>.py`."""
 
 import argparse
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn, override
 
 from indexvault.cli.verbs import GROUPS, VERBS, load_command
+from indexvault.printable import printable_json
 from indexvault.suggestions import suggestion
 from indexvault.version import VERSION
 
@@ -42,11 +44,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["help"]:
         given = [*given[1:2], "--help"]
-    return _parser().parse_args(given)
+    return _parser(as_json="--json" in given).parse_args(given)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(*, as_json: bool) -> argparse.ArgumentParser:
     parser = _Parser(
+        as_json=as_json,
         prog="indexvault",
         usage="indexvault [options] VERB ...",
         description=_ABOUT,
@@ -65,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         parser_class=_VerbParser,
     )
     for verb in VERBS:
-        verbs.add_parser(verb, verb=verb)
+        verbs.add_parser(verb, verb=verb, as_json=as_json)
     _add_common_options(parser, {"json": False, "quiet": False, "log_level": "warning"})
     return parser
 
@@ -79,15 +82,27 @@ def _verbs_in_groups() -> str:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that reports an error in one line with the way out, as all our errors are."""
+    """A parser that reports an error in one line with the way out, as all our errors are; with --json as a record."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, as_json: bool, **options: Any) -> None:
         super().__init__(**options, allow_abbrev=False)
+        self._as_json = as_json
 
     @override
     def error(self, message: str) -> NoReturn:
         """End the process."""
-        self.exit(2, f"indexvault: {' '.join(message.split())}. See {self.prog} --help\n")
+        what, do = " ".join(message.split()), f"See {self.prog} --help"
+        if self._as_json:
+            record = {
+                "event": "error",
+                "kind": "SettingsError",
+                "what": what,
+                "on": self.prog,
+                "do": do,
+                "exit_code": 2,
+            }
+            self.exit(2, f"{printable_json(json.dumps(record))}\n")
+        self.exit(2, f"indexvault: {what}. {do}\n")
 
     @override
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -129,7 +144,7 @@ def _add_common_options(parser: argparse.ArgumentParser, defaults: Mapping[str, 
         "--json",
         action="store_true",
         default=default("json"),
-        help="write JSON Lines to stdout, and the log as JSON Lines to stderr",
+        help="write JSON Lines to stdout: results; and to stderr: progress, the log and errors",
     )
     options.add_argument(
         "--quiet", action="store_true", default=default("quiet"), help="show no progress and log errors only"

@@ -185,11 +185,22 @@ class _Stage:
 
 
 class Lines:
-    """A line every few seconds for a stage under way, and one for each stage that has ended."""
+    """A line every few seconds for a stage under way, and one for each stage that has ended.
 
-    def __init__(self, console: Console, subject: str, *, now: Callable[[], float] = time.monotonic) -> None:
+    `tell` is given each line's facts; without it the line is written for a person.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        subject: str,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        tell: Callable[[dict[str, object]], None] | None = None,
+    ) -> None:
         self.stage = ""
         self._console = console
+        self._tell = tell
         self._subject = subject
         self._now = now
         self._stages: dict[str, _Stage] = {}
@@ -217,15 +228,28 @@ class Lines:
         known.expected = known.expected if expected is None else expected
         if now - known.last_line >= SECONDS_BETWEEN_LINES:
             known.last_line = now
-            self._write(_under_way(known, now - known.began))
+            self._write(known, now - known.began, ended=False)
 
     def _close(self) -> None:
         if self.stage:
             known = self._stages[self.stage]
-            parts = [_documents(known), *([size(known.bytes)] if known.bytes else [])]
-            self._write(f"{', '.join(parts)} in {duration(timedelta(seconds=self._now() - known.began))}")
+            self._write(known, self._now() - known.began, ended=True)
 
-    def _write(self, text: str) -> None:
+    def _write(self, known: _Stage, seconds: float, *, ended: bool) -> None:
+        if self._tell is not None:
+            self._tell(
+                {
+                    "subject": self._subject,
+                    "stage": self.stage,
+                    "ended": ended,
+                    "documents": known.documents,
+                    "expected": known.expected,
+                    "bytes": known.bytes,
+                    "seconds": round(seconds, 3),
+                }
+            )
+            return
+        text = _ended(known, seconds) if ended else _under_way(known, seconds)
         self._console.print(f"{self._subject} {STAGES.get(self.stage, self.stage)}: {text}", soft_wrap=True)
 
 
@@ -233,6 +257,11 @@ def _documents(stage: _Stage) -> str:
     if stage.expected is None or stage.documents >= stage.expected:
         return count(stage.documents if stage.expected is None else stage.expected, "document")
     return f"{stage.documents:,} of {count(stage.expected, 'document')}"
+
+
+def _ended(stage: _Stage, seconds: float) -> str:
+    parts = [_documents(stage), *([size(stage.bytes)] if stage.bytes else [])]
+    return f"{', '.join(parts)} in {duration(timedelta(seconds=seconds))}"
 
 
 def _under_way(stage: _Stage, seconds: float) -> str:

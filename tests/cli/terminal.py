@@ -53,6 +53,10 @@ class CommandResult:
     def error_line(self) -> str:
         """The one line that reports an error; a traceback, or a second such line, fails the test."""
         assert "Traceback" not in self.stdout + self.stderr
+        told = [json.loads(line) for line in self.stderr.splitlines() if line.startswith('{"event":"error"')]
+        if told:  # --json
+            (error,) = told
+            return f"{error['on']}: {error['what']}. {error['do']}"
         lines = [line for line in self.stderr.splitlines() if line.startswith("indexvault: ")]
         assert len(lines) == 1, self.stderr
         return lines[0].removeprefix("indexvault: ")

@@ -86,5 +86,5 @@ def test_a_command_logs_its_run_as_json_and_no_document(terminal: Terminal) -> N
     }
     assert {(service, index) for _, service, index in labels} == {(EAST, "hotels")}
     assert len(labels) == 1
-    assert any(each["logger"] == "indexvault.workflow.local" for each in entries)
+    assert any(each.get("logger") == "indexvault.workflow.local" for each in entries)
     assert "says" not in snapshot.stderr + restored.stderr

@@ -1,10 +1,13 @@
 import io
+import json
+import logging
 import subprocess
 import sys
 import time
 
 import pytest
 
+from indexvault.cli.logs import configure_logs
 from indexvault.cli.output import Output
 from indexvault.errors import NotFoundError
 
@@ -35,9 +38,13 @@ def test_output_that_can_not_be_written_is_said_in_one_line() -> None:
 def test_an_error_is_told_on_stderr_whatever_becomes_of_stdout(stream: str, form: str) -> None:
     result = run_in_shell(f"$INDEXVAULT {form} snapshots nobody {stream}")
     assert result.returncode == 4
-    assert result.stderr == (
-        "indexvault: service nobody: no service of this name is configured. Known services: none\n"
-    )
+    if form:
+        told = json.loads(result.stderr)
+        assert (told["event"], told["on"], told["exit_code"]) == ("error", "service nobody", 4)
+    else:
+        assert result.stderr == (
+            "indexvault: service nobody: no service of this name is configured. Known services: none\n"
+        )
 
 
 def test_nobody_needs_to_listen() -> None:
@@ -73,3 +80,35 @@ def test_a_file_sees_nothing_before_there_is_something() -> None:
     output.starting("backup: starting")
     output.started()
     assert stderr.getvalue() == ""
+
+
+def records(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+def test_with_json_all_of_stderr_is_json(kind: type[io.StringIO], logging_as_before: None) -> None:
+    stdout, stderr = io.StringIO(), kind()
+    output = Output(as_json=True, stdout=stdout, stderr=stderr)
+    configure_logs("warning", output.notes, as_json=True)
+    output.starting("backup: starting")
+    with output.progress("contoso-east/notes") as progress:
+        progress.advance("read", documents=5, bytes=10, expected=9)
+        progress.advance("verify", documents=9)
+    logging.getLogger("indexvault").warning("a store is slow\nforged")
+    output.note("it was deleted")
+    assert output.error(NotFoundError("it is not there", on="it", do="Look elsewhere")) == 4
+    assert logging_as_before is None
+    told = records(stderr.getvalue())
+    assert [each.get("event") for each in told] == ["progress", "progress", None, "note", "error"]
+    read = told[0]
+    assert (read["subject"], read["stage"], read["ended"]) == ("contoso-east/notes", "read", True)
+    assert (read["documents"], read["expected"], read["bytes"]) == (5, 9, 10)
+    assert told[-1] == records(stdout.getvalue())[-1]
+    assert (told[-1]["what"], told[-1]["do"], told[-1]["exit_code"]) == ("it is not there", "Look elsewhere", 4)
+
+
+def test_without_json_a_note_is_a_line() -> None:
+    stderr = io.StringIO()
+    Output(as_json=False, stdout=io.StringIO(), stderr=stderr).note("it was deleted")
+    assert stderr.getvalue() == "it was deleted\n"

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -151,3 +152,15 @@ def test_every_verb_is_in_the_table_and_has_a_run() -> None:
         assert command.run or command.run_remotely
     siblings = {"backup_dry_run", "backup_remote", "restore_remote", "restore_service"}
     assert modules - siblings == set(VERBS)
+
+
+@pytest.mark.parametrize("arguments", [["--json", "nonsense"], ["snapshots", "--json", "--nonsense"], ["--json"]])
+def test_with_json_a_wrong_command_line_is_a_record_too(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(arguments)
+    assert ended.value.code == 2
+    told = json.loads(capsys.readouterr().err)
+    assert (told["event"], told["exit_code"]) == ("error", 2)
+    assert "--help" in told["do"]

@@ -159,7 +159,7 @@ async def _back_up(session: Session, workflows: Workflows, store: Store, request
         service=request.service, index=index, run=run, parallel=request.parallel, hidden_fields=request.hidden_fields
     )
     if resumed:
-        session.output.notes.print(f"{name}: resuming the interrupted run {run} as far as its checkpoints still apply")
+        session.output.note(f"{name}: resuming the interrupted run {run} as far as its checkpoints still apply")
     try:
         with session.output.progress(str(name)) as display:
             report = await workflows.run(BACK_UP_INDEX, job, run=job.run, display=display)

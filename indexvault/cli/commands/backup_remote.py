@@ -46,7 +46,7 @@ async def back_up(session: RemoteSession, request: BackupRequest) -> int:
             ]
         except CancelledError:
             if others:
-                session.output.notes.print(f"not started: {', '.join(others)}", soft_wrap=True)
+                session.output.note(f"not started: {', '.join(others)}")
             raise
         except IndexvaultError as error:
             codes.append(session.output.error(error))
@@ -68,14 +68,14 @@ async def _back_up(session: RemoteSession, service: str, indexes: Sequence[str],
     begun = await start(session, "backups", {"service": service, "indexes": list(indexes)})
     view = await follow(session, begun, subject)
     for note in view.notes:
-        session.output.notes.print(f"{subject}: {note}", soft_wrap=True)
+        session.output.note(f"{subject}: {note}")
     return [(each.index, await _print_index(session, each)) for each in view.indexes]
 
 
 async def _print_index(session: RemoteSession, index: IndexView) -> int:
     name = f"{index.service}/{index.index}"
     if index.state == "gone":
-        session.output.notes.print(f"{name}: it was deleted before it could be backed up", soft_wrap=True)
+        session.output.note(f"{name}: it was deleted before it could be backed up")
         return DONE
     failure = failure_of(index)
     if failure is not None:

@@ -5,15 +5,18 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
+import msgspec
 from rich.text import Text
 
 from indexvault.backup.live_index import LiveIndex
 from indexvault.cli.command import Command
-from indexvault.cli.exit_codes import DONE
+from indexvault.cli.exit_codes import DONE, FAILED
 from indexvault.cli.formatting import one_line
 from indexvault.cli.options import SNAPSHOT_HELP
+from indexvault.cli.output import Output
 from indexvault.cli.references import index_or_snapshot
 from indexvault.cli.session import Session
 from indexvault.clients import Clients
@@ -24,25 +27,36 @@ from indexvault.snapshots.field_diff import DefinitionDifference, changed_fields
 from indexvault.snapshots.manifest import Definition, Manifest
 from indexvault.snapshots.names import SnapshotReference
 
-_MOST_SHOWN = 1000
-"""Documents that are named to a person; --json names them all."""
+_MOST_SHOWN = 24
+"""Documents that are named to a person without --all; --json names them all."""
+_MOST_HELD = 1024 * 1024
+"""Bytes of names that are held in memory until the totals are known; further ones wait in a file."""
 
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffRequest:
-    """Say what changed from a snapshot to another one, or to a live index; `fields` asks for the fields too."""
+    """Say what changed from a snapshot to another one, or to a live index; `fields` asks for the fields too.
+
+    `all` names every document, `exit_code` asks for exit code 1 if anything differs.
+    """
 
     before: SnapshotReference
     after: SnapshotReference | IndexName
     fields: bool
+    all: bool = False
+    exit_code: bool = False
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("before", metavar="SNAPSHOT", help=SNAPSHOT_HELP)
     parser.add_argument("after", metavar="SNAPSHOT|SERVICE/INDEX", help="another snapshot, or an index as it is now")
+    parser.add_argument(
+        "--all", action="store_true", help=f"name every document that differs, not only the first {_MOST_SHOWN}"
+    )
+    parser.add_argument("--exit-code", action="store_true", help="end with 1 if anything differs")
     parser.add_argument("--fields", action="store_true", help="also name the fields that changed")
 
 
@@ -52,41 +66,58 @@ def read_request(arguments: Namespace) -> DiffRequest:
         before=SnapshotReference.parse(arguments.before),
         after=index_or_snapshot(arguments.after),
         fields=arguments.fields,
+        all=arguments.all,
+        exit_code=arguments.exit_code,
     )
 
 
 async def run(session: Session, request: DiffRequest) -> int:
-    """Compare a snapshot with another one, or with an index as it is now."""
-    tally = DiffTally()
-    async with session.clients() as clients:
-        store = clients.reading_store(request.before.service)
-        before = await resolve_manifest(store.snapshots, request.before, now=session.clock())
-        definition, changes = await _other(clients, request, before, tally, session.clock())
-        differences = definition_differences(before.definition, definition)
-        for difference in differences:
-            _print_definition(session, difference)
-        shown = 0
-        async with aclosing(changes):
-            async for change in changes:
-                shown += 1
-                _print_change(session, change, fields=request.fields, quiet=shown > _MOST_SHOWN)
-    if shown > _MOST_SHOWN:
-        session.output.show(f"… and {shown - _MOST_SHOWN:,} more; --json names them all")
+    """Compare a snapshot with another one, or with an index as it is now.
+
+    A person reads the totals first, a program each difference as it is found.
+    """
+    tally, found = DiffTally(), 0
+    with SpooledTemporaryFile(max_size=_MOST_HELD, mode="w+", encoding="utf-8") as named:
+        async with session.clients() as clients:
+            store = clients.reading_store(request.before.service)
+            before = await resolve_manifest(store.snapshots, request.before, now=session.clock())
+            definition, changes = await _other(clients, request, before, tally, session.clock())
+            differences = definition_differences(before.definition, definition)
+            for each in differences:
+                record = {"path": each.path, "before": each.before, "after": each.after}
+                session.output.result("definition", record)
+            async with aclosing(changes):
+                async for change in changes:
+                    found += 1
+                    record = _record(change, fields=request.fields)
+                    session.output.result("change", record)
+                    if request.all or found <= _MOST_SHOWN:
+                        named.write(msgspec.json.encode(record).decode() + "\n")
+        _print_totals(session.output, tally, len(differences))
+        session.output.show(*map(_definition_line, differences))
+        named.seek(0)
+        for line in named:
+            session.output.show(_change_line(msgspec.json.decode(line)))
+    if not request.all and found > _MOST_SHOWN:
+        session.output.show(f"… and {found - _MOST_SHOWN:,} more: --all names them")
+    return FAILED if request.exit_code and (found or differences) else DONE
+
+
+def _print_totals(output: Output, tally: DiffTally, differences: int) -> None:
     record: dict[str, Any] = {
         "added": tally.added,
         "removed": tally.removed,
         "changed": tally.changed,
-        "definition_differences": len(differences),
+        "definition_differences": differences,
         "chunks_read": tally.chunks_read,
         "chunks_skipped": tally.chunks_skipped,
     }
-    session.output.result(
+    output.result(
         "diff",
         record,
-        f"{tally.added:,} added, {tally.removed:,} removed, {tally.changed:,} changed; {len(differences)} differences"
+        f"{tally.added:,} added, {tally.removed:,} removed, {tally.changed:,} changed; {differences:,} differences"
         f" in the definition; {tally.chunks_read:,} chunks read, {tally.chunks_skipped:,} the same and not read",
     )
-    return DONE
 
 
 async def _other(
@@ -101,20 +132,24 @@ async def _other(
     return after.definition, diff_snapshots(blobs, before, after, tally, after_blobs=other)
 
 
-def _print_definition(session: Session, difference: DefinitionDifference) -> None:
-    record = {"path": difference.path, "before": difference.before, "after": difference.after}
+def _definition_line(difference: DefinitionDifference) -> Text:
     line = f"definition {difference.path}: {_short(difference.before)} -> {_short(difference.after)}"
-    session.output.result("definition", record, Text(one_line(line)))
+    return Text(one_line(line))
 
 
-def _print_change(session: Session, change: DocumentChange, *, fields: bool, quiet: bool) -> None:
+def _record(change: DocumentChange, *, fields: bool) -> dict[str, Any]:
     record: dict[str, Any] = {"kind": change.kind, "key": change.key}
-    sign, style = _SIGNS[change.kind]
-    line = Text.assemble((sign, style), f" {one_line(change.key)}")
     if fields and change.before is not None and change.after is not None:
         record["fields"] = changed_fields(change.before, change.after)
+    return record
+
+
+def _change_line(record: dict[str, Any]) -> Text:
+    sign, style = _SIGNS[record["kind"]]
+    line = Text.assemble((sign, style), f" {one_line(record['key'])}")
+    if "fields" in record:
         line.append(f"  {', '.join(record['fields']) or 'only written differently'}", style="dim")
-    session.output.result("change", record, *([] if quiet else [line]))
+    return line
 
 
 def _short(value: str | None) -> str:
@@ -125,7 +160,8 @@ def _short(value: str | None) -> str:
 
 COMMAND = Command(
     description="List the documents that were added, removed or changed between the two, and what differs"
-    " in the definitions. Chunks that both have are not read.",
+    " in the definitions. Chunks that both have are not read. The totals come first, then the first keys; with --json"
+    " each difference as it is found, and the totals last.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

@@ -125,7 +125,7 @@ def _print_total(output: Output, total: _Total, *, dry_run: bool) -> None:
     gone = total.going if dry_run else total.removed
     record = {"dry_run": dry_run, **asdict(total)}
     frees = f": frees {size(total.frees)} when a later prune removes their chunks" if gone and total.frees else ""
-    line = f"{gone:,} of {count(total.snapshots, 'snapshot')} {'would go' if dry_run else 'removed'}{frees}"
+    line = f"in all {gone:,} of {count(total.snapshots, 'snapshot')} {'would go' if dry_run else 'removed'}{frees}"
     now = f"; {count(total.chunks, 'chunk')} ({size(total.chunk_bytes)}) {'would be' if dry_run else 'are'} freed now"
     output.result("prune_total", record, Text(f"{line}{now}", style="bold"))
 

@@ -100,7 +100,7 @@ async def run_remotely(session: RemoteSession, request: SnapshotsRequest) -> int
     now = session.clock()
     _print_snapshots(session.output, narrowed(found.snapshots, request, now), now)
     if found.more:
-        session.output.notes.print(
+        session.output.note(
             f"the first {MOST_FROM_DEPLOYMENT:,} are listed: name a service or an index to see the others"
         )
     return worst([session.output.error(from_record(each.error)) for each in found.unread])

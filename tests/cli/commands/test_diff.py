@@ -21,7 +21,23 @@ def test_diff_names_documents_fields_and_what_was_not_read(terminal: Terminal) -
     assert (total["added"], total["removed"], total["changed"], total["definition_differences"]) == (1, 1, 1, 0)
     assert total["chunks_skipped"] > 0
     live = terminal.indexvault("diff", before, NOTES)
-    assert live.stdout.splitlines()[:3] == ["~ 000007", "- 000009", "+ x"]
-    assert "1 added, 1 removed, 1 changed; 0 differences" in live.stdout
+    totals, *keys = live.stdout.splitlines()
+    assert keys == ["~ 000007", "- 000009", "+ x"]
+    assert totals.startswith("1 added, 1 removed, 1 changed; 0 differences")
+    assert terminal.indexvault("diff", before, after, "--exit-code").code == 1
+    assert terminal.indexvault("diff", before, before, "--exit-code").code == 0
     assert terminal.indexvault("diff", before, f"{EAST}/none").code == 4
     assert terminal.indexvault("diff", NOTES, before).code == 2
+
+
+def test_diff_names_some_dozen_keys_unless_all_are_asked_for(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 40)
+    before = terminal.back_up("notes")
+    terminal.east.change("notes", *({"id": f"x{number:02}", "text": "new"} for number in range(30)))
+    some = terminal.indexvault("diff", before, NOTES).stdout.splitlines()
+    assert some[0].startswith("30 added")
+    assert some[1:25] == [f"+ x{number:02}" for number in range(24)]
+    assert some[25:] == ["… and 6 more: --all names them"]
+    every = terminal.indexvault("diff", before, NOTES, "--all").stdout.splitlines()
+    assert every[1:] == [f"+ x{number:02}" for number in range(30)]
+    assert len(terminal.indexvault("diff", before, NOTES, "--json").records) == 31

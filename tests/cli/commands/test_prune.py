@@ -65,5 +65,5 @@ def test_nothing_is_removed_unasked_and_the_end_says_what_it_comes_to(terminal: 
     assert dry["frees"] > 0
     done = terminal.indexvault("prune", NOTES, "--yes")
     assert done.code == 0
-    assert done.stdout.splitlines()[-1].startswith("1 of 3 snapshots removed: frees ")
+    assert done.stdout.splitlines()[-1].startswith("in all 1 of 3 snapshots removed: frees ")
     assert terminal.references("notes") == made[:0:-1]
