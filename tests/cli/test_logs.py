@@ -82,7 +82,7 @@ def test_a_command_logs_its_run_as_json_and_no_document(terminal: Terminal) -> N
     labels = {
         (each["run"], each["service"], each["index"])
         for each in entries
-        if each["logger"] == "indexvault.search.transport"
+        if each.get("logger") == "indexvault.search.transport"
     }
     assert {(service, index) for _, service, index in labels} == {(EAST, "hotels")}
     assert len(labels) == 1
