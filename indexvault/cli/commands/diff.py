@@ -92,7 +92,7 @@ async def run(session: Session, request: DiffRequest) -> int:
                     record = _record(change, fields=request.fields)
                     session.output.result("change", record)
                     if request.all or found <= _MOST_SHOWN:
-                        named.write(msgspec.json.encode(record).decode() + "\n")
+                        named.writelines((msgspec.json.encode(record).decode(), "\n"))
         _print_totals(session.output, tally, len(differences))
         session.output.show(*map(_definition_line, differences))
         named.seek(0)
