@@ -134,8 +134,8 @@ def test_only_the_output_writes_to_the_streams() -> None:
                 case ast.Call(func=ast.Attribute(attr="write" | "writelines")):
                     writers.add(path.name)
     # `main` passes the streams on, and writes a constant; `parser` ends with the caller's own arguments; `preflight`
-    # writes a new file, which a terminal is not.
-    assert writers <= {"main.py", "output.py", "parser.py", "preflight.py"}
+    # writes a new file, `diff` a temporary one, which a terminal is not.
+    assert writers <= {"diff.py", "main.py", "output.py", "parser.py", "preflight.py"}
 
 
 class _HostileServer(BaseHTTPRequestHandler):
