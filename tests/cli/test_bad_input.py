@@ -74,7 +74,7 @@ def test_a_misspelt_index_is_answered_with_what_was_meant(terminal: Terminal) ->
         ("show", f"{EAST}/note@latest"),
         ("snapshots", f"{EAST}/note"),
         ("verify", f"{EAST}/note"),
-        ("prune", f"{EAST}/note"),
+        ("prune", f"{EAST}/note", "--yes"),
         ("find", f"{EAST}/note", "000001"),
         ("diff", f"{EAST}/notes@latest", f"{EAST}/note"),
         ("move", f"{EAST}/note", "--to", WEST),
