@@ -21,7 +21,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "keep snapshots": {
         "verify": "read a snapshot back and compare it with its manifest",
         "prune": "remove the snapshots that no policy keeps",
-        "pin": "keep a snapshot from being pruned",
+        "delete": "delete snapshots, after showing what that frees",
+        "pin": "keep a snapshot from being pruned or deleted",
         "unpin": "remove a snapshot's pin",
         "replicate": "copy snapshots to another store",
         "accept": "trust snapshots that no record key has signed",

@@ -68,7 +68,7 @@ async def decide_proved(
     decisions = decide(known, policies, pinned, needed=needed or {}, now=now)
     if all(each.keep for each in decisions):
         return decisions
-    proved = [each if each.state == "damaged" else await _proved(store, each) for each in known]
+    proved = await proved_snapshots(store, known)
     return decide(proved, policies, pinned, needed=needed or {}, now=now)
 
 
@@ -89,7 +89,8 @@ async def prune_index(
     Raises ConflictError, and removes nothing, if no complete snapshot would be left of an index that has one. Raises
     ConflictError if another sweep of the index is running.
     """
-    await _require_complete(store, service, index, removals, clock())
+    known = await list_snapshots(store.snapshots, service, index)
+    require_complete(known, {removal.snapshot for removal in removals}, clock())
     outcomes: dict[str, Outcome] = {}
     refused: list[Refusal] = []
     for removal in removals:
@@ -147,6 +148,11 @@ async def _keeper(store: Store, reference: SnapshotReference, runs_of: RunsOf, n
     return "held" if await is_held(store.runs, reference, runs_of, now) else None
 
 
+async def proved_snapshots(store: Store, known: Iterable[Summary]) -> list[Summary]:
+    """Return summaries as the manifests bear them out: what can't be read counts as damaged."""
+    return [each if each.state == "damaged" else await _proved(store, each) for each in known]
+
+
 async def _proved(store: Store, snapshot: Summary) -> Summary:
     """Return a summary as its manifest bears it out: damaged if that can't be read, not authentic if it is not."""
     manifest: Manifest | ServiceManifest
@@ -177,19 +183,15 @@ async def _tombstone(store: Store, reference: SnapshotReference, reason: str, no
     )
 
 
-async def _require_complete(store: Store, service: str, index: str, removals: Sequence[Removal], now: datetime) -> None:
-    going = {removal.snapshot for removal in removals}
-    complete = [
-        snapshot
-        for snapshot in await list_snapshots(store.snapshots, service, index)
-        if snapshot.state == "complete" and snapshot.is_trusted
-    ]
+def require_complete(known: Sequence[Summary], going: Collection[str], now: datetime) -> None:
+    """Raise ConflictError if an index that has complete snapshots would keep none; `going` are the ids that go."""
+    complete = [snapshot for snapshot in known if snapshot.state == "complete" and snapshot.is_trusted]
     # One dated in the future stands for none of the others: `@latest` never means it.
     usual = [snapshot.id for snapshot in complete if not is_in_future(snapshot.created, now)]
     every = [snapshot.id for snapshot in complete]
-    if any(ids and going.issuperset(ids) for ids in (usual, every)):
+    if any(ids and set(going).issuperset(ids) for ids in (usual, every)):
         raise ConflictError(
-            "no complete snapshot would be left",
-            on=f"{service}/{index}",
+            "no complete snapshot would be left; nothing was deleted",
+            on=f"{complete[0].service}/{complete[0].index}",
             do="Keep at least the newest complete one",
         )

@@ -118,6 +118,12 @@ def _prune(ground: Ground) -> Rights:
     return ground.used("prune", f"{EAST}/notes", "--yes")
 
 
+def _delete(ground: Ground) -> Rights:
+    made = [ground.terminal.back_up("notes") for _ in range(2)]
+    ground.say("replicate", f"{EAST}/notes")
+    return ground.used("delete", made[0], "--yes")
+
+
 def _move(ground: Ground) -> Rights:
     ground.terminal.east.fill("moved", 20)
     return ground.used("move", f"{EAST}/moved", "--to", f"{WEST}/moved")
@@ -150,6 +156,7 @@ OPERATIONS: dict[str, Callable[[Ground], Rights]] = {
     "repair of missing blobs": _repair,
     "repair of damaged blobs": _replace_damaged,
     "prune": _prune,
+    "delete": _delete,
 }
 
 
