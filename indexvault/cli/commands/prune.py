@@ -93,15 +93,15 @@ async def run(session: Session, request: PruneRequest) -> int:
             if total.going or total.chunks:
                 await confirm(session.output, _question(total), "prune")
                 plans, _total = await _prune(session, clients, jobs, dry_run=False, again=True)
-    _raise_for(request, plans)
+    _raise_for(plans)
     return DONE
 
 
 async def _prune(
     session: Session, clients: Clients, jobs: Sequence[MaintenanceJob], *, dry_run: bool, again: bool = False
-) -> tuple[list[PrunePlan], _Total]:
+) -> tuple[list[tuple[MaintenanceJob, PrunePlan]], _Total]:
     """Prune, and print what is decided, unless that was done before (`again`), and what it comes to."""
-    plans: list[PrunePlan] = []
+    plans: list[tuple[MaintenanceJob, PrunePlan]] = []
     total = _Total()
     for job in jobs:
         with session.output.progress(f"{job.service}/{job.index}") as display:
@@ -109,7 +109,7 @@ async def _prune(
         for plan in found:
             _print_report(session, job, plan, dry_run=dry_run, again=again)
             total.add(plan)
-        plans += found
+        plans += [(job, plan) for plan in found]
     _print_total(session.output, total, dry_run=dry_run)
     return plans, total
 
@@ -130,19 +130,21 @@ def _print_total(output: Output, total: _Total, *, dry_run: bool) -> None:
     output.result("prune_total", record, Text(f"{line}{now}", style="bold"))
 
 
-def _raise_for(request: PruneRequest, plans: Sequence[PrunePlan]) -> None:
+def _raise_for(plans: Sequence[tuple[MaintenanceJob, PrunePlan]]) -> None:
     """Raise IntegrityError for what kept chunks from being removed, else the first error of a store."""
-    failures = [from_record(plan.failure) for plan in plans if plan.failure is not None]
+    failures = [from_record(plan.failure) for _job, plan in plans if plan.failure is not None]
     hindered = [
-        f"{plan.report.sweep.hindrance} (store {plan.store})"
-        for plan in plans
+        (f"{job.service}/{job.index}", f"{plan.report.sweep.hindrance} (store {plan.store})")
+        for job, plan in plans
         if plan.failure is None and plan.report.sweep.hindrance
     ]
     if hindered:
+        indexes = list(dict.fromkeys(index for index, _why in hindered))
+        repair = " and ".join(f"indexvault repair {index}" for index in indexes)
         raise IntegrityError(
-            "; ".join(hindered),
-            on=f"chunks of {request.service}",
-            do="Repair the manifest (indexvault repair), or find out who wrote it: until then no chunk is removed",
+            "; ".join(why for _index, why in hindered),
+            on=f"chunks of {', '.join(indexes)}",
+            do=f"Repair the manifest ({repair}), or find out who wrote it: until then no chunk of the index is removed",
         )
     if failures:
         raise failures[0]
