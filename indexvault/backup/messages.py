@@ -1,12 +1,11 @@
 """The texts that explain a plan to people, or why there is none."""
 
 from indexvault.backup.partitioning import Partitioning
-from indexvault.errors import UnreadableIndexError
 from indexvault.search.schema import Schema
 from indexvault.snapshots.manifest import Definition, Withheld
 
 _NAMED = 5
-"""Partitioners that a refusal names at most."""
+"""Partitioners that a reason names at most."""
 REMEDY = (
     "Add a field that is filterable and sortable and has many different values, such as an Edm.DateTimeOffset (a new"
     " field needs no rebuild) and fill it in all documents; or rebuild the index with a filterable and sortable key"
@@ -33,32 +32,18 @@ def found_in(partitioning: Partitioning) -> str:
     return f"{len(partitioning.partitions):,} parts{overlap}, the largest of {largest:,} documents"
 
 
-def refusal(schema: Schema, partitioning: Partitioning, documents: int, *, on: str) -> UnreadableIndexError:
-    """Return the error for an index that can't be read completely, with what was tried and what would help."""
-    lacking = sum(partition.documents for partition in partitioning.out_of_reach)
+def beyond_reach(partitioning: Partitioning) -> str:
+    """Return what to add to the reason of a plan if nothing makes some parts small enough; empty if there are none."""
+    if not partitioning.out_of_reach:
+        return ""
+    documents = sum(partition.documents for partition in partitioning.out_of_reach)
     conditions = [condition for partition in partitioning.out_of_reach for condition in partition.conditions]
     fields = dict.fromkeys(condition.field for condition in conditions)
-    where = (
-        f"in partitions that share values of {', '.join(fields)}"
-        if fields
-        else "in one partition that no field divides"
-    )
+    where = f"in parts that share values of {', '.join(fields)}" if fields else "in one part that no field divides"
     tried = [*partitioning.used, *partitioning.tried][:_NAMED]
-    return UnreadableIndexError(
-        f"{lacking:,} of its {documents:,} documents are out of reach, {where}: {without_key_order(schema)}, and $skip"
-        f" does not reach them. Tried: {', '.join(tried) or 'nothing, no field can be filtered or sorted'}",
-        on=on,
-        do=REMEDY,
-    )
-
-
-def incomplete(documents: int, found: int, method: str, *, on: str) -> UnreadableIndexError:
-    """Return the error for partitions that turned out not to cover the index."""
-    return UnreadableIndexError(
-        f"{max(0, found - documents):,} of its {found:,} documents are out of reach: {documents:,} unique keys were"
-        f" read by {method}",
-        on=on,
-        do=REMEDY,
+    return (
+        f". {documents:,} of them are {where}, of which $skip reaches the first and the last only. Tried:"
+        f" {', '.join(tried) or 'nothing, no field can be filtered or sorted'}. {REMEDY}"
     )
 
 

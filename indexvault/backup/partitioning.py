@@ -27,8 +27,8 @@ class Partitioning(msgspec.Struct, frozen=True):
     """An index divided into partitions.
 
     `used` names the partitioners that divided it, `tried` those that could not. `exact` says that each document is in
-    exactly one partition. `out_of_reach` are partitions that nothing could make small enough; only their beginnings
-    could be read, so they are not among `partitions`.
+    exactly one partition. `out_of_reach` are partitions that nothing could make small enough: only their beginnings and
+    ends can be read. They are not among `partitions`.
     """
 
     partitions: tuple[Partition, ...]
@@ -121,4 +121,4 @@ class _Divider:
             for each in smaller:
                 await self.divide(each, partitioners[position + 1 :])
             return
-        self.out_of_reach.append(partition)
+        self.out_of_reach.append(msgspec.structs.replace(partition, orderby=partition.orderby or self._order))

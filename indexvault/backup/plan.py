@@ -22,7 +22,7 @@ from indexvault.backup.key_ranges import (
 )
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.losses import hidden_fields, losses, lost_content, out_of_sight
-from indexvault.backup.messages import found_in, in_newer_version, refusal, without_key_order
+from indexvault.backup.messages import beyond_reach, found_in, in_newer_version, without_key_order
 from indexvault.backup.partition import Partition
 from indexvault.backup.partitioning import divide, partitioners_for, reading_order
 from indexvault.backup.pieces import cuts_for
@@ -57,8 +57,7 @@ OLDEST_TO_CONTINUE = timedelta(days=1)
 async def plan_backup(resources: Resources, job: BackupJob, *, limits: Limits = LIMITS) -> PlanSummary:
     """Plan how to read the index, or continue with the plan of an interrupted attempt.
 
-    Raises UnreadableIndexError, saying what was tried, if the index can't be read completely; LossNotAcceptedError,
-    before anything is read, if fields are hidden and the job does not accept that.
+    Raises LossNotAcceptedError, before anything is read, if fields are hidden and the job does not accept that.
     """
     store = resources.clients.store_of(job.service)
     await store.prepare()
@@ -227,16 +226,14 @@ class _Planner:
             )
         partitioners = partitioners_for(schema, self._limits)
         partitioning = await divide(probe, schema, plan.found, partitioners, self._limits)
-        if partitioning.out_of_reach:
-            raise refusal(schema, partitioning, plan.found, on=self._on)
         return msgspec.structs.replace(
             plan,
-            partitions=list(partitioning.partitions),
+            partitions=[*partitioning.partitions, *partitioning.out_of_reach],
             exact=partitioning.exact,
             tried=list(partitioning.tried),
-            method=", then ".join(partitioning.used),
+            method=", then ".join(partitioning.used) or "paging",
             reason=f"{why}, and {plan.found:,} documents are more than $skip reaches ({reach:,});"
-            f" {found_in(partitioning)}",
+            f" {found_in(partitioning)}{beyond_reach(partitioning)}",
         )
 
     def _require_no_hidden_fields(self, schema: Schema) -> None:

@@ -21,7 +21,6 @@ from indexvault.backup.accounting import explains
 from indexvault.backup.index_probe import ServiceIndexProbe
 from indexvault.backup.job import Settled, SettleInput
 from indexvault.backup.limits import LIMITS, Limits
-from indexvault.backup.messages import incomplete
 from indexvault.backup.partition import Partition
 from indexvault.backup.round import Round, read_round
 from indexvault.backup.state import (
@@ -50,8 +49,7 @@ async def settle_partitions(resources: Resources, given: SettleInput, *, limits:
     """Decide whether reading has ended, and record what is left open.
 
     If nothing changed in a round, nothing is open and only its counts disagree, it waits for them: with several
-    partitions and one replica, they can be off for minutes. Raises UnreadableIndexError if the index is quiet and the
-    partitions turn out not to cover it.
+    partitions and one replica, they can be off for minutes.
     """
     job = given.job
     checkpoints = Checkpoints(resources.clients.store_of(job.service).runs, job.run)
@@ -67,15 +65,14 @@ async def settle_partitions(resources: Resources, given: SettleInput, *, limits:
         total = await probe.count(Partition())
         is_late = resources.clock() - earlier.started >= timedelta(seconds=limits.settling_seconds)
         is_last = is_late or given.round >= limits.settling_rounds
-        on = f"{job.service} index {job.index}"
         wait = Patience(settle_seconds(resources, job.service) - earlier.waited, resources.sleep)
-        settling = settled(plan, seen, earlier, total, is_last=is_last, may_wait=True, on=on)
+        settling = settled(plan, seen, earlier, total, is_last=is_last, may_wait=True)
         is_still = not seen.changes and not _open_parts(plan, seen)
         while settling.lacking and is_still and await wait():
             total = await probe.count(Partition())
-            settling = settled(plan, seen, earlier, total, is_last=is_last, may_wait=True, on=on)
+            settling = settled(plan, seen, earlier, total, is_last=is_last, may_wait=True)
         if settling.lacking:
-            settling = settled(plan, seen, earlier, total, is_last=is_last, on=on)
+            settling = settled(plan, seen, earlier, total, is_last=is_last)
         settling = msgspec.structs.replace(settling, waited=earlier.waited + wait.waited)
         await checkpoints.write(settling_record(plan), settling)
         return _summary(settling, ended=settling.ended)
@@ -89,12 +86,12 @@ def _summary(settling: Settling, *, ended: bool) -> Settled:
 
 
 def settled(
-    plan: Plan, seen: Round, earlier: Settling, total: int, *, is_last: bool, on: str, may_wait: bool = False
+    plan: Plan, seen: Round, earlier: Settling, total: int, *, is_last: bool, may_wait: bool = False
 ) -> Settling:
     """Return what is known after a round, given what was known before it and the count of everything.
 
-    Raises UnreadableIndexError if the index is quiet and the partitions turn out not to cover it, unless its counts may
-    still settle (`may_wait`).
+    If the index is quiet and the partitions turn out not to cover it, no further round would find more, unless its
+    counts may still settle (`may_wait`).
     """
     now = _followed(seen, earlier, total)
     if now.round == 0 and _needs_no_check(plan, seen, now):
@@ -105,7 +102,7 @@ def settled(
     if now.round and not lacking and not open_parts and _nothing_escaped(now):
         return msgspec.structs.replace(now, ended=True)
     if lacking and not plan.exact and now.round and not seen.changes and len(set(now.totals)) == 1 and not may_wait:
-        raise incomplete(total - lacking, total, plan.method, on=on)
+        return msgspec.structs.replace(now, ended=True, open=[*open_parts, OpenPart("what no part reaches", lacking)])
     open_rounds = now.open_rounds + bool(open_parts and now.round)
     if not is_last and open_rounds < _OPEN_ROUNDS:
         return msgspec.structs.replace(now, open_rounds=open_rounds)

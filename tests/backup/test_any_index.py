@@ -7,10 +7,9 @@ import msgspec
 import pytest
 
 from indexvault.backup.limits import Limits
-from indexvault.errors import UnreadableIndexError
-from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
+from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.chunks import document_lines, key_reader
-from indexvault.snapshots.manifest import Manifest, UnsettledPart
+from indexvault.snapshots.manifest import Manifest, Unsettled, UnsettledPart
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_chunk
 from tests.memory_store import MemoryStore
@@ -69,6 +68,11 @@ async def read_whole(world: World, shape: dict[str, Any], documents: list[dict[s
 def method(manifest: Manifest) -> str:
     assert manifest.reading is not None
     return manifest.reading.method
+
+
+def reason_of(manifest: Manifest) -> str:
+    assert manifest.reading is not None
+    return manifest.reading.reason
 
 
 CHANGED = {"name": "changed", "type": "Edm.DateTimeOffset", "filterable": True, "sortable": True}
@@ -137,23 +141,44 @@ async def test_both_ends_of_an_ordering(world: World) -> None:
     assert method(await read_whole(world, definition(field), documents)) == "both ends of position"
 
 
-async def test_both_ends_that_do_not_meet_are_refused_with_what_is_missing(world: World) -> None:
+async def test_what_lies_between_both_ends_is_open_and_the_rest_is_kept(world: World) -> None:
     field = {"name": "position", "type": "Edm.Int32", "sortable": True}
     documents = [{"id": key, "position": number} for number, key in enumerate(keys(2500))]
     await world.fill(definition(field), documents)
-    with pytest.raises(UnreadableIndexError, match=r"of its 2,500 documents are out of reach.*both ends of position"):
-        await world.back_up("shapes")
-    assert await list_snapshots(world.store.snapshots) == []
+    report = await world.back_up("shapes")
+    found, manifest = await keys_and_manifest(world)
+    assert report.state == "unsettled"
+    assert manifest.unsettled == Unsettled(
+        2500 - len(found), (UnsettledPart("what no part reaches", 2500 - len(found)),)
+    )
+    assert sorted(found) == sorted(str(each["id"]) for each in (*documents[:1000], *documents[-1000:]))
+    assert "both ends of position" in method(manifest)
 
 
-async def test_an_index_that_nothing_can_cut_is_refused_before_it_is_read(world: World) -> None:
+async def test_what_nothing_can_cut_is_kept_as_far_as_it_can_be_read(world: World) -> None:
     field = {"name": "open", "type": "Edm.Boolean", "filterable": True}
-    await world.fill(definition(field), [{"id": key, "open": number % 4 == 0} for number, key in enumerate(keys(400))])
-    with pytest.raises(UnreadableIndexError) as raised:
-        await world.back_up("shapes")
-    assert "300 of its 400 documents are out of reach, in partitions that share values of open" in raised.value.what
-    assert "not filterable and not sortable" in raised.value.what
-    assert "filterable and sortable" in raised.value.do
+    await world.fill(definition(field), [{"id": key, "open": number % 4 == 0} for number, key in enumerate(keys(4000))])
+    report = await world.back_up("shapes")
+    found, manifest = await keys_and_manifest(world)
+    assert report.state == "unsettled"
+    left = 4000 - len(found)
+    assert manifest.unsettled == Unsettled(left, (UnsettledPart("by open", left),))
+    assert 1000 < len(found) < 4000
+    reason = reason_of(manifest)
+    assert "4,000 of them are in parts that share values of open, of which $skip reaches" in reason
+    assert "not filterable and not sortable" in reason
+    assert "Add a field that is filterable and sortable" in reason
+
+
+async def test_an_index_with_nothing_to_cut_or_sort_by_is_kept_as_far_as_it_can_be_read(world: World) -> None:
+    await world.fill(definition(), [{"id": key} for key in keys(2500)])
+    report = await world.back_up("shapes")
+    found, manifest = await keys_and_manifest(world)
+    assert report.state == "unsettled"
+    left = 2500 - len(found)
+    assert manifest.unsettled == Unsettled(left, (UnsettledPart("everything", left),))
+    assert len(found) >= 1000
+    assert "in one part that no field divides" in reason_of(manifest)
 
 
 @pytest.mark.parametrize("faults", [[{"fault": "replicas", "replicas": 3}], [{"fault": "short_page", "documents": 7}]])
