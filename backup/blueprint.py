@@ -9,11 +9,13 @@ import azure.functions as func
 
 from backup.backups import ENDPOINTS
 from indexvault.api.endpoint import register_endpoints
+from indexvault.backup import comparison
 from indexvault.backup.run import ACTIVITIES as RUN_ACTIVITIES
 from indexvault.backup.run import RUN_BACKUP
 from indexvault.backup.service_objects import BACK_UP_SERVICE
 from indexvault.backup.workflow import ACTIVITIES, BACK_UP_INDEX
 from indexvault.errors import IndexvaultError
+from indexvault.maintenance import pruning, verification
 from indexvault.maintenance.forget_runs import forget_old_runs, kept_days
 from indexvault.maintenance.pass_over import passed_over
 from indexvault.maintenance.retention import MAINTAIN
@@ -42,8 +44,24 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
     blueprint = df.Blueprint()
     host.register(
         blueprint,
-        [*ACTIVITIES, *RUN_ACTIVITIES, *SCRUB_ACTIVITIES],
-        [BACK_UP_INDEX, BACK_UP_SERVICE, RUN_BACKUP, MAINTAIN, VERIFY_SERVICE],
+        [
+            *ACTIVITIES,
+            *RUN_ACTIVITIES,
+            *SCRUB_ACTIVITIES,
+            *verification.ACTIVITIES,
+            *pruning.ACTIVITIES,
+            *comparison.ACTIVITIES,
+        ],
+        [
+            BACK_UP_INDEX,
+            BACK_UP_SERVICE,
+            RUN_BACKUP,
+            MAINTAIN,
+            VERIFY_SERVICE,
+            *verification.WORKFLOWS,
+            *pruning.WORKFLOWS,
+            *comparison.WORKFLOWS,
+        ],
     )
     register_endpoints(blueprint, host, ENDPOINTS)
 

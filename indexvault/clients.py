@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 type IdentityOf = Callable[[str, str | None], AsyncTokenCredential]
 """Returns an Entra identity that asks the given host for tokens: a managed one by its client id, or this machine's."""
 
+FIRST_CONTACT = RetryPolicy(attempts=3, first_wait=0.5, longest_wait=1.0, longest_retry_after=5.0)
+"""How often to ask at the start. Work under way is worth retrying for minutes; a service that is down, a wrong key or a
+missing role should show in seconds."""
+
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)

@@ -62,3 +62,12 @@ class _Escaped(_Table):
 
 
 _VISIBLE, _ESCAPED = _Visible(), _Escaped()
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 document`, `20,000 documents`."""
+    return f"{number:,} {noun}{'' if number == 1 else _plural_ending(noun)}"
+
+
+def _plural_ending(noun: str) -> str:
+    return "es" if noun.endswith(("x", "ch")) else "s"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import azure.durable_functions as df
 
-from indexvault.api import runs, snapshots
+from indexvault.api import checks, comparisons, histories, locks, pins, prunes, runs, snapshots, verifications
 from indexvault.api.endpoint import Endpoint, register_endpoints
 from indexvault.api.health import HealthCheck, health_endpoint
 from indexvault.api.openapi import openapi_endpoint
@@ -13,7 +13,18 @@ from indexvault.workflow.functions_host import FunctionsHost
 
 def service_blueprint(host: FunctionsHost, others: Sequence[Endpoint]) -> df.Blueprint:
     """Return the blueprint. `others` are the endpoints of the other blueprints, for the OpenAPI document."""
-    own = [*snapshots.ENDPOINTS, *runs.ENDPOINTS, health_endpoint(HealthCheck())]
+    own = [
+        *snapshots.ENDPOINTS,
+        *pins.ENDPOINTS,
+        *locks.ENDPOINTS,
+        *checks.ENDPOINTS,
+        *verifications.ENDPOINTS,
+        *prunes.ENDPOINTS,
+        *comparisons.ENDPOINTS,
+        *histories.ENDPOINTS,
+        *runs.ENDPOINTS,
+        health_endpoint(HealthCheck()),
+    ]
     blueprint = df.Blueprint()
     register_endpoints(blueprint, host, [*own, openapi_endpoint([*others, *own])])
     return blueprint

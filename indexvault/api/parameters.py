@@ -28,6 +28,28 @@ type ServiceName = Annotated[
 type IndexName = Annotated[
     str, _text(INDEX_NAME, "hotels", longest=INDEX_NAME_LENGTH, description="The name of an index.")
 ]
+type KeptName = Annotated[
+    str,
+    _text(
+        rf"({INDEX_NAME}|\$service)",
+        "hotels",
+        longest=INDEX_NAME_LENGTH,
+        description="An index that has snapshots, or `$service`: the service's other objects.",
+    ),
+]
+type KeptPattern = Annotated[
+    str,
+    _text(
+        r"([a-z0-9*][a-z0-9*_-]*|\$service)",
+        "hotels*",
+        longest=INDEX_NAME_LENGTH,
+        description="An index that has snapshots, a pattern with `*`, or `$service`: the service's other objects.",
+    ),
+]
+type StoreName = Annotated[
+    str,
+    _text(CONFIGURED_NAME, "east", longest=CONFIGURED_NAME_LENGTH, description="A store in the app's settings."),
+]
 type IndexPattern = Annotated[
     str,
     _text(
@@ -60,14 +82,26 @@ type SnapshotName = Annotated[
         description="A snapshot: `service/index@latest`, `@<time>` or `@<id>`.",
     ),
 ]
+type KeptSnapshotName = Annotated[
+    str,
+    _text(
+        rf"[a-z0-9-]{{1,{CONFIGURED_NAME_LENGTH}}}/([a-z0-9_-]{{1,{INDEX_NAME_LENGTH}}}|\$service)@{_POINT}",
+        "contoso-east/hotels@latest",
+        longest=230,
+        description="A snapshot of an index, or of `$service`, the service's other objects.",
+    ),
+]
 type OverlayName = Annotated[
     str,
     _text("[A-Za-z0-9][A-Za-z0-9._-]{0,59}", "production", longest=60, description="An overlay in the app's settings."),
 ]
+RUN_NAME = "[0-9]{8}T[0-9]{6}Z-[a-z0-9-]{1,72}"
+"""Regular expression for the name of a run, from end to end."""
+
 type RunName = Annotated[
     str,
     _text(
-        "[0-9]{8}T[0-9]{6}Z-[a-z0-9-]{1,72}",
+        RUN_NAME,
         "20261120T023000Z-backup-7f3a9c",
         longest=89,
         description="A run, as its 202 named it.",

@@ -10,9 +10,9 @@ from indexvault.api.stores import UnreadStore
 from indexvault.errors import ErrorRecord, from_record
 from indexvault.model import IndexName
 from indexvault.workflow.progress import RunProgress
-from indexvault.workflow.runs import Item, RunRecord, RunState
+from indexvault.workflow.runs import Item, RunKind, RunRecord, RunState
 
-_STAGES = {"backup": 1, "restore": 3, "move": 5}
+_STAGES = {"backup": 1, "restore": 3, "move": 5, "verify": 1, "prune": 1, "diff": 1}
 """Number of stages that go through every document: a backup reads; a restore verifies, loads and compares; a move
 does both, then compares with its source."""
 
@@ -47,7 +47,7 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """One run. `rate` is in documents per second over its running items; `failure` is of the run as a whole."""
 
     run: str
-    kind: Literal["backup", "restore", "move"]
+    kind: RunKind
     state: RunState
     service: str
     asked: str

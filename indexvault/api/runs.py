@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -17,6 +17,7 @@ from indexvault.settings.load import service_settings
 from indexvault.snapshots.store import Store
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.progress import read_progress
+from indexvault.workflow.reports import read_report
 from indexvault.workflow.runs import RunRecord, Runs, cancelled
 from indexvault.workflow.stop import end_items
 from indexvault.workflow.telemetry import run_ended
@@ -32,6 +33,13 @@ class RunPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which run."""
 
     run: RunName
+
+
+class ReportPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which item of which run: 0 is the first of its `indexes`."""
+
+    run: RunName
+    item: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 async def list_runs(call: Call[None, RunsQuery, Nothing]) -> Reply:
@@ -63,6 +71,18 @@ async def show_run(call: Call[None, Nothing, RunPath]) -> Reply:
                     progress[item.run] = found
     headers = {} if record.is_finished else {"Retry-After": str(POLL_SECONDS)}
     return Reply(200, view_run(record, progress, call.resources.clock()), headers)
+
+
+async def show_report(call: Call[None, Nothing, ReportPath]) -> Reply:
+    """Answer with the full report of an item. Raises NotFoundError if it has none, or none yet."""
+    store, record = await _find(call.resources, call.path.run)
+    item = call.path.item
+    report = await read_report(store.runs, record.items[item].run) if item < len(record.items) else None
+    if report is None:
+        raise NotFoundError(
+            f"it has no report of item {item}", on=f"run {record.run}", do="Wait until it is done, and see the run"
+        )
+    return Reply(200, report)
 
 
 async def cancel_run(call: Call[None, Nothing, RunPath]) -> Reply:
@@ -126,6 +146,15 @@ ENDPOINTS = (
         handle=show_run,
         path=RunPath,
         answers={200: DocumentedAnswer("The run.", RunView)},
+    ),
+    Endpoint(
+        name="show_report",
+        method="GET",
+        route="runs/{run}/reports/{item}",
+        summary="The full report of one index of a run that verifies, prunes or compares",
+        handle=show_report,
+        path=ReportPath,
+        answers={200: DocumentedAnswer("The report.", dict[str, Any])},
     ),
     Endpoint(
         name="cancel_run",

@@ -4,12 +4,11 @@ from datetime import datetime, timedelta
 
 from rich.filesize import decimal
 
+from indexvault.printable import count
+
+__all__ = ["age", "count", "duration", "instant", "one_line", "size"]
+
 _DAY = timedelta(days=1)
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 document`, `20,000 documents`."""
-    return f"{number:,} {noun}{'' if number == 1 else _plural_ending(noun)}"
 
 
 def size(number: int) -> str:
@@ -46,7 +45,3 @@ def instant(time: datetime) -> str:
 def one_line(text: str) -> str:
     """Return a text on one line, without the control characters that could make a terminal do something."""
     return "".join(character for character in " ".join(text.split()) if character.isprintable())
-
-
-def _plural_ending(noun: str) -> str:
-    return "es" if noun.endswith(("x", "ch")) else "s"

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 from indexvault.cli.output import Output
 from indexvault.cli.progress import ProgressDisplay
-from indexvault.clients import Clients
+from indexvault.clients import FIRST_CONTACT, Clients
 from indexvault.model import Clock
 from indexvault.search.retry import RetryPolicy
 from indexvault.settings.model import Settings
 from indexvault.workflow.activity import ProgressUpdate, Resources
 
-FIRST_CONTACT = RetryPolicy(attempts=3, first_wait=0.5, longest_wait=1.0, longest_retry_after=5.0)
-"""How often to ask at the start. Work under way is worth retrying for minutes; a service that is down, a wrong key or a
-missing role should show in seconds."""
+__all__ = ["FIRST_CONTACT", "Session", "show_update"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

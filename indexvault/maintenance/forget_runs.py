@@ -11,6 +11,7 @@ from indexvault.snapshots.store import Store
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.durable import DurableEngine
+from indexvault.workflow.reports import remove_report
 from indexvault.workflow.runs import Runs
 
 VARIABLE = "INDEXVAULT_HISTORY_DAYS"
@@ -74,10 +75,11 @@ async def _forget_in(resources: Resources, store: Store, keep: timedelta) -> int
 
 
 async def _clear_after(resources: Resources, store: Store, runs: Runs, run: str) -> None:
-    """Remove the checkpoints that a cancelled or failed run left behind in the stores that its record names."""
+    """Remove the reports of a run, and the checkpoints that it left behind, in the stores that its record names."""
     services = resources.clients.settings.services
     for record in await runs.read_all([run]):
         for item in record.items:
             await Checkpoints(store.runs, item.run).clear()
+            await remove_report(store.runs, item.run)
             if item.index.service in services:
                 await Checkpoints(resources.clients.store_of(item.index.service).runs, item.run).clear()

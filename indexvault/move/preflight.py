@@ -7,6 +7,7 @@ from indexvault.backup.plan import make_plan
 from indexvault.backup.state import Plan
 from indexvault.errors import IndexvaultError
 from indexvault.model import IndexName
+from indexvault.move.checks import of_move
 from indexvault.move.job import MoveFindings, MoveJob, MoveState
 from indexvault.move.start import require_movable
 from indexvault.move.state import other_move, read_move_state
@@ -78,7 +79,7 @@ async def _of_fresh_snapshot(resources: Resources, job: MoveJob, source: Check) 
         bytes=facts.bytes,
         requests=guess.requests,
         seconds=guess.seconds,
-        checks=[source, fresh, *target_checks(facts)],
+        checks=[source, fresh, *of_move(job, target_checks(facts))],
         would=[f"make a snapshot of {job.source}", *await _steps(resources, job, held=False)],
         restore=None,
     )
@@ -99,7 +100,7 @@ async def _of_snapshot(resources: Resources, job: MoveJob, snapshot: str, found:
         bytes=started.bytes,
         requests=started.requests,
         seconds=started.seconds,
-        checks=[*found, *started.checks],
+        checks=[*found, *of_move(job, started.checks)],
         would=[f"use the snapshot {snapshot}", *await _steps(resources, job, held=False)],
         restore=started,
     )

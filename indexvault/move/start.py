@@ -4,6 +4,7 @@ import msgspec
 
 from indexvault.errors import ConflictError, NotFoundError
 from indexvault.model import IndexName
+from indexvault.move.checks import of_move
 from indexvault.move.holds import hold_for_move, release_for_move
 from indexvault.move.job import MoveJob, MoveRun, MoveState, PlannedRestore, Restored, RoundSnapshot, StartedMove
 from indexvault.move.state import (
@@ -225,7 +226,7 @@ async def _require_names(resources: Resources, job: MoveJob) -> None:
     """Raise now what the restore would raise about target and alias only after the index was read."""
     target = resources.clients.service(job.target_service)
     restore_job = msgspec.structs.replace(job.restore("", "", "create", job.run), alias=job.alias)
-    found = list(name_checks(restore_job, await resolve_name(target, job.target_index)))
+    found = of_move(job, name_checks(restore_job, await resolve_name(target, job.target_index)))
     if job.alias is not None:
         found += alias_checks(restore_job, await resolve_name(target, job.alias))
     error = failure(found, str(job.target))

@@ -84,6 +84,7 @@ def read_settings(text: str | bytes) -> Settings:
         policies={name: _decode(raw, PolicySettings, f"$.policies.{name}") for name, raw in outline.policies.items()},
         allow_cross_region=outline.allow_cross_region,
         allow_cross_region_requests=outline.allow_cross_region_requests,
+        allow_removal_requests=outline.allow_removal_requests,
         record_key=(
             _decode(outline.record_key, EnvironmentSecret, "$.record_key") if bytes(outline.record_key) else None
         ),
@@ -136,6 +137,7 @@ class _Outline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policies: dict[str, msgspec.Raw] = {}
     allow_cross_region: bool = False
     allow_cross_region_requests: bool = False
+    allow_removal_requests: bool = False
     overlays: dict[str, msgspec.Raw] = {}
     record_key: msgspec.Raw = msgspec.Raw()
     requests: msgspec.Raw = msgspec.Raw(b"{}")

@@ -141,7 +141,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is configured.
 
     `allow_cross_region` lets every restore and move take data out of its source's region;
-    `allow_cross_region_requests` lets those that ask for it over HTTP. For `overlays` see
+    `allow_cross_region_requests` lets those that ask for it over HTTP. `allow_removal_requests` lets requests over HTTP
+    prune and unpin snapshots, else only policies and the command line with these settings do. For `overlays` see
     `settings.overlays`. `record_key` is what records and manifests are signed with: one key, or several separated by
     commas, of which the first signs and all verify.
     """
@@ -151,6 +152,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policies: dict[str, PolicySettings] = {}
     allow_cross_region: bool = False
     allow_cross_region_requests: bool = False
+    allow_removal_requests: bool = False
     overlays: dict[str, dict[str, dict[str, Any]]] = {}
     record_key: EnvironmentSecret | None = None
     requests: RequestLimits = RequestLimits()

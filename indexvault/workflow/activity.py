@@ -82,7 +82,8 @@ class Resources:
 class Activity[Input, Output]:
     """A named activity with the types of its payloads, which are `msgspec.Struct`s.
 
-    An activity with `work` runs under the locks of that work, which its run must have taken before.
+    An activity with `work` runs under the locks of that work, which its run must have taken before; one that only
+    reads, or has a way of its own to keep others off, needs no `locks`.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Activity[Input, Output]:
     output_type: type[Output]
     run: Callable[[Resources, Input], Awaitable[Output]]
     work: Callable[[Input], Work] | None = None
+    locks: bool = True
 
 
 @dataclass(frozen=True, slots=True)

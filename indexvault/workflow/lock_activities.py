@@ -59,8 +59,7 @@ async def take_lock(resources: Resources, claim: Claim) -> Done:
         for lock in locks_of(resources, work, claim.owner):
             await lock.take()
         # Read after taking: `revoke` writes this mark before it takes the locks away.
-        records = Checkpoints(resources.clients.store_of(work.index.service).runs, work.known_run)
-        if await records.read(_REVOKED, Done) is not None:
+        if await is_revoked(resources, work):
             raise CancelledError("it was cancelled", on=f"run {work.known_run}", do="Start a new run")
     except IndexvaultError:
         await release_lock(resources, claim)
@@ -91,6 +90,12 @@ async def revoke(resources: Resources, index: IndexName, run: str) -> None:
     await unlock(blobs, index, run=holder.run)
     for other in holder.also:
         await unlock(resources.clients.store_of(other.service).runs, other, run=holder.run)
+
+
+async def is_revoked(resources: Resources, work: Work) -> bool:
+    """Return whether a run was cancelled (see `revoke`)."""
+    records = Checkpoints(resources.clients.store_of(work.index.service).runs, work.known_run)
+    return await records.read(_REVOKED, Done) is not None
 
 
 TAKE = Activity("take_lock", Claim, Done, take_lock)

@@ -24,7 +24,7 @@ async def _run(activity: Activity[Any, Any], resources: Resources, given: Any) -
 
 
 async def _under_lock(activity: Activity[Any, Any], resources: Resources, given: Any) -> Any:
-    if activity.work is None:
+    if activity.work is None or not activity.locks:
         return await activity.run(resources, given)
     locks = locks_of(resources, activity.work(given))
 

@@ -22,6 +22,7 @@ from indexvault.snapshots.run_names import OPEN_PREFIX, RECORDS_PREFIX, open_nam
 from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.stalled import Resumptions
 
+type RunKind = Literal["backup", "restore", "move", "verify", "prune", "diff"]
 type RunState = Literal["waiting", "running", "done", "lossy", "unsettled", "failed", "cancelled"]
 type ItemState = Literal["waiting", "done", "lossy", "unsettled", "gone", "failed", "cancelled"]
 FINISHED: frozenset[str] = frozenset({"done", "lossy", "unsettled", "failed", "cancelled"})
@@ -79,7 +80,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     run: str
-    kind: Literal["backup", "restore", "move"]
+    kind: RunKind
     workflow: str
     service: str
     asked: str

@@ -213,6 +213,7 @@ def configuration(ground: Ground) -> dict[str, Any]:
             }
             for name, tier in tiers.items()
         },
+        "allow_removal_requests": True,
         "policies": {"yearly": {"service": EAST, "indexes": ["*", "!tmp-*"], "schedule": NEVER}},
     }
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from indexvault.errors import IndexvaultError
+from indexvault.errors import ConflictError, IndexvaultError
 from indexvault.move.job import MovePreflightReport
 from indexvault.move.workflow import ACTIVITIES, MOVE_INDEX, PREFLIGHT_MOVE
 from indexvault.restore.checks import failure
@@ -101,6 +101,20 @@ async def test_what_stands_in_the_way_is_told_with_the_code_that_the_move_would_
     stop = failure(report.checks, "")
     assert stop is not None
     assert stop.exit_code == code
+
+
+async def test_a_name_that_is_taken_is_refused_with_advice_that_a_move_can_follow(mover: Mover) -> None:
+    await mover.world.fill(hotels.DEFINITION, hotels.hotels(5))
+    await mover.world.fill(hotels.DEFINITION | {"name": "older"}, [], service=WEST)
+    snapshot = (await mover.world.back_up("hotels")).snapshot
+    for changes in ({}, {"snapshot": snapshot}):
+        report = await checked(mover, target_index="older", **changes)
+        assert [check.do for check in report.checks if check.outcome == "failed"] == [
+            f"Move it to another name (--to {WEST}/NAME)"
+        ]
+    with pytest.raises(ConflictError, match="Move it to another name") as refused:
+        await mover.move(target_index="older")
+    assert "--mode" not in str(refused.value)
 
 
 async def test_losses_are_told_before_anything_is_read(mover: Mover) -> None:

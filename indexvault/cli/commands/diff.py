@@ -1,30 +1,30 @@
 """`indexvault diff`: what changed between two states of an index."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
 import msgspec
 from rich.text import Text
 
-from indexvault.backup.live_index import LiveIndex
+from indexvault.backup.comparison import Comparison, NamedChange, open_comparison
+from indexvault.backup.comparison import named as named_change
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, FAILED
 from indexvault.cli.formatting import one_line
 from indexvault.cli.options import SNAPSHOT_HELP
 from indexvault.cli.output import Output
 from indexvault.cli.references import index_or_snapshot
+from indexvault.cli.remote.follow import follow, start
+from indexvault.cli.remote.reports import read_report
+from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import Session
-from indexvault.clients import Clients
 from indexvault.model import IndexName
 from indexvault.snapshots.catalogue import resolve_manifest
-from indexvault.snapshots.diff import DiffTally, DocumentChange, diff_snapshots
-from indexvault.snapshots.field_diff import DefinitionDifference, changed_fields, definition_differences
-from indexvault.snapshots.manifest import Definition, Manifest
+from indexvault.snapshots.diff import DiffTally
+from indexvault.snapshots.field_diff import DefinitionDifference, definition_differences
 from indexvault.snapshots.names import SnapshotReference
 
 _MOST_SHOWN = 24
@@ -81,7 +81,7 @@ async def run(session: Session, request: DiffRequest) -> int:
         async with session.clients() as clients:
             store = clients.reading_store(request.before.service)
             before = await resolve_manifest(store.snapshots, request.before, now=session.clock())
-            definition, changes = await _other(clients, request, before, tally, session.clock())
+            definition, changes = await open_comparison(clients, before, request.after, tally, session.clock())
             differences = definition_differences(before.definition, definition)
             for each in differences:
                 record = {"path": each.path, "before": each.before, "after": each.after}
@@ -89,7 +89,7 @@ async def run(session: Session, request: DiffRequest) -> int:
             async with aclosing(changes):
                 async for change in changes:
                     found += 1
-                    record = _record(change, fields=request.fields)
+                    record = _named_record(named_change(change, fields=request.fields))
                     session.output.result("change", record)
                     if request.all or found <= _MOST_SHOWN:
                         named.writelines((msgspec.json.encode(record).decode(), "\n"))
@@ -101,6 +101,36 @@ async def run(session: Session, request: DiffRequest) -> int:
     if not request.all and found > _MOST_SHOWN:
         session.output.show(f"… and {found - _MOST_SHOWN:,} more: --all names them")
     return FAILED if request.exit_code and (found or differences) else DONE
+
+
+async def run_remotely(session: RemoteSession, request: DiffRequest) -> int:
+    """Have a deployment compare, and print as `run` does."""
+    body: dict[str, Any] = {"before": str(request.before), "fields": request.fields}
+    if isinstance(request.after, IndexName):
+        body["live"] = {"service": request.after.service, "index": request.after.index}
+    else:
+        body["after"] = str(request.after)
+    view = await follow(session, await start(session, "comparisons", body), str(request.before))
+    compared = await read_report(session, view, 0, Comparison)
+    records = [_named_record(each) for each in compared.changes]
+    for each in compared.definition:
+        session.output.result("definition", {"path": each.path, "before": each.before, "after": each.after})
+    for record in records:
+        session.output.result("change", record)
+    _print_totals(session.output, compared.tally, len(compared.definition))
+    session.output.show(*map(_definition_line, compared.definition))
+    session.output.show(*map(_change_line, records if request.all else records[:_MOST_SHOWN]))
+    found = len(records) + compared.left_out
+    if not request.all and found > _MOST_SHOWN:
+        session.output.show(f"… and {found - _MOST_SHOWN:,} more: --all names them")
+    elif compared.left_out:
+        session.output.show(f"… and {compared.left_out:,} more, which the deployment does not name")
+    return FAILED if request.exit_code and (found or compared.definition) else DONE
+
+
+def _named_record(change: NamedChange) -> dict[str, Any]:
+    record: dict[str, Any] = {"kind": change.kind, "key": change.key}
+    return record if change.fields is None else record | {"fields": change.fields}
 
 
 def _print_totals(output: Output, tally: DiffTally, differences: int) -> None:
@@ -120,28 +150,9 @@ def _print_totals(output: Output, tally: DiffTally, differences: int) -> None:
     )
 
 
-async def _other(
-    clients: Clients, request: DiffRequest, before: Manifest, tally: DiffTally, now: datetime
-) -> tuple[Definition, AsyncGenerator[DocumentChange]]:
-    blobs = clients.reading_store(request.before.service).snapshots
-    if isinstance(request.after, IndexName):
-        live = await LiveIndex.open(clients.service(request.after.service), request.after.index)
-        return live.definition, live.changes_since(blobs, before, tally)
-    other = clients.reading_store(request.after.service).snapshots
-    after = await resolve_manifest(other, request.after, now=now)
-    return after.definition, diff_snapshots(blobs, before, after, tally, after_blobs=other)
-
-
 def _definition_line(difference: DefinitionDifference) -> Text:
     line = f"definition {difference.path}: {_short(difference.before)} -> {_short(difference.after)}"
     return Text(one_line(line))
-
-
-def _record(change: DocumentChange, *, fields: bool) -> dict[str, Any]:
-    record: dict[str, Any] = {"kind": change.kind, "key": change.key}
-    if fields and change.before is not None and change.after is not None:
-        record["fields"] = changed_fields(change.before, change.after)
-    return record
 
 
 def _change_line(record: dict[str, Any]) -> Text:
@@ -165,4 +176,5 @@ COMMAND = Command(
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,
+    run_remotely=run_remotely,
 )

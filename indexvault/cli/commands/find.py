@@ -7,15 +7,18 @@ from dataclasses import dataclass
 import msgspec
 from rich.text import Text
 
+from indexvault.api.histories import HistoryView, history_of
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import count, instant, one_line
+from indexvault.cli.output import Output
 from indexvault.cli.references import index_name
+from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import Session
 from indexvault.cli.tables import Column, Table
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.model import IndexName
-from indexvault.snapshots.history import Event, find_key
+from indexvault.snapshots.history import Event, History, find_key
 
 _STYLES = {"appeared": "green", "changed": "yellow", "vanished": "red", "unreadable": "red"}
 
@@ -46,6 +49,19 @@ async def run(session: Session, request: FindRequest) -> int:
     async with session.clients() as clients:
         blobs = clients.reading_store(request.index.service).snapshots
         history = await find_key(blobs, request.index.service, request.index.index, request.key)
+    return _print_history(session.output, request, history)
+
+
+async def run_remotely(session: RemoteSession, request: FindRequest) -> int:
+    """Have a deployment follow one document. Raises as `run` does."""
+    index = request.index
+    body = {"service": index.service, "index": index.index, "key": request.key, "show": request.show}
+    found = history_of(await session.deployment.post("histories", body, HistoryView))
+    return _print_history(session.output, request, found)
+
+
+def _print_history(output: Output, request: FindRequest, history: History) -> int:
+    """Print the events. Raises NotFoundError when there are none, IntegrityError when that can't be known."""
     if all(event.kind == "unreadable" for event in history.events):
         if history.events:
             raise IntegrityError(
@@ -61,14 +77,14 @@ async def run(session: Session, request: FindRequest) -> int:
             do="Keys are case-sensitive",
         )
     for event in history.events:
-        session.output.result("version", _record(event, show=request.show))
-    session.output.show(history_table(history.events))
-    session.output.show(f"{count(history.snapshots, 'snapshot')} looked at, {count(history.chunks_read, 'chunk')} read")
+        output.result("version", _record(event, show=request.show))
+    output.show(history_table(history.events))
+    output.show(f"{count(history.snapshots, 'snapshot')} looked at, {count(history.chunks_read, 'chunk')} read")
     if request.show:
         for event in history.events:
             if event.line is not None:
                 document = msgspec.json.format(event.line, indent=2).decode()
-                session.output.show("", Text(event.snapshot.id, style="bold"), *map(Text, document.split("\n")))
+                output.show("", Text(event.snapshot.id, style="bold"), *map(Text, document.split("\n")))
     return DONE
 
 
@@ -106,4 +122,5 @@ COMMAND = Command(
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,
+    run_remotely=run_remotely,
 )

@@ -3,12 +3,16 @@
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 
+import msgspec
+
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.options import add_snapshot
+from indexvault.cli.output import Output
+from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import Session
+from indexvault.maintenance.pinning import PinResult, pin_snapshot
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.pins import Pin, pin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +37,19 @@ def read_request(arguments: Namespace) -> PinRequest:
 async def run(session: Session, request: PinRequest) -> int:
     """Pin one snapshot."""
     async with session.clients() as clients:
-        store = clients.store_of(request.snapshot.service)
-        await store.prepare()
-        reference = await pin(store, request.snapshot, Pin(session.clock(), request.reason))
-    session.output.result("pinned", {"reference": str(reference)}, f"{reference} is pinned: no policy removes it")
+        pinned = await pin_snapshot(clients, request.snapshot, request.reason, session.clock())
+    return _print_pinned(session.output, pinned)
+
+
+async def run_remotely(session: RemoteSession, request: PinRequest) -> int:
+    """Have a deployment pin one snapshot."""
+    body = {"snapshot": str(request.snapshot), "reason": request.reason}
+    return _print_pinned(session.output, await session.deployment.post("pins", body, PinResult))
+
+
+def _print_pinned(output: Output, pinned: PinResult) -> int:
+    shown = f"{pinned.reference} is pinned: no policy removes it"
+    output.result("pinned", msgspec.to_builtins(pinned), shown)
     return DONE
 
 
@@ -45,4 +58,5 @@ COMMAND = Command(
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,
+    run_remotely=run_remotely,
 )

@@ -14,13 +14,17 @@ from indexvault.cli.confirmation import confirm, require_answerable
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import age, count, size
 from indexvault.cli.output import Output
-from indexvault.cli.references import PLACE, PLACE_HELP, indexes_with_snapshots, snapshot_place
+from indexvault.cli.references import PLACE, PLACE_HELP, snapshot_place
+from indexvault.cli.remote.follow import follow, start
+from indexvault.cli.remote.reports import read_report
+from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import Session
 from indexvault.cli.tables import Column, Table
 from indexvault.clients import Clients
-from indexvault.errors import IntegrityError, from_record
 from indexvault.maintenance.protection import kept_versions, kind_in_words
+from indexvault.maintenance.pruning import PruneResult, prune_failure
 from indexvault.maintenance.retention import MaintenanceJob, PrunePlan, prune_stores
+from indexvault.maintenance.targets import indexes_with_snapshots
 from indexvault.snapshots.retention import Decision
 
 
@@ -130,27 +134,50 @@ def _print_total(output: Output, total: _Total, *, dry_run: bool) -> None:
     output.result("prune_total", record, Text(f"{line}{now}", style="bold"))
 
 
+async def run_remotely(session: RemoteSession, request: PruneRequest) -> int:
+    """Have a deployment prune, after asking. Raises as `run` does."""
+    asks = not request.dry_run and not request.confirmed
+    if asks:
+        require_answerable(session.output, "prune")
+    plans, total = await _prune_remotely(session, request, dry_run=request.dry_run or asks)
+    if asks and (total.going or total.chunks):
+        await confirm(session.output, _question(total), "prune")
+        plans, _total = await _prune_remotely(session, request, dry_run=False, again=True)
+    _raise_for(plans)
+    return DONE
+
+
+async def _prune_remotely(
+    session: RemoteSession, request: PruneRequest, *, dry_run: bool, again: bool = False
+) -> tuple[list[tuple[MaintenanceJob, PrunePlan]], _Total]:
+    """Have a deployment prune in one run, and print as `_prune` does. Raises the error of an index without a report."""
+    place = "/".join(filter(None, (request.service, request.index)))
+    body: dict[str, Any] = {"service": request.service, "dry_run": dry_run}
+    body |= {} if request.index is None else {"index": request.index}
+    view = await follow(session, await start(session, "prunes", body), place)
+    plans: list[tuple[MaintenanceJob, PrunePlan]] = []
+    total = _Total()
+    for item, index in enumerate(view.indexes):
+        job = MaintenanceJob(service=index.service, index=index.index)
+        found = (await read_report(session, view, item, PruneResult)).plans
+        for plan in found:
+            _print_report(session, job, plan, dry_run=dry_run, again=again)
+            total.add(plan)
+        plans += [(job, plan) for plan in found]
+    _print_total(session.output, total, dry_run=dry_run)
+    return plans, total
+
+
 def _raise_for(plans: Sequence[tuple[MaintenanceJob, PrunePlan]]) -> None:
     """Raise IntegrityError for what kept chunks from being removed, else the first error of a store."""
-    failures = [from_record(plan.failure) for _job, plan in plans if plan.failure is not None]
-    hindered = [
-        (f"{job.service}/{job.index}", f"{plan.report.sweep.hindrance} (store {plan.store})")
-        for job, plan in plans
-        if plan.failure is None and plan.report.sweep.hindrance
-    ]
-    if hindered:
-        indexes = list(dict.fromkeys(index for index, _why in hindered))
-        repair = " and ".join(f"indexvault repair {index}" for index in indexes)
-        raise IntegrityError(
-            "; ".join(why for _index, why in hindered),
-            on=f"chunks of {', '.join(indexes)}",
-            do=f"Repair the manifest ({repair}), or find out who wrote it: until then no chunk of the index is removed",
-        )
-    if failures:
-        raise failures[0]
+    error = prune_failure(plans)
+    if error is not None:
+        raise error
 
 
-def _print_report(session: Session, job: MaintenanceJob, plan: PrunePlan, *, dry_run: bool, again: bool) -> None:
+def _print_report(
+    session: Session | RemoteSession, job: MaintenanceJob, plan: PrunePlan, *, dry_run: bool, again: bool
+) -> None:
     for decision in plan.decisions:
         decided = {
             "reference": str(decision.snapshot.reference),
@@ -222,4 +249,5 @@ COMMAND = Command(
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,
+    run_remotely=run_remotely,
 )

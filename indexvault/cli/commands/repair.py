@@ -12,11 +12,11 @@ from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, worst
 from indexvault.cli.formatting import count, one_line
 from indexvault.cli.options import SNAPSHOT_HELP
-from indexvault.cli.references import PLACE_HELP, SnapshotSet, snapshot_set
+from indexvault.cli.references import PLACE_HELP, snapshot_set
 from indexvault.cli.session import FIRST_CONTACT, Session
-from indexvault.cli.targets import Target, find_target, find_targets
 from indexvault.clients import Clients
 from indexvault.errors import IndexvaultError
+from indexvault.maintenance.targets import SnapshotSet, Target, find_target, find_targets
 from indexvault.model import IndexName
 from indexvault.settings.policies import reading_order
 from indexvault.snapshots.known import give_up

@@ -9,10 +9,11 @@ from rich.text import Text
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, FAILED, worst
 from indexvault.cli.formatting import count, duration, size
-from indexvault.cli.references import PLACE, PLACE_HELP, indexes_with_snapshots, snapshot_place
+from indexvault.cli.references import PLACE, PLACE_HELP, snapshot_place
 from indexvault.cli.session import Session
 from indexvault.errors import SettingsError
 from indexvault.maintenance.retention import MaintenanceJob, replicate_to
+from indexvault.maintenance.targets import indexes_with_snapshots
 from indexvault.settings.load import store_settings
 from indexvault.settings.policies import replica_stores
 from indexvault.snapshots.replicate import ReplicationReport

@@ -2,14 +2,18 @@
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
+from urllib.parse import quote
+
+import msgspec
 
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE
+from indexvault.cli.output import Output
 from indexvault.cli.references import index_name
+from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import FIRST_CONTACT, Session
-from indexvault.errors import IntegrityError
+from indexvault.maintenance.unlock import Unlocked, unlock_index
 from indexvault.model import IndexName
-from indexvault.workflow.lock import read_holder, unlock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,21 +35,24 @@ def read_request(arguments: Namespace) -> UnlockRequest:
 
 async def run(session: Session, request: UnlockRequest) -> int:
     """Take the lock and print which run had it. A run that is alive can't commit after this."""
-    index = request.index
     async with session.clients(retry=FIRST_CONTACT) as clients:
-        store = clients.store_of(index.service)
-        await store.prepare()
-        try:
-            holder = await read_holder(store.runs, index)
-        except IntegrityError:
-            # A lock that can't be read is repaired by taking it away.
-            holder = None
-        outcome = await unlock(store.runs, index)
-    had = None if holder is None or outcome == "free" else f"run {holder.run} ({holder.owner})"
-    session.output.result(
+        return _print_unlocked(session.output, await unlock_index(clients, request.index))
+
+
+async def run_remotely(session: RemoteSession, request: UnlockRequest) -> int:
+    """Have a deployment take the lock."""
+    path = f"locks/{quote(request.index.service, safe='')}/{quote(request.index.index, safe='')}"
+    return _print_unlocked(session.output, await session.deployment.delete(path, Unlocked))
+
+
+def _print_unlocked(output: Output, unlocked: Unlocked) -> int:
+    name = f"{unlocked.service}/{unlocked.index}"
+    output.result(
         "unlock",
-        {"service": index.service, "index": index.index, "lock": outcome, "had": had},
-        f"{index}: it was not locked" if outcome == "free" else f"{index}: unlocked; {had or 'a lock'} held it",
+        msgspec.to_builtins(unlocked),
+        f"{name}: it was not locked"
+        if unlocked.lock == "free"
+        else f"{name}: unlocked; {unlocked.had or 'a lock'} held it",
     )
     return DONE
 
@@ -56,4 +63,5 @@ COMMAND = Command(
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,
+    run_remotely=run_remotely,
 )

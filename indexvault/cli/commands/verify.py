@@ -12,10 +12,17 @@ from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, worst
 from indexvault.cli.formatting import count, size
 from indexvault.cli.options import SNAPSHOT_HELP, add_parallel
-from indexvault.cli.references import PLACE_HELP, SnapshotSet, snapshot_set
+from indexvault.cli.output import Output
+from indexvault.cli.references import PLACE_HELP, snapshot_set
+from indexvault.cli.remote.follow import follow, start
+from indexvault.cli.remote.options import parallel_is_given, refuse_options
+from indexvault.cli.remote.reports import read_report
+from indexvault.cli.remote.session import RemoteSession
+from indexvault.cli.remote.snapshots import point_of
 from indexvault.cli.session import Session
-from indexvault.cli.targets import Target, find_targets
-from indexvault.errors import IndexvaultError, UnauthenticError
+from indexvault.errors import IndexvaultError
+from indexvault.maintenance.targets import SnapshotSet, Target, find_targets
+from indexvault.maintenance.verification import Verification, failure_of
 from indexvault.snapshots.slices import Slice
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.verify import WHOLE, VerifyReport, verify_index
@@ -95,18 +102,45 @@ async def _verify(session: Session, request: VerifyRequest, store: Store, target
             concurrency=request.parallel,
         )
     reference = str(target.index) if summary is None else str(summary.reference)
-    session.output.result(
+    print_verification(session.output, request, Verification(reference, report))
+
+
+def print_verification(output: Output, request: VerifyRequest, verified: Verification) -> None:
+    """Print what was found. Raises IntegrityError for damage, else UnauthenticError."""
+    reference, report = verified.reference, verified.report
+    output.result(
         "verify",
         {"reference": reference, **msgspec.to_builtins(report), "damage": msgspec.to_builtins(report.damage)},
         *_lines(reference, request, report),
     )
-    report.raise_for_damage()
-    if report.unauthentic:
-        raise UnauthenticError(
-            "no record key has signed it, and nobody has accepted it: anybody may have written it",
-            on=", ".join(f"{report.service}/{report.index}@{snapshot}" for snapshot in report.unauthentic),
-            do="If you know where it is from: `indexvault accept`; see docs/security.md",
-        )
+    failure = failure_of(report)
+    if failure is not None:
+        raise failure
+
+
+async def run_remotely(session: RemoteSession, request: VerifyRequest) -> int:
+    """Have a deployment verify, and return the worst exit code."""
+    refuse_options({"--parallel": parallel_is_given(request.parallel)})
+    asked = request.target
+    members = {
+        "service": asked.service,
+        "index": asked.index,
+        "snapshot": None if asked.snapshot is None else point_of(asked.snapshot),
+        "sample": None if request.sample is None else str(request.sample),
+        "sizes": request.sizes or None,
+        "store": request.store,
+    }
+    body = {name: value for name, value in members.items() if value is not None}
+    view = await follow(session, await start(session, "verifications", body), str(asked))
+    codes = []
+    for item in range(len(view.indexes)):
+        try:
+            print_verification(session.output, request, await read_report(session, view, item, Verification))
+        except IndexvaultError as error:
+            codes.append(session.output.error(error))
+        else:
+            codes.append(DONE)
+    return worst(codes)
 
 
 def _lines(reference: str, request: VerifyRequest, report: VerifyReport) -> Sequence[Text]:
@@ -164,4 +198,5 @@ COMMAND = Command(
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,
+    run_remotely=run_remotely,
 )

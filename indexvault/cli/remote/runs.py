@@ -1,14 +1,17 @@
 """Runs of a deployment: where the API has them, and how one is printed."""
 
+import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
 import msgspec
 from rich.text import Text
 
+from indexvault.api.parameters import RUN_NAME
 from indexvault.api.run_views import RunView
 from indexvault.cli.formatting import count, size
 from indexvault.cli.output import Output
+from indexvault.errors import NotFoundError
 
 STYLES: Mapping[str, str] = {
     "done": "green",
@@ -20,7 +23,9 @@ STYLES: Mapping[str, str] = {
 
 
 def run_path(run: str) -> str:
-    """Return the path of a run below `/api`."""
+    """Return the path of a run below `/api`. Raises NotFoundError for a text that names no run."""
+    if not re.fullmatch(RUN_NAME, run, re.ASCII):
+        raise NotFoundError("no such run", on=f"run {run}", do="`indexvault runs` lists the runs")
     return f"runs/{quote(run, safe='')}"
 
 

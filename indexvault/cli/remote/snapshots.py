@@ -9,7 +9,17 @@ from indexvault.snapshots.names import SnapshotReference
 
 async def read_snapshot(session: RemoteSession, reference: SnapshotReference, *, sharing: bool = False) -> SnapshotView:
     """Read one snapshot; `sharing` asks for the chunks it shares with others, too. Raises NotFoundError."""
+    path = f"snapshots/{snapshot_path(reference)}"
+    return await session.deployment.get(path, SnapshotView, {"sharing": "true"} if sharing else None)
+
+
+def snapshot_path(reference: SnapshotReference) -> str:
+    """Return a snapshot as the end of a path below `/api`: service, index and point."""
     service, rest = str(reference).split("/", 1)
     index, point = rest.split("@", 1)
-    path = "/".join(quote(part, safe="") for part in (service, index, point))
-    return await session.deployment.get(f"snapshots/{path}", SnapshotView, {"sharing": "true"} if sharing else None)
+    return "/".join(quote(part, safe="") for part in (service, index, point))
+
+
+def point_of(reference: SnapshotReference) -> str:
+    """Return which snapshot of its index is meant, as a person writes it after the @."""
+    return str(reference).partition("@")[2]

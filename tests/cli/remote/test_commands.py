@@ -3,50 +3,11 @@
 import asyncio
 import re
 import signal
-import sys
 
 import pytest
 
-from tests.cli.terminal import CommandResult
-from tests.functions.app import EAST, HELD, PROJECT, WEST, App, Ground, hotels
-
-_LONGEST = 300
-
-
-async def started(app: App, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
-    """Start a command that knows the app's address and key, and no settings."""
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "indexvault", "--url", app.url, *arguments),
-        cwd=PROJECT,
-        env={name: app.environment[name] for name in ("PATH", "TMPDIR")}
-        | {"INDEXVAULT_KEY": app.function_key}
-        | environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def result_of(app: App, process: asyncio.subprocess.Process) -> CommandResult:
-    stdout, stderr = await asyncio.wait_for(process.communicate(), _LONGEST)
-    assert process.returncode is not None
-    app.said += [stdout.decode(), stderr.decode()]
-    return CommandResult(process.returncode, stdout.decode(), stderr.decode())
-
-
-async def indexvault(app: App, *arguments: str, **environment: str) -> CommandResult:
-    return await result_of(app, await started(app, *arguments, **environment))
-
-
-async def embedded(app: App, *arguments: str) -> CommandResult:
-    """Run a command in a process of its own, with the app's settings."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "indexvault", *arguments),
-        cwd=PROJECT,
-        env=app.environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    return await result_of(app, process)
+from tests.cli.remote.processes import LONGEST, embedded, indexvault, result_of, started
+from tests.functions.app import EAST, HELD, WEST, App, Ground, hotels
 
 
 async def test_a_backup_is_listed_shown_and_restored(app: App, ground: Ground) -> None:
@@ -73,7 +34,11 @@ async def test_a_backup_is_listed_shown_and_restored(app: App, ground: Ground) -
     in_the_way = await indexvault(app, "restore", reference, *into, "--dry-run", "--json")
     assert (in_the_way.code, in_the_way.records[0]["ready"]) == (5, False)
     again = await indexvault(app, "restore", reference, *into)
-    assert (again.code, f"{WEST}/hotels-back: an index of that name exists" in again.error_line) == (5, True)
+    assert (again.code, f"name: an index {WEST}/hotels-back exists; nothing was touched" in again.error_line) == (
+        5,
+        True,
+    )
+    assert again.error_line == (await embedded(app, "restore", reference, *into)).error_line
 
 
 async def test_a_move_and_what_ran(app: App, ground: Ground) -> None:
@@ -108,6 +73,7 @@ async def test_lossy_and_failed_indexes_each_have_their_say(app: App, ground: Gr
     ]
     refused = await indexvault(app, "restore", f"{EAST}/rooms@latest", "--to", f"{WEST}/rooms", "--json")
     assert (refused.code, refused.records[0]["kind"]) == (3, "LossNotAcceptedError")
+    assert "--accept-loss" in refused.records[0]["do"]
     some = await indexvault(app, "backup", EAST, "rooms", "nothing")
     assert (some.code, "nothing: there is no such index" in some.error_line) == (4, True)
     assert f"{EAST}: 2 indexes: 0 complete, 1 lossy or unsettled, 1 failed" in some.stdout
@@ -116,8 +82,10 @@ async def test_lossy_and_failed_indexes_each_have_their_say(app: App, ground: Gr
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
-        (["verify", f"{EAST}/hotels@latest"], 2, "verify: a deployment does not support this. Leave out --url and set"),
-        (["prune", EAST], 2, "prune: a deployment does not support this"),
+        (["replicate", EAST], 2, "replicate: a deployment does not support this. Leave out --url and set"),
+        (["verify", f"{EAST}/hotels@latest", "--parallel", "2"], 2, "a deployment does not support --parallel"),
+        (["prune", EAST], 2, "there is no terminal to ask on"),
+        (["prune", EAST, "--yes"], 4, "the container is not there"),
         (["backup", EAST, "--dry-run"], 2, "--url: a deployment does not support --dry-run"),
         (["backup", EAST, "!h*"], 2, "expected at least one entry without !"),
         (["backup", EAST, "No-Index"], 2, "body.indexes[0]: "),
@@ -125,6 +93,8 @@ async def test_lossy_and_failed_indexes_each_have_their_say(app: App, ground: Gr
         (["backup", "nobody"], 4, "service nobody"),
         (["snapshots", f"{EAST}/rooms"], 4, "rooms"),
         (["show", f"{EAST}/rooms@latest"], 4, "rooms"),
+        (["runs", "NOPE"], 4, "run NOPE: no such run. `indexvault runs` lists the runs"),
+        (["cancel", "../NOPE"], 4, "run ../NOPE: no such run"),
         (["runs", "20261120T020000Z-backup-7f3a9c"], 4, "no such run"),
     ],
 )
@@ -147,7 +117,7 @@ async def test_an_interrupted_command_leaves_the_run_which_can_be_cancelled(app:
     await ground.fill("hotels", hotels(3000))
     await ground.faults(EAST, HELD)
     process = await started(app, "backup", EAST, "hotels")
-    async with asyncio.timeout(_LONGEST):
+    async with asyncio.timeout(LONGEST):
         while not (runs := await app.runs()):  # noqa: ASYNC110 - another process is polled
             await asyncio.sleep(0.1)
     run = runs[0]["run"]

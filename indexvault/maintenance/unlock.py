@@ -1,0 +1,36 @@
+"""Free an index that a dead run has locked."""
+
+from typing import Literal
+
+import msgspec
+
+from indexvault.clients import Clients
+from indexvault.errors import IntegrityError
+from indexvault.model import IndexName
+from indexvault.workflow.lock import read_holder, unlock
+
+
+class Unlocked(msgspec.Struct, frozen=True):
+    """An index that no run has locked now. `lock` says whether one had, `had` which and who started it, if known."""
+
+    service: str
+    index: str
+    lock: Literal["unlocked", "free"]
+    had: str | None
+
+
+async def unlock_index(clients: Clients, index: IndexName) -> Unlocked:
+    """Take the lock of an index from whatever run has it. A run that is alive can't commit after this.
+
+    Raises NotFoundError for an unknown service, ConflictError if the lock keeps coming back.
+    """
+    store = clients.store_of(index.service)
+    await store.prepare()
+    try:
+        holder = await read_holder(store.runs, index)
+    except IntegrityError:
+        # A lock that can't be read is repaired by taking it away.
+        holder = None
+    is_free = await unlock(store.runs, index) == "free"
+    had = None if holder is None or is_free else f"run {holder.run} ({holder.owner})"
+    return Unlocked(index.service, index.index, "free" if is_free else "unlocked", had)
