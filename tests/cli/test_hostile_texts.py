@@ -187,6 +187,7 @@ ARGUMENTS = {
     "prune": [f"{EAST}/notes", "--yes"],
     "pin": [f"{EAST}/notes@latest", "--reason", "kept"],
     "unpin": [f"{EAST}/notes@latest"],
+    "delete": [f"{EAST}/notes@20261120T020000Z-7f3a9c", "--yes"],
     "repair": [f"{EAST}/notes"],
     "replicate": [f"{EAST}/notes"],
     "diff": [f"{EAST}/notes@latest", f"{EAST}/notes"],

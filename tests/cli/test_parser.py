@@ -71,7 +71,7 @@ def test_help_is_a_verb_too(asked: list[str], usage: str, capsys: pytest.Capture
         (["bakup"], "argument VERB: there is no 'bakup'; did you mean 'backup'?. "),
         (["zzz"], "argument VERB: there is no 'zzz'; known: backup, snapshots, "),
         (["restore", "a/b@latest", "--to", "c", "--mode", "sinc"], "there is no 'sinc'; did you mean 'sync'?"),
-        (["backup"], "the following arguments are required: SERVICE. "),
+        (["backup"], "the following arguments are required: SERVICE[/INDEX]. "),
         (["restore", "contoso-east/notes@latest"], "the following arguments are required: --to"),
         (["backup", "contoso-east", "--parallel", "0"], "'0' is no number from 1 to 32"),
         (["check", "--log-level", "loud"], "there is no 'loud'; known: debug, info, "),
