@@ -113,6 +113,8 @@ def _stripped(
         members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         kept = {name: _stripped(member, (*path, name), found, above) for name, member in members.items()}
         return msgspec.Raw(msgspec.json.encode(kept))
+    if not bytes(raw).lstrip().startswith(b"["):
+        return raw  # the last of two members of one name, the first of which held the secret and is not copied
     items = msgspec.json.decode(raw, type=list[msgspec.Raw])
     return msgspec.Raw(
         msgspec.json.encode([_stripped(item, (*path, str(at)), found, above) for at, item in enumerate(items)])

@@ -19,7 +19,7 @@ x-functions-key = "{key}"
 
 # What a filter or a patch may say, and that patterns need one without "!", is more than the schema tells.
 [[operations]]
-include-operation-id = ["back_up", "restore", "move"]
+include-operation-id = ["back_up", "restore", "move", "compare", "verify"]
 
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", "404", "409", "422", "502", "503"]

@@ -38,8 +38,8 @@ def test_the_written_index_is_called_into_in_json() -> None:
         "fingerprint", "snapshot", "mode", "target", "into", "records", "execution", "started", "touched",
     }  # fmt: skip
     assert {field.encode_name for field in msgspec.structs.fields(RestorePlan)} == {
-        "job", "store", "into", "alias", "alias_etag", "old_index", "old_etag", "old_count", "definition", "documents",
-        "bytes", "losses", "stretches", "checks", "started",
+        "job", "store", "into", "alias", "alias_etag", "alias_index", "old_index", "old_etag", "old_count", "old_size",
+        "old_content", "definition", "documents", "bytes", "losses", "stretches", "checks", "started",
     }  # fmt: skip
 
 

@@ -159,6 +159,8 @@ def test_names_are_compared_without_case_dashes_and_underscores(name: str) -> No
         '{"apiKey":"never-kept","apiKey":"<redacted>"}',
         '{"a":[{"uri":"https://x.example/?code=never-kept","n":%s,"uri":"https://x.example"}]}' % ("9" * 300),
         r'{"uri":"https://x.example/?k=never-kept","u\u0072i":"https://x.example"}',
+        '{"a":{"apiKey":"never-kept"},"a":null}',
+        '{"a":[{"apiKey":"never-kept"}],"a":"b"}',
     ],
 )
 def test_the_first_of_two_members_of_one_name_counts_too(text: str) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Self
 
 import msgspec
@@ -62,8 +62,8 @@ class _Response:
     async def __aexit__(self, *_: object) -> None:
         pass
 
-    async def read(self) -> bytes:
-        return self._body
+    async def iter_raw(self) -> AsyncIterator[bytes]:
+        yield self._body
 
 
 class _Client:
@@ -92,6 +92,8 @@ class _Service(SearchService):
         transport = Transport(
             _ON, client, by_key=True, retry=retry, rng=rng, throttle=Throttle(None, timer), timer=timer
         )
+        self.by_key = True
+        self._endpoint = "http://127.0.0.1"
         DocumentRequests.__init__(self, _ON, transport)
 
 
