@@ -99,6 +99,7 @@ async def documents_of(world: World, snapshot: str) -> tuple[list[dict[str, Any]
     ], manifest.reading.method
 
 
+@pytest.mark.slow  # reads or restores an index many times
 @pytest.mark.parametrize("protected", [False, True])
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_the_claim_holds_under_a_writer(shape: str, *, protected: bool) -> None:

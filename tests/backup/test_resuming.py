@@ -172,6 +172,7 @@ async def test_records_of_another_format_start_over_and_say_so(world: World) -> 
     assert report.documents == DOCUMENTS
 
 
+@pytest.mark.slow  # reads or restores an index many times
 async def test_a_run_killed_in_any_round_goes_on_and_ends_the_same(world: World) -> None:
     await world.fill(hotels.with_field("id", filterable=False, sortable=False), hotels.hotels(2_100))
     await world.back_up("hotels", run="first")

@@ -97,6 +97,7 @@ async def test_what_can_not_be_settled_in_key_order_is_kept_too() -> None:
         assert (await world.restore(report, accept_unsettled=True)).documents == 1000
 
 
+@pytest.mark.slow  # reads or restores an index many times
 async def test_an_unsettled_snapshot_is_restored_only_if_that_is_accepted(world: World) -> None:
     report = await unsettle(world)
     with pytest.raises(LossNotAcceptedError, match="--accept-unsettled"):

@@ -70,6 +70,7 @@ def test_an_entry_is_a_line_of_json_for_a_program(paper: io.StringIO) -> None:
     assert "run" not in second
 
 
+@pytest.mark.slow  # starts many processes
 def test_a_command_logs_its_run_as_json_and_no_document(terminal: Terminal) -> None:
     terminal.east.fill("hotels", 30)
     terminal.east.faults({"fault": "throttled", "probability": 0.5, "times": 4})

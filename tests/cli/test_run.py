@@ -30,6 +30,7 @@ def test_help_and_version_need_no_settings() -> None:
         assert result.stdout.startswith(said)
 
 
+@pytest.mark.slow  # starts many processes
 def test_reader_who_has_gone_ends_it_quietly(terminal: Terminal) -> None:
     terminal.east.fill("notes", 3)
     terminal.back_up("notes")

@@ -53,6 +53,7 @@ def test_a_file_in_this_folder_that_others_may_write_is_refused(
     assert find_settings(environment, path, folder=folder)["INDEXVAULT_CONFIG"] == path
 
 
+@pytest.mark.slow  # starts many processes
 def test_a_command_takes_its_settings_from_a_named_file(terminal: Terminal, tmp_path: Path) -> None:
     terminal.east.fill("notes", 3)
     settings = tmp_path / "vault.json"

@@ -40,6 +40,7 @@ def test_an_interrupt_during_start_up_is_one_line(module: str) -> None:
     assert (result.returncode, result.stderr) == (130, "indexvault: interrupted\n")
 
 
+@pytest.mark.slow  # starts many processes
 @pytest.mark.parametrize("lines", [5, 20])
 def test_work_goes_on_when_nobody_reads_its_log(terminal: Terminal, lines: int) -> None:
     terminal.east.fill("notes", 1500)
@@ -52,6 +53,7 @@ def test_work_goes_on_when_nobody_reads_its_log(terminal: Terminal, lines: int) 
     assert len(terminal.references("notes")) == 1
 
 
+@pytest.mark.slow  # starts many processes
 def test_a_restore_that_was_stopped_in_order_frees_its_index(terminal: Terminal) -> None:
     terminal.east.fill("notes", 10)
     reference = terminal.back_up("notes")

@@ -46,7 +46,7 @@ def await_file(path: Path) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # starts many processes
 def test_story_is_told_and_what_it_left_can_be_served_again(tmp_path: Path) -> None:
     process = start(tmp_path, "--documents", "1500")
     said, _ = process.communicate(timeout=LONGEST)
@@ -79,6 +79,7 @@ def test_story_is_told_and_what_it_left_can_be_served_again(tmp_path: Path) -> N
     assert servers(tmp_path) == []
 
 
+@pytest.mark.slow  # starts many processes
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_in_the_middle_leaves_no_server_behind(tmp_path: Path, number: signal.Signals) -> None:
     process = start(tmp_path, "--documents", "1000000")

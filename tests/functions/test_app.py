@@ -139,6 +139,7 @@ async def test_a_deleted_index_is_reported_and_not_fatal(app: App, ground: Groun
     assert "there is no such index" in ended["indexes"][2]["failure"]
 
 
+@pytest.mark.slow  # starts many processes
 async def test_a_killed_host_goes_on_from_its_checkpoints(app: App, ground: Ground) -> None:
     await ground.fill("hotels", hotels(12_000))
     await ground.faults(EAST, HELD | {"skip": 12})

@@ -5,6 +5,8 @@ import json
 import sys
 from typing import Any
 
+import pytest
+
 from tests.functions.app import EAST, HELD, PROJECT, App, Ground, hotels
 
 
@@ -23,6 +25,7 @@ async def indexvault(app: App, *arguments: str) -> tuple[int, list[dict[str, Any
     return process.returncode, [json.loads(line) for line in output.splitlines()]
 
 
+@pytest.mark.slow  # starts many processes
 async def test_a_killed_run_is_unlocked_and_can_no_longer_commit(app: App, ground: Ground) -> None:
     await ground.fill("hotels", hotels(3_000))
     await ground.faults(EAST, HELD)

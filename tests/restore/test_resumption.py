@@ -105,6 +105,7 @@ async def test_an_unfinished_restore_can_be_forgotten(world: World) -> None:
     assert await records(world) == []
 
 
+@pytest.mark.slow  # reads or restores an index many times
 async def test_when_the_unfinished_index_was_deleted_nothing_stands_in_the_way(world: World) -> None:
     snapshot = await half_restored(world)
     await world.west.delete_index("restored", before=await world.west.index_definition("restored"))
@@ -147,6 +148,7 @@ async def test_a_restore_that_still_holds_its_lock_is_not_taken_for_dead(world: 
     assert await world.west.count("restored") == 2000
 
 
+@pytest.mark.slow  # reads or restores an index many times
 async def test_a_dead_restore_is_resumed_once_its_lease_has_lapsed(world: World, clock: Clock) -> None:
     snapshot = await half_restored(world)
     await locked_by_the_first(world, clock)

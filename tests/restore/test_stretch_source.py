@@ -74,6 +74,7 @@ async def manifests_read(world: World, store: CountingStore, snapshot: BackupRep
     return store.snapshots.manifests - before
 
 
+@pytest.mark.slow  # reads or restores an index many times
 async def test_a_restore_reads_the_manifest_as_often_for_many_stretches_as_for_one(
     world: World, store: CountingStore
 ) -> None:

@@ -111,6 +111,7 @@ async def test_entries_tell_the_run_service_and_index(telemetry: RecordedTelemet
     }
 
 
+@pytest.mark.slow  # reads or restores an index many times
 async def test_nothing_tells_documents_or_secrets(telemetry: RecordedTelemetry, storage_account: str) -> None:
     documents = [each | {"name": f"{CANARY} {each['id']}", "tags": [CANARY]} for each in hotels.hotels(COUNT)]
     async with (

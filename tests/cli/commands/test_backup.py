@@ -13,6 +13,7 @@ def test_named_index_gives_a_snapshot_with_every_document(terminal: Terminal) ->
     assert "notes reading: 120 documents" in result.stderr, "progress belongs to stderr"
 
 
+@pytest.mark.slow  # starts many processes
 def test_without_a_name_every_index_is_backed_up_and_the_second_time_adds_nothing(terminal: Terminal) -> None:
     for index in ("notes", "letters"):
         terminal.east.fill(index, 30)
@@ -36,6 +37,7 @@ def test_one_that_fails_does_not_keep_the_others_from_being_backed_up(terminal: 
     assert result.stdout.endswith("contoso-east: 2 indexes: 1 complete, 1 failed\n")
 
 
+@pytest.mark.slow  # starts many processes
 def test_lossy_backup_names_each_field_and_reason_and_has_its_own_code(terminal: Terminal) -> None:
     terminal.east.fill("notes", 10, retrievable=False)
     result = terminal.indexvault("backup", EAST, "notes")
@@ -82,6 +84,7 @@ def test_control_c_stops_it_with_one_line_and_no_snapshot(terminal: Terminal, js
     assert terminal.indexvault("snapshots").stdout == "There are no snapshots\n"
 
 
+@pytest.mark.slow  # starts many processes
 def test_a_dry_run_says_how_and_why_and_reads_nothing(terminal: Terminal) -> None:
     terminal.east.fill("notes", 50)
     result = terminal.indexvault("backup", EAST, "notes", "--dry-run")
@@ -93,6 +96,7 @@ def test_a_dry_run_says_how_and_why_and_reads_nothing(terminal: Terminal) -> Non
     assert (record["event"], record["documents"], record["method"]) == ("plan", 50, "key order")
 
 
+@pytest.mark.slow  # starts many processes
 def test_an_index_is_named_as_in_every_other_verb_and_patterns_as_in_policies(terminal: Terminal) -> None:
     for index in ("notes-1", "notes-2", "letters"):
         terminal.east.fill(index, 10)

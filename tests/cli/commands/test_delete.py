@@ -1,8 +1,11 @@
+import pytest
+
 from tests.cli.terminal import EAST, Terminal
 
 NOTES = f"{EAST}/notes"
 
 
+@pytest.mark.slow  # starts many processes
 def test_a_snapshot_is_deleted_after_a_yes_and_never_without(terminal: Terminal) -> None:
     terminal.east.fill("notes", 40)
     made = [terminal.back_up("notes") for _ in range(3)]

@@ -1,8 +1,11 @@
+import pytest
+
 from tests.cli.terminal import EAST, Terminal
 
 NOTES = f"{EAST}/notes"
 
 
+@pytest.mark.slow  # starts many processes
 def test_diff_names_documents_fields_and_what_was_not_read(terminal: Terminal) -> None:
     terminal.east.fill("notes", 2000)
     before = terminal.back_up("notes")
@@ -30,6 +33,7 @@ def test_diff_names_documents_fields_and_what_was_not_read(terminal: Terminal) -
     assert terminal.indexvault("diff", NOTES, before).code == 2
 
 
+@pytest.mark.slow  # starts many processes
 def test_diff_names_some_dozen_keys_unless_all_are_asked_for(terminal: Terminal) -> None:
     terminal.east.fill("notes", 40)
     before = terminal.back_up("notes")

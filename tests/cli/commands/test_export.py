@@ -1,11 +1,14 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.terminal import EAST, Terminal
 
 NOTES = f"{EAST}/notes"
 
 
+@pytest.mark.slow  # starts many processes
 def test_export_and_import_round_trip(terminal: Terminal, tmp_path: Path) -> None:
     terminal.east.fill("notes", 40)
     reference = terminal.back_up("notes")

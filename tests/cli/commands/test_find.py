@@ -1,8 +1,11 @@
+import pytest
+
 from tests.cli.terminal import EAST, Terminal
 
 NOTES = f"{EAST}/notes"
 
 
+@pytest.mark.slow  # starts many processes
 def test_find_follows_a_document(terminal: Terminal) -> None:
     terminal.east.fill("notes", 40)
     first = terminal.back_up("notes")

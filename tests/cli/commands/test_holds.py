@@ -1,6 +1,8 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.holds import Hold, place_hold
 from indexvault.snapshots.names import SnapshotReference
@@ -24,6 +26,7 @@ def hold(connection_string: str, reference: str, since: datetime) -> None:
     asyncio.run(write())
 
 
+@pytest.mark.slow  # starts many processes
 def test_who_needs_a_snapshot_is_told_by_every_listing(terminal: Terminal, storage_account: str) -> None:
     terminal.east.fill("notes", 40)
     made = terminal.back_up("notes")
@@ -39,6 +42,7 @@ def test_who_needs_a_snapshot_is_told_by_every_listing(terminal: Terminal, stora
     assert needs in decision["reasons"]
 
 
+@pytest.mark.slow  # starts many processes
 def test_a_hold_that_has_expired_is_told_no_more(terminal: Terminal, storage_account: str) -> None:
     terminal.east.fill("notes", 40)
     made = terminal.back_up("notes")

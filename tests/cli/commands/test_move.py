@@ -1,8 +1,11 @@
 """`indexvault move` as a process."""
 
+import pytest
+
 from tests.cli.terminal import EAST, WEST, Terminal
 
 
+@pytest.mark.slow  # starts many processes
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(terminal: Terminal) -> None:
     terminal.east.fill("notes", 30)
     before = terminal.east.writes, terminal.west.writes
@@ -17,6 +20,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(terminal: Terminal) 
     assert terminal.indexvault("snapshots", "--json").records == []
 
 
+@pytest.mark.slow  # starts many processes
 def test_a_dry_run_ends_with_the_code_of_the_move(terminal: Terminal) -> None:
     terminal.east.fill("notes", 3)
     terminal.west.fill("notes", 1)

@@ -5,6 +5,7 @@ from tests.cli.terminal import EAST, Terminal
 NOTES = f"{EAST}/notes"
 
 
+@pytest.mark.slow  # starts many processes
 @pytest.mark.usefixtures("second_store")
 def test_a_pinned_snapshot_stays_until_it_is_unpinned(terminal: Terminal) -> None:
     terminal.east.fill("notes", 40)

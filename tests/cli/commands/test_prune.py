@@ -5,6 +5,7 @@ from tests.cli.terminal import EAST, Terminal
 NOTES = f"{EAST}/notes"
 
 
+@pytest.mark.slow  # starts many processes
 @pytest.mark.usefixtures("second_store")
 def test_prune_shows_why_and_removes_what_no_rule_keeps(terminal: Terminal) -> None:
     terminal.settings["policies"]["nightly"]["replicate_to"] = []
@@ -24,6 +25,7 @@ def test_prune_shows_why_and_removes_what_no_rule_keeps(terminal: Terminal) -> N
     assert terminal.references("notes") == made[:1:-1]
 
 
+@pytest.mark.slow  # starts many processes
 def test_without_rules_nothing_goes(terminal: Terminal) -> None:
     terminal.east.fill("notes", 40)
     terminal.back_up("notes")
@@ -33,6 +35,7 @@ def test_without_rules_nothing_goes(terminal: Terminal) -> None:
     assert terminal.indexvault("prune", "nowhere", "--yes").code == 4
 
 
+@pytest.mark.slow  # starts many processes
 @pytest.mark.usefixtures("second_store")
 def test_prune_and_replicate_take_a_pattern(terminal: Terminal) -> None:
     for index in ("notes", "letters"):
@@ -49,6 +52,7 @@ def test_prune_and_replicate_take_a_pattern(terminal: Terminal) -> None:
         assert (one.code, "Leave out the @" in one.error_line) == (2, True)
 
 
+@pytest.mark.slow  # starts many processes
 @pytest.mark.usefixtures("second_store")
 def test_nothing_is_removed_unasked_and_the_end_says_what_it_comes_to(terminal: Terminal) -> None:
     terminal.settings["policies"]["nightly"]["replicate_to"] = []
@@ -69,6 +73,7 @@ def test_nothing_is_removed_unasked_and_the_end_says_what_it_comes_to(terminal: 
     assert terminal.references("notes") == made[:0:-1]
 
 
+@pytest.mark.slow  # starts many processes
 def test_what_hinders_the_removal_of_chunks_names_its_index(terminal: Terminal) -> None:
     for index in ("notes", "letters"):
         terminal.east.fill(index, 10)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+import pytest
+
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.pins import Pin
 from indexvault.snapshots.records import RecordStore
@@ -31,6 +33,7 @@ def as_attacker(terminal: Terminal, do: Callable[[AzureStore], Awaitable[object]
     asyncio.run(act())
 
 
+@pytest.mark.slow  # starts many processes
 def test_turning_the_key_on(terminal: Terminal) -> None:
     """What was there is unauthentic until it is accepted; pins of before too."""
     terminal.east.fill("notes", 10)

@@ -1,3 +1,5 @@
+import pytest
+
 from indexvault.snapshots.run_names import RUN_CONTAINER
 from tests.cli.terminal import EAST, Terminal, delete_blob, delete_blobs
 
@@ -40,6 +42,7 @@ def test_repair_goes_on_to_the_chunks_of_a_manifest_that_is_back(terminal: Termi
     assert terminal.indexvault("verify", NOTES).code == 0
 
 
+@pytest.mark.slow  # starts many processes
 def test_vanished_manifests_are_put_back_from_the_replica(terminal: Terminal, second_store: str) -> None:
     terminal.east.fill("notes", 10)
     references = [terminal.back_up("notes"), terminal.back_up("notes")]

@@ -105,6 +105,7 @@ def test_a_restore_without_a_field_does_not_claim_to_be_the_snapshot(terminal: T
     assert record["not_compared"] == {"dropped": ["text"], "hidden": [], "more": 0, "selected": True}
 
 
+@pytest.mark.slow  # starts many processes
 def test_of_two_restores_of_one_target_at_once_the_second_is_a_conflict(terminal: Terminal) -> None:
     terminal.east.fill("notes", 300)
     reference = terminal.back_up("notes")

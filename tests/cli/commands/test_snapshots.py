@@ -1,3 +1,5 @@
+import pytest
+
 from tests.cli.terminal import EAST, Terminal, delete_blobs, write_future
 
 
@@ -12,6 +14,7 @@ def test_table_names_each_snapshot_as_other_verbs_take_it(terminal: Terminal) ->
     assert all(row.split()[3] == "1,200" for row in rows)
 
 
+@pytest.mark.slow  # starts many processes
 def test_only_the_newest_or_those_since_a_time(terminal: Terminal) -> None:
     terminal.east.fill("notes", 10)
     terminal.east.fill("letters", 10)
@@ -67,6 +70,7 @@ def test_damaged_manifest_is_still_listed(terminal: Terminal) -> None:
     assert len(result.records) == 1
 
 
+@pytest.mark.slow  # starts many processes
 def test_missing_snapshots_are_listed_with_a_hint(terminal: Terminal, second_store: str) -> None:
     terminal.east.fill("notes", 10)
     reference = terminal.back_up("notes")
@@ -88,6 +92,7 @@ def test_missing_snapshots_are_listed_with_a_hint(terminal: Terminal, second_sto
     assert terminal.indexvault("restore", reference, "--to", f"{EAST}/notes-2").code == 0
 
 
+@pytest.mark.slow  # starts many processes
 def test_a_snapshot_of_the_future_is_told_and_found_by_its_id_alone(terminal: Terminal) -> None:
     terminal.east.fill("notes", 10)
     reference = terminal.back_up("notes")

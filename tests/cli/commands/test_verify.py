@@ -1,3 +1,5 @@
+import pytest
+
 from indexvault.snapshots.run_names import RUN_CONTAINER
 from tests.cli.terminal import EAST, Terminal, delete_blob, delete_blobs
 
@@ -35,6 +37,7 @@ def test_changed_manifest_is_named(terminal: Terminal) -> None:
     assert f"{blob}: its checksum does not match its bytes" in result.error_line
 
 
+@pytest.mark.slow  # starts many processes
 def test_verify_takes_an_index_a_slice_or_sizes(terminal: Terminal) -> None:
     terminal.east.fill("notes", 2000)
     terminal.back_up("notes")
@@ -74,6 +77,7 @@ def test_latest_is_not_an_older_one_where_the_newest_has_vanished(terminal: Term
     assert gone in result.error_line
 
 
+@pytest.mark.slow  # starts many processes
 def test_an_index_all_of_whose_manifests_are_gone_is_damaged(terminal: Terminal, second_store: str) -> None:
     terminal.east.fill("notes", 10)
     reference = terminal.back_up("notes")

@@ -10,6 +10,7 @@ from tests.cli.remote.processes import LONGEST, embedded, indexvault, result_of,
 from tests.functions.app import EAST, HELD, WEST, App, Ground, hotels
 
 
+@pytest.mark.slow  # starts many processes
 async def test_a_backup_is_listed_shown_and_restored(app: App, ground: Ground) -> None:
     await ground.fill("hotels", hotels(40))
     made = await indexvault(app, "backup", EAST, "hotels")
