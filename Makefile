@@ -31,9 +31,10 @@ test-slow: $(ENVIRONMENT_READY) $(AZURITE_READY) ## run the tests that take more
 	.venv/bin/pytest -n auto -m slow
 
 SEQUENCES ?= 10000
-soak: $(ENVIRONMENT_READY) ## long: random sequences, kills at every write, fuzzing
+soak: $(ENVIRONMENT_READY) ## long: random sequences, kills at every write, suspensions at every request, fuzzing
 	@.venv/bin/python -m tests.soak --sequences $(SEQUENCES)
 	@.venv/bin/python -m tests.soak kill
+	@.venv/bin/python -m tests.soak suspend
 	@.venv/bin/python -m tests.soak.fuzz
 
 live: $(ENVIRONMENT_READY) ## settle on a real service what nobody could confirm without one: ENDPOINT=… STORE=…

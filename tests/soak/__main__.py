@@ -1,6 +1,7 @@
 """Run random sequences: `python -m tests.soak [--sequences N] [--seed S] [--minutes M]`; `--seed S` alone repeats one.
 
-`python -m tests.soak kill` kills each operation at every write instead.
+`python -m tests.soak kill` kills each operation at every write instead, `python -m tests.soak suspend` suspends it at
+every request.
 """
 
 import argparse
@@ -13,14 +14,15 @@ from collections import Counter
 from tests.soak.invariants import ViolationError
 from tests.soak.kill_every_write import CASES, kills, perform
 from tests.soak.known import KNOWN
+from tests.soak.pauses import MEANWHILE, SUSPENDED, requests_of, suspend
 from tests.soak.sequences import Result, play, shrunk
 
 
 def main() -> int:
     """Run what the arguments say; return 1 if an invariant did not hold."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("sequences", "kill"), default="sequences")
-    parser.add_argument("--stride", type=int, default=1, help="with kill: only one kill in so many")
+    parser.add_argument("what", nargs="?", choices=("sequences", "kill", "suspend"), default="sequences")
+    parser.add_argument("--stride", type=int, default=1, help="with kill or suspend: only one in so many")
     parser.add_argument("--sequences", type=int, help="how many (default: as many as there is time for, else 1)")
     parser.add_argument("--seed", type=int, default=0, help="the first seed; the others follow it")
     parser.add_argument("--minutes", type=float, help="stop after so long")
@@ -34,6 +36,8 @@ def main() -> int:
     logging.disable(logging.CRITICAL)
     if arguments.what == "kill":
         return _kill(arguments.stride)
+    if arguments.what == "suspend":
+        return _suspend(arguments.stride)
     enabled = frozenset(arguments.enable)
     if arguments.sequences is None and arguments.minutes is None:
         only = [int(each) for each in arguments.steps.split(",")] if arguments.steps else None
@@ -86,6 +90,24 @@ def _kill(stride: int) -> int:
                 _say(f"VIOLATED: {violation}")
         _say(f"{case.name}: {len(chosen)} kills")
     _say(f"{done} kills, {failures} with a bad end, in {(time.monotonic() - began) / 60:.1f} min")
+    return int(bool(failures))
+
+
+def _suspend(stride: int) -> int:
+    began = time.monotonic()
+    failures = done = 0
+    for case in SUSPENDED:
+        requests = requests_of(case)
+        for meanwhile in MEANWHILE:
+            for pause_at in range(1, requests + 1, stride):
+                done += 1
+                try:
+                    suspend(case, pause_at, meanwhile)
+                except ViolationError as violation:
+                    failures += 1
+                    _say(f"VIOLATED: {violation}")
+        _say(f"{case.name}: {requests} requests, with {len(MEANWHILE)} things meanwhile")
+    _say(f"{done} suspensions, {failures} with a bad end, in {(time.monotonic() - began) / 60:.1f} min")
     return int(bool(failures))
 
 

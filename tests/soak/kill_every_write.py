@@ -22,7 +22,7 @@ from tests.soak.truth import Dump
 from tests.soak.virtual_loop import run
 
 LOCKS_EXPIRE = timedelta(minutes=11)
-_INDEX = "hotels"
+INDEX = "hotels"
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Kill:
 
 def kills(case: Case) -> list[Kill]:
     """Run a case whole, and return every kill that there is for it."""
-    changes = _in_world(case, _whole)
+    changes = in_world(case, _whole)
     return [Kill(case, number, when, label) for number, label in enumerate(changes, 1) for when in _SIDES]
 
 
@@ -108,7 +108,7 @@ def perform(kill: Kill) -> None:
         return []
 
     try:
-        _in_world(kill.case, work)
+        in_world(kill.case, work)
     except ViolationError as violation:
         raise ViolationError(violation.rule, f"{kill}: {violation}") from None
 
@@ -116,7 +116,8 @@ def perform(kill: Kill) -> None:
 _SIDES: tuple[When, When] = ("before", "after")
 
 
-def _in_world(case: Case, work: Work) -> list[str]:
+def in_world(case: Case, work: Work) -> list[str]:
+    """Make a case's world, do some work in it, and return what that returns."""
     folder = Path(tempfile.mkdtemp(prefix="indexvault-kill-"))
     try:
         return run(_prepared(case, folder, work))
@@ -132,9 +133,9 @@ async def _prepared(case: Case, folder: Path, work: Work) -> list[str]:
         {"id": f"{number:04}", "number": number % 11, "text": f"{number} " + "x" * 400, "secret": "s"}
         for number in range(70)
     ]
-    stage.tell(EAST, "POST", f"/indexes/{_INDEX}/docs/index", {"value": documents})
+    stage.tell(EAST, "POST", f"/indexes/{INDEX}/docs/index", {"value": documents})
     memories = {name: Memory(store) for name, store in stage.stores.items()}
-    world = World(stage, folder, stage.dump(EAST, _INDEX) or {}, memories, case)
+    world = World(stage, folder, stage.dump(EAST, INDEX) or {}, memories, case)
     await case.prepare(world)
     return await work(world)
 
@@ -142,7 +143,7 @@ async def _prepared(case: Case, folder: Path, work: Work) -> list[str]:
 def _definition(key: Mapping[str, bool], *, hides: bool) -> dict[str, Any]:
     plain = {"filterable": False, "sortable": False, "facetable": False, "searchable": False, "retrievable": True}
     return {
-        "name": _INDEX,
+        "name": INDEX,
         "fields": [
             {"name": "id", "type": "Edm.String", "key": True, **plain, **key},
             {"name": "number", "type": "Edm.Int32", **plain, "filterable": True, "sortable": True},
@@ -152,14 +153,15 @@ def _definition(key: Mapping[str, bool], *, hides: bool) -> dict[str, Any]:
     }
 
 
-async def _command(world: World) -> tuple[str, ...]:
+async def command_of(world: World) -> tuple[str, ...]:
+    """Return the case's command, with what it names in this world."""
     known = sorted(reference.id or "" for reference in snapshots_in(world.stage.stores[LOCAL]).values())
-    snapshot = f"{EAST}/{_INDEX}@{known[-1]}" if known else ""
+    snapshot = f"{EAST}/{INDEX}@{known[-1]}" if known else ""
     return tuple(part.format(snapshot=snapshot, folder=world.folder) for part in world.case.argv)
 
 
 async def _whole(world: World) -> list[str]:
-    argv = await _command(world)
+    argv = await command_of(world)
     process = world.stage.process(only_changes=True)
     ended = await world.stage.run(*argv, process=process)
     require(ended.code in {0, 3} and not ended.crashes, "the operation works", f"{argv}: {ended}")
@@ -169,7 +171,7 @@ async def _whole(world: World) -> list[str]:
 
 
 async def _killed(world: World, kill: Kill) -> None:
-    argv = await _command(world)
+    argv = await command_of(world)
     process = world.stage.process(only_changes=True, kill_at=kill.number, kill_when=kill.when)
     ended = await world.stage.run(*argv, process=process)
     require(not ended.crashes, "a kill raises nothing else", "\n".join(ended.crashes))
@@ -204,7 +206,7 @@ async def _checked(world: World) -> None:
 
 async def _looks(world: World, when: str) -> None:
     """Use the verbs that only look."""
-    for argv in (("snapshots",), ("verify", f"{EAST}/{_INDEX}")):
+    for argv in (("snapshots",), ("verify", f"{EAST}/{INDEX}")):
         ended = await world.stage.run(*argv)
         damaged = any(memory.damaged for memory in world.memories.values())
         allowed = {0, 4, 6} if damaged else {0, 4}
@@ -219,14 +221,14 @@ async def _backed_up(world: World) -> None:
     """Heal, and back the index up if it is still there."""
     healed = await world.stage.run("heal")
     require(healed.code == 0, "other verbs work", f"heal: {healed.error}")
-    if world.stage.dump(EAST, _INDEX) is None:
+    if world.stage.dump(EAST, INDEX) is None:
         return
-    ended = await world.stage.run("backup", EAST, _INDEX)
+    ended = await world.stage.run("backup", EAST, INDEX)
     if ended.code == 5:
         world.stage.skew += LOCKS_EXPIRE
-        ended = await world.stage.run("backup", EAST, _INDEX)
+        ended = await world.stage.run("backup", EAST, INDEX)
     require(ended.code in {0, 3}, "other verbs work", f"backup: {ended.code} {ended.error}")
-    await _newest_holds(world, world.stage.dump(EAST, _INDEX) or {})
+    await _newest_holds(world, world.stage.dump(EAST, INDEX) or {})
 
 
 # What is so in the end
@@ -249,7 +251,7 @@ async def _source_backed_up(world: World) -> None:
 
 
 async def _source_kept(world: World) -> None:
-    same(world.stage.dump(EAST, _INDEX), world.source, what="the source")
+    same(world.stage.dump(EAST, INDEX), world.source, what="the source")
 
 
 async def _restored(world: World) -> None:
@@ -290,18 +292,18 @@ async def _moved(world: World) -> None:
 
 async def _moved_away(world: World) -> None:
     world.target("moved", world.source)
-    require(world.stage.dump(EAST, _INDEX) is None, "the source is deleted", _INDEX)
+    require(world.stage.dump(EAST, INDEX) is None, "the source is deleted", INDEX)
     require(world.alias("guests") == "moved", "the alias points at the target", world.alias("guests"))
 
 
 async def _pruned(world: World) -> None:
     left = snapshots_in(world.stage.stores[LOCAL])
     require(len(left) == 1, "one snapshot is left", str(sorted(left)))
-    await _newest_holds(world, world.stage.dump(EAST, _INDEX) or {})
+    await _newest_holds(world, world.stage.dump(EAST, INDEX) or {})
 
 
 async def _repaired(world: World) -> None:
-    flaws = await world.memories[LOCAL].flaws(EAST, _INDEX)
+    flaws = await world.memories[LOCAL].flaws(EAST, INDEX)
     require(not flaws, "nothing is missing or damaged", str(flaws[:3]))
     await _newest_holds(world, world.source)
 
@@ -315,7 +317,7 @@ async def _replicated(world: World) -> None:
 
 
 async def _revealed(world: World) -> None:
-    fields = world.stage.service(EAST).indexes[_INDEX].definition["fields"]
+    fields = world.stage.service(EAST).indexes[INDEX].definition["fields"]
     hidden = [field["name"] for field in fields if not field["retrievable"]]
     require(hidden == ["secret"], "revealed fields are hidden again", str(hidden))
     await _newest_holds(world, world.source)
@@ -340,7 +342,7 @@ async def _nothing(_world: World) -> None:
 
 
 async def _with_snapshot(world: World) -> None:
-    await world.done("backup", EAST, _INDEX)
+    await world.done("backup", EAST, INDEX)
 
 
 async def _with_old(world: World) -> None:
@@ -363,8 +365,8 @@ async def _with_waste(world: World) -> None:
     for day in range(3):
         world.stage.skew += timedelta(days=2)
         documents = [{"id": f"{number:04}", "text": f"{day} " + "y" * 400} for number in range(day, 70, 3)]
-        world.stage.tell(EAST, "POST", f"/indexes/{_INDEX}/docs/index", {"value": documents})
-        await world.done("backup", EAST, _INDEX)
+        world.stage.tell(EAST, "POST", f"/indexes/{INDEX}/docs/index", {"value": documents})
+        await world.done("backup", EAST, INDEX)
         if day == 0:
             await world.done("prune", EAST, "--yes")
     world.stage.skew += timedelta(days=2)
@@ -386,17 +388,17 @@ async def _with_damage(world: World) -> None:
 
 async def _with_folder(world: World) -> None:
     await _with_snapshot(world)
-    await world.done("export", f"{EAST}/{_INDEX}@latest", str(world.folder / "dump"))
+    await world.done("export", f"{EAST}/{INDEX}@latest", str(world.folder / "dump"))
 
 
 _RESTORE = ("restore", "{snapshot}", "--parallel", "1", "--to")
-_MOVE = ("move", f"{EAST}/{_INDEX}", "--parallel", "1", "--to", f"{WEST}/moved")
+_MOVE = ("move", f"{EAST}/{INDEX}", "--parallel", "1", "--to", f"{WEST}/moved")
 _BARE = {"filterable": False, "sortable": False}
 _APART = {"shared_store": False}
 
 CASES: Sequence[Case] = (
-    Case(name="backup", argv=("backup", EAST, _INDEX), prepare=_nothing, check=_source_backed_up),
-    Case(name="backup in parts", argv=("backup", EAST, _INDEX), prepare=_nothing, check=_source_backed_up, key=_BARE),
+    Case(name="backup", argv=("backup", EAST, INDEX), prepare=_nothing, check=_source_backed_up),
+    Case(name="backup in parts", argv=("backup", EAST, INDEX), prepare=_nothing, check=_source_backed_up, key=_BARE),
     Case(name="create", argv=(*_RESTORE, f"{WEST}/new"), prepare=_with_snapshot, check=_restored),
     Case(
         name="create with alias",
@@ -437,7 +439,7 @@ CASES: Sequence[Case] = (
     ),
     Case(
         name="repair",
-        argv=("repair", f"{EAST}/{_INDEX}"),
+        argv=("repair", f"{EAST}/{INDEX}"),
         prepare=_with_damage,
         check=_repaired,
         stage={"replicated": True},
@@ -445,7 +447,7 @@ CASES: Sequence[Case] = (
     Case(name="replicate", argv=("replicate", EAST, "--to", REPLICA), prepare=_with_snapshot, check=_replicated),
     Case(
         name="reveal",
-        argv=("backup", EAST, _INDEX, "--hidden-fields", "reveal"),
+        argv=("backup", EAST, INDEX, "--hidden-fields", "reveal"),
         prepare=_nothing,
         check=_revealed,
         hides=True,
