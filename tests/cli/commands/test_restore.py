@@ -70,7 +70,8 @@ def test_unknown_snapshot_or_target_is_named_with_the_known_ones(terminal: Termi
     unknown_target = terminal.indexvault("restore", reference, "--to", "contoso-south")
     assert unknown_target.code == 4
     assert unknown_target.error_line == (
-        "service contoso-south: no service of this name is configured. Known services: contoso-east, contoso-west"
+        "service contoso-south: no service of this name is configured. Known services: contoso-east, contoso-west;"
+        " did you mean 'contoso-east' or 'contoso-west'?"
     )
     unknown_snapshot = terminal.indexvault("restore", "contoso-east/notes@20200101T000000Z-abcdef", "--to", WEST)
     assert unknown_snapshot.code == 4
