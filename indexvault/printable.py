@@ -4,7 +4,7 @@ Names, messages and reasons come from services, stores and deployments. A contro
 cursor, rewrite what was printed, set the window's title or turn the reading direction.
 """
 
-from typing import override
+from collections.abc import Callable
 from unicodedata import category
 
 _KEPT = "\n\t\u200c\u200d"
@@ -32,36 +32,33 @@ def printable_json(line: str) -> str:
 
 
 class _Table(dict[int, str | int]):
-    """What each character becomes, filled in as characters are met."""
+    """What each character becomes, filled in as characters are met: itself, or what `replacement` returns."""
 
-    def replacement(self, code: int) -> str:
-        raise NotImplementedError
+    def __init__(self, replacement: Callable[[int], str]) -> None:
+        super().__init__()
+        self._replacement = replacement
 
     def __missing__(self, code: int) -> str | int:
         character = chr(code)
         is_harmless = character.isprintable() or category(character) == "Zs" or character in _KEPT
-        self[code] = code if is_harmless else self.replacement(code)
+        self[code] = code if is_harmless else self._replacement(code)
         return self[code]
 
 
-class _Visible(_Table):
-    @override
-    def replacement(self, code: int) -> str:
-        if code < _FIRST_PRINTABLE:
-            return chr(_PICTURES + code)
-        return chr(_PICTURE_OF_DELETE) if code == _DELETE else "\ufffd"
+def _picture(code: int) -> str:
+    if code < _FIRST_PRINTABLE:
+        return chr(_PICTURES + code)
+    return chr(_PICTURE_OF_DELETE) if code == _DELETE else "\ufffd"
 
 
-class _Escaped(_Table):
-    @override
-    def replacement(self, code: int) -> str:
-        if code <= _LAST_IN_PLANE:
-            return f"\\u{code:04x}"
-        rest = code - _PLANE
-        return f"\\u{_HIGH + (rest >> 10):04x}\\u{_LOW + (rest & _LOW_BITS):04x}"
+def _escape(code: int) -> str:
+    if code <= _LAST_IN_PLANE:
+        return f"\\u{code:04x}"
+    rest = code - _PLANE
+    return f"\\u{_HIGH + (rest >> 10):04x}\\u{_LOW + (rest & _LOW_BITS):04x}"
 
 
-_VISIBLE, _ESCAPED = _Visible(), _Escaped()
+_VISIBLE, _ESCAPED = _Table(_picture), _Table(_escape)
 
 
 def count(number: int, noun: str) -> str:

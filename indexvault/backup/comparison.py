@@ -6,24 +6,19 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
-from durabletask.task import OrchestrationContext
 
 from indexvault.backup.live_index import LiveIndex
 from indexvault.clients import Clients
-from indexvault.errors import IndexvaultError
 from indexvault.model import IndexName
 from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.diff import DiffTally, DocumentChange, diff_snapshots
 from indexvault.snapshots.field_diff import DefinitionDifference, changed_fields, definition_differences
 from indexvault.snapshots.manifest import Definition, Manifest
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.workflow.activity import Activity, Orchestration, Resources, Work, Workflow
-from indexvault.workflow.calls import call
+from indexvault.workflow.activity import Activity, Resources, Work
 from indexvault.workflow.fan_out import ACTIVITIES as FAN_OUT_ACTIVITIES
-from indexvault.workflow.fan_out import OPEN, FanOut, ItemWorkflow, RunOrder, fan_out
-from indexvault.workflow.lock_activities import Done
-from indexvault.workflow.reports import Written, outcome_of, write_report
-from indexvault.workflow.runs import Item, Outcome
+from indexvault.workflow.reported_run import item_workflow, reported_run
+from indexvault.workflow.reports import Written, write_report
 from indexvault.workflow.unless_cancelled import unless_cancelled
 
 MOST_CHANGES = 100_000
@@ -122,27 +117,7 @@ async def _compare(resources: Resources, job: CompareJob) -> Comparison:
 
 
 COMPARE = Activity("compare_states", CompareJob, Written, compare, work=lambda job: job.work, locks=False)
-
-
-def compare_one(ctx: OrchestrationContext, job: CompareJob) -> Orchestration[Written]:
-    """Compare the two states of a job."""
-    return (yield from call(ctx, COMPARE, job))
-
-
-def failed(_item: Item, error: IndexvaultError) -> Outcome:
-    """Return the outcome of a comparison that failed."""
-    return Outcome(state="failed", failure=error.record())
-
-
-COMPARE_STATES = Workflow("compare_two_states", CompareJob, Written, compare_one)
-_FAN_OUT = FanOut(opening=OPEN, each=ItemWorkflow(COMPARE_STATES, outcome_of), failed=failed)
-
-
-def run_diff(ctx: OrchestrationContext, order: RunOrder) -> Orchestration[Done]:
-    """Carry out the comparison that the run's record names."""
-    return (yield from fan_out(ctx, order, _FAN_OUT))
-
-
-RUN_DIFF = Workflow("run_diff", RunOrder, Done, run_diff)
+COMPARE_STATES = item_workflow("compare_two_states", COMPARE)
+RUN_DIFF = reported_run("run_diff", COMPARE_STATES)
 ACTIVITIES = (*FAN_OUT_ACTIVITIES, COMPARE)
 WORKFLOWS = (COMPARE_STATES, RUN_DIFF)

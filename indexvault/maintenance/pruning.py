@@ -3,18 +3,15 @@
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from durabletask.task import OrchestrationContext
 
 from indexvault.errors import IndexvaultError, IntegrityError, from_record
 from indexvault.maintenance.retention import MaintenanceJob, PrunePlan, prune_stores
 from indexvault.model import IndexName
-from indexvault.workflow.activity import Activity, Orchestration, Resources, Work, Workflow
-from indexvault.workflow.calls import call
+from indexvault.workflow.activity import Activity, Resources, Work
 from indexvault.workflow.fan_out import ACTIVITIES as FAN_OUT_ACTIVITIES
-from indexvault.workflow.fan_out import OPEN, FanOut, ItemWorkflow, RunOrder, fan_out
-from indexvault.workflow.lock_activities import Done
-from indexvault.workflow.reports import Written, outcome_of, write_report
-from indexvault.workflow.runs import Item, Outcome
+from indexvault.workflow.reported_run import item_workflow, reported_run
+from indexvault.workflow.reports import Written, write_report
+from indexvault.workflow.runs import Item
 from indexvault.workflow.submit import item_run
 from indexvault.workflow.unless_cancelled import unless_cancelled
 
@@ -80,27 +77,7 @@ async def prune(resources: Resources, job: PruneJob) -> Written:
 
 
 PRUNE = Activity("prune_index", PruneJob, Written, prune, work=lambda job: job.work, locks=False)
-
-
-def prune_one(ctx: OrchestrationContext, job: PruneJob) -> Orchestration[Written]:
-    """Prune one index."""
-    return (yield from call(ctx, PRUNE, job))
-
-
-def failed(_item: Item, error: IndexvaultError) -> Outcome:
-    """Return the outcome of an index that has no report."""
-    return Outcome(state="failed", failure=error.record())
-
-
-PRUNE_INDEX = Workflow("prune_one_index", PruneJob, Written, prune_one)
-_FAN_OUT = FanOut(opening=OPEN, each=ItemWorkflow(PRUNE_INDEX, outcome_of), failed=failed)
-
-
-def run_prune(ctx: OrchestrationContext, order: RunOrder) -> Orchestration[Done]:
-    """Prune the indexes that the run's record names."""
-    return (yield from fan_out(ctx, order, _FAN_OUT))
-
-
-RUN_PRUNE = Workflow("run_prune", RunOrder, Done, run_prune)
+PRUNE_INDEX = item_workflow("prune_one_index", PRUNE)
+RUN_PRUNE = reported_run("run_prune", PRUNE_INDEX)
 ACTIVITIES = (*FAN_OUT_ACTIVITIES, PRUNE)
 WORKFLOWS = (PRUNE_INDEX, RUN_PRUNE)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import msgspec
-from durabletask.task import OrchestrationContext
 
 from indexvault.errors import IndexvaultError, IntegrityError, UnauthenticError
 from indexvault.maintenance.targets import Target, find_target
@@ -11,13 +10,11 @@ from indexvault.model import IndexName
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.slices import Slice
 from indexvault.snapshots.verify import WHOLE, VerifyReport, verify_index
-from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Work, Workflow
-from indexvault.workflow.calls import call
+from indexvault.workflow.activity import Activity, ProgressUpdate, Resources, Work
 from indexvault.workflow.fan_out import ACTIVITIES as FAN_OUT_ACTIVITIES
-from indexvault.workflow.fan_out import OPEN, FanOut, ItemWorkflow, RunOrder, fan_out
-from indexvault.workflow.lock_activities import Done
-from indexvault.workflow.reports import Written, outcome_of, write_report
-from indexvault.workflow.runs import Item, Outcome
+from indexvault.workflow.reported_run import item_workflow, reported_run
+from indexvault.workflow.reports import Written, write_report
+from indexvault.workflow.runs import Item
 from indexvault.workflow.submit import item_run
 from indexvault.workflow.unless_cancelled import unless_cancelled
 
@@ -115,27 +112,7 @@ async def verify_snapshots(resources: Resources, job: VerifyJob) -> Written:
 VERIFY = Activity(
     "verify_stored", VerifyJob, Written, verify_snapshots, work=lambda job: job.work, locks=False
 )  # fmt: skip
-
-
-def verify_one(ctx: OrchestrationContext, job: VerifyJob) -> Orchestration[Written]:
-    """Verify the snapshots of one item."""
-    return (yield from call(ctx, VERIFY, job))
-
-
-def failed(_item: Item, error: IndexvaultError) -> Outcome:
-    """Return the outcome of an item that has no report."""
-    return Outcome(state="failed", failure=error.record())
-
-
-VERIFY_INDEX = Workflow("verify_index", VerifyJob, Written, verify_one)
-_FAN_OUT = FanOut(opening=OPEN, each=ItemWorkflow(VERIFY_INDEX, outcome_of), failed=failed)
-
-
-def run_verify(ctx: OrchestrationContext, order: RunOrder) -> Orchestration[Done]:
-    """Verify the snapshots that the run's record names."""
-    return (yield from fan_out(ctx, order, _FAN_OUT))
-
-
-RUN_VERIFY = Workflow("run_verify", RunOrder, Done, run_verify)
+VERIFY_INDEX = item_workflow("verify_index", VERIFY)
+RUN_VERIFY = reported_run("run_verify", VERIFY_INDEX)
 ACTIVITIES = (*FAN_OUT_ACTIVITIES, VERIFY)
 WORKFLOWS = (VERIFY_INDEX, RUN_VERIFY)

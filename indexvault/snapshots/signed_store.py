@@ -1,22 +1,19 @@
 """A store whose records and manifests are signed with a key that it does not hold; and the guard of one without."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
 from indexvault.errors import ConflictError, ForbiddenError, SettingsError
 from indexvault.model import Clock
 from indexvault.snapshots.authority import Authority
+from indexvault.snapshots.divided_store import DividedSnapshotBlobs
 from indexvault.snapshots.record_keys import RecordKeys
 from indexvault.snapshots.run_names import SIGNING_MARK
 from indexvault.snapshots.signed_records import SignedRunBlobs
 from indexvault.snapshots.store import (
-    BlobProperties,
-    Protection,
-    ReadGrant,
     RunBlobs,
-    SnapshotReader,
     SnapshotWriter,
     Store,
 )
@@ -25,64 +22,15 @@ _MARK_LIMIT = 64 * 1024
 _LOG = logging.getLogger(__name__)
 
 
-class SignedSnapshotBlobs:
+class SignedSnapshotBlobs(DividedSnapshotBlobs):
     """The half that is written once, with the authority that signs its manifests. See `SnapshotWriter`."""
 
     def __init__(self, blobs: SnapshotWriter, authority: Authority) -> None:
-        self._blobs = blobs
+        super().__init__(reader=blobs, writer=blobs, pruner=blobs)
         self.authority = authority
 
-    async def read(self, name: str, limit: int) -> bytes:
-        """See `SnapshotReader.read`."""
-        return await self._blobs.read(name, limit)
 
-    async def first_sound[Found](self, read: Callable[[SnapshotReader], Awaitable[Found]]) -> Found:
-        """See `SnapshotReader.first_sound`."""
-        return await read(self)
-
-    async def properties(self, name: str) -> BlobProperties | None:
-        """See `SnapshotReader.properties`."""
-        return await self._blobs.properties(name)
-
-    async def list(self, prefix: str) -> AsyncIterator[BlobProperties]:
-        """See `SnapshotReader.list`."""
-        async for blob in self._blobs.list(prefix):
-            yield blob
-
-    async def folders(self, prefix: str) -> AsyncIterator[str]:
-        """See `SnapshotReader.folders`."""
-        async for folder in self._blobs.folders(prefix):
-            yield folder
-
-    async def create(
-        self,
-        name: str,
-        data: bytes,
-        *,
-        metadata: Mapping[str, str] | None = None,
-        content_type: str = "application/octet-stream",
-    ) -> bool:
-        """See `SnapshotWriter.create`."""
-        return await self._blobs.create(name, data, metadata=metadata, content_type=content_type)
-
-    async def delete(self, name: str) -> bool:
-        """See `SnapshotWriter.delete`."""
-        return await self._blobs.delete(name)
-
-    async def protection(self, prefix: str) -> Protection:
-        """See `SnapshotWriter.protection`."""
-        return await self._blobs.protection(prefix)
-
-    async def grant(self, name: str) -> ReadGrant | None:
-        """See `SnapshotWriter.grant`."""
-        return await self._blobs.grant(name)
-
-    async def copy(self, name: str, grant: ReadGrant) -> bool:
-        """See `SnapshotWriter.copy`."""
-        return await self._blobs.copy(name, grant)
-
-
-class _Guarded:
+class _Guarded(ABC):
     """A store that another one stands in front of."""
 
     def __init__(self, store: Store) -> None:
@@ -113,8 +61,9 @@ class _Guarded:
     ) -> None:
         await self.close()
 
+    @abstractmethod
     async def _settle(self) -> None:
-        raise NotImplementedError
+        """Look at the mark that says whether records are signed."""
 
 
 class SignedStore(_Guarded):
