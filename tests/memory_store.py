@@ -59,11 +59,16 @@ class MemorySnapshotBlobs:
 
     async def read(self, name: str, limit: int) -> bytes:
         """See `SnapshotReader.read`."""
-        on = f"{self._where}/{name}"
-        blob = self._blobs.get(name)
-        if blob is None:
-            raise NotFoundError("there is no such blob", on=on, do="Check the store")
-        return _within(blob.data, limit, on)
+        return _within(self._blob(name).data, limit, f"{self._where}/{name}")
+
+    async def read_range(self, name: str, offset: int, length: int) -> bytes:
+        """See `SnapshotReader.read_range`."""
+        data = self._blob(name).data[offset : offset + length]
+        if len(data) < length:
+            raise IntegrityError(
+                f"it ends before byte {offset + length}", on=f"{self._where}/{name}", do="Find out who wrote it"
+            )
+        return data
 
     async def first_sound[Found](self, read: Callable[[SnapshotReader], Awaitable[Found]]) -> Found:
         """See `SnapshotReader.first_sound`."""
@@ -106,6 +111,12 @@ class MemorySnapshotBlobs:
                 "an immutability policy keeps the blob", on=f"{self._where}/{name}", do="Leave it until it has passed"
             )
         return self._blobs.pop(name, None) is not None
+
+    def _blob(self, name: str) -> _Blob:
+        blob = self._blobs.get(name)
+        if blob is None:
+            raise NotFoundError("there is no such blob", on=f"{self._where}/{name}", do="Check the store")
+        return blob
 
 
 class MemoryRunBlobs:

@@ -12,6 +12,7 @@ from azure.storage.blob import BlobProperties as ListedBlob
 from azure.storage.blob import ContentSettings
 from azure.storage.blob.aio import BlobLeaseClient, BlobPrefix, ContainerClient
 
+from indexvault.bounds import MEBIBYTE
 from indexvault.errors import IntegrityError
 from indexvault.snapshots.authority import NO_AUTHORITY
 from indexvault.snapshots.azure_copy import Grants
@@ -21,6 +22,9 @@ from indexvault.snapshots.store import BlobProperties, Protection, ReadGrant, Ru
 
 _CALL_SECONDS = 600
 """The longest that one call on a blob, or one page of a listing, may take with its retries."""
+
+MOST_AT_ONCE = 32 * MEBIBYTE
+"""Bytes of a blob that are read with one request; the library reads a larger blob in parts."""
 
 _LIST_PAGE = 5000
 """Blobs in a page of a listing: the service's maximum. Source: List Blobs (REST API), 2026-09."""
@@ -134,6 +138,26 @@ class AzureSnapshotBlobs(_Container):
         """See `SnapshotReader.read`."""
         async with self._call(name):
             return (await self._read(name, limit)).data
+
+    async def read_range(self, name: str, offset: int, length: int) -> bytes:
+        """See `SnapshotReader.read_range`. Up to MOST_AT_ONCE bytes are one request."""
+        async with self._call(name):
+            try:
+                download = await self._container.download_blob(name, offset=offset, length=length)
+                data = await download.readall()
+            except HttpResponseError as error:
+                if error_code(error) != "InvalidRange":
+                    raise
+                data = b""
+            if len(data) > length:
+                raise ValueError("more bytes than the range has")
+        if len(data) < length:
+            raise IntegrityError(
+                f"the blob ends before byte {offset + length}",
+                on=self._on(name),
+                do="Find out who wrote it, or take a copy of another store",
+            )
+        return data
 
     async def first_sound[Found](self, read: Callable[[SnapshotReader], Awaitable[Found]]) -> Found:
         """See `SnapshotReader.first_sound`."""

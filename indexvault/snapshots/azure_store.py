@@ -11,7 +11,7 @@ from azure.core.exceptions import AzureError, ResourceExistsError
 from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 
 from indexvault.errors import SettingsError
-from indexvault.snapshots.azure_blobs import AzureRunBlobs, AzureSnapshotBlobs
+from indexvault.snapshots.azure_blobs import MOST_AT_ONCE, AzureRunBlobs, AzureSnapshotBlobs
 from indexvault.snapshots.azure_connections import Connections
 from indexvault.snapshots.azure_copy import signed_grants, token_grants
 from indexvault.snapshots.azure_errors import error_code, translate
@@ -133,6 +133,7 @@ def _options(store: str) -> dict[str, Any]:
         "api_version": _API_VERSION,
         "transport": Connections(connect_seconds=_CONNECT_SECONDS, read_seconds=_READ_SECONDS),
         "retry_policy": _LoggedRetry(store),
+        "max_single_get_size": MOST_AT_ONCE,
         # No account sends any: whoever does would have documents and tokens sent elsewhere.
         "permit_redirects": False,
     }

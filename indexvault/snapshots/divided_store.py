@@ -32,6 +32,10 @@ class DividedSnapshotBlobs:
         """See `SnapshotReader.read`."""
         return await self._reader.read(name, limit)
 
+    async def read_range(self, name: str, offset: int, length: int) -> bytes:
+        """See `SnapshotReader.read_range`."""
+        return await self._reader.read_range(name, offset, length)
+
     async def first_sound[Found](self, read: Callable[[SnapshotReader], Awaitable[Found]]) -> Found:
         """See `SnapshotReader.first_sound`."""
         return await read(self)

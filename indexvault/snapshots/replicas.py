@@ -32,6 +32,10 @@ class ReplicaBlobs:
         """See `SnapshotReader.read`."""
         return await self._first(lambda blobs: blobs.read(name, limit))
 
+    async def read_range(self, name: str, offset: int, length: int) -> bytes:
+        """See `SnapshotReader.read_range`. A copy that ends too early counts as damaged, so the next store is read."""
+        return await self.first_sound(lambda blobs: blobs.read_range(name, offset, length))
+
     async def first_sound[Found](self, read: Callable[[SnapshotReader], Awaitable[Found]]) -> Found:
         """See `SnapshotReader.first_sound`. Raises the first IntegrityError if no store has it sound."""
         damage: list[IntegrityError] = []

@@ -90,6 +90,14 @@ class SnapshotReader(Protocol):
         """Return a blob's bytes. NotFoundError if there is none, IntegrityError if it is larger than `limit` bytes."""
         ...
 
+    async def read_range(self, name: str, offset: int, length: int) -> bytes:
+        """Return `length` bytes of a blob, one at least, from `offset`.
+
+        NotFoundError if there is none, IntegrityError if the blob ends before that. The bytes are not proved: compare
+        them with a checksum of their own.
+        """
+        ...
+
     async def first_sound[Found](self, read: Callable[["SnapshotReader"], Awaitable[Found]]) -> Found:
         """Call `read` with each store that holds a copy, in order, until one raises nothing, and return its result.
 

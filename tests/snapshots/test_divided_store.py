@@ -16,7 +16,7 @@ from tests.memory_store import MemoryStore
 from tests.snapshots.samples import MORNING, documents, write_snapshot
 
 READ, WRITE, PRUNE = (f"{number}0000000-0000-4000-8000-000000000000" for number in (1, 2, 3))
-OPERATIONS = {"create", "read", "properties", "list", "folders", "delete", "copy", "grant"}
+OPERATIONS = {"create", "read", "read_range", "properties", "list", "folders", "delete", "copy", "grant"}
 
 
 class Limited:
@@ -41,7 +41,7 @@ def limited(store: MemoryStore, *allowed: str) -> Store:
 
 def divided(store: MemoryStore) -> DividedStore:
     return DividedStore(
-        reader=limited(store, "read", "list", "properties", "folders"),
+        reader=limited(store, "read", "read_range", "list", "properties", "folders"),
         writer=limited(store, "create", "copy", "grant"),
         pruner=limited(store, "delete"),
         account="contoso",

@@ -9,7 +9,13 @@ import pytest
 from aiohttp import web
 
 from indexvault.bounds import ANSWER_LIMIT, MEBIBYTE
-from indexvault.errors import IndexvaultError, IntegrityError, OversizedAnswerError
+from indexvault.errors import (
+    IndexvaultError,
+    IntegrityError,
+    OversizedAnswerError,
+    RemoteError,
+    UnexpectedAnswerError,
+)
 from indexvault.snapshots.azure_store import AzureStore
 from tests.azurite import Azurite
 from tests.peak import taking_at_most
@@ -93,6 +99,33 @@ async def test_a_blob_that_is_longer_than_the_account_says(account: Account, sto
             await read("a/b", 1 << 30)
         assert raised.value.on.endswith("/a/b")
         assert account.sent < 80 * MEBIBYTE
+
+
+async def test_a_range_is_one_request(account: Account, store: AzureStore) -> None:
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request.headers["x-ms-range"])
+        assert "x-ms-range-get-content-md5" not in request.headers
+        headers = {**HEADERS, "Content-Range": f"bytes 5-{16 * MEBIBYTE + 4}/{20 * MEBIBYTE}"}
+        return web.Response(status=206, headers=headers, body=b"x" * (16 * MEBIBYTE))
+
+    account.answer = answer
+    assert len(await store.snapshots.read_range("a/b", 5, 16 * MEBIBYTE)) == 16 * MEBIBYTE
+    assert asked == [f"bytes=5-{16 * MEBIBYTE + 4}"]
+
+
+@pytest.mark.parametrize("sent", [101, 200 * 1024])
+async def test_a_range_with_more_than_was_asked_for(account: Account, store: AzureStore, sent: int) -> None:
+    account.answer = lambda request: account.stream(request, size=sent, total=1000)
+    with pytest.raises(RemoteError):
+        await store.snapshots.read_range("a/b", 0, 100)
+
+
+async def test_a_range_that_is_answered_with_the_whole_blob(account: Account, store: AzureStore) -> None:
+    account.answer = lambda request: account.stream(request, size=100, total=100, status=200)
+    with pytest.raises(UnexpectedAnswerError):
+        await store.snapshots.read_range("a/b", 0, 100)
 
 
 async def test_a_listing_without_end(account: Account, store: AzureStore) -> None:

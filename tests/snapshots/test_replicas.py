@@ -105,6 +105,17 @@ async def test_what_is_damaged_in_the_nearest_is_read_from_the_other(
         await proved(nearest)
 
 
+async def test_a_range_comes_from_the_first_store_that_has_all_of_it() -> None:
+    east, west, north = MemoryStore("east"), MemoryStore("west"), MemoryStore("north")
+    await west.snapshots.create("a", b"123")
+    await north.snapshots.create("a", b"12345")
+    assert await Replicas([east, west, north]).snapshots.read_range("a", 1, 4) == b"2345"
+    with pytest.raises(IntegrityError):
+        await Replicas([east, west]).snapshots.read_range("a", 1, 4)
+    with pytest.raises(NotFoundError):
+        await Replicas([east]).snapshots.read_range("a", 1, 4)
+
+
 async def test_listings_unite_what_each_store_has(store: Store, replica: MemoryStore) -> None:
     await write_snapshot(store.snapshots, LINES, created=MORNING + timedelta(days=1), run="run-2")
     await write_snapshot(replica.snapshots, LINES, index="motels")

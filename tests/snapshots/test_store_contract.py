@@ -50,6 +50,29 @@ class TestSnapshotBlobs:
             await store.snapshots.read("a", 4)
         assert caught.value.on.endswith("search-snapshots/a")
 
+    async def test_reads_a_range(self, store: Store) -> None:
+        await store.snapshots.create("a", b"12345")
+        assert await store.snapshots.read_range("a", 0, 5) == b"12345"
+        assert await store.snapshots.read_range("a", 1, 3) == b"234"
+        assert await store.snapshots.read_range("a", 4, 1) == b"5"
+
+    @pytest.mark.parametrize(("offset", "length"), [(0, 6), (4, 2), (5, 1), (9, 4)])
+    async def test_refuses_a_range_that_the_blob_does_not_have(self, store: Store, offset: int, length: int) -> None:
+        await store.snapshots.create("a", b"12345")
+        with pytest.raises(IntegrityError) as caught:
+            await store.snapshots.read_range("a", offset, length)
+        assert caught.value.on.endswith("search-snapshots/a")
+
+    async def test_refuses_a_range_of_an_empty_blob(self, store: Store) -> None:
+        await store.snapshots.create("empty", b"")
+        with pytest.raises(IntegrityError):
+            await store.snapshots.read_range("empty", 0, 1)
+
+    async def test_reading_a_range_of_what_is_not_there_names_it(self, store: Store) -> None:
+        with pytest.raises(NotFoundError) as caught:
+            await store.snapshots.read_range("no/such", 0, 1)
+        assert caught.value.on.endswith("search-snapshots/no/such")
+
     async def test_reading_what_is_not_there_names_it(self, store: Store) -> None:
         with pytest.raises(NotFoundError) as caught:
             await store.snapshots.read("no/such", LIMIT)

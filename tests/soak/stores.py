@@ -36,6 +36,9 @@ class SeenSnapshotBlobs:
     async def read(self, name: str, limit: int) -> bytes:
         return await self._look("read", name, lambda: self._blobs.read(name, limit))
 
+    async def read_range(self, name: str, offset: int, length: int) -> bytes:
+        return await self._look("read_range", name, lambda: self._blobs.read_range(name, offset, length))
+
     async def first_sound[Found](self, read: Callable[[SnapshotReader], Awaitable[Found]]) -> Found:
         return await read(self)
 
