@@ -1,11 +1,12 @@
-"""A backup announces its snapshot before it commits it, so that no sweep deletes a chunk the snapshot needs.
+"""A backup announces its snapshot before it commits it, so that no sweep deletes a pack the snapshot needs.
 
-A backup may reuse a chunk that no manifest names any more: one left over from a removed snapshot, which a sweep is
-about to delete. Neither waits for the other. The backup writes its announcement and then looks for a sweep; the sweep
-writes which chunks it is about to delete and then looks for announcements and manifests. Whichever comes second sees
-the first: the sweep leaves announced chunks alone, and the backup refuses to commit on chunks that are being swept.
+A backup may reuse a pack that no manifest names any more: one left over from a removed snapshot, which a sweep is
+about to delete, or one that is about to be rewritten. Neither waits for the other. The backup writes its announcement
+and then looks for a sweep; the sweep writes which packs it is about to delete and then looks for announcements and
+manifests. Whichever comes second sees the first: the sweep leaves announced packs alone, and the backup refuses to
+commit on packs that are being swept, unless they were rewritten and it finds what it needs in its new place.
 
-An announcement counts for a day. A process may be suspended for longer between its check of the chunks and its
+An announcement counts for a day. A process may be suspended for longer between its check of the packs and its
 manifest, so `write_announced` looks at the clock before and after.
 """
 
@@ -18,12 +19,13 @@ import msgspec
 
 from indexvault.errors import IndexvaultError, OutdatedReadingError, RemoteError
 from indexvault.model import Clock
-from indexvault.snapshots.chunks import Digest
 from indexvault.snapshots.manifest import AwareTime, Manifest
-from indexvault.snapshots.names import ChunkFolder, manifest_name
+from indexvault.snapshots.names import PackFolder, manifest_name
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import announcement_name, announcements_prefix, sweep_name
 from indexvault.snapshots.store import RunBlobs, Store
+from indexvault.snapshots.tree import Tree
+from indexvault.snapshots.used_packs import UsedPacks, are_rewritten
 
 ANNOUNCED_FOR = timedelta(days=1)
 """How long the announcement of a run that died counts. A commit takes minutes."""
@@ -35,11 +37,11 @@ _LOG = logging.getLogger(__name__)
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """The chunks of a snapshot that is about to be committed."""
+    """The tree of a snapshot that is about to be committed. Its segments are stored already."""
 
     made: AwareTime
     generation: str
-    chunks: tuple[Digest, ...]
+    tree: Tree
 
 
 class SweepRecord(msgspec.Struct, frozen=True):
@@ -50,20 +52,19 @@ class SweepRecord(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def announced(runs: RunBlobs, manifest: Manifest, now: datetime) -> AsyncIterator[None]:
-    """Keep sweeps away from a manifest's chunks while the block checks that they are there and commits.
+async def announced(store: Store, manifest: Manifest, used: UsedPacks, now: datetime) -> AsyncIterator[None]:
+    """Keep sweeps away from a manifest's packs while the block checks that they are there and commits.
 
     Raises OutdatedReadingError if one of them is being swept. If the block fails the announcement stays, since the
     manifest may have been written all the same; it expires by itself.
     """
     name = announcement_name(manifest.service, manifest.index, manifest.id)
-    chunks = tuple(chunk.sha256 for chunk in manifest.chunks)
-    record = Announcement(made=now, generation=manifest.generation, chunks=chunks)
-    await RecordStore(runs, Announcement).write(name, record)
-    await _require_unswept(runs, manifest, now)
+    record = Announcement(made=now, generation=manifest.generation, tree=manifest.tree)
+    await RecordStore(store.runs, Announcement).write(name, record)
+    await _require_unswept(store, manifest, used, now)
     yield
     try:
-        await runs.delete(name)
+        await store.runs.delete(name)
     except RemoteError as error:
         _LOG.warning("an announcement stays until it expires: %s", error)
 
@@ -71,12 +72,13 @@ async def announced(runs: RunBlobs, manifest: Manifest, now: datetime) -> AsyncI
 async def write_announced[Written](
     store: Store,
     manifest: Manifest,
+    used: UsedPacks,
     *,
     clock: Clock,
     check: Callable[[], Awaitable[None]],
     write: Callable[[], Awaitable[Written]],
 ) -> Written:
-    """Check that a manifest's chunks are there and write it, and keep sweeps away from them all the while.
+    """Check that a manifest's packs are there and write it, and keep sweeps away from them all the while.
 
     If that took longer than an announcement is relied on, it is announced and checked again; a manifest that was
     written by then and fails is removed. Raises as `announced`, `check` and `write` do.
@@ -85,7 +87,7 @@ async def write_announced[Written](
     while True:
         made = clock()
         try:
-            async with announced(store.runs, manifest, made):
+            async with announced(store, manifest, used, made):
                 await check()
                 if not written and clock() - made < RELIED_ON_FOR:
                     written.append(await write())
@@ -98,31 +100,30 @@ async def write_announced[Written](
 
 
 async def is_being_swept(runs: RunBlobs, service: str, index: str, now: datetime) -> bool:
-    """Return whether a sweep of an index's chunks is under way."""
+    """Return whether a sweep of an index's packs is under way."""
     sweep = await RecordStore(runs, SweepRecord).read(sweep_name(service, index))
     return sweep is not None and sweep.until > now
 
 
-async def announced_chunks(runs: RunBlobs, service: str, index: str, now: datetime) -> set[str]:
-    """Return the names of all chunks in announcements of the last day; remove older announcements."""
-    found: set[str] = set()
+async def announced_trees(runs: RunBlobs, service: str, index: str, now: datetime) -> list[tuple[PackFolder, Tree]]:
+    """Return the trees in announcements of the last day, with where their packs lie; remove older announcements."""
+    found: list[tuple[PackFolder, Tree]] = []
     async for name, record in RecordStore(runs, Announcement).list(announcements_prefix(service, index)):
         if now - record.made < ANNOUNCED_FOR:
-            folder = ChunkFolder(service=service, index=index, generation=record.generation)
-            found.update(folder.blob(sha256) for sha256 in record.chunks)
+            found.append((PackFolder(service=service, index=index, generation=record.generation), record.tree))
         else:
             await runs.delete(name)
     return found
 
 
-async def _require_unswept(runs: RunBlobs, manifest: Manifest, now: datetime) -> None:
-    sweep = await RecordStore(runs, SweepRecord).read(sweep_name(manifest.service, manifest.index))
+async def _require_unswept(store: Store, manifest: Manifest, used: UsedPacks, now: datetime) -> None:
+    sweep = await RecordStore(store.runs, SweepRecord).read(sweep_name(manifest.service, manifest.index))
     if sweep is None or sweep.until <= now:
         return
-    swept = {manifest.folder.blob(chunk.sha256) for chunk in manifest.chunks} & set(sweep.blobs)
-    if swept:
+    swept = used.names(manifest.folder) & set(sweep.blobs)
+    if swept and not await are_rewritten(store.snapshots, manifest, swept):
         raise OutdatedReadingError(
-            f"{len(swept)} of its chunks are being removed as no other snapshot names them; it was not written",
+            f"{len(swept)} of its packs are being removed as no other snapshot names them; it was not written",
             on=f"snapshot {manifest.service}/{manifest.index}@{manifest.id}",
             do="Run the backup again: it stores what is missing",
         )

@@ -11,25 +11,16 @@ from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import msgspec
-from isal import igzip, isal_zlib
 
 from indexvault.bounds import DOCUMENT_LIMIT, MEBIBYTE, check_levels
-from indexvault.errors import AccountingError, IntegrityError
-from indexvault.snapshots.names import repair_advice
+from indexvault.errors import AccountingError
 
-SMALLEST_TARGET = 16 * 1024
-"""Uncompressed bytes of an average chunk, except in large indexes.
+CHUNK_TARGET = 8 * 1024
+"""Uncompressed bytes of an average chunk, at any size of index.
 
-A changed document costs a snapshot its whole chunk, so small chunks save the most: with 0.5 % of documents of 1 kB
-changed at random keys a day, ten snapshots take 23 % of ten full ones at this size, 46 % at 64 KiB, 94 % at 512 KiB.
-Smaller ones lose more than that to worse compression and longer manifests. Source: benchmarks/deduplication.py.
+A changed document costs a snapshot its whole chunk, so small chunks save the most; smaller ones than this lose it to
+worse compression and more entries in the tree. Source: benchmarks/storage.py.
 """
-
-LARGEST_TARGET = 1024 * 1024
-
-MOST_CHUNKS = 32 * 1024
-"""Chunks that an index should have at most, as long as LARGEST_TARGET allows it. Bounds the requests of a first backup
-(one a chunk) and the size of a manifest (some 220 bytes a chunk)."""
 
 CHUNK_CAP = 4 * 1024 * 1024
 """Uncompressed bytes of a chunk at most, unless a single document is larger."""
@@ -37,14 +28,8 @@ CHUNK_CAP = 4 * 1024 * 1024
 LARGEST_CHUNK = DOCUMENT_LIMIT + 1
 """Uncompressed bytes of a chunk of a single document at most, its line feed included."""
 
-MOST_NAMED = 512 * 1024
-"""Chunks that a manifest names at most: half a terabyte of documents. Reading such a manifest takes about 300 MB."""
-
-MOST_INHERITED = 4 * MOST_CHUNKS
-"""Chunks up to which an index that grew is cut as its last snapshot was, so that the two share chunks."""
-
 MAX_BOUNDARY_BITS = 14
-"""2**14 documents a chunk: only the shortest documents fill the largest target with more."""
+"""2**14 documents a chunk: no shorter documents fill a chunk with more."""
 
 BoundaryBits = Annotated[int, msgspec.Meta(ge=0, le=MAX_BOUNDARY_BITS)]
 """How many low bits of a key's hash must be zero for a chunk to end there."""
@@ -55,18 +40,15 @@ Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 Size = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """A number of bytes or pieces, no larger than every reader of JSON takes."""
 
-_COMPRESSION_LEVEL = 3
-_TAIL_BITS = 32
-_GZIP_HEADER = bytes.fromhex("1f8b08000000000000ff")
-_GZIP_WINDOW = 31
+_TAIL_BYTES = 8
 
 
-class Chunk(msgspec.Struct, frozen=True):
-    """A chunk as a manifest lists it.
+class Chunk(msgspec.Struct, frozen=True, array_like=True):
+    """A chunk as the tree lists it.
 
     `sha256` is the hash of the uncompressed bytes in lower-case hex, `first` and `last` are the keys at its ends,
-    `bytes` is its uncompressed size. `stored` is the size of its blob when the manifest was written, zero while it is
-    not stored. It is for information only, since another compressor gives other sizes.
+    `bytes` is its uncompressed size. `pack`, `offset` and `stored` say where its member lies: the pack's name, and the
+    member's first byte and size in it. A chunk that is not stored yet has no pack.
     """
 
     sha256: Digest
@@ -74,7 +56,13 @@ class Chunk(msgspec.Struct, frozen=True):
     last: str
     documents: Size
     bytes: Size
-    stored: Size
+    pack: str = ""
+    offset: Size = 0
+    stored: Size = 0
+
+    def placed(self, pack: str, offset: int, stored: int) -> "Chunk":
+        """Return the chunk as it lies in a pack."""
+        return Chunk(self.sha256, self.first, self.last, self.documents, self.bytes, pack, offset, stored)
 
 
 type OnChunk = Callable[[Chunk], None]
@@ -92,31 +80,22 @@ class SealedChunk(msgspec.Struct, frozen=True):
     data: bytes
 
 
-def chunk_target(index_bytes: float) -> int:
-    """Return the uncompressed bytes that a chunk should hold on average in an index of this many."""
-    return min(max(round(index_bytes / MOST_CHUNKS), SMALLEST_TARGET), LARGEST_TARGET)
-
-
-def boundary_bits(average_document_bytes: float, target: int = SMALLEST_TARGET) -> int:
+def boundary_bits(average_document_bytes: float, target: int = CHUNK_TARGET) -> int:
     """Return the number of zero bits that make a chunk hold `target` uncompressed bytes on average."""
     if average_document_bytes <= 0:
         return MAX_BOUNDARY_BITS
     return min(max(round(math.log2(target / average_document_bytes)), 0), MAX_BOUNDARY_BITS)
 
 
-def inherited_bits(before: int, fresh: int, documents: int) -> int:
-    """Return the boundary bits for an index of so many documents whose last snapshot has `before`.
-
-    `fresh` are those that it would get without that snapshot. They are used once the index has outgrown the others:
-    then it is cut anew, and shares no chunk with its last snapshot.
-    """
-    return max(before, fresh) if documents >> before > MOST_INHERITED else before
+def zero_bits(key: str) -> int:
+    """Return how many low bits of SHA-256(key), a big-endian number, are zero; 64 at most."""
+    tail = int.from_bytes(hashlib.sha256(key.encode()).digest()[-_TAIL_BYTES:])
+    return (tail & -tail).bit_length() - 1 if tail else 8 * _TAIL_BYTES
 
 
 def ends_chunk(key: str, bits: int) -> bool:
     """Return whether a chunk ends after this key: the low `bits` bits of SHA-256(key), big-endian, are all zero."""
-    tail = int.from_bytes(hashlib.sha256(key.encode()).digest()[-4:])
-    return tail & ((1 << min(bits, _TAIL_BITS)) - 1) == 0
+    return zero_bits(key) >= bits
 
 
 def content_digest(lines: Iterable[bytes]) -> str:
@@ -193,46 +172,8 @@ class ChunkCutter:
             last=self._last,
             documents=len(lines),
             bytes=len(data),
-            stored=0,
         )
         return SealedChunk(chunk=chunk, digest=content_digest(lines), data=data)
-
-
-def compress(data: bytes) -> bytes:
-    """Return the bytes to store for a chunk. Takes milliseconds and releases the interpreter lock: use a thread.
-
-    Level 3 of ISA-L: on text, vectors and nested documents it writes 1 to 5 % less than level 2 at over 300 MB/s,
-    many times the rate at which a search service returns documents.
-    """
-    return igzip.compress(data, _COMPRESSION_LEVEL, mtime=0)
-
-
-def open_chunk(chunk: Chunk, stored: bytes, blob_name: str) -> bytes:
-    """Return the uncompressed bytes of a chunk, proved to be what was stored. Use a thread, as for `compress`.
-
-    Never decompresses more than `chunk.bytes` and one, whatever the blob claims to hold, and nothing for a chunk that
-    is larger than any can be (see `size_fault`). Raises IntegrityError naming the blob if anything is wrong: gzip
-    framing, length, SHA-256, number of lines. Bits without meaning to gzip, such as
-    the padding of its last byte, may differ: a chunk written again by another compressor is as good as the first.
-    """
-    if (fault := size_fault(chunk)) is not None:
-        raise _damaged(fault, blob_name)
-    if not stored.startswith(_GZIP_HEADER):
-        raise _damaged("it does not begin as a chunk does", blob_name)
-    stream = isal_zlib.decompressobj(_GZIP_WINDOW)
-    try:
-        data = stream.decompress(stored, chunk.bytes + 1)
-    except isal_zlib.error as error:  # type: ignore[misc]  # the stub declares the class as an instance
-        raise _damaged("it can't be decompressed", blob_name) from error
-    if not stream.eof or len(data) != chunk.bytes:
-        raise _damaged(f"it does not hold the {chunk.bytes} bytes that the manifest names", blob_name)
-    if stream.unused_data:
-        raise _damaged("bytes follow its end", blob_name)
-    if hashlib.sha256(data).hexdigest() != chunk.sha256:
-        raise _damaged("its SHA-256 is not the one it was stored under", blob_name)
-    if data.count(b"\n") != chunk.documents or not data.endswith(b"\n"):
-        raise _damaged(f"it does not hold the {chunk.documents} documents that the manifest names", blob_name)
-    return data
 
 
 def size_fault(chunk: Chunk) -> str | None:
@@ -270,7 +211,3 @@ def key_reader(key_field: str) -> Callable[[bytes], str]:
 
 def _hex(number: int) -> str:
     return f"{number % 2**256:064x}"
-
-
-def _damaged(what: str, blob_name: str) -> IntegrityError:
-    return IntegrityError(what, on=blob_name, do=repair_advice(blob_name))

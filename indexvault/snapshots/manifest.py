@@ -7,7 +7,6 @@ definitions, which stand in the manifest byte for byte as the service sent them.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import pairwise
 from typing import Annotated, Literal
 
 import msgspec
@@ -17,13 +16,14 @@ from indexvault.errors import UNDECODABLE, IntegrityError
 from indexvault.model import Authenticity, definition_fault
 from indexvault.snapshots.authority import NO_AUTHORITY, Authority
 from indexvault.snapshots.checksum import has_checksum
-from indexvault.snapshots.chunks import MOST_NAMED, BoundaryBits, Chunk, Digest, Size, size_fault
-from indexvault.snapshots.names import ChunkFolder, id_time, is_snapshot_id, repair_advice
+from indexvault.snapshots.chunks import BoundaryBits, Digest, Size
+from indexvault.snapshots.names import PackFolder, id_time, is_snapshot_id, repair_advice
+from indexvault.snapshots.tree import Tree, tree_fault
 
-FORMAT = "indexvault/1"
+FORMAT = "indexvault/2"
 
 MANIFEST_LIMIT = 256 * 1024 * 1024
-"""Bytes of the largest manifest that is read: room for MOST_NAMED chunks whose keys have 130 characters on average."""
+"""Bytes of the largest manifest that is read: room for the definitions of an index and of all its synonym maps."""
 
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 State = Literal["complete", "lossy", "unsettled"]
@@ -170,7 +170,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     `created` is the time in the id: make both when the last document has been read, so that `@<time>` never means a
     snapshot with later documents in it. `unsettled` is there in that state only, which outweighs `losses` in `state`.
     `tool` is the name and version of what wrote it, `run` the run's id. `bytes`
-    and `stored` are sums over `chunks`, so they include what other snapshots share; `added` does not. Readers ignore
+    and `stored` are sums over the chunks of `tree`, so they include what other snapshots share; `added` does not. Readers ignore
     members that a later minor version adds. `authenticity` is no part of what is stored: whoever reads the manifest
     judges it (`authority`), and None says that it was not judged.
     """
@@ -200,7 +200,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     stored: Size
     added: Added
     content_digest: Digest
-    chunks: tuple[Chunk, ...]
+    tree: Tree
     authenticity: Authenticity | None = None
 
     @property
@@ -210,9 +210,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return lost + (self.unsettled.words if self.unsettled is not None else [])
 
     @property
-    def folder(self) -> ChunkFolder:
-        """The folder of this snapshot's chunks."""
-        return ChunkFolder(service=self.service, index=self.index, generation=self.generation)
+    def folder(self) -> PackFolder:
+        """Where this snapshot's packs lie."""
+        return PackFolder(service=self.service, index=self.index, generation=self.generation)
 
 
 def seal(manifest: Manifest, authority: Authority = NO_AUTHORITY) -> bytes:
@@ -235,15 +235,12 @@ def seal(manifest: Manifest, authority: Authority = NO_AUTHORITY) -> bytes:
 def open_manifest(data: bytes, blob_name: str) -> Manifest:
     """Read a manifest, proved to be what was sealed.
 
-    Raises IntegrityError naming the blob if the checksum, the order of the chunks or a sum is wrong, or if the format
+    Raises IntegrityError naming the blob if the checksum, the order of its tree or a sum is wrong, or if the format
     is of another major version.
     """
     if not has_checksum(data):
         _refuse_other_format(data, blob_name)
         raise _damaged("its checksum does not match its bytes", blob_name)
-    # Counted before they are decoded: decoded, they take twice the memory.
-    if data.count(b'"sha256":') > MOST_NAMED:
-        raise _damaged(f"it names more than {MOST_NAMED:,} chunks", blob_name)
     try:
         check_levels(data)
         data.decode()
@@ -261,11 +258,6 @@ def open_manifest(data: bytes, blob_name: str) -> Manifest:
 def without_authenticity(data: bytes) -> bytes:
     """Return the JSON of a manifest without its last member, which is not stored."""
     return data.removesuffix(b',"authenticity":null}') + b"}"
-
-
-def known_chunks(manifest: Manifest | None) -> dict[str, int]:
-    """Return the stored bytes of every chunk that a manifest names, by SHA-256. Empty without a manifest."""
-    return {chunk.sha256: chunk.stored for chunk in manifest.chunks} if manifest else {}
 
 
 class _Format(msgspec.Struct):
@@ -296,7 +288,7 @@ def _refuse_other_format(data: bytes, blob_name: str) -> None:
 
 
 def _contradictions(manifest: Manifest) -> Sequence[str]:
-    chunks = manifest.chunks
+    tree = manifest.tree
     found = []
     if not is_snapshot_id(manifest.id) or id_time(manifest.id) != manifest.created.replace(microsecond=0):
         found.append("its id does not carry the time it was created")
@@ -304,24 +296,13 @@ def _contradictions(manifest: Manifest) -> Sequence[str]:
         found.append(f"it is {manifest.state} and names {len(manifest.losses)} losses")
     if (manifest.state == "unsettled") != (manifest.unsettled is not None):
         found.append(f"it is {manifest.state} and does not agree on whether documents are open")
-    if any(chunk.first > chunk.last for chunk in chunks) or any(
-        before.last >= after.first for before, after in pairwise(chunks)
-    ):
-        found.append("its chunks are not in key order")
+    if (fault := tree_fault(tree)) is not None:
+        found.append(f"in its tree, {fault}")
     for name, versioned in _definitions(manifest):
         if (reason := definition_fault(versioned.body)) is not None:
             found.append(f"the definition of {name} can't be used: {reason}")
-    sums = (
-        sum(chunk.documents for chunk in chunks),
-        sum(chunk.bytes for chunk in chunks),
-        sum(chunk.stored for chunk in chunks),
-    )
-    if sums != (manifest.counts.documents, manifest.bytes, manifest.stored):
-        found.append("its chunks do not add up to its documents and bytes")
-    if (fault := next(filter(None, map(size_fault, chunks)), None)) is not None:
-        found.append(f"one of its chunks can't be right: {fault}")
-    if any(min(chunk.documents, chunk.bytes, chunk.stored) <= 0 for chunk in chunks):
-        found.append("it names an empty chunk, or one that was not stored")
+    if (tree.documents, tree.bytes, tree.stored) != (manifest.counts.documents, manifest.bytes, manifest.stored):
+        found.append("its tree does not add up to its documents and bytes")
     return found
 
 

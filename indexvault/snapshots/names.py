@@ -1,8 +1,12 @@
 """Names of blobs in the snapshot container, and the references by which people name snapshots.
 
     search-snapshots/<service>/<index>/manifests/<20261120T023000Z-7f3a9c>.json
-    search-snapshots/<service>/<index>/chunks/<sha256>.jsonl.gz
-    search-snapshots/<service>/<index>/chunks/<generation>/<sha256>.jsonl.gz
+    search-snapshots/<service>/<index>/packs/<sha256>.jsonl.gz
+    search-snapshots/<service>/<index>/packs/<generation>/<sha256>.jsonl.gz
+    search-snapshots/<service>/<index>/segments/<sha256>.jsonl.gz
+    search-snapshots/<service>/<index>/segments/<generation>/<sha256>.jsonl.gz
+    search-snapshots/<service>/<index>/locations/<sha256 of a pack that was rewritten>.jsonl.gz
+    search-snapshots/<service>/<index>/locations/<generation>/<sha256>.jsonl.gz
     search-snapshots/<service>/$service/manifests/<id>.json
 
 Every prefix ends with a slash, so listing `hotels` never finds `hotels-2`. A character other than `A-Z a-z 0-9 - _` is
@@ -11,7 +15,7 @@ written as `=` and two upper-case hex digits for each of its UTF-8 bytes; names 
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import Literal, Self
 
 import msgspec
 
@@ -28,7 +32,7 @@ _SHORT_ID = re.compile(r"[0-9a-f]{4,6}")
 _RELATIVE = re.compile(r"-(?P<number>[0-9]{1,4})(?P<unit>min|h|d|w)")
 _UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _YESTERDAY = "yesterday"
-_CHUNK_FILE = re.compile(r"([0-9a-f]{64})\.jsonl\.gz")
+_PACK_FILE = re.compile(r"([0-9a-f]{64})\.jsonl\.gz")
 _ESCAPED = re.compile(r"(?:[A-Za-z0-9_-]|=[0-9A-F]{2})+")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]")
 _ENTROPY_BYTES = 3
@@ -41,26 +45,45 @@ _TIME = re.compile(
 )
 
 
-class ChunkFolder(msgspec.Struct, frozen=True):
-    """The folder of an index's chunks.
+PackKind = Literal["packs", "segments", "locations"]
+"""What a blob besides the manifests holds: chunks, segments of trees, or where the members of a rewritten pack lie."""
 
-    Snapshots of one generation share chunks. `generation` is empty for the first one. A new generation writes all
-    chunks again although they exist, which a container with an immutability period may need.
+
+class PackFolder(msgspec.Struct, frozen=True):
+    """Where an index's packs lie.
+
+    Snapshots of one generation share packs. `generation` is empty for the first one. A new generation writes everything
+    again although it exists, which a container with an immutability period may need.
     """
 
     service: str
     index: str
     generation: str = ""
 
-    @property
-    def prefix(self) -> str:
-        """The prefix of this generation's chunks; for the first generation, of those of all generations."""
+    def prefix(self, kind: PackKind = "packs") -> str:
+        """The prefix of this generation's packs of a kind; for the first generation, of those of all generations."""
         generation = f"{_escape(self.generation)}/" if self.generation else ""
-        return f"{index_prefix(self.service, self.index)}chunks/{generation}"
+        return f"{index_prefix(self.service, self.index)}{kind}/{generation}"
 
-    def blob(self, sha256: str) -> str:
-        """Return the name of the chunk with this hash of its uncompressed bytes."""
-        return f"{self.prefix}{sha256}.jsonl.gz"
+    def pack(self, sha256: str) -> str:
+        """Return the name of the pack of chunks whose bytes hash to this."""
+        return f"{self.prefix()}{sha256}.jsonl.gz"
+
+    def segments(self, sha256: str) -> str:
+        """Return the name of the pack of segments whose bytes hash to this."""
+        return f"{self.prefix('segments')}{sha256}.jsonl.gz"
+
+    def locations(self, sha256: str) -> str:
+        """Return the name of the record that says where the members of the pack with this name lie now."""
+        return f"{self.prefix('locations')}{sha256}.jsonl.gz"
+
+
+class PackName(msgspec.Struct, frozen=True):
+    """A blob's name, taken apart."""
+
+    kind: PackKind
+    folder: PackFolder
+    sha256: str
 
 
 class SnapshotReference(msgspec.Struct, frozen=True):
@@ -214,20 +237,20 @@ def segment_of(name: str) -> str:
     return _escape(name)
 
 
-def parse_chunk_name(name: str) -> tuple[ChunkFolder, str] | None:
-    """Return the folder and the SHA-256 of the chunk with this name, or None if it is not the name of a chunk."""
+def parse_pack_name(name: str) -> PackName | None:
+    """Return what the name of a pack, or of a record of locations, says, or None if it is not the name of one."""
     match name.split("/"):
-        case [service, index, "chunks", file]:
+        case [service, index, ("packs" | "segments" | "locations") as kind, file]:
             segments = (service, index, "")
-        case [service, index, "chunks", generation, file]:
+        case [service, index, ("packs" | "segments" | "locations") as kind, generation, file]:
             segments = (service, index, generation)
         case _:
             return None
     names = ["" if segment == "" else parse_segment(segment) for segment in segments]
-    found = _CHUNK_FILE.fullmatch(file)
+    found = _PACK_FILE.fullmatch(file)
     if found is None or names[0] is None or names[1] is None or names[2] is None or segments[0] == "":
         return None
-    return ChunkFolder(service=names[0], index=names[1], generation=names[2]), found[1]
+    return PackName(kind, PackFolder(service=names[0], index=names[1], generation=names[2]), found[1])  # type: ignore[arg-type]
 
 
 def repair_advice(blob: str) -> str:

@@ -1,66 +1,297 @@
-"""Read chunks back, each byte checked before it is passed on."""
+"""Read members of packs back, each proved by its hash before it is passed on.
+
+What lies close together in a pack is read with one request, and holes between are read over. So chunks in key order,
+which after many snapshots lie in many packs, take about one request for each pack in a window of some megabytes.
+"""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import groupby
 
-from indexvault.snapshots.chunks import CHUNK_CAP, Chunk, open_chunk
-from indexvault.snapshots.names import ChunkFolder
+from indexvault.bounds import MEBIBYTE
+from indexvault.errors import IntegrityError, NotFoundError
+from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.locations import MOST_HOPS, read_locations
+from indexvault.snapshots.names import PackFolder, repair_advice
+from indexvault.snapshots.packs import Placed, open_chunk
 from indexvault.snapshots.store import SnapshotReader
 
-MOST_AHEAD = 8
-"""Chunks read at once by one reader, so that the round trips of small chunks overlap."""
+MOST_HOLE = 128 * 1024
+"""Bytes between two members that are read over: fetching them costs less than another request."""
+
+LARGEST_SPAN = 8 * MEBIBYTE
+"""Stored bytes that one request reads, unless a single member is larger."""
+
+WINDOW = 8 * MEBIBYTE
+"""Stored bytes of chunks that a reader fetches at once. It holds two windows."""
+
+REQUESTS_AT_ONCE = 4
+_OPENED_AT_ONCE = MEBIBYTE
+"""Uncompressed bytes that one hop to a thread opens."""
+
+type Failure = IntegrityError | NotFoundError
 
 
-async def read_chunk(blobs: SnapshotReader, folder: ChunkFolder, chunk: Chunk) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A member that is looked for: its position among those asked for, and where it lies as far as is known."""
+
+    position: int
+    pack: str
+    offset: int
+    stored: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Members of one pack that one request reads, in the order of their offsets."""
+
+    pack: str
+    start: int
+    end: int
+    members: tuple[_Wanted, ...]
+
+
+def spans_of(members: Iterable[_Wanted]) -> list[Span]:
+    """Return the requests that read these members."""
+    spans: list[Span] = []
+    in_order = sorted(members, key=lambda each: (each.pack, each.offset))
+    for pack, some in groupby(in_order, key=lambda each: each.pack):
+        together: list[_Wanted] = []
+        start = end = 0
+        for each in some:
+            until = max(end, each.offset + each.stored)
+            if together and (each.offset - end > MOST_HOLE or until - start > LARGEST_SPAN):
+                spans.append(Span(pack, start, end, tuple(together)))
+                together = []
+            if not together:
+                start, until = each.offset, each.offset + each.stored
+            together.append(each)
+            end = until
+        spans.append(Span(pack, start, end, tuple(together)))
+    return spans
+
+
+async def fetch_members(
+    blobs: SnapshotReader, folder: PackFolder, name_of: Callable[[str], str], places: Sequence[Placed]
+) -> list[bytes | Failure]:
+    """Return the members in some places as they are stored, not proved, or why there is none.
+
+    `name_of` gives the blob of a pack: `folder.pack` or `folder.segments`. Members of packs that were rewritten are
+    read where they lie now.
+    """
+    found: list[bytes | Failure] = [_gone(name_of(place.pack)) for place in places]
+    wanted = [_Wanted(at, place.pack, place.offset, place.stored) for at, place in enumerate(places)]
+    room = asyncio.Semaphore(REQUESTS_AT_ONCE)
+    for _hop in range(MOST_HOPS):
+        missing: list[_Wanted] = []
+
+        async def fetch(span: Span, missing: list[_Wanted] = missing) -> None:
+            name = name_of(span.pack)
+            async with room:
+                try:
+                    data = await blobs.read_range(name, span.start, span.end - span.start)
+                except NotFoundError:
+                    missing.extend(span.members)
+                except IntegrityError as error:
+                    if len(span.members) == 1:
+                        found[span.members[0].position] = error
+                    else:
+                        broken.extend(span.members)
+                else:
+                    for each in span.members:
+                        at = each.offset - span.start
+                        found[each.position] = data[at : at + each.stored]
+
+        broken: list[_Wanted] = []
+        await _all(fetch(span) for span in spans_of(wanted))
+        # The blob ends within the span: some of its members may be whole.
+        await _all(fetch(Span(each.pack, each.offset, each.offset + each.stored, (each,))) for each in broken)
+        wanted = []
+        for pack in sorted({each.pack for each in missing}):
+            moved = await read_locations(blobs, folder, pack) or {}
+            for each in missing:
+                if each.pack == pack and (now := moved.get(each.offset)) is not None:
+                    wanted.append(_Wanted(each.position, now.pack, now.offset, each.stored))
+        if not wanted:
+            break
+    return found
+
+
+async def read_member(blobs: SnapshotReader, folder: PackFolder, name_of: Callable[[str], str], place: Placed) -> bytes:
+    """Return one member of one store as it is stored, not proved. Raises NotFoundError, IntegrityError."""
+    (found,) = await fetch_members(blobs, folder, name_of, [place])
+    if isinstance(found, bytes):
+        return found
+    raise found
+
+
+async def read_chunk(blobs: SnapshotReader, folder: PackFolder, chunk: Chunk) -> bytes:
     """Return the uncompressed bytes of a chunk; `document_lines` splits them.
 
-    Of several replicas, the first that has it sound is used. Raises NotFoundError if the blob is gone, IntegrityError
+    Of several replicas, the first that has it sound is used. Raises NotFoundError if its pack is gone, IntegrityError
     if it does not hold exactly what was stored.
     """
-    _, data = await blobs.first_sound(lambda one: read_stored_chunk(one, folder, chunk))
+    return await blobs.first_sound(lambda one: _read_chunk(one, folder, chunk))
+
+
+async def read_chunks[Used](
+    blobs: SnapshotReader,
+    folder: PackFolder,
+    chunks: AsyncIterable[Sequence[Chunk]] | Iterable[Sequence[Chunk]],
+    use: Callable[[Chunk, bytes], Used],
+    *,
+    window: int = WINDOW,
+) -> AsyncGenerator[tuple[Chunk, Used]]:
+    """Yield each chunk with what `use` makes of its uncompressed bytes, in order; see `try_chunks`.
+
+    What is wrong with a chunk is raised in its turn.
+    """
+    async with aclosing(try_chunks(blobs, folder, chunks, use, window=window)) as reading:
+        async for chunk, used in reading:
+            if isinstance(used, IntegrityError | NotFoundError):
+                raise used
+            yield chunk, used
+
+
+async def try_chunks[Used](
+    blobs: SnapshotReader,
+    folder: PackFolder,
+    chunks: AsyncIterable[Sequence[Chunk]] | Iterable[Sequence[Chunk]],
+    use: Callable[[Chunk, bytes], Used],
+    *,
+    window: int = WINDOW,
+) -> AsyncGenerator[tuple[Chunk, Used | Failure]]:
+    """Yield each chunk with what `use` makes of its uncompressed bytes, or with what is wrong with it, in order.
+
+    `chunks` come in batches. `use` runs in a thread, for about a megabyte of chunks at once; it may raise
+    IntegrityError. At most two windows of so many stored bytes are held. Close the generator (`aclosing`) to cancel
+    what is under way.
+    """
+    windows = _windows(chunks, window)
+    ahead: deque[tuple[list[Chunk], asyncio.Task[list[bytes | Failure]]]] = deque()
+    more = True
+    try:
+        while more or ahead:
+            while more and len(ahead) < 2:  # noqa: PLR2004 - the one that is used and the next
+                some = await anext(windows, None)
+                if some is None:
+                    more = False
+                else:
+                    ahead.append((some, asyncio.create_task(fetch_members(blobs, folder, folder.pack, some))))
+            if not ahead:
+                break
+            some, task = ahead[0]
+            stored = await task
+            ahead.popleft()
+            for start, end in _batches(some):
+                used = await asyncio.to_thread(_open_all, folder, some[start:end], stored[start:end], use)
+                for position, (chunk, result) in enumerate(zip(some[start:end], used, strict=True), start):
+                    stored[position] = b""
+                    if isinstance(result, IntegrityError | NotFoundError):
+                        # Another replica may have it sound.
+                        yield chunk, await _again(blobs, folder, chunk, use)
+                    else:
+                        yield chunk, result
+    finally:
+        for _some, task in ahead:
+            task.cancel()
+        await asyncio.gather(*(task for _some, task in ahead), return_exceptions=True)
+        await windows.aclose()
+
+
+def as_bytes(_chunk: Chunk, data: bytes) -> bytes:
+    """Use a chunk as its bytes: for `read_chunks`."""
     return data
 
 
-async def read_stored_chunk(blobs: SnapshotReader, folder: ChunkFolder, chunk: Chunk) -> tuple[bytes, bytes]:
-    """Return a chunk of one store as stored, and its uncompressed bytes. Raises as `read_chunk` does."""
-    name = folder.blob(chunk.sha256)
-    stored = await blobs.read(name, _most_stored(chunk))
-    return stored, await asyncio.to_thread(open_chunk, chunk, stored, name)
-
-
-async def read_ahead[Result](
-    chunks: Sequence[Chunk], read: Callable[[Chunk], Awaitable[Result]]
-) -> AsyncGenerator[tuple[Chunk, Result]]:
-    """Yield each chunk with the result of `read`, in order, while the next ones are being read.
-
-    At most MOST_AHEAD chunks are under way, and no more than CHUNK_CAP uncompressed bytes of them, the first one apart.
-    What `read` raises for a chunk is raised in its turn. Close the generator (`aclosing`) to cancel what is under way.
-    """
-    waiting = deque(chunks)
-    under_way: deque[tuple[Chunk, asyncio.Task[Result]]] = deque()
-    size = 0
-
-    async def one(chunk: Chunk) -> Result:
-        return await read(chunk)
+async def _again[Used](
+    blobs: SnapshotReader, folder: PackFolder, chunk: Chunk, use: Callable[[Chunk, bytes], Used]
+) -> Used | Failure:
+    async def read(one: SnapshotReader) -> Used:
+        return await asyncio.to_thread(use, chunk, await _read_chunk(one, folder, chunk))
 
     try:
-        while waiting or under_way:
-            while waiting and len(under_way) < MOST_AHEAD and (not under_way or size + waiting[0].bytes <= CHUNK_CAP):
-                chunk = waiting.popleft()
-                size += chunk.bytes
-                under_way.append((chunk, asyncio.create_task(one(chunk))))
-            chunk, task = under_way[0]
-            result = await task
-            under_way.popleft()
-            size -= chunk.bytes
-            yield chunk, result
+        return await blobs.first_sound(read)
+    except (IntegrityError, NotFoundError) as error:
+        return error
+
+
+async def _read_chunk(blobs: SnapshotReader, folder: PackFolder, chunk: Chunk) -> bytes:
+    stored = await read_member(blobs, folder, folder.pack, chunk)
+    return await asyncio.to_thread(open_chunk, chunk, stored, folder.pack(chunk.pack))
+
+
+def _open_all[Used](
+    folder: PackFolder, chunks: list[Chunk], stored: list[bytes | Failure], use: Callable[[Chunk, bytes], Used]
+) -> list[Used | Failure]:
+    results: list[Used | Failure] = []
+    for chunk, found in zip(chunks, stored, strict=True):
+        if not isinstance(found, bytes):
+            results.append(found)
+            continue
+        try:
+            results.append(use(chunk, open_chunk(chunk, found, folder.pack(chunk.pack))))
+        except IntegrityError as error:
+            results.append(error)
+    return results
+
+
+async def _windows(
+    chunks: AsyncIterable[Sequence[Chunk]] | Iterable[Sequence[Chunk]], most: int
+) -> AsyncGenerator[list[Chunk]]:
+    """Yield consecutive chunks of about `most` stored bytes, and always at least one."""
+    window: list[Chunk] = []
+    size = 0
+    async for batch in _batches_of(chunks):
+        for chunk in batch:
+            window.append(chunk)
+            size += chunk.stored
+            if size >= most:
+                yield window
+                window, size = [], 0
+    if window:
+        yield window
+
+
+async def _batches_of(
+    chunks: AsyncIterable[Sequence[Chunk]] | Iterable[Sequence[Chunk]],
+) -> AsyncGenerator[Sequence[Chunk]]:
+    if isinstance(chunks, AsyncIterable):
+        async for batch in chunks:
+            yield batch
+    else:
+        for batch in chunks:
+            yield batch
+
+
+def _batches(chunks: list[Chunk]) -> list[tuple[int, int]]:
+    """Return where to cut chunks so that one hop to a thread opens about a megabyte."""
+    cut: list[tuple[int, int]] = []
+    start = size = 0
+    for position, chunk in enumerate(chunks):
+        size += chunk.bytes
+        if size >= _OPENED_AT_ONCE:
+            cut.append((start, position + 1))
+            start, size = position + 1, 0
+    if start < len(chunks):
+        cut.append((start, len(chunks)))
+    return cut
+
+
+async def _all(requests: Iterable["asyncio._CoroutineLike[None]"]) -> None:
+    """Run requests to their end; the first error of one stops all."""
+    tasks = [asyncio.ensure_future(request) for request in requests]
+    try:
+        await asyncio.gather(*tasks)
     finally:
-        for _chunk, task in under_way:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*(task for _chunk, task in under_way), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _most_stored(chunk: Chunk) -> int:
-    """Return the most bytes that gzip makes of this chunk: what does not shrink is stored with small headers."""
-    return chunk.bytes + chunk.bytes // 512 + 1024
+def _gone(name: str) -> NotFoundError:
+    return NotFoundError("the pack is gone", on=name, do=repair_advice(name))

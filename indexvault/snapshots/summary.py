@@ -88,7 +88,7 @@ def summarise(manifest: Manifest) -> Summary:
         run=manifest.run,
         generation=manifest.generation,
         documents=manifest.counts.documents,
-        chunks=len(manifest.chunks),
+        chunks=manifest.tree.count,
         losses=len(manifest.losses),
         unsettled=manifest.unsettled.documents if manifest.unsettled is not None else 0,
         bytes=manifest.bytes,

@@ -1,6 +1,6 @@
-"""Tombstones record that a snapshot is being removed, since when, and which chunks it named.
+"""Tombstones record that a snapshot is being removed, since when, and the root of its tree.
 
-A tombstone is written before the manifest is deleted, so that the chunks keep their grace period and a pin set at the
+A tombstone is written before the manifest is deleted, so that the packs keep their grace period and a pin set at the
 same moment is seen.
 """
 
@@ -8,20 +8,20 @@ from collections.abc import Iterable
 
 import msgspec
 
-from indexvault.snapshots.chunks import Digest
 from indexvault.snapshots.manifest import AwareTime
 from indexvault.snapshots.records import RecordStore, id_of
 from indexvault.snapshots.run_names import tombstone_name, tombstones_prefix
 from indexvault.snapshots.store import RunBlobs
+from indexvault.snapshots.tree import Tree
 
 
 class Tombstone(msgspec.Struct, frozen=True):
-    """A removed snapshot. `chunks` is None when its manifest could not be read."""
+    """A removed snapshot. `tree` is None when its manifest could not be read."""
 
     removed: AwareTime
     reason: str
     generation: str = ""
-    chunks: tuple[Digest, ...] | None = None
+    tree: Tree | None = None
 
 
 async def write_tombstone(runs: RunBlobs, service: str, index: str, snapshot: str, tombstone: Tombstone) -> None:

@@ -1,78 +1,42 @@
-"""Write a snapshot: chunks first, each create-only, then the manifest, which is the commit."""
+"""Write a manifest, which is the commit: after the packs that it names, and create-only as they are."""
 
 import asyncio
-import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from indexvault.errors import ConflictError, IntegrityError
+from indexvault.errors import ConflictError
 from indexvault.model import Clock
 from indexvault.snapshots.announcements import write_announced
 from indexvault.snapshots.catalogue import read_manifest
-from indexvault.snapshots.chunks import Chunk, Digest, SealedChunk, compress
 from indexvault.snapshots.manifest import Manifest, seal
-from indexvault.snapshots.names import ChunkFolder, SnapshotReference, manifest_name
-from indexvault.snapshots.reader import read_chunk
-from indexvault.snapshots.store import SnapshotReader, SnapshotWriter, Store
+from indexvault.snapshots.names import SnapshotReference, manifest_name
+from indexvault.snapshots.store import SnapshotWriter, Store
 from indexvault.snapshots.summary import Summary, summarise, to_metadata
-
-
-class StoredChunk(msgspec.Struct, frozen=True):
-    """A chunk that is in the store. `added` says that it was not there before, as far as is known."""
-
-    chunk: Chunk
-    digest: Digest
-    added: bool
-
-
-async def store_chunk(
-    blobs: SnapshotWriter,
-    folder: ChunkFolder,
-    sealed: SealedChunk,
-    known: Mapping[str, int],
-    *,
-    may_be_there: bool = False,
-) -> StoredChunk:
-    """Store a chunk unless it is stored already.
-
-    `known` gives the stored bytes of the previous snapshot's chunks (`known_chunks` of its manifest), which are not
-    sent again. With `may_be_there`, as when an interrupted run resumes, the store is asked before the bytes are sent.
-    An existing blob is trusted only if its MD5 is that of the bytes to store, or after it has been read back. Raises
-    IntegrityError if it is damaged.
-    """
-    chunk = sealed.chunk
-    if chunk.sha256 in known:
-        return StoredChunk(chunk=_with_size(chunk, known[chunk.sha256]), digest=sealed.digest, added=False)
-    name = folder.blob(chunk.sha256)
-    stored = await asyncio.to_thread(compress, sealed.data)
-    there = await blobs.properties(name) if may_be_there else None
-    if there is None:
-        if await blobs.create(name, stored, content_type="application/gzip"):
-            return StoredChunk(chunk=_with_size(chunk, len(stored)), digest=sealed.digest, added=True)
-        there = await blobs.properties(name)
-    md5 = hashlib.md5(stored, usedforsecurity=False).digest()
-    if there is None or (there.size, there.content_md5) != (len(stored), md5):
-        await read_chunk(blobs, folder, chunk)
-    return StoredChunk(chunk=_with_size(chunk, there.size if there else len(stored)), digest=sealed.digest, added=False)
+from indexvault.snapshots.used_packs import UsedPacks, require_packs
 
 
 async def commit(
-    blobs: SnapshotWriter, manifest: Manifest, *, fence: Callable[[], Awaitable[None]] | None = None
+    blobs: SnapshotWriter, manifest: Manifest, used: UsedPacks, *, fence: Callable[[], Awaitable[None]] | None = None
 ) -> Summary:
-    """Make the snapshot exist: check that every chunk it names exists, then write its manifest.
+    """Make the snapshot exist: check that every pack it uses exists, then write its manifest.
 
     `fence` is called right before the manifest is written; if it raises, no snapshot is made. May be called again for
-    the same run. Raises IntegrityError, and writes nothing, if a chunk is missing or damaged or the manifest
+    the same run. Raises IntegrityError, and writes nothing, if a pack is missing or the manifest
     contradicts itself; ConflictError if another run's snapshot has this id.
     """
     data = await asyncio.to_thread(seal, manifest, blobs.authority)
-    await _check_chunks(blobs, manifest)
+    await require_packs(blobs, manifest, used)
     return await _write_manifest(blobs, manifest, data, fence)
 
 
 async def commit_announced(
-    store: Store, manifest: Manifest, *, clock: Clock, fence: Callable[[], Awaitable[None]] | None = None
+    store: Store,
+    manifest: Manifest,
+    used: UsedPacks,
+    *,
+    clock: Clock,
+    fence: Callable[[], Awaitable[None]] | None = None,
 ) -> Summary:
     """Commit as `commit` does, announced to sweeps. Raises as `commit` and `announced` do."""
     blobs = store.snapshots
@@ -80,8 +44,9 @@ async def commit_announced(
     return await write_announced(
         store,
         manifest,
+        used,
         clock=clock,
-        check=lambda: _check_chunks(blobs, manifest),
+        check=lambda: require_packs(blobs, manifest, used),
         write=lambda: _write_manifest(blobs, manifest, data, fence),
     )
 
@@ -106,25 +71,3 @@ async def _write_manifest(
             )
         return summarise(there)
     return msgspec.structs.replace(summary, authenticity="authentic") if blobs.authority else summary
-
-
-async def _check_chunks(blobs: SnapshotReader, manifest: Manifest) -> None:
-    """Compare the chunks with a listing, since a known chunk may have been pruned since the run began."""
-    folder = manifest.folder
-    missing = {folder.blob(chunk.sha256): chunk for chunk in manifest.chunks}
-    if not missing:
-        return
-    async for blob in blobs.list(folder.prefix):
-        chunk = missing.pop(blob.name, None)
-        if chunk is not None and blob.size != chunk.stored:
-            await read_chunk(blobs, folder, chunk)
-    for name in missing:
-        raise IntegrityError(
-            f"the chunk is gone, and {len(missing) - 1} others with it; the snapshot was not written",
-            on=name,
-            do="Run the backup again: it stores what is missing",
-        )
-
-
-def _with_size(chunk: Chunk, stored: int) -> Chunk:
-    return msgspec.structs.replace(chunk, stored=stored)

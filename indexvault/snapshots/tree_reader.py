@@ -1,0 +1,241 @@
+"""Walk the trees of snapshots: all chunks, those of a range, those in which two snapshots differ."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import batched
+from typing import Literal
+
+from indexvault.errors import IntegrityError
+from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.names import PackFolder, repair_advice
+from indexvault.snapshots.packs import open_member
+from indexvault.snapshots.reader import fetch_members, read_member
+from indexvault.snapshots.store import SnapshotReader
+from indexvault.snapshots.tree import SEGMENT_LIMIT, Entries, Node, Tree, chunks_below, decode_segment
+
+NODES_AT_ONCE = 64
+"""Segments that are read and held at once: about 2,000 chunks, 16 MiB of documents."""
+
+type Side = Literal["one", "other"]
+
+
+class TreeReader:
+    """Reads the segments of one index's trees. Of several replicas, the first that has a segment sound is used."""
+
+    def __init__(self, blobs: SnapshotReader, folder: PackFolder) -> None:
+        self.blobs = blobs
+        self.folder = folder
+
+    async def open(self, nodes: Sequence[Node], level: int) -> list[Entries]:
+        """Return the entries of the segments that nodes of `level` stand for.
+
+        Raises IntegrityError and NotFoundError, naming the pack of segments, for the first that can't be had.
+        """
+        stored = await fetch_members(self.blobs, self.folder, self.folder.segments, nodes)
+        opened = await asyncio.to_thread(self._open_all, nodes, level, stored)
+        return [
+            entries if isinstance(entries, tuple) else await self._again(node, level)
+            for node, entries in zip(nodes, opened, strict=True)
+        ]
+
+    async def chunks(
+        self, tree: Tree, *, after: str | None = None, until: str | None = None
+    ) -> AsyncGenerator[Sequence[Chunk]]:
+        """Yield a tree's chunks in key order, in batches: those that may hold keys above `after` and up to `until`."""
+        last: str | None = None
+        async with aclosing(self._below(tree.level, tree.entries, after, until)) as batches:
+            async for batch in batches:
+                if last is not None and batch[0].first <= last:
+                    raise self._not_in_order(batch[0])
+                last = batch[-1].last
+                yield batch
+
+    async def chunks_between(self, tree: Tree, start: int, end: int) -> AsyncGenerator[Sequence[Chunk]]:
+        """Yield the chunks from position `start` to before `end`, in key order, in batches."""
+        async with aclosing(self._between(tree.level, tree.entries, start, end)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def nodes(self, tree: Tree, level: int) -> AsyncGenerator[Node]:
+        """Yield the nodes of a level in key order, those that stand for segments with entries of the level below."""
+        async with aclosing(self._nodes(tree.level, tree.entries, level)) as found:
+            async for node in found:
+                yield node
+
+    async def unseen(self, tree: Tree, seen: set[bytes]) -> AsyncGenerator[tuple[int, Entries]]:
+        """Yield the entries of the root and of each segment under it that is not in `seen`, with their level.
+
+        The hashes of segments are added to `seen`: so of several trees, what they share is read once. An entry comes
+        before the entries under it.
+        """
+        async with aclosing(self._unseen(tree.level, tree.entries, seen)) as found:
+            async for level, entries in found:
+                yield level, entries
+
+    def _open_all(
+        self, nodes: Sequence[Node], level: int, stored: Sequence[bytes | Exception]
+    ) -> list[Entries | Exception]:
+        opened: list[Entries | Exception] = []
+        for node, found in zip(nodes, stored, strict=True):
+            try:
+                opened.append(self._open(node, level, found) if isinstance(found, bytes) else found)
+            except IntegrityError as error:
+                opened.append(error)
+        return opened
+
+    def _open(self, node: Node, level: int, stored: bytes) -> Entries:
+        name = self.folder.segments(node.pack)
+        return decode_segment(node, level, open_member(node.sha256, stored, SEGMENT_LIMIT, name), name)
+
+    async def _again(self, node: Node, level: int) -> Entries:
+        async def read(one: SnapshotReader) -> Entries:
+            stored = await read_member(one, self.folder, self.folder.segments, node)
+            return await asyncio.to_thread(self._open, node, level, stored)
+
+        return await self.blobs.first_sound(read)
+
+    async def _below(
+        self, level: int, entries: Entries, after: str | None, until: str | None
+    ) -> AsyncGenerator[Sequence[Chunk]]:
+        wanted = within(entries, after, until)
+        if not level:
+            if wanted:
+                yield wanted  # type: ignore[misc]  # entries of level 0 are chunks
+            return
+        for nodes in batched(wanted, NODES_AT_ONCE, strict=False):
+            for below in await self.open(nodes, level):  # type: ignore[arg-type]  # above level 0 they are nodes
+                async with aclosing(self._below(level - 1, below, after, until)) as batches:
+                    async for batch in batches:
+                        yield batch
+
+    async def _between(self, level: int, entries: Entries, start: int, end: int) -> AsyncGenerator[Sequence[Chunk]]:
+        if not level:
+            if some := entries[max(0, start) : max(0, end)]:
+                yield some  # type: ignore[misc]  # entries of level 0 are chunks
+            return
+        at = 0
+        wanted: list[tuple[Node, int]] = []
+        for entry in entries:
+            if at < end and at + chunks_below(entry) > start:
+                wanted.append((entry, at))  # type: ignore[arg-type]  # above level 0 they are nodes
+            at += chunks_below(entry)
+        for some in batched(wanted, NODES_AT_ONCE, strict=False):
+            opened = await self.open([node for node, _begin in some], level)
+            for (_node, begin), below in zip(some, opened, strict=True):
+                async with aclosing(self._between(level - 1, below, start - begin, end - begin)) as batches:
+                    async for batch in batches:
+                        yield batch
+
+    async def _nodes(self, level: int, entries: Entries, wanted: int) -> AsyncGenerator[Node]:
+        if level < wanted:
+            return
+        if level == wanted:
+            for entry in entries:
+                yield entry  # type: ignore[misc]  # above level 0 they are nodes
+            return
+        for nodes in batched(entries, NODES_AT_ONCE, strict=False):
+            for below in await self.open(nodes, level):  # type: ignore[arg-type]  # above level 0 they are nodes
+                async with aclosing(self._nodes(level - 1, below, wanted)) as found:
+                    async for node in found:
+                        yield node
+
+    async def _unseen(self, level: int, entries: Entries, seen: set[bytes]) -> AsyncGenerator[tuple[int, Entries]]:
+        yield level, entries
+        if not level:
+            return
+        new = [entry for entry in entries if bytes.fromhex(entry.sha256) not in seen]
+        for nodes in batched(new, NODES_AT_ONCE, strict=False):
+            opened = await self.open(nodes, level)  # type: ignore[arg-type]  # above level 0 they are nodes
+            for node, below in zip(nodes, opened, strict=True):
+                async with aclosing(self._unseen(level - 1, below, seen)) as found:
+                    async for each in found:
+                        yield each
+                # After what is under it: a walk that fails in between leaves it to be walked again.
+                seen.add(bytes.fromhex(node.sha256))
+
+    def _not_in_order(self, chunk: Chunk) -> IntegrityError:
+        name = self.folder.pack(chunk.pack)
+        return IntegrityError("chunks of a tree are not in key order", on=name, do=repair_advice(name))
+
+
+def within(entries: Entries, after: str | None, until: str | None) -> Entries:
+    """Return the consecutive entries that may hold keys above `after` and up to `until`."""
+    start = 0 if after is None else next((at for at, each in enumerate(entries) if each.last > after), len(entries))
+    if until is None:
+        return entries[start:]
+    end = next((at + 1 for at, each in enumerate(entries) if each.last >= until), len(entries))
+    if end and isinstance(entries[end - 1], Chunk) and entries[end - 1].first > until:  # type: ignore[union-attr]
+        end -= 1
+    return entries[start:end]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Consecutive entries of one side, of one level. Without entries, the level is 0."""
+
+    reader: TreeReader
+    level: int
+    entries: Entries
+
+    def without(self, hashes: Collection[str]) -> "_Part":
+        left: Entries = tuple(each for each in self.entries if each.sha256 not in hashes)  # type: ignore[assignment]
+        return _Part(self.reader, self.level if left else 0, left)
+
+    async def opened(self) -> "_Part":
+        """Return the entries below."""
+        if not self.level:
+            return self
+        below = await self.reader.open(self.entries, self.level)  # type: ignore[arg-type]  # these are nodes
+        flat: Entries = tuple(each for some in below for each in some)  # type: ignore[assignment]
+        return _Part(self.reader, self.level - 1, flat)
+
+
+async def differing(
+    one: TreeReader, before: Tree, other: TreeReader, after: Tree
+) -> AsyncGenerator[tuple[Side, Sequence[Chunk]]]:
+    """Yield the chunks of two trees that only one of them has, each side's in key order.
+
+    Only segments that differ are read. Here and there a chunk that both have is yielded on both sides, next to others
+    that differ.
+    """
+    here = _Part(one, before.level if before.entries else 0, before.entries)
+    there = _Part(other, after.level if after.entries else 0, after.entries)
+    async with aclosing(_differing(here, there)) as found:
+        async for side, chunks in found:
+            yield side, chunks
+
+
+async def _differing(here: _Part, there: _Part) -> AsyncGenerator[tuple[Side, Sequence[Chunk]]]:
+    if here.level == there.level:
+        common = {each.sha256 for each in here.entries} & {each.sha256 for each in there.entries}
+        here, there = here.without(common), there.without(common)
+    if not here.level and not there.level:
+        if here.entries:
+            yield "one", here.entries  # type: ignore[misc]  # entries of level 0 are chunks
+        if there.entries:
+            yield "other", there.entries  # type: ignore[misc]  # entries of level 0 are chunks
+        return
+    # Some of both sides at once: so what is equal below is found, and little is held.
+    sides = [each.entries for each in (here, there) if each.entries]
+    edges = sorted(
+        {entries[at].last for entries in sides for at in range(NODES_AT_ONCE - 1, len(entries), NODES_AT_ONCE)}
+    )
+    edges.append(max(entries[-1].last for entries in sides))
+    taken_here = taken_there = 0
+    for edge in edges:
+        mine, taken_here = _up_to(here, taken_here, edge)
+        theirs, taken_there = _up_to(there, taken_there, edge)
+        level = max(mine.level, theirs.level)
+        below = [await part.opened() if part.level == level else part for part in (mine, theirs)]
+        async with aclosing(_differing(*below)) as found:
+            async for side, chunks in found:
+                yield side, chunks
+
+
+def _up_to(part: _Part, start: int, edge: str) -> tuple[_Part, int]:
+    """Return the entries from a position up to the one that contains a key, and the position after them."""
+    end = next((at + 1 for at in range(start, len(part.entries)) if part.entries[at].last >= edge), len(part.entries))
+    some = part.entries[start:end]
+    return _Part(part.reader, part.level if some else 0, some), end

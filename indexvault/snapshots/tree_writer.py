@@ -1,0 +1,185 @@
+"""Build the tree of a snapshot from its chunks in key order, and store the segments that are new."""
+
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing
+
+from indexvault.errors import IntegrityError, NotFoundError
+from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.packs import Pack, Packer, member
+from indexvault.snapshots.tree import (
+    ROOT_ENTRIES,
+    SEGMENT_ENTRIES,
+    Node,
+    Tree,
+    encode_segment,
+    ends_segment,
+    node_of,
+)
+from indexvault.snapshots.tree_reader import TreeReader
+from indexvault.snapshots.used_packs import UsedPacks
+
+type StorePack = Callable[[Pack], Awaitable[None]]
+
+
+class TreeWriter:
+    """Takes chunks in key order and stores the segments above them that the previous snapshot does not have.
+
+    `previous` is the tree of the last snapshot of the same generation, whose segments stay where they are. Segments of
+    one level lie together in packs, stored with `store`. `used` are the packs that the tree uses. Use it as an asynchronous context; don't use it any more after
+    an error. Holds a segment and a pack for each level.
+    """
+
+    def __init__(
+        self, store: StorePack, boundary_bits: int, *, previous: Tree | None = None, reader: TreeReader | None = None
+    ) -> None:
+        self._store = store
+        self._bits = boundary_bits
+        self._previous = previous
+        self._reader = reader
+        self._levels: list[_Level] = []
+        self.used = UsedPacks()
+        self._opened = AsyncExitStack()
+
+    async def __aenter__(self) -> "TreeWriter":
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._opened.aclose()
+
+    async def add(self, chunk: Chunk) -> None:
+        """Add the next chunk, which is stored already."""
+        self.used.add((chunk,))
+        await self._level(0).add(chunk)
+
+    async def finish(self) -> Tree:
+        """Return the root, once all segments are stored."""
+        number = 0
+        while number < len(self._levels):
+            level = self._levels[number]
+            if level.is_root:
+                return (
+                    Tree(level=0, chunks=tuple(level.held))
+                    if not number
+                    else Tree(level=number, nodes=tuple(level.held))
+                )  # type: ignore[arg-type]
+            await level.finish()
+            number += 1
+        return Tree()
+
+    def _level(self, number: int) -> "_Level":
+        while len(self._levels) <= number:
+            self._levels.append(_Level(self, len(self._levels)))
+        return self._levels[number]
+
+    async def store(self, pack: Pack) -> None:
+        """Store a pack of segments."""
+        await self._store(pack)
+
+    async def hand_up(self, number: int, node: Node) -> None:
+        """Give a placed node to the level above."""
+        self.used.add((node,))
+        await self._level(number + 1).add(node)
+
+    def ends(self, last: str, number: int) -> bool:
+        """Return whether a segment ends after an entry."""
+        return ends_segment(last, number, self._bits)
+
+    async def earlier(self, number: int) -> AsyncGenerator[Node]:
+        """Return the previous snapshot's segments whose entries are of a level, in key order."""
+        if self._previous is None or self._reader is None:
+            return _no_nodes()
+        return await self._opened.enter_async_context(aclosing(self._reader.nodes(self._previous, number + 1)))
+
+
+class _Level:
+    """The entries of one level that are not in a finished segment yet, and the finished ones that wait for a place."""
+
+    def __init__(self, tree: TreeWriter, number: int) -> None:
+        self._tree = tree
+        self._number = number
+        self.held: list[Chunk | Node] = []
+        self._cutting = False
+        self._packer = Packer()
+        self._waiting: deque[Node] = deque()
+        self._earlier: AsyncGenerator[Node] | None = None
+        self._next_earlier: Node | None = None
+
+    @property
+    def is_root(self) -> bool:
+        """Whether all entries of this level fit the manifest."""
+        return not self._cutting
+
+    async def add(self, entry: Chunk | Node) -> None:
+        self.held.append(entry)
+        if not self._cutting:
+            if len(self.held) <= ROOT_ENTRIES:
+                return
+            self._cutting = True
+            entries, self.held = self.held, []
+            for each in entries:
+                await self._add(each)
+        else:
+            self.held.pop()
+            await self._add(entry)
+
+    async def finish(self) -> None:
+        """Finish the last segment, and store what is left."""
+        if self.held:
+            await self._seal()
+        if (pack := self._packer.finish()) is not None:
+            await self._place(pack)
+        await self._hand_up()
+
+    async def _add(self, entry: Chunk | Node) -> None:
+        self.held.append(entry)
+        if self._tree.ends(entry.last, self._number) or len(self.held) == SEGMENT_ENTRIES:
+            await self._seal()
+
+    async def _seal(self) -> None:
+        entries, self.held = self.held, []
+        data = encode_segment(entries)  # type: ignore[arg-type]  # entries of one level are of one kind
+        node = node_of(entries, data)  # type: ignore[arg-type]
+        earlier = await self._find_earlier(node.last)
+        if earlier is not None and earlier.sha256 == node.sha256:
+            self._waiting.append(earlier)
+        else:
+            self._waiting.append(node)
+            if (pack := self._packer.add(node.sha256, member(node.sha256, data))) is not None:
+                await self._place(pack)
+        await self._hand_up()
+
+    async def _place(self, pack: Pack) -> None:
+        """Store a pack, and note for the nodes in it where they lie."""
+        await self._tree.store(pack)
+        places = iter(pack.members)
+        self._waiting = deque(
+            node if node.pack else node.placed(pack.name, (place := next(places)).offset, place.stored)
+            for node in self._waiting
+        )
+
+    async def _hand_up(self) -> None:
+        while self._waiting and self._waiting[0].pack:
+            await self._tree.hand_up(self._number, self._waiting.popleft())
+
+    async def _find_earlier(self, last: str) -> Node | None:
+        """Return the previous snapshot's segment that ends with a key, or None. Keys rise from call to call."""
+        if self._earlier is None:
+            self._earlier = await self._tree.earlier(self._number)
+            await self._advance()
+        while self._next_earlier is not None and self._next_earlier.last < last:
+            await self._advance()
+        found = self._next_earlier
+        return found if found is not None and found.last == last else None
+
+    async def _advance(self) -> None:
+        assert self._earlier is not None  # noqa: S101 - opened by the only caller
+        try:
+            self._next_earlier = await anext(self._earlier, None)
+        except (IntegrityError, NotFoundError):  # a damaged snapshot must not prevent a new one
+            self._next_earlier = None
+
+
+async def _no_nodes() -> AsyncGenerator[Node]:
+    return
+    yield
