@@ -75,9 +75,9 @@ class Authority:
 
     def sealed(self, body: bytes) -> bytes:
         """Return a manifest's JSON with its signature, if there is a key, and its checksum."""
-        body = body.removesuffix(b"}")
         if self._keys:
-            body += _MEMBER % self._keys.sign("manifest", body).encode()
+            unsigned = body.removesuffix(b"}")
+            body = unsigned + _MEMBER % self._keys.sign("manifest", unsigned).encode() + b"}"
         return with_checksum(body)
 
     def has_signed(self, data: bytes) -> bool:

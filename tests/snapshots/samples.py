@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from indexvault.snapshots.chunks import Chunk, ChunkCutter, SealedChunk, add_digests
+from indexvault.snapshots.chunk_writer import ChunkWriter, PreviousChunks, added_of, digest_of_stored
+from indexvault.snapshots.chunks import Chunk, ChunkCutter, SealedChunk
 from indexvault.snapshots.manifest import (
     Added,
     Counts,
@@ -15,13 +16,17 @@ from indexvault.snapshots.manifest import (
     Manifest,
     SynonymMap,
     VersionedDefinition,
-    known_chunks,
 )
-from indexvault.snapshots.names import ChunkFolder, snapshot_id
+from indexvault.snapshots.names import PackFolder, snapshot_id
+from indexvault.snapshots.pack_store import store_pack
+from indexvault.snapshots.packs import Pack
 from indexvault.snapshots.store import SnapshotReader, SnapshotWriter
 from indexvault.snapshots.summary import Summary
+from indexvault.snapshots.tree import Tree
+from indexvault.snapshots.tree_reader import TreeReader
+from indexvault.snapshots.tree_writer import TreeWriter
 from indexvault.snapshots.verify import VerifyReport, verify_index
-from indexvault.snapshots.writer import commit, store_chunk
+from indexvault.snapshots.writer import commit
 
 MORNING = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
@@ -55,7 +60,7 @@ def cut(lines: Mapping[str, bytes], bits: int = BITS) -> list[SealedChunk]:
 
 
 def manifest_of(
-    chunks: Iterable[Chunk],
+    tree: Tree,
     digest: str,
     *,
     index: str = "hotels",
@@ -65,8 +70,7 @@ def manifest_of(
     run: str = "run-1",
     generation: str = "",
 ) -> Manifest:
-    listed = tuple(chunks)
-    total = sum(chunk.documents for chunk in listed)
+    total = tree.documents
     return Manifest(
         id=snapshot_id(created, run.encode().rjust(3)[-3:]),
         service="contoso-east",
@@ -93,11 +97,11 @@ def manifest_of(
         etag=Etags(before='"0x1"', after='"0x1"'),
         boundary_bits=BITS,
         generation=generation,
-        bytes=sum(chunk.bytes for chunk in listed),
-        stored=sum(chunk.stored for chunk in listed),
+        bytes=tree.bytes,
+        stored=tree.stored,
         added=added or Added(),
         content_digest=digest,
-        chunks=listed,
+        tree=tree,
     )
 
 
@@ -118,20 +122,34 @@ async def write_snapshot(
     generation: str = "",
 ) -> tuple[Manifest, Summary]:
     """Store the documents as a snapshot of contoso-east, as a backup does."""
-    folder = ChunkFolder(service="contoso-east", index=index, generation=generation)
-    known = known_chunks(previous)
-    stored = [await store_chunk(blobs, folder, sealed, known) for sealed in cut(lines)]
-    new = [part.chunk for part in stored if part.added]
+    folder = PackFolder(service="contoso-east", index=index, generation=generation)
+    reader = TreeReader(blobs, folder)
+    shared = previous.tree if previous is not None and previous.generation == generation else None
+    there = PreviousChunks(reader.chunks(shared) if shared is not None else None)
+    writer = ChunkWriter(blobs, folder)
+    stored = [await writer.add(sealed, there) for sealed in cut(lines)]
+    await writer.finish()
+
+    async def store(pack: Pack) -> None:
+        await store_pack(blobs, folder.segments, pack)
+
+    async with TreeWriter(store, BITS, previous=shared, reader=reader) as building:
+        for each in stored:
+            await building.add(each.chunk)
+        tree = await building.finish()
     manifest = manifest_of(
-        [part.chunk for part in stored],
-        add_digests(part.digest for part in stored),
+        tree,
+        digest_of_stored(stored),
         index=index,
         created=created,
         losses=losses,
         run=run,
         generation=generation,
-        added=Added(
-            chunks=len(new), bytes=sum(chunk.bytes for chunk in new), stored=sum(chunk.stored for chunk in new)
-        ),
+        added=added_of(stored),
     )
-    return manifest, await commit(blobs, manifest)
+    return manifest, await commit(blobs, manifest, building.used)
+
+
+async def chunks_of(blobs: SnapshotReader, manifest: Manifest) -> list[Chunk]:
+    """Return all chunks of a small snapshot."""
+    return [chunk async for some in TreeReader(blobs, manifest.folder).chunks(manifest.tree) for chunk in some]

@@ -1,0 +1,177 @@
+"""Store chunks in packs: those that the previous snapshot has stay where they are, and the others fill packs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+
+from indexvault.bounds import MEBIBYTE
+from indexvault.errors import IntegrityError, NotFoundError
+from indexvault.snapshots.chunks import Chunk, Digest, SealedChunk, add_digests
+from indexvault.snapshots.manifest import Added
+from indexvault.snapshots.names import PackFolder
+from indexvault.snapshots.pack_store import store_pack
+from indexvault.snapshots.packs import Pack, Packer, members_of
+from indexvault.snapshots.store import SnapshotWriter
+
+UPLOADS_AT_ONCE = 2
+"""Packs that are uploaded at once. With the one that is being filled, this bounds the memory that a range takes."""
+
+_COMPRESSED_AT_ONCE = MEBIBYTE
+
+
+@dataclass(slots=True)
+class StoredChunk:
+    """A chunk, the content digest of its documents, and whether it was not there before, as far as is known.
+
+    Once its pack is stored, `chunk` says where it lies.
+    """
+
+    chunk: Chunk
+    digest: Digest
+    added: bool
+
+
+class PreviousChunks:
+    """The chunks of the previous snapshot, asked for in key order.
+
+    `batches` are those of `TreeReader.chunks`. A snapshot that is damaged has no chunks any more from there on: it must
+    not prevent a new one.
+    """
+
+    def __init__(self, batches: AsyncIterator[Sequence[Chunk]] | None = None) -> None:
+        self._batches = batches
+        self._batch: Sequence[Chunk] = ()
+        self._at = 0
+
+    async def find(self, chunk: Chunk) -> Chunk | None:
+        """Return the same chunk of the previous snapshot, or None. Keys rise from call to call."""
+        while True:
+            while self._at < len(self._batch):
+                there = self._batch[self._at]
+                if there.last >= chunk.last:
+                    return there if there.sha256 == chunk.sha256 else None
+                self._at += 1
+            if self._batches is None:
+                return None
+            try:
+                self._batch, self._at = await anext(self._batches, ()), 0
+            except (IntegrityError, NotFoundError):
+                self._batch = ()
+            if not self._batch:
+                self._batches = None
+
+
+class ChunkWriter:
+    """Stores chunks as they come, several packs under way at once. Don't use it any more after an error.
+
+    With `may_be_there`, as when an interrupted run resumes, the store is asked for a pack before it is sent.
+    """
+
+    def __init__(self, blobs: SnapshotWriter, folder: PackFolder, *, may_be_there: bool = False) -> None:
+        self._blobs = blobs
+        self._folder = folder
+        self._may_be_there = may_be_there
+        self._fresh: list[tuple[StoredChunk, SealedChunk]] = []
+        self._fresh_bytes = 0
+        self._packer = Packer()
+        self._packed: list[StoredChunk] = []
+        self._room = asyncio.Semaphore(UPLOADS_AT_ONCE)
+        self._uploads: set[asyncio.Task[None]] = set()
+
+    async def add(self, sealed: SealedChunk, previous: PreviousChunks | None = None) -> StoredChunk:
+        """Store a chunk, unless the previous snapshot has it. Raises what went wrong with an earlier one."""
+        known = await previous.find(sealed.chunk) if previous is not None else None
+        if known is not None:
+            return StoredChunk(known, sealed.digest, added=False)
+        stored = StoredChunk(sealed.chunk, sealed.digest, added=True)
+        self._fresh.append((stored, sealed))
+        self._fresh_bytes += sealed.chunk.bytes
+        if self._fresh_bytes >= _COMPRESSED_AT_ONCE:
+            await self._pack()
+        return stored
+
+    async def finish(self) -> None:
+        """Store what is left, and wait until everything is stored and has its place."""
+        await self._pack()
+        if (pack := self._packer.finish()) is not None:
+            await self._upload(pack)
+        await self._settled()
+
+    async def leave(self, least: int) -> bytes:
+        """Store what is left if it fills a pack of `least` bytes, and return it otherwise, to be stored with others.
+
+        Chunks in what is returned have no pack, and their offsets are those in it.
+        """
+        await self._pack()
+        pack = self._packer.finish()
+        left = b""
+        if pack is not None and len(pack.data) >= least:
+            await self._upload(pack)
+        elif pack is not None:
+            left = pack.data
+            self._place(pack, "", self._taken())
+        await self._settled()
+        return left
+
+    async def close(self) -> None:
+        """Cancel what is under way."""
+        for task in self._uploads:
+            task.cancel()
+        await asyncio.gather(*self._uploads, return_exceptions=True)
+
+    async def _pack(self) -> None:
+        fresh, self._fresh, self._fresh_bytes = self._fresh, [], 0
+        if not fresh:
+            return
+        members = await asyncio.to_thread(members_of, [sealed for _stored, sealed in fresh])
+        for (stored, _sealed), member in zip(fresh, members, strict=True):
+            self._packed.append(stored)
+            if (pack := self._packer.add(stored.chunk.sha256, member)) is not None:
+                await self._upload(pack)
+
+    async def _upload(self, pack: Pack) -> None:
+        await self._room.acquire()
+        self._raise_failed()
+        self._uploads.add(asyncio.create_task(self._store(pack, self._taken())))
+
+    async def _store(self, pack: Pack, chunks: list[StoredChunk]) -> None:
+        try:
+            added = await store_pack(self._blobs, self._folder.pack, pack, may_be_there=self._may_be_there)
+            self._place(pack, pack.name, chunks)
+            for stored in chunks:
+                stored.added = added
+        finally:
+            self._room.release()
+
+    def _taken(self) -> list[StoredChunk]:
+        chunks, self._packed = self._packed, []
+        return chunks
+
+    def _place(self, pack: Pack, name: str, chunks: list[StoredChunk]) -> None:
+        for stored, member in zip(chunks, pack.members, strict=True):
+            stored.chunk = stored.chunk.placed(name, member.offset, member.stored)
+
+    def _raise_failed(self) -> None:
+        done = {task for task in self._uploads if task.done()}
+        self._uploads -= done
+        for task in done:
+            task.result()
+
+    async def _settled(self) -> None:
+        try:
+            await asyncio.gather(*self._uploads)
+        except BaseException:
+            await self.close()
+            raise
+        self._uploads.clear()
+
+
+def added_of(stored: Iterable[StoredChunk]) -> Added:
+    """Return what stored chunks added to the store."""
+    new = [each.chunk for each in stored if each.added]
+    return Added(chunks=len(new), bytes=sum(chunk.bytes for chunk in new), stored=sum(chunk.stored for chunk in new))
+
+
+def digest_of_stored(stored: Iterable[StoredChunk]) -> Digest:
+    """Return the content digest of stored chunks' documents together."""
+    return add_digests(each.digest for each in stored)
