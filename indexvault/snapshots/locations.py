@@ -9,7 +9,6 @@ A record need not be believed: what is read in the place that it names is proved
 the packs, since members describe themselves.
 """
 
-import gzip
 import zlib
 from collections.abc import Mapping
 
@@ -28,6 +27,8 @@ MOST_HOPS = 64
 _LINE_BYTES = 128
 _RECORD_LIMIT = PACK_LIMIT // SMALLEST_MEMBER * _LINE_BYTES
 _STORED_LIMIT = 32 * MEBIBYTE
+_GZIP_WINDOW = 31
+_LEVEL = 2
 
 
 class Location(msgspec.Struct, frozen=True, array_like=True):
@@ -41,19 +42,20 @@ class Location(msgspec.Struct, frozen=True, array_like=True):
 def encode_locations(locations: list[Location]) -> bytes:
     """Return the bytes of a record."""
     lines = b"".join(msgspec.json.encode(each) + b"\n" for each in locations)
-    return igzip.compress(lines, 2, mtime=0)
+    return igzip.compress(lines, _LEVEL, mtime=0)
 
 
 def decode_locations(data: bytes, on: str) -> dict[int, Location]:
     """Return a record's locations by the offset in the old pack. Raises IntegrityError if it can't be read."""
-    stream = zlib.decompressobj(31)
+    stream = zlib.decompressobj(_GZIP_WINDOW)
     try:
         lines = stream.decompress(data, _RECORD_LIMIT)
-        if not stream.eof:
-            raise gzip.BadGzipFile
-        return {each.was: each for each in _DECODER.decode_lines(lines)}
-    except (zlib.error, gzip.BadGzipFile, *UNDECODABLE) as error:
-        raise IntegrityError("it is no record of locations", on=on, do=repair_advice(on)) from error
+        found = {each.was: each for each in _DECODER.decode_lines(lines)}
+    except (zlib.error, *UNDECODABLE) as error:
+        raise _unreadable(on) from error
+    if not stream.eof or stream.unused_data:
+        raise _unreadable(on)
+    return found
 
 
 async def read_locations(blobs: SnapshotReader, folder: PackFolder, pack: str) -> Mapping[int, Location] | None:
@@ -70,3 +72,7 @@ async def read_locations(blobs: SnapshotReader, folder: PackFolder, pack: str) -
 
 
 _DECODER = msgspec.json.Decoder(Location)
+
+
+def _unreadable(on: str) -> IntegrityError:
+    return IntegrityError("it is no record of locations", on=on, do=repair_advice(on))

@@ -169,9 +169,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     `created` is the time in the id: make both when the last document has been read, so that `@<time>` never means a
     snapshot with later documents in it. `unsettled` is there in that state only, which outweighs `losses` in `state`.
-    `tool` is the name and version of what wrote it, `run` the run's id. `bytes`
-    and `stored` are sums over the chunks of `tree`, so they include what other snapshots share; `added` does not. Readers ignore
-    members that a later minor version adds. `authenticity` is no part of what is stored: whoever reads the manifest
+    `tool` is the name and version of what wrote it, `run` the run's id. `bytes` and `stored` are sums over the chunks
+    of `tree`, so they include what other snapshots share; `added` does not. Readers ignore members that a later minor
+    version adds. `authenticity` is no part of what is stored: whoever reads the manifest
     judges it (`authority`), and None says that it was not judged.
     """
 

@@ -61,7 +61,7 @@ class PackFolder(msgspec.Struct, frozen=True):
     generation: str = ""
 
     def prefix(self, kind: PackKind = "packs") -> str:
-        """The prefix of this generation's packs of a kind; for the first generation, of those of all generations."""
+        """Return the prefix of this generation's packs of a kind; for the first one, of those of all generations."""
         generation = f"{_escape(self.generation)}/" if self.generation else ""
         return f"{index_prefix(self.service, self.index)}{kind}/{generation}"
 
@@ -250,7 +250,7 @@ def parse_pack_name(name: str) -> PackName | None:
     found = _PACK_FILE.fullmatch(file)
     if found is None or names[0] is None or names[1] is None or names[2] is None or segments[0] == "":
         return None
-    return PackName(kind, PackFolder(service=names[0], index=names[1], generation=names[2]), found[1])  # type: ignore[arg-type]
+    return PackName(kind, PackFolder(service=names[0], index=names[1], generation=names[2]), found[1])
 
 
 def repair_advice(blob: str) -> str:

@@ -6,7 +6,7 @@ which after many snapshots lie in many packs, take about one request for each pa
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import groupby
@@ -44,6 +44,10 @@ class _Wanted:
     offset: int
     stored: int
 
+    @property
+    def until(self) -> int:
+        return self.offset + self.stored
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -63,12 +67,12 @@ def spans_of(members: Iterable[_Wanted]) -> list[Span]:
         together: list[_Wanted] = []
         start = end = 0
         for each in some:
-            until = max(end, each.offset + each.stored)
+            until = max(end, each.until)
             if together and (each.offset - end > MOST_HOLE or until - start > LARGEST_SPAN):
                 spans.append(Span(pack, start, end, tuple(together)))
                 together = []
             if not together:
-                start, until = each.offset, each.offset + each.stored
+                start, until = each.offset, each.until
             together.append(each)
             end = until
         spans.append(Span(pack, start, end, tuple(together)))
@@ -85,40 +89,59 @@ async def fetch_members(
     """
     found: list[bytes | Failure] = [_gone(name_of(place.pack)) for place in places]
     wanted = [_Wanted(at, place.pack, place.offset, place.stored) for at, place in enumerate(places)]
-    room = asyncio.Semaphore(REQUESTS_AT_ONCE)
     for _hop in range(MOST_HOPS):
-        missing: list[_Wanted] = []
-
-        async def fetch(span: Span, missing: list[_Wanted] = missing) -> None:
-            name = name_of(span.pack)
-            async with room:
-                try:
-                    data = await blobs.read_range(name, span.start, span.end - span.start)
-                except NotFoundError:
-                    missing.extend(span.members)
-                except IntegrityError as error:
-                    if len(span.members) == 1:
-                        found[span.members[0].position] = error
-                    else:
-                        broken.extend(span.members)
-                else:
-                    for each in span.members:
-                        at = each.offset - span.start
-                        found[each.position] = data[at : at + each.stored]
-
-        broken: list[_Wanted] = []
-        await _all(fetch(span) for span in spans_of(wanted))
-        # The blob ends within the span: some of its members may be whole.
-        await _all(fetch(Span(each.pack, each.offset, each.offset + each.stored, (each,))) for each in broken)
-        wanted = []
-        for pack in sorted({each.pack for each in missing}):
-            moved = await read_locations(blobs, folder, pack) or {}
-            for each in missing:
-                if each.pack == pack and (now := moved.get(each.offset)) is not None:
-                    wanted.append(_Wanted(each.position, now.pack, now.offset, each.stored))
+        fetching = _Fetching(blobs, name_of, found)
+        await fetching.fetch(wanted)
+        wanted = await _moved(blobs, folder, fetching.missing)
         if not wanted:
             break
     return found
+
+
+class _Fetching:
+    """One round of requests. `missing` are the members whose packs are not there."""
+
+    def __init__(self, blobs: SnapshotReader, name_of: Callable[[str], str], found: list[bytes | Failure]) -> None:
+        self._blobs = blobs
+        self._name_of = name_of
+        self._found = found
+        self._room = asyncio.Semaphore(REQUESTS_AT_ONCE)
+        self.missing: list[_Wanted] = []
+
+    async def fetch(self, wanted: Iterable[_Wanted]) -> None:
+        await _all(self._fetch(span) for span in spans_of(wanted))
+
+    async def _fetch(self, span: Span) -> None:
+        async with self._room:
+            try:
+                data = await self._blobs.read_range(self._name_of(span.pack), span.start, span.end - span.start)
+            except NotFoundError:
+                self.missing.extend(span.members)
+                return
+            except IntegrityError as error:
+                broken = error
+            else:
+                for each in span.members:
+                    at = each.offset - span.start
+                    self._found[each.position] = data[at : at + each.stored]
+                return
+        if len(span.members) == 1:
+            self._found[span.members[0].position] = broken
+        else:  # the blob ends within the span: some of its members may be whole
+            await _all(self._fetch(Span(each.pack, each.offset, each.until, (each,))) for each in span.members)
+
+
+async def _moved(blobs: SnapshotReader, folder: PackFolder, missing: Sequence[_Wanted]) -> list[_Wanted]:
+    """Return where the members of missing packs lie now, as far as records of locations say."""
+    moved: list[_Wanted] = []
+    for pack in sorted({each.pack for each in missing}):
+        locations = await read_locations(blobs, folder, pack) or {}
+        moved += [
+            _Wanted(each.position, now.pack, now.offset, each.stored)
+            for each in missing
+            if each.pack == pack and (now := locations.get(each.offset)) is not None
+        ]
+    return moved
 
 
 async def read_member(blobs: SnapshotReader, folder: PackFolder, name_of: Callable[[str], str], place: Placed) -> bytes:
@@ -282,7 +305,7 @@ def _batches(chunks: list[Chunk]) -> list[tuple[int, int]]:
     return cut
 
 
-async def _all(requests: Iterable["asyncio._CoroutineLike[None]"]) -> None:
+async def _all(requests: Iterable[Coroutine[None, None, None]]) -> None:
     """Run requests to their end; the first error of one stops all."""
     tasks = [asyncio.ensure_future(request) for request in requests]
     try:

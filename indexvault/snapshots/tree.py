@@ -11,6 +11,7 @@ A segment is JSON Lines, an entry a line, each a JSON array in the order of the 
 import hashlib
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import msgspec
 
@@ -61,7 +62,9 @@ class Node(msgspec.Struct, frozen=True, array_like=True):
         return msgspec.structs.replace(self, pack=pack, offset=offset, stored=stored)
 
 
-type Entries = tuple[Chunk, ...] | tuple[Node, ...]
+type Entry = Chunk | Node
+type Entries = Sequence[Entry]
+"""Consecutive entries of one level, so of one kind."""
 
 
 class Tree(msgspec.Struct, frozen=True):
@@ -100,14 +103,24 @@ class Tree(msgspec.Struct, frozen=True):
         return sum(stored_below(entry) for entry in self.entries)
 
 
-def stored_below(entry: Chunk | Node) -> int:
+def stored_below(entry: Entry) -> int:
     """Return the stored bytes of a chunk, or of all chunks under a node."""
     return entry.chunks_stored if isinstance(entry, Node) else entry.stored
 
 
-def chunks_below(entry: Chunk | Node) -> int:
+def chunks_below(entry: Entry) -> int:
     """Return the number of chunks under an entry, 1 for a chunk itself."""
     return entry.chunks if isinstance(entry, Node) else 1
+
+
+def as_chunks(entries: Entries) -> Sequence[Chunk]:
+    """Return entries of level 0 as what they are."""
+    return cast("Sequence[Chunk]", entries)
+
+
+def as_nodes(entries: Entries) -> Sequence[Node]:
+    """Return entries of a level above 0 as what they are."""
+    return cast("Sequence[Node]", entries)
 
 
 def ends_segment(last: str, level: int, boundary_bits: int) -> bool:
@@ -115,12 +128,12 @@ def ends_segment(last: str, level: int, boundary_bits: int) -> bool:
     return zero_bits(last) >= boundary_bits + SEGMENT_BITS * (level + 1)
 
 
-def encode_segment(entries: Sequence[Chunk] | Sequence[Node]) -> bytes:
+def encode_segment(entries: Sequence[Entry]) -> bytes:
     """Return the bytes of a segment."""
     return b"".join(_ENCODER.encode(entry) + b"\n" for entry in entries)
 
 
-def node_of(entries: Sequence[Chunk] | Sequence[Node], data: bytes) -> Node:
+def node_of(entries: Sequence[Entry], data: bytes) -> Node:
     """Return the node for a segment, whose bytes are given, not yet placed."""
     return Node(
         sha256=hashlib.sha256(data).hexdigest(),
@@ -140,7 +153,7 @@ def decode_segment(node: Node, level: int, data: bytes, on: str) -> Entries:
     try:
         check_levels(data)
         data.decode()
-        entries: Entries = tuple((_CHUNKS if level == 1 else _NODES).decode_lines(data))
+        entries: Entries = _CHUNKS.decode_lines(data) if level == 1 else _NODES.decode_lines(data)
     except UNDECODABLE as error:
         raise _damaged(f"a segment is not what it should be: {error}", on) from error
     if not entries or len(entries) > SEGMENT_ENTRIES:
@@ -152,7 +165,7 @@ def decode_segment(node: Node, level: int, data: bytes, on: str) -> Entries:
     return entries
 
 
-def entries_fault(entries: Sequence[Chunk] | Sequence[Node]) -> str | None:
+def entries_fault(entries: Sequence[Entry]) -> str | None:
     """Return what is wrong with consecutive entries, or None: they are in key order, none is empty or not stored."""
     for entry in entries:
         if isinstance(entry, Chunk):

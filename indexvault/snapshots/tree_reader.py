@@ -13,7 +13,7 @@ from indexvault.snapshots.names import PackFolder, repair_advice
 from indexvault.snapshots.packs import open_member
 from indexvault.snapshots.reader import fetch_members, read_member
 from indexvault.snapshots.store import SnapshotReader
-from indexvault.snapshots.tree import SEGMENT_LIMIT, Entries, Node, Tree, chunks_below, decode_segment
+from indexvault.snapshots.tree import SEGMENT_LIMIT, Entries, Node, Tree, as_chunks, as_nodes, decode_segment
 
 NODES_AT_ONCE = 64
 """Segments that are read and held at once: about 2,000 chunks, 16 MiB of documents."""
@@ -36,7 +36,7 @@ class TreeReader:
         stored = await fetch_members(self.blobs, self.folder, self.folder.segments, nodes)
         opened = await asyncio.to_thread(self._open_all, nodes, level, stored)
         return [
-            entries if isinstance(entries, tuple) else await self._again(node, level)
+            await self._again(node, level) if isinstance(entries, Exception) else entries
             for node, entries in zip(nodes, opened, strict=True)
         ]
 
@@ -102,28 +102,28 @@ class TreeReader:
         wanted = within(entries, after, until)
         if not level:
             if wanted:
-                yield wanted  # type: ignore[misc]  # entries of level 0 are chunks
+                yield as_chunks(wanted)
             return
-        for nodes in batched(wanted, NODES_AT_ONCE, strict=False):
-            for below in await self.open(nodes, level):  # type: ignore[arg-type]  # above level 0 they are nodes
+        for nodes in batched(as_nodes(wanted), NODES_AT_ONCE, strict=False):
+            for below in await self.open(nodes, level):
                 async with aclosing(self._below(level - 1, below, after, until)) as batches:
                     async for batch in batches:
                         yield batch
 
     async def _between(self, level: int, entries: Entries, start: int, end: int) -> AsyncGenerator[Sequence[Chunk]]:
         if not level:
-            if some := entries[max(0, start) : max(0, end)]:
-                yield some  # type: ignore[misc]  # entries of level 0 are chunks
+            if some := as_chunks(entries)[max(0, start) : max(0, end)]:
+                yield some
             return
         at = 0
         wanted: list[tuple[Node, int]] = []
-        for entry in entries:
-            if at < end and at + chunks_below(entry) > start:
-                wanted.append((entry, at))  # type: ignore[arg-type]  # above level 0 they are nodes
-            at += chunks_below(entry)
-        for some in batched(wanted, NODES_AT_ONCE, strict=False):
-            opened = await self.open([node for node, _begin in some], level)
-            for (_node, begin), below in zip(some, opened, strict=True):
+        for node in as_nodes(entries):
+            if at < end and at + node.chunks > start:
+                wanted.append((node, at))
+            at += node.chunks
+        for nodes in batched(wanted, NODES_AT_ONCE, strict=False):
+            opened = await self.open([node for node, _begin in nodes], level)
+            for (_node, begin), below in zip(nodes, opened, strict=True):
                 async with aclosing(self._between(level - 1, below, start - begin, end - begin)) as batches:
                     async for batch in batches:
                         yield batch
@@ -132,11 +132,11 @@ class TreeReader:
         if level < wanted:
             return
         if level == wanted:
-            for entry in entries:
-                yield entry  # type: ignore[misc]  # above level 0 they are nodes
+            for node in as_nodes(entries):
+                yield node
             return
-        for nodes in batched(entries, NODES_AT_ONCE, strict=False):
-            for below in await self.open(nodes, level):  # type: ignore[arg-type]  # above level 0 they are nodes
+        for nodes in batched(as_nodes(entries), NODES_AT_ONCE, strict=False):
+            for below in await self.open(nodes, level):
                 async with aclosing(self._nodes(level - 1, below, wanted)) as found:
                     async for node in found:
                         yield node
@@ -145,9 +145,9 @@ class TreeReader:
         yield level, entries
         if not level:
             return
-        new = [entry for entry in entries if bytes.fromhex(entry.sha256) not in seen]
+        new = [entry for entry in as_nodes(entries) if bytes.fromhex(entry.sha256) not in seen]
         for nodes in batched(new, NODES_AT_ONCE, strict=False):
-            opened = await self.open(nodes, level)  # type: ignore[arg-type]  # above level 0 they are nodes
+            opened = await self.open(nodes, level)
             for node, below in zip(nodes, opened, strict=True):
                 async with aclosing(self._unseen(level - 1, below, seen)) as found:
                     async for each in found:
@@ -166,7 +166,7 @@ def within(entries: Entries, after: str | None, until: str | None) -> Entries:
     if until is None:
         return entries[start:]
     end = next((at + 1 for at, each in enumerate(entries) if each.last >= until), len(entries))
-    if end and isinstance(entries[end - 1], Chunk) and entries[end - 1].first > until:  # type: ignore[union-attr]
+    if start < end and isinstance(last := entries[end - 1], Chunk) and last.first > until:
         end -= 1
     return entries[start:end]
 
@@ -180,16 +180,15 @@ class _Part:
     entries: Entries
 
     def without(self, hashes: Collection[str]) -> "_Part":
-        left: Entries = tuple(each for each in self.entries if each.sha256 not in hashes)  # type: ignore[assignment]
+        left = [each for each in self.entries if each.sha256 not in hashes]
         return _Part(self.reader, self.level if left else 0, left)
 
     async def opened(self) -> "_Part":
         """Return the entries below."""
         if not self.level:
             return self
-        below = await self.reader.open(self.entries, self.level)  # type: ignore[arg-type]  # these are nodes
-        flat: Entries = tuple(each for some in below for each in some)  # type: ignore[assignment]
-        return _Part(self.reader, self.level - 1, flat)
+        below = await self.reader.open(as_nodes(self.entries), self.level)
+        return _Part(self.reader, self.level - 1, [each for some in below for each in some])
 
 
 async def differing(
@@ -213,9 +212,9 @@ async def _differing(here: _Part, there: _Part) -> AsyncGenerator[tuple[Side, Se
         here, there = here.without(common), there.without(common)
     if not here.level and not there.level:
         if here.entries:
-            yield "one", here.entries  # type: ignore[misc]  # entries of level 0 are chunks
+            yield "one", as_chunks(here.entries)
         if there.entries:
-            yield "other", there.entries  # type: ignore[misc]  # entries of level 0 are chunks
+            yield "other", as_chunks(there.entries)
         return
     # Some of both sides at once: so what is equal below is found, and little is held.
     sides = [each.entries for each in (here, there) if each.entries]

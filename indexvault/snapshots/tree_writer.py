@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
+from typing import Self
 
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.chunks import Chunk
@@ -10,6 +11,7 @@ from indexvault.snapshots.packs import Pack, Packer, member
 from indexvault.snapshots.tree import (
     ROOT_ENTRIES,
     SEGMENT_ENTRIES,
+    Entry,
     Node,
     Tree,
     encode_segment,
@@ -26,8 +28,8 @@ class TreeWriter:
     """Takes chunks in key order and stores the segments above them that the previous snapshot does not have.
 
     `previous` is the tree of the last snapshot of the same generation, whose segments stay where they are. Segments of
-    one level lie together in packs, stored with `store`. `used` are the packs that the tree uses. Use it as an asynchronous context; don't use it any more after
-    an error. Holds a segment and a pack for each level.
+    one level lie together in packs, stored with `store`. `used` are the packs that the tree uses. Use it as an
+    asynchronous context, and no more after an error. Holds a segment and a pack for each level.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class TreeWriter:
         self.used = UsedPacks()
         self._opened = AsyncExitStack()
 
-    async def __aenter__(self) -> "TreeWriter":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -58,11 +60,7 @@ class TreeWriter:
         while number < len(self._levels):
             level = self._levels[number]
             if level.is_root:
-                return (
-                    Tree(level=0, chunks=tuple(level.held))
-                    if not number
-                    else Tree(level=number, nodes=tuple(level.held))
-                )  # type: ignore[arg-type]
+                return _root(number, level.held)
             await level.finish()
             number += 1
         return Tree()
@@ -98,7 +96,7 @@ class _Level:
     def __init__(self, tree: TreeWriter, number: int) -> None:
         self._tree = tree
         self._number = number
-        self.held: list[Chunk | Node] = []
+        self.held: list[Entry] = []
         self._cutting = False
         self._packer = Packer()
         self._waiting: deque[Node] = deque()
@@ -110,7 +108,7 @@ class _Level:
         """Whether all entries of this level fit the manifest."""
         return not self._cutting
 
-    async def add(self, entry: Chunk | Node) -> None:
+    async def add(self, entry: Entry) -> None:
         self.held.append(entry)
         if not self._cutting:
             if len(self.held) <= ROOT_ENTRIES:
@@ -131,15 +129,15 @@ class _Level:
             await self._place(pack)
         await self._hand_up()
 
-    async def _add(self, entry: Chunk | Node) -> None:
+    async def _add(self, entry: Entry) -> None:
         self.held.append(entry)
         if self._tree.ends(entry.last, self._number) or len(self.held) == SEGMENT_ENTRIES:
             await self._seal()
 
     async def _seal(self) -> None:
         entries, self.held = self.held, []
-        data = encode_segment(entries)  # type: ignore[arg-type]  # entries of one level are of one kind
-        node = node_of(entries, data)  # type: ignore[arg-type]
+        data = encode_segment(entries)
+        node = node_of(entries, data)
         earlier = await self._find_earlier(node.last)
         if earlier is not None and earlier.sha256 == node.sha256:
             self._waiting.append(earlier)
@@ -178,6 +176,12 @@ class _Level:
             self._next_earlier = await anext(self._earlier, None)
         except (IntegrityError, NotFoundError):  # a damaged snapshot must not prevent a new one
             self._next_earlier = None
+
+
+def _root(level: int, entries: list[Entry]) -> Tree:
+    chunks = tuple(entry for entry in entries if isinstance(entry, Chunk))
+    nodes = tuple(entry for entry in entries if isinstance(entry, Node))
+    return Tree(level=level, chunks=chunks, nodes=nodes)
 
 
 async def _no_nodes() -> AsyncGenerator[Node]:

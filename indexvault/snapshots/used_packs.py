@@ -9,7 +9,7 @@ from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import PackFolder
 from indexvault.snapshots.reader import try_chunks
 from indexvault.snapshots.store import BlobProperties, SnapshotReader
-from indexvault.snapshots.tree import Node
+from indexvault.snapshots.tree import Entry
 from indexvault.snapshots.tree_reader import TreeReader
 
 
@@ -20,7 +20,7 @@ class UsedPacks:
         self.chunks: dict[str, int] = {}
         self.segments: dict[str, int] = {}
 
-    def add(self, entries: Iterable[Chunk] | Iterable[Node]) -> None:
+    def add(self, entries: Iterable[Entry]) -> None:
         """Note where entries of a tree lie."""
         for entry in entries:
             sizes = self.chunks if isinstance(entry, Chunk) else self.segments
@@ -79,8 +79,8 @@ async def are_rewritten(blobs: SnapshotReader, manifest: Manifest, names: Collec
             async for level, entries in found:
                 if level:  # that they can be opened is seen when the walk comes to what is below
                     continue
-                moved = [entry for entry in entries if folder.pack(entry.pack) in names]
-                if moved and not await _are_sound(others, folder, moved):  # type: ignore[arg-type]  # chunks at level 0
+                moved = [each for each in entries if isinstance(each, Chunk) and folder.pack(each.pack) in names]
+                if moved and not await _are_sound(others, folder, moved):
                     return False
     except (IntegrityError, NotFoundError):
         return False
