@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexvault.errors import IntegrityError
-from indexvault.snapshots.chunks import add_digests, compress
+from indexvault.snapshots.chunks import add_digests
 from indexvault.snapshots.manifest import (
     Definition,
     Loss,
     Manifest,
     SynonymMap,
     VersionedDefinition,
-    known_chunks,
     open_manifest,
     seal,
 )
+from indexvault.snapshots.tree import ROOT_ENTRIES, Node, Tree
 from tests.snapshots.samples import MORNING, PREVIEW, STABLE, SYNONYMS, cut, documents, manifest_of
 
 BLOB = "contoso-east/hotels/manifests/20261120T023000Z-756e2d.json"
@@ -27,8 +27,8 @@ BLOB = "contoso-east/hotels/manifests/20261120T023000Z-756e2d.json"
 
 def sample(count: int = 60) -> Manifest:
     sealed = cut(documents(range(count)))
-    chunks = [msgspec.structs.replace(part.chunk, stored=len(compress(part.data))) for part in sealed]
-    return manifest_of(chunks, add_digests(part.digest for part in sealed))
+    chunks = tuple(part.chunk.placed("ab" * 32, 1000 * at, 1000) for at, part in enumerate(sealed))
+    return manifest_of(Tree(chunks=chunks), add_digests(part.digest for part in sealed))
 
 
 def resealed(data: bytes, **changes: Any) -> bytes:
@@ -56,7 +56,7 @@ class TestRoundTrip:
         assert open_manifest(seal(manifest), BLOB) == manifest
 
     def test_an_index_without_documents_has_a_manifest(self) -> None:
-        manifest = manifest_of([], "0" * 64)
+        manifest = manifest_of(Tree(), "0" * 64)
         assert open_manifest(seal(manifest), BLOB) == manifest
 
     def test_definitions_stand_in_it_byte_for_byte(self) -> None:
@@ -82,7 +82,7 @@ class TestRoundTrip:
             )
 
         manifest = msgspec.structs.replace(
-            manifest_of([], "0" * 64),
+            manifest_of(Tree(), "0" * 64),
             definition=definition(stable, preview),
             synonym_maps=tuple(SynonymMap(name=str(number), definition=definition(m)) for number, m in enumerate(maps)),
         )
@@ -93,27 +93,29 @@ class TestRoundTrip:
 
     def test_white_space_around_a_definition_is_not_kept(self) -> None:
         body = VersionedDefinition(api_version="2026-04-01", body=msgspec.Raw(b' {"a": 1}\r\n'))
-        manifest = msgspec.structs.replace(manifest_of([], "0" * 64), definition=Definition(stable=body))
+        manifest = msgspec.structs.replace(manifest_of(Tree(), "0" * 64), definition=Definition(stable=body))
         assert bytes(open_manifest(seal(manifest), BLOB).definition.stable.body) == b'{"a": 1}'
 
     @pytest.mark.parametrize("broken", [b"", b"{", b'{"a":1}}', b"\xef\xbb\xbf{}", b'"\xff"', b'{"a":1},"b":2'])
     def test_what_is_not_json_is_not_sealed(self, broken: bytes) -> None:
         body = VersionedDefinition(api_version="2026-04-01", body=msgspec.Raw(broken))
         with pytest.raises(IntegrityError):
-            seal(msgspec.structs.replace(manifest_of([], "0" * 64), definition=Definition(stable=body)))
+            seal(msgspec.structs.replace(manifest_of(Tree(), "0" * 64), definition=Definition(stable=body)))
 
     def test_times_keep_their_instant(self) -> None:
-        manifest = manifest_of([], "0" * 64, created=MORNING + timedelta(microseconds=123456))
+        manifest = manifest_of(Tree(), "0" * 64, created=MORNING + timedelta(microseconds=123456))
         assert open_manifest(seal(manifest), BLOB).created == MORNING + timedelta(microseconds=123456)
 
     def test_members_of_a_later_minor_version_are_passed_over(self) -> None:
-        data = resealed(seal(sample()), format="indexvault/1.1", colour="blue")
-        assert open_manifest(data, BLOB).format == "indexvault/1.1"
+        data = resealed(seal(sample()), format="indexvault/2.1", colour="blue")
+        assert open_manifest(data, BLOB).format == "indexvault/2.1"
 
-    def test_knows_the_stored_sizes_of_its_chunks(self) -> None:
-        manifest = sample()
-        assert known_chunks(manifest) == {chunk.sha256: chunk.stored for chunk in manifest.chunks}
-        assert known_chunks(None) == {}
+    def test_is_small_whatever_the_index(self) -> None:
+        nodes = tuple(
+            Node("ab" * 32, f"{at:036}", 10**6, 10**7, 10**9, 10**8, "cd" * 32, 8 << 20, 10**4)
+            for at in range(ROOT_ENTRIES)
+        )
+        assert len(seal(manifest_of(Tree(level=3, nodes=nodes), "0" * 64))) < 12_000
 
 
 class TestDamage:
@@ -139,7 +141,8 @@ class TestDamage:
             open_manifest(seal(sample()) + more, BLOB)
 
     @pytest.mark.parametrize(
-        "format_name", ["indexvault/2", "indexvault/10", "indexvault/2.1", "something else", "", "indexvault/1x"]
+        "format_name",
+        ["indexvault/1", "indexvault/3", "indexvault/20", "indexvault/1.1", "something else", "", "indexvault/2x"],
     )
     def test_another_format_is_refused_by_its_name(self, format_name: str) -> None:
         with pytest.raises(IntegrityError, match="its format is") as caught:
@@ -147,8 +150,8 @@ class TestDamage:
         assert caught.value.on == BLOB
 
     def test_another_format_is_named_whatever_its_checksum_rule(self) -> None:
-        with pytest.raises(IntegrityError, match="indexvault/2"):
-            open_manifest(b'{"format":"indexvault/2","digest":"?"}', BLOB)
+        with pytest.raises(IntegrityError, match="indexvault/3"):
+            open_manifest(b'{"format":"indexvault/3","digest":"?"}', BLOB)
 
     @pytest.mark.parametrize(
         ("wrong", "said"),
@@ -164,7 +167,9 @@ class TestDamage:
             ({"counts": {"before": 60, "after": 60, "documents": 59}}, "add up"),
             ({"created": "2026-11-20T02:30:00"}, "not a manifest"),
             ({"content_digest": "abc"}, "not a manifest"),
-            ({"chunks": None}, "not a manifest"),
+            ({"tree": None}, "not a manifest"),
+            ({"tree": {"level": 9, "chunks": [], "nodes": []}}, "tree"),
+            ({"tree": {"level": 1, "chunks": [], "nodes": []}}, "add up"),
         ],
         ids=str,
     )
@@ -172,24 +177,35 @@ class TestDamage:
         with pytest.raises(IntegrityError, match=said):
             open_manifest(resealed(seal(sample()), **wrong), BLOB)
 
-    @pytest.mark.parametrize("damage", ["swapped", "repeated", "reversed", "traversal", "unstored"])
-    def test_chunks_must_rise_and_be_named_by_hashes(self, damage: str) -> None:
+    @pytest.mark.parametrize("damage", ["swapped", "repeated", "reversed", "traversal", "unstored", "pack", "level"])
+    def test_chunks_must_rise_and_lie_in_packs(self, damage: str) -> None:
         data = seal(sample())
-        chunks = json.loads(data)["chunks"]
+        sha256, pack, stored, first_key, last_key = 0, 5, 7, 1, 2
+        chunks = json.loads(data)["tree"]["chunks"]
         first, second = chunks[0], chunks[1]
+
+        def changed_first(at: int, value: Any) -> list[Any]:
+            return [*first[:at], value, *first[at + 1 :]]
+
         changed = {
             "swapped": [second, first],
             "repeated": [first, first],
-            "reversed": [first | {"first": first["last"], "last": first["first"]}, second],
-            "traversal": [first | {"sha256": "../" * 21 + "x"}, second],
-            "unstored": [first | {"stored": 0}, second],
+            "reversed": [changed_first(last_key, "a"), second],
+            "traversal": [changed_first(sha256, "../" * 21 + "x"), second],
+            "unstored": [changed_first(stored, 0), second],
+            "pack": [changed_first(pack, "../x"), second],
+            "level": [first, second],
         }[damage]
-        totals = {name: sum(chunk[name] for chunk in changed) for name in ("documents", "bytes", "stored")}
+        assert first[first_key] < first[last_key]
+        totals = {
+            name: sum(chunk[at] for chunk in changed) for name, at in (("documents", 3), ("bytes", 4), ("stored", 7))
+        }
         counts = {"before": None, "after": None, "documents": totals.pop("documents")}
+        tree = {"level": int(damage == "level"), "chunks": changed, "nodes": []}
         with pytest.raises(IntegrityError):
-            open_manifest(resealed(data, chunks=changed, counts=counts, **totals), BLOB)
+            open_manifest(resealed(data, tree=tree, counts=counts, **totals), BLOB)
 
     def test_a_lossy_manifest_is_sealed_with_its_losses(self) -> None:
         loss = Loss(field="rooms/secret", reason="not retrievable")
-        manifest = manifest_of([], "0" * 64, losses=(loss,))
+        manifest = manifest_of(Tree(), "0" * 64, losses=(loss,))
         assert open_manifest(seal(manifest), BLOB).losses == (loss,)

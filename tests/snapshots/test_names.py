@@ -7,13 +7,15 @@ from hypothesis import strategies as st
 from indexvault.errors import SettingsError
 from indexvault.snapshots.names import (
     SERVICE_OBJECTS,
-    ChunkFolder,
+    PackFolder,
+    PackName,
     SnapshotReference,
     id_time,
     index_prefix,
     is_snapshot_id,
     manifest_name,
     parse_manifest_name,
+    parse_pack_name,
     parse_segment,
     repair_advice,
     service_prefix,
@@ -22,6 +24,7 @@ from indexvault.snapshots.names import (
 from indexvault.snapshots.run_names import checkpoint_name, lock_name, pin_name, tombstone_name
 
 ID = "20261120T023000Z-7f3a9c"
+SHA = "ab" * 32
 
 times = st.datetimes(min_value=datetime.fromisoformat("1000-01-01"), timezones=st.just(UTC))
 names = st.text(min_size=1, max_size=30).filter(lambda name: name.isprintable())
@@ -31,8 +34,11 @@ class TestBlobNames:
     def test_are_as_the_format_says(self) -> None:
         assert manifest_name("contoso-east", "hotels", ID) == f"contoso-east/hotels/manifests/{ID}.json"
         assert manifest_name("contoso-east", SERVICE_OBJECTS, ID) == f"contoso-east/$service/manifests/{ID}.json"
-        assert ChunkFolder("contoso-east", "hotels").blob("ab") == "contoso-east/hotels/chunks/ab.jsonl.gz"
-        assert ChunkFolder("contoso-east", "hotels", "2").blob("ab") == "contoso-east/hotels/chunks/2/ab.jsonl.gz"
+        folder, second = PackFolder("contoso-east", "hotels"), PackFolder("contoso-east", "hotels", "2")
+        assert folder.pack("ab") == "contoso-east/hotels/packs/ab.jsonl.gz"
+        assert folder.segments("ab") == "contoso-east/hotels/segments/ab.jsonl.gz"
+        assert folder.locations("ab") == "contoso-east/hotels/locations/ab.jsonl.gz"
+        assert second.pack("ab") == "contoso-east/hotels/packs/2/ab.jsonl.gz"
         assert lock_name("contoso-east", "hotels") == "locks/contoso-east/hotels.json"
         assert checkpoint_name("run-1", "range-7") == "runs/run-1/range-7.json"
         assert pin_name("contoso-east", "hotels", ID) == f"pins/contoso-east/hotels/{ID}.json"
@@ -77,7 +83,7 @@ class TestBlobNames:
             f"east/hotels/manifests/{ID}.json.json",
             f"east/hotels/manifests/{ID}.json/x",
             f"east/hotels/manifests/x/{ID}.json",
-            f"east/hotels/chunks/{ID}.json",
+            f"east/hotels/packs/{ID}.json",
             f"ea.st/hotels/manifests/{ID}.json",
             f"manifests/{ID}.json",
             "east/hotels/manifests/20261320T023000Z-7f3a9c.json",
@@ -86,9 +92,31 @@ class TestBlobNames:
     def test_a_foreign_blob_is_no_manifest(self, foreign: str) -> None:
         assert parse_manifest_name(foreign) is None
 
+    @given(names, names, st.just("") | names, st.sampled_from(["packs", "segments", "locations"]))
+    def test_a_pack_is_read_back_from_its_name(self, service: str, index: str, generation: str, kind: str) -> None:
+        folder = PackFolder(service, index, generation)
+        name = {"packs": folder.pack, "segments": folder.segments, "locations": folder.locations}[kind](SHA)
+        assert parse_pack_name(name) == PackName(kind, folder, SHA)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize(
+        "foreign",
+        [
+            "east/hotels/packs/readme.txt",
+            f"east/hotels/packs/{SHA}",
+            f"east/hotels/packs/{SHA.upper()}.jsonl.gz",
+            f"east/hotels/packs/{SHA}.jsonl.gz/x",
+            f"east/hotels/packs/a/b/{SHA}.jsonl.gz",
+            f"east/hotels/chunks/{SHA}.jsonl.gz",
+            f"ea.st/hotels/packs/{SHA}.jsonl.gz",
+            f"/hotels/packs/{SHA}.jsonl.gz",
+        ],
+    )
+    def test_a_foreign_blob_is_no_pack(self, foreign: str) -> None:
+        assert parse_pack_name(foreign) is None
+
 
 def test_the_advice_on_a_damaged_blob_names_its_index() -> None:
-    for blob in (manifest_name("east", "hotels", ID), ChunkFolder("east", "hotels", "2").blob("ab")):
+    for blob in (manifest_name("east", "hotels", ID), PackFolder("east", "hotels", "2").pack("ab")):
         assert "`indexvault repair east/hotels`" in repair_advice(blob)
     assert "`indexvault repair SERVICE/INDEX`" in repair_advice("ab.jsonl.gz")
 

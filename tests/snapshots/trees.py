@@ -1,0 +1,55 @@
+"""Trees for the tests: chunks that stand for documents which nobody has, and the whole way from documents to a tree."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from indexvault.snapshots.chunks import Chunk, ends_chunk
+from indexvault.snapshots.names import PackFolder
+from indexvault.snapshots.pack_store import store_pack
+from indexvault.snapshots.packs import Pack
+from indexvault.snapshots.store import SnapshotWriter
+from indexvault.snapshots.tree import Tree
+from indexvault.snapshots.tree_reader import TreeReader
+from indexvault.snapshots.tree_writer import TreeWriter
+from indexvault.snapshots.used_packs import UsedPacks
+
+FOLDER = PackFolder(service="contoso-east", index="hotels")
+PACK = "ab" * 32
+
+
+def chunks_for(numbers: Iterable[int], *, bits: int = 2, version: str = "", pack: str = PACK) -> list[Chunk]:
+    """Return the chunks that documents with these numbers would be cut into; other versions have other hashes."""
+    chunks: list[Chunk] = []
+    keys: list[str] = []
+
+    def seal() -> None:
+        sha256 = hashlib.sha256("".join(keys).encode() + version.encode()).hexdigest()
+        chunks.append(Chunk(sha256, keys[0], keys[-1], len(keys), 100 * len(keys), pack, 100 * len(chunks), 100))
+        keys.clear()
+
+    for number in sorted(numbers):
+        keys.append(f"hotel-{number:07}")
+        if ends_chunk(keys[-1], bits):
+            seal()
+    if keys:
+        seal()
+    return chunks
+
+
+async def write_tree(
+    blobs: SnapshotWriter, chunks: Sequence[Chunk], *, bits: int = 2, previous: Tree | None = None
+) -> tuple[Tree, UsedPacks]:
+    """Store the segments above some chunks."""
+
+    async def store(pack: Pack) -> None:
+        await store_pack(blobs, FOLDER.segments, pack)
+
+    async with TreeWriter(store, bits, previous=previous, reader=TreeReader(blobs, FOLDER)) as writer:
+        for chunk in chunks:
+            await writer.add(chunk)
+        return await writer.finish(), writer.used
+
+
+async def read_tree(blobs: SnapshotWriter, tree: Tree) -> list[Chunk]:
+    """Return all chunks of a tree."""
+    return [chunk async for some in TreeReader(blobs, FOLDER).chunks(tree) for chunk in some]
