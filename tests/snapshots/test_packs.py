@@ -48,7 +48,7 @@ class TestPacks:
         (pack,) = packed([sealed.data for sealed in cut(documents(range(100)))])
         zcat = shutil.which("zcat")
         assert zcat is not None
-        read = subprocess.run([zcat], input=pack.data, capture_output=True, check=True)
+        read = subprocess.run([zcat], input=pack.data, capture_output=True, check=True)  # noqa: S603 - our own bytes
         assert read.stdout == b"".join(line + b"\n" for line in documents(range(100)).values())
 
     @given(contents)

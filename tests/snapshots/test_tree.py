@@ -197,7 +197,7 @@ class TestWalking:
 
 class TestComparing:
     @settings(max_examples=60)
-    @given(sets, sets, st.integers(0, 3), st.booleans())
+    @given(one=sets, other=sets, bits=st.integers(0, 3), are_alike=st.booleans())
     async def test_all_that_differs_is_found(
         self, one: set[int], other: set[int], bits: int, *, are_alike: bool
     ) -> None:
