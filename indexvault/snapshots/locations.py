@@ -3,7 +3,7 @@
 Trees name the pack of each chunk and segment, and are never changed. When a prune rewrites a pack that is mostly dead,
 it stores what is alive in a new pack, writes a record of where each member lies now, and then removes the old one.
 Whoever does not find a pack looks for its record. A record is JSON Lines in gzip, a member a line, named after the old
-pack: `[offset in the old pack, new pack, offset in it]`. The pack that it names may have been rewritten too.
+pack: `[offset in the old pack, new pack, offset in it, size]`. The pack that it names may have been rewritten too.
 
 A record need not be believed: what is read in the place that it names is proved by its hash. It can be made again from
 the packs, since members describe themselves.
@@ -17,6 +17,7 @@ from isal import igzip
 
 from indexvault.bounds import MEBIBYTE
 from indexvault.errors import UNDECODABLE, IntegrityError, NotFoundError
+from indexvault.snapshots.chunks import Digest, Size
 from indexvault.snapshots.names import PackFolder, repair_advice
 from indexvault.snapshots.packs import PACK_LIMIT, SMALLEST_MEMBER
 from indexvault.snapshots.store import SnapshotReader
@@ -24,7 +25,7 @@ from indexvault.snapshots.store import SnapshotReader
 MOST_HOPS = 64
 """How often what is looked for can have been moved."""
 
-_LINE_BYTES = 128
+_LINE_BYTES = 160
 _RECORD_LIMIT = PACK_LIMIT // SMALLEST_MEMBER * _LINE_BYTES
 _STORED_LIMIT = 32 * MEBIBYTE
 _GZIP_WINDOW = 31
@@ -32,11 +33,12 @@ _LEVEL = 2
 
 
 class Location(msgspec.Struct, frozen=True, array_like=True):
-    """Where the member that began at `was` lies now."""
+    """Where the member that began at `was` lies now. `stored` is its size."""
 
-    was: int
-    pack: str
-    offset: int
+    was: Size
+    pack: Digest
+    offset: Size
+    stored: Size
 
 
 def encode_locations(locations: list[Location]) -> bytes:

@@ -64,7 +64,9 @@ async def moved(store: MemoryStore, old: str, *, first: int = 0) -> Pack:
     pack = chunks.finish()
     assert pack is not None
     await store_pack(store.snapshots, FOLDER.pack, pack)
-    record = [Location(was.offset, pack.name, now.offset) for was, now in zip(members, pack.members, strict=True)]
+    record = [
+        Location(was.offset, pack.name, now.offset, now.stored) for was, now in zip(members, pack.members, strict=True)
+    ]
     await store.snapshots.create(FOLDER.locations(old), encode_locations(record))
     await store.snapshots.delete(name)
     return pack
@@ -190,7 +192,7 @@ class TestLocations:
         store = MemoryStore()
         chunks = await stored(store, contents(range(3)), packs=1)
         await store.snapshots.delete(FOLDER.pack(chunks[0].pack))
-        circle = [Location(chunk.offset, chunk.pack, chunk.offset) for chunk in chunks]
+        circle = [Location(chunk.offset, chunk.pack, chunk.offset, chunk.stored) for chunk in chunks]
         await store.snapshots.create(FOLDER.locations(chunks[0].pack), encode_locations(circle))
         with pytest.raises(NotFoundError):
             await read_chunk(store.snapshots, FOLDER, chunks[0])
@@ -200,7 +202,7 @@ class TestLocations:
         chunks = await stored(store, contents(range(30)))
         one, other = chunks[0], chunks[1]
         await store.snapshots.delete(FOLDER.pack(one.pack))
-        lie = encode_locations([Location(one.offset, other.pack, other.offset)])
+        lie = encode_locations([Location(one.offset, other.pack, other.offset, other.stored)])
         await store.snapshots.create(FOLDER.locations(one.pack), lie)
         with pytest.raises(IntegrityError):
             await read_chunk(store.snapshots, FOLDER, one)
