@@ -7,11 +7,18 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from indexvault.snapshots.chunks import ChunkCutter, add_digests, boundary_bits
-from indexvault.snapshots.manifest import Added, Counts, Definition, Etags, Manifest, VersionedDefinition, known_chunks
-from indexvault.snapshots.names import ChunkFolder, snapshot_id
+from indexvault.snapshots.chunk_writer import ChunkWriter, PreviousChunks, StoredChunk, added_of, digest_of_stored
+from indexvault.snapshots.chunks import CHUNK_TARGET, Chunk, ChunkCutter, boundary_bits
+from indexvault.snapshots.manifest import Counts, Definition, Etags, Manifest, VersionedDefinition
+from indexvault.snapshots.names import PackFolder, snapshot_id
+from indexvault.snapshots.pack_store import store_pack
+from indexvault.snapshots.packs import Pack
 from indexvault.snapshots.store import SnapshotWriter
-from indexvault.snapshots.writer import StoredChunk, commit, store_chunk
+from indexvault.snapshots.tree import Tree
+from indexvault.snapshots.tree_reader import TreeReader
+from indexvault.snapshots.tree_writer import TreeWriter
+from indexvault.snapshots.used_packs import UsedPacks
+from indexvault.snapshots.writer import commit
 
 SERVICE, INDEX = "contoso", "hotels"
 MORNING = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
@@ -86,40 +93,66 @@ def document(key: str, version: int = 0) -> bytes:
     ).encode()
 
 
+def short_document(key: str, version: int = 0) -> bytes:
+    """Return a document of about 370 bytes, always the same for a key and a version."""
+    rng = random.Random(f"{key} {version}")  # noqa: S311 - repeatable data, not secrets
+    text = " ".join(rng.choices(_WORDS, k=34))
+    return (
+        f'{{"id":"{key}","description":"{text}","rating":{rng.random() * 5:.2f},"rooms":{rng.randrange(500)},'
+        f'"code":"{rng.getrandbits(64):016x}"}}'
+    ).encode()
+
+
 async def write_snapshot(
     blobs: SnapshotWriter,
     lines: Mapping[str, bytes],
     created: datetime,
     *,
     previous: Manifest | None = None,
-    target: int | None = None,
+    target: int = CHUNK_TARGET,
     index: str = INDEX,
 ) -> Manifest:
-    """Store documents as a snapshot. `target` is the chunk size in bytes if it is not the default."""
+    """Store documents as a snapshot, in chunks of `target` bytes on average."""
     average = sum(map(len, lines.values())) / max(1, len(lines))
-    bits = boundary_bits(average, target) if target is not None else boundary_bits(average)
-    folder = ChunkFolder(service=SERVICE, index=index)
-    known = known_chunks(previous)
-    cutter = ChunkCutter(previous.boundary_bits if previous else bits)
+    bits = previous.boundary_bits if previous else boundary_bits(average, target)
+    folder = PackFolder(service=SERVICE, index=index)
+    reader = TreeReader(blobs, folder)
+    there = PreviousChunks(reader.chunks(previous.tree) if previous is not None else None)
+    cutter, writer = ChunkCutter(bits), ChunkWriter(blobs, folder)
     stored: list[StoredChunk] = []
     for key in sorted(lines):
-        sealed = cutter.add(key, lines[key])
-        if sealed is not None:
-            stored.append(await store_chunk(blobs, folder, sealed, known))
-    last = cutter.finish()
-    if last is not None:
-        stored.append(await store_chunk(blobs, folder, last, known))
-    manifest = manifest_of(stored, created, bits=previous.boundary_bits if previous else bits, index=index)
-    await commit(blobs, manifest)
+        if (sealed := cutter.add(key, lines[key])) is not None:
+            stored.append(await writer.add(sealed, there))
+    if (last := cutter.finish()) is not None:
+        stored.append(await writer.add(last, there))
+    await writer.finish()
+    tree, used = await write_tree(blobs, folder, [each.chunk for each in stored], bits, previous)
+    manifest = manifest_of(tree, stored, created, bits=bits, index=index)
+    await commit(blobs, manifest, used)
     return manifest
 
 
-def manifest_of(stored: Iterable[StoredChunk], created: datetime, *, bits: int, index: str = INDEX) -> Manifest:
+async def write_tree(
+    blobs: SnapshotWriter, folder: PackFolder, chunks: Iterable[Chunk], bits: int, previous: Manifest | None = None
+) -> tuple[Tree, UsedPacks]:
+    """Store the segments above some chunks."""
+
+    async def store(pack: Pack) -> None:
+        await store_pack(blobs, folder.segments, pack)
+
+    tree = previous.tree if previous is not None else None
+    async with TreeWriter(store, bits, previous=tree, reader=TreeReader(blobs, folder)) as building:
+        for chunk in chunks:
+            await building.add(chunk)
+        return await building.finish(), building.used
+
+
+def manifest_of(
+    tree: Tree, stored: Iterable[StoredChunk], created: datetime, *, bits: int, index: str = INDEX
+) -> Manifest:
     """Return the manifest of stored chunks."""
     parts = list(stored)
-    chunks = tuple(part.chunk for part in parts)
-    new = [part.chunk for part in parts if part.added]
-    documents = sum(chunk.documents for chunk in chunks)
+    documents = tree.documents
     definition = b'{"name":"hotels","fields":[{"name":"id","type":"Edm.String","key":true}]}'
     return Manifest(
         id=snapshot_id(created, created.isoformat().encode()[-3:]),
@@ -136,11 +169,9 @@ def manifest_of(stored: Iterable[StoredChunk], created: datetime, *, bits: int, 
         counts=Counts(before=documents, after=documents, documents=documents),
         etag=Etags(before='"1"', after='"1"'),
         boundary_bits=bits,
-        bytes=sum(chunk.bytes for chunk in chunks),
-        stored=sum(chunk.stored for chunk in chunks),
-        added=Added(
-            chunks=len(new), bytes=sum(chunk.bytes for chunk in new), stored=sum(chunk.stored for chunk in new)
-        ),
-        content_digest=add_digests(part.digest for part in parts),
-        chunks=chunks,
+        bytes=tree.bytes,
+        stored=tree.stored,
+        added=added_of(parts),
+        content_digest=digest_of_stored(parts),
+        tree=tree,
     )

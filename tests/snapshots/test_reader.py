@@ -13,7 +13,7 @@ from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.locations import Location, encode_locations
 from indexvault.snapshots.pack_store import store_pack
-from indexvault.snapshots.packs import Pack, Packer, member, scan_members
+from indexvault.snapshots.packs import Packer, member
 from indexvault.snapshots.reader import (
     LARGEST_SPAN,
     MOST_HOLE,
@@ -27,7 +27,7 @@ from indexvault.snapshots.reader import (
 from indexvault.snapshots.reader import _Wanted as Wanted
 from indexvault.snapshots.replicas import ReplicaBlobs
 from tests.memory_store import MemoryStore
-from tests.snapshots.trees import FOLDER
+from tests.snapshots.trees import FOLDER, rewrite_pack
 
 
 def contents(numbers: range) -> dict[str, bytes]:
@@ -50,26 +50,6 @@ async def stored(store: MemoryStore, lines: dict[str, bytes], *, packs: int = 3)
         )
         for key, data in lines.items()
     ]
-
-
-async def moved(store: MemoryStore, old: str, *, first: int = 0) -> Pack:
-    """Rewrite a pack: its members in another order, with a record of where they lie now."""
-    name = FOLDER.pack(old)
-    data = await store.snapshots.read(name, 1 << 30)
-    chunks = Packer()
-    members = list(scan_members(data, name))
-    members = [*members[first:][::-1], *members[:first]]
-    for each in members:
-        chunks.add(each.sha256, data[each.offset : each.offset + each.stored])
-    pack = chunks.finish()
-    assert pack is not None
-    await store_pack(store.snapshots, FOLDER.pack, pack)
-    record = [
-        Location(was.offset, pack.name, now.offset, now.stored) for was, now in zip(members, pack.members, strict=True)
-    ]
-    await store.snapshots.create(FOLDER.locations(old), encode_locations(record))
-    await store.snapshots.delete(name)
-    return pack
 
 
 async def everything(store: MemoryStore, chunks: Sequence[Chunk], *, window: int = 1000) -> list[bytes]:
@@ -182,9 +162,9 @@ class TestLocations:
         store = MemoryStore()
         lines = contents(range(30))
         chunks = await stored(store, lines)
-        second = await moved(store, chunks[4].pack)
+        second = await rewrite_pack(store.snapshots, FOLDER, chunks[4].pack)
         assert await everything(store, chunks) == list(lines.values())
-        await moved(store, second.name, first=3)
+        await rewrite_pack(store.snapshots, FOLDER, second.name, first=3)
         assert await everything(store, chunks) == list(lines.values())
         assert await read_chunk(store.snapshots, FOLDER, chunks[4]) == lines["00004"]
 

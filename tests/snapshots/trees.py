@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from indexvault.snapshots.chunks import Chunk, ends_chunk
+from indexvault.snapshots.locations import Location, encode_locations
 from indexvault.snapshots.names import PackFolder
 from indexvault.snapshots.pack_store import store_pack
-from indexvault.snapshots.packs import Pack
+from indexvault.snapshots.packs import PACK_LIMIT, Pack, Packer, scan_members
 from indexvault.snapshots.store import SnapshotWriter
 from indexvault.snapshots.tree import Tree
 from indexvault.snapshots.tree_reader import TreeReader
@@ -53,3 +54,23 @@ async def write_tree(
 async def read_tree(blobs: SnapshotWriter, tree: Tree) -> list[Chunk]:
     """Return all chunks of a tree."""
     return [chunk async for some in TreeReader(blobs, FOLDER).chunks(tree) for chunk in some]
+
+
+async def rewrite_pack(blobs: SnapshotWriter, folder: PackFolder, old: str, *, first: int = 0) -> Pack:
+    """Rewrite a pack as a prune does: its members in another order, with a record of where they lie now."""
+    name = folder.pack(old)
+    data = await blobs.read(name, PACK_LIMIT)
+    found = list(scan_members(data, name))
+    members = [*found[first:][::-1], *found[:first]]
+    packer = Packer()
+    for each in members:
+        packer.add(each.sha256, data[each.offset : each.offset + each.stored])
+    pack = packer.finish()
+    assert pack is not None
+    await store_pack(blobs, folder.pack, pack)
+    record = [
+        Location(was.offset, pack.name, now.offset, now.stored) for was, now in zip(members, pack.members, strict=True)
+    ]
+    await blobs.create(folder.locations(old), encode_locations(record))
+    await blobs.delete(name)
+    return pack

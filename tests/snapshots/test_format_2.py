@@ -1,4 +1,4 @@
-"""Snapshots of the first release stay readable, by this project and by the reader in docs/format.md."""
+"""Snapshots in format 2 stay readable, by this project and by the reader in docs/format.md."""
 
 import json
 import re
@@ -15,14 +15,15 @@ from indexvault.snapshots.chunks import Chunk, document_lines
 from indexvault.snapshots.manifest import Added, Counts, Loss, Manifest
 from indexvault.snapshots.names import SNAPSHOT_CONTAINER, SnapshotReference
 from indexvault.snapshots.reader import read_chunk
+from indexvault.snapshots.tree import Node, Tree
 from tests.memory_store import MemoryStore
-from tests.snapshots.samples import LATER, verified
+from tests.snapshots.samples import LATER, chunks_of, verified
 
 TESTS = Path(__file__).resolve().parent.parent
-FORMAT_1 = TESTS / "fixtures" / "format-1"
-CONTAINER = FORMAT_1 / SNAPSHOT_CONTAINER
-METADATA: dict[str, dict[str, str]] = json.loads((FORMAT_1 / "metadata.json").read_bytes())
-DOCUMENTS: dict[str, list[str]] = json.loads((FORMAT_1 / "documents.json").read_bytes())
+FORMAT_2 = TESTS / "fixtures" / "format-2"
+CONTAINER = FORMAT_2 / SNAPSHOT_CONTAINER
+METADATA: dict[str, dict[str, str]] = json.loads((FORMAT_2 / "metadata.json").read_bytes())
+DOCUMENTS: dict[str, list[str]] = json.loads((FORMAT_2 / "documents.json").read_bytes())
 
 
 @pytest.fixture
@@ -55,9 +56,9 @@ async def test_lists_them(store: MemoryStore) -> None:
     assert {str(summary.reference) for summary in listed} == set(DOCUMENTS)
     assert [(summary.index, summary.state, summary.documents) for summary in listed] == [
         ("empty_index", "complete", 0),
-        ("hotels", "complete", 90),
-        ("hotels", "lossy", 89),
-        ("hotels", "complete", 90),
+        ("hotels", "complete", 900),
+        ("hotels", "lossy", 899),
+        ("hotels", "complete", 900),
     ]
 
 
@@ -68,7 +69,7 @@ async def test_reads_every_byte_of_them(store: MemoryStore, reference: str) -> N
     report.raise_for_damage()
     lines = [
         line.decode()
-        for chunk in manifest.chunks
+        for chunk in await chunks_of(store.snapshots, manifest)
         for line in document_lines(await read_chunk(store.snapshots, manifest.folder, chunk))
     ]
     assert lines == DOCUMENTS[reference]
@@ -91,31 +92,47 @@ def test_the_page_reader_reads_them(reader: Path, reference: str) -> None:
     assert ended.stdout.decode().splitlines() == DOCUMENTS[reference]
 
 
-@pytest.mark.parametrize("struct", [Manifest, Chunk, Added, Loss, Counts])
+@pytest.mark.parametrize("struct", [Manifest, Tree, Node, Chunk, Added, Loss, Counts])
 def test_the_page_names_every_member(struct: type[msgspec.Struct]) -> None:
     page = (TESTS.parent / "docs" / "format.md").read_text()
     missing = [name for name in struct.__struct_fields__ if f"`{name}`" not in page and f'"{name}"' not in page]
     assert missing == []
 
 
-@pytest.mark.parametrize("pattern", ["manifests/20261120*.json", "chunks/*.jsonl.gz"])
+@pytest.mark.parametrize(
+    "pattern", ["manifests/20261120*.json", "packs/*.jsonl.gz", "segments/*.jsonl.gz", "locations/*.jsonl.gz"]
+)
 def test_the_page_reader_finds_damage(reader: Path, tmp_path: Path, pattern: str) -> None:
     shutil.copytree(CONTAINER, tmp_path / "copy")
-    damaged = max((tmp_path / "copy" / "contoso-east" / "hotels").glob(pattern))
-    data = bytearray(damaged.read_bytes())
-    data[len(data) // 2] ^= 0xFF
-    damaged.write_bytes(data)
+    for damaged in (tmp_path / "copy" / "contoso-east" / "hotels").glob(pattern):
+        data = bytearray(damaged.read_bytes())
+        data[len(data) // 2] ^= 0xFF
+        damaged.write_bytes(data)
     snapshot = SnapshotReference.parse("contoso-east/hotels@20261120T023000Z-6e2d30")
     assert run_reader(reader, tmp_path / "copy", snapshot).returncode != 0
 
 
 @pytest.mark.skipif(not (shutil.which("jq") and shutil.which("zcat")), reason="the page's shell lines need jq and zcat")
-def test_the_page_shell_lines_work() -> None:
+def test_the_page_shell_lines_work(reader: Path) -> None:
     page = (TESTS.parent / "docs" / "format.md").read_text()
-    (shell,) = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    command = ["bash", "-euo", "pipefail", "-c", shell.replace("> hotels.jsonl", "")]
+    looking, reading = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     ended = subprocess.run(  # noqa: S603  # our own page's lines
-        command, cwd=CONTAINER, capture_output=True, check=True, timeout=60
+        [str(shutil.which("bash")), "-euo", "pipefail", "-c", looking], cwd=CONTAINER, capture_output=True, check=True, timeout=60
     )
-    assert ended.stdout.count(b'"HotelId"') > 90
-    assert all(line.encode() in ended.stdout for line in DOCUMENTS["contoso-east/hotels@20261120T023000Z-6e2d30"])
+    lines = ended.stdout.splitlines()
+    assert b'"HotelId":"hotel-00060"' in lines[0]
+    assert b'"level":1' in lines[-1]
+    ended = subprocess.run(  # noqa: S603  # our own page's lines
+        [
+            "bash",
+            "-euo",
+            "pipefail",
+            "-c",
+            reading.replace("python reader.py", f"{sys.executable} {reader}").replace("> hotels.jsonl", ""),
+        ],
+        cwd=CONTAINER,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert ended.stdout.decode().splitlines() == DOCUMENTS["contoso-east/hotels@20261120T023000Z-6e2d30"]
