@@ -117,7 +117,11 @@ def test_the_page_shell_lines_work(reader: Path) -> None:
     page = (TESTS.parent / "docs" / "format.md").read_text()
     looking, reading = re.findall(r"^```sh\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     ended = subprocess.run(  # noqa: S603  # our own page's lines
-        [str(shutil.which("bash")), "-euo", "pipefail", "-c", looking], cwd=CONTAINER, capture_output=True, check=True, timeout=60
+        [str(shutil.which("bash")), "-euo", "pipefail", "-c", looking],
+        cwd=CONTAINER,
+        capture_output=True,
+        check=True,
+        timeout=60,
     )
     lines = ended.stdout.splitlines()
     assert b'"HotelId":"hotel-00060"' in lines[0]
