@@ -91,6 +91,15 @@ type KeptSnapshotName = Annotated[
         description="A snapshot of an index, or of `$service`, the service's other objects.",
     ),
 ]
+type SnapshotById = Annotated[
+    str,
+    _text(
+        rf"[a-z0-9-]{{1,{CONFIGURED_NAME_LENGTH}}}/([a-z0-9_-]{{1,{INDEX_NAME_LENGTH}}}|\$service)@{_ID}",
+        "contoso-east/hotels@20261120T023000Z-7f3a9c",
+        longest=230,
+        description="A snapshot of an index, or of `$service`, by its id or four digits of the id's random part.",
+    ),
+]
 type OverlayName = Annotated[
     str,
     _text("[A-Za-z0-9][A-Za-z0-9._-]{0,59}", "production", longest=60, description="An overlay in the app's settings."),
