@@ -91,13 +91,13 @@ type KeptSnapshotName = Annotated[
         description="A snapshot of an index, or of `$service`, the service's other objects.",
     ),
 ]
-type SnapshotById = Annotated[
+type SnapshotId = Annotated[
     str,
     _text(
-        rf"[a-z0-9-]{{1,{CONFIGURED_NAME_LENGTH}}}/([a-z0-9_-]{{1,{INDEX_NAME_LENGTH}}}|\$service)@{_ID}",
-        "contoso-east/hotels@20261120T023000Z-7f3a9c",
-        longest=230,
-        description="A snapshot of an index, or of `$service`, by its id or four digits of the id's random part.",
+        _ID,
+        "20261120T023000Z-7f3a9c",
+        longest=40,
+        description="A snapshot of an index by its id, or by four digits of the id's random part.",
     ),
 ]
 type OverlayName = Annotated[

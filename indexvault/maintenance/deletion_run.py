@@ -1,4 +1,4 @@
-"""Delete snapshots as a run of the app: each index is an item. A sweep of an index keeps others off by itself."""
+"""Delete snapshots as a run of the app: an index is an item. A sweep of an index keeps others off by itself."""
 
 from collections.abc import Sequence
 
@@ -12,8 +12,6 @@ from indexvault.workflow.activity import Activity, Resources, Work
 from indexvault.workflow.fan_out import ACTIVITIES as FAN_OUT_ACTIVITIES
 from indexvault.workflow.reported_run import item_workflow, reported_run
 from indexvault.workflow.reports import Written, write_report
-from indexvault.workflow.runs import Item
-from indexvault.workflow.submit import item_run
 from indexvault.workflow.unless_cancelled import unless_cancelled
 
 
@@ -37,23 +35,6 @@ class DeletionResult(msgspec.Struct, frozen=True):
 
     planned: list[Deletion]
     reports: list[PruneReport]
-
-
-def deletion_items(run: str, references: Sequence[SnapshotReference], *, dry_run: bool) -> list[Item]:
-    """Return the items of a run that deletes these snapshots, each once: an item an index."""
-    indexes = dict.fromkeys(IndexName(each.service, each.index) for each in references)
-    items = []
-    for position, name in enumerate(indexes):
-        named = (str(each) for each in references if (each.service, each.index) == (name.service, name.index))
-        job = DeletionJob(
-            service=name.service,
-            index=name.index,
-            snapshots=tuple(dict.fromkeys(named)),
-            run=item_run(run, position),
-            dry_run=dry_run,
-        )
-        items.append(Item(index=name, run=job.run, job=job))
-    return items
 
 
 async def delete_of_index(resources: Resources, job: DeletionJob) -> Written:

@@ -15,11 +15,13 @@ from indexvault.cli.output import Output
 from indexvault.cli.remote.follow import follow, start
 from indexvault.cli.remote.reports import read_report
 from indexvault.cli.remote.session import RemoteSession
+from indexvault.cli.remote.snapshots import point_of
 from indexvault.cli.session import FIRST_CONTACT, Session
 from indexvault.errors import IndexvaultError
 from indexvault.maintenance.deletion import Deletion, delete_snapshots, failure_of, plan_deletion, require_ids
 from indexvault.maintenance.deletion_run import DeletionResult
 from indexvault.maintenance.protection import kept_versions, kind_in_words
+from indexvault.model import IndexName
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.prune import PruneReport
 
@@ -112,20 +114,19 @@ async def run_remotely(session: RemoteSession, request: DeleteRequest) -> int:
 async def _ask(
     session: RemoteSession, snapshots: Sequence[SnapshotReference], *, dry_run: bool
 ) -> tuple[list[DeletionResult], list[IndexvaultError]]:
-    """Have a deployment plan or delete in a run for each service.
+    """Have a deployment plan or delete in a run for each index.
 
     Return the reports of the indexes that have one, and the failures of the others.
     """
     results, failures = [], []
-    for service in dict.fromkeys(each.service for each in snapshots):
-        names = [str(each) for each in snapshots if each.service == service]
-        body = {"snapshots": names, "dry_run": dry_run}
-        view = await follow(session, await start(session, "deletions", body), ", ".join(names))
-        for item in range(len(view.indexes)):
-            try:
-                results.append(await read_report(session, view, item, DeletionResult))
-            except IndexvaultError as error:
-                failures.append(error)
+    for name in dict.fromkeys(IndexName(each.service, each.index) for each in snapshots):
+        of_index = [point_of(each) for each in snapshots if (each.service, each.index) == (name.service, name.index)]
+        body = {"service": name.service, "index": name.index, "snapshots": of_index, "dry_run": dry_run}
+        view = await follow(session, await start(session, "deletions", body), str(name))
+        try:
+            results.append(await read_report(session, view, 0, DeletionResult))
+        except IndexvaultError as error:
+            failures.append(error)
     return results, failures
 
 

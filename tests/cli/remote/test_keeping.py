@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import pytest
 from azure.storage.blob import ContainerClient
 
 from tests.cli.remote.processes import embedded, indexvault, same
@@ -132,6 +133,7 @@ async def test_prunes(app: App, ground: Ground) -> None:
     assert listed["index"] == "hotels"
 
 
+@pytest.mark.slow  # starts many processes, which follow runs; tests/maintenance/test_deletion_run.py has the rules
 async def test_deletions(app: App, ground: Ground) -> None:
     await ground.fill("hotels", hotels(40))
     made = [(await app.back_up("hotels"))["indexes"][0]["snapshot"] for _ in range(4)]
