@@ -154,6 +154,7 @@ def _options(store: str) -> dict[str, Any]:
         "transport": Connections(connect_seconds=_CONNECT_SECONDS, read_seconds=_READ_SECONDS),
         "retry_policy": _LoggedRetry(store),
         "max_single_get_size": MOST_AT_ONCE,
+        "max_chunk_get_size": MOST_AT_ONCE,
         # No account sends any: whoever does would have documents and tokens sent elsewhere.
         "permit_redirects": False,
     }
