@@ -71,9 +71,8 @@ class BlobService:
         return Reply(reply.status, reply.parts, reply_headers, reply.content_type)
 
     def _answer(self, request: Request) -> Reply:
-        _, account, container, *rest = (request.path + "///").split("/")[:3] + [request.path]
+        account, container, name = (*request.path.removeprefix("/").split("/", 2), "", "")[:3]
         where = f"{account}/{container}"
-        name = rest[0][len(where) + 2 :]
         if not name:
             return self._on_container(request, where)
         if where not in self._containers:
@@ -89,7 +88,7 @@ class BlobService:
                     raise _RefusedError(409, "ContainerAlreadyExists")
                 self._containers[where] = _Container()
                 return Reply(201, headers=self._stamp())
-            case ("GET" | "HEAD"), None:
+            case (("GET" | "HEAD"), None):
                 self._operations["GetContainerProperties"] += 1
                 if there is None:
                     raise _RefusedError(404, "ContainerNotFound")

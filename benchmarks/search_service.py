@@ -1,5 +1,6 @@
-"""A search service in memory that answers just what backups, restores and comparisons ask: `python -m
-benchmarks.search_service`.
+"""A search service in memory that answers just what backups, restores and comparisons ask.
+
+    python -m benchmarks.search_service
 
 It is correct within that: key ranges, counts, ranks, projections to the key, look-ups, uploads and deletions stored by
 key, definitions with ETags, aliases, statistics. What it does not know it refuses (501), so that no figure comes from a
@@ -29,10 +30,13 @@ _DOCUMENT = re.compile(r"/indexes\('([^']+)'\)/docs\('([^']+)'\)")
 _STATISTICS = re.compile(r"/indexes\('([^']+)'\)/(?:search\.)?stats")
 _OBJECT = re.compile(r"/(indexes|aliases|synonymmaps)(?:\('([^']+)'\)|/([^/]+))")
 _COLLECTIONS = frozenset(
-    "indexes aliases synonymmaps datasources indexers skillsets knowledgesources knowledgebases".split()
+    ("indexes", "aliases", "synonymmaps", "datasources", "indexers", "skillsets", "knowledgesources", "knowledgebases")
 )
 _READ_MEMBERS = frozenset(
-    "search filter orderby select top skip count minimumCoverage sessionId searchMode queryType".split()
+    (
+        *("search", "filter", "orderby", "select", "top", "skip", "count", "minimumCoverage", "sessionId"),
+        *("searchMode", "queryType"),
+    )
 )
 _QUOTAS = {
     "aliasesCount": 100,
@@ -96,18 +100,25 @@ class SearchService:
             self._requests["index documents" if writes else "search"] += 1
             return self._write(index, request.body) if writes else self._search(index, request.body)
         self._requests["other"] += 1
-        if found := _COUNT.fullmatch(request.path):
-            return Reply(200, (str(self._index(found[1] or found[2]).count()).encode(),), content_type="text/plain")
         if found := _DOCUMENT.fullmatch(request.path):
             document = self._index(found[1]).get(found[2])
             return Reply(404) if document is None else Reply(200, (b"{" + document[len(_SCORE) :],))
-        if found := _STATISTICS.fullmatch(request.path):
-            number, size, _digest = self._index(found[1]).digest()
-            return json_reply({"documentCount": number, "storageSize": size, "vectorIndexSize": 0})
-        if request.path == "/servicestats":
-            return json_reply({"counters": self._counters(), "limits": _LIMITS})
         if found := _OBJECT.fullmatch(request.path):
             return self._definition(request, found[1], found[2] or found[3])
+        return self._numbers(request) or self._collection(request)
+
+    def _numbers(self, request: Request) -> Reply | None:
+        """Answer a request for a count or for statistics."""
+        if found := _COUNT.fullmatch(request.path):
+            return Reply(200, (str(self._index(found[1] or found[2]).count()).encode(),), content_type="text/plain")
+        if found := _STATISTICS.fullmatch(request.path):
+            index = self._index(found[1])
+            return json_reply({"documentCount": index.count(), "storageSize": index.size(), "vectorIndexSize": 0})
+        if request.path == "/servicestats":
+            return json_reply({"counters": self._counters(), "limits": _LIMITS})
+        return None
+
+    def _collection(self, request: Request) -> Reply:
         kind = request.path.removeprefix("/")
         if kind in _COLLECTIONS and request.method == "GET":
             return json_reply({"value": list(self._definitions.get(kind, {}).values())})

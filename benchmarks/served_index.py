@@ -69,6 +69,10 @@ class ServedIndex:
         """Return the number of documents with keys above `after` and up to `until`."""
         return sum(end - begin for _block, begin, end in self._stretches(after, until))
 
+    def size(self) -> int:
+        """Return the bytes of all documents."""
+        return sum(len(block.body) for block, _begin, _end in self._stretches(None, None))
+
     def page(self, after: str | None, until: str | None, skip: int, top: int) -> list[memoryview]:
         """Return slices that hold the documents of a page, joined by commas inside each."""
         found = []

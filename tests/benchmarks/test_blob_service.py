@@ -9,7 +9,9 @@ from benchmarks.blob_service import BlobService
 from benchmarks.http_server import CONTROL, serving
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.store import Store
-from tests.snapshots.test_store_contract import *  # noqa: F403 - the classes of the contract
+from tests.snapshots.test_store_contract import TestRunBlobs, TestSnapshotBlobs
+
+__all__ = ["TestRunBlobs", "TestSnapshotBlobs"]  # the contract's own tests run here too, on the store below
 
 
 @pytest.fixture

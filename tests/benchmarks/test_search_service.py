@@ -66,7 +66,9 @@ async def test_answers_ranges_counts_and_ranks(service: SearchService) -> None:
     whole = await page(service, filter=key_range("id", after, until), orderby="id asc", top=10, count=True)
     assert (whole.count, [document.key for document in whole.documents]) == (5000, KEYS[4001:4011])
     ranked = await page(service, filter=key_range("id", after, None), orderby="id asc", select="id", top=2, skip=3000)
-    assert [document.line for document in ranked.documents] == [b'{"id":"%s"}' % key.encode() for key in KEYS[7001:7003]]
+    assert [document.line for document in ranked.documents] == [
+        b'{"id":"%s"}' % key.encode() for key in KEYS[7001:7003]
+    ]
     assert await service.count("rows") == len(KEYS)
     assert (await page(service, filter=key_range("id", "zzz", None), top=5)).documents == []
 
