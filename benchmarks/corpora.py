@@ -51,7 +51,7 @@ def documents(corpus: Corpus, size: int, seed: int) -> Iterator[tuple[str, bytes
     write = corpus.writer(random.Random(seed))  # noqa: S311 - repeatable data, not secrets
     made = number = 0
     while made < size:
-        key = _key(number)
+        key = key_of(number)
         line = write(key)
         yield key, line
         made += len(line) + 1
@@ -66,20 +66,7 @@ def changed_documents(corpus: Corpus, keys: Sequence[str], share: float, seed: i
         yield key, write(key)
 
 
-def daily_states(corpus: Corpus, count: int, days: int, share: float, seed: int) -> Iterator[Mapping[str, bytes]]:
-    """Yield the documents of an index by key on consecutive days, of which a share changes each day at random.
-
-    It is one mapping, which the next day changes.
-    """
-    write = corpus.writer(random.Random(seed))  # noqa: S311 - repeatable data, not secrets
-    lines = {key: write(key) for key in map(_key, range(count))}
-    yield lines
-    for day in range(1, days):
-        lines.update(changed_documents(corpus, list(lines), share, seed * 1000 + day))
-        yield lines
-
-
-def _key(number: int) -> str:
+def key_of(number: int) -> str:
     """Return the key of a document: new keys fall anywhere in key order."""
     return f"{number * 2654435761 % 2**32:08x}-{number}"
 

@@ -3,10 +3,12 @@
 import functools
 import itertools
 import json
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from benchmarks.corpora import CORPORA, changed_documents, daily_states, documents
+from benchmarks.corpora import CORPORA, changed_documents, documents
+from benchmarks.daily import days_of_kilobytes, days_of_rows
 
 SIZES = {"text": 2000, "small": 200, "vectors": 19000, "nested": 2800, "wide": 5100}
 SMALL = CORPORA["small"]
@@ -54,8 +56,11 @@ def test_changes_a_share_of_the_documents() -> None:
     assert changed == dict(changed_documents(SMALL, sorted(before), 0.005, 2))
 
 
-def test_states_of_days_follow_from_each_other() -> None:
-    days = [dict(state) for state in daily_states(SMALL, 400, 3, 0.005, 1)]
+@pytest.mark.parametrize(("days_of", "size"), [(days_of_kilobytes, 1000), (days_of_rows, 370)])
+def test_days_follow_from_each_other(days_of: Callable[[int, int], Iterator[Mapping[str, bytes]]], size: int) -> None:
+    days = [dict(state) for state in days_of(400, 3)]
+    assert days == [dict(state) for state in days_of(400, 3)]
+    assert sum(map(len, days[0].values())) / 400 == pytest.approx(size, rel=0.1)
     for before, after in itertools.pairwise(days):
         assert before.keys() == after.keys()
         assert sum(before[key] != after[key] for key in before) == 2
