@@ -48,7 +48,7 @@ from indexvault.snapshots.run_names import (
 )
 from indexvault.snapshots.slices import Slice
 from restore.moves import MoveRequest
-from restore.restores import RestoreRequest
+from restore.requests import RestoreRequest
 from tests.memory_store import MemoryStore
 from tests.soak import fuzz_examples as examples
 from tests.soak import fuzz_inputs as inputs
