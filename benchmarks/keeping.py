@@ -1,7 +1,7 @@
-"""The cost of keeping snapshots, on a real Azurite: `python -m benchmarks.keeping [diff|listing|damage|prune …]`.
+"""The cost of keeping snapshots, on a real Azurite: `python -m benchmarks.keeping [listing|damage|prune …]`.
 
-diff: compare two snapshots that differ in ten documents; listing: list thousands of snapshots from their metadata;
-damage: what a verification reports for each kind; prune: decide on a year of daily snapshots under a policy, remove.
+listing: list thousands of snapshots from their metadata; damage: what a verification reports for each kind; prune:
+decide on a year of daily snapshots under a policy, remove.
 """
 
 import argparse
@@ -22,7 +22,6 @@ from benchmarks.snapshot_data import INDEX, MORNING, SERVICE, document, manifest
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.chunks import Chunk
-from indexvault.snapshots.diff import DiffTally, diff_snapshots
 from indexvault.snapshots.manifest import Manifest, seal
 from indexvault.snapshots.names import index_prefix, manifest_name
 from indexvault.snapshots.prune import Removal, prune_index
@@ -46,25 +45,6 @@ class _Requests(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Count a request."""
         self.count += str(record.msg).startswith("Request URL")
-
-
-async def diff(console: Console, store: Store, number: int) -> None:
-    """Compare two snapshots that differ in ten documents."""
-    lines = {key: document(key) for key in map(random_key, range(number))}
-    begin = time.monotonic()
-    before = await write_snapshot(store.snapshots, lines, MORNING)
-    written = time.monotonic() - begin
-    lines |= {random_key(place): document(random_key(place), 1) for place in range(0, number, number // 10)}
-    after = await write_snapshot(store.snapshots, lines, MORNING + DAY, previous=before)
-    tally = DiffTally()
-    begin = time.monotonic()
-    changes = [change async for change in diff_snapshots(store.snapshots, before, after, tally)]
-    seconds = time.monotonic() - begin
-    console.print(
-        f"diff: {number:,} documents, {len(before.chunks):,} chunks (written in {written:.0f} s, one after the other):"
-        f" {len(changes)} changed documents found in {seconds:.2f} s; {tally.chunks_read} chunks read,"
-        f" {tally.chunks_skipped:,} not\n"
-    )
 
 
 async def listing(console: Console, store: Store, number: int) -> None:
@@ -205,7 +185,7 @@ async def _foreign_blob(store: Store, manifest: Manifest) -> str:
     return name
 
 
-_PARTS = {"diff": (diff, 200_000), "listing": (listing, 5000), "damage": (damage, 500), "prune": (prune, 2000)}
+_PARTS = {"listing": (listing, 5000), "damage": (damage, 500), "prune": (prune, 2000)}
 
 
 async def run(parts: list[str], connection_string: str) -> None:

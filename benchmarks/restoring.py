@@ -1,28 +1,22 @@
-"""The cost of restores in writes and time: every mode on every state of the target, and a sync after few changes.
+"""The cost of restores in writes and time: every mode on every state of the target.
 
-    python -m benchmarks.restoring matrix
-    python -m benchmarks.restoring sync --documents 100000 --changed 0.01
+    python -m benchmarks.restoring
 
 Runs in one process against two emulated services and a store in memory; waits (ten seconds for an alias, and between
 retries) are excluded from the times.
 """
 
-import argparse
 import asyncio
-import random
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from indexvault.backup.job import BackupReport
 from indexvault.errors import IndexvaultError
 from indexvault.restore.report import RestoreReport
-from indexvault.search.batch import batch, delete_action, upload_action
 from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.world import WEST, World, open_world
@@ -33,19 +27,9 @@ _INDEX, _ALIAS = "hotels", "guests"
 type State = Callable[[World], Awaitable[None]]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.restoring", description=__doc__)
-    what = parser.add_subparsers(dest="what", required=True)
-    what.add_parser("matrix")
-    sync = what.add_parser("sync")
-    sync.add_argument("--documents", type=int, default=100_000)
-    sync.add_argument("--changed", type=float, default=0.01)
-    options = parser.parse_args(arguments)
-    if options.what == "matrix":
-        asyncio.run(_matrix())
-    else:
-        asyncio.run(_sync(options.documents, options.changed))
+    asyncio.run(_matrix())
     return 0
 
 
@@ -145,53 +129,6 @@ async def _state_of(world: World) -> list[tuple[str, int, str]]:
         (name, await world.west.count(name), (await world.west.index_definition(name)).etag)
         for name in await world.west.index_names()
     ]
-
-
-async def _sync(count: int, share: float) -> None:
-    """Change, delete and add a share of the target's documents, then sync it with the snapshot."""
-    definition = {"name": _INDEX, "fields": [hotels.DEFINITION["fields"][0], {"name": "text", "type": "Edm.String"}]}
-    documents = [{"id": f"h{number:07}", "text": f"{number} " + "words of a document " * 20} for number in range(count)]
-    async with open_world(MemoryStore("local")) as world:
-        await world.fill(definition, documents)
-        snapshot = await world.back_up(_INDEX)
-        await world.fill(definition, documents, service=WEST)
-        console = Console(width=120)
-        console.print(f"snapshot: {count:,} documents, {snapshot.chunks} chunks, {snapshot.bytes / 1e6:.1f} MB")
-        rng = random.Random(6)  # noqa: S311 - repeatable, not secret
-        for name, picked in (
-            ("scattered", rng.sample(range(count), round(count * share))),
-            ("in one stretch", list(range(count // 2, count // 2 + round(count * share)))),
-        ):
-            await _change(world, [documents[number] for number in picked])
-            await _measure(console, world, snapshot, name, len(picked))
-
-
-async def _change(world: World, documents: Sequence[dict[str, Any]]) -> None:
-    """Change four fifths of the chosen documents; delete one and add one for every ten."""
-    actions = []
-    for number, document in enumerate(documents):
-        if number % 10 == 0:
-            actions.append(delete_action("id", document["id"]))
-        elif number % 10 == 1:
-            actions.append(upload_action(msgspec.json.encode(document | {"id": f"{document['id']}-new"})))
-        else:
-            actions.append(upload_action(msgspec.json.encode(document | {"text": "changed"})))
-    for start in range(0, len(actions), 1000):
-        await world.west.index_documents(_INDEX, batch(actions[start : start + 1000]))
-
-
-async def _measure(console: Console, world: World, snapshot: BackupReport, name: str, changed: int) -> None:
-    await world.control("DELETE", WEST, "/requests")
-    started = time.monotonic()
-    report = await world.restore(snapshot, index=_INDEX, mode="sync")
-    seconds = time.monotonic() - started
-    requests = await world.requests(WEST)
-    console.print(
-        f"{name}: {changed:,} changed; uploaded {report.uploaded:,}, deleted {report.deleted:,}, in {report.requests}"
-        f" write requests; {report.untouched_chunks} of {snapshot.chunks} chunks matched by hash and were not read;"
-        f" {requests['search']['requests']} pages read (sync and proof); {seconds:.1f} s;"
-        f" {report.identical:,} the same to the byte afterwards"
-    )
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ DOCUMENT_LIMIT = 32 * MEBIBYTE
 Source: as for DEFINITION_LIMIT."""
 
 _WINDOW = MEBIBYTE
+_FEW = 8
 _OTHER_BYTES = bytes(set(range(256)) - set(b"[]{}"))
 _TO_BRACES = bytes.maketrans(b"[]", b"{}")
 _OPEN, _CLOSE = b"{", b"}"
@@ -53,7 +54,7 @@ def check_levels(data: bytes | str | msgspec.Raw, most: int = MOST_LEVELS_READ) 
     Takes constant memory beside the data, no recursion, and almost no time where the data has few brackets.
     """
     text = data.encode() if isinstance(data, str) else bytes(data)
-    if brackets(text) <= most:
+    if (most >= 2 * _FEW and _has_few_brackets(text)) or brackets(text) <= most:
         return
     level, in_string, is_escaped = 0, False, False
     for at in range(0, len(text), _WINDOW):
@@ -90,6 +91,19 @@ def decode(data: bytes | str | msgspec.Raw, kind: Any = Any) -> Any:
 def brackets(text: bytes) -> int:
     """Return how many arrays and objects JSON has at most: those that look so within strings are counted too."""
     return text.count(b"{") + text.count(b"[")
+
+
+def _has_few_brackets(text: bytes) -> bool:
+    """Return whether JSON has at most _FEW of each bracket that opens. Finding a few is faster than counting all."""
+    for bracket in (b"[", b"{"):
+        at = text.find(bracket)
+        for _ in range(_FEW):
+            if at < 0:
+                break
+            at = text.find(bracket, at + 1)
+        if at >= 0:
+            return False
+    return True
 
 
 class BoundedBody:

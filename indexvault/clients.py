@@ -160,12 +160,15 @@ class Clients:
     def _open_store(self, name: str, settings: StoreSettings) -> "AzureStore | DividedStore":
         from indexvault.snapshots.azure_store import AzureStore  # noqa: PLC0415 - loads the slow SDK
 
+        containers = settings.snapshots_container, settings.runs_container
         url = settings.account_url
         if url is not None:
             host = store_authority(url, token_host=settings.token_host)
             ids = settings.identities
             opened = {
-                client_id: AzureStore.from_account_url(name, url, self._identity_of(host, client_id))
+                client_id: AzureStore.from_account_url(
+                    name, url, self._identity_of(host, client_id), containers=containers
+                )
                 for client_id in dict.fromkeys((ids.read, ids.write, ids.prune))
             }
             if len(opened) == 1:
@@ -180,7 +183,7 @@ class Clients:
         assert text is not None  # noqa: S101 - reading the settings has seen to it
         if not isinstance(text, str):
             text = secret_value(text, self._environment, f"settings $.stores.{name}.connection_string")
-        return AzureStore.from_connection_string(name, text)
+        return AzureStore.from_connection_string(name, text, containers=containers)
 
     def store_of(self, service: str) -> Store:
         """Return the client of the store that a service's snapshots go to."""

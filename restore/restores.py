@@ -1,19 +1,18 @@
 """`POST /restores`."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Struct
 
 from indexvault.api.decode import blame_members
 from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, Reply
-from indexvault.api.parameters import IndexName, OverlayName, ServiceName, SnapshotName
 from indexvault.api.regions import check_region_request
 from indexvault.api.snapshots import read_reference
 from indexvault.api.start_run import STARTED, start_run
 from indexvault.errors import ConflictError, LossNotAcceptedError, UnauthenticError
 from indexvault.model import IndexName as Index
-from indexvault.model import Mode, TargetOptions, shared_options
+from indexvault.model import shared_options
 from indexvault.restore.checks import Check, failed
 from indexvault.restore.job import RestoreJob, StartedRestore
 from indexvault.restore.patch import patch_text
@@ -23,43 +22,16 @@ from indexvault.restore.source import resolve_source
 from indexvault.restore.start import preflight
 from indexvault.restore.state import read_restore_state
 from indexvault.settings.load import service_settings
+from indexvault.snapshots.names import SERVICE_OBJECTS
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.lock_activities import Claim
 from indexvault.workflow.runs import Item, RunRecord
 from indexvault.workflow.submit import item_run, run_name
+from restore.requests import OWNER, RestoreRequest
+from restore.service_restores import refuse_members, restore_service
 
-OWNER = "POST /restores"
 _READ_LATER = ("patch", "filter", "keys")
 """Members that the types can't check completely, since their meaning depends on the snapshot."""
-
-
-type DocumentKey = Annotated[str, Meta(min_length=1, max_length=1024, description="The key of a document.")]
-
-
-class RestoreRequest(TargetOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which snapshot to restore, where, and how.
-
-    The index keeps its name if `target_index` is left out; except in mode create the target may be an alias. `patch` is
-    a JSON Merge Patch of the definition with fields by name, `overlay` names the overlay of the settings that completes
-    it, such as with the secrets that no snapshot holds, `filter` is a JMESPath expression. A `dry_run` is answered at
-    once with what would be checked, apart from the chunks, and starts nothing.
-    """
-
-    snapshot: SnapshotName
-    target_service: ServiceName
-    target_index: IndexName | None = None
-    mode: Mode = "create"
-    alias: IndexName | None = None
-    replace_in_place: bool = False
-    delete_old: bool = False
-    update_definition: bool = False
-    patch: dict[str, Any] | None = None
-    overlay: OverlayName | None = None
-    keys: Annotated[list[DocumentKey], Meta(max_length=1000)] = field(default_factory=list)
-    filter: Annotated[str, Meta(min_length=1, max_length=2000)] | None = None
-    resume: bool = False
-    discard_unfinished: bool = False
-    dry_run: bool = False
 
 
 class CheckView(Struct, frozen=True):
@@ -99,6 +71,9 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
     reference = read_reference(asked.snapshot)
     service_settings(settings, reference.service)
     service_settings(settings, asked.target_service)
+    if reference.index == SERVICE_OBJECTS:
+        return await restore_service(call, reference)
+    refuse_members(asked, ("indexes", "rename"), "only all of a service is restored so")
     store = resources.clients.reading_store(reference.service)
     await store.prepare()
     target = Index(asked.target_service, asked.target_index or reference.index)

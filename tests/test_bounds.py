@@ -111,3 +111,18 @@ def test_a_body_that_is_broken(encoding: str, sent: bytes) -> None:
 
 def test_an_empty_body_has_no_encoding() -> None:
     assert body(b"", "gzip", 5000) == b""
+
+
+@pytest.mark.parametrize("brackets", [b"[]", b"{}"])
+@pytest.mark.parametrize("count", [7, 8, 9, 200])
+@pytest.mark.parametrize("most", [0, 1, 16, 128])
+def test_few_and_many_brackets_have_the_same_bound(brackets: bytes, count: int, most: int) -> None:
+    opening, closing = brackets[:1], brackets[1:]
+    text = opening * count + closing * count
+    if count <= most:
+        check_levels(text, most)
+    else:
+        with pytest.raises(msgspec.DecodeError):
+            check_levels(text, most)
+    if most:
+        check_levels(brackets * count, most)

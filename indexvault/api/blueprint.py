@@ -4,7 +4,18 @@ from collections.abc import Sequence
 
 import azure.durable_functions as df
 
-from indexvault.api import checks, comparisons, histories, locks, pins, prunes, runs, snapshots, verifications
+from indexvault.api import (
+    checks,
+    comparisons,
+    deletions,
+    histories,
+    locks,
+    pins,
+    prunes,
+    runs,
+    snapshots,
+    verifications,
+)
 from indexvault.api.endpoint import Endpoint, register_endpoints
 from indexvault.api.health import HealthCheck, health_endpoint
 from indexvault.api.openapi import openapi_endpoint
@@ -20,6 +31,7 @@ def service_blueprint(host: FunctionsHost, others: Sequence[Endpoint]) -> df.Blu
         *checks.ENDPOINTS,
         *verifications.ENDPOINTS,
         *prunes.ENDPOINTS,
+        *deletions.ENDPOINTS,
         *comparisons.ENDPOINTS,
         *histories.ENDPOINTS,
         *runs.ENDPOINTS,

@@ -91,6 +91,15 @@ type KeptSnapshotName = Annotated[
         description="A snapshot of an index, or of `$service`, the service's other objects.",
     ),
 ]
+type SnapshotId = Annotated[
+    str,
+    _text(
+        _ID,
+        "20261120T023000Z-7f3a9c",
+        longest=40,
+        description="A snapshot of an index by its id, or by four digits of the id's random part.",
+    ),
+]
 type OverlayName = Annotated[
     str,
     _text("[A-Za-z0-9][A-Za-z0-9._-]{0,59}", "production", longest=60, description="An overlay in the app's settings."),

@@ -12,7 +12,7 @@ from indexvault.model import IndexName
 from indexvault.workflow.progress import RunProgress
 from indexvault.workflow.runs import Item, RunKind, RunRecord, RunState
 
-_STAGES = {"backup": 1, "restore": 3, "move": 5, "verify": 1, "prune": 1, "diff": 1}
+_STAGES = {"backup": 1, "restore": 3, "move": 5, "verify": 1, "prune": 1, "delete": 1, "diff": 1}
 """Number of stages that go through every document: a backup reads; a restore verifies, loads and compares; a move
 does both, then compares with its source."""
 

@@ -71,14 +71,14 @@ def _run_here(
 ) -> Coroutine[Any, Any, int]:
     """Return the run of a verb in this process, with the settings that the environment names."""
     from indexvault.cli.session import Session  # noqa: PLC0415 - not needed with a deployment
-    from indexvault.settings.load import load_settings  # noqa: PLC0415 - the same
+    from indexvault.settings.source import load_settings  # noqa: PLC0415 - the same
 
     if arguments.function_key is not None:
         raise SettingsError("a function key needs a deployment, and none is named", on="--key", do="Name it with --url")
     if command.run is None:
         raise SettingsError("only a deployment has runs", on=f"indexvault {arguments.verb}", do="Name one with --url")
     session = Session(
-        settings=load_settings(find_settings(environment, arguments.config, folder=Path.cwd())),
+        settings=load_settings(find_settings(environment, arguments.config, folder=Path.cwd()), folder=Path.cwd()),
         environment=environment,
         output=output,
         clock=_now,

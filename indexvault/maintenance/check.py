@@ -25,9 +25,8 @@ from indexvault.search.page import PageReader
 from indexvault.search.query import DocumentQuery
 from indexvault.search.schema import read_schema
 from indexvault.settings.host_storage import HOST_STORAGE, stores_of_host
-from indexvault.snapshots.names import SNAPSHOT_CONTAINER
 from indexvault.snapshots.record_keys import MAKE_A_KEY
-from indexvault.snapshots.run_names import RUN_CONTAINER, checkpoint_name
+from indexvault.snapshots.run_names import checkpoint_name
 from indexvault.snapshots.summary import is_in_future
 
 _SECONDS = 30.0
@@ -169,7 +168,8 @@ async def _try_store(clients: Clients, name: str, run: str, clock: Clock) -> _Ta
 
     async def containers() -> str:
         await clients.store(name).prepare()
-        return f"the containers {SNAPSHOT_CONTAINER} and {RUN_CONTAINER} exist"
+        settings = clients.settings.stores[name]
+        return f"the containers {settings.snapshots_container} and {settings.runs_container} exist"
 
     async def read() -> str:
         services = [service async for service in clients.store(name).snapshots.folders("")]

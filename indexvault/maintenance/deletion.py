@@ -4,7 +4,7 @@ What no policy may remove, nobody may delete: a pinned snapshot, one that an unf
 one of an index. All of it is checked in all stores before anything is deleted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -44,13 +44,7 @@ async def plan_deletion(resources: Resources, references: Sequence[SnapshotRefer
     Raises SettingsError for a reference that is no id or part of one, NotFoundError for a snapshot that no store has,
     ConflictError for one that is pinned or held and if no complete snapshot of an index would be left in a store.
     """
-    for reference in references:
-        if not reference.is_by_id:
-            raise SettingsError(
-                "only its id names a snapshot to be deleted",
-                on=str(reference),
-                do="Name it as `indexvault snapshots` lists it, or by four digits of the end of its id",
-            )
+    require_ids(references)
     indexes = dict.fromkeys(IndexName(each.service, each.index) for each in references)
     return [
         deletion
@@ -60,6 +54,37 @@ async def plan_deletion(resources: Resources, references: Sequence[SnapshotRefer
             index,
             [each for each in references if (each.service, each.index) == (index.service, index.index)],
         )
+    ]
+
+
+def require_ids(references: Iterable[SnapshotReference]) -> None:
+    """Raise SettingsError for a reference that is no id or part of one."""
+    for reference in references:
+        if not reference.is_by_id:
+            raise SettingsError(
+                "only its id names a snapshot to be deleted",
+                on=str(reference),
+                do="Name it as `indexvault snapshots` lists it, or by four digits of the end of its id",
+            )
+
+
+def failure_of(
+    done: Iterable[tuple[Deletion, PruneReport]], references: Iterable[SnapshotReference]
+) -> ConflictError | None:
+    """Return what stays of the snapshots that were to be deleted, and why, or None if nothing does."""
+    kept = [why for deletion, report in done for why in _kept(deletion, report)]
+    if not kept:
+        return None
+    return ConflictError(
+        "; ".join(kept), on=", ".join(map(str, references)), do="Look with `indexvault snapshots` what is left"
+    )
+
+
+def _kept(deletion: Deletion, report: PruneReport) -> list[str]:
+    return [
+        *(f"{snapshot} was pinned meanwhile and stays in store {deletion.store}" for snapshot in report.pinned),
+        *(f"a run began that needs {snapshot}: it stays in store {deletion.store}" for snapshot in report.held),
+        *(f"{refusal.blob} stays in store {deletion.store}: {refusal.why}" for refusal in report.refused),
     ]
 
 

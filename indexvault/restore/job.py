@@ -21,7 +21,8 @@ class RestoreJob(TargetIndexOptions, frozen=True, kw_only=True):
     `update_definition` a sync or fill changes what a live index allows. `keys` and `filter` (JMESPath) restrict the
     restore to single documents. `discard_unfinished` forgets an unfinished restore into this target instead of
     refusing; `resume` continues it, whatever else is asked. `locked_by` is the run that already holds the target's
-    locks, if this restore is part of it.
+    locks, if this restore is part of it; `part_of` is the run that users know, if this one is a part with locks of its
+    own.
     """
 
     service: str
@@ -42,6 +43,7 @@ class RestoreJob(TargetIndexOptions, frozen=True, kw_only=True):
     parallel: int = 4
     owner: str = "the command line"
     locked_by: str | None = None
+    part_of: str | None = None
 
     @property
     def reference(self) -> str:
@@ -56,7 +58,7 @@ class RestoreJob(TargetIndexOptions, frozen=True, kw_only=True):
     @property
     def work(self) -> Work:
         """What the activities of this job work for."""
-        return Work(run=self.run, service=self.target_service, index=self.target)
+        return Work(run=self.run, service=self.target_service, index=self.target, part_of=self.part_of)
 
     @property
     def fingerprint(self) -> str:
@@ -75,7 +77,7 @@ class RestoreJob(TargetIndexOptions, frozen=True, kw_only=True):
             order="service index snapshot target_service target_index run mode store alias in_place delete_old"
             " update_definition patch overlay keys filter skip_refused accept_loss allow_cross_region"
             " discard_unfinished resume parallel owner locked_by",
-            leaving_out={"accept_unsettled", "accept_unauthentic"},
+            leaving_out={"accept_unsettled", "accept_unauthentic", "part_of"},
         )
 
 
@@ -85,7 +87,8 @@ class RestoreRun(msgspec.Struct, frozen=True, kw_only=True):
     `execution` is the run that works now, `records` the run whose name its checkpoints have: an earlier one if that one
     is resumed. `target` is the name that was asked for, `mark` the name whose restore state marks the target as
     unfinished. `also` are the other names locked with `target` while the execution lives: the index that is written,
-    the alias that is swapped, an old index to delete. `locked_by` is the run that holds the locks, if it is another.
+    the alias that is swapped, an old index to delete. `locked_by` is the run that holds the locks, if it is another,
+    `part_of` the run that users know, if it is another.
     `skip_refused` is what this execution was asked.
 
     The digests bind every activity to records that this execution has proved: `plan` to the plan, `source` to what is
@@ -104,12 +107,17 @@ class RestoreRun(msgspec.Struct, frozen=True, kw_only=True):
     source: str = ""
     made: str = ""
     locked_by: str | None = None
+    part_of: str | None = None
 
     @property
     def work(self) -> Work:
         """What the activities of this run work for."""
         return Work(
-            run=self.locked_by or self.execution, service=self.target.service, index=self.target, also=self.also
+            run=self.locked_by or self.execution,
+            service=self.target.service,
+            index=self.target,
+            also=self.also,
+            part_of=self.part_of,
         )
 
 

@@ -140,6 +140,7 @@ def _started(
             plan=plan_digest(plan),
             skip_refused=job.skip_refused,
             locked_by=job.locked_by,
+            part_of=job.part_of,
         ),
         mode=plan.job.mode,
         store=plan.store,

@@ -190,6 +190,7 @@ def plan_digest(plan: RestorePlan) -> str:
         discard_unfinished=False,
         resume=False,
         locked_by=None,
+        part_of=None,
     )
     return digest_of(msgspec.structs.replace(plan, job=job, checks=[]))
 

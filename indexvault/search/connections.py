@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 from azure.core.pipeline.transport import AioHttpTransport
 
+from indexvault.proxies import has_proxy
+
 if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
@@ -26,7 +28,10 @@ class Connections(AioHttpTransport):  # type: ignore[misc]  # the library loads 
         if self._is_new:
             self._is_new = False
             self.session = aiohttp.ClientSession(
-                trust_env=True, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, middlewares=(_send_once,)
+                trust_env=has_proxy(),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                middlewares=(_send_once,),
             )
         await super().open()
 

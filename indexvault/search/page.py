@@ -12,7 +12,7 @@ import msgspec
 
 from indexvault.bounds import MEBIBYTE, MOST_NESTED, brackets, check_levels
 from indexvault.errors import UNDECODABLE, OversizedAnswerError, UnexpectedAnswerError
-from indexvault.search.annotations import without_annotations
+from indexvault.search.annotations import has_escaped_mark, without_annotations, without_raw_annotations
 
 _SCORE_FIRST = re.compile(rb'\{"@search\.score":[-+0-9.eE]+,')
 
@@ -20,8 +20,13 @@ _SCORE_FIRST = re.compile(rb'\{"@search\.score":[-+0-9.eE]+,')
 _LARGE = 8 * MEBIBYTE
 """Bytes of a page that takes little memory whatever is in it."""
 
+_FAR_APART = 8 * 1024
+"""Bytes of an average document above which finding a key that leads it pays: most of the page need not be parsed."""
 
-class Document(msgspec.Struct, frozen=True):
+_FEW_QUOTES = 64
+
+
+class Document(msgspec.Struct, frozen=True, gc=False):
     """A document: its key, and its JSON on one line."""
 
     key: str
@@ -35,15 +40,15 @@ class Facet(msgspec.Struct, frozen=True):
     count: int
 
 
-class _Lines(msgspec.Struct, frozen=True):
-    value: list[msgspec.Raw]
-
-
 class _Page(msgspec.Struct, frozen=True):
     coverage: float | None = msgspec.field(default=None, name="@search.coverage")
     count: int | None = msgspec.field(default=None, name="@odata.count")
     facets: dict[str, list[Facet]] = msgspec.field(default_factory=dict, name="@search.facets")
     next_parameters: msgspec.Raw = msgspec.field(default=msgspec.Raw(b"null"), name="@search.nextPageParameters")
+
+
+class _PageOfLines(_Page, frozen=True, kw_only=True):
+    value: list[msgspec.Raw]
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -65,14 +70,17 @@ class PageReader:
     """Splits the pages of one index, whose key field it knows."""
 
     def __init__(self, key_field: str) -> None:
-        key_only: Any = msgspec.defstruct("KeyOnly", [("key", str, msgspec.field(name=key_field))])
+        key_only: Any = msgspec.defstruct("KeyOnly", [("key", str, msgspec.field(name=key_field))], gc=False)
         # Typed, so that anything but documents with keys is refused where it begins, and takes no memory.
         page_of_keys = msgspec.defstruct(
             "PageOfKeys", [("value", list[key_only])], bases=(_Page,), frozen=True, kw_only=True
         )
-        self._pages = msgspec.json.Decoder(page_of_keys)
-        self._lines = msgspec.json.Decoder(_Lines)
+        self._pages: Any = msgspec.json.Decoder(page_of_keys)
+        self._lines = msgspec.json.Decoder(_PageOfLines)
         self._key: Callable[[Any], str] = operator.attrgetter("key")
+        self._name = msgspec.json.encode(key_field)
+        self._leading = re.compile(rb'\{%s:"([^"\\\x00-\x1f]*)"' % re.escape(self._name))
+        self._keys_lead = False
 
     def read(self, body: bytes, *, on: str) -> Page:
         """Split an answer.
@@ -87,17 +95,12 @@ class PageReader:
                 do="Ask for fewer documents at once",
             )
         try:
-            page: Any = self._pages.decode(body)
-            lines = [bytes(raw) for raw in self._lines.decode(body).value]
-            for line in lines:
-                check_levels(line)
-            documents = [
-                Document(self._key(head), document_line(line)) for head, line in zip(page.value, lines, strict=True)
-            ]
+            page, documents = self._documents(body)
         except UNDECODABLE as error:
             raise UnexpectedAnswerError(
                 f"not a page of documents ({type(error).__name__})", on=on, do="Repeat; if it persists, report it"
             ) from None
+        self._keys_lead = bool(documents) and len(body) > _FAR_APART * len(documents)
         return Page(
             documents=documents,
             size=len(body),
@@ -107,14 +110,70 @@ class PageReader:
             facets=page.facets,
         )
 
+    def _documents(self, body: bytes) -> tuple[_Page, list[Document]]:
+        if self._keys_lead and len(body) <= _LARGE:
+            page = self._lines.decode(body)
+            lines = _lines(page.value, body)
+            keys = self._leading_keys(lines)
+            if keys is not None:
+                return page, list(map(Document, keys, lines))
+        page = self._pages.decode(body)
+        keys = list(map(self._key, page.value))
+        lines = _lines(self._lines.decode(body).value, body)
+        return page, [Document(key, line) for key, line in zip(keys, lines, strict=True)]
+
+    def _leading_keys(self, lines: list[bytes]) -> list[str] | None:
+        """Return the keys of documents that begin with them; None if one does not, or might have a second key.
+
+        The last member of a name counts. Without escapes a name has one spelling, which must not occur again.
+        """
+        keys = []
+        for line in lines:
+            match = self._leading.match(line)
+            if match is None or b"\\" in line or _holds_string(line, self._name, match.end()):
+                return None
+            keys.append(match[1].decode())
+        return keys
+
+
+def _holds_string(line: bytes, text: bytes, start: int) -> bool:
+    """Return whether a quoted text occurs from `start`. A large document mostly has few quotes, so these are found."""
+    at = start
+    for _ in range(_FEW_QUOTES):
+        at = line.find(b'"', at)
+        if at < 0 or line.startswith(text, at):
+            return at >= 0
+        at += 1
+    return line.find(text, at) >= 0
+
 
 def document_line(raw: bytes) -> bytes:
     """Return a document's bytes without its annotations and on one line.
 
     JSON allows line breaks only between its tokens, so that replacing them by spaces changes no value.
     """
+    line = without_annotations(_without_score(raw))
+    return _on_one_line(line) if _has_breaks(line) else line
+
+
+def _lines(raws: list[msgspec.Raw], page: bytes) -> list[bytes]:
+    """Return the documents of a page, each on one line. What the page as a whole lacks is not looked for in each."""
+    cleaned = without_annotations if has_escaped_mark(page) else without_raw_annotations
+    lines = [cleaned(_without_score(raw)) for raw in raws]
+    for line in lines:
+        check_levels(line)
+    return list(map(_on_one_line, lines)) if _has_breaks(page) else lines
+
+
+def _without_score(raw: bytes | msgspec.Raw) -> bytes:
+    """Return a document's bytes without a score that comes first, as it does in every answer to a query."""
     match = _SCORE_FIRST.match(raw)
-    raw = without_annotations(b"{" + raw[match.end() :] if match else raw)
-    if b"\n" in raw or b"\r" in raw:
-        raw = raw.replace(b"\r", b" ").replace(b"\n", b" ")
-    return raw
+    return b"".join((b"{", memoryview(raw)[match.end() :])) if match else bytes(raw)
+
+
+def _has_breaks(text: bytes) -> bool:
+    return b"\n" in text or b"\r" in text
+
+
+def _on_one_line(document: bytes) -> bytes:
+    return document.replace(b"\r", b" ").replace(b"\n", b" ")

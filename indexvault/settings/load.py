@@ -1,9 +1,8 @@
-"""Read the settings from the environment or a file, and check them field by field."""
+"""Read the settings from JSON, and check them member by member."""
 
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from indexvault.model import CONFIGURED_NAME, CONFIGURED_NAME_LENGTH
 from indexvault.search.addresses import host_of, is_plain_address
 from indexvault.search.credentials import audience
 from indexvault.search.random_text import are_words
+from indexvault.settings.members import members_at
 from indexvault.settings.model import (
     TIERS,
     EnvironmentSecret,
@@ -27,55 +27,25 @@ from indexvault.settings.model import (
 )
 from indexvault.settings.overlays import check_overlays
 from indexvault.settings.patterns import check_patterns
+from indexvault.settings.places import check_containers, check_places
 from indexvault.settings.schedule import Schedule
 from indexvault.settings.secrets import check_variable
 from indexvault.settings.store_hosts import check_connection_string, store_authority
 from indexvault.suggestions import suggestion
 
-VARIABLE = "INDEXVAULT_CONFIG"
-
-_CORRECT = f"Correct the settings that {VARIABLE} holds or points to"
+_CORRECT = "Correct the settings"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _PATH_OF_FIELD = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 
-
 _QUOTED = re.compile(r"value '([^']*)'")
-_PATH = re.compile(r"[\w./\\:~ -]{1,300}")
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
 
-def load_settings(environment: Mapping[str, str]) -> Settings:
-    """Read the settings that INDEXVAULT_CONFIG holds (a JSON object) or points to (the path of a file).
-
-    Raises SettingsError if it is not set, if the file can't be read, or if the settings are wrong.
-    """
-    text = environment.get(VARIABLE, "").strip().lstrip("\ufeff")
-    if not text:
-        raise SettingsError(
-            "it is not set", on=VARIABLE, do="Set it to the path of the settings file, or to the JSON itself"
-        )
-    if text.startswith(("{", "[", '"')):
-        return read_settings(text)
-    try:
-        return read_settings(Path(text).expanduser().read_bytes())
-    except (OSError, ValueError) as error:  # a path can hold what no file name can
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise SettingsError(
-            f"the file{_shown_path(text)} can't be read ({reason or type(error).__name__})",
-            on=VARIABLE,
-            do="Set it to the path of the settings file, or to the JSON itself",
-        ) from None
-
-
-def _shown_path(text: str) -> str:
-    """Return a text that names a file, with a space before it; nothing if it may be settings or a secret instead."""
-    is_path = _PATH.fullmatch(text) is not None and ("/" in text or "\\" in text or text.endswith(".json"))
-    return f" {text}" if is_path and all(map(are_words, re.split(r"[/\\]", text))) else ""
-
-
-def read_settings(text: str | bytes) -> Settings:
+def read_settings(text: str | bytes, environment: Mapping[str, str] | None = None) -> Settings:
     """Read settings from JSON.
 
-    Raises SettingsError naming the path of the first wrong field and what was expected there.
+    `environment` holds the connection strings that the settings name, to see whether two stores are one place. Raises
+    SettingsError naming the path of the first wrong field and what was expected there.
     """
     outline = _decode(text, _Outline, "$")
     settings = Settings(
@@ -103,6 +73,7 @@ def read_settings(text: str | bytes) -> Settings:
     for name, policy in settings.policies.items():
         _check_name(name, f"$.policies.{name}")
         _check_policy(policy, f"$.policies.{name}", settings)
+    check_places(settings, environment or {})
     check_overlays(settings)
     return settings
 
@@ -152,7 +123,13 @@ def _decode[Decoded](text: str | bytes | msgspec.Raw, kind: type[Decoded], path:
         what = _QUOTED.sub(lambda value: value[0] if are_words(value[1]) else "value", what)
         if what.startswith("Invalid enum value") and below == "$.tier":
             what = f"{what}; expected one of {', '.join(TIERS)}"
-        raise SettingsError(_lower_first(what), on=f"settings {path}{below.removeprefix('$')}", do=_CORRECT) from None
+        unknown = _UNKNOWN.search(what)
+        known = members_at(kind, below) if unknown else []
+        raise SettingsError(
+            _lower_first(what),
+            on=f"settings {path}{below.removeprefix('$')}",
+            do=f"Known here: {', '.join(known)}{suggestion(unknown[1], known)}" if unknown else _CORRECT,
+        ) from None
     except UNDECODABLE as error:
         raise SettingsError(f"not JSON: {_lower_first(str(error))}", on="settings", do=_CORRECT) from None
 
@@ -185,6 +162,7 @@ def _check_store(store: StoreSettings, path: str) -> None:
     if isinstance(store.connection_string, EnvironmentSecret):
         check_variable(store.connection_string.env, f"settings {path}.connection_string")
     check_connection_string(store, path)
+    check_containers(store, path)
 
 
 def _check_service(service: ServiceSettings, path: str, settings: Settings) -> None:
@@ -197,7 +175,7 @@ def _check_service(service: ServiceSettings, path: str, settings: Settings) -> N
         raise SettingsError(
             f"no store is named {service.store!r} (stores: {', '.join(sorted(settings.stores)) or 'none'})",
             on=f"settings {path}.store",
-            do=_CORRECT,
+            do=f"{_CORRECT}{suggestion(service.store, settings.stores)}",
         )
 
 
@@ -206,7 +184,7 @@ def _check_policy(policy: PolicySettings, path: str, settings: Settings) -> None
         raise SettingsError(
             f"no service is named {policy.service!r} (services: {', '.join(sorted(settings.services)) or 'none'})",
             on=f"settings {path}.service",
-            do=_CORRECT,
+            do=f"{_CORRECT}{suggestion(policy.service, settings.services)}",
         )
     check_patterns(policy.indexes, on=f"settings {path}.indexes")
     for position, store in enumerate(policy.replicate_to):

@@ -14,7 +14,9 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from indexvault.snapshots.names import SNAPSHOT_CONTAINER
 from indexvault.snapshots.retention import Retention
+from indexvault.snapshots.run_names import RUN_CONTAINER
 
 type Tier = Literal[
     "free",
@@ -38,6 +40,7 @@ class EnvironmentSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """A secret in an environment variable (in Azure an app setting, which may be a Key Vault reference)."""
 
     env: str
+    """The name of the variable, never the secret itself."""
 
 
 type ClientId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
@@ -45,114 +48,145 @@ type ClientId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-
 
 
 class StoreIdentities(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The managed identities that work on a store, by purpose; None is the identity that this machine has.
+    """The user-assigned managed identities that work on a store, by purpose.
 
-    `read` reads snapshots, `write` creates them and changes the records of runs, `prune` deletes snapshots and chunks.
+    Each is the client id of one, a UUID. Without it, that purpose has the identity that the machine has.
     """
 
     read: ClientId | None = None
+    """Reads snapshots."""
     write: ClientId | None = None
+    """Creates snapshots, and changes the records of runs."""
     prune: ClientId | None = None
+    """Deletes snapshots and chunks."""
 
 
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A storage account in one region.
+    """A storage account in one region, with two containers.
 
-    Either `account_url` (with an Entra identity) or `connection_string` names the account. The text of a connection
-    string may stand here only without an account key or a SAS, such as `UseDevelopmentStorage=true`. Tokens of the
-    identity go to hosts of Azure Storage; another host gets them only if `token_host` names it. With `identities`, one
-    for each purpose is used with `account_url`.
+    Either `account_url` or `connection_string` names the account. No two stores share a container.
     """
 
     region: str
+    """The account's region, such as `eastus`. A restore or move to a service of another region must be allowed."""
     account_url: str | None = None
+    """`https://ACCOUNT.blob.core.windows.net`. The account is reached with an Entra identity."""
     connection_string: str | EnvironmentSecret | None = None
+    """The variable that holds the account's connection string. Its text may stand here only without an account key or a
+    SAS, such as `UseDevelopmentStorage=true` for Azurite."""
     token_host: str | None = None
+    """A host outside Azure Storage that gets tokens of the Entra identity, such as a domain of your own. It must be the
+    host of `account_url`."""
     identities: StoreIdentities = StoreIdentities()
+    """An identity for each purpose, with `account_url` only."""
+    snapshots_container: str = SNAPSHOT_CONTAINER
+    """The container of the snapshots: 3 to 63 lower-case letters, digits and single inner dashes."""
+    runs_container: str = RUN_CONTAINER
+    """The container of locks, pins and records of runs: another one than that of the snapshots."""
 
 
 class ThrottleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The most requests that one process sends to a service: at once, and per second.
+    """The most requests that one process sends to a service.
 
-    While the service is busy or slow, indexvault sends fewer by itself. `requests_per_second` is for services whose
-    users must not notice a backup at all.
+    While the service is busy or slow, indexvault sends fewer by itself.
     """
 
     most_at_once: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
+    """Requests at the same time."""
     requests_per_second: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Requests in a second, for services whose users must not notice a backup at all."""
 
 
 class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A search service. Without `api_key`, an Entra identity is used. `throttle` is called `pressure` in the JSON.
-
-    Tokens of the identity go to hosts of Azure AI Search; another host gets them only if `token_host` names it.
-
-    Runs wait up to `settle_seconds` for its counts to agree: with several partitions and one replica, they can be off
-    for minutes. Source: Search documents (REST API), `count`, 2026-09.
-    """
+    """A search service."""
 
     endpoint: str
+    """`https://NAME.search.windows.net`."""
     region: str
+    """The service's region, such as `eastus`."""
     tier: Tier
+    """The service's tier, as Azure Resource Manager names it; `standard3hd` is `standard3` in hosting mode high
+    density."""
     store: str
+    """The store that its snapshots go to."""
     api_key: EnvironmentSecret | None = None
+    """The variable that holds an API key. Without it, an Entra identity is used."""
     token_host: str | None = None
+    """A host outside Azure AI Search that gets tokens of the Entra identity. It must be the host of `endpoint`."""
     throttle: ThrottleSettings = msgspec.field(default=ThrottleSettings(), name="pressure")
+    """The most requests that one process sends to it."""
     settle_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 600
+    """How long runs wait for its counts to agree. With several partitions and one replica they can be off for minutes.
+    Source: Search documents (REST API), `count`, 2026-09."""
 
 
 type HiddenFields = Literal["report", "fail", "reveal"]
 
 
 class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is backed up, and when.
-
-    `indexes` are names and patterns (see `settings.patterns`), `schedule` is in UTC (see `settings.schedule`).
-    `hidden_fields` says what to do about fields that the service does not return: `report` them as losses, `fail`
-    before anything is read, or `reveal` them while the index is read, which changes its definition.
+    """What of a service is backed up, when, and how long it is kept.
 
     After each backup, the snapshots are first copied to the stores in `replicate_to`. Then those that no policy's
-    `keep` wants are removed from all stores; without `keep`, nothing is removed. Durations are in ISO 8601 (`P90D`,
-    `PT36H`): all chunks are written again after `full_every`, and every stored chunk is read back once in
-    `verify_within`.
+    `keep` wants are removed from all stores.
     """
 
     service: str
+    """The service to back up."""
     schedule: str
+    """When, in UTC, in six fields: second, minute, hour, day, month, day of the week. `0 0 2 * * *` is two o'clock
+    every night."""
     indexes: tuple[str, ...] = ("*",)
+    """Names of indexes, and patterns with `*`; one with `!` in front leaves out. The last entry that matches
+    decides."""
     keep: Retention | None = None
+    """Which snapshots stay. Without it, nothing is removed."""
     hidden_fields: HiddenFields = "report"
+    """What to do about fields that the service does not return: `report` them as losses, `fail` before anything is
+    read, or `reveal` them while the index is read, which changes its definition."""
     full_every: timedelta | None = None
+    """After how long all chunks are written again instead of shared, a day or more. Without it, never."""
     replicate_to: tuple[str, ...] = ()
+    """Other stores that get a copy of each snapshot."""
     verify_within: timedelta | None = None
+    """The time in which every stored chunk is read back once, a day or more. Without it, 91 days."""
 
 
 class RequestLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The most runs that requests may leave unfinished in a store, at work or waiting: of one function key, and in all.
+    """The most runs that requests over HTTP may leave unfinished in a store, at work or waiting.
 
     Runs that policies start don't count.
     """
 
     runs_per_key: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+    """Of one function key."""
     runs: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 50
+    """In all."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is configured.
 
-    `allow_cross_region` lets every restore and move take data out of its source's region;
-    `allow_cross_region_requests` lets those that ask for it over HTTP. `allow_removal_requests` lets requests over HTTP
-    prune and unpin snapshots, else only policies and the command line with these settings do. For `overlays` see
-    `settings.overlays`. `record_key` is what records and manifests are signed with: one key, or several separated by
-    commas, of which the first signs and all verify.
+    Names of stores, services, policies and overlays are lower-case letters, digits and inner dashes.
     """
 
     stores: dict[str, StoreSettings]
+    """Where snapshots are kept."""
     services: dict[str, ServiceSettings]
+    """The search services that are backed up and restored to."""
     policies: dict[str, PolicySettings] = {}
+    """What the Functions app backs up by itself."""
     allow_cross_region: bool = False
+    """Whether every restore and move may take data out of its source's region."""
     allow_cross_region_requests: bool = False
+    """Whether those that ask for it over HTTP may."""
     allow_removal_requests: bool = False
+    """Whether requests over HTTP may remove and unpin snapshots. Else only policies and the command line with these
+    settings do."""
     overlays: dict[str, dict[str, dict[str, Any]]] = {}
+    """Changes to definitions for a restore elsewhere, by name, kind and object, with the secrets that no service
+    returns."""
     record_key: EnvironmentSecret | None = None
+    """The variable that holds what records and manifests are signed with: one key, or several separated by commas, of
+    which the first signs and all verify."""
     requests: RequestLimits = RequestLimits()
+    """How many runs requests over HTTP may leave unfinished."""

@@ -10,7 +10,7 @@ from azure.core.async_paging import AsyncItemPaged
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties as ListedBlob
 from azure.storage.blob import ContentSettings
-from azure.storage.blob.aio import BlobLeaseClient, BlobPrefix, ContainerClient
+from azure.storage.blob.aio import BlobLeaseClient, BlobPrefix, ContainerClient, StorageStreamDownloader
 
 from indexvault.bounds import MEBIBYTE
 from indexvault.errors import IntegrityError
@@ -65,7 +65,7 @@ class _Container:
             )
         properties = download.properties
         return RunBlob(
-            await download.readall(), str(properties.etag), _metadata(properties.metadata), properties.last_modified
+            await _content(download), str(properties.etag), _metadata(properties.metadata), properties.last_modified
         )
 
     @asynccontextmanager
@@ -144,7 +144,7 @@ class AzureSnapshotBlobs(_Container):
         async with self._call(name):
             try:
                 download = await self._container.download_blob(name, offset=offset, length=length)
-                data = await download.readall()
+                data = await _content(download)
             except HttpResponseError as error:
                 if error_code(error) != "InvalidRange":
                     raise
@@ -276,6 +276,13 @@ class AzureRunBlobs(_Container):
 
     def _lease(self, name: str, lease: str) -> BlobLeaseClient:
         return BlobLeaseClient(self._container.get_blob_client(name), lease_id=lease)
+
+
+async def _content(download: StorageStreamDownloader[bytes]) -> bytes:
+    """Return the bytes of a download. What one request has answered is not copied, as `readall` does."""
+    if download.size > MOST_AT_ONCE:
+        return await download.readall()
+    return b"".join([part async for part in download.chunks()])
 
 
 def _unless_changed(if_match: str | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from indexvault.bounds import ANSWER_LIMIT
+from indexvault.proxies import has_proxy
 from indexvault.snapshots.azure_errors import OversizedResponseError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Connections(AioHttpTransport):  # type: ignore[misc]  # the library loads 
         if self._is_new:
             self._is_new = False
             self.session = aiohttp.ClientSession(
-                trust_env=True,
+                trust_env=has_proxy(),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 headers={"Accept-Encoding": "identity"},

@@ -51,32 +51,45 @@ class _LoggedRetry(ExponentialRetry):
         await super().sleep(settings, transport)  # type: ignore[no-untyped-call]  # the library leaves it untyped
 
 
+CONTAINERS = (SNAPSHOT_CONTAINER, RUN_CONTAINER)
+"""The containers' names where the settings give no others."""
+
+
 class AzureStore:
     """A storage account as a store.
 
     Open it with `from_connection_string` or `from_account_url`; use it as a context manager, or call `close`. `account`
-    is the name of the account, or the host of one with an address of its own.
+    is the name of the account, or the host of one with an address of its own; and the runs container, if it has
+    another name than usual. `containers` are the names of the two, for snapshots and for runs.
     """
 
-    def __init__(self, name: str, service: BlobServiceClient, credential: AsyncTokenCredential | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        service: BlobServiceClient,
+        credential: AsyncTokenCredential | None = None,
+        *,
+        containers: tuple[str, str] = CONTAINERS,
+    ) -> None:
         self.name = name
-        self.account = service.account_name or urlsplit(service.url).netloc
+        account = service.account_name or urlsplit(service.url).netloc
+        self.account = account if containers[1] == RUN_CONTAINER else f"{account}/{containers[1]}"
         self._service = service
         where = f"store {name}, {service.account_name}"
-        self._containers = [
-            service.get_container_client(container) for container in (SNAPSHOT_CONTAINER, RUN_CONTAINER)
-        ]
+        self._containers = [service.get_container_client(container) for container in containers]
         self._where = where
         grants = (
             signed_grants(service, self._containers[0])
             if credential is None
             else token_grants(credential, self._containers[0])
         )
-        self.snapshots = AzureSnapshotBlobs(self._containers[0], f"{where}/{SNAPSHOT_CONTAINER}", grants)
-        self.runs = AzureRunBlobs(self._containers[1], f"{where}/{RUN_CONTAINER}")
+        self.snapshots = AzureSnapshotBlobs(self._containers[0], f"{where}/{containers[0]}", grants)
+        self.runs = AzureRunBlobs(self._containers[1], f"{where}/{containers[1]}")
 
     @classmethod
-    def from_connection_string(cls, name: str, connection_string: str) -> Self:
+    def from_connection_string(
+        cls, name: str, connection_string: str, *, containers: tuple[str, str] = CONTAINERS
+    ) -> Self:
         """Open a store by a connection string, `UseDevelopmentStorage=true` included.
 
         Raises SettingsError if it is no connection string, or means plain http to another machine.
@@ -85,10 +98,17 @@ class AzureStore:
             service = BlobServiceClient.from_connection_string(connection_string, **_options(name))
         except ValueError as error:
             raise _unusable(name, "connection_string", "this is not a storage connection string") from error
-        return cls(name, _protected(service, name, "connection_string"))
+        return cls(name, _protected(service, name, "connection_string"), containers=containers)
 
     @classmethod
-    def from_account_url(cls, name: str, account_url: str, credential: AsyncTokenCredential) -> Self:
+    def from_account_url(
+        cls,
+        name: str,
+        account_url: str,
+        credential: AsyncTokenCredential,
+        *,
+        containers: tuple[str, str] = CONTAINERS,
+    ) -> Self:
         """Open a store by its account's URL and an Entra credential, which the caller closes.
 
         Raises SettingsError if it is no account URL, carries a signature, or means plain http to another machine.
@@ -99,7 +119,7 @@ class AzureStore:
             service = BlobServiceClient(account_url, credential, **_options(name))
         except ValueError as error:
             raise _unusable(name, "account_url", "this is not the address of a storage account") from error
-        return cls(name, _protected(service, name, "account_url"), credential)
+        return cls(name, _protected(service, name, "account_url"), credential, containers=containers)
 
     async def prepare(self) -> None:
         """See `Store.prepare`."""
@@ -134,6 +154,7 @@ def _options(store: str) -> dict[str, Any]:
         "transport": Connections(connect_seconds=_CONNECT_SECONDS, read_seconds=_READ_SECONDS),
         "retry_policy": _LoggedRetry(store),
         "max_single_get_size": MOST_AT_ONCE,
+        "max_chunk_get_size": MOST_AT_ONCE,
         # No account sends any: whoever does would have documents and tokens sent elsewhere.
         "permit_redirects": False,
     }

@@ -32,19 +32,25 @@ _NOBODY: Mapping[str, Sequence[str]] = {}
 
 
 class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a policy keeps of each index. Zero and None mean no rule.
+    """What a policy keeps of each index. Zero, or no duration, is no rule.
 
-    `last` is a number of snapshots, `hourly` to `yearly` are numbers of periods whose newest snapshot stays, and
-    `within` is a duration before the newest complete snapshot (ISO 8601 in the settings: `P30D`, `PT36H`).
+    A snapshot stays if any rule wants it. Periods are calendar periods in UTC; only those that have a snapshot count.
     """
 
     last: Number = 0
+    """So many of the newest snapshots."""
     hourly: Number = 0
+    """The newest snapshot of so many hours."""
     daily: Number = 0
+    """The newest snapshot of so many days."""
     weekly: Number = 0
+    """The newest snapshot of so many weeks, from Monday."""
     monthly: Number = 0
+    """The newest snapshot of so many months."""
     yearly: Number = 0
+    """The newest snapshot of so many years."""
     within: timedelta | None = None
+    """All snapshots of this time before the newest complete one."""
 
 
 class Decision(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from indexvault.clients import Clients
 from indexvault.errors import IndexvaultError, SettingsError
 from indexvault.model import Clock
 from indexvault.settings.host_storage import HOST_STORAGE, stores_of_host
-from indexvault.settings.load import load_settings
+from indexvault.settings.source import load_settings
 from indexvault.workflow.activity import Activity, Resources, Workflow
 from indexvault.workflow.failures import ActivityFailedError
 from indexvault.workflow.payloads import orchestrator, perform

@@ -12,7 +12,8 @@ from indexvault.api.endpoint import Call, Nothing
 from indexvault.errors import RequestError
 from indexvault.settings.load import read_settings
 from restore.moves import MoveRequest, move
-from restore.restores import RestoreRequest, restore
+from restore.requests import RestoreRequest
+from restore.restores import restore
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import documents, write_snapshot
 from tests.world import EAST, WEST, World, open_world

@@ -14,7 +14,8 @@ from indexvault.snapshots.manifest import Unsettled, UnsettledPart
 from indexvault.snapshots.summary import Summary
 from indexvault.snapshots.writer import commit
 from indexvault.workflow.runs import Runs
-from restore.restores import RestoreRequest, restore
+from restore.requests import RestoreRequest
+from restore.restores import restore
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import MORNING, documents, manifest_of, write_snapshot
 from tests.world import EAST, WEST, World, open_world

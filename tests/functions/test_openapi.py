@@ -17,12 +17,13 @@ CONFIGURATION = """
 [headers]
 x-functions-key = "{key}"
 
-# What a filter or a patch may say, and that patterns need one without "!", is more than the schema tells.
+# What a filter or a patch may say, and that patterns need one without "!", is more than the schema tells. Runs that are
+# unfinished may be as many as one key may have.
 [[operations]]
-include-operation-id = ["back_up", "restore", "move", "compare", "verify"]
+include-operation-id = ["back_up", "restore", "move", "compare", "verify", "prune", "delete_snapshots"]
 
 [operations.checks.positive_data_acceptance]
-expected-statuses = ["2xx", "404", "409", "422", "502", "503"]
+expected-statuses = ["2xx", "404", "409", "422", "429", "502", "503"]
 """
 
 

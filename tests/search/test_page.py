@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexvault.errors import UnexpectedAnswerError
 from indexvault.search.page import PageReader, document_line
 
 JSON = st.recursive(
@@ -53,3 +54,68 @@ def test_a_key_field_may_be_called_anything() -> None:
     assert page.documents[0].key == "a"
     page = PageReader("class").read(b'{"value":[{"class":"a"}]}', on="x")
     assert page.documents[0].key == "a"
+
+
+FILLER = ",".join("0.125" for _ in range(4000)).encode()
+
+
+@pytest.mark.parametrize(
+    ("document", "key"),
+    [
+        (b'{"id":"a","v":[%s]}', "a"),
+        (b'{"@search.score":1.0,"id":"a","v":[%s]}', "a"),
+        (b'{"v":[%s],"id":"a"}', "a"),
+        (b'{"id":"a","v":[%s],"id":"b"}', "b"),
+        (b'{"id":"a","v":[%s],"\\u0069d":"b"}', "b"),
+        (b'{"id":"a","v":[%s],"inside":{"id":"b"}}', "a"),
+        (b'{"id":"a","v":[%s],"text":"\\"id\\":"}', "a"),
+        (b'{"id":"\\u00e9","v":[%s]}', "é"),
+        ('{"id":"é","v":[%s]}'.encode(), "é"),
+        (b'{"id" : "a","v":[%s]}', "a"),
+        (b'{"id":"a","v":[%s],' + b",".join(b'"f%d":1' % at for at in range(99)) + b',"id":"b"}', "b"),
+    ],
+)
+def test_keys_of_large_documents_are_those_that_count(document: bytes, key: str) -> None:
+    reader = PageReader("id")
+    line = (document % FILLER).replace(b'"@search.score":1.0,', b"")
+    first = b'{"id":"0","v":[%s]}' % FILLER
+    for _ in range(3):
+        page = reader.read(b'{"value":[%s,%s]}' % (first, document % FILLER), on="x")
+        assert [(each.key, each.line) for each in page.documents] == [("0", first), (key, line)]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'{"v":[%s]}',
+        b'{"id":null,"v":[%s]}',
+        b'{"id":1,"v":[%s]}',
+        b'{"id":"a\x01","v":[%s]}',
+        b'{"id":"\xff","v":[%s]}',
+        b'{"id":"a","v":[%s],"deep":' + b"[" * 200 + b"]" * 200 + b"}",
+        b'{"id":"a","v":[%s],"id":null}',
+        b'{"id":"a","v":[%s]',
+        b'[{"id":"a","v":[%s]}]',
+    ],
+)
+def test_large_documents_without_a_proper_key_are_refused(document: bytes) -> None:
+    reader = PageReader("id")
+    first = b'{"id":"0","v":[%s]}' % FILLER
+    for _ in range(2):
+        with pytest.raises(UnexpectedAnswerError):
+            reader.read(b'{"value":[%s,%s]}' % (first, document % FILLER), on="x")
+        reader.read(b'{"value":[%s]}' % first, on="x")
+
+
+@pytest.mark.parametrize("name", ['"@search.action"', '"\\u0040search.action"'])
+@pytest.mark.parametrize("before", ["", "x\\n" * 2000, "x" * 2000, "a@b"])
+def test_annotations_of_one_document_of_a_page_go(name: str, before: str) -> None:
+    plain = f'{{"id":"a","text":"{before}"}}'
+    body = f'{{"value":[{plain},{{"id":"b","text":"{before}",{name}:"delete"}}]}}'
+    page = PageReader("id").read(body.encode(), on="x")
+    assert [each.line.decode() for each in page.documents] == [plain, f'{{"id":"b","text":"{before}"}}']
+
+
+def test_line_breaks_of_one_document_of_a_page_go() -> None:
+    page = PageReader("id").read(b'{"value":[{"id":"a"},{"id":"b",\r\n"n":1}]}', on="x")
+    assert [each.line for each in page.documents] == [b'{"id":"a"}', b'{"id":"b",  "n":1}']

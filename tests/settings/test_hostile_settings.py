@@ -1,7 +1,8 @@
 import pytest
 
 from indexvault.errors import SettingsError
-from indexvault.settings.load import load_settings, read_settings
+from indexvault.settings.load import read_settings
+from indexvault.settings.source import load_settings
 
 DEEP = b"[" * 200_000 + b"]" * 200_000
 

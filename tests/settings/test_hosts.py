@@ -7,9 +7,10 @@ import pytest
 
 from indexvault.errors import SettingsError
 from indexvault.search.credentials import audience
-from indexvault.settings.load import load_settings, read_settings
+from indexvault.settings.load import read_settings
 from indexvault.settings.model import EnvironmentSecret
 from indexvault.settings.secrets import secret_value
+from indexvault.settings.source import load_settings
 from indexvault.settings.store_hosts import store_authority
 
 STORE: dict[str, Any] = {"region": "eastus", "account_url": "https://a.blob.core.windows.net"}

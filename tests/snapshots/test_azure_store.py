@@ -289,3 +289,23 @@ class TestAddresses:
             with pytest.raises(SettingsError) as caught:
                 AzureStore.from_account_url("east", address, Identity())
             assert caught.value.on == "stores.east.account_url"
+
+
+async def test_a_store_keeps_to_the_containers_that_it_is_given(storage_account: str) -> None:
+    def opened(*containers: str) -> AzureStore:
+        return AzureStore.from_connection_string("east", storage_account, containers=(containers[0], containers[1]))
+
+    async with (
+        opened("hotels-a", "hotels-b") as store,
+        AzureStore.from_connection_string("west", storage_account) as by,
+    ):
+        await store.prepare()
+        await by.prepare()
+        await write_snapshot(store.snapshots, documents(range(3)))
+        await store.runs.put("runs/x/y.json", b"{}")
+        assert len(await list_snapshots(store.snapshots)) == 1
+        assert await list_snapshots(by.snapshots) == []
+        assert await store.runs.read("runs/x/y.json", 100) is not None
+        assert await by.runs.read("runs/x/y.json", 100) is None
+        # A record that was copied from one to the other would have another signature.
+        assert store.account == f"{by.account}/hotels-b"

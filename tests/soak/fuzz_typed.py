@@ -30,11 +30,12 @@ from indexvault.restore.definition import target_definition
 from indexvault.restore.patch import patch_text, read_patch
 from indexvault.restore.selection import Selection
 from indexvault.restore.service.names import Rules
-from indexvault.settings.load import load_settings, read_settings
+from indexvault.settings.load import read_settings
 from indexvault.settings.overlays import filled
 from indexvault.settings.patterns import check_patterns, select
 from indexvault.settings.policies import policies_covering, reading_order, retentions
 from indexvault.settings.schedule import Schedule
+from indexvault.settings.source import load_settings
 from indexvault.snapshots.manifest import Definition, VersionedDefinition
 from indexvault.snapshots.names import (
     SnapshotReference,
@@ -47,7 +48,7 @@ from indexvault.snapshots.run_names import (
 )
 from indexvault.snapshots.slices import Slice
 from restore.moves import MoveRequest
-from restore.restores import RestoreRequest
+from restore.requests import RestoreRequest
 from tests.memory_store import MemoryStore
 from tests.soak import fuzz_examples as examples
 from tests.soak import fuzz_inputs as inputs

@@ -11,11 +11,17 @@ from indexvault.cli.command import Command
 from indexvault.cli.confirmation import confirm, require_answerable
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import age, count, size
+from indexvault.cli.output import Output
+from indexvault.cli.remote.follow import follow, start
+from indexvault.cli.remote.reports import read_report
+from indexvault.cli.remote.session import RemoteSession
+from indexvault.cli.remote.snapshots import point_of
 from indexvault.cli.session import FIRST_CONTACT, Session
-from indexvault.clients import Clients
-from indexvault.errors import ConflictError
-from indexvault.maintenance.deletion import Deletion, delete_snapshots, plan_deletion
+from indexvault.errors import IndexvaultError
+from indexvault.maintenance.deletion import Deletion, delete_snapshots, failure_of, plan_deletion, require_ids
+from indexvault.maintenance.deletion_run import DeletionResult
 from indexvault.maintenance.protection import kept_versions, kind_in_words
+from indexvault.model import IndexName
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.prune import PruneReport
 
@@ -67,17 +73,64 @@ async def run(session: Session, request: DeleteRequest) -> int:
         if asks:
             ids = {each.reference for deletion in planned for each in deletion.snapshots}
             await confirm(session.output, f"Delete {count(len(ids), 'snapshot')}?", "delete")
-        kept = [why for deletion in planned for why in await _delete(session, clients, deletion)]
-    if kept:
-        raise ConflictError(
-            "; ".join(kept),
-            on=", ".join(map(str, request.snapshots)),
-            do="Look with `indexvault snapshots` what is left",
-        )
+        done = []
+        for deletion in planned:
+            report = await delete_snapshots(session.resources(clients), deletion)
+            _print_deleted(session.output, deletion, report)
+            done.append((deletion, report))
+    failure = failure_of(done, request.snapshots)
+    if failure is not None:
+        raise failure
     return DONE
 
 
-def _print_plan(session: Session, deletion: Deletion) -> None:
+async def run_remotely(session: RemoteSession, request: DeleteRequest) -> int:
+    """Have a deployment delete, after showing what goes and asking. Raises as `run` does."""
+    require_ids(request.snapshots)
+    asks = not (request.confirmed or request.dry_run)
+    if asks:
+        require_answerable(session.output, "delete")
+    planned, failures = await _ask(session, request.snapshots, dry_run=True)
+    if failures:
+        raise failures[0]
+    for result in planned:
+        for deletion in result.planned:
+            _print_plan(session, deletion)
+    if request.dry_run:
+        return DONE
+    if asks:
+        ids = {each.reference for result in planned for deletion in result.planned for each in deletion.snapshots}
+        await confirm(session.output, f"Delete {count(len(ids), 'snapshot')}?", "delete")
+    results, failures = await _ask(session, request.snapshots, dry_run=False)
+    done = [pair for result in results for pair in zip(result.planned, result.reports, strict=True)]
+    for deletion, report in done:
+        _print_deleted(session.output, deletion, report)
+    failure = failure_of(done, request.snapshots) or (failures[0] if failures else None)
+    if failure is not None:
+        raise failure
+    return DONE
+
+
+async def _ask(
+    session: RemoteSession, snapshots: Sequence[SnapshotReference], *, dry_run: bool
+) -> tuple[list[DeletionResult], list[IndexvaultError]]:
+    """Have a deployment plan or delete in a run for each index.
+
+    Return the reports of the indexes that have one, and the failures of the others.
+    """
+    results, failures = [], []
+    for name in dict.fromkeys(IndexName(each.service, each.index) for each in snapshots):
+        of_index = [point_of(each) for each in snapshots if (each.service, each.index) == (name.service, name.index)]
+        body = {"service": name.service, "index": name.index, "snapshots": of_index, "dry_run": dry_run}
+        view = await follow(session, await start(session, "deletions", body), str(name))
+        try:
+            results.append(await read_report(session, view, 0, DeletionResult))
+        except IndexvaultError as error:
+            failures.append(error)
+    return results, failures
+
+
+def _print_plan(session: Session | RemoteSession, deletion: Deletion) -> None:
     lines = []
     for each in deletion.snapshots:
         record = {"reference": str(each.reference), "store": deletion.store, "state": each.state}
@@ -98,21 +151,15 @@ def _print_plan(session: Session, deletion: Deletion) -> None:
     )
 
 
-async def _delete(session: Session, clients: Clients, deletion: Deletion) -> Sequence[str]:
-    """Delete from one store, print what was, and return in words what stays and why."""
-    report: PruneReport = await delete_snapshots(session.resources(clients), deletion)
+def _print_deleted(output: Output, deletion: Deletion, report: PruneReport) -> None:
+    """Print what was deleted from one store."""
     for snapshot in report.removed:
         reference = f"{deletion.index}@{snapshot}"
-        session.output.result(
+        output.result(
             "deleted",
             {"reference": reference, "store": deletion.store},
             Text.assemble(("deleted", "red"), f"  {reference} from store {deletion.store}"),
         )
-    return [
-        *(f"{snapshot} was pinned meanwhile and stays in store {deletion.store}" for snapshot in report.pinned),
-        *(f"a run began that needs {snapshot}: it stays in store {deletion.store}" for snapshot in report.held),
-        *(f"{refusal.blob} stays in store {deletion.store}: {refusal.why}" for refusal in report.refused),
-    ]
 
 
 COMMAND = Command(
@@ -122,4 +169,5 @@ COMMAND = Command(
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,
+    run_remotely=run_remotely,
 )

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 
 from indexvault.cli.commands.restore import RestoreRequest, print_preflight, print_restore
-from indexvault.cli.commands.restore_service import RestoreServiceRequest
+from indexvault.cli.commands.restore_service import RestoreServiceRequest, restore_service_remotely
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.remote.follow import follow, report_of, start
-from indexvault.cli.remote.options import parallel_is_given, refuse_options, request_members, unsupported_verb
+from indexvault.cli.remote.options import parallel_is_given, refuse_options, request_members
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.remote.snapshots import read_snapshot
 from indexvault.errors import ConflictError, IndexvaultError, LossNotAcceptedError, UnauthenticError
@@ -17,9 +17,9 @@ from indexvault.restore.report import PreflightReport, RestoreReport
 
 
 async def restore(session: RemoteSession, request: RestoreRequest | RestoreServiceRequest) -> int:
-    """Restore one snapshot, or only check whether it could be restored. Raises SettingsError for a whole service."""
+    """Restore one snapshot, or only check whether it could be restored."""
     if isinstance(request, RestoreServiceRequest):
-        raise unsupported_verb("restore of a whole service")
+        return await restore_service_remotely(session, request)
     refuse_options({"--store": bool(request.options.store), "--parallel": parallel_is_given(request.parallel)})
     summary = (await read_snapshot(session, request.snapshot)).summary
     target_index = request.index or summary.index

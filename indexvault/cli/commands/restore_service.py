@@ -9,7 +9,11 @@ from rich.text import Text
 from indexvault.cli.exit_codes import DONE, FAILED
 from indexvault.cli.formatting import count
 from indexvault.cli.options import read_options
+from indexvault.cli.output import Output
 from indexvault.cli.progress import IndexAfterIndex
+from indexvault.cli.remote.follow import follow, report_of, start
+from indexvault.cli.remote.options import parallel_is_given, refuse_options, request_members
+from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import Session
 from indexvault.cli.tables import Column, Table
 from indexvault.cli.workflows import Workflows
@@ -116,9 +120,28 @@ async def restore_service(session: Session, request: RestoreServiceRequest) -> i
         async with Workflows(session, clients, ACTIVITIES, workflow) as workflows:
             with session.output.progress(f"{job.service} to {job.target_service}") as display:
                 report = await workflows.run(workflow, job, run=job.run, display=IndexAfterIndex(display))
+    return _print_report(session.output, report, dry_run=request.dry_run)
+
+
+async def restore_service_remotely(session: RemoteSession, request: RestoreServiceRequest) -> int:
+    """Have a deployment restore a service, or find out what would become of each object. Returns as above."""
+    refuse_options({"--parallel": parallel_is_given(request.parallel)})
+    body = {
+        "snapshot": str(request.snapshot),
+        "target_service": request.service,
+        "dry_run": request.dry_run,
+        **request_members(request.options),
+    }
+    begun = await start(session, "restores", body)
+    view = await follow(session, begun, f"{request.snapshot.service} to {request.service}")
+    report = report_of(view, ServiceRestoreReport, also_failed=True)
+    return _print_report(session.output, report, dry_run=request.dry_run)
+
+
+def _print_report(output: Output, report: ServiceRestoreReport, *, dry_run: bool) -> int:
     record = {"whole": report.whole, **msgspec.to_builtins(report)}
-    event = "preflight_service" if request.dry_run else "restore_service"
-    session.output.result(event, record, objects_table(report, dry_run=request.dry_run), _verdict(report))
+    event = "preflight_service" if dry_run else "restore_service"
+    output.result(event, record, objects_table(report, dry_run=dry_run), _verdict(report))
     return DONE if report.whole else FAILED
 
 

@@ -133,9 +133,14 @@ def _only_index(view: RunView) -> IndexView:
     return view.indexes[0]
 
 
-def report_of[Report](view: RunView, kind: type[Report]) -> Report:
-    """Return the report of a run of one index. Raises its failure; UnexpectedAnswerError if it can't be read."""
+def report_of[Report](view: RunView, kind: type[Report], *, also_failed: bool = False) -> Report:
+    """Return the report of a run of one index, with `also_failed` that of one that has a report and failed.
+
+    Raises the run's failure; UnexpectedAnswerError if the report can't be read.
+    """
     try:
+        if also_failed and view.indexes and view.indexes[0].report is not None:
+            return msgspec.convert(view.indexes[0].report, kind)
         return msgspec.convert(_only_index(view).report, kind)
     except msgspec.ValidationError:
         raise UnexpectedAnswerError(

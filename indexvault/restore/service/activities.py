@@ -49,6 +49,7 @@ from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, id_ti
 from indexvault.snapshots.service_manifest import ServiceManifest, ServiceObject, read_service_manifest
 from indexvault.snapshots.summary import Summary, is_in_future
 from indexvault.workflow.activity import Activity, Resources
+from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.resume import Interrupted, altered
 
 
@@ -184,7 +185,9 @@ async def make_object(resources: Resources, given: ObjectInput) -> ObjectOutcome
 
 async def finish(resources: Resources, job: ServiceRestoreJob) -> ServiceFinished:
     """Remove the restore's state: every object was handled, and nothing is left to resume."""
-    await forget_service_restore_state(resources.clients.store_of(job.target_service).runs, job.target_service)
+    runs = resources.clients.store_of(job.target_service).runs
+    await forget_service_restore_state(runs, job.target_service)
+    await Checkpoints(runs, job.run).clear()  # the progress of its parts
     return ServiceFinished(at=resources.clock())
 
 

@@ -166,6 +166,7 @@ def _index_job(job: ServiceRestoreJob, index: PlannedIndex, position: int) -> Re
         run=job.index_run(position),
         parallel=job.parallel,
         owner=job.owner,
+        part_of=job.run,
         **shared_options(job),
     )
 

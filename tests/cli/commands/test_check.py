@@ -117,3 +117,13 @@ def test_settings_without_a_store_or_a_service_are_not_all_is_well(terminal: Ter
     assert result.code == 2, result.stdout
     assert f"there is no {lacking[:-1]}, so nothing can be backed up" in result.stderr
     assert "all checks passed" not in result.stdout
+
+
+def test_containers_with_names_of_their_own_are_checked(terminal: Terminal) -> None:
+    store = {**terminal.settings["stores"]["local"], "snapshots_container": "vault-a", "runs_container": "vault-b"}
+    stores = {"stores": {**terminal.settings["stores"], "second": store}}
+    settings = json.dumps(terminal.settings | stores)
+    result = terminal.indexvault("check", "--json", INDEXVAULT_CONFIG=settings)
+    found = {record["target"]: record["detail"] for record in result.records if record["check"] == "reach it"}
+    assert found["store second"] == "the containers vault-a and vault-b exist"
+    assert found["store local"] == "the containers search-snapshots and search-runs exist"

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from tests.cli.remote.processes import LONGEST, embedded, indexvault, result_of, started
+from tests.cli.remote.processes import LONGEST, embedded, indexvault, result_of, same, started
 from tests.functions.app import EAST, HELD, WEST, App, Ground, hotels
 
 
@@ -141,3 +141,22 @@ async def test_a_deployment_that_is_down(app: App) -> None:
     assert f"{EAST} index rooms: not attempted" in several.stderr
     down = await indexvault(app, "snapshots")
     assert (down.code, "no connection could be made" in down.error_line) == (1, True)
+
+
+@pytest.mark.slow  # starts many processes, which follow runs; tests/api/test_service_restores.py has the rules
+async def test_a_whole_service(app: App, ground: Ground) -> None:
+    await ground.fill("hotels", hotels(20))
+    await ground.fill("rooms", hotels(3))
+    assert (await indexvault(app, "backup", EAST)).code == 0
+    whole = ("restore", f"{EAST}@latest", "--to", WEST, "--rename", "*=dr-*")
+    checked = await same(app, *whole, "--dry-run")
+    assert (checked.code, "everything can be restored; nothing was written" in checked.stdout) == (0, True)
+    some = await indexvault(app, *whole, "--indexes", "rooms", "--json")
+    assert some.code == 0, some.stderr
+    assert [(each["target"], each["outcome"]) for each in some.records[0]["objects"]] == [("dr-rooms", "made")]
+    again = await same(app, *whole, "--indexes", "rooms")
+    assert (again.code, "1 object of 1 not on the target" in again.stdout) == (1, True)
+    assert (await same(app, "restore", f"{EAST}@20200101T000000Z-123456", "--to", WEST)).code == 4
+    assert (await same(app, "restore", f"{EAST}@latest", "--to", "nobody")).code == 4
+    assert (await same(app, *whole, "--indexes", "nothing")).code == 4
+    assert (await same(app, *whole, "--mode", "sync")).code == 2

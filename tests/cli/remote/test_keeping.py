@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import pytest
 from azure.storage.blob import ContainerClient
 
 from tests.cli.remote.processes import embedded, indexvault, same
@@ -130,3 +131,29 @@ async def test_prunes(app: App, ground: Ground) -> None:
     await same(app, "prune", EAST, "--yes", "--json")
     [listed] = (await indexvault(app, "snapshots", EAST, "--json")).records
     assert listed["index"] == "hotels"
+
+
+@pytest.mark.slow  # starts many processes, which follow runs; tests/maintenance/test_deletion_run.py has the rules
+async def test_deletions(app: App, ground: Ground) -> None:
+    await ground.fill("hotels", hotels(40))
+    made = [(await app.back_up("hotels"))["indexes"][0]["snapshot"] for _ in range(4)]
+    first, second, third, last = (f"{EAST}/hotels@{each}" for each in made)
+    planned = await same(app, "delete", first, "--dry-run")
+    assert (planned.code, planned.stdout.splitlines()[0][: len(first)]) == (0, first), planned.stderr
+    await same(app, "delete", second, f"{EAST}/hotels@{made[0][-6:]}", "--dry-run", "--json")
+    asked = await same(app, "delete", first)
+    assert (asked.code, "Add --yes" in asked.error_line) == (2, True)
+    assert (await same(app, "pin", first)).code == 0
+    pinned = await same(app, "delete", first, second, "--yes")
+    assert (pinned.code, "it is pinned in store local; nothing was deleted" in pinned.error_line) == (5, True)
+    assert (await same(app, "delete", f"{EAST}/hotels@latest", "--yes")).code == 2
+    assert (await same(app, "delete", f"{EAST}/hotels@20200101T000000Z-123456", "--yes")).code == 4
+    assert (await same(app, "delete", f"{EAST}/nothing@20200101T000000Z-123456", "--yes")).code == 4
+    assert (await same(app, "delete", f"nobody/hotels@{made[0]}", "--yes")).code == 4
+    remote, local = await indexvault(app, "delete", second, "--yes"), await embedded(app, "delete", third, "--yes")
+    assert (remote.code, remote.stdout) == (0, local.stdout.replace(made[2], made[1])), remote.stderr
+    gone = await indexvault(app, "delete", last, "--yes", "--json")
+    assert (gone.code, [record["event"] for record in gone.records]) == (0, ["deletion", "frees", "deleted"])
+    kept = (await indexvault(app, "snapshots", f"{EAST}/hotels", "--json")).records
+    assert [record["reference"] for record in kept] == [first]
+    assert (await same(app, "delete", first, "--yes")).code == 5
