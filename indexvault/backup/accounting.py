@@ -1,21 +1,32 @@
 """Decide whether every document is accounted for."""
 
-import itertools
 from collections.abc import Sequence
 
 from indexvault.errors import AccountingError
 from indexvault.snapshots.chunks import Chunk
 
 
-def require_unique(chunks: Sequence[Chunk], *, on: str) -> int:
-    """Return the number of documents in chunks whose keys rise throughout, so that no key is there twice.
+class RisingChunks:
+    """Whether the keys of chunks rise from the first to the last, however many there are: no key is there twice.
 
-    Within a chunk, keys were checked to rise when it was cut. Raises AccountingError if chunks overlap.
+    Within a chunk, keys were checked to rise when it was cut.
     """
-    for before, after in itertools.pairwise(chunks):
-        if before.last >= after.first:
+
+    def __init__(self) -> None:
+        self._last: str | None = None
+        self._overlap = False
+
+    def note(self, chunks: Sequence[Chunk]) -> None:
+        """Note the next chunks."""
+        for chunk in chunks:
+            if self._last is not None and self._last >= chunk.first:
+                self._overlap = True
+            self._last = chunk.last
+
+    def require(self, *, on: str) -> None:
+        """Raise AccountingError if a chunk began before the one before it ended."""
+        if self._overlap:
             raise AccountingError("two ranges of the reading overlap", on=on, do="Run the backup again")
-    return sum(chunk.documents for chunk in chunks)
 
 
 def explains(documents: int, before: int, after: int) -> bool:

@@ -1,105 +1,176 @@
-"""Cut pages of documents into chunks and store them, with few chunks in memory."""
+"""Cut pages of documents into chunks and hand them to a writer, with few of them in memory."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from typing import Self
-
-import msgspec
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 
 from indexvault.backup.job import BackupJob
-from indexvault.backup.state import Plan, ScannedRange
+from indexvault.backup.state import Leftover, Plan, ScannedRange
+from indexvault.bounds import MEBIBYTE
+from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.search.page import Document
+from indexvault.search.scan import KeyRange
 from indexvault.snapshots.catalogue import read_manifest
-from indexvault.snapshots.chunks import ChunkCutter, SealedChunk, add_digests
-from indexvault.snapshots.manifest import Added, known_chunks
-from indexvault.snapshots.names import ChunkFolder
-from indexvault.snapshots.store import Store
-from indexvault.snapshots.writer import StoredChunk, store_chunk
-from indexvault.workflow.checkpoints import Checkpoints
-from indexvault.workflow.exception_groups import first_error
+from indexvault.snapshots.chunk_writer import ChunkWriter, PreviousChunks, StoredChunk, added_of, digest_of_stored
+from indexvault.snapshots.chunks import Chunk, ChunkCutter, CutChunk, seal_all
+from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.names import PackFolder
+from indexvault.snapshots.store import SnapshotReader, Store
+from indexvault.snapshots.tree import Tree
+from indexvault.snapshots.tree_reader import TreeReader
 
-UPLOADS_AT_ONCE = 4
-"""Chunks that are uploaded at once. With the page being cut, this bounds the memory that a range takes."""
+EVERY_KEY = KeyRange(after=None, until=None)
 
-
-class _Begun(msgspec.Struct, frozen=True):
-    """The record that a range, or the merge, has begun to store chunks."""
+_SEALED_AT_ONCE = MEBIBYTE
 
 
-class ChunkStore:
-    """Stores the chunks of a range, or of the merge.
+class Earlier:
+    """The previous snapshot, as far as a new one may share its chunks."""
 
-    Chunks that the previous snapshot names are not sent, nor those that an interrupted attempt has stored.
-    """
-
-    def __init__(self, store: Store, folder: ChunkFolder, known: Mapping[str, int], *, may_be_there: bool) -> None:
-        self._blobs = store.snapshots
-        self._folder = folder
-        self._known = known
-        self._may_be_there = may_be_there
+    def __init__(self, blobs: SnapshotReader, manifest: Manifest | None, *, trusting: bool = True) -> None:
+        self._manifest = manifest
+        self._trusting = trusting
+        self._reader = TreeReader(blobs, manifest.folder) if manifest is not None else None
 
     @classmethod
-    async def open(cls, store: Store, job: BackupJob, plan: Plan, record: str) -> Self:
-        """Open it for what a record will describe, and write down that this has begun."""
-        checkpoints = Checkpoints(store.runs, job.run)
-        begun = await checkpoints.read(f"{record}-begun", _Begun)
-        if begun is None:
-            await checkpoints.write(f"{record}-begun", _Begun())
-        trusted = plan.previous if plan.trusting else None
-        previous = await read_manifest(store.snapshots, trusted) if trusted is not None else None
-        folder = ChunkFolder(service=job.service, index=job.index, generation=plan.generation)
-        return cls(store, folder, known_chunks(previous), may_be_there=begun is not None or not plan.trusting)
+    async def open(cls, store: Store, plan: Plan) -> "Earlier":
+        """Open what a plan names. A snapshot that was damaged or removed meanwhile is passed over."""
+        try:
+            manifest = await read_manifest(store.snapshots, plan.previous) if plan.previous is not None else None
+        except (IntegrityError, NotFoundError):
+            manifest = None
+        if manifest is not None and (manifest.authenticity == "unauthentic" or manifest.generation != plan.generation):
+            manifest = None
+        return cls(store.snapshots, manifest, trusting=plan.trusting)
 
-    async def store(self, sealed: SealedChunk) -> StoredChunk:
-        """Store a chunk."""
-        return await store_chunk(self._blobs, self._folder, sealed, self._known, may_be_there=self._may_be_there)
+    def tree(self, bits: int) -> Tree | None:
+        """Return the tree whose segments can be shared by one with so many boundary bits, or None."""
+        if self._manifest is None or not self._trusting or self._manifest.boundary_bits != bits:
+            return None
+        return self._manifest.tree
+
+    @property
+    def reader(self) -> TreeReader | None:
+        """What reads that tree."""
+        return self._reader
+
+    @asynccontextmanager
+    async def within(self, keys: KeyRange) -> AsyncIterator[PreviousChunks]:
+        """Open the chunks that may hold keys of a range.
+
+        A run that started over does not trust the trees: it asks for each pack.
+        """
+        if self._manifest is None or self._reader is None:
+            yield PreviousChunks()
+            return
+        batches = self._reader.chunks(self._manifest.tree, after=keys.after, until=keys.until)
+        async with aclosing(batches):
+            if self._trusting:
+                yield PreviousChunks(batches)
+                return
+            async with aclosing(_stored(self._reader, batches)) as there:
+                yield PreviousChunks(there)
 
 
-def scanned_range(stored: Sequence[StoredChunk], *, again: int = 0, requests: int = 0) -> ScannedRange:
-    """Return the record of stored chunks."""
-    added = [entry.chunk for entry in stored if entry.added]
-    return ScannedRange(
-        chunks=[entry.chunk for entry in stored],
-        digest=add_digests(entry.digest for entry in stored),
-        added=Added(
-            chunks=len(added),
-            bytes=sum(chunk.bytes for chunk in added),
-            stored=sum(chunk.stored for chunk in added),
-        ),
-        again=again,
-        requests=requests,
-    )
+async def _stored(reader: TreeReader, batches: AsyncGenerator[Sequence[Chunk]]) -> AsyncGenerator[Sequence[Chunk]]:
+    """Yield the chunks whose packs are there. Those of packs that were rewritten are stored again."""
+    sizes: dict[str, int] = {}
+    async for batch in batches:
+        for pack in {chunk.pack for chunk in batch} - sizes.keys():
+            properties = await reader.blobs.properties(reader.folder.pack(pack))
+            sizes[pack] = properties.size if properties is not None else 0
+        there = [chunk for chunk in batch if chunk.offset + chunk.stored <= sizes[chunk.pack]]
+        if there:
+            yield there
+
+
+def folder_of(job: BackupJob, plan: Plan) -> PackFolder:
+    """Return where the packs of a plan's snapshot lie."""
+    return PackFolder(service=job.service, index=job.index, generation=plan.generation)
 
 
 async def store_chunks(
-    pages: AsyncGenerator[list[Document]], cutter: ChunkCutter, store: Callable[[SealedChunk], Awaitable[StoredChunk]]
-) -> list[StoredChunk]:
-    """Cut the documents of all pages into chunks, store each and return them in key order.
+    pages: AsyncGenerator[list[Document]], bits: int, writer: ChunkWriter, previous: PreviousChunks
+) -> AsyncGenerator[list[StoredChunk]]:
+    """Cut the documents of all pages into chunks, hand them to the writer and yield them in key order, some at once.
 
-    The next page is read while chunks are being stored. The first error of reading or storing stops both.
+    A chunk that is yielded may have no place yet (see `ChunkWriter`). The next page is read while chunks are hashed.
     """
-    room = asyncio.Semaphore(UPLOADS_AT_ONCE)
-    stored: list[asyncio.Task[StoredChunk]] = []
-
-    async def store_one(sealed: SealedChunk) -> StoredChunk:
-        try:
-            return await store(sealed)
-        finally:
-            room.release()
-
+    cutter = ChunkCutter(bits)
+    cuts: list[CutChunk] = []
+    handed: asyncio.Task[list[StoredChunk]] | None = None
     try:
-        async with contextlib.aclosing(pages), asyncio.TaskGroup() as group:
-
-            async def hand_over(sealed: SealedChunk | None) -> None:
-                if sealed is not None:
-                    await room.acquire()
-                    stored.append(group.create_task(store_one(sealed)))
-
+        async with aclosing(pages):
             async for documents in pages:
-                for document in documents:
-                    await hand_over(cutter.add(document.key, document.line))
-            await hand_over(cutter.finish())
-    except BaseExceptionGroup as failures:
-        raise first_error(failures) from None
-    return [task.result() for task in stored]
+                cuts += cutter.cut([document.key for document in documents], [document.line for document in documents])
+                if sum(cut.bytes for cut in cuts) >= _SEALED_AT_ONCE:
+                    if handed is not None:
+                        yield await handed
+                    handed = asyncio.create_task(_hand_over(cuts, writer, previous))
+                    cuts = []
+        if handed is not None:
+            yield await handed
+            handed = None
+        if (rest := cutter.rest()) is not None:
+            cuts.append(rest)
+        if cuts:
+            yield await _hand_over(cuts, writer, previous)
+    finally:
+        if handed is not None:
+            handed.cancel()
+            await asyncio.gather(handed, return_exceptions=True)
+
+
+async def stored_parts(
+    pages: AsyncGenerator[list[Document]], bits: int, writer: ChunkWriter, previous: PreviousChunks, part_bytes: int
+) -> AsyncGenerator[list[StoredChunk]]:
+    """Store the documents of all pages, and yield the chunks in key order, in parts of about so many bytes.
+
+    Chunks that are yielded are stored and have their places.
+    """
+    part: list[StoredChunk] = []
+    size = 0
+    async with aclosing(store_chunks(pages, bits, writer, previous)) as storing:
+        async for stored in storing:
+            part += stored
+            size += sum(entry.chunk.bytes for entry in stored)
+            if size >= part_bytes:
+                await writer.finish()
+                yield part
+                part, size = [], 0
+    await writer.finish()
+    if part:
+        yield part
+
+
+async def _hand_over(cuts: list[CutChunk], writer: ChunkWriter, previous: PreviousChunks) -> list[StoredChunk]:
+    """Hash chunks in threads, about a megabyte at once, and hand them to the writer."""
+    stored: list[StoredChunk] = []
+    start = size = 0
+    for position, cut in enumerate(cuts, 1):
+        size += cut.bytes
+        if size >= _SEALED_AT_ONCE or position == len(cuts):
+            some = await asyncio.to_thread(seal_all, cuts[start:position])
+            stored += [await writer.add(sealed, previous) for sealed in some]
+            start, size = position, 0
+    return stored
+
+
+def scanned_range(
+    stored: Sequence[StoredChunk],
+    *,
+    again: int = 0,
+    left_open: int = 0,
+    leftover: Leftover | None = None,
+    requests: int = 0,
+) -> ScannedRange:
+    """Return the record of chunks that have their places."""
+    return ScannedRange(
+        chunks=[entry.chunk for entry in stored],
+        digest=digest_of_stored(stored),
+        added=added_of(stored),
+        leftover=leftover,
+        again=again,
+        open=left_open,
+        requests=requests,
+    )

@@ -1,11 +1,10 @@
 """Account for every document and write the manifest: the last step of a backup."""
 
 import logging
-from collections.abc import Sequence
 
 import msgspec
 
-from indexvault.backup.accounting import Agreement, require_unique
+from indexvault.backup.accounting import Agreement
 from indexvault.backup.definition_changes import concerns_only_searching
 from indexvault.backup.definitions import read_index_definition, read_synonym_map, withheld_from_index
 from indexvault.backup.index_probe import ServiceIndexProbe
@@ -17,27 +16,22 @@ from indexvault.backup.state import (
     CollectedPartition,
     OpenPart,
     Plan,
-    ScannedRange,
     Settling,
     SnapshotIdentity,
-    merged_record,
     partition_record,
-    range_record,
     require,
     require_plan,
-    require_same,
     settling_record,
     snapshot_record,
 )
+from indexvault.backup.tree_building import Built, build_tree
 from indexvault.errors import AccountingError, IntegrityError, OutdatedReadingError, RemoteError
 from indexvault.search.client import SearchService
 from indexvault.search.schema import read_schema
 from indexvault.search.secret_scan import is_for_secrets
 from indexvault.snapshots import known
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
-from indexvault.snapshots.chunks import add_digests
 from indexvault.snapshots.manifest import (
-    Added,
     Counts,
     Definition,
     Etags,
@@ -57,7 +51,6 @@ from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.lock_activities import Done
 from indexvault.workflow.patience import TOLD_AFTER, Patience, in_minutes, settle_seconds
 from indexvault.workflow.payload_size import SHOW, listed
-from indexvault.workflow.resume import digest_of
 from indexvault.workflow.telemetry import note_snapshot
 
 _LOG = logging.getLogger(__name__)
@@ -110,13 +103,13 @@ async def _commit(resources: Resources, job: BackupJob, store: Store) -> BackupR
         if manifest is not None:
             return await _finish(resources, job, store, manifest, [])
     settling = await require(checkpoints, settling_record(plan), Settling, job) if plan.partitions else None
-    scanned, reading = await _readings(checkpoints, job, plan, settling)
     on = f"{job.service} index {job.index}"
-    chunks = [chunk for entry in scanned for chunk in entry.chunks]
-    documents = require_unique(chunks, on=on)
+    built = await build_tree(store, job, plan, settling)
+    documents = built.tree.documents
+    reading = await _reading(checkpoints, job, plan, built)
     service = resources.clients.service(job.service)
     described, notes = await _describe(resources, job, plan, documents, on=on)
-    unsettled = _unsettled(settling, plan, scanned)
+    unsettled = _unsettled(settling, plan, built)
     counted, waited = await _accounted(resources, service, job, plan, documents, is_open=unsettled is not None)
     if waited >= TOLD_AFTER:
         notes = [*notes, f"the service's counts took {in_minutes(waited)} to settle"]
@@ -149,14 +142,14 @@ async def _commit(resources: Resources, job: BackupJob, store: Store) -> BackupR
         reading=reading,
         boundary_bits=plan.boundary_bits,
         generation=plan.generation,
-        bytes=sum(chunk.bytes for chunk in chunks),
-        stored=sum(chunk.stored for chunk in chunks),
-        added=_sum_added(scanned),
-        content_digest=add_digests(entry.digest for entry in scanned),
-        chunks=tuple(chunks),
+        bytes=built.tree.bytes,
+        stored=built.tree.stored,
+        added=built.added,
+        content_digest=built.digest,
+        tree=built.tree,
     )
     try:
-        await commit_announced(store, manifest, clock=resources.clock, fence=resources.fence)
+        await commit_announced(store, manifest, built.used, clock=resources.clock, fence=resources.fence)
     except IntegrityError as error:
         raise OutdatedReadingError(error.what, on=error.on, do=error.do) from error
     return await _finish(resources, job, store, manifest, notes)
@@ -189,29 +182,13 @@ async def require_definition(resources: Resources, job: BackupJob) -> Done:
     return Done()
 
 
-async def _readings(
-    checkpoints: Checkpoints, job: BackupJob, plan: Plan, settling: Settling | None
-) -> tuple[list[ScannedRange], Reading]:
-    """Return the chunks that were read, and how they were read.
-
-    Raises OutdatedReadingError if the records are not those that the run has written or looked at.
-    """
-    if plan.partitions:
-        scanned = [await require(checkpoints, merged_record(plan), ScannedRange, job)]
-        requests = again = 0
-        for position in range(len(plan.partitions)):
-            collected = await require(checkpoints, partition_record(plan, position), CollectedPartition, job)
-            requests, again = requests + collected.requests, again + collected.again
-    else:
-        scanned = [
-            await require(checkpoints, range_record(plan, position), ScannedRange, job)
-            for position in range(len(plan.ranges))
-        ]
-        requests = sum(entry.requests for entry in scanned)
-        again = sum(entry.again for entry in scanned)
-    digests = [digest_of(entry) for entry in (*scanned, *([settling] if settling is not None else []))]
-    require_same(job, "a record of what was read", digests, job.read)
-    return scanned, Reading(
+async def _reading(checkpoints: Checkpoints, job: BackupJob, plan: Plan, built: Built) -> Reading:
+    """Return how the documents were read."""
+    requests, again = built.requests, built.again
+    for position in range(len(plan.partitions)):
+        collected = await require(checkpoints, partition_record(plan, position), CollectedPartition, job)
+        requests, again = requests + collected.requests, again + collected.again
+    return Reading(
         method=plan.method,
         reason=plan.reason,
         parts=len(plan.partitions) or len(plan.ranges),
@@ -255,13 +232,12 @@ def _changed(on: str) -> OutdatedReadingError:
     )
 
 
-def _unsettled(settling: Settling | None, plan: Plan, scanned: Sequence[ScannedRange]) -> Unsettled | None:
+def _unsettled(settling: Settling | None, plan: Plan, built: Built) -> Unsettled | None:
     """Return what the reading leaves open, or None if every document is accounted for."""
     if settling is not None:
         left_open = settling.open
     else:
-        documents = sum(entry.open for entry in scanned)
-        left_open = [OpenPart(f"by {plan.key_field}", documents)] if documents else []
+        left_open = [OpenPart(f"by {plan.key_field}", built.open)] if built.open else []
     if not left_open:
         return None
     parts = tuple(UnsettledPart(part=each.part, documents=each.documents) for each in left_open)
@@ -306,14 +282,6 @@ def _disagreeing(documents: int, found: int, counted: int, waited: float, on: st
     )
 
 
-def _sum_added(scanned: list[ScannedRange]) -> Added:
-    return Added(
-        chunks=sum(entry.added.chunks for entry in scanned),
-        bytes=sum(entry.added.bytes for entry in scanned),
-        stored=sum(entry.added.stored for entry in scanned),
-    )
-
-
 def _report(manifest: Manifest, notes: list[str]) -> BackupReport:
     return BackupReport(
         service=manifest.service,
@@ -323,7 +291,7 @@ def _report(manifest: Manifest, notes: list[str]) -> BackupReport:
         losses=listed([f"{loss.field}: {loss.reason}" for loss in manifest.losses], SHOW),
         unsettled=manifest.unsettled.words if manifest.unsettled is not None else [],
         documents=manifest.counts.documents,
-        chunks=len(manifest.chunks),
+        chunks=manifest.tree.count,
         bytes=manifest.bytes,
         stored_bytes=manifest.stored,
         added_chunks=manifest.added.chunks,

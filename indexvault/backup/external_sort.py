@@ -12,18 +12,29 @@ import itertools
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import AsyncExitStack, aclosing
 
+import msgspec
+
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.errors import IntegrityError
 from indexvault.search.page import Document
-from indexvault.snapshots.chunks import Chunk, compress, document_lines, key_reader, open_chunk
+from indexvault.snapshots.chunks import Digest, Size, document_lines, key_reader
+from indexvault.snapshots.packs import member, open_member
 from indexvault.snapshots.run_names import run_prefix
 from indexvault.snapshots.store import RunBlobs
 
 _LARGEST_SEGMENT = 256 * 1024 * 1024
 """Bytes of a segment's blob that are read at most."""
 
-type SortedRun = list[Chunk]
-"""The segments of a sorted run. They are not in the snapshot container; a chunk's form is used for its checksum."""
+
+class SortedSegment(msgspec.Struct, frozen=True):
+    """A segment of a sorted run: the SHA-256 of its uncompressed bytes, in hex, and their number."""
+
+    sha256: Digest
+    bytes: Size
+
+
+type SortedRun = list[SortedSegment]
+"""The segments of a sorted run, in order."""
 
 
 class SortedRunStore:
@@ -37,7 +48,7 @@ class SortedRunStore:
 
     async def write(self, name: str, pages: AsyncIterable[Sequence[Document]]) -> SortedRun:
         """Write documents that come in key order, under a name that no other sorted run has."""
-        segments: list[Chunk] = []
+        segments: list[SortedSegment] = []
         documents: list[Document] = []
         size = 0
         async for document in (document async for page in pages for document in page):
@@ -57,22 +68,14 @@ class SortedRunStore:
             blob = await self._blobs.read(blob_name, _LARGEST_SEGMENT)
             if blob is None:
                 raise IntegrityError("these sorted documents are gone", on=blob_name, do="Run again")
-            data = await asyncio.to_thread(open_chunk, segment, blob.data, blob_name)
+            data = await asyncio.to_thread(open_member, segment.sha256, blob.data, segment.bytes, blob_name)
             for line in document_lines(data):
                 yield Document(self._key_of(line), line)
 
-    async def _put(self, name: str, position: int, documents: list[Document]) -> Chunk:
-        data = b"\n".join(document.line for document in documents) + b"\n"
-        stored = await asyncio.to_thread(compress, data)
+    async def _put(self, name: str, position: int, documents: list[Document]) -> SortedSegment:
+        segment, stored = await asyncio.to_thread(_packed, documents)
         await self._blobs.put(self._name(name, position), stored)
-        return Chunk(
-            sha256=hashlib.sha256(data).hexdigest(),
-            first=documents[0].key,
-            last=documents[-1].key,
-            documents=len(documents),
-            bytes=len(data),
-            stored=len(stored),
-        )
+        return segment
 
     def _name(self, name: str, position: int) -> str:
         return f"{self._prefix}{name}/{position:06}.jsonl.gz"
@@ -156,6 +159,13 @@ async def _merged(store: SortedRunStore, runs: dict[str, SortedRun]) -> AsyncGen
                 page = []
         if page:
             yield page
+
+
+def _packed(documents: list[Document]) -> tuple[SortedSegment, bytes]:
+    """Return a segment and the bytes to store for it. Use a thread."""
+    data = b"\n".join([*(document.line for document in documents), b""])
+    sha256 = hashlib.sha256(data).hexdigest()
+    return SortedSegment(sha256, len(data)), member(sha256, data)
 
 
 async def _one_page(documents: list[Document]) -> AsyncGenerator[list[Document]]:

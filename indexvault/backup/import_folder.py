@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from indexvault.backup.chunking import scanned_range, store_chunks
+from indexvault.backup.chunking import EVERY_KEY, Earlier, stored_parts
 from indexvault.backup.definitions import definition_without_secrets, withheld_from_index
 from indexvault.backup.external_sort import SortedRun, SortedRunStore, Sorter, merge, run_name
 from indexvault.backup.import_lines import CheckedLines, ImportFindings
@@ -23,14 +23,17 @@ from indexvault.model import Clock, IndexName, is_index_name
 from indexvault.search.page import Document
 from indexvault.search.schema import read_schema
 from indexvault.snapshots.catalogue import resolve_manifest
-from indexvault.snapshots.chunks import ChunkCutter, boundary_bits, chunk_target, inherited_bits
+from indexvault.snapshots.chunk_writer import ChunkWriter, SegmentStore, added_of, digest_of_stored, sum_added
+from indexvault.snapshots.chunks import add_digests, boundary_bits
 from indexvault.snapshots.export import Dump, read_dump
 from indexvault.snapshots.known import note_snapshot
-from indexvault.snapshots.manifest import Counts, Etags, Manifest, Reading, SynonymMap, known_chunks
-from indexvault.snapshots.names import ChunkFolder, SnapshotReference, snapshot_id
+from indexvault.snapshots.manifest import Added, Counts, Etags, Manifest, Reading, SynonymMap
+from indexvault.snapshots.names import PackFolder, SnapshotReference, snapshot_id
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary
-from indexvault.snapshots.writer import commit_announced, store_chunk
+from indexvault.snapshots.tree_writer import TreeWriter
+from indexvault.snapshots.used_packs import UsedPacks
+from indexvault.snapshots.writer import commit_announced
 from indexvault.version import VERSION
 from indexvault.workflow.activity import ProgressUpdate
 from indexvault.workflow.checkpoints import Checkpoints
@@ -91,7 +94,7 @@ class Importer:
         sorted_store = SortedRunStore(self._store.runs, run, key_field, self._limits)
         try:
             found = await self._sort(lines, Sorter(sorted_store, _SET))
-            manifest = await self._store_chunks(dump, index, key_field, found, sorted_store)
+            manifest, used = await self._store_chunks(dump, index, key_field, found, sorted_store)
             manifest = msgspec.structs.replace(manifest, started=started, run=run, reading=_reading(dump, findings))
             if manifest.counts.documents != found.documents:
                 raise AccountingError(
@@ -100,7 +103,7 @@ class Importer:
                     do="Remove the duplicate documents",
                 )
             _require_as_exported(dump, manifest, on=str(folder))
-            committed = await commit_announced(self._store, manifest, clock=self._clock)
+            committed = await commit_announced(self._store, manifest, used, clock=self._clock)
             await note_snapshot(self._store.runs, committed)
             return committed
         finally:
@@ -122,21 +125,27 @@ class Importer:
 
     async def _store_chunks(
         self, dump: Dump, index: IndexName, key_field: str, found: _SortedDump, sorted_store: SortedRunStore
-    ) -> Manifest:
+    ) -> tuple[Manifest, UsedPacks]:
         previous = await self._previous(index, key_field)
-        average = found.bytes / max(1, found.documents)
-        bits = boundary_bits(average, chunk_target(found.bytes))
-        if previous is not None:
-            bits = inherited_bits(previous.boundary_bits, bits, found.documents)
+        bits = previous.boundary_bits if previous else boundary_bits(found.bytes / max(1, found.documents))
         generation = previous.generation if previous else ""
-        chunks = ChunkFolder(service=index.service, index=index.index, generation=generation)
-        known = known_chunks(previous)
-        stored = await store_chunks(
-            self._reported(merge(sorted_store, found.runs, name=f"{_SET}-merging")),
-            ChunkCutter(bits),
-            lambda sealed: store_chunk(self._store.snapshots, chunks, sealed, known),
-        )
-        scanned = scanned_range(stored)
+        blobs, packs = self._store.snapshots, PackFolder(index.service, index.index, generation)
+        earlier, writer, segments = Earlier(blobs, previous), ChunkWriter(blobs, packs), SegmentStore(blobs, packs)
+        pages = self._reported(merge(sorted_store, found.runs, name=f"{_SET}-merging"))
+        digest, added = add_digests(()), Added()
+        try:
+            building = TreeWriter(segments.store, bits, previous=earlier.tree(bits), reader=earlier.reader)
+            async with building, earlier.within(EVERY_KEY) as there:
+                parts = stored_parts(pages, bits, writer, there, self._limits.largest_range_bytes)
+                async with aclosing(parts):
+                    async for part in parts:
+                        for entry in part:
+                            await building.add(entry.chunk)
+                        digest = add_digests((digest, digest_of_stored(part)))
+                        added = sum_added(added, added_of(part))
+                tree = await building.finish()
+        finally:
+            await writer.close()
         now = self._clock()
         definition = definition_without_secrets(dump.definition)
         synonym_maps = tuple(
@@ -146,7 +155,7 @@ class Importer:
         before = dump.origin.losses if dump.origin else ()
         unsettled = dump.origin.unsettled if dump.origin else None
         losses = (*before, *(loss for loss in lost_content(withheld) if loss not in before))
-        return Manifest(
+        manifest = Manifest(
             id=snapshot_id(now, self._rng.randbytes(3)),
             service=index.service,
             index=index.index,
@@ -162,16 +171,17 @@ class Importer:
             definition=definition,
             synonym_maps=synonym_maps,
             withheld=tuple(withheld),
-            counts=Counts(before=None, after=None, documents=sum(chunk.documents for chunk in scanned.chunks)),
+            counts=Counts(before=None, after=None, documents=tree.documents),
             etag=Etags(before=None, after=None),
             boundary_bits=bits,
             generation=generation,
-            bytes=sum(chunk.bytes for chunk in scanned.chunks),
-            stored=sum(chunk.stored for chunk in scanned.chunks),
-            added=scanned.added,
-            content_digest=scanned.digest,
-            chunks=tuple(scanned.chunks),
+            bytes=tree.bytes,
+            stored=tree.stored,
+            added=sum_added(added, segments.added),
+            content_digest=digest,
+            tree=tree,
         )
+        return manifest, building.used
 
     async def _reported(self, pages: AsyncGenerator[list[Document]]) -> AsyncGenerator[list[Document]]:
         async with aclosing(pages):

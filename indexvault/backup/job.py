@@ -26,6 +26,7 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
 
     The rest is filled in by the workflow, so that activities follow no records but the run's own: `revealed` are the
     fields that the run reveals, `plan` is the digest of the plan, `read` that of the records of what was read last.
+    `left` are the positions of the ranges that left something over for shared packs.
     """
 
     service: str
@@ -40,6 +41,7 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     revealed: tuple[str, ...] = ()
     plan: str = ""
     read: str = ""
+    left: tuple[int, ...] = ()
 
     @property
     def work(self) -> Work:
@@ -123,19 +125,24 @@ class StartOverInput(msgspec.Struct, frozen=True):
 
 
 class ScanSummary(msgspec.Struct, frozen=True):
-    """How many documents, and bytes of documents, an activity read or merged, and the digest of its record."""
+    """How many documents, and bytes of documents, an activity read or merged, and the digest of its record.
+
+    `left` says whether a range left something over for a shared pack.
+    """
 
     documents: int
     bytes: int
     digest: str = ""
+    left: bool = False
 
 
 class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     """A finished snapshot.
 
     `unsettled` says in words what the service's counts leave open, for a snapshot in that state.
-    `bytes` are those of the documents, `stored_bytes` those of their chunks (compressed). `added_chunks` and
-    `added_bytes` (compressed) were added to the store by this snapshot, the rest was there already.
+    `bytes` are those of the documents, `stored_bytes` those of their chunks (compressed). `added_chunks` were added to
+    the store by this snapshot, the rest was there already; `added_bytes` (compressed) are those of these chunks and of
+    the segments that list them.
     """
 
     service: str

@@ -7,7 +7,9 @@ chunk.
 """
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.search.client import SearchService
@@ -15,19 +17,25 @@ from indexvault.search.page import Page, PageReader
 from indexvault.search.page_size import PageSize
 from indexvault.search.query import MOST_PER_PAGE, DocumentQuery, key_range
 from indexvault.search.scan import KeyRange, read_page
-from indexvault.snapshots.chunks import Chunk, ends_chunk
+from indexvault.snapshots.chunks import ends_chunk
+from indexvault.snapshots.tree import SEGMENT_BITS, Tree
+from indexvault.snapshots.tree_reader import TreeReader
 
 RANGES_A_READER = 8
 """Ranges for each that is read at once: an interrupted run reads only unfinished ranges again."""
+PIECES_A_RANGE = 8
+"""Segments that a range has at least where its edges are chosen among those of segments: it is even to an eighth."""
 _CAUTIOUS_BYTES = 40 * 1024
 """The assumed size of a document while nothing is known of it: about a hundred are asked for."""
 MOST_KEY_PAGES = 32
 """Pages of keys to search for one that ends a chunk: at 2**14 documents a chunk, about two chunks."""
 
 
-def range_count(documents: int, parallel: int, limits: Limits = LIMITS) -> int:
-    """Return how many ranges an index of that many documents is worth reading in."""
-    return max(1, min(parallel * RANGES_A_READER, documents // limits.smallest_range))
+def range_count(documents: int, parallel: int, limits: Limits = LIMITS, *, average_bytes: float = 0) -> int:
+    """Return how many ranges an index of that many documents, of so many bytes on average, is read in."""
+    worth = min(parallel * RANGES_A_READER, documents // limits.smallest_range)
+    needed = max(documents / limits.largest_range_documents, documents * average_bytes / limits.largest_range_bytes)
+    return max(1, worth, math.ceil(needed))
 
 
 def ranges_between(edges: Sequence[str]) -> list[KeyRange]:
@@ -44,21 +52,38 @@ def covers_all_keys(ranges: Sequence[KeyRange]) -> bool:
     )
 
 
-def edges_of_chunks(chunks: Sequence[Chunk], bits: int, ranges: int) -> list[str]:
+async def edges_of_tree(reader: TreeReader, tree: Tree, bits: int, ranges: int) -> list[str]:
     """Choose at most `ranges` - 1 range edges among the last keys of an earlier snapshot's chunks.
 
-    They split the documents as evenly as the chunks allow. Chunks that were cut by the size cap are skipped: whether
-    their last key ends a chunk depends on the documents before it.
+    They split the documents as evenly as chunks allow, or as segments do if these are many enough: then the chunks are
+    not read. Raises IntegrityError and NotFoundError if the tree is damaged.
     """
-    total = sum(chunk.documents for chunk in chunks)
+    level = 0
+    while tree.count >= ranges * PIECES_A_RANGE * 2 ** (SEGMENT_BITS * (level + 1)) and level < tree.level:
+        level += 1
     edges: list[str] = []
     seen = 0
-    for chunk in chunks[:-1]:
-        seen += chunk.documents
-        due = (len(edges) + 1) * total / ranges
-        if len(edges) < ranges - 1 and seen >= due and ends_chunk(chunk.last, bits):
-            edges.append(chunk.last)
+    async with aclosing(_pieces(reader, tree, level)) as pieces:
+        async for last, documents in pieces:
+            seen += documents
+            due = (len(edges) + 1) * tree.documents / ranges
+            # Where a size cap ended a chunk, or a segment, depends on the documents before it.
+            if len(edges) < ranges - 1 and due <= seen < tree.documents and ends_chunk(last, bits):
+                edges.append(last)
     return edges
+
+
+async def _pieces(reader: TreeReader, tree: Tree, level: int) -> AsyncGenerator[tuple[str, int]]:
+    """Yield the last key and the documents of each chunk, or of each segment with entries below a level."""
+    if level:
+        async with aclosing(reader.nodes(tree, level)) as nodes:
+            async for node in nodes:
+                yield node.last, node.documents
+        return
+    async with aclosing(reader.chunks(tree)) as batches:
+        async for batch in batches:
+            for chunk in batch:
+                yield chunk.last, chunk.documents
 
 
 async def ranges_by_rank(
@@ -67,13 +92,12 @@ async def ranges_by_rank(
     key_field: str,
     *,
     documents: int,
-    parallel: int,
+    ranges: int,
     bits: int,
     elevated: bool = False,
     limits: Limits = LIMITS,
 ) -> list[KeyRange]:
-    """Return ranges of about equal size that cover every key."""
-    ranges = range_count(documents, parallel, limits)
+    """Return about so many ranges of about equal size that cover every key."""
     finder = _KeyFinder(service, index, key_field, elevated=elevated, most_skipped=limits.most_skipped)
     edges: list[str] = []
     for _ in range(ranges - 1):

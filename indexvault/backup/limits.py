@@ -20,6 +20,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     - `settling_rounds`, `settling_seconds`: how often, and for how long, all partitions are checked for documents that
       moved from one to another, until the index is accounted for.
     - `smallest_range`: documents below which another key range costs more requests than it saves time.
+    - `largest_range_documents`, `largest_range_bytes`: documents, and their bytes, that a key range should have at
+      most. The chunks of a range are held in memory and stand in one record.
     - `sorted_run_bytes`: bytes of documents that are sorted in memory at once.
     - `segment_bytes`: bytes of documents in one segment of a sorted run, unless a single document is larger.
     - `merged_at_once`: sorted runs that are merged at once. One segment of each is in memory.
@@ -36,6 +38,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     settling_rounds: int = 12
     settling_seconds: int = 900
     smallest_range: int = 5_000
+    largest_range_documents: int = 1_000_000
+    largest_range_bytes: int = 256 * _MEBIBYTE
     sorted_run_bytes: int = 8 * _MEBIBYTE
     segment_bytes: int = _MEBIBYTE
     merged_at_once: int = 32

@@ -1,5 +1,6 @@
 """Compare a live index with a snapshot, and recover from it the documents that a damaged snapshot has lost."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
@@ -9,7 +10,7 @@ from indexvault.errors import UnreadableIndexError
 from indexvault.search.client import SearchService
 from indexvault.search.scan import KeyRange, scan_range
 from indexvault.search.schema import Schema, read_schema
-from indexvault.snapshots.chunks import ChunkCutter, SealedChunk, document_lines, key_reader
+from indexvault.snapshots.chunks import Chunk, ChunkCutter, SealedChunk, document_lines, key_reader, seal_all
 from indexvault.snapshots.diff import (
     DiffTally,
     DocumentChange,
@@ -58,10 +59,9 @@ class LiveIndex:
         cutter = ChunkCutter(manifest.boundary_bits)
         async with aclosing(self._pages(KeyRange(None, None), manifest)) as pages:
             async for documents in pages:
-                for key, line in documents:
-                    sealed = cutter.add(key, line)
-                    if sealed is not None:
-                        yield _span(sealed, self.key_field)
+                cuts = cutter.cut([key for key, _line in documents], [line for _key, line in documents])
+                for sealed in await asyncio.to_thread(seal_all, cuts):
+                    yield _span(sealed, self.key_field)
         last = cutter.finish()
         if last is not None:
             yield _span(last, self.key_field)
@@ -76,13 +76,11 @@ class LiveIndex:
             async for change in changes:
                 yield change
 
-    async def chunk(self, manifest: Manifest, position: int) -> bytes | None:
+    async def chunk(self, manifest: Manifest, chunk: Chunk) -> bytes | None:
         """See `snapshots.repair.Source.chunk`: the current documents between a chunk's first and last key."""
-        chunk = manifest.chunks[position]
-        before = manifest.chunks[position - 1].last if position else None
         lines: list[bytes] = []
         size = 0
-        async with aclosing(self._pages(KeyRange(before, chunk.last), manifest)) as pages:
+        async with aclosing(self._pages(KeyRange(key_before(chunk.first), chunk.last), manifest)) as pages:
             async for documents in pages:
                 found = [line for key, line in documents if key >= chunk.first]
                 size += sum(len(line) + 1 for line in found)
@@ -103,6 +101,15 @@ class LiveIndex:
         async with aclosing(pages):
             async for documents in pages:
                 yield [(document.key, document.line) for document in documents]
+
+
+def key_before(key: str) -> str | None:
+    """Return a text that comes right before a key, after every other key before it: None if nothing does.
+
+    A key has letters, digits, `-`, `_` and `=`; a `~` comes after all of these. Source: Naming rules for Azure AI
+    Search, 2026-09.
+    """
+    return f"{key[:-1]}{chr(ord(key[-1]) - 1)}~" if key and ord(key[-1]) else None
 
 
 def _span(sealed: SealedChunk, key_field: str) -> Span:

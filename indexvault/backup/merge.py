@@ -3,22 +3,30 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from indexvault.backup.chunking import ChunkStore, scanned_range, store_chunks
+from indexvault.backup.chunking import EVERY_KEY, Earlier, folder_of, scanned_range, stored_parts
 from indexvault.backup.external_sort import SortedRun, SortedRunStore, merge, run_name
-from indexvault.backup.job import MergeInput, ScanSummary
+from indexvault.backup.job import BackupJob, MergeInput, ScanSummary
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.round import read_round
-from indexvault.backup.state import Plan, ScannedRange, SortedSet, merged_record, partition_reader, require_plan
+from indexvault.backup.state import (
+    Merged,
+    Plan,
+    ScannedRange,
+    SortedSet,
+    merged_part_record,
+    merged_record,
+    partition_reader,
+    require_plan,
+)
 from indexvault.backup.stored import is_stored
 from indexvault.errors import OutdatedReadingError
 from indexvault.search.page import Document
 from indexvault.search.scan import KeyRange
-from indexvault.snapshots.chunks import ChunkCutter
+from indexvault.snapshots.chunk_writer import ChunkWriter
+from indexvault.snapshots.store import Store
 from indexvault.workflow.activity import ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.resume import digest_of
-
-_EVERY_KEY = KeyRange(after=None, until=None)
 
 
 async def merge_partitions(resources: Resources, given: MergeInput, *, limits: Limits = LIMITS) -> ScanSummary:
@@ -30,10 +38,10 @@ async def merge_partitions(resources: Resources, given: MergeInput, *, limits: L
     store = resources.clients.store_of(job.service)
     checkpoints = Checkpoints(store.runs, job.run)
     plan = await require_plan(checkpoints, job)
-    merged = await checkpoints.read(merged_record(plan), ScannedRange)
+    merged = await checkpoints.read(merged_record(plan), Merged)
     read = partition_reader(checkpoints, job, plan, given.read)
     known = (await read_round(read, len(plan.partitions))).known
-    if merged is None or _documents(merged) != known or not await is_stored(store, job, plan, merged, _EVERY_KEY):
+    if merged is None or merged.documents != known or not await _is_stored(store, job, plan, merged):
         sets: list[SortedSet] = []
         for position in range(len(plan.partitions)):
             sets += (await read(position)).sets
@@ -44,25 +52,56 @@ async def merge_partitions(resources: Resources, given: MergeInput, *, limits: L
             for number in reversed(range(len(each.runs)))
         }
         sorted_store = SortedRunStore(store.runs, job.run, plan.key_field, limits)
-        chunk_store = await ChunkStore.open(store, job, plan, merged_record(plan))
-        stored = await store_chunks(
-            _pages(resources, sorted_store, runs, plan), ChunkCutter(plan.boundary_bits), chunk_store.store
-        )
-        merged = scanned_range(stored)
-        if _documents(merged) != known:
+        pages = _pages(resources, sorted_store, runs, plan)
+        merged = await _store(store, job, plan, pages, limits.largest_range_bytes)
+        if merged.documents != known:
             raise OutdatedReadingError(
-                f"{known} documents were read, and {_documents(merged)} of them are in the runs container",
+                f"{known} documents were read, and {merged.documents} of them are in the runs container",
                 on=f"{job.service} index {job.index}",
                 do="Find out who can write to the runs container",
             )
         await checkpoints.write(merged_record(plan), merged)
-    return ScanSummary(
-        documents=_documents(merged), bytes=sum(chunk.bytes for chunk in merged.chunks), digest=digest_of(merged)
-    )
+    return ScanSummary(documents=merged.documents, bytes=merged.bytes, digest=digest_of(merged))
 
 
-def _documents(merged: ScannedRange) -> int:
-    return sum(chunk.documents for chunk in merged.chunks)
+async def _store(
+    store: Store, job: BackupJob, plan: Plan, pages: AsyncGenerator[list[Document]], part_bytes: int
+) -> Merged:
+    """Store the documents of pages in key order, a record for each part of so many bytes."""
+    checkpoints = Checkpoints(store.runs, job.run)
+    writer = ChunkWriter(store.snapshots, folder_of(job, plan))
+    digests: list[str] = []
+    documents = size = 0
+    try:
+        async with (await Earlier.open(store, plan)).within(EVERY_KEY) as previous:
+            parts = stored_parts(pages, plan.boundary_bits, writer, previous, part_bytes)
+            async with aclosing(parts):
+                async for part in parts:
+                    record = scanned_range(part)
+                    await checkpoints.write(merged_part_record(plan, len(digests)), record)
+                    digests.append(digest_of(record))
+                    documents += sum(entry.chunk.documents for entry in part)
+                    size += sum(entry.chunk.bytes for entry in part)
+    finally:
+        await writer.close()
+    return Merged(documents=documents, bytes=size, parts=digests)
+
+
+async def _is_stored(store: Store, job: BackupJob, plan: Plan, merged: Merged) -> bool:
+    """Return whether the chunks of all parts are stored as an earlier attempt recorded them."""
+    checkpoints = Checkpoints(store.runs, job.run)
+    last: str | None = None
+    documents = size = 0
+    for position, digest in enumerate(merged.parts):
+        part = await checkpoints.read(merged_part_record(plan, position), ScannedRange)
+        if part is None or not part.chunks or part.leftover is not None or digest_of(part) != digest:
+            return False
+        if not await is_stored(store, job, plan, part, KeyRange(after=last, until=None)):
+            return False
+        last = part.chunks[-1].last
+        documents += sum(chunk.documents for chunk in part.chunks)
+        size += sum(chunk.bytes for chunk in part.chunks)
+    return (documents, size) == (merged.documents, merged.bytes)
 
 
 async def _pages(

@@ -15,7 +15,7 @@ from indexvault.backup.index_probe import ServiceIndexProbe
 from indexvault.backup.job import BackupJob, PlanSummary
 from indexvault.backup.key_ranges import (
     average_size,
-    edges_of_chunks,
+    edges_of_tree,
     range_count,
     ranges_between,
     ranges_by_rank,
@@ -41,11 +41,12 @@ from indexvault.errors import IntegrityError, LossNotAcceptedError, NotFoundErro
 from indexvault.search.request_count import counted_requests
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve
-from indexvault.snapshots.chunks import boundary_bits, chunk_target, inherited_bits
+from indexvault.snapshots.chunks import boundary_bits
 from indexvault.snapshots.generation import choose_generation
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.store import Store
+from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.workflow.activity import ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.resume import digest_of
@@ -151,9 +152,7 @@ class _Planner:
             if previous is not None
             else await average_size(self._service, job.index, schema.key.name, elevated=elevated)
         )
-        bits = boundary_bits(average, chunk_target(found * average))
-        if previous is not None:
-            bits = inherited_bits(previous.boundary_bits, bits, found)
+        bits = boundary_bits(average) if previous is None else previous.boundary_bits
         synonym_maps = [await read_synonym_map(self._service, name) for name in schema.synonym_map_names()]
         plan = Plan(
             id=f"{started:%Y%m%dT%H%M%SZ}-{self._resources.rng.randbytes(3).hex()}",
@@ -190,9 +189,9 @@ class _Planner:
 
     async def _in_key_order(self, plan: Plan, schema: Schema, previous: Manifest | None) -> Plan:
         key = schema.key.name
-        if previous is not None:
-            count = range_count(plan.found, self._job.parallel, self._limits)
-            edges = edges_of_chunks(previous.chunks, plan.boundary_bits, count)
+        count = range_count(plan.found, self._job.parallel, self._limits, average_bytes=plan.average_document_bytes)
+        edges = await self._edges(previous, plan.boundary_bits, count)
+        if previous is not None and edges is not None:
             ranges, how = ranges_between(edges), f"split where chunks of {previous.id} end"
         else:
             ranges = await ranges_by_rank(
@@ -200,7 +199,7 @@ class _Planner:
                 self._job.index,
                 key,
                 documents=plan.found,
-                parallel=self._job.parallel,
+                ranges=count,
                 bits=plan.boundary_bits,
                 elevated=plan.elevated,
                 limits=self._limits,
@@ -212,6 +211,15 @@ class _Planner:
             method=KEY_ORDER,
             reason=f"the key field {key} is filterable and sortable; {len(ranges)} ranges, {how}",
         )
+
+    async def _edges(self, previous: Manifest | None, bits: int, count: int) -> list[str] | None:
+        """Return where ranges end by the previous snapshot, or None if there is none or it is damaged."""
+        if previous is None:
+            return None
+        try:
+            return await edges_of_tree(TreeReader(self._store.snapshots, previous.folder), previous.tree, bits, count)
+        except (IntegrityError, NotFoundError):
+            return None
 
     async def _in_partitions(self, plan: Plan, schema: Schema, probe: ServiceIndexProbe) -> Plan:
         why = without_key_order(schema)

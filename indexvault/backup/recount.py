@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from indexvault.search.scan import KeyRange
+from indexvault.snapshots.chunk_writer import StoredChunk
 from indexvault.snapshots.chunks import ends_chunk
-from indexvault.snapshots.writer import StoredChunk
 
 ROUNDS = 5
 """How often a subrange is read again at most."""

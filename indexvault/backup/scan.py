@@ -4,11 +4,10 @@ import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-import msgspec
-
-from indexvault.backup.chunking import ChunkStore, scanned_range, store_chunks
+from indexvault.backup.chunking import Earlier, folder_of, scanned_range, store_chunks
 from indexvault.backup.job import ScanInput, ScanSummary
-from indexvault.backup.recount import Reread, settle
+from indexvault.backup.leftovers import LEAST_PACK, leftover_name, write_leftover
+from indexvault.backup.recount import Reread, SettledRange, settle
 from indexvault.backup.state import Plan, ScannedRange, range_record, require_plan
 from indexvault.backup.stored import is_stored
 from indexvault.errors import TooLargeError, TooSlowError
@@ -18,8 +17,7 @@ from indexvault.search.page_size import page_size
 from indexvault.search.query import DocumentQuery, key_range
 from indexvault.search.request_count import counted_requests
 from indexvault.search.scan import KeyRange, scan_range
-from indexvault.snapshots.chunks import ChunkCutter
-from indexvault.snapshots.writer import StoredChunk
+from indexvault.snapshots.chunk_writer import ChunkWriter, StoredChunk
 from indexvault.workflow.activity import ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.patience import Patience, settle_seconds
@@ -37,48 +35,67 @@ async def scan(resources: Resources, given: ScanInput) -> ScanSummary:
     checkpoints = Checkpoints(store.runs, job.run)
     plan = await require_plan(checkpoints, job)
     record = range_record(plan, given.position)
+    leftover = leftover_name(job, plan, given.position)
     keys = plan.ranges[given.position]
     service = resources.clients.service(job.service)
     scanned = await checkpoints.read(record, ScannedRange)
-    if scanned is not None and await is_stored(store, job, plan, scanned, keys):
+    if scanned is not None and await is_stored(store, job, plan, scanned, keys, leftover=leftover):
         summary = _summary(scanned)
         if await _count(service, job.index, plan, keys) == summary.documents:
             resources.report(ProgressUpdate(stage="read", documents=summary.documents, bytes=summary.bytes))
             return summary
-    chunk_store = await ChunkStore.open(store, job, plan, record)
-    with counted_requests() as counter:
-        scanned = await _Scanner(resources, service, given, plan, chunk_store).scan(keys)
-    scanned = msgspec.structs.replace(scanned, requests=counter.requests)
+    earlier = await Earlier.open(store, plan)
+    writer = ChunkWriter(store.snapshots, folder_of(job, plan))
+    try:
+        with counted_requests() as counter:
+            scanner = _Scanner(resources, service, given, plan, earlier=earlier, writer=writer)
+            settled = await scanner.scan(keys)
+        left = await write_leftover(store.runs, leftover, await writer.leave(LEAST_PACK))
+    finally:
+        await writer.close()
+    scanned = scanned_range(
+        settled.stored, again=settled.again, left_open=settled.open, leftover=left, requests=counter.requests
+    )
     await checkpoints.write(record, scanned)
     return _summary(scanned)
 
 
 class _Scanner:
     def __init__(
-        self, resources: Resources, service: SearchService, given: ScanInput, plan: Plan, chunk_store: ChunkStore
+        self,
+        resources: Resources,
+        service: SearchService,
+        given: ScanInput,
+        plan: Plan,
+        *,
+        earlier: Earlier,
+        writer: ChunkWriter,
     ) -> None:
         self._resources = resources
         self._service = service
         self._index = given.job.index
         self._plan = plan
-        self._chunk_store = chunk_store
+        self._earlier = earlier
+        self._writer = writer
         self._session = f"{plan.id}-{given.position}"
         self._reader = PageReader(plan.key_field)
 
-    async def scan(self, keys: KeyRange) -> ScannedRange:
+    async def scan(self, keys: KeyRange) -> SettledRange:
         """Read the range, then read again the subranges that differ from their counts."""
-        settled = await settle(
+        return await settle(
             keys,
-            await self._stored(self._reported(self._pages(keys))),
+            await self._stored(keys, self._reported(self._pages(keys))),
             self._plan.boundary_bits,
             count=self._count,
             read=self._read_again,
             wait=Patience(settle_seconds(self._resources, self._service.name), self._resources.sleep),
         )
-        return msgspec.structs.replace(scanned_range(settled.stored, again=settled.again), open=settled.open)
 
-    async def _stored(self, pages: AsyncGenerator[list[Document]]) -> list[StoredChunk]:
-        return await store_chunks(pages, ChunkCutter(self._plan.boundary_bits), self._chunk_store.store)
+    async def _stored(self, keys: KeyRange, pages: AsyncGenerator[list[Document]]) -> list[StoredChunk]:
+        async with self._earlier.within(keys) as previous:
+            storing = store_chunks(pages, self._plan.boundary_bits, self._writer, previous)
+            async with aclosing(storing) as some:
+                return [entry async for batch in some for entry in batch]
 
     async def _count(self, keys: KeyRange) -> int:
         return await _count(self._service, self._index, self._plan, keys)
@@ -97,8 +114,8 @@ class _Scanner:
                 self._index, query, self._reader, elevated=self._plan.elevated, may_shrink=True
             )
             if page.count == len(page.documents):
-                return Reread(await self._stored(_one_page(page.documents)), counted=page.count)
-        return Reread(await self._stored(self._pages(keys)), counted=None)
+                return Reread(await self._stored(keys, _one_page(page.documents)), counted=page.count)
+        return Reread(await self._stored(keys, self._pages(keys)), counted=None)
 
     def _pages(self, keys: KeyRange) -> AsyncGenerator[list[Document]]:
         return scan_range(
@@ -134,4 +151,5 @@ def _summary(scanned: ScannedRange) -> ScanSummary:
         documents=sum(chunk.documents for chunk in scanned.chunks),
         bytes=sum(chunk.bytes for chunk in scanned.chunks),
         digest=digest_of(scanned),
+        left=scanned.leftover is not None,
     )

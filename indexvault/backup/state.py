@@ -9,18 +9,19 @@ from datetime import datetime
 
 import msgspec
 
+from indexvault.backup.external_sort import SortedRun
 from indexvault.backup.job import BackupJob
 from indexvault.backup.partition import Partition
 from indexvault.backup.pieces import Piece
 from indexvault.errors import IntegrityError, OutdatedReadingError
 from indexvault.search.scan import KeyRange
-from indexvault.snapshots.chunks import BoundaryBits, Chunk
+from indexvault.snapshots.chunks import BoundaryBits, Chunk, Digest, Size
 from indexvault.snapshots.manifest import FORMAT, Added, Definition, Loss, SynonymMap
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.resume import digest_of
 
-PLAN_FORMAT = f"{FORMAT} plan 5"
+PLAN_FORMAT = f"{FORMAT} plan 6"
 """Changes whenever a run's records change their meaning: a run in another format is not continued."""
 PLAN_RECORD = "plan"
 STARTED_OVER_RECORD = "again"
@@ -37,7 +38,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     read and why; `tried` names the partitioners that could not divide it. `revealed` are fields that are made
     retrievable while it is read. `etag` is that of the definition as its owner left it, `etag_reading` that of the
     definition under which documents are read: they differ if fields are revealed. Chunks that the previous snapshot
-    names are not stored again while the plan is `trusting`.
+    names are not stored again; unless the plan is `trusting`, the store is asked for each of their packs.
     """
 
     id: str
@@ -79,27 +80,35 @@ class StartedOver(msgspec.Struct, frozen=True):
     why: str
 
 
-class ScannedRange(msgspec.Struct, frozen=True, kw_only=True):
-    """The chunks of a range, all of them stored.
+class Leftover(msgspec.Struct, frozen=True):
+    """What a range left over: the SHA-256 of its bytes, in hex, and their number."""
 
-    `again` is how many of its subranges were read again because their count had changed. `open` is how many documents
-    the counts leave open after that.
+    sha256: Digest
+    bytes: Size
+
+
+class ScannedRange(msgspec.Struct, frozen=True, kw_only=True):
+    """The chunks of a range, or of a part of those that partitions were merged into, all of them stored.
+
+    Chunks without a pack are in the `leftover`, where their offsets point. `again` is how many of its subranges were
+    read again because their count had changed. `open` is how many documents the counts leave open after that.
     """
 
     chunks: list[Chunk]
     digest: str
     added: Added
+    leftover: Leftover | None = None
     again: int = 0
     open: int = 0
     requests: int = 0
 
 
 class SortedSet(msgspec.Struct, frozen=True):
-    """The sorted runs that one round wrote of a partition: the set's name, and the segments of each run as chunks."""
+    """The sorted runs that one round wrote of a partition: the set's name, and the segments of each run."""
 
     name: str
     round: int
-    runs: list[list[Chunk]]
+    runs: list[SortedRun]
     finished: datetime
 
 
@@ -129,6 +138,14 @@ class CollectedPartition(msgspec.Struct, frozen=True, kw_only=True):
     def documents(self) -> int:
         """How many documents have been read."""
         return len(self.known) // 8
+
+
+class Merged(msgspec.Struct, frozen=True):
+    """The documents of all partitions, merged: how many, their bytes, and the digests of the records of the parts."""
+
+    documents: int
+    bytes: int
+    parts: list[Digest]
 
 
 class OpenPart(msgspec.Struct, frozen=True):
@@ -185,8 +202,13 @@ def settling_record(plan: Plan) -> str:
 
 
 def merged_record(plan: Plan) -> str:
-    """Return the name of the record with the chunks that all partitions were merged into."""
+    """Return the name of the record of what all partitions were merged into."""
     return f"{plan.id}-merged"
+
+
+def merged_part_record(plan: Plan, position: int) -> str:
+    """Return the name of the record with the chunks of a part of that."""
+    return f"{plan.id}-merged-{position}"
 
 
 def snapshot_record(plan: Plan) -> str:

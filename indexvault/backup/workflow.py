@@ -1,9 +1,10 @@
 """The workflow of a backup: the order of its activities, under the index's lock.
 
 Each activity may be killed or run twice: it finds what it had finished. Durable, in this order: that fields will be
-revealed; the plan; for each range its chunks, then its record; or for each partition its sorted runs, then its record,
-in each round, what is known of the whole after it, and last the chunks they are merged into; the snapshot's identity;
-the manifest, which makes the snapshot. Then the run's records are removed.
+revealed; the plan; for each range its packs, what it left over, then its record; or for each partition its sorted runs,
+then its record, in each round, what is known of the whole after it, and last the packs they are merged into; packs of
+what was left over; the tree's segments; the snapshot's identity; the manifest, which makes the snapshot. Then the run's
+records are removed.
 """
 
 import itertools
@@ -123,7 +124,8 @@ def _read(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[tuple[Back
         else:
             inputs = [ScanInput(job=job, position=position) for position in range(plan.ranges)]
             scanned = yield from call_all(ctx, SCAN, inputs, at_once=job.parallel)
-            job = msgspec.structs.replace(job, read=digest_of([each.digest for each in scanned]))
+            left = tuple(position for position, each in enumerate(scanned) if each.left)
+            job = msgspec.structs.replace(job, read=digest_of([each.digest for each in scanned]), left=left)
         if job.hidden_fields == "reveal":
             yield from call(ctx, REQUIRE_DEFINITION, job)
     except IndexvaultError:

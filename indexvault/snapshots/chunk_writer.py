@@ -64,13 +64,15 @@ class PreviousChunks:
 class ChunkWriter:
     """Stores chunks as they come, several packs under way at once. Don't use it any more after an error.
 
-    With `may_be_there`, as when an interrupted run resumes, the store is asked for a pack before it is sent.
+    A writer that is given the same chunks as one that was interrupted fills the same packs, so it does not send those
+    that are there. It asks for them until it has missed as many in a row as are uploaded at once: then the interrupted
+    one has not come further.
     """
 
-    def __init__(self, blobs: SnapshotWriter, folder: PackFolder, *, may_be_there: bool = False) -> None:
+    def __init__(self, blobs: SnapshotWriter, folder: PackFolder) -> None:
         self._blobs = blobs
         self._folder = folder
-        self._may_be_there = may_be_there
+        self._missed = 0
         self._fresh: list[tuple[StoredChunk, SealedChunk]] = []
         self._fresh_bytes = 0
         self._packer = Packer()
@@ -136,7 +138,9 @@ class ChunkWriter:
 
     async def _store(self, pack: Pack, chunks: list[StoredChunk]) -> None:
         try:
-            added = await store_pack(self._blobs, self._folder.pack, pack, may_be_there=self._may_be_there)
+            asks = self._missed < UPLOADS_AT_ONCE
+            added = await store_pack(self._blobs, self._folder.pack, pack, may_be_there=asks)
+            self._missed = self._missed + 1 if added else 0
             self._place(pack, pack.name, chunks)
             for stored in chunks:
                 stored.added = added
@@ -166,10 +170,29 @@ class ChunkWriter:
         self._uploads.clear()
 
 
+class SegmentStore:
+    """Stores packs of segments, for `TreeWriter`, and counts what they added to the store."""
+
+    def __init__(self, blobs: SnapshotWriter, folder: PackFolder) -> None:
+        self._blobs = blobs
+        self._folder = folder
+        self.added = Added()
+
+    async def store(self, pack: Pack) -> None:
+        """Store a pack of segments."""
+        if await store_pack(self._blobs, self._folder.segments, pack, may_be_there=True):
+            self.added = Added(stored=self.added.stored + len(pack.data))
+
+
 def added_of(stored: Iterable[StoredChunk]) -> Added:
     """Return what stored chunks added to the store."""
     new = [each.chunk for each in stored if each.added]
     return Added(chunks=len(new), bytes=sum(chunk.bytes for chunk in new), stored=sum(chunk.stored for chunk in new))
+
+
+def sum_added(one: Added, other: Added) -> Added:
+    """Return what two parts of a snapshot added to the store together."""
+    return Added(chunks=one.chunks + other.chunks, bytes=one.bytes + other.bytes, stored=one.stored + other.stored)
 
 
 def digest_of_stored(stored: Iterable[StoredChunk]) -> Digest:

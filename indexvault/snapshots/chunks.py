@@ -7,7 +7,9 @@ insert or a delete moves no other boundary, and where an index has not changed, 
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice, pairwise
+from operator import lt
 from typing import Annotated
 
 import msgspec
@@ -113,67 +115,140 @@ def add_digests(digests: Iterable[str]) -> str:
     return _hex(sum(int(digest, 16) for digest in digests))
 
 
+class CutChunk(msgspec.Struct, frozen=True):
+    """The documents of a chunk, cut off but not looked at yet: the keys at its ends, its lines, its bytes."""
+
+    first: str
+    last: str
+    lines: list[bytes]
+    bytes: int
+
+
 class ChunkCutter:
     """Cuts a stream of documents in key order into chunks.
 
     Key order is ordinal: that of the keys' UTF-8 bytes, which is how Python compares strings. A chunk ends after a key
     that `ends_chunk`, and before a document that would take it past CHUNK_CAP.
 
-    Holds at most one chunk. Don't use it any more after `add` or `finish` has raised.
+    Holds at most one chunk. Don't use it any more after `cut` or `add` has raised.
     """
 
     def __init__(self, bits: int) -> None:
-        self._bits = bits
+        self._mask = (1 << bits) - 1
         self._lines: list[bytes] = []
         self._size = 0
         self._first = ""
         self._last = ""
         self._complete = False
 
+    def cut(self, keys: Sequence[str], lines: Sequence[bytes]) -> list[CutChunk]:
+        """Add the next documents. Return the chunks that are complete, except one that ends with the last of them.
+
+        Raises AccountingError if a key does not come after the one before.
+        """
+        if not keys:
+            return []
+        if (self._last and keys[0] <= self._last) or not all(map(lt, keys, islice(keys, 1, None))):
+            raise self._not_rising(keys)
+        done: list[CutChunk] = []
+        start = 0
+        for end in self._ends(keys):
+            self._take(keys, lines, start, end, done)
+            self._complete = True
+            start = end
+        if start < len(keys):
+            self._take(keys, lines, start, len(keys), done)
+        return done
+
+    def rest(self) -> CutChunk | None:
+        """Return the last chunk, or None if no document is left."""
+        return self._cut_off() if self._lines else None
+
     def add(self, key: str, line: bytes) -> SealedChunk | None:
         """Add the next document. Return the chunk that was complete before it, if any.
 
-        Raises AccountingError if the key does not come after the one before, or the line holds a line feed.
+        Raises as `cut` and `seal` do.
         """
-        if self._last and key <= self._last:
-            raise AccountingError(
-                f"key {key!r} came after {self._last!r}, so documents were repeated or are out of order",
-                on="the documents read",
-                do="Read the index again; when it happens again, report how the index's key is defined",
-            )
-        if b"\n" in line:
-            raise AccountingError(
-                "the document's JSON holds a line feed, so it is not one line",
-                on=f"document {key!r}",
-                do="Hand documents over as compact JSON",
-            )
-        size = len(line) + 1
-        sealed = None
-        if self._lines and (self._complete or self._size + size > CHUNK_CAP):
-            sealed = self._seal()
-        if not self._lines:
-            self._first = key
-        self._lines.append(line)
-        self._size += size
-        self._last = key
-        self._complete = ends_chunk(key, self._bits)
-        return sealed
+        _require_one_line(key, line)
+        cut = self.cut((key,), (line,))
+        return seal(cut[0]) if cut else None
 
     def finish(self) -> SealedChunk | None:
-        """Return the last chunk, or None if no document is left."""
-        return self._seal() if self._lines else None
+        """Return the last chunk, sealed, or None if no document is left."""
+        cut = self.rest()
+        return None if cut is None else seal(cut)
 
-    def _seal(self) -> SealedChunk:
-        lines, self._lines, self._size = self._lines, [], 0
-        data = b"\n".join(lines) + b"\n"
-        chunk = Chunk(
-            sha256=hashlib.sha256(data).hexdigest(),
-            first=self._first,
-            last=self._last,
-            documents=len(lines),
-            bytes=len(data),
+    def _ends(self, keys: Sequence[str]) -> Iterable[int]:
+        """Return the positions after the keys that end chunks."""
+        mask = self._mask
+        if not mask:
+            return range(1, len(keys) + 1)
+        sha256, number = hashlib.sha256, int.from_bytes
+        return [at for at, key in enumerate(keys, 1) if not number(sha256(key.encode()).digest()[-2:]) & mask]
+
+    def _take(self, keys: Sequence[str], lines: Sequence[bytes], start: int, end: int, done: list[CutChunk]) -> None:
+        """Take documents of which at most the last ends a chunk."""
+        if self._complete:
+            done.append(self._cut_off())
+        some = lines[start:end]
+        size = sum(map(len, some)) + len(some)
+        if self._size + size <= CHUNK_CAP:
+            self._hold(keys[start], keys[end - 1], some, size)
+            return
+        for key, line in zip(keys[start:end], some, strict=True):
+            size = len(line) + 1
+            if self._lines and self._size + size > CHUNK_CAP:
+                done.append(self._cut_off())
+            self._hold(key, key, (line,), size)
+
+    def _hold(self, first: str, last: str, lines: Iterable[bytes], size: int) -> None:
+        if not self._lines:
+            self._first = first
+        self._lines.extend(lines)
+        self._size += size
+        self._last = last
+
+    def _cut_off(self) -> CutChunk:
+        cut = CutChunk(self._first, self._last, self._lines, self._size)
+        self._lines, self._size, self._complete = [], 0, False
+        return cut
+
+    def _not_rising(self, keys: Sequence[str]) -> AccountingError:
+        held = (self._last, *keys) if self._last else keys
+        before, after = next((one, other) for one, other in pairwise(held) if other <= one)
+        return AccountingError(
+            f"key {after!r} came after {before!r}, so documents were repeated or are out of order",
+            on="the documents read",
+            do="Read the index again; when it happens again, report how the index's key is defined",
         )
-        return SealedChunk(chunk=chunk, digest=content_digest(lines), data=data)
+
+
+def seal(cut: CutChunk) -> SealedChunk:
+    """Return a chunk that was cut off with its bytes and hashes.
+
+    Raises AccountingError if a line holds a line feed. Releases the interpreter lock: see `seal_all`.
+    """
+    lines = cut.lines
+    data = b"\n".join([*lines, b""])
+    if data.count(b"\n") != len(lines):
+        for line in lines:
+            _require_one_line(f"between {cut.first} and {cut.last}", line)
+    chunk = Chunk(hashlib.sha256(data).hexdigest(), cut.first, cut.last, len(lines), len(data))
+    return SealedChunk(chunk, content_digest(lines), data)
+
+
+def seal_all(cuts: Iterable[CutChunk]) -> list[SealedChunk]:
+    """Return several chunks, sealed. Use a thread, with about a megabyte at once."""
+    return [seal(cut) for cut in cuts]
+
+
+def _require_one_line(key: str, line: bytes) -> None:
+    if b"\n" in line:
+        raise AccountingError(
+            "the document's JSON holds a line feed, so it is not one line",
+            on=f"document {key!r}",
+            do="Hand documents over as compact JSON",
+        )
 
 
 def size_fault(chunk: Chunk) -> str | None:

@@ -1,0 +1,110 @@
+"""Build a snapshot's tree from the records of what was read, one record at a time."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from indexvault.backup.accounting import RisingChunks
+from indexvault.backup.chunking import Earlier, folder_of
+from indexvault.backup.job import BackupJob
+from indexvault.backup.leftovers import Leftovers
+from indexvault.backup.state import (
+    Merged,
+    Plan,
+    ScannedRange,
+    Settling,
+    merged_part_record,
+    merged_record,
+    range_record,
+    require,
+    require_same,
+)
+from indexvault.snapshots.chunk_writer import SegmentStore, sum_added
+from indexvault.snapshots.chunks import Chunk, Digest, add_digests
+from indexvault.snapshots.manifest import Added
+from indexvault.snapshots.store import Store
+from indexvault.snapshots.tree import Tree
+from indexvault.snapshots.tree_writer import TreeWriter
+from indexvault.snapshots.used_packs import UsedPacks
+from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.resume import digest_of
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The tree of everything that was read, the packs it uses, and sums over the records.
+
+    `again` is how many subranges were read again, `open` how many documents the counts of ranges leave open, `added`
+    what chunks and segments added to the store.
+    """
+
+    tree: Tree
+    used: UsedPacks
+    digest: Digest
+    added: Added
+    again: int
+    open: int
+    requests: int
+
+
+async def build_tree(store: Store, job: BackupJob, plan: Plan, settling: Settling | None) -> Built:
+    """Store what ranges left over and the segments above all chunks. May be called again: it makes the same packs.
+
+    Raises OutdatedReadingError if a record is not the one that was proved, AccountingError if ranges overlap.
+    """
+    checkpoints = Checkpoints(store.runs, job.run)
+    leftovers = await Leftovers.join(store, job, plan)
+    earlier = await Earlier.open(store, plan)
+    segments = SegmentStore(store.snapshots, folder_of(job, plan))
+    rising = RisingChunks()
+    digest, added, again, left_open, requests = add_digests(()), Added(), 0, 0, 0
+    records = _merged(checkpoints, job, plan, settling) if settling is not None else _ranges(checkpoints, job, plan)
+    building = TreeWriter(
+        segments.store, plan.boundary_bits, previous=earlier.tree(plan.boundary_bits), reader=earlier.reader
+    )
+    async with building, aclosing(records):
+        position = 0
+        async for scanned in records:
+            chunks: Sequence[Chunk] = leftovers.placed(position, scanned.chunks, scanned.leftover)
+            rising.note(chunks)
+            for chunk in chunks:
+                await building.add(chunk)
+            digest = add_digests((digest, scanned.digest))
+            added = sum_added(added, scanned.added)
+            again, left_open = again + scanned.again, left_open + scanned.open
+            requests += scanned.requests
+            position += 1
+        # By now the records are known to be those of the run.
+        rising.require(on=f"{job.service} index {job.index}")
+        tree = await building.finish()
+    return Built(
+        tree=tree,
+        used=building.used,
+        digest=digest,
+        added=sum_added(added, segments.added),
+        again=again,
+        open=left_open,
+        requests=requests,
+    )
+
+
+async def _ranges(checkpoints: Checkpoints, job: BackupJob, plan: Plan) -> AsyncGenerator[ScannedRange]:
+    """Yield the records of all ranges in key order. After the last it raises if they are not those of the run."""
+    digests: list[str] = []
+    for position in range(len(plan.ranges)):
+        scanned = await require(checkpoints, range_record(plan, position), ScannedRange, job)
+        digests.append(digest_of(scanned))
+        yield scanned
+    require_same(job, "a record of what was read", digests, job.read)
+
+
+async def _merged(
+    checkpoints: Checkpoints, job: BackupJob, plan: Plan, settling: Settling
+) -> AsyncGenerator[ScannedRange]:
+    """Yield the records of the parts that all partitions were merged into, in key order."""
+    merged = await require(checkpoints, merged_record(plan), Merged, job)
+    require_same(job, "a record of what was read", [digest_of(merged), digest_of(settling)], job.read)
+    for position, digest in enumerate(merged.parts):
+        part = await require(checkpoints, merged_part_record(plan, position), ScannedRange, job)
+        require_same(job, "a record of what was merged", part, digest)
+        yield part
