@@ -10,7 +10,7 @@ from indexvault.snapshots.chunks import Chunk, Digest, SealedChunk, add_digests
 from indexvault.snapshots.manifest import Added
 from indexvault.snapshots.names import PackFolder
 from indexvault.snapshots.pack_store import store_pack
-from indexvault.snapshots.packs import Pack, Packer, members_of
+from indexvault.snapshots.packs import PACK_TARGET, Pack, Packer, members_of
 from indexvault.snapshots.store import SnapshotWriter
 
 UPLOADS_AT_ONCE = 2
@@ -66,16 +66,16 @@ class ChunkWriter:
 
     A writer that is given the same chunks as one that was interrupted fills the same packs, so it does not send those
     that are there. It asks for them until it has missed as many in a row as are uploaded at once: then the interrupted
-    one has not come further.
+    one has not come further. A pack is full with `pack_bytes`.
     """
 
-    def __init__(self, blobs: SnapshotWriter, folder: PackFolder) -> None:
+    def __init__(self, blobs: SnapshotWriter, folder: PackFolder, *, pack_bytes: int = PACK_TARGET) -> None:
         self._blobs = blobs
         self._folder = folder
         self._missed = 0
         self._fresh: list[tuple[StoredChunk, SealedChunk]] = []
         self._fresh_bytes = 0
-        self._packer = Packer()
+        self._packer = Packer(pack_bytes)
         self._packed: list[StoredChunk] = []
         self._room = asyncio.Semaphore(UPLOADS_AT_ONCE)
         self._uploads: set[asyncio.Task[None]] = set()
