@@ -39,11 +39,14 @@ from indexvault.search.page import PageReader
 from indexvault.search.query import DocumentQuery
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.checksum import with_checksum
-from indexvault.snapshots.chunks import Chunk, compress, open_chunk
+from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.manifest import Added, Counts, Definition, Etags, Manifest, VersionedDefinition, open_manifest
+from indexvault.snapshots.packs import member, open_chunk
+from indexvault.snapshots.tree import Tree
 from tests.memory_store import MemoryStore
 
 _RNG = random.Random(1)  # noqa: S311 - nothing here is secret
+_MEMBER_HEADER = 52
 _PART = b" " * MEBIBYTE
 _DEFINITION = b'{"name":"a","fields":[{"name":"id","type":"Edm.String","key":true}]}'
 _NOW = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
@@ -166,27 +169,25 @@ def _import(size: int) -> Callable[[int], Awaitable[None]]:
 
 
 async def _open_bomb(_port: int) -> None:
-    chunk = Chunk(sha256="0" * 64, first="a", last="b", documents=1, bytes=1_200_000_000, stored=2_000_000)
+    chunk = Chunk(sha256="0" * 64, first="a", last="b", documents=1, bytes=1_200_000_000)
     packer = zlib.compressobj(9, wbits=-15)
     packed = b"".join(packer.compress(_PART) for _ in range(1145)) + packer.flush()
-    open_chunk(chunk, compress(b"")[:10] + packed, "chunk")
+    begin = member(chunk.sha256, b"")
+    size = _MEMBER_HEADER + len(packed)
+    open_chunk(chunk, begin[:16] + size.to_bytes(4, "little") + begin[20:_MEMBER_HEADER] + packed, "pack")
 
 
 async def _open_manifest(_port: int) -> None:
     def chunk(number: int) -> bytes:
         name = hashlib.sha256(b"%d" % number).hexdigest().encode()
-        return b'{"sha256":"%s","first":"%09d","last":"%09dz","documents":1,"bytes":9,"stored":9}' % (
-            name,
-            number,
-            number,
-        )
+        return b'["%s","%09d","%09dz",1,9,"%s",0,99]' % (name, number, number, name)
 
     version = VersionedDefinition(api_version="2026-04-01", body=msgspec.Raw(_DEFINITION))
     empty = Manifest(
         id="20261120T023000Z-000000", service="a", index="b", state="complete", created=_NOW, started=_NOW,
         finished=_NOW, tool="t", run="r", key_field="id", definition=Definition(stable=version),
         counts=Counts(before=None, after=None, documents=400_000), etag=Etags(before=None, after=None), boundary_bits=4,
-        bytes=3_600_000, stored=3_600_000, added=Added(), content_digest="0" * 64, chunks=(),
+        bytes=3_600_000, stored=39_600_000, added=Added(), content_digest="0" * 64, tree=Tree(),
     )  # fmt: skip
     chunks = b'"chunks":[%s]' % b",".join(map(chunk, range(400_000)))
     open_manifest(with_checksum(msgspec.json.encode(empty).replace(b'"chunks":[]', chunks)), "manifest")

@@ -21,13 +21,14 @@ from benchmarks.servers import servers
 from benchmarks.snapshot_data import INDEX, MORNING, SERVICE, document, manifest_of, random_key, write_snapshot
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.catalogue import list_snapshots
-from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.manifest import Manifest, seal
 from indexvault.snapshots.names import index_prefix, manifest_name
 from indexvault.snapshots.prune import Removal, prune_index
 from indexvault.snapshots.retention import Retention, decide
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import summarise, to_metadata
+from indexvault.snapshots.tree import Tree
+from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.snapshots.verify import verify_index
 
 DAY = timedelta(days=1)
@@ -49,12 +50,12 @@ class _Requests(logging.Handler):
 
 async def listing(console: Console, store: Store, number: int) -> None:
     """List many snapshots of one index."""
-    manifest = manifest_of([], MORNING, bits=4)
+    manifest = manifest_of(Tree(), [], MORNING, bits=4)
     waiting = iter(range(number))
 
     async def work() -> None:
         for place in waiting:
-            one = manifest_of([], MORNING + place * timedelta(hours=1), bits=4)
+            one = manifest_of(Tree(), [], MORNING + place * timedelta(hours=1), bits=4)
             name = manifest_name(SERVICE, INDEX, one.id)
             await store.snapshots.create(name, seal(one), metadata=to_metadata(summarise(one)))
 
@@ -81,7 +82,7 @@ async def damage(console: Console, store: Store, number: int) -> None:
     for heading in ("damage done", "kind", "blob", "what", "snapshots"):
         table.add_column(heading, overflow="fold")
     kinds: dict[str, Callable[[Store, Manifest], Awaitable[str]]] = {
-        "missing chunk": _missing_chunk,
+        "missing chunk": _missing_pack,
         "flipped byte": _flipped_byte,
         "truncated gzip": _truncated,
         "edited manifest": _edited_manifest,
@@ -145,14 +146,18 @@ async def _replace(store: Store, name: str, change: Callable[[bytes], bytes]) ->
     return name
 
 
-def _shared(manifest: Manifest) -> Chunk:
-    """Return a chunk that both snapshots have: any but that of the document that changed."""
+async def _shared(store: Store, manifest: Manifest) -> str:
+    """Return the name of a pack that both snapshots use: the one of any chunk but that of the document that changed."""
     changed = random_key(1)
-    return next(chunk for chunk in manifest.chunks if not chunk.first <= changed <= chunk.last)
+    async for chunks in TreeReader(store.snapshots, manifest.folder).chunks(manifest.tree):
+        for chunk in chunks:
+            if not chunk.first <= changed <= chunk.last:
+                return manifest.folder.pack(chunk.pack)
+    raise AssertionError
 
 
-async def _missing_chunk(store: Store, manifest: Manifest) -> str:
-    name = manifest.folder.blob(_shared(manifest).sha256)
+async def _missing_pack(store: Store, manifest: Manifest) -> str:
+    name = await _shared(store, manifest)
     await store.snapshots.delete(name)
     return name
 
@@ -161,11 +166,11 @@ async def _flipped_byte(store: Store, manifest: Manifest) -> str:
     def flip(data: bytes) -> bytes:
         return data[:500] + bytes([data[500] ^ 1]) + data[501:]
 
-    return await _replace(store, manifest.folder.blob(_shared(manifest).sha256), flip)
+    return await _replace(store, await _shared(store, manifest), flip)
 
 
 async def _truncated(store: Store, manifest: Manifest) -> str:
-    return await _replace(store, manifest.folder.blob(_shared(manifest).sha256), lambda data: data[:-100])
+    return await _replace(store, await _shared(store, manifest), lambda data: data[:-100])
 
 
 async def _edited_manifest(store: Store, manifest: Manifest) -> str:

@@ -29,7 +29,8 @@ from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.chunks import document_lines, key_reader
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.reader import read_chunk
+from indexvault.snapshots.reader import as_bytes, read_chunks
+from indexvault.snapshots.tree_reader import TreeReader
 
 _BATCH = 1000
 _BATCH_BYTES = 15_000_000
@@ -90,8 +91,8 @@ async def measure(shape: Shape, running: Servers) -> Measured:
         manifest = await resolve_manifest(store.snapshots, reference, now=datetime.now(UTC))
         key_of = key_reader(manifest.key_field)
         unique: set[int] = set()
-        for chunk in manifest.chunks:
-            data = await read_chunk(store.snapshots, manifest.folder, chunk)
+        chunks = TreeReader(store.snapshots, manifest.folder).chunks(manifest.tree)
+        async for _chunk, data in read_chunks(store.snapshots, manifest.folder, chunks, as_bytes):
             unique.update(hash(key_of(line)) for line in document_lines(data))
     return Measured(seconds, peak, sum(tally["requests"] for tally in tallies.values()), manifest, len(unique))
 

@@ -119,10 +119,9 @@ async def write_snapshot(
     reader = TreeReader(blobs, folder)
     there = PreviousChunks(reader.chunks(previous.tree) if previous is not None else None)
     cutter, writer = ChunkCutter(bits), ChunkWriter(blobs, folder)
-    stored: list[StoredChunk] = []
-    for key in sorted(lines):
-        if (sealed := cutter.add(key, lines[key])) is not None:
-            stored.append(await writer.add(sealed, there))
+    stored = [
+        await writer.add(sealed, there) for key in sorted(lines) if (sealed := cutter.add(key, lines[key])) is not None
+    ]
     if (last := cutter.finish()) is not None:
         stored.append(await writer.add(last, there))
     await writer.finish()

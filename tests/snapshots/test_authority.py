@@ -23,6 +23,8 @@ from indexvault.snapshots.service_manifest import ServiceManifest, commit_servic
 from indexvault.snapshots.signed_store import SignedStore
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary, summarise, to_metadata
+from indexvault.snapshots.tree import Tree
+from indexvault.snapshots.used_packs import UsedPacks
 from indexvault.snapshots.verify import verify_index
 from indexvault.snapshots.writer import commit
 from tests.keyed import KEY, KEYS, ONLY_OTHER, ROTATED, keyed
@@ -104,7 +106,7 @@ async def test_where_only_forged_snapshots_are_the_error_says_so(store: SignedSt
 
 
 async def test_a_manifest_can_not_call_itself_authentic(store: SignedStore, bare: MemoryStore) -> None:
-    manifest = manifest_of([], "0" * 64)
+    manifest = manifest_of(Tree(), "0" * 64)
     data = msgspec.json.encode(msgspec.structs.replace(manifest, authenticity="authentic"))
     assert b'"authenticity":"authentic"' in data
     metadata = to_metadata(summarise(manifest)) | {"authenticity": "authentic"}
@@ -309,11 +311,11 @@ async def test_a_forged_snapshot_decides_no_generation_and_gets_no_record(
 async def test_a_forged_manifest_under_a_run_s_id_is_not_taken_for_its_own(
     store: SignedStore, bare: MemoryStore
 ) -> None:
-    manifest = manifest_of([], "0" * 64)
-    await commit(bare.snapshots, manifest)
-    assert (await commit(bare.snapshots, manifest)).id == manifest.id
+    manifest = manifest_of(Tree(), "0" * 64)
+    await commit(bare.snapshots, manifest, UsedPacks())
+    assert (await commit(bare.snapshots, manifest, UsedPacks())).id == manifest.id
     with pytest.raises(ConflictError):
-        await commit(store.snapshots, manifest)
+        await commit(store.snapshots, manifest, UsedPacks())
 
 
 async def test_the_objects_of_a_service(store: SignedStore, bare: MemoryStore) -> None:

@@ -9,6 +9,8 @@ from indexvault.snapshots.manifest import Loss, Unsettled, UnsettledPart, seal
 from indexvault.snapshots.names import SnapshotReference, manifest_name
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary, summarise, to_metadata
+from indexvault.snapshots.tree import Tree
+from indexvault.snapshots.used_packs import UsedPacks
 from indexvault.snapshots.writer import commit
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import LATER, MORNING, documents, manifest_of, write_snapshot
@@ -32,9 +34,11 @@ async def three_days(store: Store) -> list[str]:
 
 async def write_unsettled(store: Store, *, days: int) -> Summary:
     """Write a snapshot that leaves a document open."""
-    manifest = manifest_of([], "00" * 32, created=MORNING + timedelta(days=days), run=f"open-{days}")
+    manifest = manifest_of(Tree(), "00" * 32, created=MORNING + timedelta(days=days), run=f"open-{days}")
     left = Unsettled(documents=1, parts=(UnsettledPart(part="by stars", documents=1),))
-    return await commit(store.snapshots, msgspec.structs.replace(manifest, state="unsettled", unsettled=left))
+    return await commit(
+        store.snapshots, msgspec.structs.replace(manifest, state="unsettled", unsettled=left), UsedPacks()
+    )
 
 
 def reference(text: str) -> SnapshotReference:
@@ -265,7 +269,7 @@ class TestReadingAManifest:
         assert all(snapshot in caught.value.do for snapshot in ids)
 
     async def test_the_manifest_decides_what_the_metadata_can_only_say(self, store: Store) -> None:
-        manifest = manifest_of([], "0" * 64, losses=(LOSS,))
+        manifest = manifest_of(Tree(), "0" * 64, losses=(LOSS,))
         name = manifest_name("contoso-east", "hotels", manifest.id)
         boast = to_metadata(summarise(manifest)) | {"state": "complete", "losses": "0"}
         await store.snapshots.create(name, seal(manifest), metadata=boast)

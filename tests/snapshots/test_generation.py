@@ -7,6 +7,7 @@ import pytest
 
 from indexvault.snapshots.generation import choose_generation
 from indexvault.snapshots.summary import Summary, summarise
+from indexvault.snapshots.tree import Tree
 from tests.snapshots.samples import MORNING, manifest_of
 
 DAY = timedelta(days=1)
@@ -14,7 +15,7 @@ MONTH = timedelta(days=30)
 
 
 def snapshot(days: float, generation: str = "") -> Summary:
-    return summarise(manifest_of([], "0" * 64, created=MORNING + days * DAY, generation=generation))
+    return summarise(manifest_of(Tree(), "0" * 64, created=MORNING + days * DAY, generation=generation))
 
 
 def test_a_first_snapshot_begins_the_generation_without_a_name() -> None:

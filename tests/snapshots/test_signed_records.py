@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from indexvault.errors import ConflictError, IntegrityError, SettingsError
-from indexvault.snapshots.announcements import announced_chunks, is_being_swept
+from indexvault.snapshots.announcements import announced_trees, is_being_swept
 from indexvault.snapshots.known import known_snapshots, lost_snapshots
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.pins import Pin, read_pins
@@ -224,11 +224,11 @@ async def test_a_forged_sweep_stops_no_backup(store: Store, signed: SignedRunBlo
     assert not await is_being_swept(signed, EAST, HOTELS, NOW)
 
 
-async def test_a_forged_announcement_keeps_no_chunk(store: Store, signed: SignedRunBlobs) -> None:
-    forged = {"made": "2026-11-20T02:59:00Z", "generation": "", "chunks": ["0" * 64]}
+async def test_a_forged_announcement_keeps_no_pack(store: Store, signed: SignedRunBlobs) -> None:
+    forged = {"made": "2026-11-20T02:59:00Z", "generation": "", "tree": {}}
     await store.runs.put(announcement_name(EAST, HOTELS, ID), msgspec.json.encode(forged))
-    assert await announced_chunks(store.runs, EAST, HOTELS, NOW)
-    assert not await announced_chunks(signed, EAST, HOTELS, NOW)
+    assert await announced_trees(store.runs, EAST, HOTELS, NOW)
+    assert not await announced_trees(signed, EAST, HOTELS, NOW)
 
 
 async def test_a_forged_tombstone_hides_no_vanished_manifest(store: Store, signed: SignedRunBlobs) -> None:

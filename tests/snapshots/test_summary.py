@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from indexvault.snapshots.manifest import Loss
 from indexvault.snapshots.summary import damaged_summary, from_metadata, summarise, to_metadata
+from indexvault.snapshots.tree import Tree
 from tests.snapshots.samples import manifest_of
 
-SUMMARY = summarise(manifest_of([], "0" * 64, losses=(Loss(field="a", reason="b"),)))
+SUMMARY = summarise(manifest_of(Tree(), "0" * 64, losses=(Loss(field="a", reason="b"),)))
 
 
 def test_says_what_the_manifest_says() -> None:

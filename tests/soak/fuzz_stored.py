@@ -1,7 +1,7 @@
 """Targets of the fuzzer: what lies in a store, and what a workflow engine keeps."""
 
+import contextlib
 import functools
-import gzip
 import hashlib
 import random
 from collections.abc import Awaitable, Callable
@@ -24,23 +24,23 @@ from indexvault.move.state import other_move, read_move_state
 from indexvault.restore import state as restore_state
 from indexvault.restore.definition import target_definition
 from indexvault.restore.secrets import missing_paths
-from indexvault.restore.selection import Selection
 from indexvault.restore.service.names import Rules, renamed
 from indexvault.restore.service.state import ServiceRestoreState, read_service_restore_state
 from indexvault.search.schema import read_schema
-from indexvault.snapshots.announcements import Announcement, SweepRecord, announced_chunks, is_being_swept
+from indexvault.snapshots.announcements import Announcement, SweepRecord, announced_trees, is_being_swept
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.checksum import TRAILER_LENGTH, with_checksum
-from indexvault.snapshots.chunks import Chunk, document_lines, open_chunk
+from indexvault.snapshots.chunks import Chunk, document_lines
 from indexvault.snapshots.generation import choose_generation
-from indexvault.snapshots.history import chunk_of
 from indexvault.snapshots.holds import Hold, is_held, is_live, read_holds
-from indexvault.snapshots.manifest import open_manifest, seal
+from indexvault.snapshots.locations import Location, decode_locations, encode_locations
+from indexvault.snapshots.manifest import Manifest, open_manifest, seal
 from indexvault.snapshots.names import (
     SERVICE_OBJECTS,
     SnapshotReference,
     manifest_name,
 )
+from indexvault.snapshots.packs import member, open_chunk, open_member, scan_members
 from indexvault.snapshots.pins import Pin, read_pins
 from indexvault.snapshots.retention import Retention, decide
 from indexvault.snapshots.run_names import (
@@ -60,6 +60,8 @@ from indexvault.snapshots.run_names import (
 from indexvault.snapshots.service_manifest import read_service_manifest
 from indexvault.snapshots.summary import from_metadata, summarise
 from indexvault.snapshots.tombstones import Tombstone, read_tombstones
+from indexvault.snapshots.tree import Tree, decode_segment, encode_segment, node_of
+from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.failures import error_of as error_of_failure
 from indexvault.workflow.lock import Holder, locked_error, read_holder
@@ -73,19 +75,22 @@ from tests.soak import fuzz_inputs as inputs
 from tests.soak.fuzz_target import Target, json_like, text_like, wait
 
 _ON = "fuzz"
+_HEADER_BYTES = 52
 _ID = "20261120T023000Z-7f3a9c"
-_MANIFEST_ID = manifest_of([], "0" * 64).id
+_MANIFEST_ID = manifest_of(Tree(), "0" * 64).id
 _INDEX = IndexName("contoso-east", "hotels")
 _REFERENCE = SnapshotReference(service=_INDEX.service, index=_INDEX.index, id=_ID)
 _NOW = examples.NOW
 _LINES = examples.LINES
 
 
+def _placed_chunks() -> list[Chunk]:
+    return [each.chunk.placed("0b" * 32, 100 * at, 100) for at, each in enumerate(cut(documents(range(40))))]
+
+
 @functools.cache
 def _sealed_manifests() -> list[bytes]:
-    chunks = cut(documents(range(40)))
-    stored = [msgspec.structs.replace(each.chunk, stored=7) for each in chunks]
-    return [seal(manifest_of(stored, "0a" * 32)), seal(manifest_of([], "0" * 64))]
+    return [seal(manifest_of(Tree(chunks=tuple(_placed_chunks())), "0a" * 32)), seal(manifest_of(Tree(), "0" * 64))]
 
 
 def _draw_manifest(rng: random.Random) -> bytes:
@@ -102,14 +107,21 @@ def _use_manifest(data: bytes) -> None:
     manifest = open_manifest(data, _ON)
     summary = summarise(manifest)
     msgspec.json.encode(view_snapshot(manifest, None))
-    chunk_of(manifest, "hotel-00007")
     choose_generation([summary], None, _NOW)
     decide([summary], [Retention(hourly=1, weekly=1, yearly=1)], now=_NOW)
-    Selection(["hotel-00007"]).chunks(manifest.chunks)
+    wait(_walk(manifest))
     for versioned in manifest.definition.versions:
         read_schema(versioned.body, on=_ON)
         missing_paths(versioned.body)
     target_definition(manifest.definition, "inns")
+
+
+async def _walk(manifest: Manifest) -> None:
+    reader = TreeReader(MemoryStore(clock=lambda: _NOW).snapshots, manifest.folder)
+    async for _chunks in reader.chunks(manifest.tree, after="hotel-00007", until="hotel-00009"):
+        pass
+    async for _chunks in reader.chunks_between(manifest.tree, 1, 3):
+        pass
 
 
 async def _read_stored(data: bytes, name: str, read: Callable[[MemoryStore], Awaitable[Any]]) -> Any:
@@ -163,10 +175,8 @@ def _use_metadata(metadata: dict[str, str]) -> None:
 
 @functools.cache
 def _sealed_chunk() -> tuple[Chunk, bytes]:
-    from indexvault.snapshots.chunks import compress  # noqa: PLC0415 - only this target compresses
-
     sealed = cut(documents(range(20)), bits=14)[0]
-    return sealed.chunk, compress(sealed.data)
+    return sealed.chunk, member(sealed.chunk.sha256, sealed.data)
 
 
 def _draw_chunk(rng: random.Random) -> tuple[Chunk, bytes]:
@@ -176,10 +186,17 @@ def _draw_chunk(rng: random.Random) -> tuple[Chunk, bytes]:
         chunk = msgspec.structs.replace(chunk, bytes=size)
     if rng.random() < 0.2:
         data = inputs.damaged_bytes(rng, [b"\n".join(_LINES) + b"\n"])
-        stored = stored[:10] + gzip.compress(data, mtime=0)[10:]
         digest = hashlib.sha256(data).hexdigest()
-        return Chunk(digest, chunk.first, chunk.last, data.count(b"\n"), len(data), len(stored)), stored
-    return chunk, inputs.damaged_gzip(rng, stored)
+        return Chunk(digest, chunk.first, chunk.last, data.count(b"\n"), len(data)), member(digest, data)
+    if rng.random() < 0.5:  # the header as it should be, and something else behind it
+        header = stored[:_HEADER_BYTES]
+        return chunk, _with_length(header + inputs.damaged_gzip(rng, stored[:10] + stored[_HEADER_BYTES:])[10:], rng)
+    return chunk, _with_length(inputs.damaged_gzip(rng, stored), rng)
+
+
+def _with_length(stored: bytes, rng: random.Random) -> bytes:
+    """Make a damaged member say its own length, mostly: who damages it can do that too."""
+    return stored[:16] + len(stored).to_bytes(4, "little") + stored[20:] if rng.random() < 0.8 else stored
 
 
 def _use_chunk(given: tuple[Chunk, bytes]) -> None:
@@ -187,6 +204,41 @@ def _use_chunk(given: tuple[Chunk, bytes]) -> None:
     data = open_chunk(chunk, stored, _ON)
     assert len(data) == chunk.bytes
     document_lines(data)
+
+
+@functools.cache
+def _segments() -> list[bytes]:
+    chunks = _placed_chunks()
+    node = node_of(chunks, encode_segment(chunks)).placed("0c" * 32, 0, 100)
+    return [encode_segment(chunks), encode_segment([node])]
+
+
+def _use_segment(data: bytes) -> None:
+    chunks = _placed_chunks()
+    for level in (1, 2):
+        right = node_of(chunks, encode_segment(chunks))
+        for node in (right, msgspec.structs.replace(right, sha256=hashlib.sha256(data).hexdigest())):
+            with contextlib.suppress(IntegrityError):
+                decode_segment(node, level, data, _ON)
+
+
+@functools.cache
+def _packed() -> bytes:
+    return b"".join(member(each.chunk.sha256, each.data) for each in cut(documents(range(40))))
+
+
+def _use_pack(data: bytes) -> None:
+    for each in scan_members(data, _ON):
+        open_member(each.sha256, data[each.offset : each.offset + each.stored], 1 << 20, _ON)
+
+
+@functools.cache
+def _locations() -> bytes:
+    return encode_locations([Location(100 * at, "0a" * 32, 100 * at, 100) for at in range(40)])
+
+
+def _use_locations(data: bytes) -> None:
+    decode_locations(data, _ON)
 
 
 def _one(kind: type[Any], name: str, read: Callable[[MemoryStore], Awaitable[Any]]) -> tuple[type[Any], str, Any]:
@@ -237,7 +289,7 @@ async def _read_sweep(store: MemoryStore) -> None:
 
 
 async def _read_announcements(store: MemoryStore) -> None:
-    await announced_chunks(store.runs, _INDEX.service, _INDEX.index, _NOW)
+    await announced_trees(store.runs, _INDEX.service, _INDEX.index, _NOW)
 
 
 async def _read_holds(store: MemoryStore) -> None:
@@ -319,6 +371,26 @@ STORED: tuple[Target, ...] = (
         raises=(),
     ),
     Target(name="chunk", draw=_draw_chunk, use=_use_chunk, raises=(IntegrityError,), peak_bytes=24 << 20),
+    Target(
+        name="segment",
+        draw=lambda rng: inputs.damaged_bytes(rng, _segments()),
+        use=_use_segment,
+        raises=(IntegrityError,),
+    ),
+    Target(
+        name="pack",
+        draw=lambda rng: inputs.damaged_bytes(rng, [_packed()]),
+        use=_use_pack,
+        raises=(IntegrityError,),
+        peak_bytes=24 << 20,
+    ),
+    Target(
+        name="locations",
+        draw=lambda rng: inputs.damaged_gzip(rng, _locations()),
+        use=_use_locations,
+        raises=(IntegrityError,),
+        peak_bytes=24 << 20,
+    ),
     Target(name="record", draw=_draw_record, use=_use_record, raises=(IntegrityError,), weight=2),
     Target(name="failure", draw=text_like(examples.FAILURES, surrogates=True), use=_use_failure, raises=()),
 )

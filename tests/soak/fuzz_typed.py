@@ -39,8 +39,8 @@ from indexvault.settings.source import load_settings
 from indexvault.snapshots.manifest import Definition, VersionedDefinition
 from indexvault.snapshots.names import (
     SnapshotReference,
-    parse_chunk_name,
     parse_manifest_name,
+    parse_pack_name,
     parse_segment,
 )
 from indexvault.snapshots.run_names import (
@@ -146,7 +146,7 @@ def _draw_parameters(rng: random.Random) -> tuple[int, dict[str, str]]:
 
 
 def _use_name(text: str) -> None:
-    for read in (parse_manifest_name, parse_segment, parse_chunk_name, run_of):
+    for read in (parse_manifest_name, parse_segment, parse_pack_name, run_of):
         found: Any = read(text)
         assert found is None or str(found)
     for parse_text in (SnapshotReference.parse, service_and_index, index_or_snapshot, Slice.parse, _address):
