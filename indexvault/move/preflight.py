@@ -20,6 +20,7 @@ from indexvault.restore.stretch_source import manifest_of
 from indexvault.restore.target_facts import gather_facts, resolve_name
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.manifest import Added, Counts, Etags, Manifest
+from indexvault.snapshots.tree import Tree
 from indexvault.version import VERSION
 from indexvault.workflow.activity import Activity, Resources
 
@@ -159,7 +160,7 @@ def _stores(resources: Resources, job: MoveJob) -> tuple[str, str]:
 
 
 def _expected(job: MoveJob, plan: Plan) -> Manifest:
-    """Return the manifest that a snapshot made by a plan would have, without its chunks."""
+    """Return the manifest that a snapshot made by a plan would have, without its tree."""
     return Manifest(
         id=plan.id,
         service=job.service,
@@ -182,7 +183,7 @@ def _expected(job: MoveJob, plan: Plan) -> Manifest:
         stored=0,
         added=Added(),
         content_digest="0" * 64,
-        chunks=(),
+        tree=Tree(),
     )
 
 

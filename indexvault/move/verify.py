@@ -7,7 +7,7 @@ its documents are looked up by the source's keys, and those with other keys are 
 An earlier proof counts for nothing here: the target may have been changed since.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,7 +23,7 @@ from indexvault.move.job import (
     SourceRange,
 )
 from indexvault.move.state import excepted_keys, follow_move_state, require_own_snapshot
-from indexvault.restore.compare import Comparison, ComparisonTally, Deviation, Documents, deviations, differing
+from indexvault.restore.compare import Chunks, Comparison, ComparisonTally, Deviation, Documents, deviations, differing
 from indexvault.restore.definition import target_definition
 from indexvault.restore.job import ClaimedStretch
 from indexvault.restore.not_compared import fields_not_compared
@@ -32,8 +32,8 @@ from indexvault.restore.proof import COMPARE_SECONDS
 from indexvault.restore.read_target import count_all, scanned
 from indexvault.restore.report import StretchCompared
 from indexvault.restore.selection import Selection
-from indexvault.restore.stretch_source import manifest_of, read_sources, write_sources
-from indexvault.restore.stretches import stretches
+from indexvault.restore.stretch_source import manifest_of, packs_required, read_sources, write_sources
+from indexvault.restore.stretches import stretch_keys, stretches
 from indexvault.search.client import SearchService
 from indexvault.search.lookup import KeyLookup
 from indexvault.search.scan import KeyRange
@@ -41,7 +41,8 @@ from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
 from indexvault.snapshots.manifest import Definition
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.reader import read_chunk
+from indexvault.snapshots.reader import as_bytes, read_chunks
+from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.patience import Patience
@@ -65,7 +66,8 @@ async def divide(resources: Resources, run: MoveRun) -> SourceDivision:
     if not source.has_key_order:
         return SourceDivision(ranges=[], by_snapshot=True)
     manifest = await manifest_of(store, run.source.service, run.source.index, move_state.snapshot or "")
-    ends = _within_payload([manifest.chunks[end - 1].last for _start, end in stretches(manifest.chunks) if end][:-1])
+    with packs_required():
+        ends = _within_payload(await stretch_keys(TreeReader(store.snapshots, manifest.folder), manifest.tree))
     edges: list[str | None] = [None, *ends, None]
     resources.report(ProgressUpdate(stage="compare", expected=manifest.counts.documents))
     target = await _schema_of(resources.clients.service(run.target.service), run.target.index)
@@ -103,15 +105,16 @@ async def divide_snapshot(resources: Resources, run: MoveRun) -> SnapshotDivisio
     move_state = await follow_move_state(store.runs, run)
     manifest = await manifest_of(store, run.source.service, run.source.index, move_state.snapshot or "")
     require_own_snapshot(move_state, manifest)
-    cut = stretches(manifest.chunks)
-    source, digests = await write_sources(_records(resources, run), manifest, cut)
+    with packs_required():
+        cut = await stretches(TreeReader(store.snapshots, manifest.folder), manifest.tree)
+    written = await write_sources(_records(resources, run), store.snapshots, manifest, cut)
     resources.report(ProgressUpdate(stage="compare", expected=manifest.counts.documents))
     target = await _schema_of(resources.clients.service(run.target.service), run.target.index)
     stored = read_schema(manifest.definition.fullest.body, on=f"{run.source} snapshot {manifest.id}")
     read = {path for path, _field in readable(target).walk()}
     return SnapshotDivision(
-        source=source,
-        stretches=[ClaimedStretch(*ends, digest) for ends, digest in zip(cut, digests, strict=True)],
+        source=written.source,
+        stretches=[ClaimedStretch(*ends, digest) for ends, digest in zip(cut, written.stretches, strict=True)],
         documents=manifest.counts.documents,
         not_compared=fields_not_compared(stored, target, compared=read),
     )
@@ -141,22 +144,29 @@ async def compare_snapshot(resources: Resources, stretch: SnapshotStretch) -> St
     move_state = await follow_move_state(store.runs, run)
     snapshot = SnapshotReference(service=run.source.service, index=run.source.index, id=move_state.snapshot or "")
     chunks, digests = stretch.chunks, (stretch.source, stretch.chunks.digest)
-    source, part = await read_sources(
-        _records(resources, run), store, snapshot, chunks.start, chunks.end, digests=digests
-    )
+    noted = await read_sources(_records(resources, run), store, snapshot, chunks.start, chunks.end, digests=digests)
+    source, part = noted.source, noted.stretch
     sides = await _open_sides(resources, run)
     by = sides.comparison(source.schema, source.key_field)
 
-    async def read(chunk: Chunk) -> bytes:
-        return await read_chunk(store.snapshots, source.folder, chunk)
+    async def read(some: Chunks | Iterable[Sequence[Chunk]]) -> AsyncGenerator[tuple[Chunk, bytes]]:
+        async with aclosing(read_chunks(store.snapshots, source.folder, some, as_bytes)) as reading:
+            async for chunk, data in reading:
+                yield chunk, data
+
+    async def stored_keys() -> list[str]:
+        async with aclosing(noted.batches()) as batches, aclosing(read(batches)) as reading:
+            return [by.key_of(line) async for _chunk, data in reading for line in document_lines(data)]
 
     async def compare(tally: ComparisonTally) -> AsyncGenerator[Deviation]:
         if sides.schema.has_key_order:
             present: Documents = sides.scan(KeyRange(after=part.after, until=part.until))
         else:
-            keys = [by.key_of(line) for chunk in part.chunks for line in document_lines(await read(chunk))]
-            present = sides.lookup().find(keys)
-        async with aclosing(deviations(part.chunks, read, present, by, tally)) as found:
+            present = sides.lookup().find(await stored_keys())
+        async with (
+            aclosing(noted.batches()) as batches,
+            aclosing(deviations(batches, read, present, by, tally)) as found,
+        ):
             async for deviation in found:
                 yield deviation
 

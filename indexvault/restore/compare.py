@@ -2,16 +2,18 @@
 
 The index is read in the order of keys and cut where the chunks are cut. If the bytes of such a window hash to the
 chunk, all its documents are the same and the chunk is not read; else documents are compared one by one, by value only
-if their bytes differ. Memory holds one chunk and as much of the index.
+if their bytes differ. Memory holds some megabytes of chunks, and as much of the index.
 """
 
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
+from indexvault.bounds import MEBIBYTE
 from indexvault.restore.projection import Projection
 from indexvault.restore.report import MOST_NAMED, Difference
 from indexvault.restore.selection import Selection
@@ -22,8 +24,16 @@ from indexvault.snapshots.chunks import Chunk, document_lines
 type Documents = AsyncIterator[tuple[str, bytes]]
 """Keys and lines, keys strictly ascending."""
 
-type ReadChunk = Callable[[Chunk], Awaitable[bytes | None]]
-"""Returns a chunk's uncompressed bytes, proved, or None if it is gone: then its documents count as unproved."""
+type Chunks = AsyncIterable[Sequence[Chunk]]
+"""Chunks in key order, in batches."""
+
+type ReadChunks = Callable[[Chunks | Iterable[Sequence[Chunk]]], AsyncGenerator[tuple[Chunk, bytes | None]]]
+"""Yields each chunk with its uncompressed bytes, proved, or with None if it is gone: then its documents count as
+unproved."""
+
+_COMPARED_AT_ONCE = 4 * MEBIBYTE
+"""Uncompressed bytes of chunks whose documents are read from the index before those that differ are read themselves:
+these are then fetched together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +93,7 @@ class ComparisonTally(msgspec.Struct):
 
 
 async def deviations(
-    chunks: Sequence[Chunk], read: ReadChunk, present: Documents, by: Comparison, tally: ComparisonTally
+    chunks: Chunks, read: ReadChunks, present: Documents, by: Comparison, tally: ComparisonTally
 ) -> AsyncGenerator[Deviation]:
     """Yield what differs, in key order, and count everything in `tally`.
 
@@ -91,26 +101,64 @@ async def deviations(
     in the index are ignored.
     """
     coming = _Lookahead(present)
-    if not chunks:
-        async for deviation in differing(_given([]), coming.until(None), by, tally):
+    compare = _by_hash if by.by_hash else _by_document
+    async with aclosing(compare(chunks, read, coming, by, tally)) as found:
+        async for deviation in found:
             yield deviation
-    for position, chunk in enumerate(chunks):
-        until = chunk.last if position + 1 < len(chunks) else None
-        window = await coming.window(until, chunk.bytes) if by.by_hash else _Window([], whole=False)
-        if window.whole and window.sha256() == chunk.sha256:
-            tally.identical += chunk.documents
-            tally.untouched += 1
-            continue
-        documents = _chained(window.documents, coming.until(until))
-        data = await read(chunk)
-        if data is None:
-            tally.unproved += chunk.documents
-            async for _document in documents:
-                pass
-            continue
-        selected = await by.selection.selected(document_lines(data), by.key_of)
-        tally.passed_over += chunk.documents - len(selected)
-        async for deviation in differing(_given(selected), documents, by, tally):
+    # What comes after the last chunk.
+    async with aclosing(differing(_given([]), coming.until(None), by, tally)) as found:
+        async for deviation in found:
+            yield deviation
+
+
+async def _by_hash(
+    chunks: Chunks, read: ReadChunks, coming: "_Lookahead", by: Comparison, tally: ComparisonTally
+) -> AsyncGenerator[Deviation]:
+    """Compare with chunks of which only those are read that differ from the index."""
+    async for batch in chunks:
+        start = 0
+        while start < len(batch):
+            windows = await coming.windows(batch[start:])
+            unlike = [window for window in windows if not window.is_same()]
+            tally.identical += sum(each.chunk.documents for each in windows) - sum(
+                each.chunk.documents for each in unlike
+            )
+            tally.untouched += len(windows) - len(unlike)
+            start += len(windows)
+            if unlike:
+                async with aclosing(read([[each.chunk for each in unlike]])) as reading:
+                    for window in unlike:
+                        _chunk, data = await anext(reading)
+                        documents = coming.rest(window)
+                        async with aclosing(_compared(window.chunk, data, documents, by, tally)) as found:
+                            async for deviation in found:
+                                yield deviation
+
+
+async def _by_document(
+    chunks: Chunks, read: ReadChunks, coming: "_Lookahead", by: Comparison, tally: ComparisonTally
+) -> AsyncGenerator[Deviation]:
+    """Compare with chunks that are all read."""
+    async with aclosing(read(chunks)) as reading:
+        async for chunk, data in reading:
+            async with aclosing(_compared(chunk, data, coming.until(chunk.last), by, tally)) as found:
+                async for deviation in found:
+                    yield deviation
+
+
+async def _compared(
+    chunk: Chunk, data: bytes | None, documents: Documents, by: Comparison, tally: ComparisonTally
+) -> AsyncGenerator[Deviation]:
+    """Compare one chunk with the documents of the index up to its last key."""
+    if data is None:
+        tally.unproved += chunk.documents
+        async for _document in documents:
+            pass
+        return
+    selected = await by.selection.selected(document_lines(data), by.key_of)
+    tally.passed_over += chunk.documents - len(selected)
+    async with aclosing(differing(_given(selected), documents, by, tally)) as found:
+        async for deviation in found:
             yield deviation
 
 
@@ -147,17 +195,21 @@ async def differing(
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """The first documents up to a chunk's last key; `whole` if there are no more."""
+    """A chunk, and the first documents of the index up to its last key; `whole` if there are no more."""
 
+    chunk: Chunk
     documents: list[tuple[str, bytes]]
     whole: bool
 
-    def sha256(self) -> str:
+    def is_same(self) -> bool:
+        """Whether the index has exactly the chunk's documents, byte for byte."""
+        if not self.whole or len(self.documents) != self.chunk.documents:
+            return False
         digest = hashlib.sha256()
         for _key, line in self.documents:
             digest.update(line)
             digest.update(b"\n")
-        return digest.hexdigest()
+        return digest.hexdigest() == self.chunk.sha256
 
 
 class _Lookahead:
@@ -168,22 +220,44 @@ class _Lookahead:
         self._next: tuple[str, bytes] | None = None
         self._over = False
 
-    async def window(self, until: str | None, size: int) -> _Window:
-        """Return the documents up to a key, but not much more than `size` bytes of them, line feeds included."""
+    async def windows(self, chunks: Sequence[Chunk]) -> list[_Window]:
+        """Return the documents that go with some of these chunks, the first ones: one at least.
+
+        Only the last window may not be whole.
+        """
+        windows: list[_Window] = []
+        size = 0
+        for chunk in chunks:
+            windows.append(await self._window(chunk))
+            size += chunk.bytes
+            if not windows[-1].whole or size >= _COMPARED_AT_ONCE:
+                break
+        return windows
+
+    async def _window(self, chunk: Chunk) -> _Window:
+        """Return the documents up to a chunk's last key, but not much more bytes of them than the chunk has."""
         held: list[tuple[str, bytes]] = []
         taken = 0
-        while taken <= size:
-            document = await self._take(until)
+        while taken <= chunk.bytes:
+            document = await self._take(chunk.last)
             if document is None:
-                return _Window(held, whole=True)
+                return _Window(chunk, held, whole=True)
             held.append(document)
             taken += len(document[1]) + 1
-        return _Window(held, whole=False)
+        return _Window(chunk, held, whole=False)
 
     async def until(self, until: str | None) -> AsyncGenerator[tuple[str, bytes]]:
         """Yield the documents up to a key."""
         while (document := await self._take(until)) is not None:
             yield document
+
+    async def rest(self, window: _Window) -> AsyncGenerator[tuple[str, bytes]]:
+        """Yield the documents of a window, and those that belong to it and have not been read yet."""
+        for document in window.documents:
+            yield document
+        if not window.whole:
+            async for document in self.until(window.chunk.last):
+                yield document
 
     async def _take(self, until: str | None) -> tuple[str, bytes] | None:
         if self._next is None and not self._over:
@@ -198,11 +272,4 @@ class _Lookahead:
 
 async def _given(documents: Sequence[tuple[str, bytes]]) -> AsyncGenerator[tuple[str, bytes]]:
     for document in documents:
-        yield document
-
-
-async def _chained(first: list[tuple[str, bytes]], rest: Documents) -> AsyncGenerator[tuple[str, bytes]]:
-    for document in first:
-        yield document
-    async for document in rest:
         yield document

@@ -137,7 +137,8 @@ class StoredStretch(msgspec.Struct, frozen=True):
     """Consecutive chunks of a snapshot in a store, by position, and which of their documents are wanted.
 
     `run` is the restore whose checkpoints say which chunks these are, with `digest` that of their record; its plan has
-    the keys. Without it the manifest says which chunks, and `keys` are given.
+    the keys. Without it the snapshot's tree says which chunks, and `keys` are given. If `packs` are named, only chunks
+    that lie in these are meant.
     """
 
     store: str
@@ -148,6 +149,24 @@ class StoredStretch(msgspec.Struct, frozen=True):
     end: int
     keys: tuple[str, ...] = ()
     filter: str | None = None
+    run: RestoreRun | None = None
+    digest: str = ""
+    packs: tuple[str, ...] = ()
+
+
+class StoredPacks(msgspec.Struct, frozen=True, kw_only=True):
+    """One share of the packs that a snapshot uses, by its number.
+
+    `run` is the restore whose checkpoints say which packs these are, with `digest` that of their record. Without it the
+    snapshot's tree says which, and the share is one `of` so many.
+    """
+
+    store: str
+    service: str
+    index: str
+    snapshot: str
+    number: int
+    of: int = 1
     run: RestoreRun | None = None
     digest: str = ""
 
@@ -181,12 +200,14 @@ class ClaimedStretch(msgspec.Struct, frozen=True):
 class Claimed(msgspec.Struct, frozen=True):
     """The target is marked, and the plan follows from the job and the manifest.
 
-    `source` and those of `stretches` are the digests of what is noted of the manifest, `stored` is how many documents
-    the chunks of all stretches have. `notes` name the stores in which the snapshot could not be held.
+    `source` and those of `stretches` are the digests of what is noted of the snapshot, `stored` is how many documents
+    the chunks of all stretches have. `packs` are the digests of the shares of packs that are to be proved. `notes` name
+    the stores in which the snapshot could not be held.
     """
 
     source: str
     stretches: list[ClaimedStretch]
+    packs: list[str]
     stored: int
     losses: list[str]
     notes: list[str] = []
@@ -197,6 +218,20 @@ class StretchProved(msgspec.Struct, frozen=True):
 
     chunks: int
     wanted: int
+
+
+MOST_DOUBTFUL = 64
+"""Packs that are named as doubtful at most: if there are more, every chunk is proved by itself."""
+
+
+class PacksProved(msgspec.Struct, frozen=True):
+    """The packs of a share that are not in the store as they were written, MOST_DOUBTFUL and one of each kind at most.
+
+    Those that are gone may have been rewritten. In those that are damaged, what the snapshot needs may be sound.
+    """
+
+    gone: list[str]
+    damaged: list[str]
 
 
 class TargetReady(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ A stretch's checkpoint is written after the service has acknowledged its documen
 from there. Loading twice changes nothing: documents are uploaded whole and by key.
 """
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 
 import msgspec
@@ -14,11 +14,12 @@ from indexvault.restore.batches import Actions
 from indexvault.restore.compare import ComparisonTally, Deviation, deviations
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import RestoreRun, Stretch, StretchLoaded
+from indexvault.restore.selection import chunks_holding
 from indexvault.restore.state import LoadCheckpoint
 from indexvault.restore.stretch_context import StretchContext, open_stretch
 from indexvault.restore.upload import MOST_REFUSED, Refused, Uploader, UploadTotals
 from indexvault.search.batch import delete_action, upload_action
-from indexvault.snapshots.chunks import document_lines, key_reader
+from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
 from indexvault.snapshots.run_names import report_name
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 
@@ -88,12 +89,16 @@ async def reconcile(resources: Resources, stretch: Stretch) -> StretchLoaded:
 
     async def actions() -> Actions:
         present = await context.present()
-        async for found in deviations(context.chunks, context.read, present, comparison, tally):
-            if found.line is not None and (found.kind == "missing" or context.plan.job.mode == "sync"):
-                yield found.key, upload_action(projection.project(found.line))
-            elif found.kind == "extra" and context.plan.job.mode == "sync":
-                deletions.sent(found.key)
-                yield found.key, delete_action(context.source.key_field, found.key)
+        async with (
+            aclosing(context.stretch.batches()) as chunks,
+            aclosing(deviations(chunks, context.read, present, comparison, tally)) as coming,
+        ):
+            async for found in coming:
+                if found.line is not None and (found.kind == "missing" or context.plan.job.mode == "sync"):
+                    yield found.key, upload_action(projection.project(found.line))
+                elif found.kind == "extra" and context.plan.job.mode == "sync":
+                    deletions.sent(found.key)
+                    yield found.key, delete_action(context.source.key_field, found.key)
 
     checkpoint = before
 
@@ -106,7 +111,7 @@ async def reconcile(resources: Resources, stretch: Stretch) -> StretchLoaded:
     totals = await uploader.upload(actions(), acknowledged)
     checkpoint = msgspec.structs.replace(checkpoint, done=not totals.given_up, refused=_united(totals.refused))
     await context.records.write(part, checkpoint)
-    documents = sum(chunk.documents for chunk in context.chunks)
+    documents = context.stretch.stretch.documents
     resources.report(ProgressUpdate(stage="load", documents=documents, bytes=totals.bytes))
     return msgspec.structs.replace(_loaded(checkpoint), untouched=tally.untouched)
 
@@ -123,16 +128,21 @@ async def _with_refusals_proved(context: StretchContext, before: LoadCheckpoint)
     projection, key_of = await context.projection(), key_reader(context.source.key_field)
     gone: list[Refused] = []
 
+    async def holding() -> AsyncGenerator[Sequence[Chunk]]:
+        keys = sorted(noted)
+        async with aclosing(context.stretch.batches()) as batches:
+            async for batch in batches:
+                yield chunks_holding(batch, keys)
+
     async def actions() -> AsyncGenerator[tuple[str, bytes]]:
-        for chunk in context.chunks:
-            here = [key for key in noted if chunk.first <= key <= chunk.last]
-            data = await context.read_unless_gone(chunk) if here else b""
-            if data is None:
-                gone.extend(noted[key] for key in here)
-                continue
-            for line in document_lines(data):
-                if (key := key_of(line)) in noted and context.selection.takes(key, line):
-                    yield key, upload_action(projection.project(line))
+        async with aclosing(holding()) as chunks, aclosing(context.read_unless_gone(chunks)) as reading:
+            async for chunk, data in reading:
+                if data is None:
+                    gone.extend(noted[key] for key in noted if chunk.first <= key <= chunk.last)
+                    continue
+                for line in document_lines(data):
+                    if (key := key_of(line)) in noted and context.selection.takes(key, line):
+                        yield key, upload_action(projection.project(line))
 
     async with aclosing(actions()) as coming:
         totals = await _uploader(context, 0).upload(coming)
@@ -155,12 +165,14 @@ async def repair(resources: Resources, stretch: Stretch) -> StretchLoaded:
 
     async def missing() -> AsyncGenerator[Deviation]:
         present = await context.present()
-        chunks = deviations(
-            context.chunks, context.read_unless_gone, present, comparison, ComparisonTally(differences=[])
-        )
-        async for found in chunks:
-            if found.kind == "missing" and found.key not in refused:
-                yield found
+        tally = ComparisonTally(differences=[])
+        async with (
+            aclosing(context.stretch.batches()) as chunks,
+            aclosing(deviations(chunks, context.read_unless_gone, present, comparison, tally)) as coming,
+        ):
+            async for found in coming:
+                if found.kind == "missing" and found.key not in refused:
+                    yield found
 
     async def actions() -> Actions:
         async for found in missing():

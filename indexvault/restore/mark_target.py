@@ -4,7 +4,10 @@ The restore state is the mark. At the end it is removed first, then the holds of
 a restore is finished when no state names it.
 """
 
+import asyncio
 import contextlib
+from contextlib import aclosing
+from itertools import batched
 
 import msgspec
 
@@ -13,11 +16,13 @@ from indexvault.maintenance.holds import Held, hold_snapshot, release_snapshots
 from indexvault.model import IndexName
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import Claimed, ClaimedStretch, RestoreJob, RestoreRun, StartedRestore
+from indexvault.restore.load import load_part
 from indexvault.restore.report import RestoreFinished
 from indexvault.restore.resumption import require_follows
 from indexvault.restore.start import has_written_index
 from indexvault.restore.state import (
     PLAN,
+    LoadCheckpoint,
     RestorePlan,
     RestoreState,
     forget_restore_state,
@@ -27,11 +32,13 @@ from indexvault.restore.state import (
     unfinished,
     write_restore_state,
 )
+from indexvault.restore.stored_packs import PackCount
 from indexvault.restore.stretch_source import has_sources, read_sources, write_sources
 from indexvault.restore.target import discard_trial
 from indexvault.restore.target_facts import resolve_name
 from indexvault.restore.target_name import describe
 from indexvault.settings.load import service_settings
+from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.holds import Hold
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
@@ -40,6 +47,8 @@ from indexvault.workflow.activity import Activity, Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.lock_activities import Done
 from indexvault.workflow.payload_size import SHOW, listed
+
+_READS_AT_ONCE = 16
 
 
 async def claim(resources: Resources, started: StartedRestore) -> Claimed:
@@ -61,7 +70,7 @@ async def claim(resources: Resources, started: StartedRestore) -> Claimed:
     touched = earlier is not None and is_ours and earlier.touched
     await _require_unmoved_names(resources, run, plan, touched=touched)
     held = await _hold(resources, run, plan)
-    proved = await _prove_plan(context, started.source, touched=touched)
+    manifest = await _prove_plan(context, started.source, touched=touched)
     for index in dict.fromkeys((plan.job.target_index, plan.written_index)):
         there = await read_restore_state(runs, IndexName(service, index))
         if there is None or there.records == run.records:
@@ -90,22 +99,57 @@ async def claim(resources: Resources, started: StartedRestore) -> Claimed:
             touched=touched,
         ),
     )
-    if proved is None:
+    if manifest is None:
         gone = "the snapshot is gone from every store: the index was proved by what the restore had noted of it"
         return await _claimed_as_noted(context, [*held.notes, gone])
-    manifest, stored = proved
-    source, digests = await write_sources(context.records, manifest, plan.stretches)
+    packs = _PacksToProve(await _loaded(context) if is_ours else frozenset())
+    written = await write_sources(
+        context.records,
+        context.store.snapshots,
+        manifest,
+        plan.stretches,
+        keys=plan.job.keys,
+        on_chunk=packs.add,
+    )
     return Claimed(
-        source=source,
-        stretches=[ClaimedStretch(*cut, digest) for cut, digest in zip(plan.stretches, digests, strict=True)],
-        stored=stored,
+        source=written.source,
+        stretches=_claimed_stretches(plan, written.stretches),
+        packs=await packs.count.write(context.records) if context.selection.everything else [],
+        stored=written.stored,
         losses=manifest.lacks,
         notes=held.notes,
     )
 
 
-async def _prove_plan(context: RestoreContext, asked: RestoreJob, *, touched: bool) -> tuple[Manifest, int] | None:
-    """Return the manifest, which the plan follows from, and how many documents the plan's chunks have.
+class _PacksToProve:
+    """Counts the packs of stretches, those apart that are loaded: they were proved before."""
+
+    def __init__(self, loaded: frozenset[int]) -> None:
+        self._loaded = loaded
+        self.count = PackCount()
+
+    def add(self, stretch: int, chunk: Chunk) -> None:
+        if stretch not in self._loaded:
+            self.count.add(chunk)
+
+
+async def _loaded(context: RestoreContext) -> frozenset[int]:
+    """Return the numbers of the stretches that are loaded."""
+    found: set[int] = set()
+    for some in batched(enumerate(context.plan.stretches), _READS_AT_ONCE, strict=False):
+        parts = await asyncio.gather(
+            *(context.records.read(load_part(*stretch), LoadCheckpoint) for _number, stretch in some)
+        )
+        found |= {number for (number, _), part in zip(some, parts, strict=True) if part is not None and part.done}
+    return frozenset(found)
+
+
+def _claimed_stretches(plan: RestorePlan, digests: list[str]) -> list[ClaimedStretch]:
+    return [ClaimedStretch(*cut, digest) for cut, digest in zip(plan.stretches, digests, strict=True)]
+
+
+async def _prove_plan(context: RestoreContext, asked: RestoreJob, *, touched: bool) -> Manifest | None:
+    """Return the manifest, which the plan follows from.
 
     None if the snapshot is gone and the target is touched: what was noted of it has to do. Raises as `require_follows`.
     """
@@ -115,21 +159,33 @@ async def _prove_plan(context: RestoreContext, asked: RestoreJob, *, touched: bo
         if not touched or not await has_sources(context.records, context.plan.stretches):
             raise
         return None
-    return manifest, require_follows(context.plan, manifest, accept_unsettled=asked.accept_unsettled)
+    blobs = context.store.snapshots
+    await require_follows(context.plan, manifest, blobs, accept_unsettled=asked.accept_unsettled)
+    return manifest
 
 
 async def _claimed_as_noted(context: RestoreContext, notes: list[str]) -> Claimed:
     """Return what was noted of a snapshot that is gone, and is now held to be true."""
     job = context.plan.job
     snapshot = SnapshotReference(service=job.service, index=job.index, id=job.snapshot)
-    source, stretches, stored = "", [], 0
-    for start, end in context.plan.stretches:
-        noted, stretch = await read_sources(context.records, context.store, snapshot, start, end)
-        source = noted.digest
-        stretches.append(ClaimedStretch(start, end, stretch.digest))
-        stored += sum(chunk.documents for chunk in stretch.chunks)
+    source, digests, stored = "", [], 0
+    packs = _PacksToProve(await _loaded(context))
+    for number, (start, end) in enumerate(context.plan.stretches):
+        noted = await read_sources(context.records, context.store, snapshot, start, end, keys=job.keys)
+        source = noted.source.digest
+        digests.append(noted.stretch.digest)
+        stored += noted.stretch.documents
+        async with aclosing(noted.batches()) as batches:
+            async for batch in batches:
+                for chunk in batch:
+                    packs.add(number, chunk)
     return Claimed(
-        source=source, stretches=stretches, stored=stored, losses=listed(context.plan.losses, SHOW), notes=notes
+        source=source,
+        stretches=_claimed_stretches(context.plan, digests),
+        packs=await packs.count.write(context.records) if context.selection.everything else [],
+        stored=stored,
+        losses=listed(context.plan.losses, SHOW),
+        notes=notes,
     )
 
 

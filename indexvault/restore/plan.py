@@ -1,20 +1,25 @@
 """Decide what a restore will do, once, from its target, its snapshot and the request. Touches nothing."""
 
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
 from indexvault.errors import SettingsError
 from indexvault.restore.context import beside
 from indexvault.restore.job import RestoreJob
 from indexvault.restore.selection import Selection
 from indexvault.restore.state import RestorePlan
-from indexvault.restore.stretch_source import manifest_of
-from indexvault.restore.stretches import MOST_STRETCHES, joined, stretches
+from indexvault.restore.stretch_source import manifest_of, packs_required
+from indexvault.restore.stretches import stretches, stretches_of
 from indexvault.restore.target_facts import TargetFacts, gather_facts
 from indexvault.search.definition_content import content_digest
 from indexvault.settings.load import service_settings
 from indexvault.settings.policies import reading_order
-from indexvault.snapshots.chunks import document_lines, key_reader
+from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.reader import read_chunk
-from indexvault.snapshots.store import StoreReader
+from indexvault.snapshots.reader import read_chunks
+from indexvault.snapshots.store import SnapshotReader, StoreReader
+from indexvault.snapshots.tree_keys import chunks_with_keys
+from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.workflow.activity import Resources
 
 
@@ -64,11 +69,23 @@ async def decide(resources: Resources, job: RestoreJob) -> tuple[TargetFacts, Re
         documents=facts.documents,
         bytes=manifest.bytes,
         losses=manifest.lacks,
-        stretches=_stretches(manifest, selection),
+        stretches=await plan_stretches(store.snapshots, manifest, selection),
         checks=[],
         started=started,
     )
     return facts, plan
+
+
+async def plan_stretches(blobs: SnapshotReader, manifest: Manifest, selection: Selection) -> list[tuple[int, int]]:
+    """Return the stretches in which a snapshot is restored: of listed keys, those of the chunks that can hold them.
+
+    Raises IntegrityError if the snapshot's tree can't be read.
+    """
+    reader = TreeReader(blobs, manifest.folder)
+    with packs_required():
+        if not selection.keys:
+            return await stretches(reader, manifest.tree)
+        return stretches_of(await selection.positions(reader, manifest.tree))
 
 
 async def _require_keys(store: StoreReader, manifest: Manifest, selection: Selection, on: str) -> None:
@@ -77,13 +94,21 @@ async def _require_keys(store: StoreReader, manifest: Manifest, selection: Selec
         return
     key_of = key_reader(manifest.key_field)
     found: set[str] = set()
-    for position in selection.chunks(manifest.chunks):
-        data = await read_chunk(store.snapshots, manifest.folder, manifest.chunks[position])
-        found.update(key_of(line) for line in document_lines(data))
+
+    async def chunks() -> AsyncGenerator[Sequence[Chunk]]:
+        reader = TreeReader(store.snapshots, manifest.folder)
+        async with aclosing(chunks_with_keys(reader, manifest.tree, selection.keys)) as coming:
+            async for each in coming:
+                yield (each.chunk,)
+
+    def keys_in(_chunk: Chunk, data: bytes) -> list[str]:
+        return [key for line in document_lines(data) if (key := key_of(line)) in selection.keys]
+
+    with packs_required():
+        async with (
+            aclosing(chunks()) as coming,
+            aclosing(read_chunks(store.snapshots, manifest.folder, coming, keys_in)) as reading,
+        ):
+            async for _chunk, keys in reading:
+                found.update(keys)
     selection.require_all(found, on=on)
-
-
-def _stretches(manifest: Manifest, selection: Selection) -> list[tuple[int, int]]:
-    if not selection.keys:
-        return stretches(manifest.chunks)
-    return joined([(position, position + 1) for position in selection.chunks(manifest.chunks)], MOST_STRETCHES)

@@ -168,7 +168,10 @@ async def _compare(context: StretchContext, refused: set[str]) -> StretchCompare
     tally = ComparisonTally(differences=[])
     skipped = 0
     present = await context.present()
-    async with aclosing(deviations(context.chunks, context.read_unless_gone, present, comparison, tally)) as found:
+    async with (
+        aclosing(context.stretch.batches()) as chunks,
+        aclosing(deviations(chunks, context.read_unless_gone, present, comparison, tally)) as found,
+    ):
         async for deviation in found:
             if deviation.kind == "missing" and deviation.key in refused:
                 skipped += 1

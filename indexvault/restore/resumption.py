@@ -16,6 +16,7 @@ from indexvault.errors import ConflictError, IntegrityError, LossNotAcceptedErro
 from indexvault.restore.context import beside
 from indexvault.restore.definition import target_definition
 from indexvault.restore.job import RestoreJob
+from indexvault.restore.plan import plan_stretches
 from indexvault.restore.regions import Regions, region_check
 from indexvault.restore.selection import Selection
 from indexvault.restore.state import RestorePlan
@@ -24,6 +25,7 @@ from indexvault.settings.load import service_settings
 from indexvault.settings.model import Settings
 from indexvault.settings.policies import reading_order
 from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.store import SnapshotReader
 from indexvault.workflow.resume import altered
 
 _TOLD_AGAIN = {"in_place": "--replace-in-place", "delete_old": "--delete-old", "overlay": "--overlay"}
@@ -73,12 +75,13 @@ def require_allowed(settings: Settings, job: RestoreJob, plan: RestorePlan) -> N
         raise _unfounded("the store's region", job)
 
 
-def require_follows(plan: RestorePlan, manifest: Manifest, *, accept_unsettled: bool) -> int:
-    """Return how many documents the chunks of a plan's stretches have.
+async def require_follows(
+    plan: RestorePlan, manifest: Manifest, blobs: SnapshotReader, *, accept_unsettled: bool
+) -> None:
+    """Check that definition, stretches and counts follow from the manifest, its tree and the plan's job.
 
-    Raises IntegrityError unless definition, stretches and counts follow from the manifest and the plan's job,
-    LossNotAcceptedError if the job does not accept what the snapshot lacks, UnauthenticError if it does not accept that
-    nobody has signed it.
+    Raises IntegrityError unless they do, LossNotAcceptedError if the job does not accept what the snapshot lacks,
+    UnauthenticError if it does not accept that nobody has signed it.
     """
     job = plan.job
     if manifest.authenticity == "unauthentic" and not job.accept_unauthentic:
@@ -95,19 +98,20 @@ def require_follows(plan: RestorePlan, manifest: Manifest, *, accept_unsettled: 
     if plan.definition.preview != wanted.preview or not _same_json(plan.definition.body, wanted.body):
         raise _unfounded("the definition", job)
     selection = Selection(job.keys, job.filter)
-    if not covers(plan.stretches, manifest, selection):
+    if not await covers(plan.stretches, manifest, blobs, selection):
         raise _unfounded("the division into stretches", job)
     documents = len(job.keys) if job.keys else manifest.counts.documents
     if (plan.documents, plan.bytes) != (documents, manifest.bytes):
         raise _unfounded("the number of documents", job)
-    return sum(chunk.documents for start, end in plan.stretches for chunk in manifest.chunks[start:end])
 
 
-def covers(stretches: list[tuple[int, int]], manifest: Manifest, selection: Selection) -> bool:
+async def covers(
+    stretches: list[tuple[int, int]], manifest: Manifest, blobs: SnapshotReader, selection: Selection
+) -> bool:
     """Return whether stretches hold each chunk that is to be restored exactly once, and no other."""
     if selection.keys:
-        return stretches == [(position, position + 1) for position in selection.chunks(manifest.chunks)]
-    end = len(manifest.chunks)
+        return stretches == await plan_stretches(blobs, manifest, selection)
+    end = manifest.tree.count
     if not end:
         return stretches == [(0, 0)]
     return (

@@ -5,12 +5,17 @@ A filter is a JMESPath expression over one document, as `az --query` takes it, s
 """
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from itertools import batched
 
 from indexvault.errors import NotFoundError, SettingsError
 from indexvault.restore.document_filter import DocumentFilter
 from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.tree import Tree
+from indexvault.snapshots.tree_keys import chunks_with_keys
+from indexvault.snapshots.tree_reader import TreeReader
 
 MOST_KEYS = 10_000
 MOST_KEY_BYTES = 256 * 1024
@@ -35,6 +40,7 @@ class Selection:
                 do=f"List at most {MOST_KEY_BYTES} bytes of keys, or use a filter",
             )
         self.keys = frozenset(keys)
+        self._in_order = sorted(self.keys)
         self._filter = DocumentFilter(filter) if filter is not None else None
 
     @property
@@ -63,18 +69,17 @@ class Selection:
     def _selected(self, lines: Sequence[bytes], key_of: Callable[[bytes], str]) -> list[tuple[str, bytes]]:
         return [(key, line) for line in lines if self.takes(key := key_of(line), line)]
 
-    def chunks(self, chunks: Sequence[Chunk]) -> list[int]:
-        """Return the positions of the chunks that can hold listed keys; all chunks if no keys are listed."""
-        if not self.keys:
-            return list(range(len(chunks)))
-        wanted = sorted(self.keys)
-        found, at = [], 0
-        for position, chunk in enumerate(chunks):
-            while at < len(wanted) and wanted[at] < chunk.first:
-                at += 1
-            if at < len(wanted) and wanted[at] <= chunk.last:
-                found.append(position)
-        return found
+    def chunks(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+        """Return those of consecutive chunks that can hold listed keys; all of them if no keys are listed."""
+        return chunks_holding(chunks, self._in_order) if self.keys else chunks
+
+    async def positions(self, reader: TreeReader, tree: Tree) -> list[int]:
+        """Return the positions of the chunks of a tree that can hold listed keys: no more than there are keys.
+
+        Raises IntegrityError and NotFoundError as `TreeReader.open` does.
+        """
+        async with aclosing(chunks_with_keys(reader, tree, self.keys)) as found:
+            return [each.position async for each in found]
 
     def require_all(self, found: set[str], *, on: str) -> None:
         """Raise NotFoundError naming the listed keys that were not found."""
@@ -86,3 +91,13 @@ class Selection:
                 on=on,
                 do="Leave these keys out, or use an older snapshot",
             )
+
+
+def chunks_holding(chunks: Sequence[Chunk], keys: Sequence[str]) -> list[Chunk]:
+    """Return those of consecutive chunks that can hold some keys, which rise."""
+    found, at = [], 0
+    for chunk in chunks:
+        at = bisect_left(keys, chunk.first, at)
+        if at < len(keys) and keys[at] <= chunk.last:
+            found.append(chunk)
+    return found

@@ -1,22 +1,22 @@
 """One stretch of a restore: its stored documents, the target's documents over the same keys, and how they compare."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, fields
 
 from indexvault.errors import IntegrityError, NotFoundError
-from indexvault.restore.compare import Comparison, Documents
+from indexvault.restore.compare import Chunks, Comparison, Documents
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import Stretch
 from indexvault.restore.projection import Projection, readable
 from indexvault.restore.read_target import scanned
-from indexvault.restore.stretch_source import SnapshotSource, StretchChunks, read_sources
+from indexvault.restore.stretch_source import SnapshotSource, StretchSource, packs_required, read_sources
 from indexvault.search.lookup import KeyLookup
 from indexvault.search.scan import KeyRange
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.reader import read_ahead, read_chunk
+from indexvault.snapshots.reader import as_bytes, read_chunks, try_chunks
 from indexvault.workflow.activity import ProgressUpdate, Resources
 
 
@@ -25,43 +25,38 @@ class StretchContext(RestoreContext):
     """One stretch of a restore, as an activity sees it."""
 
     source: SnapshotSource
-    stretch: StretchChunks
+    stretch: StretchSource
 
-    @property
-    def chunks(self) -> tuple[Chunk, ...]:
-        """The stored chunks of the stretch."""
-        return self.stretch.chunks
+    async def read(self, chunks: Chunks | Iterable[Sequence[Chunk]]) -> AsyncGenerator[tuple[Chunk, bytes]]:
+        """Yield chunks with their uncompressed bytes, proved. Raises IntegrityError if one is damaged or gone."""
+        with packs_required():
+            async with aclosing(read_chunks(self.store.snapshots, self.source.folder, chunks, as_bytes)) as reading:
+                async for chunk, data in reading:
+                    yield chunk, data
 
-    async def read(self, chunk: Chunk) -> bytes:
-        """Return a chunk's uncompressed bytes, proved. Raises IntegrityError if it is damaged or gone."""
-        data = await self.read_unless_gone(chunk)
-        if data is None:
-            raise IntegrityError(
-                "the chunk is gone, and documents in it are still to be written",
-                on=self.source.folder.blob(chunk.sha256),
-                do="See with `indexvault verify` what else is gone, and whether `indexvault repair` brings it back",
-            )
-        return data
-
-    async def read_unless_gone(self, chunk: Chunk) -> bytes | None:
-        """Return a chunk's uncompressed bytes, proved, or None if no store has it."""
-        try:
-            return await read_chunk(self.store.snapshots, self.source.folder, chunk)
-        except NotFoundError:
-            return None
+    async def read_unless_gone(
+        self, chunks: Chunks | Iterable[Sequence[Chunk]]
+    ) -> AsyncGenerator[tuple[Chunk, bytes | None]]:
+        """Yield chunks with their uncompressed bytes, proved, or None if no store has them."""
+        async with aclosing(try_chunks(self.store.snapshots, self.source.folder, chunks, as_bytes)) as reading:
+            async for chunk, found in reading:
+                if isinstance(found, IntegrityError):
+                    raise found
+                yield chunk, None if isinstance(found, NotFoundError) else found
 
     async def stored(self, after: str | None, *, stage: str) -> AsyncGenerator[tuple[str, bytes]]:
         """Yield the selected documents with keys above `after`; each chunk is proved before its first document."""
         key_of = key_reader(self.source.key_field)
-        done = [chunk for chunk in self.chunks if after is not None and chunk.last <= after]
-        for chunk in done:
-            self.resources.report(ProgressUpdate(stage=stage, documents=chunk.documents, bytes=chunk.bytes))
-        async with aclosing(read_ahead(self.chunks[len(done) :], self.read)) as reading:
+        documents = 0
+        async with aclosing(self.stretch.batches(after=after)) as batches, aclosing(self.read(batches)) as reading:
             async for chunk, data in reading:
                 for key, line in await self.selection.selected(document_lines(data), key_of):
                     if after is None or key > after:
                         yield key, line
+                documents += chunk.documents
                 self.resources.report(ProgressUpdate(stage=stage, documents=chunk.documents, bytes=chunk.bytes))
+        if before := self.stretch.stretch.documents - documents:
+            self.resources.report(ProgressUpdate(stage=stage, documents=before))
 
     async def target_schema(self) -> Schema:
         """Return the schema of the index that is written. Raises IntegrityError if its record is gone."""
@@ -90,7 +85,7 @@ class StretchContext(RestoreContext):
             self.target,
             self.plan.written_index,
             schema,
-            KeyRange(after=self.stretch.after, until=self.stretch.until),
+            KeyRange(after=self.stretch.stretch.after, until=self.stretch.stretch.until),
             average_document_bytes=self.source.average_document_bytes,
         )
 
@@ -105,8 +100,12 @@ class StretchContext(RestoreContext):
         )
 
     async def _stored_keys(self) -> list[str]:
+        """Return the keys of the selected documents, of chunks that are not gone."""
         key_of = key_reader(self.source.key_field)
-        async with aclosing(read_ahead(self.chunks, self.read_unless_gone)) as reading:
+        async with (
+            aclosing(self.stretch.batches()) as batches,
+            aclosing(self.read_unless_gone(batches)) as reading,
+        ):
             return [
                 key
                 async for _chunk, data in reading
@@ -121,8 +120,8 @@ async def open_stretch(resources: Resources, stretch: Stretch) -> StretchContext
     job = context.plan.job
     snapshot = SnapshotReference(service=job.service, index=job.index, id=job.snapshot)
     digests = stretch.run.source, stretch.digest
-    source, chunks = await read_sources(
-        context.records, context.store, snapshot, stretch.start, stretch.end, digests=digests
+    noted = await read_sources(
+        context.records, context.store, snapshot, stretch.start, stretch.end, digests=digests, keys=job.keys
     )
     shared = {field.name: getattr(context, field.name) for field in fields(context)}
-    return StretchContext(**shared, source=source, stretch=chunks)
+    return StretchContext(**shared, source=noted.source, stretch=noted)

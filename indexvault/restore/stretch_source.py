@@ -1,24 +1,35 @@
-"""What the activities of a stretch need of the snapshot's manifest, in small records of the run.
+"""What the activities of a restore need of the snapshot, in records of the run.
 
-A manifest may have hundreds of megabytes. It is read once, and each stretch then reads its own few chunks from a
-checkpoint, which must be what was derived from the manifest: the workflow carries its digest.
+The manifest is read once and its tree is walked once. Each stretch then reads its own chunks from a checkpoint, which
+must be what was derived from the manifest: the workflow carries its digest. So what was loaded can still be proved by
+the hashes of its chunks when the snapshot is gone.
 """
 
 import asyncio
-from collections.abc import Sequence
-from itertools import batched
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 
 import msgspec
 
+from indexvault.errors import IntegrityError, NotFoundError
+from indexvault.restore.selection import chunks_holding
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.catalogue import read_manifest
-from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.chunks import Chunk, Digest, Size
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.names import ChunkFolder, SnapshotReference
-from indexvault.snapshots.store import StoreReader
+from indexvault.snapshots.names import PackFolder, SnapshotReference
+from indexvault.snapshots.store import SnapshotReader, StoreReader
+from indexvault.snapshots.tree_keys import PositionedChunk, chunks_with_keys
+from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.resume import altered, digest_of
 
+RECORD_CHUNKS = 8192
+"""Chunks of one record at most. A longer stretch has several records, read one after the other."""
+_RECORD_KEY_CHARACTERS = 2 * 1024 * 1024
+"""Characters of the keys in one record, about: a key may have a thousand."""
 _SNAPSHOT = "snapshot"
 _WRITES_AT_ONCE = 16
 
@@ -27,7 +38,7 @@ class SnapshotSource(msgspec.Struct, frozen=True, kw_only=True):
     """What every stretch needs of the manifest. `definition` is the fullest version; sizes are in bytes."""
 
     snapshot: str
-    folder: ChunkFolder
+    folder: PackFolder
     key_field: str
     definition: msgspec.Raw
     average_document_bytes: float
@@ -44,14 +55,18 @@ class SnapshotSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StretchChunks(msgspec.Struct, frozen=True, kw_only=True):
-    """The chunks of a stretch, and the keys it covers: above `after`, where the one before ends, up to `until`.
+    """The first chunks of a stretch, and the keys it covers: above `after`, where the one before ends, up to `until`.
 
-    The first stretch has no `after` and the last no `until`, so that no key falls between two stretches.
+    The first stretch has no `after` and the last no `until`, so that no key falls between two stretches. If only some
+    documents are restored, these are the chunks that may hold them. `documents` counts those of all its chunks; `rest`
+    are the digests of the records that hold the chunks that follow.
     """
 
     chunks: tuple[Chunk, ...]
     after: str | None
     until: str | None
+    documents: Size
+    rest: tuple[Digest, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -59,9 +74,36 @@ class StretchChunks(msgspec.Struct, frozen=True, kw_only=True):
         return digest_of(self)
 
 
+class MoreChunks(msgspec.Struct, frozen=True):
+    """Further chunks of a long stretch."""
+
+    chunks: tuple[Chunk, ...]
+
+
+class WrittenSources(msgspec.Struct, frozen=True):
+    """The digests of the records of a snapshot and of each stretch, and how many documents all their chunks have."""
+
+    source: Digest
+    stretches: list[Digest]
+    stored: Size
+
+
+type OnStretchChunk = Callable[[int, Chunk], None]
+"""Called with the number of a stretch and each of its chunks."""
+
+
 async def manifest_of(store: StoreReader, service: str, index: str, snapshot: str) -> Manifest:
     """Read a snapshot's manifest, proved. Raises NotFoundError if there is none, IntegrityError if it is damaged."""
     return await read_manifest(store.snapshots, SnapshotReference(service=service, index=index, id=snapshot))
+
+
+@contextmanager
+def packs_required() -> Iterator[None]:
+    """Raise IntegrityError for a pack that is gone: the snapshot's manifest is there."""
+    try:
+        yield
+    except NotFoundError as error:
+        raise IntegrityError(error.what, on=error.on, do=error.do) from error
 
 
 def snapshot_source(manifest: Manifest) -> SnapshotSource:
@@ -75,35 +117,35 @@ def snapshot_source(manifest: Manifest) -> SnapshotSource:
     )
 
 
-def stretch_chunks(manifest: Manifest, start: int, end: int) -> StretchChunks:
-    """Return the chunks from position `start` to before `end`, and the keys they cover."""
-    chunks = manifest.chunks
-    return StretchChunks(
-        chunks=chunks[start:end],
-        after=chunks[start - 1].last if start else None,
-        until=chunks[end - 1].last if end < len(chunks) else None,
-    )
-
-
 async def has_sources(records: Checkpoints, stretches: Sequence[tuple[int, int]]) -> bool:
     """Return whether `write_sources` has written the records of a run."""
     return await records.read(_part(*stretches[-1]), StretchChunks) is not None
 
 
 async def write_sources(
-    records: Checkpoints, manifest: Manifest, stretches: Sequence[tuple[int, int]]
-) -> tuple[str, list[str]]:
-    """Write the records of a run: that of the snapshot, and one for each stretch, the last stretch's last.
+    records: Checkpoints,
+    blobs: SnapshotReader,
+    manifest: Manifest,
+    stretches: Sequence[tuple[int, int]],
+    *,
+    keys: Collection[str] = (),
+    on_chunk: OnStretchChunk | None = None,
+) -> WrittenSources:
+    """Write the records of a run: that of the snapshot, and those of each stretch, the last stretch's last.
 
-    Return their digests.
+    If `keys` are listed, only chunks that may hold them are noted. Raises IntegrityError if the tree can't be read.
     """
     source = snapshot_source(manifest)
     await records.write(_SNAPSHOT, source)
-    digests: list[str] = []
-    for some in batched(stretches[:-1], _WRITES_AT_ONCE, strict=False):
-        digests += await asyncio.gather(*(_write(records, manifest, start, end) for start, end in some))
-    digests.append(await _write(records, manifest, *stretches[-1]))
-    return source.digest, digests
+    writer = _StretchWriter(records, manifest, stretches)
+    with packs_required():
+        async with aclosing(_all_chunks(blobs, manifest, keys)) as chunks:
+            async for each in chunks:
+                number = await writer.add(each)
+                if on_chunk is not None:
+                    on_chunk(number, each.chunk)
+    await writer.finish()
+    return WrittenSources(source.digest, writer.digests, writer.stored)
 
 
 async def read_source(records: Checkpoints, digest: str | None, on: str) -> SnapshotSource | None:
@@ -114,6 +156,35 @@ async def read_source(records: Checkpoints, digest: str | None, on: str) -> Snap
     return source
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StretchSource:
+    """One stretch of a snapshot, whose chunks are read in batches."""
+
+    source: SnapshotSource
+    stretch: StretchChunks
+    place: "_Place"
+
+    async def batches(self, *, after: str | None = None) -> AsyncGenerator[Sequence[Chunk]]:
+        """Yield the chunks of the stretch in key order, without those that end at or before a key."""
+        for number in range(len(self.stretch.rest) + 1):
+            chunks = self.stretch.chunks if not number else (await self._more(number)).chunks
+            if after is not None:
+                chunks = chunks[bisect_right(chunks, after, key=lambda chunk: chunk.last) :]
+            if chunks:
+                yield chunks
+
+    async def _more(self, number: int) -> MoreChunks:
+        place = self.place
+        part = _part(place.start, place.end, number)
+        more = await place.records.read(part, MoreChunks)
+        if more is None:
+            await _rewrite(place)
+            more = await place.records.read(part, MoreChunks)
+        if more is None or digest_of(more) != self.stretch.rest[number - 1]:
+            raise _altered_stretch(place)
+        return more
+
+
 async def read_sources(
     records: Checkpoints,
     store: StoreReader,
@@ -122,29 +193,174 @@ async def read_sources(
     end: int,
     *,
     digests: tuple[str, str] | None = None,
-) -> tuple[SnapshotSource, StretchChunks]:
-    """Return what a stretch needs of its snapshot's manifest; where a record is gone, the manifest is read.
+    keys: Collection[str] = (),
+) -> StretchSource:
+    """Return what a stretch needs of its snapshot; where a record is gone, manifest and tree are read.
 
-    `digests` are those of the two records. Raises IntegrityError if one is another.
+    `digests` are those of the two records, `keys` as for `write_sources`. Raises IntegrityError if a record is another,
+    or if the tree can't be read.
     """
-    on = str(snapshot)
-    source = await read_source(records, digests and digests[0], on)
+    place = _Place(records, store, snapshot, start, end, tuple(keys))
+    source = await read_source(records, digests and digests[0], str(snapshot))
     stretch = await records.read(_part(start, end), StretchChunks)
     if stretch is not None and digests is not None and stretch.digest != digests[1]:
-        raise altered(f"its record of chunks {start} to {end} is not what this restore wrote", on)
+        raise _altered_stretch(place)
     if source is None or stretch is None:
-        manifest = await read_manifest(store.snapshots, snapshot)
-        source, stretch = snapshot_source(manifest), stretch_chunks(manifest, start, end)
-        await records.write(_SNAPSHOT, source)
-        await records.write(_part(start, end), stretch)
-    return source, stretch
+        source = await _rewrite(place)
+        stretch = await records.read(_part(start, end), StretchChunks)
+    if stretch is None:
+        raise _altered_stretch(place)
+    return StretchSource(source=source, stretch=stretch, place=place)
 
 
-async def _write(records: Checkpoints, manifest: Manifest, start: int, end: int) -> str:
-    stretch = stretch_chunks(manifest, start, end)
-    await records.write(_part(start, end), stretch)
-    return stretch.digest
+async def stretch_of(
+    blobs: SnapshotReader, manifest: Manifest, start: int, end: int
+) -> AsyncGenerator[Sequence[Chunk]]:
+    """Yield the chunks of a stretch in batches, from the tree. Raises IntegrityError if it can't be read."""
+    with packs_required():
+        async with aclosing(TreeReader(blobs, manifest.folder).chunks_between(manifest.tree, start, end)) as batches:
+            async for batch in batches:
+                yield batch
 
 
-def _part(start: int, end: int) -> str:
-    return f"stretch-{start}-{end}"
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the records of a stretch lie, and where they can be read again."""
+
+    records: Checkpoints
+    store: StoreReader
+    snapshot: SnapshotReference
+    start: int
+    end: int
+    keys: tuple[str, ...]
+
+
+async def _rewrite(place: _Place) -> SnapshotSource:
+    """Write the records of one stretch from manifest and tree, and return that of the snapshot."""
+    manifest = await read_manifest(place.store.snapshots, place.snapshot)
+    source = snapshot_source(manifest)
+    await place.records.write(_SNAPSHOT, source)
+    writer = _StretchWriter(place.records, manifest, [(place.start, place.end)])
+    with packs_required():
+        async with aclosing(_chunks_between(place, manifest)) as chunks:
+            async for each in chunks:
+                await writer.add(each)
+    await writer.finish()
+    return source
+
+
+async def _chunks_between(place: _Place, manifest: Manifest) -> AsyncGenerator[PositionedChunk]:
+    wanted = sorted(set(place.keys))
+    # The chunk before tells the key that the stretch begins after.
+    position, before = max(0, place.start - 1), None
+    reader = TreeReader(place.store.snapshots, manifest.folder)
+    async with aclosing(reader.chunks_between(manifest.tree, position, place.end)) as batches:
+        async for batch in batches:
+            for chunk in batch:
+                if position >= place.start and (not wanted or chunks_holding((chunk,), wanted)):
+                    yield PositionedChunk(position, before, chunk)
+                position, before = position + 1, chunk.last
+
+
+async def _all_chunks(
+    blobs: SnapshotReader, manifest: Manifest, keys: Collection[str]
+) -> AsyncGenerator[PositionedChunk]:
+    reader = TreeReader(blobs, manifest.folder)
+    if keys:
+        async with aclosing(chunks_with_keys(reader, manifest.tree, keys)) as found:
+            async for each in found:
+                yield each
+        return
+    position, before = 0, None
+    async with aclosing(reader.chunks(manifest.tree)) as batches:
+        async for batch in batches:
+            for chunk in batch:
+                yield PositionedChunk(position, before, chunk)
+                position, before = position + 1, chunk.last
+
+
+class _StretchWriter:
+    """Takes the chunks of stretches in their order and writes the records of each. Holds two records' chunks."""
+
+    def __init__(self, records: Checkpoints, manifest: Manifest, stretches: Sequence[tuple[int, int]]) -> None:
+        self._records = records
+        self._count = manifest.tree.count
+        self._stretches = stretches
+        self._waiting: list[tuple[str, StretchChunks]] = []
+        self._waiting_chunks = 0
+        self.digests: list[Digest] = []
+        self.stored = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._first: tuple[Chunk, ...] | None = None
+        self._chunks: list[Chunk] = []
+        self._key_size = 0
+        self._after: str | None = None
+        self._documents = 0
+        self._rest: list[Digest] = []
+
+    async def add(self, each: PositionedChunk) -> int:
+        """Add a chunk and return the number of its stretch. Chunks before the first stretch are not added."""
+        while each.position >= self._stretches[len(self.digests)][1]:
+            await self._end()
+        if not self._chunks and self._first is None:
+            self._after = each.before
+        if len(self._chunks) == RECORD_CHUNKS or self._key_size >= _RECORD_KEY_CHARACTERS:
+            await self._seal()
+        self._chunks.append(each.chunk)
+        self._key_size += len(each.chunk.first) + len(each.chunk.last)
+        self._documents += each.chunk.documents
+        return len(self.digests)
+
+    async def finish(self) -> None:
+        """Write what is left."""
+        while len(self.digests) < len(self._stretches) - 1:
+            await self._end()
+        await self._flush()
+        await self._end()
+        await self._flush()
+
+    async def _end(self) -> None:
+        start, end = self._stretches[len(self.digests)]
+        last = self._chunks[-1].last if self._chunks else None
+        if self._first is not None:
+            await self._seal()
+        stretch = StretchChunks(
+            chunks=self._first if self._first is not None else tuple(self._chunks),
+            after=self._after,
+            until=last if end < self._count else None,
+            documents=self._documents,
+            rest=tuple(self._rest),
+        )
+        self.digests.append(stretch.digest)
+        self.stored += stretch.documents
+        self._begin()
+        self._waiting.append((_part(start, end), stretch))
+        self._waiting_chunks += len(stretch.chunks)
+        if len(self._waiting) >= _WRITES_AT_ONCE or self._waiting_chunks >= RECORD_CHUNKS:
+            await self._flush()
+
+    async def _seal(self) -> None:
+        """Finish a record of a stretch that has several; the first one is written last, with the others' digests."""
+        chunks, self._chunks, self._key_size = tuple(self._chunks), [], 0
+        if self._first is None:
+            self._first = chunks
+            return
+        more = MoreChunks(chunks)
+        self._rest.append(digest_of(more))
+        await self._records.write(_part(*self._stretches[len(self.digests)], len(self._rest)), more)
+
+    async def _flush(self) -> None:
+        waiting, self._waiting, self._waiting_chunks = self._waiting, [], 0
+        await asyncio.gather(*(self._records.write(part, stretch) for part, stretch in waiting))
+
+
+def _part(start: int, end: int, number: int = 0) -> str:
+    return f"stretch-{start}-{end}" + (f"-{number}" if number else "")
+
+
+def _altered_stretch(place: _Place) -> IntegrityError:
+    return altered(
+        f"its record of chunks {place.start} to {place.end} is not what this restore wrote", str(place.snapshot)
+    )

@@ -1,81 +1,167 @@
-"""Prove the stored chunks of a snapshot before anything is touched."""
+"""Prove what is stored of a snapshot before anything is touched.
 
+A pack is proved whole, by the hash that is its name, and nothing is unpacked: each chunk is proved again by its own
+hash before a byte of it reaches the target. Chunks are proved one by one where a pack is not as it should be, which
+may be no damage to this snapshot, and where only some documents are wanted.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from itertools import pairwise
 
-from indexvault.errors import IntegrityError, NotFoundError
+from indexvault.errors import UNDECODABLE, IndexvaultError, IntegrityError, NotFoundError
 from indexvault.restore.context import open_context
-from indexvault.restore.job import StoredStretch, StretchProved
+from indexvault.restore.job import MOST_DOUBTFUL, PacksProved, RestoreRun, StoredPacks, StoredStretch, StretchProved
 from indexvault.restore.load import load_part
 from indexvault.restore.selection import Selection
 from indexvault.restore.state import LoadCheckpoint
-from indexvault.restore.stretch_source import SnapshotSource, manifest_of, read_sources, snapshot_source, stretch_chunks
+from indexvault.restore.stored_packs import UsedPack, read_share, share_of
+from indexvault.restore.stretch_source import (
+    manifest_of,
+    packs_required,
+    read_source,
+    read_sources,
+    snapshot_source,
+    stretch_of,
+)
 from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
-from indexvault.snapshots.names import SnapshotReference, repair_advice
-from indexvault.snapshots.reader import read_ahead, read_chunk
-from indexvault.snapshots.store import StoreReader
-from indexvault.snapshots.verify import check_chunk
+from indexvault.snapshots.names import PackFolder, SnapshotReference, repair_advice
+from indexvault.snapshots.pack_store import require_pack
+from indexvault.snapshots.reader import read_chunks
+from indexvault.snapshots.store import SnapshotReader, StoreReader
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.resume import altered
+
+_PACKS_AT_ONCE = 2
+"""Packs that an activity holds at once: one is fetched while the other is hashed."""
+
+
+async def prove_packs(resources: Resources, given: StoredPacks) -> PacksProved:
+    """Prove the packs of a share by their hashes, and name those that are gone or are not what they were.
+
+    These are for `prove_stored` to look into. Raises IntegrityError if a segment of the snapshot's tree is gone or
+    damaged.
+    """
+    store = resources.clients.source_store(given.service, given.store)
+    folder, packs = await _share(resources, store, given)
+    gone: list[str] = []
+    damaged: list[str] = []
+    waiting = iter(packs)
+
+    async def work() -> None:
+        for used in waiting:
+            try:
+                await _prove_pack(store.snapshots, folder, used.pack)
+            except NotFoundError:
+                gone.append(used.pack)
+            except IntegrityError:
+                damaged.append(used.pack)
+            else:
+                resources.report(ProgressUpdate(stage="verify", documents=used.documents, bytes=used.bytes))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(_PACKS_AT_ONCE, len(packs))):
+                group.create_task(work())
+    except* IndexvaultError as errors:
+        raise errors.exceptions[0] from None
+    return PacksProved(gone=gone[: MOST_DOUBTFUL + 1], damaged=damaged[: MOST_DOUBTFUL + 1])
 
 
 async def prove_stored(resources: Resources, stretch: StoredStretch) -> StretchProved:
     """Prove the chunks of a stretch that may hold wanted documents, and count those that the filter selects.
 
-    The chunks of a stretch that an interrupted run has loaded were proved before, and need not be there any more.
-    Raises IntegrityError naming the first blob that is damaged or gone, SettingsError for a filter that can't be
-    applied to a document.
+    If `packs` are named, only chunks in these are proved. The chunks of a stretch that an interrupted run has loaded
+    were proved before, and need not be there any more. Raises IntegrityError naming the first blob that is damaged or
+    gone, SettingsError for a filter that can't be applied to a document.
     """
     store = resources.clients.source_store(stretch.service, stretch.store)
-    source, chunks = await _source(resources, store, stretch)
-    if await _is_loaded(resources, stretch):
-        return StretchProved(chunks=0, wanted=sum(chunk.documents for chunk in chunks))
     keys = stretch.keys if stretch.run is None else (await open_context(resources, stretch.run)).plan.job.keys
     selection = Selection(keys, stretch.filter)
-    key_of = key_reader(source.key_field)
-    wanted = 0
-
-    async def check(chunk: Chunk) -> None:
-        try:
-            await check_chunk(store.snapshots, source.folder, chunk, source.key_field)
-        except NotFoundError as error:
-            blob = source.folder.blob(chunk.sha256)
-            raise IntegrityError("the chunk is gone", on=blob, do=repair_advice(blob)) from error
-
-    async def selected(chunk: Chunk) -> int:
-        if stretch.filter is None:
-            return chunk.documents
-        data = await read_chunk(store.snapshots, source.folder, chunk)
-        return len(await selection.selected(document_lines(data), key_of))
-
-    proved = [chunks[position] for position in selection.chunks(chunks)]
-    async with aclosing(read_ahead(proved, check)) as checking:
-        async for chunk, _none in checking:
-            wanted += await selected(chunk)
-            resources.report(ProgressUpdate(stage="verify", documents=chunk.documents, bytes=chunk.bytes))
-    return StretchProved(chunks=len(proved), wanted=wanted)
-
-
-async def _source(
-    resources: Resources, store: StoreReader, stretch: StoredStretch
-) -> tuple[SnapshotSource, tuple[Chunk, ...]]:
+    snapshot = SnapshotReference(service=stretch.service, index=stretch.index, id=stretch.snapshot)
     if stretch.run is None:
         manifest = await manifest_of(store, stretch.service, stretch.index, stretch.snapshot)
-        return snapshot_source(manifest), stretch_chunks(manifest, stretch.start, stretch.end).chunks
-    runs = resources.clients.store_of(stretch.run.target.service).runs
-    snapshot = SnapshotReference(service=stretch.service, index=stretch.index, id=stretch.snapshot)
-    digests = stretch.run.source, stretch.digest
-    source, sources = await read_sources(
-        Checkpoints(runs, stretch.run.records), store, snapshot, stretch.start, stretch.end, digests=digests
-    )
-    return source, sources.chunks
+        source, stored = snapshot_source(manifest), stretch_of(store.snapshots, manifest, stretch.start, stretch.end)
+    else:
+        records = _records(resources, stretch.run)
+        digests = stretch.run.source, stretch.digest
+        noted = await read_sources(
+            records, store, snapshot, stretch.start, stretch.end, digests=digests, keys=selection.keys
+        )
+        loaded = await records.read(load_part(stretch.start, stretch.end), LoadCheckpoint)
+        if loaded is not None and loaded.done:
+            return StretchProved(chunks=0, wanted=noted.stretch.documents)
+        source, stored = noted.source, noted.batches()
+    key_of = key_reader(source.key_field)
+    chunks = wanted = 0
+
+    def check(chunk: Chunk, data: bytes) -> list[bytes]:
+        lines = document_lines(data)
+        _check_keys(chunk, lines, key_of, source.folder.pack(chunk.pack))
+        return lines if stretch.filter is not None else []
+
+    with packs_required():
+        async with (
+            aclosing(_only(stored, selection, frozenset(stretch.packs))) as coming,
+            aclosing(read_chunks(store.snapshots, source.folder, coming, check)) as reading,
+        ):
+            async for chunk, lines in reading:
+                chunks += 1
+                is_filtered = stretch.filter is not None
+                wanted += len(await selection.selected(lines, key_of)) if is_filtered else chunk.documents
+                resources.report(ProgressUpdate(stage="verify", documents=chunk.documents, bytes=chunk.bytes))
+    return StretchProved(chunks=chunks, wanted=wanted)
 
 
-async def _is_loaded(resources: Resources, stretch: StoredStretch) -> bool:
-    if stretch.run is None:
-        return False
-    records = Checkpoints(resources.clients.store_of(stretch.run.target.service).runs, stretch.run.records)
-    loaded = await records.read(load_part(stretch.start, stretch.end), LoadCheckpoint)
-    return loaded is not None and loaded.done
+async def _prove_pack(blobs: SnapshotReader, folder: PackFolder, pack: str) -> None:
+    async def prove(one: SnapshotReader) -> None:
+        await require_pack(one, folder.pack, pack)
+
+    await blobs.first_sound(prove)
+
+
+async def _share(resources: Resources, store: StoreReader, given: StoredPacks) -> tuple[PackFolder, Sequence[UsedPack]]:
+    on = f"{given.service}/{given.index}@{given.snapshot}"
+    if given.run is None:
+        manifest = await manifest_of(store, given.service, given.index, given.snapshot)
+        return manifest.folder, await share_of(store.snapshots, manifest, given.number, given.of)
+    records = _records(resources, given.run)
+    source = await read_source(records, given.run.source, on)
+    if source is None:
+        raise altered("its record of the snapshot is gone", on)
+    return source.folder, await read_share(records, given.number, given.digest, on)
+
+
+async def _only(
+    batches: AsyncGenerator[Sequence[Chunk]], selection: Selection, packs: frozenset[str]
+) -> AsyncGenerator[Sequence[Chunk]]:
+    """Yield the chunks that may hold selected documents, and lie in some packs if any are named."""
+    async with aclosing(batches):
+        async for batch in batches:
+            yield [chunk for chunk in selection.chunks(batch) if not packs or chunk.pack in packs]
+
+
+def _check_keys(chunk: Chunk, lines: Sequence[bytes], key_of: Callable[[bytes], str], on: str) -> None:
+    """Raise IntegrityError unless the documents of a chunk have the keys that the tree lists, in key order."""
+    try:
+        keys = [key_of(line) for line in lines]
+    except UNDECODABLE as error:
+        raise _not_as_listed(f"a document is not JSON with a key in it: {error}", on) from error
+    if keys[0] != chunk.first or keys[-1] != chunk.last:
+        raise _not_as_listed("the first and last keys of a chunk are not those that are listed", on)
+    if any(before >= after for before, after in pairwise(keys)):
+        raise _not_as_listed("the documents of a chunk are not in key order, or a key is duplicated", on)
+
+
+def _not_as_listed(what: str, on: str) -> IntegrityError:
+    return IntegrityError(what, on=on, do=repair_advice(on))
+
+
+def _records(resources: Resources, run: RestoreRun) -> Checkpoints:
+    return Checkpoints(resources.clients.store_of(run.target.service).runs, run.records)
 
 
 PROVE = Activity("prove_stored", StoredStretch, StretchProved, prove_stored)
+PROVE_PACKS = Activity("prove_packs", StoredPacks, PacksProved, prove_packs)

@@ -16,14 +16,17 @@ from indexvault.errors import (
 from indexvault.restore.checks import Check, offered_patch
 from indexvault.restore.cut_over import CUT_OVER
 from indexvault.restore.job import (
+    MOST_DOUBTFUL,
     Claimed,
     ClaimedStretch,
     RestoreJob,
     RestoreRun,
     StartedRestore,
+    StoredPacks,
     StoredStretch,
     Stretch,
     StretchLoaded,
+    StretchProved,
 )
 from indexvault.restore.load import LOAD, RECONCILE, REFUSED, REPAIR, RefusedInput, load_part
 from indexvault.restore.mark_target import ABANDON, CLAIM, CONCLUDE, DROP_PLAN, TOUCH
@@ -39,7 +42,7 @@ from indexvault.restore.report import (
 from indexvault.restore.start import BEGIN, PREFLIGHT
 from indexvault.restore.stretches import joined
 from indexvault.restore.target import MAKE_TARGET
-from indexvault.restore.verify_snapshot import PROVE
+from indexvault.restore.verify_snapshot import PROVE, PROVE_PACKS
 from indexvault.workflow.activity import Orchestration, Workflow
 from indexvault.workflow.calls import call, call_all
 from indexvault.workflow.lock_activities import Claim
@@ -52,6 +55,7 @@ ACTIVITIES = (
     BEGIN,
     CLAIM,
     PROVE,
+    PROVE_PACKS,
     TOUCH,
     MAKE_TARGET,
     LOAD,
@@ -115,18 +119,21 @@ def preflight_restore(ctx: OrchestrationContext, job: RestoreJob) -> Orchestrati
 
 
 def check_chunks(ctx: OrchestrationContext, started: StartedRestore) -> Orchestration[Check]:
-    """Check that every stored chunk to restore is as it was written. Writes nothing.
+    """Check that what is stored of the documents to restore is as it was written. Writes nothing.
 
-    Without checkpoints each activity reads the whole manifest, so there are no more activities than run at once.
+    Without checkpoints each activity reads the manifest and the tree, so there are no more activities than run at once.
     """
+    parallel = started.run.parallel
+    stretches = [ClaimedStretch(start, end, "") for start, end in joined(started.stretches, parallel)]
     try:
-        cut = joined(started.stretches, started.run.parallel)
-        yield from _prove_stored(ctx, started, [ClaimedStretch(start, end, "") for start, end in cut], run=None)
+        notes = yield from _prove_stored(ctx, started, stretches, [""] * parallel, run=None)
     except IntegrityError as error:
         return Check("chunks", "failed", f"{error.on}: {error.what}", error.do, "IntegrityError")
     except NotFoundError as error:
         name = "chunks" if started.source.filter is None else "filter"
         return Check(name, "failed", f"{error.on}: {error.what}", error.do, "NotFoundError")
+    if notes:
+        return Check("chunks", "warning", "; ".join(notes), f"Run `indexvault repair {_index(started)}`")
     return Check("chunks", "ok", f"every chunk of {started.documents:,} documents is stored as it was written")
 
 
@@ -135,7 +142,8 @@ def _restore(ctx: OrchestrationContext, started: StartedRestore) -> Orchestratio
     try:
         claimed = yield from call(ctx, CLAIM, started)
         run = msgspec.structs.replace(started.run, source=claimed.source)
-        yield from _prove_stored(ctx, started, claimed.stretches, run=run)
+        notes = yield from _prove_stored(ctx, started, claimed.stretches, claimed.packs, run=run)
+        claimed = msgspec.structs.replace(claimed, notes=[*claimed.notes, *notes])
         yield from call(ctx, TOUCH, run)
         touched = True
         return (yield from _write_and_prove(ctx, started, claimed, run))
@@ -149,8 +157,62 @@ def _restore(ctx: OrchestrationContext, started: StartedRestore) -> Orchestratio
 
 
 def _prove_stored(
-    ctx: OrchestrationContext, started: StartedRestore, stretches: list[ClaimedStretch], *, run: RestoreRun | None
-) -> Orchestration[None]:
+    ctx: OrchestrationContext,
+    started: StartedRestore,
+    stretches: list[ClaimedStretch],
+    shares: list[str],
+    *,
+    run: RestoreRun | None,
+) -> Orchestration[list[str]]:
+    """Prove what is stored, and return what the operator should know.
+
+    `shares` are the digests of the records of the shares of packs, if there are records.
+    """
+    source = started.source
+    if source.keys or source.filter is not None:
+        proved = yield from _prove_chunks(ctx, started, stretches, (), run=run)
+        if source.filter is not None and not any(part.wanted for part in proved):
+            raise NotFoundError(
+                f"the filter {source.filter!r} picks none of its documents; nothing was touched",
+                on=source.reference,
+                do='Look at the fields of a document, and at how text is quoted: "Rating >= `4`", "Name == \'Inn\'"',
+            )
+        return []
+    packs = yield from call_all(
+        ctx,
+        PROVE_PACKS,
+        [
+            StoredPacks(
+                store=started.store,
+                service=source.service,
+                index=source.index,
+                snapshot=source.snapshot,
+                number=number,
+                of=len(shares),
+                run=run,
+                digest=digest,
+            )
+            for number, digest in enumerate(shares)
+        ],
+        at_once=started.run.parallel,
+    )
+    damaged = [name for share in packs for name in share.damaged]
+    doubtful = [*damaged, *(name for share in packs for name in share.gone)]
+    if doubtful:
+        named = tuple(doubtful) if len(doubtful) <= MOST_DOUBTFUL else ()
+        yield from _prove_chunks(ctx, started, stretches, named, run=run)
+    return _damaged_elsewhere(started, damaged)
+
+
+def _prove_chunks(
+    ctx: OrchestrationContext,
+    started: StartedRestore,
+    stretches: list[ClaimedStretch],
+    packs: tuple[str, ...],
+    *,
+    run: RestoreRun | None,
+) -> Orchestration[list[StretchProved]]:
+    """Prove chunks one by one: those that may hold wanted documents, and if `packs` are named, those in these packs."""
     source = started.source
     stored = [
         StoredStretch(
@@ -164,16 +226,25 @@ def _prove_stored(
             filter=source.filter,
             run=run,
             digest=stretch.digest,
+            packs=packs,
         )
         for stretch in stretches
     ]
-    proved = yield from call_all(ctx, PROVE, stored, at_once=started.run.parallel)
-    if source.filter is not None and not any(part.wanted for part in proved):
-        raise NotFoundError(
-            f"the filter {source.filter!r} picks none of its documents; nothing was touched",
-            on=source.reference,
-            do='Look at the fields of a document, and at how text is quoted: "Rating >= `4`", "Name == \'Inn\'"',
-        )
+    return (yield from call_all(ctx, PROVE, stored, at_once=started.run.parallel))
+
+
+def _damaged_elsewhere(started: StartedRestore, damaged: list[str]) -> list[str]:
+    """Return what to say about packs in which the snapshot's own chunks are sound."""
+    if not damaged:
+        return []
+    named = ", ".join(damaged[:_NAMED]) + (", …" if len(damaged) > _NAMED else "")
+    return [
+        f"packs of {_index(started)} are damaged, but not in what this snapshot has in them, so others may be: {named}"
+    ]
+
+
+def _index(started: StartedRestore) -> str:
+    return f"{started.source.service}/{started.source.index}"
 
 
 def _write_and_prove(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from indexvault.errors import IntegrityError
 from indexvault.snapshots.names import repair_advice
 from indexvault.snapshots.packs import PACK_LIMIT, Pack, is_sound
-from indexvault.snapshots.store import SnapshotWriter
+from indexvault.snapshots.store import SnapshotReader, SnapshotWriter
 
 CONTENT_TYPE = "application/gzip"
 
@@ -33,7 +33,7 @@ async def store_pack(
     return False
 
 
-async def require_pack(blobs: SnapshotWriter, name_of: Callable[[str], str], sha256: str) -> bytes:
+async def require_pack(blobs: SnapshotReader, name_of: Callable[[str], str], sha256: str) -> bytes:
     """Return the bytes of a pack, proved. Raises NotFoundError if it is gone, IntegrityError if it is damaged."""
     name = name_of(sha256)
     data = await blobs.read(name, PACK_LIMIT)
