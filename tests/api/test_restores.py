@@ -12,6 +12,7 @@ from indexvault.errors import LossNotAcceptedError
 from indexvault.restore.job import RestoreJob
 from indexvault.snapshots.manifest import Unsettled, UnsettledPart
 from indexvault.snapshots.summary import Summary
+from indexvault.snapshots.used_packs import used_packs
 from indexvault.snapshots.writer import commit
 from indexvault.workflow.runs import Runs
 from restore.requests import RestoreRequest
@@ -38,8 +39,9 @@ async def unsettled(store: MemoryStore) -> Summary:
     manifest, _ = await write_snapshot(store.snapshots, documents(range(9)), run="first")
     left = Unsettled(documents=2, parts=(UnsettledPart(part="by stars", documents=2),))
     await store.snapshots.delete(f"{EAST}/hotels/manifests/{manifest.id}.json")
-    changed = manifest_of(manifest.chunks, manifest.content_digest, run="open")
-    return await commit(store.snapshots, msgspec.structs.replace(changed, state="unsettled", unsettled=left))
+    changed = manifest_of(manifest.tree, manifest.content_digest, run="open")
+    left_open = msgspec.structs.replace(changed, state="unsettled", unsettled=left)
+    return await commit(store.snapshots, left_open, await used_packs(store.snapshots, left_open))
 
 
 async def asked(world: World, **members: Any) -> tuple[Reply, Engine]:

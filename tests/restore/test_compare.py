@@ -1,5 +1,6 @@
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from itertools import batched
 from typing import Any
 
 import msgspec
@@ -13,7 +14,6 @@ from indexvault.restore.definition import same_definition, target_definition
 from indexvault.restore.projection import Projection
 from indexvault.restore.report import MOST_NAMED, Difference, Proof
 from indexvault.restore.selection import Selection
-from indexvault.restore.stretches import STRETCH_BYTES, STRETCH_DOCUMENTS, stretches
 from indexvault.restore.workflow import require_proved
 from indexvault.search.schema import Field, Schema
 from indexvault.snapshots.chunks import Chunk, key_reader
@@ -38,9 +38,7 @@ def cut(documents: dict[str, str], size: int) -> tuple[list[Chunk], dict[str, by
         data = b"".join(line + b"\n" for _key, line in part)
         sha256 = hashlib.sha256(data).hexdigest()
         stored[sha256] = data
-        chunks.append(
-            Chunk(sha256=sha256, first=part[0][0], last=part[-1][0], documents=len(part), bytes=len(data), stored=1)
-        )
+        chunks.append(Chunk(sha256=sha256, first=part[0][0], last=part[-1][0], documents=len(part), bytes=len(data)))
     return chunks, stored
 
 
@@ -64,14 +62,24 @@ class Compared:
         self.chunks, self._data = cut(stored, size)
         self.tally = ComparisonTally(differences=[])
         self.read: list[str] = []
+        self.requests = 0
         self.told: list[Deviation] = []
 
-    async def _read(self, chunk: Chunk) -> bytes:
-        self.read.append(chunk.sha256)
-        return self._data[chunk.sha256]
+    async def _read(
+        self, chunks: AsyncIterable[Sequence[Chunk]] | Iterable[Sequence[Chunk]]
+    ) -> AsyncGenerator[tuple[Chunk, bytes | None]]:
+        batches = [batch async for batch in chunks] if isinstance(chunks, AsyncIterable) else list(chunks)
+        self.requests += 1
+        for chunk in [chunk for batch in batches for chunk in batch]:
+            self.read.append(chunk.sha256)
+            yield chunk, self._data[chunk.sha256]
+
+    async def _batches(self) -> AsyncGenerator[Sequence[Chunk]]:
+        for some in batched(self.chunks, 4, strict=False):
+            yield some
 
     async def to(self, present: dict[str, str], by: Comparison | None = None) -> "Compared":
-        found = deviations(self.chunks, self._read, side(present), by or comparison(), self.tally)
+        found = deviations(self._batches(), self._read, side(present), by or comparison(), self.tally)
         self.told = [deviation async for deviation in found]
         return self
 
@@ -120,6 +128,32 @@ async def test_chunks_that_match_by_hash_are_not_read() -> None:
     assert [each.key for each in found.told] == ["0055"]
 
 
+async def test_chunks_that_differ_are_read_together() -> None:
+    stored = {f"{number:04}": "1" for number in range(400)}
+    found = await Compared(stored, 10).to(dict.fromkeys(stored, "2"))
+    assert len(found.read) == 40
+    assert found.requests == 10
+
+
+async def test_what_comes_after_the_last_chunk_is_extra_and_leaves_the_chunk_unread() -> None:
+    stored = {f"{number:04}": "1" for number in range(20)}
+    found = await Compared(stored, 10).to(stored | {"x": "1"})
+    assert (found.read, found.tally.identical, found.tally.extra) == ([], 20, 1)
+
+
+async def test_documents_of_chunks_that_are_gone_are_unproved() -> None:
+    class Gone(Compared):
+        async def _read(
+            self, chunks: AsyncIterable[Sequence[Chunk]] | Iterable[Sequence[Chunk]]
+        ) -> AsyncGenerator[tuple[Chunk, bytes | None]]:
+            async for chunk, data in super()._read(chunks):
+                yield chunk, None if chunk.first == "0010" else data
+
+    stored = {f"{number:04}": "1" for number in range(30)}
+    found = await Gone(stored, 10).to(stored | {"0003": "2", "0013": "2", "0023": "2"})
+    assert (found.tally.unproved, found.tally.different, found.tally.identical) == (10, 2, 18)
+
+
 async def test_a_window_much_larger_than_its_chunk_is_still_judged_whole() -> None:
     found = await Compared({"a": "1", "z": "1"}, 1).to({f"b{number:05}": "1" for number in range(5000)})
     assert (found.tally.missing, found.tally.extra) == (2, 5000)
@@ -162,25 +196,6 @@ def test_a_difference_fails_the_restore_and_is_named() -> None:
     require_proved(proof(), "blob")
     with pytest.raises(VerificationError, match=r"1 documents differ, 1 are missing, 0 extra \(first: 'k1' different"):
         require_proved(proof(different=1, missing=1), "blob")
-
-
-def chunk(documents: int, size: int) -> Chunk:
-    return Chunk(sha256="0" * 64, first="a", last="b", documents=documents, bytes=size, stored=1)
-
-
-@given(st.lists(st.tuples(st.integers(1, 4000), st.integers(1, 4 * 1024 * 1024)), max_size=60))
-def test_stretches_cover_every_chunk_once_and_stay_small(sizes: list[tuple[int, int]]) -> None:
-    chunks = [chunk(documents, size) for documents, size in sizes]
-    cut = stretches(chunks)
-    assert [position for start, end in cut for position in range(start, end)] == list(range(len(chunks)))
-    assert cut[0][0] == 0
-    for start, end in cut:
-        assert sum(each.documents for each in chunks[start : end - 1]) < STRETCH_DOCUMENTS
-        assert sum(each.bytes for each in chunks[start : end - 1]) < STRETCH_BYTES
-
-
-def test_an_empty_snapshot_has_one_empty_stretch() -> None:
-    assert stretches([]) == [(0, 0)]
 
 
 def definition(stable: str, preview: str | None = None) -> Definition:

@@ -22,7 +22,7 @@ async def world() -> AsyncIterator[World]:
 
 
 async def loaded(world: World, definition: dict[str, Any] = hotels.DEFINITION, **asked: Any) -> BackupReport:
-    """Restore an index, interrupted before its proof, and delete the snapshot with all its chunks."""
+    """Restore an index, interrupted before its proof, and delete the snapshot with all its packs."""
     await world.fill(definition, hotels.hotels(300))
     snapshot = await world.back_up("hotels")
 
@@ -80,7 +80,7 @@ async def test_an_index_that_is_not_loaded_needs_its_chunks(world: World) -> Non
         await world.restore(snapshot)
     await world.faults(WEST)
     await delete(world, "")
-    with pytest.raises(IntegrityError, match="the chunk is gone"):
+    with pytest.raises(IntegrityError, match="the pack is gone"):
         await world.restore(snapshot)
 
 

@@ -157,10 +157,11 @@ async def test_the_name_of_an_alias_is_no_place_for_a_new_index(world: World) ->
     assert "alias of hotels" in found.what
 
 
-async def test_damage_in_the_store_is_a_failed_check(world: World) -> None:
-    await world.fill(hotels.DEFINITION, hotels.hotels(50))
+@pytest.mark.parametrize("part", ["packs", "segments"])
+async def test_damage_in_the_store_is_a_failed_check(world: World, part: str) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(1500))
     snapshot = await world.back_up("hotels")
-    names = [blob.name async for blob in world.store.snapshots.list(f"{EAST}/hotels/chunks/")]
+    names = [blob.name async for blob in world.store.snapshots.list(f"{EAST}/hotels/{part}/")]
     await world.store.snapshots.delete(names[0])
     report = await world.preflight(snapshot)
     assert not report.ready

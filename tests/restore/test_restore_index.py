@@ -123,7 +123,7 @@ async def damage(world: World, part: str) -> str:
     return names[0]
 
 
-@pytest.mark.parametrize("part", ["chunks", "manifests"])
+@pytest.mark.parametrize("part", ["packs", "segments", "manifests"])
 async def test_one_changed_byte_stops_a_restore_before_the_target_is_touched(world: World, part: str) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(1500))
     snapshot = await world.back_up("hotels")
@@ -134,12 +134,13 @@ async def test_one_changed_byte_stops_a_restore_before_the_target_is_touched(wor
     assert await wrote_nothing(world, WEST)
 
 
-async def test_a_chunk_that_is_gone_stops_a_restore_before_the_target_is_touched(world: World) -> None:
-    await world.fill(hotels.DEFINITION, hotels.hotels(10))
+@pytest.mark.parametrize("part", ["packs", "segments"])
+async def test_a_pack_that_is_gone_stops_a_restore_before_the_target_is_touched(world: World, part: str) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(1500))
     snapshot = await world.back_up("hotels")
-    names = [blob.name async for blob in world.store.snapshots.list(f"{EAST}/hotels/chunks/")]
+    names = [blob.name async for blob in world.store.snapshots.list(f"{EAST}/hotels/{part}/")]
     await world.store.snapshots.delete(names[0])
-    with pytest.raises(IntegrityError, match=r"gone.*`indexvault repair contoso-east/hotels`"):
+    with pytest.raises(IntegrityError, match=rf"{names[0]}: the pack is gone.*`indexvault repair contoso-east/hotels`"):
         await world.restore(snapshot)
     assert await wrote_nothing(world, WEST)
 

@@ -164,7 +164,7 @@ async def test_two_restores_into_one_target_are_a_conflict(world: World, monkeyp
     read, reading, go_on = world.store.snapshots.read, asyncio.Event(), asyncio.Event()
 
     async def held_back(name: str, limit: int) -> bytes:
-        if "/chunks/" in name:
+        if "/packs/" in name:
             reading.set()
             await go_on.wait()
         return await read(name, limit)

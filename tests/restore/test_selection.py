@@ -3,6 +3,10 @@ import pytest
 from indexvault.errors import NotFoundError, SettingsError
 from indexvault.restore.selection import MOST_KEYS, Selection
 from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.names import PackFolder
+from indexvault.snapshots.tree import Tree
+from indexvault.snapshots.tree_reader import TreeReader
+from tests.memory_store import MemoryStore
 
 
 def chunk(first: str, last: str) -> Chunk:
@@ -15,12 +19,14 @@ CHUNKS = [chunk("a", "c"), chunk("d", "f"), chunk("k", "m")]
 @pytest.mark.parametrize(
     ("keys", "positions"), [(["b"], [0]), (["c", "d"], [0, 1]), (["g", "z", "0"], []), (["l", "a", "m"], [0, 2])]
 )
-def test_only_chunks_that_can_hold_a_key_are_read(keys: list[str], positions: list[int]) -> None:
-    assert Selection(keys).chunks(CHUNKS) == positions
+async def test_only_chunks_that_can_hold_a_key_are_read(keys: list[str], positions: list[int]) -> None:
+    assert Selection(keys).chunks(CHUNKS) == [CHUNKS[position] for position in positions]
+    reader = TreeReader(MemoryStore().snapshots, PackFolder(service="contoso-east", index="hotels"))
+    assert await Selection(keys).positions(reader, Tree(chunks=tuple(CHUNKS))) == positions
 
 
 def test_a_filter_has_to_look_everywhere() -> None:
-    assert Selection(filter="a").chunks(CHUNKS) == [0, 1, 2]
+    assert Selection(filter="a").chunks(CHUNKS) == CHUNKS
 
 
 @pytest.mark.parametrize(
