@@ -11,11 +11,12 @@ from indexvault.maintenance.pass_over import passed_over
 from indexvault.maintenance.stock import take_stock
 from indexvault.settings.load import service_settings
 from indexvault.settings.policies import policies_covering, replica_stores
+from indexvault.snapshots.damage import Finding
 from indexvault.snapshots.known import note_snapshot
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import verified_name
 from indexvault.snapshots.slices import due_slices, turn_of
-from indexvault.snapshots.verify import Finding, verify_index
+from indexvault.snapshots.verify import verify_index
 from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Workflow
 from indexvault.workflow.calls import call
 from indexvault.workflow.fan_out import RunOrder

@@ -8,8 +8,8 @@ from indexvault.errors import IndexvaultError, IntegrityError, UnauthenticError
 from indexvault.maintenance.targets import Target, find_target
 from indexvault.model import IndexName
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.slices import Slice
-from indexvault.snapshots.verify import WHOLE, VerifyReport, verify_index
+from indexvault.snapshots.slices import WHOLE, Slice
+from indexvault.snapshots.verify import VerifyReport, verify_index
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources, Work
 from indexvault.workflow.fan_out import ACTIVITIES as FAN_OUT_ACTIVITIES
 from indexvault.workflow.reported_run import item_workflow, reported_run

@@ -10,7 +10,10 @@ the packs, since members describe themselves.
 """
 
 import zlib
-from collections.abc import Mapping
+from array import array
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from isal import igzip
@@ -24,6 +27,9 @@ from indexvault.snapshots.store import SnapshotReader
 
 MOST_HOPS = 64
 """How often what is looked for can have been moved."""
+
+_MOST_HELD = 1_000_000
+"""Locations that a reader keeps in memory: 18 bytes each."""
 
 _LINE_BYTES = 160
 _RECORD_LIMIT = PACK_LIMIT // SMALLEST_MEMBER * _LINE_BYTES
@@ -63,14 +69,87 @@ def decode_locations(data: bytes, on: str) -> dict[int, Location]:
 async def read_locations(blobs: SnapshotReader, folder: PackFolder, pack: str) -> Mapping[int, Location] | None:
     """Return where the members of a pack lie now, by their offsets in it, or None if it was not rewritten.
 
-    Raises IntegrityError if the record can't be read.
+    Of several replicas, the first that has a record that can be read is used. Raises IntegrityError if none can.
     """
     name = folder.locations(pack)
+
+    async def read(one: SnapshotReader) -> Mapping[int, Location]:
+        try:
+            data = await one.read(name, _STORED_LIMIT)
+        except IntegrityError as error:
+            raise IntegrityError(error.what, on=name, do=repair_advice(name)) from error
+        return decode_locations(data, name)
+
     try:
-        data = await blobs.read(name, _STORED_LIMIT)
+        return await blobs.first_sound(read)
     except NotFoundError:
         return None
-    return decode_locations(data, name)
+
+
+class MovedPack:
+    """Where the members of one rewritten pack lie now."""
+
+    def __init__(self, locations: Iterable[Location]) -> None:
+        in_order = sorted(locations, key=lambda each: each.was)
+        names = {name: number for number, name in enumerate(dict.fromkeys(each.pack for each in in_order))}
+        self.packs = tuple(names)
+        self._was = array("Q", (each.was for each in in_order))
+        self._pack = array("I", (names[each.pack] for each in in_order))
+        self._offset = array("Q", (each.offset for each in in_order))
+
+    def __len__(self) -> int:
+        return len(self._was)
+
+    def find(self, offset: int) -> tuple[str, int] | None:
+        """Return the pack and the offset where the member lies that began at `offset`, or None if that is not said."""
+        at = bisect_left(self._was, offset)
+        if at == len(self._was) or self._was[at] != offset:
+            return None
+        return self.packs[self._pack[at]], self._offset[at]
+
+
+class MovedPacks:
+    """The records of one index's rewritten packs, each read once; those used last are kept."""
+
+    def __init__(self, blobs: SnapshotReader, folder: PackFolder) -> None:
+        self._blobs = blobs
+        self._folder = folder
+        self._known: OrderedDict[str, MovedPack] = OrderedDict()
+        self._size = 0
+
+    def known(self, pack: str) -> MovedPack | None:
+        """Return what was read before about a pack, or None."""
+        found = self._known.get(pack)
+        if found is not None:
+            self._known.move_to_end(pack)
+        return found
+
+    async def find(self, pack: str) -> MovedPack | None:
+        """Return where the members of a pack lie now, or None if it was not rewritten.
+
+        Raises IntegrityError if its record can't be read.
+        """
+        if (known := self.known(pack)) is not None:
+            return known
+        locations = await read_locations(self._blobs, self._folder, pack)
+        if locations is None:
+            return None
+        moved = self._known[pack] = MovedPack(locations.values())
+        self._size += len(moved)
+        while self._size > _MOST_HELD and len(self._known) > 1:
+            self._size -= len(self._known.popitem(last=False)[1])
+        return moved
+
+
+def gone_pack(name: str) -> NotFoundError:
+    """Return the error for a pack that is gone and was not rewritten."""
+    return NotFoundError("the pack is gone", on=name, do=repair_advice(name))
+
+
+def misled(folder: PackFolder, pack: str) -> IntegrityError:
+    """Return the error for a pack's record that does not lead to where a member lies."""
+    name = folder.locations(pack)
+    return IntegrityError("it does not lead to where a member of its pack lies", on=name, do=repair_advice(name))
 
 
 _DECODER = msgspec.json.Decoder(Location)

@@ -10,11 +10,12 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, 
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from indexvault.bounds import MEBIBYTE
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.chunks import Chunk
-from indexvault.snapshots.locations import MOST_HOPS, read_locations
+from indexvault.snapshots.locations import MOST_HOPS, MovedPacks, gone_pack, misled
 from indexvault.snapshots.names import PackFolder, repair_advice
 from indexvault.snapshots.packs import Placed, open_chunk
 from indexvault.snapshots.store import SnapshotReader
@@ -33,6 +34,13 @@ _OPENED_AT_ONCE = MEBIBYTE
 """Uncompressed bytes that one hop to a thread opens."""
 
 type Failure = IntegrityError | NotFoundError
+
+
+class StoredMember(NamedTuple):
+    """A member as it is stored, not proved, and the name of the blob that it was read from."""
+
+    data: bytes
+    blob: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,74 +88,118 @@ def spans_of(members: Iterable[_Wanted]) -> list[Span]:
 
 
 async def fetch_members(
-    blobs: SnapshotReader, folder: PackFolder, name_of: Callable[[str], str], places: Sequence[Placed]
-) -> list[bytes | Failure]:
+    blobs: SnapshotReader,
+    folder: PackFolder,
+    name_of: Callable[[str], str],
+    places: Sequence[Placed],
+    moved: MovedPacks | None = None,
+) -> list[StoredMember | Failure]:
     """Return the members in some places as they are stored, not proved, or why there is none.
 
     `name_of` gives the blob of a pack: `folder.pack` or `folder.segments`. Members of packs that were rewritten are
-    read where they lie now.
+    read where they lie now; `moved` keeps the records that say where. A failure names the blob at fault: the pack that
+    is gone or ends too early, or the record of locations that can't be read or leads nowhere.
     """
-    found: list[bytes | Failure] = [_gone(name_of(place.pack)) for place in places]
+    records = moved or MovedPacks(blobs, folder)
     wanted = [_Wanted(at, place.pack, place.offset, place.stored) for at, place in enumerate(places)]
-    for _hop in range(MOST_HOPS):
-        fetching = _Fetching(blobs, name_of, found)
-        await fetching.fetch(wanted)
-        wanted = await _moved(blobs, folder, fetching.missing)
+    fetching = _Fetching(blobs, name_of, len(wanted))
+    for hop in range(MOST_HOPS):
+        await fetching.fetch(_forwarded(wanted, records) if not hop else wanted)
+        missing, fetching.missing = fetching.missing, []
+        wanted = await _moved(missing, records, fetching.fail, folder, name_of)
         if not wanted:
             break
-    return found
+    for each in wanted:
+        fetching.fail(each, misled(folder, each.pack))
+    return fetching.found
 
 
 class _Fetching:
-    """One round of requests. `missing` are the members whose packs are not there."""
+    """Rounds of requests. `missing` are the members whose packs were not there in the last one."""
 
-    def __init__(self, blobs: SnapshotReader, name_of: Callable[[str], str], found: list[bytes | Failure]) -> None:
+    def __init__(self, blobs: SnapshotReader, name_of: Callable[[str], str], number: int) -> None:
         self._blobs = blobs
         self._name_of = name_of
-        self._found = found
         self._room = asyncio.Semaphore(REQUESTS_AT_ONCE)
+        self.found: list[StoredMember | Failure] = [gone_pack("")] * number
         self.missing: list[_Wanted] = []
 
     async def fetch(self, wanted: Iterable[_Wanted]) -> None:
         await _all(self._fetch(span) for span in spans_of(wanted))
 
+    def fail(self, wanted: _Wanted, failure: Failure) -> None:
+        self.found[wanted.position] = failure
+
     async def _fetch(self, span: Span) -> None:
+        name = self._name_of(span.pack)
         async with self._room:
             try:
-                data = await self._blobs.read_range(self._name_of(span.pack), span.start, span.end - span.start)
+                data = await self._blobs.read_range(name, span.start, span.end - span.start)
             except NotFoundError:
                 self.missing.extend(span.members)
                 return
             except IntegrityError as error:
-                broken = error
+                broken = IntegrityError(error.what, on=name, do=repair_advice(name))
             else:
                 for each in span.members:
                     at = each.offset - span.start
-                    self._found[each.position] = data[at : at + each.stored]
+                    self.found[each.position] = StoredMember(data[at : at + each.stored], name)
                 return
         if len(span.members) == 1:
-            self._found[span.members[0].position] = broken
+            self.fail(span.members[0], broken)
         else:  # the blob ends within the span: some of its members may be whole
             await _all(self._fetch(Span(each.pack, each.offset, each.until, (each,))) for each in span.members)
 
 
-async def _moved(blobs: SnapshotReader, folder: PackFolder, missing: Sequence[_Wanted]) -> list[_Wanted]:
+def _forwarded(wanted: Iterable[_Wanted], records: MovedPacks) -> list[_Wanted]:
+    """Return where members are to be looked for first: not in packs that were not there before."""
+    forwarded: list[_Wanted] = []
+    for each in wanted:
+        now: _Wanted = each
+        for _hop in range(MOST_HOPS):
+            moved = records.known(now.pack)
+            place = moved.find(now.offset) if moved is not None else None
+            if place is None:
+                break
+            now = _Wanted(each.position, *place, each.stored)
+        forwarded.append(now)
+    return forwarded
+
+
+async def _moved(
+    missing: Sequence[_Wanted],
+    records: MovedPacks,
+    fail: Callable[[_Wanted, Failure], None],
+    folder: PackFolder,
+    name_of: Callable[[str], str],
+) -> list[_Wanted]:
     """Return where the members of missing packs lie now, as far as records of locations say."""
     moved: list[_Wanted] = []
-    for pack in sorted({each.pack for each in missing}):
-        locations = await read_locations(blobs, folder, pack) or {}
-        moved += [
-            _Wanted(each.position, now.pack, now.offset, each.stored)
-            for each in missing
-            if each.pack == pack and (now := locations.get(each.offset)) is not None
-        ]
+    for pack, some in groupby(sorted(missing, key=lambda each: each.pack), key=lambda each: each.pack):
+        members = list(some)
+        try:
+            record = await records.find(pack)
+        except IntegrityError as error:
+            for each in members:
+                fail(each, error)
+            continue
+        for each in members:
+            place = record.find(each.offset) if record is not None else None
+            if place is not None:
+                moved.append(_Wanted(each.position, *place, each.stored))
+            elif record is None:
+                fail(each, gone_pack(name_of(pack)))
+            else:
+                fail(each, misled(folder, pack))
     return moved
 
 
-async def read_member(blobs: SnapshotReader, folder: PackFolder, name_of: Callable[[str], str], place: Placed) -> bytes:
+async def read_member(
+    blobs: SnapshotReader, folder: PackFolder, name_of: Callable[[str], str], place: Placed
+) -> StoredMember:
     """Return one member of one store as it is stored, not proved. Raises NotFoundError, IntegrityError."""
     (found,) = await fetch_members(blobs, folder, name_of, [place])
-    if isinstance(found, bytes):
+    if isinstance(found, StoredMember):
         return found
     raise found
 
@@ -195,7 +247,8 @@ async def try_chunks[Used](
     what is under way.
     """
     windows = _windows(chunks, window)
-    ahead: deque[tuple[list[Chunk], asyncio.Task[list[bytes | Failure]]]] = deque()
+    moved = MovedPacks(blobs, folder)
+    ahead: deque[tuple[list[Chunk], asyncio.Task[list[StoredMember | Failure]]]] = deque()
     more = True
     try:
         while more or ahead:
@@ -204,16 +257,16 @@ async def try_chunks[Used](
                 if some is None:
                     more = False
                 else:
-                    ahead.append((some, asyncio.create_task(fetch_members(blobs, folder, folder.pack, some))))
+                    ahead.append((some, asyncio.create_task(fetch_members(blobs, folder, folder.pack, some, moved))))
             if not ahead:
                 break
             some, task = ahead[0]
             stored = await task
             ahead.popleft()
             for start, end in _batches(some):
-                used = await asyncio.to_thread(_open_all, folder, some[start:end], stored[start:end], use)
+                used = await asyncio.to_thread(_open_all, some[start:end], stored[start:end], use)
                 for position, (chunk, result) in enumerate(zip(some[start:end], used, strict=True), start):
-                    stored[position] = b""
+                    stored[position] = _NOTHING
                     if isinstance(result, IntegrityError | NotFoundError):
                         # Another replica may have it sound.
                         yield chunk, await _again(blobs, folder, chunk, use)
@@ -245,19 +298,19 @@ async def _again[Used](
 
 async def _read_chunk(blobs: SnapshotReader, folder: PackFolder, chunk: Chunk) -> bytes:
     stored = await read_member(blobs, folder, folder.pack, chunk)
-    return await asyncio.to_thread(open_chunk, chunk, stored, folder.pack(chunk.pack))
+    return await asyncio.to_thread(open_chunk, chunk, stored.data, stored.blob)
 
 
 def _open_all[Used](
-    folder: PackFolder, chunks: list[Chunk], stored: list[bytes | Failure], use: Callable[[Chunk, bytes], Used]
+    chunks: list[Chunk], stored: list[StoredMember | Failure], use: Callable[[Chunk, bytes], Used]
 ) -> list[Used | Failure]:
     results: list[Used | Failure] = []
     for chunk, found in zip(chunks, stored, strict=True):
-        if not isinstance(found, bytes):
+        if not isinstance(found, StoredMember):
             results.append(found)
             continue
         try:
-            results.append(use(chunk, open_chunk(chunk, found, folder.pack(chunk.pack))))
+            results.append(use(chunk, open_chunk(chunk, found.data, found.blob)))
         except IntegrityError as error:
             results.append(error)
     return results
@@ -316,5 +369,4 @@ async def _all(requests: Iterable[Coroutine[None, None, None]]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _gone(name: str) -> NotFoundError:
-    return NotFoundError("the pack is gone", on=name, do=repair_advice(name))
+_NOTHING = StoredMember(b"", "")

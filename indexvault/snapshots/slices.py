@@ -1,7 +1,7 @@
-"""Slices of an index's chunks, to verify one at a time so that every chunk is read back once in a period.
+"""Slices of an index's packs, to verify one at a time so that every pack is read back once in a period.
 
-A chunk's slice depends on its hash alone. So slices are even, a chunk never changes its slice, and new chunks spread
-over all of them.
+A pack's slice depends on its name alone. So slices are even, a pack never changes its slice, and new packs spread over
+all of them.
 """
 
 import re
@@ -37,8 +37,11 @@ class Slice(msgspec.Struct, frozen=True):
         return f"{self.number}/{self.total}"
 
     def has(self, sha256: str) -> bool:
-        """Return whether a chunk is in this slice."""
+        """Return whether a pack with this name is in this slice."""
         return int(sha256[:16], 16) % self.total == self.number - 1
+
+
+WHOLE = Slice(number=1, total=1)
 
 
 def turn_of(now: datetime, every: timedelta) -> int:

@@ -19,7 +19,7 @@ from indexvault.bounds import MEBIBYTE, check_levels
 from indexvault.errors import UNDECODABLE, IntegrityError
 from indexvault.snapshots.chunks import Chunk, Digest, Size, size_fault, zero_bits
 from indexvault.snapshots.names import repair_advice
-from indexvault.snapshots.packs import SMALLEST_MEMBER
+from indexvault.snapshots.packs import PACK_LIMIT, SMALLEST_MEMBER
 
 ROOT_ENTRIES = 32
 """Entries that the manifest itself holds at most: some kilobytes."""
@@ -175,8 +175,8 @@ def entries_fault(entries: Sequence[Entry]) -> str | None:
                 return f"a chunk can't be right: {fault}"
         if min(entry.documents, entry.bytes, chunks_below(entry)) <= 0:
             return "an entry is empty"
-        if entry.stored < SMALLEST_MEMBER or not is_pack(entry.pack):
-            return "an entry is not stored"
+        if entry.stored < SMALLEST_MEMBER or entry.offset + entry.stored > PACK_LIMIT or not is_pack(entry.pack):
+            return "an entry does not lie in a pack"
     for before, after in pairwise(entries):
         if before.last >= (after.first if isinstance(after, Chunk) else after.last):
             return "entries are not in key order"

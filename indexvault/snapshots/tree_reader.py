@@ -1,17 +1,18 @@
 """Walk the trees of snapshots: all chunks, those of a range, those in which two snapshots differ."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import batched
 from typing import Literal
 
-from indexvault.errors import IntegrityError
+from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.locations import MovedPacks
 from indexvault.snapshots.names import PackFolder, repair_advice
 from indexvault.snapshots.packs import open_member
-from indexvault.snapshots.reader import fetch_members, read_member
+from indexvault.snapshots.reader import Failure, StoredMember, fetch_members, read_member
 from indexvault.snapshots.store import SnapshotReader
 from indexvault.snapshots.tree import SEGMENT_LIMIT, Entries, Node, Tree, as_chunks, as_nodes, decode_segment
 
@@ -20,6 +21,9 @@ NODES_AT_ONCE = 64
 
 type Side = Literal["one", "other"]
 
+type OnFailure = Callable[[Node, Failure], None]
+"""Called with a segment that can't be had, and what is wrong."""
+
 
 class TreeReader:
     """Reads the segments of one index's trees. Of several replicas, the first that has a segment sound is used."""
@@ -27,16 +31,29 @@ class TreeReader:
     def __init__(self, blobs: SnapshotReader, folder: PackFolder) -> None:
         self.blobs = blobs
         self.folder = folder
+        self._moved = MovedPacks(blobs, folder)
 
     async def open(self, nodes: Sequence[Node], level: int) -> list[Entries]:
         """Return the entries of the segments that nodes of `level` stand for.
 
         Raises IntegrityError and NotFoundError, naming the pack of segments, for the first that can't be had.
         """
-        stored = await fetch_members(self.blobs, self.folder, self.folder.segments, nodes)
+        opened: list[Entries] = []
+        for entries in await self.try_open(nodes, level):
+            if isinstance(entries, IntegrityError | NotFoundError):
+                raise entries
+            opened.append(entries)
+        return opened
+
+    async def try_open(self, nodes: Sequence[Node], level: int) -> list[Entries | Failure]:
+        """Return the entries of the segments that nodes of `level` stand for, or what is wrong with each.
+
+        A failure names the blob at fault: a pack of segments, or a record of locations.
+        """
+        stored = await fetch_members(self.blobs, self.folder, self.folder.segments, nodes, self._moved)
         opened = await asyncio.to_thread(self._open_all, nodes, level, stored)
         return [
-            await self._again(node, level) if isinstance(entries, Exception) else entries
+            await self._again(node, level) if isinstance(entries, IntegrityError | NotFoundError) else entries
             for node, entries in zip(nodes, opened, strict=True)
         ]
 
@@ -47,8 +64,9 @@ class TreeReader:
         last: str | None = None
         async with aclosing(self._below(tree.level, tree.entries, after, until)) as batches:
             async for batch in batches:
-                if last is not None and batch[0].first <= last:
-                    raise self._not_in_order(batch[0])
+                if _begins_before(batch, last):
+                    on = self.folder.pack(batch[0].pack)
+                    raise IntegrityError("the chunks of a tree are not in key order", on=on, do=repair_advice(on))
                 last = batch[-1].last
                 yield batch
 
@@ -64,37 +82,43 @@ class TreeReader:
             async for node in found:
                 yield node
 
-    async def unseen(self, tree: Tree, seen: set[bytes]) -> AsyncGenerator[tuple[int, Entries]]:
+    async def unseen(
+        self, tree: Tree, seen: set[bytes], on_failure: OnFailure | None = None
+    ) -> AsyncGenerator[tuple[int, Entries]]:
         """Yield the entries of the root and of each segment under it that is not in `seen`, with their level.
 
         The hashes of segments are added to `seen`: so of several trees, what they share is read once. An entry comes
-        before the entries under it.
+        before the entries under it. With `on_failure`, a segment that can't be had is passed to it, with what is wrong,
+        and the walk goes on without it; otherwise that is raised.
         """
-        async with aclosing(self._unseen(tree.level, tree.entries, seen)) as found:
+        async with aclosing(self._unseen(tree.level, tree.entries, seen, on_failure, None)) as found:
             async for level, entries in found:
                 yield level, entries
 
     def _open_all(
-        self, nodes: Sequence[Node], level: int, stored: Sequence[bytes | Exception]
-    ) -> list[Entries | Exception]:
-        opened: list[Entries | Exception] = []
+        self, nodes: Sequence[Node], level: int, stored: Sequence[StoredMember | Failure]
+    ) -> list[Entries | Failure]:
+        opened: list[Entries | Failure] = []
         for node, found in zip(nodes, stored, strict=True):
             try:
-                opened.append(self._open(node, level, found) if isinstance(found, bytes) else found)
+                opened.append(self._open(node, level, found) if isinstance(found, StoredMember) else found)
             except IntegrityError as error:
                 opened.append(error)
         return opened
 
-    def _open(self, node: Node, level: int, stored: bytes) -> Entries:
-        name = self.folder.segments(node.pack)
-        return decode_segment(node, level, open_member(node.sha256, stored, SEGMENT_LIMIT, name), name)
+    def _open(self, node: Node, level: int, stored: StoredMember) -> Entries:
+        data = open_member(node.sha256, stored.data, SEGMENT_LIMIT, stored.blob)
+        return decode_segment(node, level, data, stored.blob)
 
-    async def _again(self, node: Node, level: int) -> Entries:
+    async def _again(self, node: Node, level: int) -> Entries | Failure:
         async def read(one: SnapshotReader) -> Entries:
             stored = await read_member(one, self.folder, self.folder.segments, node)
             return await asyncio.to_thread(self._open, node, level, stored)
 
-        return await self.blobs.first_sound(read)
+        try:
+            return await self.blobs.first_sound(read)
+        except (IntegrityError, NotFoundError) as error:
+            return error
 
     async def _below(
         self, level: int, entries: Entries, after: str | None, until: str | None
@@ -141,23 +165,40 @@ class TreeReader:
                     async for node in found:
                         yield node
 
-    async def _unseen(self, level: int, entries: Entries, seen: set[bytes]) -> AsyncGenerator[tuple[int, Entries]]:
+    async def _unseen(
+        self, level: int, entries: Entries, seen: set[bytes], on_failure: OnFailure | None, after: str | None
+    ) -> AsyncGenerator[tuple[int, Entries]]:
         yield level, entries
         if not level:
             return
-        new = [entry for entry in as_nodes(entries) if bytes.fromhex(entry.sha256) not in seen]
-        for nodes in batched(new, NODES_AT_ONCE, strict=False):
-            opened = await self.open(nodes, level)
-            for node, below in zip(nodes, opened, strict=True):
-                async with aclosing(self._unseen(level - 1, below, seen)) as found:
+        new: list[tuple[Node, str | None]] = []
+        for node in as_nodes(entries):
+            if bytes.fromhex(node.sha256) not in seen:
+                new.append((node, after))
+            after = node.last
+        for some in batched(new, NODES_AT_ONCE, strict=False):
+            opened = await self.try_open([node for node, _after in some], level)
+            for (node, last), below in zip(some, opened, strict=True):
+                if isinstance(below, IntegrityError | NotFoundError) or _begins_before(below, last):
+                    failure = below if isinstance(below, Exception) else self._not_in_order(node)
+                    if on_failure is None:
+                        raise failure
+                    on_failure(node, failure)
+                    continue
+                async with aclosing(self._unseen(level - 1, below, seen, on_failure, last)) as found:
                     async for each in found:
                         yield each
                 # After what is under it: a walk that fails in between leaves it to be walked again.
                 seen.add(bytes.fromhex(node.sha256))
 
-    def _not_in_order(self, chunk: Chunk) -> IntegrityError:
-        name = self.folder.pack(chunk.pack)
-        return IntegrityError("chunks of a tree are not in key order", on=name, do=repair_advice(name))
+    def _not_in_order(self, node: Node) -> IntegrityError:
+        name = self.folder.segments(node.pack)
+        return IntegrityError("the chunks in a segment are not in key order", on=name, do=repair_advice(name))
+
+
+def _begins_before(entries: Entries, last: str | None) -> bool:
+    """Return whether chunks do not come after the last key of what is before them."""
+    return last is not None and isinstance(first := entries[0], Chunk) and first.first <= last
 
 
 def within(entries: Entries, after: str | None, until: str | None) -> Entries:

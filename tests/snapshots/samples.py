@@ -19,7 +19,7 @@ from indexvault.snapshots.manifest import (
 )
 from indexvault.snapshots.names import PackFolder, snapshot_id
 from indexvault.snapshots.pack_store import store_pack
-from indexvault.snapshots.packs import Pack
+from indexvault.snapshots.packs import PACK_TARGET, Pack
 from indexvault.snapshots.store import SnapshotReader, SnapshotWriter
 from indexvault.snapshots.summary import Summary
 from indexvault.snapshots.tree import Tree
@@ -69,6 +69,7 @@ def manifest_of(
     added: Added | None = None,
     run: str = "run-1",
     generation: str = "",
+    bits: int = BITS,
 ) -> Manifest:
     total = tree.documents
     return Manifest(
@@ -95,7 +96,7 @@ def manifest_of(
         ),
         counts=Counts(before=total, after=total, documents=total),
         etag=Etags(before='"0x1"', after='"0x1"'),
-        boundary_bits=BITS,
+        boundary_bits=bits,
         generation=generation,
         bytes=tree.bytes,
         stored=tree.stored,
@@ -120,20 +121,25 @@ async def write_snapshot(
     run: str = "run-1",
     previous: Manifest | None = None,
     generation: str = "",
+    bits: int = BITS,
+    pack_bytes: int = PACK_TARGET,
 ) -> tuple[Manifest, Summary]:
-    """Store the documents as a snapshot of contoso-east, as a backup does."""
+    """Store the documents as a snapshot of contoso-east, as a backup does.
+
+    With fewer `bits` it has more chunks, from 33 on in segments; with fewer `pack_bytes` it has more packs.
+    """
     folder = PackFolder(service="contoso-east", index=index, generation=generation)
     reader = TreeReader(blobs, folder)
     shared = previous.tree if previous is not None and previous.generation == generation else None
     there = PreviousChunks(reader.chunks(shared) if shared is not None else None)
-    writer = ChunkWriter(blobs, folder)
-    stored = [await writer.add(sealed, there) for sealed in cut(lines)]
+    writer = ChunkWriter(blobs, folder, pack_bytes=pack_bytes)
+    stored = [await writer.add(sealed, there) for sealed in cut(lines, bits)]
     await writer.finish()
 
     async def store(pack: Pack) -> None:
         await store_pack(blobs, folder.segments, pack)
 
-    async with TreeWriter(store, BITS, previous=shared, reader=reader) as building:
+    async with TreeWriter(store, bits, previous=shared, reader=reader) as building:
         for each in stored:
             await building.add(each.chunk)
         tree = await building.finish()
@@ -146,6 +152,7 @@ async def write_snapshot(
         run=run,
         generation=generation,
         added=added_of(stored),
+        bits=bits,
     )
     return manifest, await commit(blobs, manifest, building.used)
 

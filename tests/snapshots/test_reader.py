@@ -17,6 +17,7 @@ from indexvault.snapshots.packs import Packer, member
 from indexvault.snapshots.reader import (
     LARGEST_SPAN,
     MOST_HOLE,
+    StoredMember,
     as_bytes,
     fetch_members,
     read_chunk,
@@ -148,7 +149,7 @@ class TestReading:
         await store.snapshots.delete(name)
         await store.snapshots.create(name, data[: chunks[20].offset + 10])
         found = await fetch_members(store.snapshots, FOLDER, FOLDER.pack, chunks)
-        assert [isinstance(each, bytes) for each in found] == [True] * 20 + [False] * 10
+        assert [isinstance(each, StoredMember) for each in found] == [True] * 20 + [False] * 10
 
     async def test_nothing_is_read_after_it_was_closed(self) -> None:
         store = MemoryStore()
@@ -174,7 +175,7 @@ class TestLocations:
         await store.snapshots.delete(FOLDER.pack(chunks[0].pack))
         circle = [Location(chunk.offset, chunk.pack, chunk.offset, chunk.stored) for chunk in chunks]
         await store.snapshots.create(FOLDER.locations(chunks[0].pack), encode_locations(circle))
-        with pytest.raises(NotFoundError):
+        with pytest.raises(IntegrityError, match="locations"):
             await read_chunk(store.snapshots, FOLDER, chunks[0])
 
     async def test_a_record_is_not_believed(self) -> None:

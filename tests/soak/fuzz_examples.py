@@ -300,7 +300,7 @@ ARGUMENTS = [
         "contoso-east/hotels@latest",
         "--delete-source",
     ],
-    ["--json", "--log-level", "debug", "verify", "contoso-east/hotels", "--sample", "3/12", "--parallel", "2"],
+    ["--json", "--log-level", "debug", "verify", "contoso-east/hotels", "--sample", "3/12"],
     ["--url", "https://vault.example", "--key", "k", "runs"],
     ["snapshots", "contoso-east", "--json"],
     ["pin", "contoso-east/hotels@latest", "--reason", "audit"],

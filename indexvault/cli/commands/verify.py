@@ -11,11 +11,10 @@ from rich.text import Text
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, worst
 from indexvault.cli.formatting import count, size
-from indexvault.cli.options import SNAPSHOT_HELP, add_parallel
+from indexvault.cli.options import SNAPSHOT_HELP
 from indexvault.cli.output import Output
 from indexvault.cli.references import PLACE_HELP, snapshot_set
 from indexvault.cli.remote.follow import follow, start
-from indexvault.cli.remote.options import parallel_is_given, refuse_options
 from indexvault.cli.remote.reports import read_report
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.remote.snapshots import point_of
@@ -23,21 +22,20 @@ from indexvault.cli.session import Session
 from indexvault.errors import IndexvaultError
 from indexvault.maintenance.targets import SnapshotSet, Target, find_targets
 from indexvault.maintenance.verification import Verification, failure_of
-from indexvault.snapshots.slices import Slice
+from indexvault.snapshots.slices import WHOLE, Slice
 from indexvault.snapshots.store import Store
-from indexvault.snapshots.verify import WHOLE, VerifyReport, verify_index
+from indexvault.snapshots.verify import VerifyReport, verify_index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyRequest:
     """Read one snapshot back and prove it, or all of an index or a service.
 
-    `sample` limits which chunks are read, `sizes` only compares sizes and reads none. `store` is another store than the
+    `sample` limits which packs are read, `sizes` only compares sizes and reads none. `store` is another store than the
     service's own.
     """
 
     target: SnapshotSet
-    parallel: int
     sample: Slice | None = None
     sizes: bool = False
     store: str | None = None
@@ -48,16 +46,14 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("target", metavar="SERVICE[/INDEX[@…]]", help=f"{PLACE_HELP}; or one snapshot: {SNAPSHOT_HELP}")
     amount = parser.add_mutually_exclusive_group()
     amount.add_argument("--sample", metavar="N/T", help="read back only slice N of T; 1/12 to 12/12 are everything")
-    amount.add_argument("--sizes", action="store_true", help="only check that every blob exists and has its size")
+    amount.add_argument("--sizes", action="store_true", help="only check that every pack exists and is large enough")
     parser.add_argument("--store", metavar="STORE", help="the store to read (default: the service's own)")
-    add_parallel(parser, "chunks read at once")
 
 
 def read_request(arguments: Namespace) -> VerifyRequest:
     """Return what the arguments ask for. Raises SettingsError for a name or a slice that can't be one."""
     return VerifyRequest(
         target=snapshot_set(arguments.target),
-        parallel=arguments.parallel,
         sample=Slice.parse(arguments.sample) if arguments.sample is not None else None,
         sizes=arguments.sizes,
         store=arguments.store,
@@ -99,7 +95,6 @@ async def _verify(session: Session, request: VerifyRequest, store: Store, target
             depth="sizes" if request.sizes else "content",
             sample=request.sample or WHOLE,
             progress=lambda chunk: display.advance("verify", documents=chunk.documents, bytes=chunk.bytes),
-            concurrency=request.parallel,
         )
     reference = str(target.index) if summary is None else str(summary.reference)
     print_verification(session.output, request, Verification(reference, report))
@@ -120,7 +115,6 @@ def print_verification(output: Output, request: VerifyRequest, verified: Verific
 
 async def run_remotely(session: RemoteSession, request: VerifyRequest) -> int:
     """Have a deployment verify, and return the worst exit code."""
-    refuse_options({"--parallel": parallel_is_given(request.parallel)})
     asked = request.target
     members = {
         "service": asked.service,
@@ -151,14 +145,14 @@ def _lines(reference: str, request: VerifyRequest, report: VerifyReport) -> Sequ
         if finding.kind == "foreign"
     ]
     if report.unnamed:
-        unnamed = f"{count(report.unnamed, 'chunk')} ({size(report.unnamed_bytes or 0)})"
+        unnamed = f"{count(report.unnamed, 'pack')} ({size(report.unnamed_bytes or 0)})"
         lines.append(
-            Text(f"{unnamed} that no snapshot names: left by a backup that failed, or by a removal", style="yellow")
+            Text(f"{unnamed} that no snapshot uses: left by a backup that failed, or by a removal", style="yellow")
         )
     if report.damage:
         return lines
     if request.sizes:
-        what = "exists with the size it was written with"
+        what = "lies in a pack that exists and is large enough"
     elif request.sample is not None:
         what = f"is there, and in slice {request.sample} every checksum, key and count is as it was written"
     else:
@@ -194,7 +188,7 @@ def _authenticity_lines(report: VerifyReport) -> Sequence[Text]:
 
 COMMAND = Command(
     description="Read every chunk of a snapshot, or of all snapshots of an index or a service, back and compare it"
-    " with the manifest. Shared chunks are read once. Sends nothing to a search service.",
+    " with what the manifest and its tree list. Shared chunks are read once. Sends nothing to a search service.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

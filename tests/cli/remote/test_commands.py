@@ -84,7 +84,7 @@ async def test_lossy_and_failed_indexes_each_have_their_say(app: App, ground: Gr
     ("arguments", "code", "complaint"),
     [
         (["replicate", EAST], 2, "replicate: a deployment does not support this. Leave out --url and set"),
-        (["verify", f"{EAST}/hotels@latest", "--parallel", "2"], 2, "a deployment does not support --parallel"),
+        (["backup", EAST, "--parallel", "2"], 2, "a deployment does not support --parallel"),
         (["prune", EAST], 2, "there is no terminal to ask on"),
         (["prune", EAST, "--yes"], 4, "the container is not there"),
         (["backup", EAST, "--dry-run"], 2, "--url: a deployment does not support --dry-run"),

@@ -1,0 +1,194 @@
+"""Check the trees of an index's snapshots: each segment, that every pack is there, and what the chunks hold."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Literal
+
+from indexvault.errors import IntegrityError
+from indexvault.snapshots.chunk_check import DIGESTS, document_check
+from indexvault.snapshots.chunks import Chunk, OnChunk
+from indexvault.snapshots.damage import CheckedSnapshot, Damage
+from indexvault.snapshots.locations import MOST_HOPS, MovedPacks, gone_pack, misled
+from indexvault.snapshots.names import PackFolder, repair_advice
+from indexvault.snapshots.reader import Failure, try_chunks
+from indexvault.snapshots.seen_members import SeenMembers
+from indexvault.snapshots.slices import WHOLE, Slice
+from indexvault.snapshots.store import BlobProperties, SnapshotReader
+from indexvault.snapshots.tree import Node, as_chunks
+from indexvault.snapshots.tree_reader import TreeReader
+from indexvault.snapshots.used_packs import UsedPacks
+
+Depth = Literal["content", "sizes"]
+"""`content` reads chunks back; `sizes` reads only the trees, and compares where chunks lie with the sizes of packs."""
+
+
+class TreeChecker:
+    """Checks the trees of several snapshots, each segment and each chunk that they share once.
+
+    `there` are the blobs of the index as listed. `named` counts the distinct chunks that were found in the trees;
+    `chunks`, `documents` and `bytes` count those that were checked and are sound.
+    """
+
+    def __init__(
+        self,
+        blobs: SnapshotReader,
+        there: Mapping[str, BlobProperties],
+        depth: Depth,
+        sample: Slice,
+        progress: OnChunk | None,
+    ) -> None:
+        self._blobs = blobs
+        self._there = there
+        self._depth = depth
+        self._sample = sample
+        self._progress = progress
+        self._generations: dict[PackFolder, _Generation] = {}
+        self.damage = Damage()
+        self.named = self.chunks = self.documents = self.bytes = 0
+
+    async def check(self, snapshot: CheckedSnapshot) -> bool:
+        """Check what no snapshot before had. Return False if the snapshot's content digest is wrong.
+
+        It is summed up for the first snapshot of each generation, and counts only if all chunks are read and sound.
+        """
+        generation = self._generations.get(snapshot.folder)
+        summed = generation is None and self._depth == "content" and self._sample == WHOLE
+        if generation is None:
+            generation = _Generation(self._blobs, snapshot.folder, self._there)
+            self._generations[snapshot.folder] = generation
+        check = document_check(snapshot.folder, snapshot.key_field, summed=summed)
+        total = missed = 0
+        async with (
+            aclosing(self._to_read(snapshot, generation)) as batches,
+            aclosing(try_chunks(self._blobs, snapshot.folder, batches, check)) as reading,
+        ):
+            async for chunk, found in reading:
+                if isinstance(found, int):
+                    total += found
+                    self._is_sound(chunk)
+                else:
+                    missed += 1
+                    self._is_bad(snapshot.folder, chunk, found)
+        is_whole = summed and not missed and not self.damage.segments
+        return not is_whole or total % DIGESTS == int(snapshot.content_digest, 16)
+
+    async def used_names(self) -> set[str]:
+        """Return the names of all packs that the trees use, and of those into which they were rewritten."""
+        names: set[str] = set()
+        for generation in self._generations.values():
+            names |= await generation.used_names()
+        return names
+
+    async def _to_read(self, snapshot: CheckedSnapshot, generation: "_Generation") -> AsyncGenerator[Sequence[Chunk]]:
+        """Yield the new chunks that are to be read, in key order; look for the others."""
+
+        def on_failure(node: Node, failure: Failure) -> None:
+            self.damage.add_segment(snapshot.folder, node, failure)
+
+        walk = generation.reader.unseen(snapshot.tree, generation.segments, on_failure)
+        async with aclosing(walk) as found:
+            async for level, entries in found:
+                if level:
+                    generation.used.add(entries)
+                    continue
+                new = [chunk for chunk in as_chunks(entries) if generation.seen.add(chunk)]
+                generation.used.add(new)
+                self.named += len(new)
+                read = [chunk for chunk in new if self._reads(chunk)]
+                if len(read) < len(new):
+                    await self._look(generation, [chunk for chunk in new if not self._reads(chunk)])
+                if read:
+                    yield read
+
+    def _reads(self, chunk: Chunk) -> bool:
+        return self._depth == "content" and (self._sample == WHOLE or self._sample.has(chunk.pack))
+
+    async def _look(self, generation: "_Generation", chunks: Sequence[Chunk]) -> None:
+        """Look for chunks in the listing: whether their packs are there, and are large enough."""
+        for chunk in chunks:
+            failure = await generation.failure(chunk)
+            if failure is not None:
+                self._is_bad(generation.folder, chunk, failure)
+            elif self._depth == "sizes":
+                self._is_sound(chunk)
+
+    def _is_sound(self, chunk: Chunk) -> None:
+        self.chunks += 1
+        self.documents += chunk.documents
+        self.bytes += chunk.bytes
+        if self._progress is not None:
+            self._progress(chunk)
+
+    def _is_bad(self, folder: PackFolder, chunk: Chunk, failure: Failure) -> None:
+        self.damage.add_chunk(folder, chunk, failure)
+        if self._progress is not None:
+            self._progress(chunk)
+
+
+class _Generation:
+    """One generation's packs, and what of them was seen in trees."""
+
+    def __init__(self, blobs: SnapshotReader, folder: PackFolder, there: Mapping[str, BlobProperties]) -> None:
+        self._blobs = blobs
+        self._there = there
+        self._sizes: dict[str, int | None] = {}
+        self._moved = MovedPacks(blobs, folder)
+        self.folder = folder
+        self.reader = TreeReader(blobs, folder)
+        self.segments: set[bytes] = set()
+        self.seen = SeenMembers()
+        self.used = UsedPacks()
+
+    async def failure(self, chunk: Chunk) -> Failure | None:
+        """Return why a chunk can't be where its tree or a record of locations says, or None."""
+        pack, offset = chunk.pack, chunk.offset
+        for _hop in range(MOST_HOPS):
+            name = self.folder.pack(pack)
+            if (size := await self._size(pack)) is not None:
+                until = offset + chunk.stored
+                what = f"it ends before byte {until}"
+                return IntegrityError(what, on=name, do=repair_advice(name)) if size < until else None
+            try:
+                moved = await self._moved.find(pack)
+            except IntegrityError as error:
+                return error
+            if moved is None:
+                return gone_pack(name)
+            place = moved.find(offset)
+            if place is None:
+                return misled(self.folder, pack)
+            pack, offset = place
+        return misled(self.folder, pack)
+
+    async def used_names(self) -> set[str]:
+        """Return the names of the packs that the trees use, and of those into which they were rewritten."""
+        names: set[str] = set()
+        for packs, name_of in ((self.used.chunks, self.folder.pack), (self.used.segments, self.folder.segments)):
+            names |= {name_of(pack) for pack in packs}
+            names |= {name_of(pack) for pack in await self._rewritten(list(packs))}
+        return names
+
+    async def _rewritten(self, packs: list[str]) -> set[str]:
+        """Return the packs that hold now what was in others."""
+        found: set[str] = set()
+        while packs:
+            pack = packs.pop()
+            if self.folder.locations(pack) not in self._there:
+                continue
+            try:
+                moved = await self._moved.find(pack)
+            except IntegrityError:
+                continue
+            new = set(moved.packs if moved is not None else ()) - found
+            found |= new
+            packs += new
+        return found
+
+    async def _size(self, pack: str) -> int | None:
+        """Return the size of a pack of chunks, or None if there is none."""
+        if pack not in self._sizes:
+            name = self.folder.pack(pack)
+            # The pack and its manifest may both have been written while the listing was between their names.
+            blob = self._there.get(name) or await self._blobs.properties(name)
+            self._sizes[pack] = None if blob is None else blob.size
+        return self._sizes[pack]
