@@ -54,9 +54,10 @@ class PreviousChunks:
             if self._batches is None:
                 return None
             try:
-                self._batch, self._at = await anext(self._batches, ()), 0
+                batch = await anext(self._batches, None)
             except (IntegrityError, NotFoundError):
-                self._batch = ()
+                batch = None
+            self._batch, self._at = batch or (), 0
             if not self._batch:
                 self._batches = None
 
