@@ -9,6 +9,7 @@ from indexvault.backup.live_index import LiveIndex
 from indexvault.restore.read_target import count_all, scanned
 from indexvault.search.scan import KeyRange
 from indexvault.search.schema import Schema, read_schema
+from indexvault.snapshots.tree import Tree
 from tests.scripted import Scripted
 from tests.snapshots.samples import manifest_of
 
@@ -45,5 +46,5 @@ async def test_a_snapshot_is_compared_with_labelled_documents_too(scripted: Scri
     definition, empty = json.dumps(DEFINITION).encode(), b'{"@odata.count":0,"value":[]}'
     scripted.replies = [lambda request: web.Response(body=definition if request.method == "GET" else empty)]
     live = await LiveIndex.open(scripted.service, "papers")
-    assert [span async for span in live.spans(manifest_of([], ""))] == []
+    assert [span async for span in live.spans(manifest_of(Tree(), ""))] == []
     assert elevated(scripted) == {("GET", None), ("POST", "true")}
