@@ -22,7 +22,7 @@ demo: $(ENVIRONMENT_READY) $(AZURITE_READY) ## back up an index, restore it to a
 	@.venv/bin/python -m demo
 
 serve: $(ENVIRONMENT_READY) $(AZURITE_READY) ## run the Functions app on this machine with emulated services, and print curl lines to try
-	@.venv/bin/python -m tests.serve
+	@.venv/bin/python -m tests.serve $(PORT)
 
 test: $(ENVIRONMENT_READY) $(AZURITE_READY) ## run the tests
 	.venv/bin/pytest -n auto -m "not slow"
