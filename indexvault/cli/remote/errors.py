@@ -22,6 +22,8 @@ _AS_COMMANDS = {
     "Compare the request with GET /api/openapi.json": "Correct the command: indexvault help VERB",
 }
 """What the app advises those who send requests, and what a command line has instead."""
+_SENT_BY_US = {"body.dry_run", "path"}
+"""Members whose content no argument holds: a refusal of them is one of the app."""
 _NO_APP = "Check --url: it is the address of the Functions app, without a path"
 
 
@@ -34,7 +36,8 @@ def error_of(status: int, data: bytes, on: str) -> IndexvaultError:
     do = problem.do
     for requests, commands in _AS_COMMANDS.items():
         do = do.replace(requests, commands)
-    return from_record(ErrorRecord(kind=problem.kind, what=problem.what or problem.detail, on=problem.on or on, do=do))
+    about = on if problem.on in _SENT_BY_US else problem.on
+    return from_record(ErrorRecord(kind=problem.kind, what=problem.what or problem.detail, on=about or on, do=do))
 
 
 def _without_document(status: int, on: str) -> IndexvaultError:

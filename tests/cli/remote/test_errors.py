@@ -12,6 +12,13 @@ from indexvault.errors import NotFoundError, RequestError, TooManyRunsError
 from tests.layout.project import text_of
 
 
+def test_a_refused_removal_is_the_app_s_and_not_of_a_member() -> None:
+    problem = Problem(
+        type="urn", title="t", status=422, detail="d", kind="RequestError", what="w", on="body.dry_run", do="d"
+    )
+    assert error_of(422, msgspec.json.encode(problem), "https://app").on == "https://app"
+
+
 @pytest.mark.parametrize(
     ("kind", "module", "advised"),
     [
