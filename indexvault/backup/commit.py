@@ -9,6 +9,7 @@ from indexvault.backup.definition_changes import concerns_only_searching
 from indexvault.backup.definitions import read_index_definition, read_synonym_map, withheld_from_index
 from indexvault.backup.index_probe import ServiceIndexProbe
 from indexvault.backup.job import BackupJob, BackupReport
+from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.losses import DOCUMENTS, is_lost_content, lost_content
 from indexvault.backup.messages import to_supply
 from indexvault.backup.partition import Partition
@@ -69,7 +70,7 @@ class _IndexDescription(msgspec.Struct, frozen=True):
     etag: str
 
 
-async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
+async def commit_snapshot(resources: Resources, job: BackupJob, *, limits: Limits = LIMITS) -> BackupReport:
     """Account for every document and write the manifest, unless an earlier attempt of this run has done so.
 
     Raises AccountingError or UnreadableIndexError if the documents do not agree with the service's counts,
@@ -77,7 +78,7 @@ async def commit_snapshot(resources: Resources, job: BackupJob) -> BackupReport:
     """
     store = resources.clients.store_of(job.service)
     try:
-        return await _commit(resources, job, store)
+        return await _commit(resources, job, store, limits)
     except IntegrityError:
         # An attempt that was interrupted after its commit may have cleared some of the checkpoints already.
         manifest = await _committed(store, job)
@@ -95,7 +96,7 @@ async def _committed(store: Store, job: BackupJob) -> Manifest | None:
     return None
 
 
-async def _commit(resources: Resources, job: BackupJob, store: Store) -> BackupReport:
+async def _commit(resources: Resources, job: BackupJob, store: Store, limits: Limits) -> BackupReport:
     checkpoints = Checkpoints(store.runs, job.run)
     plan = await require_plan(checkpoints, job)
     if await checkpoints.read(snapshot_record(plan), SnapshotIdentity) is not None:
@@ -104,7 +105,7 @@ async def _commit(resources: Resources, job: BackupJob, store: Store) -> BackupR
             return await _finish(resources, job, store, manifest, [])
     settling = await require(checkpoints, settling_record(plan), Settling, job) if plan.partitions else None
     on = f"{job.service} index {job.index}"
-    built = await build_tree(store, job, plan, settling)
+    built = await build_tree(store, job, plan, settling, limits)
     documents = built.tree.documents
     reading = await _reading(checkpoints, job, plan, built)
     service = resources.clients.service(job.service)

@@ -130,7 +130,11 @@ class Importer:
         bits = previous.boundary_bits if previous else boundary_bits(found.bytes / max(1, found.documents))
         generation = previous.generation if previous else ""
         blobs, packs = self._store.snapshots, PackFolder(index.service, index.index, generation)
-        earlier, writer, segments = Earlier(blobs, previous), ChunkWriter(blobs, packs), SegmentStore(blobs, packs)
+        earlier, writer, segments = (
+            Earlier(blobs, previous),
+            ChunkWriter(blobs, packs, pack_bytes=self._limits.pack_bytes),
+            SegmentStore(blobs, packs),
+        )
         pages = self._reported(merge(sorted_store, found.runs, name=f"{_SET}-merging"))
         digest, added = add_digests(()), Added()
         try:

@@ -15,12 +15,9 @@ from indexvault.backup.state import Leftover, Plan
 from indexvault.errors import IntegrityError, OutdatedReadingError
 from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.pack_store import store_pack
-from indexvault.snapshots.packs import PACK_LIMIT, PACK_TARGET, Member, Pack, scan_members
+from indexvault.snapshots.packs import PACK_LIMIT, Member, Pack, scan_members
 from indexvault.snapshots.run_names import run_prefix
 from indexvault.snapshots.store import RunBlobs, Store
-
-LEAST_PACK = PACK_TARGET // 2
-"""Bytes of a range's last pack at least. A smaller one is left over, and joined with those of other ranges."""
 
 
 def leftover_name(job: BackupJob, plan: Plan, position: int) -> str:
@@ -61,7 +58,7 @@ class Leftovers:
         self._joined = joined
 
     @classmethod
-    async def join(cls, store: Store, job: BackupJob, plan: Plan) -> "Leftovers":
+    async def join(cls, store: Store, job: BackupJob, plan: Plan, pack_bytes: int) -> "Leftovers":
         """Store what the ranges named by the job have left over in shared packs. Holds one pack.
 
         Raises OutdatedReadingError if a leftover is gone or is no members of a pack.
@@ -89,7 +86,7 @@ class Leftovers:
             except IntegrityError as error:
                 raise OutdatedReadingError(error.what, on=error.on, do=error.do) from error
             waiting.append((position, blob.data))
-            if sum(len(part) for _position, part in waiting) >= PACK_TARGET:
+            if sum(len(part) for _position, part in waiting) >= pack_bytes:
                 await pack()
         if waiting:
             await pack()

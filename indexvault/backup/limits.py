@@ -4,6 +4,7 @@ import msgspec
 
 from indexvault.bounds import DOCUMENT_LIMIT
 from indexvault.search.query import MOST_SKIPPED
+from indexvault.snapshots.packs import PACK_TARGET
 
 _MEBIBYTE = 1024 * 1024
 
@@ -22,6 +23,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     - `smallest_range`: documents below which another key range costs more requests than it saves time.
     - `largest_range_documents`, `largest_range_bytes`: documents, and their bytes, that a key range should have at
       most. The chunks of a range are held in memory and stand in one record.
+    - `pack_bytes`: stored bytes of chunks at which a pack is full. What a range leaves over is joined with what others
+      do unless it is half as much.
     - `sorted_run_bytes`: bytes of documents that are sorted in memory at once.
     - `segment_bytes`: bytes of documents in one segment of a sorted run, unless a single document is larger.
     - `merged_at_once`: sorted runs that are merged at once. One segment of each is in memory.
@@ -40,6 +43,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     smallest_range: int = 5_000
     largest_range_documents: int = 1_000_000
     largest_range_bytes: int = 256 * _MEBIBYTE
+    pack_bytes: int = PACK_TARGET
     sorted_run_bytes: int = 8 * _MEBIBYTE
     segment_bytes: int = _MEBIBYTE
     merged_at_once: int = 32

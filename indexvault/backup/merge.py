@@ -53,7 +53,7 @@ async def merge_partitions(resources: Resources, given: MergeInput, *, limits: L
         }
         sorted_store = SortedRunStore(store.runs, job.run, plan.key_field, limits)
         pages = _pages(resources, sorted_store, runs, plan)
-        merged = await _store(store, job, plan, pages, limits.largest_range_bytes)
+        merged = await _store(store, job, plan, pages, limits)
         if merged.documents != known:
             raise OutdatedReadingError(
                 f"{known} documents were read, and {merged.documents} of them are in the runs container",
@@ -65,16 +65,16 @@ async def merge_partitions(resources: Resources, given: MergeInput, *, limits: L
 
 
 async def _store(
-    store: Store, job: BackupJob, plan: Plan, pages: AsyncGenerator[list[Document]], part_bytes: int
+    store: Store, job: BackupJob, plan: Plan, pages: AsyncGenerator[list[Document]], limits: Limits
 ) -> Merged:
-    """Store the documents of pages in key order, a record for each part of so many bytes."""
+    """Store the documents of pages in key order, a record for each part."""
     checkpoints = Checkpoints(store.runs, job.run)
-    writer = ChunkWriter(store.snapshots, folder_of(job, plan))
+    writer = ChunkWriter(store.snapshots, folder_of(job, plan), pack_bytes=limits.pack_bytes)
     digests: list[str] = []
     documents = size = 0
     try:
         async with (await Earlier.open(store, plan)).within(EVERY_KEY) as previous:
-            parts = stored_parts(pages, plan.boundary_bits, writer, previous, part_bytes)
+            parts = stored_parts(pages, plan.boundary_bits, writer, previous, limits.largest_range_bytes)
             async with aclosing(parts):
                 async for part in parts:
                     record = scanned_range(part)

@@ -6,7 +6,8 @@ from contextlib import aclosing
 
 from indexvault.backup.chunking import Earlier, folder_of, scanned_range, store_chunks
 from indexvault.backup.job import ScanInput, ScanSummary
-from indexvault.backup.leftovers import LEAST_PACK, leftover_name, write_leftover
+from indexvault.backup.leftovers import leftover_name, write_leftover
+from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.recount import Reread, SettledRange, settle
 from indexvault.backup.state import Plan, ScannedRange, range_record, require_plan
 from indexvault.backup.stored import is_stored
@@ -24,7 +25,7 @@ from indexvault.workflow.patience import Patience, settle_seconds
 from indexvault.workflow.resume import digest_of
 
 
-async def scan(resources: Resources, given: ScanInput) -> ScanSummary:
+async def scan(resources: Resources, given: ScanInput, *, limits: Limits = LIMITS) -> ScanSummary:
     """Read one range of the plan into chunks, and account for its documents.
 
     What an earlier attempt has read is read back and counted again, and read anew if that does not agree. If the unique
@@ -45,12 +46,12 @@ async def scan(resources: Resources, given: ScanInput) -> ScanSummary:
             resources.report(ProgressUpdate(stage="read", documents=summary.documents, bytes=summary.bytes))
             return summary
     earlier = await Earlier.open(store, plan)
-    writer = ChunkWriter(store.snapshots, folder_of(job, plan))
+    writer = ChunkWriter(store.snapshots, folder_of(job, plan), pack_bytes=limits.pack_bytes)
     try:
         with counted_requests() as counter:
             scanner = _Scanner(resources, service, given, plan, earlier=earlier, writer=writer)
             settled = await scanner.scan(keys)
-        left = await write_leftover(store.runs, leftover, await writer.leave(LEAST_PACK))
+        left = await write_leftover(store.runs, leftover, await writer.leave(limits.pack_bytes // 2))
     finally:
         await writer.close()
     scanned = scanned_range(

@@ -95,7 +95,7 @@ class ScannedRange(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     chunks: list[Chunk]
-    digest: str
+    digest: Digest
     added: Added
     leftover: Leftover | None = None
     again: int = 0

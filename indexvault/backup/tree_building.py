@@ -8,6 +8,7 @@ from indexvault.backup.accounting import RisingChunks
 from indexvault.backup.chunking import Earlier, folder_of
 from indexvault.backup.job import BackupJob
 from indexvault.backup.leftovers import Leftovers
+from indexvault.backup.limits import Limits
 from indexvault.backup.state import (
     Merged,
     Plan,
@@ -47,13 +48,13 @@ class Built:
     requests: int
 
 
-async def build_tree(store: Store, job: BackupJob, plan: Plan, settling: Settling | None) -> Built:
+async def build_tree(store: Store, job: BackupJob, plan: Plan, settling: Settling | None, limits: Limits) -> Built:
     """Store what ranges left over and the segments above all chunks. May be called again: it makes the same packs.
 
     Raises OutdatedReadingError if a record is not the one that was proved, AccountingError if ranges overlap.
     """
     checkpoints = Checkpoints(store.runs, job.run)
-    leftovers = await Leftovers.join(store, job, plan)
+    leftovers = await Leftovers.join(store, job, plan, limits.pack_bytes)
     earlier = await Earlier.open(store, plan)
     segments = SegmentStore(store.snapshots, folder_of(job, plan))
     rising = RisingChunks()

@@ -76,9 +76,11 @@ def activities_within(limits: Limits) -> tuple[Activity[Any, Any], ...]:
     """Return ACTIVITIES with other limits than the usual ones."""
     limited: dict[str, Activity[Any, Any]] = {
         PLAN.name: replace(PLAN, run=partial(plan_backup, limits=limits)),
+        SCAN.name: replace(SCAN, run=partial(scan, limits=limits)),
         COLLECT.name: replace(COLLECT, run=partial(collect, limits=limits)),
         SETTLE.name: replace(SETTLE, run=partial(settle_partitions, limits=limits)),
         MERGE.name: replace(MERGE, run=partial(merge_partitions, limits=limits)),
+        COMMIT.name: replace(COMMIT, run=partial(commit_snapshot, limits=limits)),
     }
     return tuple(limited.get(activity.name, activity) for activity in ACTIVITIES)
 

@@ -6,7 +6,7 @@ import msgspec
 
 from indexvault.clients import Clients
 from indexvault.errors import IntegrityError
-from indexvault.model import Clock, IndexName
+from indexvault.model import IndexName
 from indexvault.workflow.lock import read_holder, unlock
 
 
@@ -19,10 +19,8 @@ class Unlocked(msgspec.Struct, frozen=True):
     had: str | None
 
 
-async def unlock_index(clients: Clients, index: IndexName, clock: Clock) -> Unlocked:
+async def unlock_index(clients: Clients, index: IndexName) -> Unlocked:
     """Take the lock of an index from whatever run has it. A run that is alive can't commit after this.
-
-    A lock that has been released, or has expired, was none.
 
     Raises NotFoundError for an unknown service, ConflictError if the lock keeps coming back.
     """
@@ -33,7 +31,6 @@ async def unlock_index(clients: Clients, index: IndexName, clock: Clock) -> Unlo
     except IntegrityError:
         # A lock that can't be read is repaired by taking it away.
         holder = None
-    counted = holder is None or holder.counts(clock())
-    is_free = await unlock(store.runs, index) == "free" or not counted
+    is_free = await unlock(store.runs, index) == "free"
     had = None if holder is None or is_free else f"run {holder.run} ({holder.owner})"
     return Unlocked(index.service, index.index, "free" if is_free else "unlocked", had)

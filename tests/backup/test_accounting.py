@@ -1,6 +1,6 @@
 import pytest
 
-from indexvault.backup.accounting import Agreement, explains, require_unique
+from indexvault.backup.accounting import Agreement, RisingChunks, explains
 from indexvault.errors import AccountingError
 from indexvault.snapshots.chunks import Chunk
 
@@ -10,9 +10,17 @@ def chunk(first: str, last: str, documents: int = 1) -> Chunk:
 
 
 def test_overlapping_chunks_are_not_accounted_for() -> None:
-    assert require_unique([chunk("a", "b", 2), chunk("c", "c")], on="x") == 3
-    with pytest.raises(AccountingError):
-        require_unique([chunk("a", "b", 2), chunk("b", "c", 2)], on="x")
+    rising = RisingChunks()
+    rising.note([chunk("a", "b", 2), chunk("c", "c")])
+    rising.note([chunk("d", "e")])
+    rising.require(on="x")
+    for following in (chunk("e", "f"), chunk("b", "z"), chunk("a", "b")):
+        overlapping = RisingChunks()
+        overlapping.note([chunk("a", "b", 2), chunk("d", "e")])
+        overlapping.note([following])
+        overlapping.note([chunk("zz", "zz")])
+        with pytest.raises(AccountingError):
+            overlapping.require(on="x")
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_chunk
 from indexvault.workflow.activity import Resources
 from tests.memory_store import MemoryStore
+from tests.snapshots.samples import chunks_of
 from tests.world import EAST, LATER, Run, World, open_world, upload_batch
 
 DOCUMENTS = 3_000
@@ -99,7 +100,7 @@ async def snapshot(world: World) -> tuple[list[dict[str, Any]], Manifest]:
     manifest = await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="live"), now=LATER)
     return [
         json.loads(line)
-        for chunk in manifest.chunks
+        for chunk in await chunks_of(world.store.snapshots, manifest)
         for line in document_lines(await read_chunk(world.store.snapshots, manifest.folder, chunk))
     ], manifest
 

@@ -17,6 +17,7 @@ from indexvault.snapshots.chunks import document_lines
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_chunk
 from tests.memory_store import MemoryStore
+from tests.snapshots.samples import chunks_of
 from tests.world import EAST, World, open_world, upload_batch
 
 DOCUMENTS = 600
@@ -94,7 +95,7 @@ async def documents_of(world: World, snapshot: str) -> tuple[list[dict[str, Any]
     assert manifest.reading is not None
     return [
         json.loads(line)
-        for chunk in manifest.chunks
+        for chunk in await chunks_of(world.store.snapshots, manifest)
         for line in document_lines(await read_chunk(world.store.snapshots, manifest.folder, chunk))
     ], manifest.reading.method
 

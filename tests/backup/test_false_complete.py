@@ -20,6 +20,7 @@ from indexvault.snapshots.chunks import document_lines, key_reader
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_chunk
 from tests.memory_store import MemoryStore
+from tests.snapshots.samples import chunks_of
 from tests.world import EAST, LATER, open_world, upload_batch
 
 DOCUMENTS, GONE, BACK = 5_000, 2_000, 1_024
@@ -122,7 +123,7 @@ async def test_no_snapshot_is_falsely_complete(
         key_of = key_reader("id")
         found = {
             key_of(line)
-            for chunk in manifest.chunks
+            for chunk in await chunks_of(world.store.snapshots, manifest)
             for line in document_lines(await read_chunk(world.store.snapshots, manifest.folder, chunk))
         }
     stayed = {document(number)["id"] for number in range(DOCUMENTS)} - {document(number)["id"] for number in east.gone}

@@ -61,7 +61,7 @@ async def change[Record](world: World, part: str, kind: type[Record], how: Calla
     prefix = checkpoint_name(RUN, "x").rpartition("/")[0]
     names = [blob.name async for blob in world.store.runs.list(f"{prefix}/")]
     wanted = [
-        name for name in names if part in name.rpartition("/")[2] and "begun" not in name and "sorted/" not in name
+        name for name in names if part in name.rpartition("/")[2] and "/sorted/" not in name and "/left/" not in name
     ]
     for name in wanted:
         found = await records.read(name)
@@ -202,10 +202,10 @@ async def test_a_partition_that_a_record_calls_read_is_counted(
 async def test_what_a_record_calls_merged_is_held_against_what_was_read(world: World, forged: str, when: str) -> None:
     if when == "resumed":
         await interrupt(world, "commit_snapshot", UNORDERED)
-        assert await change(world, "-merged", ScannedRange, RANGES[forged]) == 1
+        assert await change(world, "-merged-", ScannedRange, RANGES[forged]) == 1
     else:
         await world.fill(UNORDERED, hotels.hotels(DOCUMENTS))
-        await alter_once(world, "commit_snapshot", "-merged", ScannedRange, RANGES[forged])
+        await alter_once(world, "commit_snapshot", "-merged-", ScannedRange, RANGES[forged])
     await require_whole(world, await world.back_up("hotels", run=RUN))
 
 

@@ -19,6 +19,7 @@ from indexvault.snapshots.reader import read_chunk
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.local import LocalEngine
 from tests.memory_store import MemoryStore
+from tests.snapshots.samples import chunks_of
 from tests.world import EAST, LATER, Run, World, open_world
 
 DEFINITION: dict[str, Any] = {
@@ -101,7 +102,7 @@ async def snapshot(world: World) -> tuple[list[dict[str, Any]], Manifest]:
     manifest = await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="staff"), now=LATER)
     return [
         json.loads(line)
-        for chunk in manifest.chunks
+        for chunk in await chunks_of(world.store.snapshots, manifest)
         for line in document_lines(await read_chunk(world.store.snapshots, manifest.folder, chunk))
     ], manifest
 

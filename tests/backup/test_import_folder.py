@@ -24,7 +24,7 @@ from indexvault.snapshots.summary import Summary
 from indexvault.workflow.activity import ProgressUpdate
 from tests import hotels
 from tests.memory_store import MemoryStore
-from tests.snapshots.samples import verified
+from tests.snapshots.samples import chunks_of, verified
 from tests.world import EAST, LATER, WEST, World, open_world
 
 DUMPED = IndexName("elsewhere", "hotels")
@@ -60,7 +60,7 @@ async def test_an_exported_snapshot_comes_back_chunk_by_chunk(world: World, tmp_
     await export_snapshot(world.store.snapshots, before, tmp_path / "out")
     summary = await bring(world.store, tmp_path / "out", IndexName(EAST, "hotels"))
     after = await read_manifest(world.store.snapshots, summary)
-    assert [chunk.sha256 for chunk in after.chunks] == [chunk.sha256 for chunk in before.chunks]
+    assert await chunks_of(world.store.snapshots, after) == await chunks_of(world.store.snapshots, before)
     assert (after.added.chunks, after.content_digest) == (0, before.content_digest)
     assert after.definition == before.definition
     assert made.documents == after.counts.documents == 900
@@ -189,7 +189,7 @@ async def test_lines_may_end_and_begin_as_other_systems_write_them(tmp_path: Pat
     (folder / "b.jsonl").write_bytes(b'\xef\xbb\xbf{"id":"2"}\r\n\r\n{"id":"1"}')
     store = MemoryStore()
     manifest = await read_manifest(store.snapshots, await bring(store, folder))
-    assert [(chunk.first, chunk.last) for chunk in manifest.chunks] == [("1", "2")]
+    assert [(chunk.first, chunk.last) for chunk in manifest.tree.chunks] == [("1", "2")]
     assert manifest.bytes == len(b'{"id":"1"}\n{"id":"2"}\n')
 
 

@@ -19,6 +19,7 @@ from indexvault.snapshots.repair import repair_index
 from indexvault.snapshots.verify import verify_index
 from tests import hotels
 from tests.memory_store import MemoryStore
+from tests.snapshots.samples import chunks_of
 from tests.world import EAST, LATER, World, open_world, upload_batch
 
 DOCUMENTS = hotels.hotels(1200)
@@ -49,9 +50,9 @@ async def compare(world: World, manifest: Manifest) -> tuple[list[tuple[str, str
 
 async def test_an_unchanged_index_is_compared_without_reading_a_chunk(world: World) -> None:
     manifest = await taken(world)
-    assert len(manifest.chunks) > 20
+    assert manifest.tree.count > 20
     found, tally = await compare(world, manifest)
-    assert (found, tally.chunks_read, tally.chunks_skipped) == ([], 0, 2 * len(manifest.chunks))
+    assert (found, tally.chunks_read, tally.chunks_skipped) == ([], 0, 2 * manifest.tree.count)
 
 
 async def test_what_changed_since_a_snapshot_is_found(world: World) -> None:
@@ -69,8 +70,9 @@ async def test_what_changed_since_a_snapshot_is_found(world: World) -> None:
 async def test_damage_is_repaired_from_the_index_where_it_is_unchanged(world: World) -> None:
     manifest = await taken(world)
     changed = DOCUMENTS[700]["id"]
-    spoiled = next(chunk for chunk in manifest.chunks if chunk.first <= changed <= chunk.last)
-    others = [manifest.chunks[0], manifest.chunks[-1]]
+    chunks = await chunks_of(world.store.snapshots, manifest)
+    spoiled = next(chunk for chunk in chunks if chunk.first <= changed <= chunk.last)
+    others = [chunks[0], chunks[-1]]
     await upload(world, DOCUMENTS[700] | {"name": "renamed"})
     for chunk in (spoiled, *others):
         await world.store.snapshots.delete(manifest.folder.blob(chunk.sha256))

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from indexvault.backup.recount import ROUNDS, Reread, settle, subranges
 from indexvault.search.scan import KeyRange
+from indexvault.snapshots.chunk_writer import StoredChunk
 from indexvault.snapshots.chunks import ChunkCutter, ends_chunk
-from indexvault.snapshots.writer import StoredChunk
 
 BITS = 2
 WHOLE = KeyRange(None, None)

@@ -19,8 +19,8 @@ from indexvault.snapshots.run_names import sweep_name
 from indexvault.workflow.activity import Resources
 from tests import hotels
 from tests.memory_store import MemoryStore
-from tests.snapshots.samples import verified
-from tests.world import EAST, LATER, Run, World, open_world
+from tests.snapshots.samples import chunks_of, verified
+from tests.world import EAST, LATER, Run, World, open_world, upload_batch
 
 DOCUMENTS = 300
 
@@ -88,8 +88,8 @@ async def test_a_field_that_comes_meanwhile_is_in_every_document_of_the_snapshot
     assert any("read twice: the index's definition was changed" in note for note in report.notes)
     manifest = await newest(world)
     assert b'"new"' in bytes(manifest.definition.stable.body)
-    chunk = await world.store.snapshots.read(manifest.folder.blob(manifest.chunks[0].sha256), 10**7)
-    assert all("new" in json.loads(line) for line in gzip.decompress(chunk).splitlines())
+    pack = await world.store.snapshots.read(manifest.folder.pack(manifest.tree.chunks[0].pack), 10**7)
+    assert all("new" in json.loads(line) for line in gzip.decompress(pack).splitlines())
     assert [blob.name async for blob in world.store.runs.list("runs/")] == []
 
 
@@ -123,7 +123,7 @@ async def test_an_index_that_never_holds_still_fails_and_leaves_nothing_to_go_on
 async def test_chunks_that_are_swept_from_under_a_run_are_stored_again_by_it(world: World) -> None:
     await world.back_up("hotels")
     manifest = await newest(world)
-    blobs = [manifest.folder.blob(chunk.sha256) for chunk in manifest.chunks]
+    blobs = sorted({manifest.folder.pack(chunk.pack) for chunk in await chunks_of(world.store.snapshots, manifest)})
     sweep = SweepRecord(until=datetime.now(UTC) + timedelta(hours=1), blobs=tuple(blobs))
     name = sweep_name(EAST, "hotels")
     await world.store.runs.put(name, msgspec.json.encode(sweep))
@@ -140,7 +140,7 @@ async def test_chunks_that_are_swept_from_under_a_run_are_stored_again_by_it(wor
     object.__setattr__(world.resources, "sleep", sleep)
     report = await world.back_up("hotels")
     assert len(waited) == 3
-    assert report.added_chunks == len(blobs)
+    assert report.added_chunks == report.chunks
     assert any("are being removed" in note for note in report.notes)
     (await verified(world.store.snapshots, await newest(world))).raise_for_damage()
 
@@ -148,11 +148,18 @@ async def test_chunks_that_are_swept_from_under_a_run_are_stored_again_by_it(wor
 async def test_a_chunk_that_the_previous_snapshot_lost_is_stored_again(world: World) -> None:
     await world.back_up("hotels")
     manifest = await newest(world)
-    lost = manifest.folder.blob(manifest.chunks[0].sha256)
-    await world.store.snapshots.delete(lost)
+    renamed = msgspec.json.encode(hotels.hotels(1)[0] | {"name": "renamed"})
+    await world.east.index_documents("hotels", upload_batch([renamed]))
+    await world.back_up("hotels")
+    second = await newest(world)
+    [lost] = {chunk.pack for chunk in await chunks_of(world.store.snapshots, second)} - {
+        chunk.pack for chunk in await chunks_of(world.store.snapshots, manifest)
+    }
+    await world.store.snapshots.delete(second.folder.pack(lost))
     report = await world.back_up("hotels")
-    assert report.added_chunks == 1
-    assert any("the chunk is gone" in note for note in report.notes)
+    assert (report.added_chunks, report.chunks) == (1, manifest.tree.count)
+    assert any("the pack is gone" in note for note in report.notes)
+    (await verified(world.store.snapshots, await newest(world))).raise_for_damage()
 
 
 async def test_a_field_that_others_show_and_hide_again_is_not_taken_for_revealed(world: World) -> None:

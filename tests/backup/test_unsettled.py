@@ -23,6 +23,7 @@ from indexvault.snapshots.reader import read_chunk
 from indexvault.snapshots.retention import Retention, decide
 from indexvault.snapshots.verify import verify_index
 from tests.memory_store import MemoryStore
+from tests.snapshots.samples import chunks_of
 from tests.world import EAST, World, open_world, upload_batch
 
 OFF = {"filterable": False, "sortable": False, "facetable": False, "searchable": False}
@@ -66,7 +67,7 @@ async def test_what_can_not_be_settled_is_kept_with_what_is_open(world: World) -
     key_of = key_reader("id")
     found = [
         key_of(line)
-        for chunk in manifest.chunks
+        for chunk in await chunks_of(world.store.snapshots, manifest)
         for line in document_lines(await read_chunk(world.store.snapshots, manifest.folder, chunk))
     ]
     missing = {document(number)["id"] for number in range(2500)} - set(found)
@@ -251,7 +252,7 @@ async def test_an_index_that_is_written_to_all_the_time_is_read_whole(rate: int)
         key_of = key_reader("id")
         found = {
             key_of(line)
-            for chunk in manifest.chunks
+            for chunk in await chunks_of(world.store.snapshots, manifest)
             for line in document_lines(await read_chunk(world.store.snapshots, manifest.folder, chunk))
         }
     assert writer.writes > 0
