@@ -16,13 +16,13 @@ SUPPLY_READY := .tools/supply/.complete
 .PHONY: audit wheel help demo serve test test-slow soak live conformance lint requirements settings-page bench bench-full clean
 
 help: ## list the targets
-	@awk -F ': |## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$3 }' Makefile
+	@awk '/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "make %-14s %s\n", name, $$0 }' Makefile
 
 demo: $(ENVIRONMENT_READY) $(AZURITE_READY) ## back up an index, restore it to another service and prove it, all on this machine
 	@.venv/bin/python -m demo
 
 serve: $(ENVIRONMENT_READY) $(AZURITE_READY) ## run the Functions app on this machine with emulated services, and print curl lines to try
-	@.venv/bin/python -m tests.serve
+	@.venv/bin/python -m tests.serve $(PORT)
 
 test: $(ENVIRONMENT_READY) $(AZURITE_READY) ## run the tests
 	.venv/bin/pytest -n auto -m "not slow"
@@ -50,10 +50,10 @@ conformance: $(ENVIRONMENT_READY) ## run Microsoft's live tests and samples of i
 	@.venv/bin/python -m tests.conformance
 
 BENCH ?= bench
-bench: $(ENVIRONMENT_READY) ## some minutes: the cost of each operation on two corpora of 20 MB; BEFORE=FILE compares, FLAGS adds arguments
+bench: $(ENVIRONMENT_READY) ## some minutes: what each operation costs, on two corpora of 20 MB. BEFORE=FILE compares, FLAGS adds arguments
 	@.venv/bin/python -m benchmarks.speed --sizes 20 --corpora text vectors --json $(BENCH).json --plot $(BENCH).svg $(if $(BEFORE),--before $(BEFORE)) $(FLAGS)
 
-bench-full: $(ENVIRONMENT_READY) ## long: the same on every corpus, of 60 and 600 MB
+bench-full: $(ENVIRONMENT_READY) ## an hour or more: the same on every corpus, at 60 and 600 MB
 	@.venv/bin/python -m benchmarks.speed --sizes 60 600 --json $(BENCH).json --plot $(BENCH).svg $(if $(BEFORE),--before $(BEFORE)) $(FLAGS)
 
 lint: $(ENVIRONMENT_READY) ## run ruff, mypy and import-linter

@@ -52,7 +52,8 @@ class _Wire:
         headers = {"Content-Type": "application/json", "api-key": "key"}
         async with self._session.post(url, data=body, headers=headers) as answer:
             answer.raise_for_status()
-            return await answer.read()
+            data = await answer.read()
+            return _unpacked(data) if answer.headers.get("Content-Encoding") == "gzip" else data
 
     async def count(self, index: str) -> int:
         async with self._session.get(f"{self._search}/indexes('{index}')/docs/$count?{_VERSION}") as answer:
@@ -153,7 +154,7 @@ async def _store(wire: _Wire, index: str) -> None:
 
 async def _read_packs(wire: _Wire, names: Iterator[str], target: str | None) -> None:
     for name in names:
-        data: bytes = igzip.decompress(await wire.get(name))  # type: ignore[no-untyped-call]  # the stub leaves it untyped
+        data = _unpacked(await wire.get(name))
         if target is None:
             hashlib.sha256(data).digest()
             continue
@@ -161,6 +162,11 @@ async def _read_packs(wire: _Wire, names: Iterator[str], target: str | None) -> 
             answer = await wire.ask(target, "index", b'{"value":[' + b",".join(actions) + b"]}")
             if answer.count(b'"status":true') != len(actions):
                 raise SystemExit("a document was refused")
+
+
+def _unpacked(data: bytes) -> bytes:
+    unpacked: bytes = igzip.decompress(data)  # type: ignore[no-untyped-call]  # the stub leaves it untyped
+    return unpacked
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:

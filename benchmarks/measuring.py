@@ -88,10 +88,14 @@ class Service(msgspec.Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def service(module: str) -> Iterator[Service]:
+def service(module: str, *options: str) -> Iterator[Service]:
     """Run one of the benchmarks' services for a block."""
     process = subprocess.Popen(  # noqa: S603 - the benchmark's own service
-        [sys.executable, "-m", module], stdout=subprocess.PIPE, text=True, cwd=PROJECT, env=environment(PROJECT)
+        [sys.executable, "-m", module, *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+        env=environment(PROJECT),
     )
     try:
         assert process.stdout is not None  # noqa: S101 - it is a pipe

@@ -1,19 +1,22 @@
 """A search service in memory that answers just what backups, restores and comparisons ask.
 
-    python -m benchmarks.search_service
+    python -m benchmarks.search_service [--gzip]
 
 It is correct within that: key ranges, counts, ranks, projections to the key, look-ups, uploads and deletions stored by
 key, definitions with ETags, aliases, statistics. What it does not know it refuses (501), so that no figure comes from a
-request that was misread. Documents go out as they came in, each with its score first, as the service sends them.
+request that was misread. Documents go out as they came in, each with its score first, as the service sends them; with
+--gzip compressed, as the service sends them to who accepts it.
 """
 
 import itertools
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from isal import igzip
 
 from benchmarks.corpora import CORPORA, KEY_FIELD, changed_documents, documents
 from benchmarks.http_server import CONTROL, Part, Reply, Request, json_reply, process_seconds, run
@@ -22,6 +25,7 @@ from benchmarks.served_index import ServedIndex
 _SCORE = b'{"@search.score":1.0,'
 _UPLOAD = b'{"@search.action":"upload","' + KEY_FIELD.encode() + b'":"'
 _MOST_ACTIONS, _MOST_BYTES, _MOST_TOP, _MOST_SKIP = 1000, 16_000_000, 1000, 100_000
+_FASTEST = 0
 _LITERAL = r"'((?:[^']|'')*)'"
 _FILTER = re.compile(rf"(?:{KEY_FIELD} gt {_LITERAL})?(?: and )?(?:{KEY_FIELD} le {_LITERAL})?")
 _DOCUMENTS = re.compile(r"/indexes(?:\('([^']+)'\)|/([^/]+))/docs/(search\.post\.search|search|search\.index|index)")
@@ -74,9 +78,10 @@ class _RefusedError(Exception):
 
 
 class SearchService:
-    """The service. `handle` answers a request."""
+    """The service. `handle` answers a request; with `compresses`, documents go out compressed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, compresses: bool = False) -> None:
+        self._compresses = compresses
         self._indexes: dict[str, ServedIndex] = {}
         self._definitions: dict[str, dict[str, dict[str, Any]]] = {"indexes": {}, "aliases": {}, "synonymmaps": {}}
         self._etags = itertools.count(1)
@@ -98,7 +103,11 @@ class SearchService:
             index = self._index(found[1] or found[2])
             writes = found[3].endswith("index")
             self._requests["index documents" if writes else "search"] += 1
-            return self._write(index, request.body) if writes else self._search(index, request.body)
+            return (
+                self._write(index, request.body)
+                if writes
+                else self._compressed(request, self._search(index, request.body))
+            )
         self._requests["other"] += 1
         if found := _DOCUMENT.fullmatch(request.path):
             document = self._index(found[1]).get(found[2])
@@ -154,6 +163,12 @@ class SearchService:
             more = b',"@search.nextPageParameters":' + msgspec.json.encode(following)
         parts.append(b"]" + more + b"}")
         return Reply(200, parts)
+
+    def _compressed(self, request: Request, reply: Reply) -> Reply:
+        if not self._compresses or "gzip" not in request.headers.get("accept-encoding", ""):
+            return reply
+        data = igzip.compress(b"".join(reply.parts), _FASTEST)
+        return Reply(reply.status, (data,), {"Content-Encoding": "gzip"})
 
     def _write(self, index: ServedIndex, body: bytes) -> Reply:
         actions = self._batches.decode(body).value
@@ -262,4 +277,4 @@ def _bounds(query: dict[str, Any]) -> tuple[str | None, str | None]:
 
 
 if __name__ == "__main__":
-    run(SearchService().handle)
+    run(SearchService(compresses="--gzip" in sys.argv).handle)

@@ -56,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--operations", nargs="+", choices=OPERATIONS, default=OPERATIONS)
     parser.add_argument("--tools", nargs="*", choices=("lean", "plain"), default=("lean", "plain"), help="beside ours")
     parser.add_argument("--changed", type=float, default=0.005, help="the share of documents that changes")
+    parser.add_argument("--gzip", action="store_true", help="have the search service compress its answers")
     parser.add_argument("--package", type=Path, default=PROJECT, help="the folder that holds the package to measure")
     parser.add_argument("--before", type=Path, help="a file that --json wrote, to compare with")
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -73,7 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 tools=given.tools,
                 package=given.package.absolute(),
             )
-            with service("benchmarks.search_service") as search, service("benchmarks.blob_service") as blobs:
+            compresses = ("--gzip",) if given.gzip else ()
+            with (
+                service("benchmarks.search_service", *compresses) as search,
+                service("benchmarks.blob_service") as blobs,
+            ):
                 for measured in measure(case, search, blobs):
                     found.append(measured)
                     sys.stderr.write(f"{' '.join(row(measured, found, before))}\n")

@@ -1,10 +1,15 @@
-"""`make serve`: run the app on this machine, with Azurite and two emulated services, and print requests to try."""
+"""`make serve`: run the app on this machine, with Azurite and two emulated services, and print requests to try.
+
+The policy, which is due as soon as the timer looks, backs up another index than the printed lines work on: neither
+finds the other's lock.
+"""
 
 import contextlib
 import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,9 +22,11 @@ from demo.hotels import INDEX, SYNONYM_MAP, definition, documents, synonym_map
 from demo.processes import servers
 
 PORT = 7071
+ARCHIVE = "archive"
+POLICIES = {"nightly": {"service": SOURCE, "indexes": ["*", f"!{INDEX}*"], "schedule": "0 0 2 * * *"}}
 _DOCUMENTS = 5_000
 _API_VERSION = "2026-04-01"
-_LINES = """
+LINES = """
 The app runs at {url} until Control-C; its log is below. With this key every line works as it stands:
 
   export KEY={key}
@@ -27,26 +34,42 @@ The app runs at {url} until Control-C; its log is below. With this key every lin
   curl -s {url}/api/health
   curl -s {url}/api/openapi.json -H "x-functions-key: $KEY"
   curl -si {url}/api/backups -H "x-functions-key: $KEY" -d '{{"service": "{source}", "indexes": ["{index}"]}}'
+  until curl -s {url}/api/snapshots/{source}/{index}/latest -H "x-functions-key: $KEY" -f -o /dev/null; do sleep 1; done
   curl -s {url}/api/runs -H "x-functions-key: $KEY"
   curl -s {url}/api/snapshots -H "x-functions-key: $KEY"
   curl -si {url}/api/restores -H "x-functions-key: $KEY" \\
        -d '{{"snapshot": "{source}/{index}@latest", "target_service": "{target}"}}'
   curl -si -X POST {url}/admin/functions/start_due_policies -H "x-functions-key: {master}" -d '{{}}'
 
-The last one fires the timer, which fires by itself every five minutes.
+The last one fires the timer, which fires by itself every five minutes. Its policy backs up another index than {index}.
 """
 
 
 def main() -> int:
     """Run until Control-C, SIGTERM or SIGHUP; nothing that it starts outlives it."""
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else PORT
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
+    if not _is_free(port):
+        sys.stderr.write(
+            f"serve: port {port} is taken on this machine, perhaps by another `make serve`. Stop that one, or take"
+            " another port: make serve PORT=7072\n"
+        )
+        return 1
     with contextlib.suppress(KeyboardInterrupt):
-        return _serve()
+        return _serve(port)
     return 0
 
 
-def _serve() -> int:
+def _is_free(port: int) -> bool:
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return True
+    except OSError:
+        return False
+
+
+def _serve(port: int) -> int:
     with tempfile.TemporaryDirectory(prefix="indexvault-serve-") as path, contextlib.ExitStack() as stack:
         folder = DemoFolder(Path(path))
         stack.enter_context(folder.taken(fresh=True))
@@ -55,11 +78,11 @@ def _serve() -> int:
         _fill(folder.endpoint(search_port), keys.search)
         environment = os.environ | folder.write_settings(keys, blob_port, search_port)
         settings = json.loads(folder.settings.read_text())
-        settings["policies"] = {"nightly": {"service": SOURCE, "indexes": ["*", "!tmp-*"], "schedule": "0 0 2 * * *"}}
+        settings["policies"] = POLICIES
         folder.settings.write_text(json.dumps(settings))
         function_key, master_key = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
         host = subprocess.Popen(  # noqa: S603 - our own host
-            [sys.executable, "-m", "tests.host", "--port", str(PORT)],
+            [sys.executable, "-m", "tests.host", "--port", str(port)],
             env=environment | {"HOST_FUNCTION_KEY": function_key, "HOST_MASTER_KEY": master_key},
             stdout=subprocess.PIPE,
             text=True,
@@ -70,7 +93,7 @@ def _serve() -> int:
         if not line:
             return host.wait()
         sys.stdout.write(
-            _LINES.format(
+            LINES.format(
                 url=json.loads(line)["url"],
                 key=function_key,
                 master=master_key,
@@ -87,6 +110,8 @@ def _fill(endpoint: str, key: str) -> None:
     """Create the demo's index, with fewer documents, on the first service."""
     _send(endpoint, key, "PUT", f"/synonymmaps('{SYNONYM_MAP}')", synonym_map())
     _send(endpoint, key, "PUT", f"/indexes('{INDEX}')", definition())
+    archive = json.dumps({**json.loads(definition()), "name": ARCHIVE}).encode()
+    _send(endpoint, key, "PUT", f"/indexes('{ARCHIVE}')", archive)
     lines = [line for _key, line in documents(_DOCUMENTS)]
     for start in range(0, len(lines), 500):
         batch = [{**json.loads(line), "@search.action": "upload"} for line in lines[start : start + 500]]

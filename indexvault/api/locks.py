@@ -18,7 +18,7 @@ class LockPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def unlock(call: Call[None, Nothing, LockPath]) -> Reply:
     """Take the lock of an index from whatever run has it. Raises NotFoundError for an unknown service."""
     name = IndexName(call.path.service, call.path.index)
-    return Reply(200, await unlock_index(call.resources.clients, name))
+    return Reply(200, await unlock_index(call.resources.clients, name, call.resources.clock))
 
 
 ENDPOINTS = (

@@ -6,7 +6,7 @@ import msgspec
 
 from indexvault.clients import Clients
 from indexvault.errors import IntegrityError
-from indexvault.model import IndexName
+from indexvault.model import Clock, IndexName
 from indexvault.workflow.lock import read_holder, unlock
 
 
@@ -19,8 +19,10 @@ class Unlocked(msgspec.Struct, frozen=True):
     had: str | None
 
 
-async def unlock_index(clients: Clients, index: IndexName) -> Unlocked:
+async def unlock_index(clients: Clients, index: IndexName, clock: Clock) -> Unlocked:
     """Take the lock of an index from whatever run has it. A run that is alive can't commit after this.
+
+    A lock that has been released, or has expired, was none.
 
     Raises NotFoundError for an unknown service, ConflictError if the lock keeps coming back.
     """
@@ -31,6 +33,7 @@ async def unlock_index(clients: Clients, index: IndexName) -> Unlocked:
     except IntegrityError:
         # A lock that can't be read is repaired by taking it away.
         holder = None
-    is_free = await unlock(store.runs, index) == "free"
+    counted = holder is None or holder.counts(clock())
+    is_free = await unlock(store.runs, index) == "free" or not counted
     had = None if holder is None or is_free else f"run {holder.run} ({holder.owner})"
     return Unlocked(index.service, index.index, "free" if is_free else "unlocked", had)

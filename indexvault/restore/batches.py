@@ -63,5 +63,12 @@ def joined(parts: Sequence[Batch]) -> Batch:
 
 def only(batch: Batch, keys: set[str]) -> Batch:
     """Return the actions of a batch that have the given keys."""
+    if not keys:
+        return Batch([], [])
     kept = [(key, action) for key, action in zip(batch.keys, batch.actions, strict=True) if key in keys]
     return Batch([key for key, _ in kept], [action for _, action in kept])
+
+
+def without(batch: Batch, keys: set[str]) -> Batch:
+    """Return the actions of a batch that have other keys; the batch itself if no keys are given."""
+    return only(batch, {key for key in batch.keys if key not in keys}) if keys else batch

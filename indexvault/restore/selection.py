@@ -67,6 +67,8 @@ class Selection:
         return found
 
     def _selected(self, lines: Sequence[bytes], key_of: Callable[[bytes], str]) -> list[tuple[str, bytes]]:
+        if self.everything:
+            return [(key_of(line), line) for line in lines]
         return [(key, line) for line in lines if self.takes(key := key_of(line), line)]
 
     def chunks(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:

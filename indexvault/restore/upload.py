@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from indexvault.errors import OverloadedError, QuotaError, RefusedError, TooLargeError, UnexpectedAnswerError
-from indexvault.restore.batches import Actions, Batch, batches, halves, joined, only, pieces
+from indexvault.restore.batches import Actions, Batch, batches, halves, joined, only, pieces, without
 from indexvault.search.batch import MOST_ACTIONS, ItemResult, batch, may_pass
 from indexvault.search.client import SearchService
 from indexvault.search.retry import RetryPolicy
@@ -131,7 +131,7 @@ class Uploader:
 
     async def _send(self, part: Batch) -> Batch:
         """Send a batch and return what to send again."""
-        size = sum(len(action) for action in part.actions)
+        size = sum(map(len, part.actions))
         with batch_span(self._service.name, self._index, len(part.keys), size) as span:
             again = await self._sent(part)
             span.set_attribute("indexvault.documents.again", len(again.keys))
@@ -149,8 +149,8 @@ class Uploader:
                 "it is larger than the service takes" if isinstance(error, TooLargeError) else error.what,
             )
             return Batch([], [])
-        stored: set[str] = set()
         again: set[str] = set()
+        others: set[str] = set()
         for key in part.keys:
             result = answer.results.get(key)
             if result is None:
@@ -158,16 +158,18 @@ class Uploader:
                     f"no result for the document with key {key!r}", on=self._on, do="Run the restore again"
                 )
             if result.status:
-                stored.add(key)
-            elif result.names_quota:
+                continue
+            others.add(key)
+            if result.names_quota:
                 self._quota = result.error_message or ""
                 again.add(key)
             elif may_pass(result.status_code):
                 again.add(key)
             else:
                 self._refuse(key, _reason(result))
-        self.totals.documents += len(stored)
-        self.totals.bytes += sum(len(action) for action in only(part, stored).actions)
+        stored = without(part, others)
+        self.totals.documents += len(stored.keys)
+        self.totals.bytes += sum(map(len, stored.actions))
         return only(part, again)
 
     def _refuse(self, key: str, reason: str) -> None:

@@ -18,10 +18,11 @@ MOST_BYTES = 16 * 1000 * 1000
 MOST_REASON = 200
 """Characters kept of the service's reason for refusing a document."""
 _UPLOAD = b'{"@search.action":"upload",'
+_BEGIN, _END = b'{"value":[', b"]}"
 _OBJECT_WITH_MEMBERS = re.compile(rb'\{\s*"')
 
 
-class ItemResult(msgspec.Struct, frozen=True, rename="camel"):
+class ItemResult(msgspec.Struct, frozen=True, rename="camel", gc=False):
     """The result of one action. `error_message` is the service's own, without the values it quotes."""
 
     key: str
@@ -39,6 +40,10 @@ class BatchAnswer(msgspec.Struct, frozen=True):
     """Results by document key."""
 
     results: dict[str, ItemResult]
+
+
+class _Results(msgspec.Struct, frozen=True):
+    value: list[ItemResult]
 
 
 def may_pass(status_code: int) -> bool:
@@ -59,11 +64,11 @@ def upload_action(line: bytes) -> bytes:
         document = without_annotations(line)
     except UNDECODABLE:
         document = b""
-    if not _OBJECT_WITH_MEMBERS.match(document):
+    if not document.startswith(b'{"') and not _OBJECT_WITH_MEMBERS.match(document):
         raise IntegrityError(
             "a stored line is no document", on="the snapshot", do="Run indexvault verify, and restore another snapshot"
         )
-    return _UPLOAD + document[1:]
+    return b"".join((_UPLOAD, memoryview(document)[1:]))
 
 
 def delete_action(key_field: str, key: str) -> bytes:
@@ -73,24 +78,24 @@ def delete_action(key_field: str, key: str) -> bytes:
 
 def batch(actions: Iterable[bytes]) -> bytes:
     """Return the body of a batch of actions."""
-    return b'{"value":[' + b",".join(actions) + b"]}"
+    taken = list(actions)
+    parts = [b","] * (2 * len(taken) + 1)
+    parts[1::2] = taken
+    parts[0], parts[-1] = _BEGIN, _END
+    return b"".join(parts) if taken else _BEGIN + _END
 
 
 def read_batch_answer(body: bytes, *, on: str) -> BatchAnswer:
     """Read the results of a batch. Raises UnexpectedAnswerError naming `on` if the answer holds none."""
-
-    class Results(msgspec.Struct):
-        value: list[ItemResult]
-
     try:
-        results = decode(body, Results).value
+        results = decode(body, _Results).value
     except UNDECODABLE:
         raise UnexpectedAnswerError("no results in the answer to a batch", on=on, do="Repeat") from None
-    return BatchAnswer(results={result.key: _without_values(result) for result in results})
+    return BatchAnswer(
+        results={result.key: _without_values(result) if result.error_message else result for result in results}
+    )
 
 
 def _without_values(result: ItemResult) -> ItemResult:
-    if not result.error_message:
-        return result
-    message = without_quoted_values(" ".join(result.error_message.split()))[:MOST_REASON]
+    message = without_quoted_values(" ".join((result.error_message or "").split()))[:MOST_REASON]
     return msgspec.structs.replace(result, error_message=message)

@@ -20,7 +20,7 @@ from indexvault.search.query import DocumentQuery, key_range
 from indexvault.search.retry import RetryPolicy
 from indexvault.search.scan import KeyRange, scan_range
 
-SIZE = 3_000_000
+SIZE = 2_300_000
 SMALL = CORPORA["small"]
 LINES = dict(sorted(documents(SMALL, SIZE, 1)))
 KEYS = list(LINES)
@@ -76,6 +76,17 @@ async def test_answers_ranges_counts_and_ranks(service: SearchService) -> None:
 async def test_says_that_there_is_more_than_it_sends(service: SearchService) -> None:
     assert (await page(service)).cut_short
     assert len((await page(service)).documents) == 50
+
+
+@pytest.mark.parametrize(("accepted", "encoding"), [("gzip", "gzip"), ("identity", None)])
+async def test_compresses_pages_for_who_accepts_it(accepted: str, encoding: str | None) -> None:
+    async with serving(Served(compresses=True).handle) as port, aiohttp.ClientSession() as session:
+        endpoint = f"http://127.0.0.1:{port}"
+        await control(endpoint, "/load", index="rows", corpus="small", bytes=10_000, seed=1)
+        url, headers = f"{endpoint}/indexes('rows')/docs/search.post.search", {"Accept-Encoding": accepted}
+        async with session.post(url, data=b'{"top":3}', headers=headers) as answer:
+            assert len((await answer.json())["value"]) == 3
+            assert answer.headers.get("Content-Encoding") == encoding
 
 
 async def test_looks_a_document_up(service: SearchService) -> None:

@@ -75,10 +75,40 @@ def test_the_same_value_written_in_another_way_is_the_same(one: dict[str, Any], 
         ({"address": {"city": None}}, {"address": None}),
         ({"rooms": [{"rate": 1}]}, {"rooms": [{"rate": 1}, {"rate": 1}]}),
         ({"unknown": 1}, {}),
+        ({"unknown": None}, {}),
+        ({"vector": [True]}, {"vector": [1.0]}),
+        ({"vector": [0.1]}, {"vector": [0.1, 0.2]}),
+        ({"vector": [0.1, 0.2]}, {"vector": {"0": 0.1}}),
+        ({"vector": ["NaN"]}, {"vector": [0.0]}),
+        ({"vector": [None]}, {"vector": []}),
+        ({"halves": [70000.0]}, {"halves": [80000.0]}),
     ],
 )
 def test_another_value_is_a_difference(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert not same({"id": "1"} | one, {"id": "1"} | other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (b'{"id":"1","rating":1.5,"tags":["a"]}', b'{ "tags":["a"],"rating":1.50,"id":"1"}'),
+        (b'{"id":"1","vector":[1,-0.0]}', b'{"id":"1","vector":[1.0, 0]}'),
+        (b'{"id":"1","vector":["NaN",0.1]}', b'{"id":"1","vector":["NaN",0.10000000149011612]}'),
+        (b'{"id":"1","halves":[70000.0]}', b'{"id":"1","halves":[7e4]}'),
+        (b'{"id":"1","vector":null}', b'{"id":"1","vector":[]}'),
+        (b'{"id":"1","unknown":[1]}', b'{"id":"1","unknown":[1 ]}'),
+    ],
+)
+def test_the_same_document_in_other_bytes(one: bytes, other: bytes) -> None:
+    assert same_document(one, other, SCHEMA)
+    assert same_document(other, one, SCHEMA)
+
+
+@pytest.mark.parametrize("broken", [b'{"id":"1"', b'{"id":"1"}x', b"[]", b'{"id":"\xff"}', b'{"id":1e999}'])
+def test_what_can_not_be_decoded_is_the_same_only_as_itself(broken: bytes) -> None:
+    assert same_document(broken, broken, SCHEMA)
+    assert not same_document(broken, b'{"id":"1"}', SCHEMA)
+    assert not same_document(b'{"id":"1"}', broken, SCHEMA)
 
 
 @given(st.lists(st.floats(width=16, allow_nan=False, allow_infinity=False), max_size=4))

@@ -53,7 +53,8 @@ async def run(session: Session, request: ShowRequest) -> int:
             store = clients.store_of(request.snapshot.service)
             summary = await resolve(store.snapshots, request.snapshot, now=session.clock())
             objects = await read_service_manifest(store.snapshots, summary.reference)
-            _print_service_manifest(session.output, objects)
+            kept = await list_pins(session.resources(clients), {(summary.service, summary.index)})
+            _print_service_manifest(session.output, objects, kept.get(summary.reference))
             return DONE
         blobs = clients.reading_store(request.snapshot.service).snapshots
         manifest = await resolve_manifest(blobs, request.snapshot, now=session.clock())
@@ -218,22 +219,23 @@ def _known(number: int | None) -> str:
     return "an unknown number" if number is None else f"{number:,}"
 
 
-def _print_service_manifest(output: Output, manifest: ServiceManifest) -> None:
+def _print_service_manifest(output: Output, manifest: ServiceManifest, pinned: Pinned | None) -> None:
     """Print the manifest of a service's objects."""
-    output.result(
-        "service_manifest",
-        {
-            "reference": str(manifest.reference),
-            "state": manifest.state,
-            "authenticity": manifest.authenticity,
-            "created": manifest.created,
-            "objects": [{"kind": each.kind, "name": each.name} for each in manifest.objects],
-            "withheld": msgspec.to_builtins(manifest.withheld),
-            "skipped": msgspec.to_builtins(manifest.skipped),
-            "not_kept": msgspec.to_builtins(manifest.not_kept),
-        },
-        _service_table(manifest),
-    )
+    record = {
+        "reference": str(manifest.reference),
+        "state": manifest.state,
+        "authenticity": manifest.authenticity,
+        "created": manifest.created,
+        "objects": [{"kind": each.kind, "name": each.name} for each in manifest.objects],
+        "withheld": msgspec.to_builtins(manifest.withheld),
+        "skipped": msgspec.to_builtins(manifest.skipped),
+        "not_kept": msgspec.to_builtins(manifest.not_kept),
+    }
+    table = _service_table(manifest)
+    if pinned is not None:
+        record["pinned"] = msgspec.to_builtins(pinned)
+        table.add_row("kept", Text(pinned.words, style="yellow"))
+    output.result("service_manifest", record, table)
 
 
 def _service_table(manifest: ServiceManifest) -> Details:

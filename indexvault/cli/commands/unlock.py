@@ -36,7 +36,7 @@ def read_request(arguments: Namespace) -> UnlockRequest:
 async def run(session: Session, request: UnlockRequest) -> int:
     """Take the lock and print which run had it. A run that is alive can't commit after this."""
     async with session.clients(retry=FIRST_CONTACT) as clients:
-        return _print_unlocked(session.output, await unlock_index(clients, request.index))
+        return _print_unlocked(session.output, await unlock_index(clients, request.index, session.clock))
 
 
 async def run_remotely(session: RemoteSession, request: UnlockRequest) -> int:

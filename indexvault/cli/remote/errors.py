@@ -16,6 +16,14 @@ from indexvault.errors import (
 
 _TOO_MANY = 429
 _SERVER_ERRORS = range(500, 600)
+_AS_COMMANDS = {
+    "; GET /api/runs lists them": "; `indexvault runs` lists them",
+    "GET /api/runs lists the runs": "`indexvault runs` lists the runs",
+    "Compare the request with GET /api/openapi.json": "Correct the command: indexvault help VERB",
+}
+"""What the app advises those who send requests, and what a command line has instead."""
+_SENT_BY_US = {"body.dry_run", "path"}
+"""Members whose content no argument holds: a refusal of them is one of the app."""
 _NO_APP = "Check --url: it is the address of the Functions app, without a path"
 
 
@@ -25,9 +33,11 @@ def error_of(status: int, data: bytes, on: str) -> IndexvaultError:
         problem = decode(data, Problem)
     except UNDECODABLE:
         return _without_document(status, on)
-    return from_record(
-        ErrorRecord(kind=problem.kind, what=problem.what or problem.detail, on=problem.on or on, do=problem.do)
-    )
+    do = problem.do
+    for requests, commands in _AS_COMMANDS.items():
+        do = do.replace(requests, commands)
+    about = on if problem.on in _SENT_BY_US else problem.on
+    return from_record(ErrorRecord(kind=problem.kind, what=problem.what or problem.detail, on=about or on, do=do))
 
 
 def _without_document(status: int, on: str) -> IndexvaultError:

@@ -51,6 +51,11 @@ def test_a_service_s_objects_are_shown_by_kind_and_name(terminal: Terminal) -> N
     assert shown.code == 0, shown.stderr
     assert ["synonymmaps", "words"] in [line.split() for line in shown.stdout.splitlines()]
     assert f"{EAST}/$service@" in terminal.indexvault("snapshots", EAST).stdout
+    assert terminal.indexvault("pin", f"{EAST}/$service@latest", "--reason", "the audit").code == 0
+    pinned = terminal.indexvault("show", f"{EAST}/$service@latest")
+    assert ["kept", "pinned:", "the", "audit"] in [line.split() for line in pinned.stdout.splitlines()]
+    [record] = terminal.indexvault("show", f"{EAST}/$service@latest", "--json").records
+    assert record["pinned"]["reason"] == "the audit"
     refused = terminal.indexvault("restore", f"{EAST}/$service@latest", "--to", EAST)
     assert refused.code == 2, refused.stderr
     assert "not of an index" in refused.error_line
