@@ -17,11 +17,13 @@ import msgspec
 from indexvault.bounds import DOCUMENT_LIMIT, MEBIBYTE, check_levels
 from indexvault.errors import AccountingError
 
-CHUNK_TARGET = 8 * 1024
-"""Uncompressed bytes of an average chunk, at any size of index.
+CHUNK_TARGET = 6 * 1024
+"""Uncompressed bytes of an average chunk, at any size of index; the number of documents being a power of two, it is
+between 4 and 9 KiB.
 
-A changed document costs a snapshot its whole chunk, so small chunks save the most; smaller ones than this lose it to
-worse compression and more entries in the tree. Source: benchmarks/storage.py.
+A changed document costs a snapshot its whole chunk, and a large chunk is hit more often than a small one. So small chunks
+save the most; smaller ones than this lose it to worse compression and more entries in the tree. Source:
+benchmarks/storage.py.
 """
 
 CHUNK_CAP = 4 * 1024 * 1024
