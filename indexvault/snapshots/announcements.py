@@ -17,15 +17,15 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from indexvault.errors import IndexvaultError, OutdatedReadingError, RemoteError
+from indexvault.errors import IndexvaultError, IntegrityError, OutdatedReadingError, RemoteError
 from indexvault.model import Clock
 from indexvault.snapshots.manifest import AwareTime, Manifest
-from indexvault.snapshots.names import PackFolder, manifest_name
+from indexvault.snapshots.names import manifest_name
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import announcement_name, announcements_prefix, sweep_name
 from indexvault.snapshots.store import RunBlobs, Store
 from indexvault.snapshots.tree import Tree
-from indexvault.snapshots.used_packs import UsedPacks, are_rewritten
+from indexvault.snapshots.used_packs import UsedPacks, require_packs
 
 ANNOUNCED_FOR = timedelta(days=1)
 """How long the announcement of a run that died counts. A commit takes minutes."""
@@ -105,25 +105,28 @@ async def is_being_swept(runs: RunBlobs, service: str, index: str, now: datetime
     return sweep is not None and sweep.until > now
 
 
-async def announced_trees(runs: RunBlobs, service: str, index: str, now: datetime) -> list[tuple[PackFolder, Tree]]:
-    """Return the trees in announcements of the last day, with where their packs lie; remove older announcements."""
-    found: list[tuple[PackFolder, Tree]] = []
+async def current_announcements(
+    runs: RunBlobs, service: str, index: str, now: datetime, *, forget: bool = True
+) -> list[Announcement]:
+    """Return the announcements of the last day; remove older ones, unless `forget` is False."""
+    found: list[Announcement] = []
     async for name, record in RecordStore(runs, Announcement).list(announcements_prefix(service, index)):
         if now - record.made < ANNOUNCED_FOR:
-            found.append((PackFolder(service=service, index=index, generation=record.generation), record.tree))
-        else:
+            found.append(record)
+        elif forget:
             await runs.delete(name)
     return found
 
 
 async def _require_unswept(store: Store, manifest: Manifest, used: UsedPacks, now: datetime) -> None:
     sweep = await RecordStore(store.runs, SweepRecord).read(sweep_name(manifest.service, manifest.index))
-    if sweep is None or sweep.until <= now:
+    if sweep is None or sweep.until <= now or not sweep.blobs:
         return
-    swept = used.names(manifest.folder) & set(sweep.blobs)
-    if swept and not await are_rewritten(store.snapshots, manifest, swept):
+    try:
+        await require_packs(store.snapshots, manifest, used, without=frozenset(sweep.blobs))
+    except IntegrityError as error:
         raise OutdatedReadingError(
-            f"{len(swept)} of its packs are being removed as no other snapshot names them; it was not written",
+            f"what it needs of {error.on} is being removed as no other snapshot names it; it was not written",
             on=f"snapshot {manifest.service}/{manifest.index}@{manifest.id}",
             do="Run the backup again: it stores what is missing",
-        )
+        ) from error

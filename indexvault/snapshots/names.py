@@ -65,17 +65,21 @@ class PackFolder(msgspec.Struct, frozen=True):
         generation = f"{_escape(self.generation)}/" if self.generation else ""
         return f"{index_prefix(self.service, self.index)}{kind}/{generation}"
 
+    def blob(self, kind: PackKind, sha256: str) -> str:
+        """Return the name of the blob of a kind with this hash."""
+        return f"{self.prefix(kind)}{sha256}.jsonl.gz"
+
     def pack(self, sha256: str) -> str:
         """Return the name of the pack of chunks whose bytes hash to this."""
-        return f"{self.prefix()}{sha256}.jsonl.gz"
+        return self.blob("packs", sha256)
 
     def segments(self, sha256: str) -> str:
         """Return the name of the pack of segments whose bytes hash to this."""
-        return f"{self.prefix('segments')}{sha256}.jsonl.gz"
+        return self.blob("segments", sha256)
 
     def locations(self, sha256: str) -> str:
         """Return the name of the record that says where the members of the pack with this name lie now."""
-        return f"{self.prefix('locations')}{sha256}.jsonl.gz"
+        return self.blob("locations", sha256)
 
 
 class PackName(msgspec.Struct, frozen=True):
@@ -84,6 +88,11 @@ class PackName(msgspec.Struct, frozen=True):
     kind: PackKind
     folder: PackFolder
     sha256: str
+
+    @property
+    def blob(self) -> str:
+        """The name of the blob."""
+        return self.folder.blob(self.kind, self.sha256)
 
 
 class SnapshotReference(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Remove snapshots: write the tombstone, delete the manifest, then sweep the chunks that no manifest names.
+"""Remove snapshots: write the tombstone, delete the manifest, then sweep the packs that no snapshot needs.
 
 Which snapshots to remove is decided elsewhere; see `retention`. If it is interrupted anywhere, run it again: a snapshot
 is whole while its manifest exists, and gone as soon as it does not.
@@ -25,6 +25,7 @@ from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary, damaged_summary, is_in_future
 from indexvault.snapshots.sweep import GRACE, Refusal, SweepReport, sweep_index
 from indexvault.snapshots.tombstones import Tombstone, write_tombstone
+from indexvault.snapshots.tree import Tree
 
 type Outcome = Literal["removed", "pinned", "held"]
 
@@ -82,7 +83,7 @@ async def prune_index(
     grace: timedelta = GRACE,
     runs_of: RunsOf | None = None,
 ) -> PruneReport:
-    """Remove snapshots of an index, then all chunks whose grace period is over, from earlier removals too.
+    """Remove snapshots of an index, then sweep: see `sweep_index`.
 
     `runs_of` finds the records that say whether the run of a hold has ended; without it every hold there is this
     store's.
@@ -114,7 +115,7 @@ async def prune_index(
 async def remove_snapshot(
     store: Store, reference: SnapshotReference, reason: str, *, clock: Clock, runs_of: RunsOf | None = None
 ) -> Outcome:
-    """Remove one snapshot unless it is pinned or held, and return what became of it. A sweep removes its chunks later.
+    """Remove one snapshot unless it is pinned or held, and return what became of it. A sweep comes later.
 
     Raises ConflictError if the container does not let the manifest go, NotFoundError if there is no such snapshot (any
     more). In both cases nothing has changed.
@@ -170,17 +171,12 @@ async def _proved(store: Store, snapshot: Summary) -> Summary:
 
 async def _tombstone(store: Store, reference: SnapshotReference, reason: str, now: datetime) -> Tombstone:
     if reference.index == SERVICE_OBJECTS:
-        return Tombstone(removed=now, reason=reason, chunks=())
+        return Tombstone(removed=now, reason=reason, tree=Tree())
     try:
         manifest = await read_manifest(store.snapshots, reference)
     except IntegrityError:
         return Tombstone(removed=now, reason=reason)
-    return Tombstone(
-        removed=now,
-        reason=reason,
-        generation=manifest.generation,
-        chunks=tuple(chunk.sha256 for chunk in manifest.chunks),
-    )
+    return Tombstone(removed=now, reason=reason, generation=manifest.generation, tree=manifest.tree)
 
 
 def require_complete(known: Sequence[Summary], going: Collection[str], now: datetime) -> None:

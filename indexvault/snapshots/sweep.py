@@ -1,44 +1,66 @@
-"""Sweep an index: remove the chunks that no manifest names.
+"""Sweep an index: remove the packs that no snapshot needs, and rewrite those that are mostly dead.
 
-A chunk is removed if no manifest names it, it was written longer ago than the grace period, and the last snapshot that
-named it was removed longer ago than that. See `announcements` for why a backup may run at the same time.
+A pack is removed if no tree names anything in it, it was written longer ago than the grace period, and the last
+snapshot that needed it was removed longer ago than that. The same holds for a record of locations by which nothing
+alive is found. An old pack of which everything alive lies in new ones (see `repack`) goes too, at once: readers who
+don't find it look for its record.
+
+**Why this may run beside anything else.** Deletions are declared: the sweep writes which blobs it is about to delete,
+then looks again at announcements, manifests, tombstones and records of locations, and spares what any of them needs. A
+backup writes its announcement, then looks for a declared sweep, and takes what that deletes for gone. Whichever comes
+second sees the first (see `announcements`). For a pack that was rewritten:
+
+- The new packs are stored before the record, and the record before the old pack is declared. Whoever finds the old
+  pack gone therefore finds the record, and the copies by it.
+- A backup that relies on the old pack may commit all the same: what it needs has another place, or it is refused. What
+  it needs beyond the record, since the sweep took it for dead, makes it be refused, if it comes second, and keeps the
+  old pack, if it comes first.
+- Before the old pack goes, its copies are seen to be there, by a listing made after the record. Another sweep that took
+  the new packs for unneeded, since it had looked before the record was written, looks at the records again after it has
+  declared them.
+- A record that an earlier run left is believed only after every copy was compared, byte for byte, with the old pack.
+- Two sweeps of an index don't run at once: the declaration is taken over only when its time is up.
+
+Nothing is removed or rewritten while a manifest or a segment can't be read, a known snapshot has vanished, or a
+snapshot that was removed within the grace period can't say what it needed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
 import msgspec
 
 from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError
 from indexvault.model import Clock
-from indexvault.snapshots.announcements import SweepRecord, announced_chunks
-from indexvault.snapshots.catalogue import read_manifest
-from indexvault.snapshots.known import forget_snapshot, known_snapshots, lost_snapshots
+from indexvault.snapshots.announcements import SweepRecord
+from indexvault.snapshots.known import forget_snapshot
 from indexvault.snapshots.names import (
-    SERVICE_OBJECTS,
-    ChunkFolder,
+    PackKind,
+    PackName,
     SnapshotReference,
     manifest_name,
-    manifests_prefix,
-    parse_chunk_name,
-    parse_manifest_name,
+    parse_pack_name,
 )
+from indexvault.snapshots.packs import PACK_TARGET
 from indexvault.snapshots.records import RecordStore
-from indexvault.snapshots.run_names import sweep_name
-from indexvault.snapshots.store import BlobProperties, RunBlobs, SnapshotReader, SnapshotWriter, Store
-from indexvault.snapshots.tombstones import Tombstone, read_tombstones, remove_tombstones
+from indexvault.snapshots.repack import ALIVE_ENOUGH, Copies, Fill, choose, copy_live, in_batches, is_copied
+from indexvault.snapshots.store import BlobProperties, RunBlobs, SnapshotWriter, Store
+from indexvault.snapshots.sweep_look import Look
+from indexvault.snapshots.tombstones import remove_tombstones
 
 GRACE = timedelta(days=1)
-"""How long a chunk stays after it was written, and after the last snapshot that named it was removed."""
+"""How long a pack stays after it was written, and after the last snapshot that needed it was removed."""
 
 SWEEP_FOR = timedelta(hours=1)
-"""How long one sweep deletes at most; the next one removes the rest."""
+"""How long one sweep works at most; the next one does the rest."""
 
 _DELETES_AT_ONCE = 8
 _LAST_CALL = timedelta(minutes=15)
 """Longer than one deletion takes at most: none is begun in this time before a sweep ends, so none ends after it."""
+
+_KINDS: Sequence[PackKind] = ("packs", "segments")
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -49,9 +71,13 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a sweep: chunks removed and their stored bytes, chunks in their grace period, blobs refused.
+    """The result of a sweep. Bytes are stored ones.
 
-    `hindrance` says why nothing could be swept at all; it is empty otherwise.
+    `removed` are the packs and records of locations that no snapshot needs, `waiting` those of them that are in their
+    grace period, `refused` blobs that the container keeps. `rewritten` are packs of which what is alive was copied to
+    others, `rewritten_bytes` what that freed; `not_rewritten` says why packs stay as they are that should be rewritten.
+    `stored_bytes` are left in packs, of which no snapshot needs `wasted_bytes`. `hindrance` says why nothing could be
+    swept at all; it is empty otherwise.
     """
 
     removed: int = 0
@@ -59,101 +85,241 @@ class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = 0
     waiting_bytes: int = 0
     refused: tuple[Refusal, ...] = ()
+    rewritten: int = 0
+    rewritten_bytes: int = 0
+    not_rewritten: str = ""
+    stored_bytes: int = 0
+    wasted_bytes: int = 0
     hindrance: str = ""
 
 
-def sweepable(
-    unnamed: Iterable[BlobProperties], tombstones: Iterable[Tombstone], now: datetime, grace: timedelta
-) -> list[BlobProperties]:
-    """Return the chunks whose grace period is over, of those that no manifest names.
-
-    A tombstone that doesn't know its chunks holds all of them back until its own period is over.
-    """
-    held: set[tuple[str, str]] = set()
-    for tombstone in tombstones:
-        if now - tombstone.removed < grace:
-            if tombstone.chunks is None:
-                return []
-            held.update((tombstone.generation, sha256) for sha256 in tombstone.chunks)
-    return [
-        blob
-        for blob in unnamed
-        if now - blob.modified >= grace
-        and (chunk := parse_chunk_name(blob.name)) is not None
-        and (chunk[0].generation, chunk[1]) not in held
-    ]
-
-
 async def sweep_index(
-    store: Store, service: str, index: str, *, clock: Clock, grace: timedelta = GRACE, dry_run: bool = False
-) -> SweepReport:
-    """Remove the chunks of an index that no snapshot needs.
-
-    Nothing is removed while a manifest can't be read or has vanished, since what it names is not known. Raises
-    ConflictError if another sweep of the index runs, RemoteError if the store can't be read.
-    """
-    now = clock()
-    seen: set[str] = set()
-    try:
-        named = await _named_chunks(store.snapshots, service, index, seen)
-    except IntegrityError as error:
-        return SweepReport(hindrance=f"{error.on}: {error.what}")
-    for lost in await _lost(store, service, index, seen):
-        return SweepReport(hindrance=f"{lost}: its manifest has vanished, so its chunks are not known")
-    # After the manifests: if one was removed since it was listed, its tombstone exists by now.
-    tombstones = await read_tombstones(store.runs, service, index)
-    unnamed = [
-        blob
-        async for blob in store.snapshots.list(ChunkFolder(service=service, index=index).prefix)
-        if blob.name not in named and parse_chunk_name(blob.name) is not None
-    ]
-    due = sweepable(unnamed, tombstones.values(), now, grace)
-    report = SweepReport(
-        waiting=len(unnamed) - len(due),
-        waiting_bytes=sum(blob.size for blob in unnamed) - sum(blob.size for blob in due),
-    )
-    if dry_run:
-        return msgspec.structs.replace(report, removed=len(due), removed_bytes=sum(blob.size for blob in due))
-    if due:
-        report = await _sweep(store, service, index, due=due, seen=seen, report=report, clock=clock)
-    if not report.refused and not report.hindrance:
-        over = [snapshot for snapshot, tombstone in tombstones.items() if now - tombstone.removed >= grace]
-        for snapshot in over:
-            reference = SnapshotReference(service=service, index=index, id=snapshot)
-            if manifest_name(service, index, snapshot) not in seen:
-                # A prune that died, or a record written late, may have left it.
-                await forget_snapshot(store.runs, reference)
-        await remove_tombstones(store.runs, service, index, over)
-    return report
-
-
-async def _sweep(
     store: Store,
     service: str,
     index: str,
     *,
-    due: list[BlobProperties],
-    seen: set[str],
-    report: SweepReport,
     clock: Clock,
+    grace: timedelta = GRACE,
+    dry_run: bool = False,
+    target: int = PACK_TARGET,
+    enough: float = ALIVE_ENOUGH,
 ) -> SweepReport:
-    until = clock() + SWEEP_FOR
-    async with _declared(store.runs, sweep_name(service, index), due, until, clock()):
-        # Announcements before manifests: a removed announcement has become a manifest.
-        spared = await announced_chunks(store.runs, service, index, clock())
+    """Remove the packs of an index that no snapshot needs, and rewrite those of which less than `enough` is alive.
+
+    `target` are the bytes of a full pack. Nothing is removed while a manifest can't be read or has vanished, since what
+    it needs is not known. Raises ConflictError if another sweep of the index runs, RemoteError if the store can't be
+    read.
+    """
+    look = Look(store, service, index, clock=clock, grace=grace)
+    hindrance = await look.look(forget=not dry_run)
+    if hindrance:
+        return SweepReport(hindrance=hindrance)
+    sweep = _Sweep(store, look, clock=clock, grace=grace, target=target, enough=enough)
+    await sweep.plan()
+    if not dry_run:
+        await sweep.run()
+        if not sweep.report.refused and not sweep.report.hindrance:
+            await _end_grace(store, service, index, look, clock() - grace)
+    return sweep.report
+
+
+async def _end_grace(store: Store, service: str, index: str, look: Look, until: datetime) -> None:
+    """Remove the tombstones of snapshots that were removed until some time."""
+    over = [snapshot for snapshot, tombstone in look.tombstones.items() if tombstone.removed <= until]
+    for snapshot in over:
+        if manifest_name(service, index, snapshot) not in look.seen:
+            # A prune that died, or a record written late, may have left it.
+            await forget_snapshot(store.runs, SnapshotReference(service=service, index=index, id=snapshot))
+    await remove_tombstones(store.runs, service, index, over)
+
+
+class _Sweep:
+    """One sweep of an index. `report` says what it would do once it is planned, and what it did once it has run."""
+
+    def __init__(self, store: Store, look: Look, *, clock: Clock, grace: timedelta, target: int, enough: float) -> None:
+        self._blobs = store.snapshots
+        self._runs = store.runs
+        self._look = look
+        self._clock = clock
+        self._grace = grace
+        self._target = target
+        self._enough = enough
+        self._began = clock()
+        self._due: list[BlobProperties] = []
+        self._superseded: list[tuple[PackName, BlobProperties]] = []
+        self._batches: list[list[Fill]] = []
+        self._proved: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}
+        self._needed = 0
+        self.report = SweepReport()
+
+    async def plan(self) -> None:
+        """Decide what to remove and what to rewrite."""
+        live = self._look.live
+        packs = [each for kind in _KINDS async for each in self._list(kind)]
+        unneeded = [blob for pack, blob in packs if not live.number(pack)]
+        unneeded += [blob for record, blob in self._look.records.items() if not live.is_needed(record)]
+        self._due = [blob for blob in unneeded if self._is_over(blob)]
+        settled = [(pack, blob) for pack, blob in packs if self._is_over(blob)]
+        self._superseded = [(pack, blob) for pack, blob in settled if live.is_superseded(pack)]
+        self._choose(settled)
+        self._sizes = {blob.name: blob.size for _pack, blob in packs}
+        self._needed = sum(min(live.size(pack), blob.size) for pack, blob in packs if not live.is_superseded(pack))
+        going = [*self._due, *(blob for _pack, blob in self._superseded)]
+        sparse = [each for batch in self._batches for each in batch]
+        freed = sum(each.size - each.live for each in sparse)
+        self.report = SweepReport(
+            removed=len(going),
+            removed_bytes=sum(blob.size for blob in going),
+            waiting=len(unneeded) - len(self._due),
+            waiting_bytes=sum(blob.size for blob in unneeded) - sum(blob.size for blob in self._due),
+            rewritten=len(sparse),
+            rewritten_bytes=freed,
+            not_rewritten=await self._refusal() if sparse else "",
+        )
+        if self.report.not_rewritten:
+            self._batches = []
+            self._note(rewritten=0, rewritten_bytes=0)
+        left = sum(self._sizes.values()) - sum(self._sizes.get(blob.name, 0) for blob in going)
+        self._count(left - self.report.rewritten_bytes)
+
+    async def run(self) -> None:
+        """Remove and rewrite it."""
+        self._note(removed=0, removed_bytes=0, rewritten=0, rewritten_bytes=0)
+        going = [*self._due, *[blob for pack, blob in self._superseded if await self._prove(pack)]]
+        if going or self._batches:
+            async with _declared(self._runs, self._look.sweep_name, going, self._clock) as declared:
+                if going:
+                    removed = await self._remove(going, declared.until)
+                    self._note(removed=len(removed), removed_bytes=sum(blob.size for blob in removed))
+                await self._rewrite(declared)
+        self._count(sum(self._sizes.values()))
+
+    async def _list(self, kind: PackKind) -> AsyncIterator[tuple[PackName, BlobProperties]]:
+        async for blob in self._blobs.list(self._look.folder.prefix(kind)):
+            if (name := parse_pack_name(blob.name)) is not None:
+                yield name, blob
+
+    def _is_over(self, blob: BlobProperties) -> bool:
+        """Return whether a blob's grace period is over."""
+        return not self._look.is_held and self._clock() - blob.modified >= self._grace
+
+    def _choose(self, settled: Sequence[tuple[PackName, BlobProperties]]) -> None:
+        live = self._look.live
+        rewritten = {(name.folder.generation, name.sha256) for name in self._look.records}
+        groups: dict[tuple[str, PackKind], list[tuple[datetime, Fill]]] = {}
+        for pack, blob in settled:
+            if live.number(pack) and (pack.folder.generation, pack.sha256) not in rewritten:
+                fill = Fill(pack, blob.size, live.size(pack), live.hops(pack))
+                groups.setdefault((pack.folder.generation, pack.kind), []).append((blob.modified, fill))
+        for group in groups.values():
+            # By age: what was written together often dies together.
+            group.sort(key=lambda each: (each[0], each[1].pack.sha256))
+            chosen = choose([fill for _modified, fill in group], target=self._target, enough=self._enough)
+            self._batches += in_batches(chosen, target=self._target)
+
+    async def _refusal(self) -> str:
+        """Return why packs had better not be rewritten, since the old ones would stay, or nothing."""
         try:
-            spared |= await _named_chunks(store.snapshots, service, index, seen)
+            protection = await self._blobs.protection(self._look.prefix)
+        except IndexvaultError:  # the first deletion that is refused shows it
+            return ""
+        return _REFUSALS.get(protection.kind, "")
+
+    async def _prove(self, pack: PackName) -> bool:
+        """Return whether the copies of what is alive in a superseded pack are sound."""
+        number = self._look.live.number(pack)
+        try:
+            is_proved = await is_copied(self._blobs, pack, self._look.live)
+        except NotFoundError:
+            return False
         except IntegrityError as error:
-            return msgspec.structs.replace(report, hindrance=f"{error.on}: {error.what}")
-        going = [blob for blob in due if blob.name not in spared]
-        removed, refused = await _delete(store.snapshots, going, until, clock)
-    return msgspec.structs.replace(
-        report, removed=len(removed), removed_bytes=sum(blob.size for blob in removed), refused=tuple(refused)
-    )
+            self._note(not_rewritten=f"{error.on}: {error.what}")
+            return False
+        if is_proved:
+            self._proved[pack.blob] = number
+        else:
+            self._note(not_rewritten=f"{pack.blob}: what it holds is not where its record of locations says")
+        return is_proved
+
+    async def _remove(self, going: Sequence[BlobProperties], until: datetime) -> list[BlobProperties]:
+        """Look again, remove what is still not needed of blobs that were declared, and return that."""
+        hindrance = await self._look.look()
+        if hindrance or self._look.is_held:
+            self._note(hindrance=hindrance)
+            return []
+        allowed = [blob for blob in going if self._may_go(blob)]
+        removed, refused = await _delete(self._blobs, allowed, until, self._clock)
+        for blob in removed:
+            self._sizes.pop(blob.name, None)
+        self._note(refused=(*self.report.refused, *refused))
+        return removed
+
+    def _may_go(self, blob: BlobProperties) -> bool:
+        name = parse_pack_name(blob.name)
+        if name is None:
+            return False
+        live = self._look.live
+        if name.kind == "locations":
+            return not live.is_needed(name)
+        number = live.number(name)
+        return not number or (live.is_superseded(name) and self._proved.get(blob.name) == number)
+
+    async def _rewrite(self, declared: "_Declared") -> None:
+        for batch in self._batches:
+            is_late = self._clock() > self._began + SWEEP_FOR - _LAST_CALL
+            if is_late or self.report.refused or self.report.hindrance or self._look.is_held:
+                return
+            first = batch[0].pack
+            taken = {name.sha256 for name in self._look.records if name.folder == first.folder}
+            copies = await copy_live(
+                self._blobs, [fill.pack for fill in batch], self._look.live, taken=taken, target=self._target
+            )
+            self._sizes |= copies.stored
+            for error in copies.damaged:
+                self._note(not_rewritten=f"{error.on}: {error.what}")
+            if copies.rewritten and not await self._replace(copies, declared):
+                return
+
+    async def _replace(self, copies: Copies, declared: "_Declared") -> bool:
+        """Remove packs that were copied, and return whether the sweep may go on."""
+        live = self._look.live
+        going = [blob for pack in copies.rewritten if (blob := await self._blobs.properties(pack.blob)) is not None]
+        numbers = {pack.blob: live.number(pack) for pack in copies.rewritten}
+        freed = {pack.blob: live.size(pack) for pack in copies.rewritten}
+        try:
+            until = await declared.declare(going)
+        except ConflictError:
+            self._note(not_rewritten="another prune of this index has begun")
+            return False
+        for name, size in copies.stored.items():
+            there = await self._blobs.properties(name)
+            if there is None or there.size != size:
+                self._note(not_rewritten=f"{name}: it vanished right after it was stored")
+                return False
+        self._proved |= numbers
+        removed = await self._remove(going, until)
+        self._note(
+            rewritten=self.report.rewritten + len(removed),
+            rewritten_bytes=self.report.rewritten_bytes + sum(blob.size - freed[blob.name] for blob in removed),
+        )
+        return True
+
+    def _count(self, stored: int) -> None:
+        self._note(stored_bytes=stored, wasted_bytes=max(0, stored - self._needed))
+
+    def _note(self, **changes: object) -> None:
+        self.report = msgspec.structs.replace(self.report, **changes)
+
+
+_REFUSALS = {
+    "container": "the container refuses deletions, so old packs would stay beside the new ones",
+    "version": "the account keeps versions of deleted packs, so old packs would stay and be billed beside the new ones",
+}
 
 
 async def _delete(
-    blobs: SnapshotWriter, going: list[BlobProperties], until: datetime, clock: Clock
+    blobs: SnapshotWriter, going: Sequence[BlobProperties], until: datetime, clock: Clock
 ) -> tuple[list[BlobProperties], list[Refusal]]:
     waiting = iter(going)
     removed: list[BlobProperties] = []
@@ -178,56 +344,57 @@ async def _delete(
     return removed, sorted(refused, key=lambda refusal: refusal.blob)
 
 
-async def _named_chunks(blobs: SnapshotReader, service: str, index: str, seen: set[str]) -> set[str]:
-    """Return the chunks named by the manifests that are not in `seen`, and add those manifests to it."""
-    named: set[str] = set()
-    async for blob in blobs.list(manifests_prefix(service, index)):
-        if blob.name in seen:
-            continue
-        if index == SERVICE_OBJECTS:  # its manifests name no chunks
-            seen.add(blob.name)
-            continue
-        reference = parse_manifest_name(blob.name)
-        if reference is None:
-            raise IntegrityError("a foreign blob stands among the manifests", on=blob.name, do="Find out who wrote it")
-        named.update(await _chunks_of(blobs, reference))
-        seen.add(blob.name)
-    return named
+class _Declared:
+    """The declaration of a sweep. None of its blobs is deleted after `until`."""
 
+    def __init__(self, runs: RunBlobs, name: str, clock: Clock) -> None:
+        self._sweeps = RecordStore(runs, SweepRecord)
+        self._name = name
+        self._clock = clock
+        self.etag = ""
+        self.until = clock()
 
-async def _lost(store: Store, service: str, index: str, seen: set[str]) -> list[SnapshotReference]:
-    known = await known_snapshots(store.runs, service, index)
-    unseen = [each for each in known if manifest_name(service, index, each.id or "") not in seen]
-    return await lost_snapshots(store.snapshots, store.runs, unseen)
+    async def begin(self, blobs: Sequence[BlobProperties]) -> None:
+        """Declare the first blobs. Raises ConflictError if another sweep of the index runs."""
+        earlier = await self._sweeps.read_version(self._name)
+        if earlier is not None and earlier.record.until > self._clock():
+            raise ConflictError("its packs are being swept already", on=self._name, do="Wait until that has finished")
+        await self._write(blobs, earlier.etag if earlier else None)
 
+    async def declare(self, blobs: Sequence[BlobProperties]) -> datetime:
+        """Declare these blobs instead, and return until when they may be deleted.
 
-async def _chunks_of(blobs: SnapshotReader, reference: SnapshotReference) -> list[str]:
-    try:
-        manifest = await read_manifest(blobs, reference)
-    except NotFoundError:
-        # Removed since it was listed: its tombstone keeps its chunks.
-        return []
-    return [manifest.folder.blob(chunk.sha256) for chunk in manifest.chunks]
+        Raises ConflictError if another sweep has taken over.
+        """
+        await self._write(blobs, self.etag)
+        return self.until
+
+    async def end(self) -> None:
+        """Take the declaration back, unless another sweep has taken over."""
+        with suppress(ConflictError):
+            await self._sweeps.remove(self._name, if_match=self.etag)
+
+    async def _write(self, blobs: Sequence[BlobProperties], etag: str | None) -> None:
+        until = self._clock() + SWEEP_FOR
+        record = SweepRecord(until=until, blobs=tuple(blob.name for blob in blobs))
+        try:
+            self.etag = await self._sweeps.write(self._name, record, if_match=etag, if_absent=etag is None)
+        except ConflictError:
+            written = await self._sweeps.read_version(self._name)
+            if written is None or written.record != record:
+                raise
+            self.etag = written.etag  # the answer to a first attempt was lost
+        self.until = until
 
 
 @asynccontextmanager
 async def _declared(
-    runs: RunBlobs, name: str, due: list[BlobProperties], until: datetime, now: datetime
-) -> AsyncIterator[None]:
+    runs: RunBlobs, name: str, blobs: Sequence[BlobProperties], clock: Clock
+) -> AsyncIterator[_Declared]:
     """Record which blobs are about to be deleted. Raises ConflictError if another sweep of the index runs."""
-    sweeps = RecordStore(runs, SweepRecord)
-    earlier = await sweeps.read_version(name)
-    if earlier is not None and earlier.record.until > now:
-        raise ConflictError("its chunks are being swept already", on=name, do="Wait until that has finished")
-    record = SweepRecord(until=until, blobs=tuple(blob.name for blob in due))
+    declared = _Declared(runs, name, clock)
+    await declared.begin(blobs)
     try:
-        etag = await sweeps.write(name, record, if_match=earlier.etag if earlier else None, if_absent=earlier is None)
-    except ConflictError:
-        written = await sweeps.read_version(name)
-        if written is None or written.record != record:
-            raise
-        etag = written.etag  # the answer to a first attempt was lost
-    try:
-        yield
+        yield declared
     finally:
-        await sweeps.remove(name, if_match=etag)
+        await declared.end()

@@ -5,12 +5,14 @@ from contextlib import aclosing
 
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.live_members import LiveMembers
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.names import PackFolder
-from indexvault.snapshots.reader import try_chunks
+from indexvault.snapshots.names import PackFolder, PackKind, parse_pack_name
 from indexvault.snapshots.store import BlobProperties, SnapshotReader
 from indexvault.snapshots.tree import Entry
 from indexvault.snapshots.tree_reader import TreeReader
+
+_KINDS: Sequence[PackKind] = ("packs", "segments")
 
 
 class UsedPacks:
@@ -48,20 +50,23 @@ async def used_packs(blobs: SnapshotReader, manifest: Manifest) -> UsedPacks:
     return used
 
 
-async def require_packs(blobs: SnapshotReader, manifest: Manifest, used: UsedPacks) -> None:
+async def require_packs(
+    blobs: SnapshotReader, manifest: Manifest, used: UsedPacks, *, without: Collection[str] = ()
+) -> None:
     """Compare the packs with a listing, since one may have been removed since the run began.
 
-    Of a pack that was rewritten, what the snapshot needs is read in its new place. Raises IntegrityError naming the
-    first blob that is gone or too short.
+    `without` are blobs that are being removed, and count as gone. Of a pack that was rewritten, what the snapshot needs
+    must have a new place that is there. Raises IntegrityError naming the first blob that is gone or too short.
     """
     folder = manifest.folder
+    others = WithoutBlobs(blobs, frozenset(without)) if without else blobs
     missing = used.sizes(folder)
     prefixes = [folder.prefix("packs")] * bool(used.chunks) + [folder.prefix("segments")] * bool(used.segments)
     for prefix in prefixes:
-        async for blob in blobs.list(prefix):
+        async for blob in others.list(prefix):
             if (least := missing.get(blob.name)) is not None and blob.size >= least:
                 del missing[blob.name]
-    if missing and not await are_rewritten(blobs, manifest, missing):
+    if missing and not await are_rewritten(others, manifest, missing):
         raise IntegrityError(
             f"the pack is gone or too short, and {len(missing) - 1} others with it; the snapshot was not written",
             on=min(missing),
@@ -70,32 +75,25 @@ async def require_packs(blobs: SnapshotReader, manifest: Manifest, used: UsedPac
 
 
 async def are_rewritten(blobs: SnapshotReader, manifest: Manifest, names: Collection[str]) -> bool:
-    """Return whether everything that a snapshot has in some packs lies sound where records of locations say."""
+    """Return whether everything that a snapshot has in some packs has another place, by the records of locations.
+
+    The snapshot's segments are read; of its chunks, as of all others, only that their packs are there.
+    """
+    others = WithoutBlobs(blobs, frozenset(names))
+    live = LiveMembers(others, manifest.service, manifest.index)
     folder = manifest.folder
-    others = _WithoutPacks(blobs, frozenset(names))
-    reader = TreeReader(others, folder)
     try:
-        async with aclosing(reader.unseen(manifest.tree, set())) as found:
-            async for level, entries in found:
-                if level:  # that they can be opened is seen when the walk comes to what is below
-                    continue
-                moved = [each for each in entries if isinstance(each, Chunk) and folder.pack(each.pack) in names]
-                if moved and not await _are_sound(others, folder, moved):
-                    return False
+        await live.walk(manifest.generation, manifest.tree)
+        records = [parse_pack_name(blob.name) async for blob in others.list(folder.prefix("locations"))]
+        await live.resolve(name for name in records if name is not None)
     except (IntegrityError, NotFoundError):
         return False
-    return True
+    # After the records: a pack that one names was there before it.
+    sizes = {blob.name: blob.size for kind in _KINDS async for blob in others.list(folder.prefix(kind))}
+    return live.are_there(sizes)
 
 
-async def _are_sound(blobs: SnapshotReader, folder: PackFolder, chunks: Sequence[Chunk]) -> bool:
-    async with aclosing(try_chunks(blobs, folder, [chunks], lambda _chunk, _data: True)) as reading:
-        async for _chunk, sound in reading:
-            if sound is not True:
-                return False
-    return True
-
-
-class _WithoutPacks:
+class WithoutBlobs:
     """A store as it will be without some blobs."""
 
     def __init__(self, blobs: SnapshotReader, without: frozenset[str]) -> None:
@@ -115,7 +113,7 @@ class _WithoutPacks:
 
     async def first_sound[Found](self, read: Callable[[SnapshotReader], Awaitable[Found]]) -> Found:
         """See `SnapshotReader.first_sound`."""
-        return await self._blobs.first_sound(lambda one: read(_WithoutPacks(one, self._without)))
+        return await self._blobs.first_sound(lambda one: read(WithoutBlobs(one, self._without)))
 
     async def properties(self, name: str) -> BlobProperties | None:
         """See `SnapshotReader.properties`."""
