@@ -20,7 +20,7 @@ import msgspec
 from indexvault.errors import IndexvaultError, IntegrityError, OutdatedReadingError, RemoteError
 from indexvault.model import Clock
 from indexvault.snapshots.manifest import AwareTime, Manifest
-from indexvault.snapshots.names import manifest_name
+from indexvault.snapshots.names import PackFolder, manifest_name
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import announcement_name, announcements_prefix, sweep_name
 from indexvault.snapshots.store import RunBlobs, Store
@@ -105,14 +105,17 @@ async def is_being_swept(runs: RunBlobs, service: str, index: str, now: datetime
     return sweep is not None and sweep.until > now
 
 
-async def current_announcements(
+async def announced_trees(
     runs: RunBlobs, service: str, index: str, now: datetime, *, forget: bool = True
-) -> list[Announcement]:
-    """Return the announcements of the last day; remove older ones, unless `forget` is False."""
-    found: list[Announcement] = []
+) -> list[tuple[PackFolder, Tree]]:
+    """Return the trees in announcements of the last day, with where their packs lie.
+
+    Older announcements are removed, unless `forget` is False.
+    """
+    found: list[tuple[PackFolder, Tree]] = []
     async for name, record in RecordStore(runs, Announcement).list(announcements_prefix(service, index)):
         if now - record.made < ANNOUNCED_FOR:
-            found.append(record)
+            found.append((PackFolder(service=service, index=index, generation=record.generation), record.tree))
         elif forget:
             await runs.delete(name)
     return found

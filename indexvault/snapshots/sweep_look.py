@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.model import Clock
-from indexvault.snapshots.announcements import current_announcements
+from indexvault.snapshots.announcements import announced_trees
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.known import known_snapshots, lost_snapshots
 from indexvault.snapshots.live_members import LiveMembers
@@ -54,10 +54,10 @@ class Look:
         """
         try:
             # Announcements before manifests: a removed announcement has become a manifest.
-            for each in await current_announcements(
+            for folder, tree in await announced_trees(
                 self._store.runs, self._service, self._index, self._clock(), forget=forget
             ):
-                await self._walk_lately(each.generation, each.tree)
+                await self._walk_lately(folder.generation, tree)
             await self._read_manifests()
             for lost in await self._lost():
                 return f"{lost}: its manifest has vanished, so its chunks are not known"

@@ -25,6 +25,7 @@ from indexvault.snapshots.summary import Summary
 from indexvault.snapshots.tree import Tree
 from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.snapshots.tree_writer import TreeWriter
+from indexvault.snapshots.used_packs import UsedPacks
 from indexvault.snapshots.verify import VerifyReport, verify_index
 from indexvault.snapshots.writer import commit
 
@@ -128,6 +129,35 @@ async def write_snapshot(
 
     With fewer `bits` it has more chunks, from 33 on in segments; with fewer `pack_bytes` it has more packs.
     """
+    made = await prepare_snapshot(
+        blobs,
+        lines,
+        index=index,
+        created=created,
+        losses=losses,
+        run=run,
+        previous=previous,
+        generation=generation,
+        bits=bits,
+        pack_bytes=pack_bytes,
+    )
+    return made[0], await commit(blobs, *made)
+
+
+async def prepare_snapshot(
+    blobs: SnapshotWriter,
+    lines: Mapping[str, bytes],
+    *,
+    index: str = "hotels",
+    created: datetime = MORNING,
+    losses: tuple[Loss, ...] = (),
+    run: str = "run-1",
+    previous: Manifest | None = None,
+    generation: str = "",
+    bits: int = BITS,
+    pack_bytes: int = PACK_TARGET,
+) -> tuple[Manifest, UsedPacks]:
+    """Store everything of a snapshot but its manifest."""
     folder = PackFolder(service="contoso-east", index=index, generation=generation)
     reader = TreeReader(blobs, folder)
     shared = previous.tree if previous is not None and previous.generation == generation else None
@@ -154,7 +184,7 @@ async def write_snapshot(
         added=added_of(stored),
         bits=bits,
     )
-    return manifest, await commit(blobs, manifest, building.used)
+    return manifest, building.used
 
 
 async def chunks_of(blobs: SnapshotReader, manifest: Manifest) -> list[Chunk]:
