@@ -27,7 +27,7 @@ from indexvault.workflow.activity import Resources
 class Deletion(msgspec.Struct, frozen=True, kw_only=True):
     """The snapshots of an index that are to be deleted from a store.
 
-    `frees` are the stored bytes of the chunks that only they name, which a later sweep removes. `protection` says what
+    `frees` are the stored bytes that only they need, which later sweeps free. `protection` says what
     the account keeps of deleted blobs; None if it does not say.
     """
 
@@ -89,7 +89,7 @@ def _kept(deletion: Deletion, report: PruneReport) -> list[str]:
 
 
 async def delete_snapshots(resources: Resources, planned: Deletion) -> PruneReport:
-    """Delete the snapshots of a plan from its store, and sweep the chunks whose grace period is over.
+    """Delete the snapshots of a plan from its store, and sweep what no snapshot needs.
 
     Raises ConflictError as `prune_index` does.
     """

@@ -37,7 +37,7 @@ class PruneResult(msgspec.Struct, frozen=True):
 
 
 def prune_failure(plans: Iterable[tuple[MaintenanceJob, PrunePlan]]) -> IndexvaultError | None:
-    """Return what kept chunks from being removed, an IntegrityError, else the first error of a store, else None."""
+    """Return what kept packs from being removed, an IntegrityError, else the first error of a store, else None."""
     known = list(plans)
     failures = [from_record(plan.failure) for _job, plan in known if plan.failure is not None]
     hindered = [
@@ -50,8 +50,8 @@ def prune_failure(plans: Iterable[tuple[MaintenanceJob, PrunePlan]]) -> Indexvau
         repair = " and ".join(f"indexvault repair {index}" for index in indexes)
         return IntegrityError(
             "; ".join(why for _index, why in hindered),
-            on=f"chunks of {', '.join(indexes)}",
-            do=f"Repair the manifest ({repair}), or find out who wrote it: until then no chunk of the index is removed",
+            on=f"packs of {', '.join(indexes)}",
+            do=f"Repair the manifest ({repair}), or find out who wrote it: until then no pack of the index is removed",
         )
     return failures[0] if failures else None
 

@@ -103,7 +103,7 @@ async def prune(resources: Resources, job: MaintenanceJob) -> MaintenanceReport:
         if report.removed:
             notes.append(f"{len(report.removed)} snapshots removed from store {plan.store}")
         if report.sweep.hindrance:
-            notes.append(f"no chunks removed from store {plan.store}: {report.sweep.hindrance}")
+            notes.append(f"no packs removed from store {plan.store}: {report.sweep.hindrance}")
         kept = kept_versions(plan.protection) if plan.protection is not None else None
         if kept is not None:
             notes.append(f"in store {plan.store} {kept}")
@@ -188,7 +188,7 @@ async def _prune_store(
 
 
 async def _frees(store: Store, job: MaintenanceJob, decisions: list[Decision]) -> int:
-    """Return the stored bytes of the chunks that only the snapshots which go name. A service's objects have none."""
+    """Return the stored bytes that only the snapshots which go need. A service's objects have none."""
     if job.index == SERVICE_OBJECTS:
         return 0
     going = [each.snapshot for each in decisions if not each.keep]

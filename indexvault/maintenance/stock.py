@@ -15,7 +15,7 @@ from indexvault.model import IndexName
 from indexvault.settings.policies import reading_order
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.known import known_snapshots, lost_snapshots
-from indexvault.snapshots.names import SnapshotReference, index_prefix, parse_chunk_name, parse_segment, service_prefix
+from indexvault.snapshots.names import SnapshotReference, index_prefix, parse_pack_name, parse_segment, service_prefix
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary, missing_summary
 from indexvault.suggestions import suggestion
@@ -90,17 +90,17 @@ async def take_stock(
 
 
 def nothing_there(
-    stock: Stock, index: IndexName, *, chunks: int, elsewhere: Sequence[str], known: Iterable[str]
+    stock: Stock, index: IndexName, *, packs: int, elsewhere: Sequence[str], known: Iterable[str]
 ) -> NotFoundError:
     """Return the error for an index that was asked for by name and of which a store has no snapshot.
 
-    `chunks` are left of it, `elsewhere` are the other stores of its service, `known` the indexes of which this one has
+    `packs` are left of it, `elsewhere` are the other stores of its service, `known` the indexes of which this one has
     snapshots.
     """
     left = (
-        f", and {chunks:,} chunks are there that no manifest names: left by a backup that did not finish, or by"
+        f", and {packs:,} packs are there that no snapshot needs: left by a backup that did not finish, or by"
         " manifests that were deleted"
-        if chunks
+        if packs
         else ""
     )
     do = f"Look in store {' or '.join(elsewhere)}" if elsewhere else "List the snapshots there are"
@@ -108,10 +108,10 @@ def nothing_there(
     return NotFoundError(f"store {stock.store} has no snapshot of this index{left}", on=str(index), do=do)
 
 
-async def count_chunks(store: Store, service: str, index: str) -> int:
-    """Return how many chunks a store holds of an index, named by a manifest or not."""
+async def count_packs(store: Store, service: str, index: str) -> int:
+    """Return how many packs a store holds of an index, needed by a snapshot or not."""
     names = [blob.name async for blob in store.snapshots.list(index_prefix(service, index))]
-    return sum(parse_chunk_name(name) is not None for name in names)
+    return sum(parse_pack_name(name) is not None for name in names)
 
 
 async def _held_by_others(

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from indexvault.clients import Clients
 from indexvault.errors import NotFoundError
-from indexvault.maintenance.stock import Stock, count_chunks, nothing_there, take_stock
+from indexvault.maintenance.stock import Stock, count_packs, nothing_there, take_stock
 from indexvault.model import IndexName
 from indexvault.settings.load import service_settings
 from indexvault.settings.model import Settings
@@ -78,9 +78,9 @@ async def find_target(clients: Clients, store: str, target: IndexName | Snapshot
     index = IndexName(target.service, target.index)
     if not listed:
         others = [name for name in reading_order(clients.settings, target.service) if name != store]
-        chunks = await count_chunks(clients.store(store), target.service, target.index)
+        packs = await count_packs(clients.store(store), target.service, target.index)
         known = await store_indexes(clients.store(store), target.service)
-        raise nothing_there(stock, index, chunks=chunks, elsewhere=others, known=known)
+        raise nothing_there(stock, index, packs=packs, elsewhere=others, known=known)
     missing = _missing(stock, target.index)
     if isinstance(target, IndexName):
         return Target(index=index, summary=None, missing=missing)

@@ -25,7 +25,7 @@ from indexvault.snapshots.locations import MOST_HOPS, Location, encode_locations
 from indexvault.snapshots.names import PackName, repair_advice
 from indexvault.snapshots.pack_store import CONTENT_TYPE, store_pack
 from indexvault.snapshots.packs import PACK_LIMIT, PACK_TARGET, Member, Pack, Packer, open_member, scan_members
-from indexvault.snapshots.reader import fetch_members
+from indexvault.snapshots.reader import StoredMember, fetch_members
 from indexvault.snapshots.store import SnapshotReader, SnapshotWriter
 from indexvault.snapshots.tree import SEGMENT_LIMIT
 from indexvault.snapshots.used_packs import WithoutBlobs
@@ -224,8 +224,9 @@ async def is_copied(blobs: SnapshotReader, pack: PackName, live: LiveMembers) ->
         if len(places) < len(some):
             return False
         copies = await fetch_members(others, pack.folder, name_of(pack), places)
-        if any(copy != data[each.offset : each.offset + each.stored] for each, copy in zip(some, copies, strict=True)):
-            return False
+        for each, copy in zip(some, copies, strict=True):
+            if not isinstance(copy, StoredMember) or copy.data != data[each.offset : each.offset + each.stored]:
+                return False
     return True
 
 
