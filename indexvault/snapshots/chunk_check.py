@@ -17,6 +17,24 @@ DIGESTS = 2**256
 """Sums of documents count modulo this: see `content_digest`."""
 
 
+def keys_reader(key_field: str) -> Callable[[bytes], list[str]]:
+    """Return a function that reads the keys of all documents of a chunk at once, skipping everything else.
+
+    The function raises what `errors.UNDECODABLE` lists for anything but documents with that key.
+    """
+    shape = msgspec.defstruct("Key", [("key", str)], rename={"key": key_field})
+    decoder = msgspec.json.Decoder(list[shape])  # type: ignore[valid-type]  # the struct is made above
+
+    def read(data: bytes) -> list[str]:
+        if brackets(data) > MOST_LEVELS_READ:
+            for line in document_lines(data):
+                check_levels(line)
+        found = decoder.decode(b"".join((b"[", data[:-1].replace(b"\n", b","), b"]")))
+        return [each.key for each in found]  # type: ignore[attr-defined]  # the struct is made above
+
+    return read
+
+
 def document_check(folder: PackFolder, key_field: str, *, summed: bool) -> Callable[[Chunk, bytes], int]:
     """Return a function that checks the documents of a chunk; use it in a thread, with `try_chunks` for example.
 
@@ -24,26 +42,28 @@ def document_check(folder: PackFolder, key_field: str, *, summed: bool) -> Calla
     time, and 0 otherwise. It raises IntegrityError naming the chunk's pack if a document is not JSON with a key, or the
     keys do not rise from the chunk's first to its last.
     """
-    shape = msgspec.defstruct("Key", [("key", str)], rename={"key": key_field})
-    decoder = msgspec.json.Decoder(list[shape])  # type: ignore[valid-type]  # the struct is made above
+    keys_of = keys_reader(key_field)
 
     def check(chunk: Chunk, data: bytes) -> int:
-        lines = document_lines(data) if summed else []
         try:
-            _check_levels(data)
-            found = decoder.decode(b"".join((b"[", data[:-1].replace(b"\n", b","), b"]")))
+            keys = keys_of(data)
         except UNDECODABLE as error:
-            raise _not_as_named(f"a document is not JSON with a {key_field!r} in it: {error}", folder, chunk) from error
-        keys: list[str] = [each.key for each in found]  # type: ignore[attr-defined]  # the struct is made above
+            what = f"a document is not JSON with a {key_field!r} in it: {error}"
+            raise damaged_chunk(what, folder, chunk) from error
         if len(keys) != chunk.documents:
-            raise _not_as_named("a line is not one document", folder, chunk)
+            raise damaged_chunk("a line is not one document", folder, chunk)
         if keys[0] != chunk.first or keys[-1] != chunk.last:
-            raise _not_as_named("the first and last keys of a chunk are not those that are listed", folder, chunk)
+            raise damaged_chunk("the first and last keys of a chunk are not those that are listed", folder, chunk)
         if any(before >= after for before, after in pairwise(keys)):
-            raise _not_as_named("documents are not in key order, or a key is duplicated", folder, chunk)
-        return sum(int.from_bytes(hashlib.sha256(line).digest()) for line in lines)
+            raise damaged_chunk("documents are not in key order, or a key is duplicated", folder, chunk)
+        return sum_of_documents(data) if summed else 0
 
     return check
+
+
+def sum_of_documents(data: bytes) -> int:
+    """Return the sum of the SHA-256 of a chunk's documents: modulo DIGESTS it is their content digest."""
+    return sum(int.from_bytes(hashlib.sha256(line).digest()) for line in document_lines(data))
 
 
 async def check_chunk(blobs: SnapshotReader, folder: PackFolder, chunk: Chunk, key_field: str) -> Digest:
@@ -57,14 +77,7 @@ async def check_chunk(blobs: SnapshotReader, folder: PackFolder, chunk: Chunk, k
     return content_digest(document_lines(data))
 
 
-def _check_levels(data: bytes) -> None:
-    """Raise msgspec.DecodeError if a document nests too deep."""
-    if brackets(data) <= MOST_LEVELS_READ:
-        return
-    for line in document_lines(data):
-        check_levels(line)
-
-
-def _not_as_named(what: str, folder: PackFolder, chunk: Chunk) -> IntegrityError:
+def damaged_chunk(what: str, folder: PackFolder, chunk: Chunk) -> IntegrityError:
+    """Return the error for a chunk whose documents are not what its tree says."""
     blob = folder.pack(chunk.pack)
     return IntegrityError(what, on=blob, do=repair_advice(blob))

@@ -4,35 +4,18 @@ A chunk that both sides have is not read: its hash says that its documents are t
 differ in a few documents are compared by reading the few chunks that hold these.
 """
 
-import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 from indexvault.errors import ConflictError
-from indexvault.snapshots.chunks import document_lines, key_reader
+from indexvault.snapshots.differing_spans import DifferingSpans
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.reader import read_chunk
+from indexvault.snapshots.spans import Span
 from indexvault.snapshots.store import SnapshotReader
-
-READ_AHEAD = 8
-"""Chunks of a side that are read at once. Their documents bound the memory."""
-
-Documents = list[tuple[str, bytes]]
-"""Keys and lines, keys rising."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A chunk's worth of consecutive documents of one side: its hash, its first key, how to get its documents."""
-
-    sha256: str
-    first: str
-    documents: Callable[[], Awaitable[Documents]]
 
 
 class DocumentChange(msgspec.Struct, frozen=True):
@@ -70,12 +53,15 @@ async def diff_snapshots(
     fields, IntegrityError and NotFoundError for chunks that differ and can't be read.
     """
     require_same_key(before, after.key_field)
-    shared = {chunk.sha256 for chunk in before.chunks} & {chunk.sha256 for chunk in after.chunks}
-    one = snapshot_spans(blobs, before, shared)
-    other = snapshot_spans(after_blobs or blobs, after, shared)
-    async with aclosing(one), aclosing(other), aclosing(diff_spans(one, other, tally)) as changes:
-        async for change in changes:
-            yield change
+    differing = DifferingSpans(blobs, before, after_blobs or blobs, after)
+    one, other = differing.spans(0), differing.spans(1)
+    try:
+        async with aclosing(one), aclosing(other), aclosing(diff_spans(one, other, tally)) as changes:
+            async for change in changes:
+                yield change
+    finally:
+        await differing.close()
+    tally.chunks_skipped = before.tree.count + after.tree.count - tally.chunks_read
 
 
 async def diff_spans(
@@ -87,13 +73,17 @@ async def diff_spans(
         here, there = await one.next_key(), await other.next_key()
         if here is None and there is None:
             return
+        is_first = here is not None and (there is None or here <= there)
+        is_second = there is not None and (here is None or there <= here)
+        if (is_first and one.drop_gap()) or (is_second and other.drop_gap()):
+            continue
         if one.span is not None and other.span is not None and one.span.sha256 == other.span.sha256:
             one.skip()
             other.skip()
-        elif there is None or (here is not None and here < there):
+        elif not is_second:
             tally.removed += 1
             yield DocumentChange("removed", *await one.take())
-        elif here is None or there < here:
+        elif not is_first:
             key, line = await other.take()
             tally.added += 1
             yield DocumentChange("added", key, after=line)
@@ -106,45 +96,6 @@ async def diff_spans(
                 yield DocumentChange("changed", key, old, new)
 
 
-async def snapshot_spans(
-    blobs: SnapshotReader, manifest: Manifest, shared: Collection[str] | None = None
-) -> AsyncGenerator[Span]:
-    """Yield a snapshot's chunks as spans.
-
-    Given the hashes `shared` with the other side, all other chunks are read ahead.
-    """
-    key_of = key_reader(manifest.key_field)
-
-    def reading(position: int) -> Callable[[], Awaitable[Documents]]:
-        async def documents() -> Documents:
-            data = await read_chunk(blobs, manifest.folder, manifest.chunks[position])
-            return [(key_of(line), line) for line in document_lines(data)]
-
-        return documents
-
-    started: deque[tuple[Span, asyncio.Task[Documents] | None]] = deque()
-
-    def started_span(span: Span, task: asyncio.Task[Documents] | None) -> Span:
-        if task is None:
-            return span
-        return Span(span.sha256, span.first, lambda: task)
-
-    try:
-        for position, chunk in enumerate(manifest.chunks):
-            span = Span(chunk.sha256, chunk.first, reading(position))
-            ahead = shared is not None and chunk.sha256 not in shared
-            started.append((span, asyncio.ensure_future(_run(span)) if ahead else None))
-            if len(started) == READ_AHEAD:
-                yield started_span(*started.popleft())
-        while started:
-            yield started_span(*started.popleft())
-    finally:
-        tasks = [task for _, task in started if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 def require_same_key(before: Manifest, key_field: str) -> None:
     """Raise ConflictError if the snapshot has another key field."""
     if before.key_field != key_field:
@@ -153,10 +104,6 @@ def require_same_key(before: Manifest, key_field: str) -> None:
             on=f"snapshot {before.service}/{before.index}@{before.id}",
             do="Compare states of an index with the same key field",
         )
-
-
-async def _run(span: Span) -> Documents:
-    return await span.documents()
 
 
 class _Side:
@@ -174,6 +121,13 @@ class _Side:
         if self.span is None:
             self.span = await anext(self._spans, None)
         return None if self.span is None else self.span.first
+
+    def drop_gap(self) -> bool:
+        """Go on to the next span if this one is a gap; return whether it was."""
+        if self.span is None or not self.span.is_gap:
+            return False
+        self.span = None
+        return True
 
     def skip(self) -> None:
         self._tally.chunks_skipped += 1

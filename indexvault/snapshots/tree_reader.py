@@ -1,11 +1,10 @@
-"""Walk the trees of snapshots: all chunks, those of a range, those in which two snapshots differ."""
+"""Walk the trees of snapshots: all chunks, those of a range, those that were not seen before."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from bisect import bisect_left
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from itertools import batched
-from typing import Literal
 
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.chunks import Chunk
@@ -14,12 +13,10 @@ from indexvault.snapshots.names import PackFolder, repair_advice
 from indexvault.snapshots.packs import open_member
 from indexvault.snapshots.reader import Failure, StoredMember, fetch_members, read_member
 from indexvault.snapshots.store import SnapshotReader
-from indexvault.snapshots.tree import SEGMENT_LIMIT, Entries, Node, Tree, as_chunks, as_nodes, decode_segment
+from indexvault.snapshots.tree import SEGMENT_LIMIT, Entries, Entry, Node, Tree, as_chunks, as_nodes, decode_segment
 
 NODES_AT_ONCE = 64
 """Segments that are read and held at once: about 2,000 chunks, 16 MiB of documents."""
-
-type Side = Literal["one", "other"]
 
 type OnFailure = Callable[[Node, Failure], None]
 """Called with a segment that can't be had, and what is wrong."""
@@ -75,6 +72,29 @@ class TreeReader:
         async with aclosing(self._between(tree.level, tree.entries, start, end)) as batches:
             async for batch in batches:
                 yield batch
+
+    async def find(self, tree: Tree, key: str, known: dict[str, Chunk | None]) -> Chunk | None:
+        """Return the chunk that holds a key if the tree does, or None if it can't; read only the segments above it.
+
+        `known` holds what was found under segments for this key, by their hashes, and is added to: so of several trees,
+        no segment is read twice.
+        """
+        level, entries = tree.level, tree.entries
+        path: list[str] = []
+        found: Chunk | None = None
+        while (at := bisect_left(entries, key, key=_last_of)) < len(entries):
+            entry = entries[at]
+            if isinstance(entry, Chunk):
+                found = entry if entry.first <= key else None
+                break
+            if entry.sha256 in known:
+                found = known[entry.sha256]
+                break
+            path.append(entry.sha256)
+            (entries,) = await self.open([entry], level)
+            level -= 1
+        known.update(dict.fromkeys(path, found))
+        return found
 
     async def nodes(self, tree: Tree, level: int) -> AsyncGenerator[Node]:
         """Yield the nodes of a level in key order, those that stand for segments with entries of the level below."""
@@ -196,6 +216,10 @@ class TreeReader:
         return IntegrityError("the chunks in a segment are not in key order", on=name, do=repair_advice(name))
 
 
+def _last_of(entry: Entry) -> str:
+    return entry.last
+
+
 def _begins_before(entries: Entries, last: str | None) -> bool:
     """Return whether chunks do not come after the last key of what is before them."""
     return last is not None and isinstance(first := entries[0], Chunk) and first.first <= last
@@ -210,72 +234,3 @@ def within(entries: Entries, after: str | None, until: str | None) -> Entries:
     if start < end and isinstance(last := entries[end - 1], Chunk) and last.first > until:
         end -= 1
     return entries[start:end]
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Consecutive entries of one side, of one level. Without entries, the level is 0."""
-
-    reader: TreeReader
-    level: int
-    entries: Entries
-
-    def without(self, hashes: Collection[str]) -> "_Part":
-        left = [each for each in self.entries if each.sha256 not in hashes]
-        return _Part(self.reader, self.level if left else 0, left)
-
-    async def opened(self) -> "_Part":
-        """Return the entries below."""
-        if not self.level:
-            return self
-        below = await self.reader.open(as_nodes(self.entries), self.level)
-        return _Part(self.reader, self.level - 1, [each for some in below for each in some])
-
-
-async def differing(
-    one: TreeReader, before: Tree, other: TreeReader, after: Tree
-) -> AsyncGenerator[tuple[Side, Sequence[Chunk]]]:
-    """Yield the chunks of two trees that only one of them has, each side's in key order.
-
-    Only segments that differ are read. Here and there a chunk that both have is yielded on both sides, next to others
-    that differ.
-    """
-    here = _Part(one, before.level if before.entries else 0, before.entries)
-    there = _Part(other, after.level if after.entries else 0, after.entries)
-    async with aclosing(_differing(here, there)) as found:
-        async for side, chunks in found:
-            yield side, chunks
-
-
-async def _differing(here: _Part, there: _Part) -> AsyncGenerator[tuple[Side, Sequence[Chunk]]]:
-    if here.level == there.level:
-        common = {each.sha256 for each in here.entries} & {each.sha256 for each in there.entries}
-        here, there = here.without(common), there.without(common)
-    if not here.level and not there.level:
-        if here.entries:
-            yield "one", as_chunks(here.entries)
-        if there.entries:
-            yield "other", as_chunks(there.entries)
-        return
-    # Some of both sides at once: so what is equal below is found, and little is held.
-    sides = [each.entries for each in (here, there) if each.entries]
-    edges = sorted(
-        {entries[at].last for entries in sides for at in range(NODES_AT_ONCE - 1, len(entries), NODES_AT_ONCE)}
-    )
-    edges.append(max(entries[-1].last for entries in sides))
-    taken_here = taken_there = 0
-    for edge in edges:
-        mine, taken_here = _up_to(here, taken_here, edge)
-        theirs, taken_there = _up_to(there, taken_there, edge)
-        level = max(mine.level, theirs.level)
-        below = [await part.opened() if part.level == level else part for part in (mine, theirs)]
-        async with aclosing(_differing(*below)) as found:
-            async for side, chunks in found:
-                yield side, chunks
-
-
-def _up_to(part: _Part, start: int, edge: str) -> tuple[_Part, int]:
-    """Return the entries from a position up to the one that contains a key, and the position after them."""
-    end = next((at + 1 for at in range(start, len(part.entries)) if part.entries[at].last >= edge), len(part.entries))
-    some = part.entries[start:end]
-    return _Part(part.reader, part.level if some else 0, some), end

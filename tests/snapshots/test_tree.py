@@ -19,7 +19,8 @@ from indexvault.snapshots.tree import (
     node_of,
     tree_fault,
 )
-from indexvault.snapshots.tree_reader import TreeReader, differing, within
+from indexvault.snapshots.tree_difference import differing
+from indexvault.snapshots.tree_reader import TreeReader, within
 from tests.memory_store import MemoryStore
 from tests.snapshots.trees import FOLDER, chunks_for, read_tree, write_tree
 
