@@ -24,6 +24,7 @@ from indexvault.snapshots.manifest import (
 )
 from indexvault.snapshots.sharing import Sharing
 from indexvault.snapshots.summary import Summary, is_in_future, summarise
+from indexvault.snapshots.tree import Tree
 from indexvault.workflow.activity import Resources
 
 
@@ -132,7 +133,7 @@ def view_snapshot(
 
 
 def manifest_of(view: SnapshotView) -> Manifest:
-    """Return the manifest behind a view, without its chunks; `view.summary.chunks` is their number."""
+    """Return the manifest behind a view, without its tree; `view.summary.chunks` is the number of its chunks."""
     summary = view.summary
     return Manifest(
         format=summary.format,
@@ -160,6 +161,6 @@ def manifest_of(view: SnapshotView) -> Manifest:
         stored=summary.stored,
         added=Added(chunks=summary.added_chunks, bytes=summary.added_bytes, stored=summary.added_stored),
         content_digest=summary.content_digest,
-        chunks=(),
+        tree=Tree(),
         authenticity=summary.authenticity,
     )

@@ -13,20 +13,23 @@ dump of another tool has.
 import asyncio
 import contextlib
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
-from indexvault.bounds import DEFINITION_LIMIT, decode
+from indexvault.bounds import DEFINITION_LIMIT, MEBIBYTE, decode
 from indexvault.errors import UNDECODABLE, ConflictError, IndexvaultError, IntegrityError, NotFoundError, SettingsError
 from indexvault.model import definition_fault
-from indexvault.snapshots.chunks import Digest, OnChunk, add_digests, content_digest, document_lines
+from indexvault.snapshots.chunk_check import DIGESTS, sum_of_documents
+from indexvault.snapshots.chunks import Digest, OnChunk
 from indexvault.snapshots.manifest import Definition, Loss, Manifest, SynonymMap, Unsettled, VersionedDefinition
 from indexvault.snapshots.names import parse_segment, segment_of
 from indexvault.snapshots.plain_files import read_plain, require_plain
-from indexvault.snapshots.reader import read_chunk
+from indexvault.snapshots.reader import read_chunks
 from indexvault.snapshots.store import SnapshotReader
+from indexvault.snapshots.tree_reader import TreeReader
 
 DOCUMENTS = "documents.jsonl"
 DEFINITION = "definition.json"
@@ -34,6 +37,7 @@ PREVIEW = "definition.preview.json"
 SYNONYM_MAPS = "synonym-maps"
 ORIGIN = "snapshot.json"
 _UNFINISHED = "documents.jsonl.unfinished"
+_WRITTEN_AT_ONCE = MEBIBYTE
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,15 +84,10 @@ async def _export(blobs: SnapshotReader, manifest: Manifest, folder: Path, progr
     await asyncio.to_thread(_make_empty, folder)
     await asyncio.to_thread(_write_definitions, manifest, folder)
     unfinished, finished = folder / _UNFINISHED, folder / DOCUMENTS
-    digests = []
     file = await asyncio.to_thread(unfinished.open, "xb")
     with contextlib.closing(file):
-        for chunk in manifest.chunks:
-            data = await read_chunk(blobs, manifest.folder, chunk)
-            digests.append(await asyncio.to_thread(_write, file, data))
-            if progress is not None:
-                progress(chunk)
-    if add_digests(digests) != manifest.content_digest:
+        total = await _write_documents(blobs, manifest, file, progress)
+    if total != int(manifest.content_digest, 16):
         raise IntegrityError(
             "the content digest of its manifest is not that of its chunks' documents",
             on=f"snapshot {manifest.service}/{manifest.index}@{manifest.id}",
@@ -96,6 +95,28 @@ async def _export(blobs: SnapshotReader, manifest: Manifest, folder: Path, progr
         )
     await asyncio.to_thread(unfinished.rename, finished)
     return finished
+
+
+async def _write_documents(blobs: SnapshotReader, manifest: Manifest, file: IO[bytes], progress: OnChunk | None) -> int:
+    """Write the documents in key order, about a megabyte at once. Return their content digest as a number."""
+    chunks = TreeReader(blobs, manifest.folder).chunks(manifest.tree)
+    waiting: list[bytes] = []
+    total = size = 0
+    async with (
+        aclosing(chunks),
+        aclosing(read_chunks(blobs, manifest.folder, chunks, lambda _, data: (data, sum_of_documents(data)))) as read,
+    ):
+        async for chunk, (data, digest) in read:
+            total += digest
+            size += len(data)
+            waiting.append(data)
+            if size >= _WRITTEN_AT_ONCE:
+                await asyncio.to_thread(file.writelines, waiting)
+                waiting, size = [], 0
+            if progress is not None:
+                progress(chunk)
+        await asyncio.to_thread(file.writelines, waiting)
+    return total % DIGESTS
 
 
 @contextlib.contextmanager
@@ -173,11 +194,6 @@ def _write_definitions(manifest: Manifest, folder: Path) -> None:
         preview_version=preview.api_version if preview else None,
     )
     (folder / ORIGIN).write_bytes(msgspec.json.format(msgspec.json.encode(origin), indent=2) + b"\n")
-
-
-def _write(file: IO[bytes], data: bytes) -> str:
-    file.write(data)
-    return content_digest(document_lines(data))
 
 
 def _versioned(file: Path, version: str) -> VersionedDefinition:

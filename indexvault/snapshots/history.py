@@ -1,18 +1,20 @@
 """Follow one document from snapshot to snapshot."""
 
-from bisect import bisect_right
+import asyncio
 from typing import Literal
 
 import msgspec
 
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.catalogue import list_snapshots, not_found, read_manifest
-from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
+from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.names import PackFolder, SnapshotReference
 from indexvault.snapshots.reader import read_chunk
+from indexvault.snapshots.spans import documents_reader
 from indexvault.snapshots.store import SnapshotReader
 from indexvault.snapshots.summary import Summary
+from indexvault.snapshots.tree_reader import TreeReader
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -39,7 +41,8 @@ class History(msgspec.Struct, frozen=True):
 async def find_key(blobs: SnapshotReader, service: str, index: str, key: str) -> History:
     """Follow a document through all snapshots of an index.
 
-    Reads each chunk that it ever was in once. Raises NotFoundError if the index has no snapshot.
+    Reads the segments above the key and each chunk that it ever was in, once each. Raises NotFoundError if the index
+    has no snapshot.
     """
     snapshots = sorted(await list_snapshots(blobs, service, index), key=lambda each: (each.created, each.id))
     if not snapshots:
@@ -63,30 +66,25 @@ async def find_key(blobs: SnapshotReader, service: str, index: str, key: str) ->
 
 
 class _Seeker:
-    """Finds one key in snapshots, reading no chunk twice."""
+    """Finds one key in snapshots, reading no segment and no chunk twice."""
 
     def __init__(self, blobs: SnapshotReader, key: str) -> None:
         self._blobs = blobs
         self._key = key
+        self._trees: dict[PackFolder, TreeReader] = {}
+        self._found: dict[PackFolder, dict[str, Chunk | None]] = {}
         self._lines: dict[str, bytes | None] = {}
         self.chunks_read = 0
 
     async def line(self, manifest: Manifest) -> bytes | None:
-        chunk = chunk_of(manifest, self._key)
+        folder = manifest.folder
+        tree = self._trees.setdefault(folder, TreeReader(self._blobs, folder))
+        chunk = await tree.find(manifest.tree, self._key, self._found.setdefault(folder, {}))
         if chunk is None:
             return None
         if chunk.sha256 not in self._lines:
-            data = await read_chunk(self._blobs, manifest.folder, chunk)
+            data = await read_chunk(self._blobs, folder, chunk)
             self.chunks_read += 1
-            key_of = key_reader(manifest.key_field)
-            found = (line for line in document_lines(data) if key_of(line) == self._key)
-            self._lines[chunk.sha256] = next(found, None)
+            documents = await asyncio.to_thread(documents_reader(manifest), chunk, data)
+            self._lines[chunk.sha256] = next((line for key, line in documents if key == self._key), None)
         return self._lines[chunk.sha256]
-
-
-def chunk_of(manifest: Manifest, key: str) -> Chunk | None:
-    """Return the chunk that holds this key if the snapshot does, or None if it can't."""
-    place = bisect_right(manifest.chunks, key, key=lambda chunk: chunk.first) - 1
-    if place < 0 or manifest.chunks[place].last < key:
-        return None
-    return manifest.chunks[place]

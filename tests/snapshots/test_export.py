@@ -10,13 +10,15 @@ from indexvault.snapshots.export import DOCUMENTS, export_snapshot, read_dump
 from indexvault.snapshots.manifest import Loss
 from indexvault.snapshots.store import Store
 from tests.memory_store import MemoryStore
-from tests.snapshots.samples import documents, write_snapshot
+from tests.snapshots.damaging import flip_in, replace
+from tests.snapshots.samples import chunks_of, documents, write_snapshot
 
 LINES = documents(range(300))
 
 
 async def test_documents_and_definitions_are_written_byte_for_byte(store: Store, tmp_path: Path) -> None:
-    manifest, _ = await write_snapshot(store.snapshots, LINES, losses=(Loss("Rooms/Secret", "hidden"),))
+    losses = (Loss("Rooms/Secret", "hidden"),)
+    manifest, _ = await write_snapshot(store.snapshots, LINES, losses=losses, bits=1, pack_bytes=3000)
     file = await export_snapshot(store.snapshots, manifest, tmp_path / "out")
     assert file.read_bytes() == b"".join(LINES[key] + b"\n" for key in sorted(LINES))
     dump = read_dump(tmp_path / "out")
@@ -51,9 +53,8 @@ async def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path, place: 
 async def test_a_damaged_snapshot_gives_no_finished_file(tmp_path: Path) -> None:
     store = MemoryStore()
     manifest, _ = await write_snapshot(store.snapshots, LINES)
-    name = manifest.folder.blob(manifest.chunks[-1].sha256)
-    await store.snapshots.delete(name)
-    await store.snapshots.create(name, b"no chunk")
+    last = (await chunks_of(store.snapshots, manifest))[-1]
+    await replace(store, manifest.folder.pack(last.pack), flip_in(last))
     with pytest.raises(IntegrityError, match="indexvault repair contoso-east/hotels"):
         await export_snapshot(store.snapshots, manifest, tmp_path)
     assert not (tmp_path / DOCUMENTS).exists()

@@ -9,6 +9,7 @@ from indexvault.snapshots.history import History, find_key
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import manifest_name
 from indexvault.snapshots.store import Store
+from tests.memory_store import MemoryStore
 from tests.snapshots.samples import MORNING, document, documents, write_snapshot
 
 KEY = document(150)[0]
@@ -60,3 +61,31 @@ async def test_a_damaged_snapshot_is_said_to_be_and_the_others_tell(store: Store
 async def test_an_index_without_snapshots(store: Store) -> None:
     with pytest.raises(NotFoundError):
         await find(store)
+
+
+async def test_only_the_way_to_the_key_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    previous: Manifest | None = None
+    for day in range(5):
+        lines = documents(range(2000)) | dict([document(1000, f" {day}")])
+        created = MORNING + timedelta(days=day)
+        previous, _ = await write_snapshot(
+            store.snapshots, lines, created=created, run=f"run-{day}", bits=0, previous=previous
+        )
+    assert previous is not None
+    assert previous.tree.level > 1
+    asked: list[str] = []
+    read_range = store.snapshots.read_range
+
+    async def counted(name: str, offset: int, length: int) -> bytes:
+        asked.append(f"{name}@{offset}")
+        return await read_range(name, offset, length)
+
+    monkeypatch.setattr(store.snapshots, "read_range", counted)
+    assert (await find(store, document(3)[0])).chunks_read == 1
+    few = len(asked)
+    assert few == len(set(asked)) <= 2 * previous.tree.level + 1 + 5
+    asked.clear()
+    history = await find(store, document(1000)[0])
+    assert [event.kind for event in history.events] == ["appeared", *["changed"] * 4]
+    assert len(asked) == len(set(asked)) == 5 * (previous.tree.level + 1)

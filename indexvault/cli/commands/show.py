@@ -66,7 +66,7 @@ async def run(session: Session, request: ShowRequest) -> int:
     _print_manifest(
         session.output,
         manifest,
-        len(manifest.chunks),
+        manifest.tree.count,
         sharing,
         held=held.get(reference, []),
         pinned=pinned.get(reference),
@@ -111,7 +111,7 @@ def _print_manifest(
 
 def _record(manifest: Manifest, chunks: int) -> dict[str, Any]:
     """Return the manifest as data, with its chunks counted and its definitions as JSON values."""
-    members = {name: getattr(manifest, name) for name in manifest.__struct_fields__}
+    members = {name: getattr(manifest, name) for name in manifest.__struct_fields__ if name != "tree"}
     members["chunks"] = chunks
     members["definition"] = _definition(manifest.definition)
     members["synonym_maps"] = [
