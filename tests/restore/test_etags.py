@@ -81,7 +81,7 @@ def renewing_before(world: World, activity: str, index: str, definition: dict[st
 @pytest.mark.parametrize(("mode", "index"), [("replace", "older"), ("in_place", "hotels")])
 async def test_an_old_index_whose_etag_alone_is_another_is_deleted(world: World, mode: str, index: str) -> None:
     made = await world.back_up("hotels", hidden_fields="reveal")
-    renewing_before(world, "prove_stored", index, hotels.DEFINITION)
+    renewing_before(world, "prove_packs", index, hotels.DEFINITION)
     changes = {each.id: each.values[0] for each in MODES}[mode]
     report = await world.restore(made, **changes)
     assert report.identical == 30
@@ -100,10 +100,10 @@ async def test_an_old_index_that_was_made_anew_stays(world: World, mode: str, in
         await world.fill(hotels.DEFINITION | {"name": index}, hotels.hotels(old, seed=5), service=WEST)
         if index == "older":
             await point(world, "older")
-        del world.around["prove_stored"]
+        del world.around["prove_packs"]
         return await run(resources, given)
 
-    world.around["prove_stored"] = make_anew
+    world.around["prove_packs"] = make_anew
     changes = {each.id: each.values[0] for each in MODES}[mode]
     with pytest.raises(ConflictError, match="made anew"):
         await world.restore(made, **changes)

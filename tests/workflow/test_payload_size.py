@@ -1,5 +1,6 @@
 """What passes between steps stays well under 4 MB, whatever the shape of an index."""
 
+import asyncio
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -12,17 +13,31 @@ from indexvault.errors import SettingsError
 from indexvault.model import IndexName
 from indexvault.move.verify import _within_payload
 from indexvault.restore.checks import Check
-from indexvault.restore.job import Claimed, ClaimedStretch, RestoreJob, RestoreRun, StartedRestore, TargetReady
+from indexvault.restore.job import (
+    MOST_DOUBTFUL,
+    Claimed,
+    ClaimedStretch,
+    PacksProved,
+    RestoreJob,
+    RestoreRun,
+    StartedRestore,
+    StoredStretch,
+    TargetReady,
+)
 from indexvault.restore.load import RefusedInput, load_part
 from indexvault.restore.preflight import _bounded
 from indexvault.restore.report import Difference, ProofInput, StretchCompared, with_first_differences
 from indexvault.restore.selection import MOST_KEY_BYTES, Selection
 from indexvault.restore.service.job import PlannedIndex, PlannedObject, ServicePlan, StartedServiceRestore
+from indexvault.restore.stored_packs import MOST_SHARES
 from indexvault.restore.stretches import MOST_STRETCHES, stretches
-from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.names import PackFolder
+from indexvault.snapshots.tree import Node, Tree
+from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.workflow.fan_out import OpenItems
 from indexvault.workflow.payload_size import MOST_BYTES, MOST_LIST_BYTES, SHOW, listed
 from indexvault.workflow.runs import Item
+from tests.memory_store import MemoryStore
 
 NOW = datetime(2026, 11, 16, tzinfo=UTC)
 NAME, KEY, DIGEST = "n" * 128, "k" * 1024, "d" * 64
@@ -54,12 +69,14 @@ def job(**changes: Any) -> RestoreJob:
 
 
 def cut(documents: int, size: int) -> list[tuple[int, int]]:
-    """Return the stretches of a snapshot of so many chunks' worth of documents and bytes."""
-    chunks = 200_000
-    one = Chunk(
-        sha256=DIGEST, first=KEY, last=KEY, documents=documents // chunks, bytes=size // chunks, stored=size // chunks
-    )
-    return stretches([one] * chunks)
+    """Return the stretches of a snapshot of so many documents and bytes."""
+    nodes = 100_000
+    node = Node(
+        sha256=DIGEST, last=KEY, chunks=32, documents=documents // nodes, bytes=size // nodes, chunks_stored=1,
+        pack=DIGEST, stored=100,
+    )  # fmt: skip
+    reader = TreeReader(MemoryStore().snapshots, PackFolder(service="s", index="i"))
+    return asyncio.run(stretches(reader, Tree(level=1, nodes=(node,) * nodes)))
 
 
 LARGEST = cut(24_000_000_000, 24 * 10**12)
@@ -76,7 +93,21 @@ def started() -> StartedRestore:
 
 def claimed() -> Claimed:
     digested = [ClaimedStretch(start, end, DIGEST) for start, end in LARGEST]
-    return Claimed(source=DIGEST, stretches=digested, stored=1, losses=LOSSES, notes=["n" * 1000])
+    packs = [DIGEST] * MOST_SHARES
+    return Claimed(source=DIGEST, stretches=digested, packs=packs, stored=1, losses=LOSSES, notes=["n" * 1000])
+
+
+def stored_stretch() -> StoredStretch:
+    """Return a stretch of which the chunks in so many packs are proved as are named."""
+    return StoredStretch(
+        store=NAME, service=NAME, index=NAME, snapshot="s", start=10**9, end=10**9, keys=job().keys, filter="f" * 4096,
+        run=RUN, digest=DIGEST, packs=(DIGEST,) * MOST_DOUBTFUL,
+    )  # fmt: skip
+
+
+def packs_proved() -> PacksProved:
+    doubtful = [DIGEST] * (MOST_DOUBTFUL + 1)
+    return PacksProved(gone=doubtful, damaged=doubtful)
 
 
 def proof_input() -> ProofInput:
@@ -118,6 +149,8 @@ def backup_report() -> BackupReport:
     [
         pytest.param(started, id="StartedRestore"),
         pytest.param(claimed, id="Claimed"),
+        pytest.param(stored_stretch, id="StoredStretch"),
+        pytest.param(packs_proved, id="PacksProved"),
         pytest.param(proof_input, id="ProofInput"),
         pytest.param(lambda: RefusedInput(RUN, [load_part(start, end) for start, end in LARGEST]), id="RefusedInput"),
         pytest.param(
@@ -139,7 +172,7 @@ def test_the_largest_index_is_cut_into_few_stretches_that_cover_it() -> None:
     for documents, size in ((24_000_000_000, 10**12), (10**9, 24 * 10**12), (2_000_000, 10**9)):
         found = cut(documents, size)
         assert len(found) <= MOST_STRETCHES
-        assert [found[0][0], found[-1][1]] == [0, 200_000]
+        assert [found[0][0], found[-1][1]] == [0, 3_200_000]
         assert all(one[1] == other[0] for one, other in pairwise(found))
 
 
