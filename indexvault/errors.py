@@ -74,7 +74,7 @@ class IndexvaultError(Exception):
 
     def __str__(self) -> str:
         """Return one line: where, what, and what to do."""
-        return f"{self.on}: {self.what}. {self.do}"
+        return f"{self.on}: {self.what}{'' if self.what.endswith('?') else '.'} {self.do}"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle an error with its keyword-only parts."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import indexvault.errors
-from indexvault.errors import ErrorRecord, IndexvaultError, from_record
+from indexvault.errors import ErrorRecord, IndexvaultError, SettingsError, from_record
 from indexvault.workflow.failures import ActivityFailedError, error_of
 
 KINDS = list(IndexvaultError.kinds().values())
@@ -47,3 +47,8 @@ def test_errors_survive_pickling_and_records(kind: type[IndexvaultError]) -> Non
     error = kind("what", on="on", do="do")
     assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301 - bytes made on the same line
     assert msgspec.json.decode(msgspec.json.encode(error.record()), type=ErrorRecord) == error.record()
+
+
+def test_a_question_is_followed_by_no_full_stop() -> None:
+    error = SettingsError("there is no 'snapshost'; did you mean 'snapshots'?", on="argument VERB", do="See --help")
+    assert str(error) == "argument VERB: there is no 'snapshost'; did you mean 'snapshots'? See --help"

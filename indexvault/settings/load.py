@@ -38,6 +38,8 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _PATH_OF_FIELD = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 
 _QUOTED = re.compile(r"value '([^']*)'")
+_MALFORMED = re.compile(r"^JSON is malformed: | \(byte \d+\)$")
+"""What the decoder puts around what is wrong: a position that counts from somewhere else than the file's begin."""
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
 
@@ -131,7 +133,8 @@ def _decode[Decoded](text: str | bytes | msgspec.Raw, kind: type[Decoded], path:
             do=f"Known here: {', '.join(known)}{suggestion(unknown[1], known)}" if unknown else _CORRECT,
         ) from None
     except UNDECODABLE as error:
-        raise SettingsError(f"not JSON: {_lower_first(str(error))}", on="settings", do=_CORRECT) from None
+        what = _MALFORMED.sub("", str(error))
+        raise SettingsError(f"not JSON: {_lower_first(what)}", on="settings", do=_CORRECT) from None
 
 
 def _lower_first(text: str) -> str:

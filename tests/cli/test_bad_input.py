@@ -10,15 +10,27 @@ from tests.cli.terminal import EAST, WEST, Terminal
 @pytest.mark.parametrize(
     ("path", "wrong", "complaint"),
     [
-        (("services", EAST, "tier"), "gold", "settings $.services.contoso-east.tier: invalid enum value 'gold'"),
-        (("services", EAST, "store"), "west", "settings $.services.contoso-east.store: no store is named 'west'"),
+        (
+            ("services", EAST, "tier"),
+            "gold",
+            "services.contoso-east.tier: invalid enum value 'gold'",
+        ),
+        (
+            ("services", EAST, "store"),
+            "west",
+            "services.contoso-east.store: no store is named 'west'",
+        ),
         (
             ("services", EAST, "endpoint"),
             "http://contoso.example",
-            "settings $.services.contoso-east.endpoint: expected https",
+            "services.contoso-east.endpoint: expected https",
         ),
-        (("services", EAST, "api_key"), "abc", "settings $.services.contoso-east.api_key: expected `object"),
-        (("stores", "local", "colour"), "red", "settings $.stores.local: object contains unknown field `colour`"),
+        (("services", EAST, "api_key"), "abc", "services.contoso-east.api_key: expected `object"),
+        (
+            ("stores", "local", "colour"),
+            "red",
+            "stores.local.colour: object contains unknown field `colour`",
+        ),
     ],
 )
 def test_broken_settings_give_the_path_and_what_was_expected(
@@ -30,11 +42,11 @@ def test_broken_settings_give_the_path_and_what_was_expected(
     entry[path[-1]] = wrong
     result = terminal.indexvault("snapshots")
     assert result.code == 2
-    assert result.error_line.startswith(complaint)
+    assert result.error_line.startswith(f"INDEXVAULT_CONFIG:1: {complaint}")
 
 
 def test_settings_that_are_no_json_or_nowhere(terminal: Terminal) -> None:
-    assert "settings: not JSON" in terminal.indexvault("check", INDEXVAULT_CONFIG="{").error_line
+    assert "INDEXVAULT_CONFIG:1: not JSON" in terminal.indexvault("check", INDEXVAULT_CONFIG="{").error_line
     nowhere = terminal.indexvault("check", INDEXVAULT_CONFIG="nowhere.json")
     assert (nowhere.code, "the file nowhere.json can't be read" in nowhere.error_line) == (2, True)
 

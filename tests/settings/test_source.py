@@ -76,7 +76,8 @@ def test_a_wrong_member_of_a_variable_is_named_with_the_variable() -> None:
         ('"tier": "basic"', '"tier": 3', "6: services.contoso.tier", "expected `str`, got `int`"),
         ('"store": "local"', '"store": "locel"', "6: services.contoso.store", "did you mean 'local'?"),
         ('"service": "contoso"', '"service": "contose"', "10: policies.nightly.service", "did you mean 'contoso'?"),
-        ('"service": "contoso",', '"service": "contoso"', "11", "not JSON"),
+        ('"service": "contoso",', '"service": "contoso"', "11", "not JSON: expected ',' or '}'."),
+        ('"services": {', '"services": {,', "5", "not JSON: object keys must be strings."),
         ("every night", "every \udcff night", "11", "not UTF-8"),
     ],
 )
