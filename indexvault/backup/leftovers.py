@@ -80,11 +80,9 @@ class Leftovers:
         for position in job.left:
             name = leftover_name(job, plan, position)
             blob = await store.runs.read(name, PACK_LIMIT)
-            try:
-                if blob is None or not all(scan_members(blob.data, name)):
-                    raise _altered(name)
-            except IntegrityError as error:
-                raise OutdatedReadingError(error.what, on=error.on, do=error.do) from error
+            if blob is None or not _is_pack(blob.data, name):
+                error = _altered(name)
+                raise OutdatedReadingError(error.what, on=error.on, do=error.do)
             waiting.append((position, blob.data))
             if sum(len(part) for _position, part in waiting) >= pack_bytes:
                 await pack()
@@ -111,6 +109,14 @@ class Leftovers:
             chunk if chunk.pack else chunk.placed(joined.pack, joined.offset + chunk.offset, chunk.stored)
             for chunk in chunks
         ]
+
+
+def _is_pack(data: bytes, name: str) -> bool:
+    """Return whether members follow each other to the end of the bytes."""
+    try:
+        return len(list(scan_members(data, name))) > 0
+    except IntegrityError:
+        return False
 
 
 def _hash(data: bytes) -> str:
