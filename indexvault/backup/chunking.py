@@ -150,8 +150,7 @@ async def _hand_over(cuts: list[CutChunk], writer: ChunkWriter, previous: Previo
     for position, cut in enumerate(cuts, 1):
         size += cut.bytes
         if size >= _SEALED_AT_ONCE or position == len(cuts):
-            some = await asyncio.to_thread(seal_all, cuts[start:position])
-            stored += [await writer.add(sealed, previous) for sealed in some]
+            stored += await writer.add_all(await asyncio.to_thread(seal_all, cuts[start:position]), previous)
             start, size = position, 0
     return stored
 

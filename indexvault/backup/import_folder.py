@@ -143,8 +143,7 @@ class Importer:
                 parts = stored_parts(pages, bits, writer, there, self._limits.largest_range_bytes)
                 async with aclosing(parts):
                     async for part in parts:
-                        for entry in part:
-                            await building.add(entry.chunk)
+                        await building.add_all([entry.chunk for entry in part])
                         digest = add_digests((digest, digest_of_stored(part)))
                         added = sum_added(added, added_of(part))
                 tree = await building.finish()

@@ -1,7 +1,7 @@
 """Compare a live index with a snapshot, and recover from it the documents that a damaged snapshot has lost."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from indexvault.backup.definitions import read_index_definition
@@ -11,17 +11,10 @@ from indexvault.search.client import SearchService
 from indexvault.search.scan import KeyRange, scan_range
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.chunks import Chunk, ChunkCutter, SealedChunk, document_lines, key_reader, seal_all
-from indexvault.snapshots.diff import (
-    DiffTally,
-    DocumentChange,
-    Documents,
-    Span,
-    diff_spans,
-    require_same_key,
-    snapshot_spans,
-)
+from indexvault.snapshots.diff import DiffTally, DocumentChange, diff_spans, require_same_key
 from indexvault.snapshots.manifest import Definition, Manifest
 from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.spans import Documents, Span, snapshot_spans
 from indexvault.snapshots.store import SnapshotReader
 
 
@@ -56,15 +49,15 @@ class LiveIndex:
 
     async def spans(self, manifest: Manifest) -> AsyncGenerator[Span]:
         """Yield the index in spans cut like a snapshot's chunks, so that unchanged spans have the chunks' hashes."""
-        cutter = ChunkCutter(manifest.boundary_bits)
+        cutter, key_of = ChunkCutter(manifest.boundary_bits), key_reader(self.key_field)
         async with aclosing(self._pages(KeyRange(None, None), manifest)) as pages:
             async for documents in pages:
                 cuts = cutter.cut([key for key, _line in documents], [line for _key, line in documents])
                 for sealed in await asyncio.to_thread(seal_all, cuts):
-                    yield _span(sealed, self.key_field)
+                    yield _span(sealed, key_of)
         last = cutter.finish()
         if last is not None:
-            yield _span(last, self.key_field)
+            yield _span(last, key_of)
 
     async def changes_since(
         self, blobs: SnapshotReader, manifest: Manifest, tally: DiffTally
@@ -112,9 +105,7 @@ def key_before(key: str) -> str | None:
     return f"{key[:-1]}{chr(ord(key[-1]) - 1)}~" if key and ord(key[-1]) else None
 
 
-def _span(sealed: SealedChunk, key_field: str) -> Span:
-    key_of = key_reader(key_field)
-
+def _span(sealed: SealedChunk, key_of: Callable[[bytes], str]) -> Span:
     async def documents() -> Documents:
         return [(key_of(line), line) for line in document_lines(sealed.data)]
 

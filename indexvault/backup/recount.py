@@ -89,8 +89,7 @@ async def settle(
     one fits an answer. A count may also be off for minutes: once `rounds` readings differ, each further one waits
     first, as long as `wait` returns True. What differs then is left open.
     """
-    found = subranges(keys, stored, bits)
-    documents = sum(subrange.documents for subrange in found)
+    documents = sum(entry.chunk.documents for entry in stored)
     counted = await count(keys)
     if counted == documents:
         return SettledRange(list(stored), again=0)
@@ -100,6 +99,7 @@ async def settle(
         rounds = 1
     chunks: list[StoredChunk] = []
     again = left_open = 0
+    found = subranges(keys, stored, bits)
     differing = await _differing(found, count)
     for position, subrange in enumerate(found):
         if position not in differing:

@@ -68,8 +68,7 @@ async def build_tree(store: Store, job: BackupJob, plan: Plan, settling: Settlin
         async for scanned in records:
             chunks: Sequence[Chunk] = leftovers.placed(position, scanned.chunks, scanned.leftover)
             rising.note(chunks)
-            for chunk in chunks:
-                await building.add(chunk)
+            await building.add_all(chunks)
             digest = add_digests((digest, scanned.digest))
             added = sum_added(added, scanned.added)
             again, left_open = again + scanned.again, left_open + scanned.open

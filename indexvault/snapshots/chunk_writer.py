@@ -45,21 +45,37 @@ class PreviousChunks:
 
     async def find(self, chunk: Chunk) -> Chunk | None:
         """Return the same chunk of the previous snapshot, or None. Keys rise from call to call."""
-        while True:
-            while self._at < len(self._batch):
-                there = self._batch[self._at]
-                if there.last >= chunk.last:
-                    return there if there.sha256 == chunk.sha256 else None
-                self._at += 1
-            if self._batches is None:
-                return None
-            try:
-                batch = await anext(self._batches, None)
-            except (IntegrityError, NotFoundError):
-                batch = None
-            self._batch, self._at = batch or (), 0
-            if not self._batch:
-                self._batches = None
+        (found,) = await self.find_all((chunk,))
+        return found
+
+    async def find_all(self, chunks: Iterable[Chunk]) -> list[Chunk | None]:
+        """Return for each chunk the same one of the previous snapshot, or None. Keys rise from call to call."""
+        found: list[Chunk | None] = []
+        for chunk in chunks:
+            there = self._held(chunk.last)
+            while there is None and self._batches is not None:
+                await self._read(self._batches)
+                there = self._held(chunk.last)
+            found.append(there if there is not None and there.sha256 == chunk.sha256 else None)
+        return found
+
+    def _held(self, last: str) -> Chunk | None:
+        """Return the first chunk in memory, from here on, that does not end before a key."""
+        while self._at < len(self._batch):
+            there = self._batch[self._at]
+            if there.last >= last:
+                return there
+            self._at += 1
+        return None
+
+    async def _read(self, batches: AsyncIterator[Sequence[Chunk]]) -> None:
+        try:
+            batch = await anext(batches, None)
+        except (IntegrityError, NotFoundError):
+            batch = None
+        self._batch, self._at = batch or (), 0
+        if not self._batch:
+            self._batches = None
 
 
 class ChunkWriter:
@@ -83,12 +99,19 @@ class ChunkWriter:
 
     async def add(self, sealed: SealedChunk, previous: PreviousChunks | None = None) -> StoredChunk:
         """Store a chunk, unless the previous snapshot has it. Raises what went wrong with an earlier one."""
-        known = await previous.find(sealed.chunk) if previous is not None else None
-        if known is not None:
-            return StoredChunk(known, sealed.digest, added=False)
-        stored = StoredChunk(sealed.chunk, sealed.digest, added=True)
-        self._fresh.append((stored, sealed))
-        self._fresh_bytes += sealed.chunk.bytes
+        (stored,) = await self.add_all((sealed,), previous)
+        return stored
+
+    async def add_all(self, chunks: Sequence[SealedChunk], previous: PreviousChunks | None = None) -> list[StoredChunk]:
+        """Store several chunks, about a megabyte, as `add` does each."""
+        found = [None] * len(chunks) if previous is None else await previous.find_all([each.chunk for each in chunks])
+        stored: list[StoredChunk] = []
+        for sealed, known in zip(chunks, found, strict=True):
+            entry = StoredChunk(known or sealed.chunk, sealed.digest, added=known is None)
+            stored.append(entry)
+            if known is None:
+                self._fresh.append((entry, sealed))
+                self._fresh_bytes += sealed.chunk.bytes
         if self._fresh_bytes >= _COMPRESSED_AT_ONCE:
             await self._pack()
         return stored

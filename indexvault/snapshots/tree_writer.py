@@ -1,7 +1,7 @@
 """Build the tree of a snapshot from its chunks in key order, and store the segments that are new."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import Self
 
@@ -51,8 +51,12 @@ class TreeWriter:
 
     async def add(self, chunk: Chunk) -> None:
         """Add the next chunk, which is stored already."""
-        self.used.add((chunk,))
-        await self._level(0).add(chunk)
+        await self.add_all((chunk,))
+
+    async def add_all(self, chunks: Sequence[Chunk]) -> None:
+        """Add the next chunks, which are stored already."""
+        self.used.add(chunks)
+        await self._level(0).add_all(chunks)
 
     async def finish(self) -> Tree:
         """Return the root, once all segments are stored."""
@@ -77,7 +81,7 @@ class TreeWriter:
     async def hand_up(self, number: int, node: Node) -> None:
         """Give a placed node to the level above."""
         self.used.add((node,))
-        await self._level(number + 1).add(node)
+        await self._level(number + 1).add_all((node,))
 
     def ends(self, last: str, number: int) -> bool:
         """Return whether a segment ends after an entry."""
@@ -108,18 +112,17 @@ class _Level:
         """Whether all entries of this level fit the manifest."""
         return not self._cutting
 
-    async def add(self, entry: Entry) -> None:
-        self.held.append(entry)
+    async def add_all(self, entries: Sequence[Entry]) -> None:
         if not self._cutting:
-            if len(self.held) <= ROOT_ENTRIES:
+            if len(self.held) + len(entries) <= ROOT_ENTRIES:
+                self.held.extend(entries)
                 return
             self._cutting = True
-            entries, self.held = self.held, []
-            for each in entries:
-                await self._add(each)
-        else:
-            self.held.pop()
-            await self._add(entry)
+            entries, self.held = [*self.held, *entries], []
+        for entry in entries:
+            self.held.append(entry)
+            if self._tree.ends(entry.last, self._number) or len(self.held) == SEGMENT_ENTRIES:
+                await self._seal()
 
     async def finish(self) -> None:
         """Finish the last segment, and store what is left."""
@@ -128,11 +131,6 @@ class _Level:
         if (pack := self._packer.finish()) is not None:
             await self._place(pack)
         await self._hand_up()
-
-    async def _add(self, entry: Entry) -> None:
-        self.held.append(entry)
-        if self._tree.ends(entry.last, self._number) or len(self.held) == SEGMENT_ENTRIES:
-            await self._seal()
 
     async def _seal(self) -> None:
         entries, self.held = self.held, []
