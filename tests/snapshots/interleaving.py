@@ -10,9 +10,10 @@ from tests.memory_store import MemoryStore
 type Action = Callable[[], Awaitable[object]]
 
 
-async def interleave(store: MemoryStore, one: Action, other: Action, stop: int) -> bool:
+async def interleave(store: MemoryStore, one: Action, other: Action, stop: int, *, passes_on: bool = False) -> bool:
     """Run `other` whole just before the `stop`-th call to the store that `one` makes; both may be refused.
 
+    With `passes_on`, what `other` raises, `one` gets as the answer to its call, and to every later one.
     Return whether there was such a call.
     """
     calls = 0
@@ -22,7 +23,9 @@ async def interleave(store: MemoryStore, one: Action, other: Action, stop: int) 
         nonlocal calls, in_other
         if not in_other:
             calls += 1
-            if calls == stop + 1:
+            if passes_on and calls > stop:
+                await other()
+            elif calls == stop + 1:
                 in_other = True
                 await _attempt(other)
                 in_other = False
