@@ -6,6 +6,7 @@ import logging
 import os
 import random
 import signal
+import threading
 from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,7 +114,12 @@ async def _until_stopped(verb: str, work: Coroutine[Any, Any, int]) -> int:
 
 
 def _stop_on_signals() -> None:
-    """Let the first signal cancel the work, so that it ends in order; a second one ends the process at once."""
+    """Let the first signal cancel the work, so that it ends in order; a second one ends the process at once.
+
+    Python delivers signals to the main thread only: a command on another thread doesn't get any.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine always runs in a task
     received: list[int] = []

@@ -110,11 +110,17 @@ def test_a_restore_without_a_field_does_not_claim_to_be_the_snapshot(terminal: T
 def test_of_two_restores_of_one_target_at_once_the_second_is_a_conflict(terminal: Terminal) -> None:
     terminal.east.fill("notes", 300)
     reference = terminal.back_up("notes")
-    terminal.west.faults({"fault": "latency", "operation": "index_documents", "seconds": 4})
+    # Only the first batch of documents is held back; an empty one before it asks for the right to write.
+    held = {"fault": "latency", "operation": "index_documents", "seconds": 3600, "skip": 1, "times": 1}
+    terminal.west.faults(held)
     first = terminal.start("restore", reference, "--to", WEST)
-    await_request(first, terminal.west, "index_documents")
-    second = terminal.indexvault("restore", reference, "--to", WEST)
+    await_request(first, terminal.west, "index_documents", 2)
+    waiting = terminal.start("restore", reference, "--to", WEST)
+    assert waiting.stderr is not None
+    assert any("waiting up to 60 s" in line for line in waiting.stderr)
+    terminal.west.faults()
     assert terminal.wait(first).code == 0
+    second = terminal.wait(waiting)
     assert second.code == 5, second.stderr
     assert "has ended meanwhile" in second.stderr
     assert "discard-unfinished" not in second.stderr

@@ -1,8 +1,10 @@
-"""Commands as processes: `python -m indexvault --url` the real app behind it, and without a deployment."""
+"""Commands with `--url` the real app behind it, and without a deployment."""
 
 import asyncio
 import sys
+from collections.abc import Mapping, Sequence
 
+from tests.cli.in_process import run_in_process
 from tests.cli.terminal import CommandResult
 from tests.functions.app import PROJECT, App
 
@@ -10,13 +12,11 @@ LONGEST = 300
 
 
 async def started(app: App, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
-    """Start a command that knows the app's address and key, and no settings."""
+    """Start a command as `indexvault` runs it, as a process of its own."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "indexvault", "--url", app.url, *arguments),
         cwd=PROJECT,
-        env={name: app.environment[name] for name in ("PATH", "TMPDIR")}
-        | {"INDEXVAULT_KEY": app.function_key}
-        | environment,
+        env=_variables(app, environment),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -30,19 +30,27 @@ async def result_of(app: App, process: asyncio.subprocess.Process) -> CommandRes
 
 
 async def indexvault(app: App, *arguments: str, **environment: str) -> CommandResult:
-    return await result_of(app, await started(app, *arguments, **environment))
+    """Run a command that knows the app's address and key, and no settings, in this process to its end."""
+    return await _run(app, ["--url", app.url, *arguments], _variables(app, environment))
 
 
 async def embedded(app: App, *arguments: str) -> CommandResult:
-    """Run a command in a process of its own, with the app's settings."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "indexvault", *arguments),
-        cwd=PROJECT,
-        env=app.environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+    """Run a command with the app's settings in this process to its end."""
+    return await _run(app, arguments, app.environment)
+
+
+async def _run(app: App, arguments: Sequence[str], environment: Mapping[str, str]) -> CommandResult:
+    """Run a command on a thread of its own: this one's loop serves what the command asks."""
+    result = CommandResult(
+        *await asyncio.to_thread(run_in_process, arguments, environment, folder=PROJECT, longest=LONGEST)
     )
-    return await result_of(app, process)
+    app.said += [result.stdout, result.stderr]
+    return result
+
+
+def _variables(app: App, environment: Mapping[str, str]) -> dict[str, str]:
+    known = {name: app.environment[name] for name in ("PATH", "TMPDIR")}
+    return known | {"INDEXVAULT_KEY": app.function_key} | dict(environment)
 
 
 async def same(app: App, *arguments: str) -> CommandResult:
