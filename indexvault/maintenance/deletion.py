@@ -14,11 +14,11 @@ from indexvault.maintenance.protection import protection_of
 from indexvault.model import IndexName
 from indexvault.settings.policies import reading_order
 from indexvault.snapshots.catalogue import choose, list_snapshots, not_found
-from indexvault.snapshots.freed import stored_only_in
 from indexvault.snapshots.known import note_unrecorded
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, index_prefix
 from indexvault.snapshots.pins import is_pinned
 from indexvault.snapshots.prune import PruneReport, Removal, proved_snapshots, prune_index, require_complete
+from indexvault.snapshots.sharing import stored_only_in
 from indexvault.snapshots.store import Protection, Store
 from indexvault.snapshots.summary import Summary
 from indexvault.workflow.activity import Resources

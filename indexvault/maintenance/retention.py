@@ -14,13 +14,13 @@ from indexvault.maintenance.holds import live_holds
 from indexvault.maintenance.protection import kept_versions, protection_of
 from indexvault.settings.policies import replica_stores, retentions
 from indexvault.snapshots.catalogue import list_snapshots
-from indexvault.snapshots.freed import stored_only_in
 from indexvault.snapshots.known import note_unrecorded
 from indexvault.snapshots.names import SERVICE_OBJECTS, index_prefix
 from indexvault.snapshots.pins import pins_by_id
 from indexvault.snapshots.prune import PruneReport, Removal, decide_proved, prune_index
 from indexvault.snapshots.replicate import ReplicationReport, replicate_index
 from indexvault.snapshots.retention import Decision
+from indexvault.snapshots.sharing import stored_only_in
 from indexvault.snapshots.store import Protection, Store
 from indexvault.snapshots.sweep import GRACE, SweepReport, sweep_index
 from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Workflow
@@ -104,6 +104,8 @@ async def prune(resources: Resources, job: MaintenanceJob) -> MaintenanceReport:
             notes.append(f"{len(report.removed)} snapshots removed from store {plan.store}")
         if report.sweep.hindrance:
             notes.append(f"no packs removed from store {plan.store}: {report.sweep.hindrance}")
+        if report.sweep.not_rewritten:
+            notes.append(f"packs not rewritten in store {plan.store}: {report.sweep.not_rewritten}")
         kept = kept_versions(plan.protection) if plan.protection is not None else None
         if kept is not None:
             notes.append(f"in store {plan.store} {kept}")

@@ -78,10 +78,10 @@ async def test_what_is_deleted_goes_from_every_store_and_is_not_missing_there(
 async def test_it_says_what_is_freed_before(world: World, calendar: Calendar, west: MemoryStore) -> None:
     made = await three_nights(world, calendar)
     shared = await plan_deletion(world.resources, named(made[0]))
-    assert [each.frees for each in shared] == [0, 0], "the second night has the same chunks"
+    assert [each.frees for each in shared] == [0, 0], "the second night has the same documents"
     own = await plan_deletion(world.resources, named(made[0], made[1]))
     assert own[0].frees == own[1].frees > 0
-    before = sum([blob.size async for blob in west.snapshots.list("") if "/chunks/" in blob.name])
+    before = sum([blob.size async for blob in west.snapshots.list("") if "/packs/" in blob.name])
     for each in own:
         await delete_snapshots(world.resources, each)
     calendar.now += 2 * DAY
@@ -89,7 +89,7 @@ async def test_it_says_what_is_freed_before(world: World, calendar: Calendar, we
     extra = (await world.back_up("hotels", policy="nightly")).snapshot
     for each in await plan_deletion(world.resources, named(extra)):
         await delete_snapshots(world.resources, each)
-    after = sum([blob.size async for blob in west.snapshots.list("") if "/chunks/" in blob.name])
+    after = sum([blob.size async for blob in west.snapshots.list("") if "/packs/" in blob.name])
     assert before - after == own[1].frees
 
 

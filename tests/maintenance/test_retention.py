@@ -18,6 +18,7 @@ from indexvault.snapshots.repair import ReplicaSource, repair_index
 from indexvault.snapshots.retention import Retention
 from indexvault.snapshots.service_manifest import ServiceManifest, commit_service
 from indexvault.snapshots.store import Protection, Store
+from indexvault.snapshots.used_packs import used_packs
 from indexvault.snapshots.verify import verify_index
 from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.local import LocalEngine
@@ -135,17 +136,18 @@ async def test_a_dry_run_says_what_would_go_and_changes_nothing(world: World, ca
     assert await ids(world.store) == made
 
 
-async def test_chunks_of_removed_snapshots_go_after_their_grace_period(world: World, calendar: Calendar) -> None:
+async def test_packs_of_removed_snapshots_go_after_their_grace_period(world: World, calendar: Calendar) -> None:
     await nights(world, calendar, 1)
-    before = [blob.name async for blob in world.store.snapshots.list(f"{EAST}/hotels/chunks/")]
+    before = [blob.name async for blob in world.store.snapshots.list(f"{EAST}/hotels/packs/")]
     index = await world.east.index_definition("hotels")
     await world.east.delete_index("hotels", before=index)
     await world.fill(hotels.DEFINITION, hotels.hotels(50))
     await nights(world, calendar, 4)
-    after = [blob.name async for blob in world.store.snapshots.list(f"{EAST}/hotels/chunks/")]
+    after = [blob.name async for blob in world.store.snapshots.list(f"{EAST}/hotels/packs/")]
     assert set(before) - set(after)
     manifest = await resolve_manifest(world.store.snapshots, SnapshotReference(service=EAST, index="hotels"), now=LATER)
-    assert len(after) == len(manifest.chunks)
+    used = await used_packs(world.store.snapshots, manifest)
+    assert set(after) == {manifest.folder.pack(pack) for pack in used.chunks}
 
 
 async def test_replicating_twice_at_once_gives_one_replica(world: World, calendar: Calendar, west: MemoryStore) -> None:

@@ -254,18 +254,18 @@ async def test_one_committed_while_the_stock_is_taken_is_not_missing(monkeypatch
         assert (await here.stock()).missing == ()
 
 
-async def test_no_chunk_is_swept_while_a_manifest_is_missing() -> None:
-    """A repair puts the manifest back; its chunks must be there then, and they may be nowhere else."""
+async def test_no_pack_is_swept_while_a_manifest_is_missing() -> None:
+    """A repair puts the manifest back; its packs must be there then, and they may be nowhere else."""
     async with ground() as here:
         old, _ = await snapshot(here.own), await snapshot(here.own, 1, index="rooms")
         lines = documents(range(500, 520))
         _, new = await write_snapshot(here.own.snapshots, lines, created=MORNING + DAY, run="run-2")
         await note_snapshot(here.own.runs, new)
         await vanish(here.own, old)
-        chunks = len(here.own.snapshots._blobs)
+        packs = len(here.own.snapshots._blobs)
         report = await prune_index(here.own, EAST, HOTELS, [], clock=lambda: NOW)
         assert old.id in report.sweep.hindrance
-        assert len(here.own.snapshots._blobs) == chunks
+        assert len(here.own.snapshots._blobs) == packs
         await give_up(here.own.runs, old.reference, NOW)
         assert (await here.stock()).missing == ()
         report = await prune_index(here.own, EAST, HOTELS, [], clock=lambda: NOW + 2 * DAY)

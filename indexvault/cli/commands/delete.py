@@ -138,7 +138,7 @@ def _print_plan(session: Session | RemoteSession, deletion: Deletion) -> None:
         old = age(each.created, session.clock())
         lines.append(Text(f"{each.reference} in store {deletion.store}: {each.state}, {old} old"))
     freed = f"  frees {size(deletion.frees)} that no other snapshot there needs, a day from now, with the next prune"
-    lines.append(Text(freed if deletion.frees else "  frees nothing: other snapshots there need all of its chunks"))
+    lines.append(Text(freed if deletion.frees else "  frees nothing: other snapshots there need all that it has"))
     protection = deletion.protection
     if protection is not None and protection.kind != "none":
         lines.append(Text(f"  {kind_in_words(protection)}", style="yellow"))
@@ -165,7 +165,7 @@ def _print_deleted(output: Output, deletion: Deletion, report: PruneReport) -> N
 COMMAND = Command(
     description="Delete snapshots by their ids, from the service's store and from its replicas, after showing what that"
     " frees and asking. A pinned snapshot, one that an unfinished restore or move needs, and the last complete one of"
-    " an index are not deleted. Chunks that only they had are removed a day later, by the next prune.",
+    " an index are not deleted. What only they needed is removed a day later, by the next prune.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

@@ -43,14 +43,28 @@ class PruneRequest:
 
 @dataclass(slots=True)
 class _Total:
-    """What was decided, and removed, in all stores of all indexes. `frees` are stored bytes, freed later."""
+    """What was decided and done in all stores of all indexes.
+
+    `frees` are stored bytes that later prunes free. `packs` and `pack_bytes` are those that no snapshot needs,
+    `rewritten` packs of which few bytes are needed, `rewritten_bytes` what that frees. Of `stored_bytes` that are left,
+    `wasted_bytes` are not needed.
+    """
 
     snapshots: int = 0
     going: int = 0
     removed: int = 0
     frees: int = 0
-    chunks: int = 0
-    chunk_bytes: int = 0
+    packs: int = 0
+    pack_bytes: int = 0
+    rewritten: int = 0
+    rewritten_bytes: int = 0
+    stored_bytes: int = 0
+    wasted_bytes: int = 0
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing to remove or rewrite."""
+        return not (self.going or self.packs or self.rewritten)
 
     def add(self, plan: PrunePlan) -> None:
         """Add the plan, or the result, of one store."""
@@ -58,8 +72,13 @@ class _Total:
         self.going += sum(not each.keep for each in plan.decisions)
         self.removed += len(plan.report.removed)
         self.frees += plan.frees or 0
-        self.chunks += plan.report.sweep.removed
-        self.chunk_bytes += plan.report.sweep.removed_bytes
+        sweep = plan.report.sweep
+        self.packs += sweep.removed
+        self.pack_bytes += sweep.removed_bytes
+        self.rewritten += sweep.rewritten
+        self.rewritten_bytes += sweep.rewritten_bytes
+        self.stored_bytes += sweep.stored_bytes
+        self.wasted_bytes += sweep.wasted_bytes
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -81,7 +100,7 @@ async def run(session: Session, request: PruneRequest) -> int:
     """Prune index by index, after asking.
 
     Raises SettingsError where nobody can be asked, CancelledError if the answer is not yes, IntegrityError when a
-    damaged manifest keeps chunks from being removed, else what failed in a store.
+    damaged manifest keeps packs from being removed, else what failed in a store.
     """
     asks = not request.dry_run and not request.confirmed
     if asks:
@@ -94,7 +113,7 @@ async def run(session: Session, request: PruneRequest) -> int:
             plans, _total = await _prune(session, clients, jobs, dry_run=request.dry_run)
         else:
             plans, total = await _prune(session, clients, jobs, dry_run=True)
-            if total.going or total.chunks:
+            if not total.is_nothing:
                 await confirm(session.output, _question(total), "prune")
                 plans, _total = await _prune(session, clients, jobs, dry_run=False, again=True)
     _raise_for(plans)
@@ -119,19 +138,27 @@ async def _prune(
 
 
 def _question(total: _Total) -> str:
-    chunks = f"{count(total.chunks, 'chunk')} that no snapshot names"
-    if not total.going:
-        return f"Remove {chunks}?"
-    return f"Remove {count(total.going, 'snapshot')}{f' and {chunks}' if total.chunks else ''}?"
+    going = [count(total.going, "snapshot")] if total.going else []
+    going += [f"{count(total.packs, 'pack')} that no snapshot needs"] if total.packs else []
+    asked = [f"remove {' and '.join(going)}"] if going else []
+    asked += [f"rewrite {count(total.rewritten, 'pack')}"] if total.rewritten else []
+    question = ", and ".join(asked)
+    return f"{question[:1].upper()}{question[1:]}?"
 
 
 def _print_total(output: Output, total: _Total, *, dry_run: bool) -> None:
     gone = total.going if dry_run else total.removed
     record = {"dry_run": dry_run, **asdict(total)}
-    frees = f": frees {size(total.frees)} when a later prune removes their chunks" if gone and total.frees else ""
+    frees = f": frees {size(total.frees)} when later prunes remove what only they need" if gone and total.frees else ""
     line = f"in all {gone:,} of {count(total.snapshots, 'snapshot')} {'would go' if dry_run else 'removed'}{frees}"
-    now = f"; {count(total.chunks, 'chunk')} ({size(total.chunk_bytes)}) {'would be' if dry_run else 'are'} freed now"
+    freed = size(total.pack_bytes + total.rewritten_bytes)
+    now = f"; {freed} {'would be' if dry_run else 'are'} freed now, {_waste(total.wasted_bytes, total.stored_bytes)}"
     output.result("prune_total", record, Text(f"{line}{now}", style="bold"))
+
+
+def _waste(wasted: int, stored: int) -> str:
+    """Return in words how much of what is stored no snapshot needs."""
+    return f"of {size(stored)} left no snapshot needs {size(wasted)} ({wasted / stored if stored else 0:.0%})"
 
 
 async def run_remotely(session: RemoteSession, request: PruneRequest) -> int:
@@ -140,7 +167,7 @@ async def run_remotely(session: RemoteSession, request: PruneRequest) -> int:
     if asks:
         require_answerable(session.output, "prune")
     plans, total = await _prune_remotely(session, request, dry_run=request.dry_run or asks)
-    if asks and (total.going or total.chunks):
+    if asks and not total.is_nothing:
         await confirm(session.output, _question(total), "prune")
         plans, _total = await _prune_remotely(session, request, dry_run=False, again=True)
     _raise_for(plans)
@@ -169,7 +196,7 @@ async def _prune_remotely(
 
 
 def _raise_for(plans: Sequence[tuple[MaintenanceJob, PrunePlan]]) -> None:
-    """Raise IntegrityError for what kept chunks from being removed, else the first error of a store."""
+    """Raise IntegrityError for what kept packs from being removed, else the first error of a store."""
     error = prune_failure(plans)
     if error is not None:
         raise error
@@ -196,9 +223,17 @@ def _print_report(
     session.output.result("pruned", {**record, **msgspec.to_builtins(plan.report)})
     verb = "would be removed" if dry_run else "removed"
     session.output.show(
-        f"  {count(sweep.removed, 'chunk')} ({size(sweep.removed_bytes)}) {verb} that no snapshot names;"
+        f"  {count(sweep.removed, 'pack')} ({size(sweep.removed_bytes)}) {verb} that no snapshot needs;"
         f" {sweep.waiting:,} ({size(sweep.waiting_bytes)}) are too recent to remove"
     )
+    if sweep.rewritten:
+        session.output.show(
+            f"  {count(sweep.rewritten, 'pack')} {'would be ' if dry_run else ''}rewritten, of which little is needed:"
+            f" {size(sweep.rewritten_bytes)} {'would be ' if dry_run else ''}freed"
+        )
+    session.output.show(f"  {_waste(sweep.wasted_bytes, sweep.stored_bytes)}")
+    if sweep.not_rewritten:
+        session.output.show(Text(f"  packs are not rewritten: {sweep.not_rewritten}", style="yellow"))
     if plan.protection is not None and plan.protection.kind != "none":
         session.output.show(Text(f"  {kind_in_words(plan.protection)}", style="yellow"))
     kept = kept_versions(plan.protection) if plan.protection is not None else None
@@ -243,9 +278,9 @@ def decisions_table(decisions: Sequence[Decision], now: datetime, *, dry_run: bo
 
 COMMAND = Command(
     description="Decide by the `keep` rules of the policies which snapshots to keep, say why, and remove the others"
-    " from the service's store and from its replicas. Chunks that only they had are removed a day later, by the next"
-    " prune. Pinned snapshots and the last complete one of an index are always kept. Asks before it removes anything;"
-    " without a terminal it needs --yes.",
+    " from the service's store and from its replicas. What only they needed is removed a day later, by the next"
+    " prune, which also rewrites packs of which little is needed. Pinned snapshots and the last complete one of an index"
+    " are always kept. Asks before it removes anything; without a terminal it needs --yes.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,

@@ -74,13 +74,13 @@ def test_nothing_is_removed_unasked_and_the_end_says_what_it_comes_to(terminal: 
 
 
 @pytest.mark.slow  # starts many processes
-def test_what_hinders_the_removal_of_chunks_names_its_index(terminal: Terminal) -> None:
+def test_what_hinders_the_removal_of_packs_names_its_index(terminal: Terminal) -> None:
     for index in ("notes", "letters"):
         terminal.east.fill(index, 10)
         terminal.back_up(index)
     assert "/letters/" in terminal.flip_byte(".json")
     result = terminal.indexvault("prune", EAST, "--yes")
     assert result.code == 6
-    assert result.error_line.startswith("chunks of contoso-east/letters: ")
+    assert result.error_line.startswith("packs of contoso-east/letters: ")
     assert "indexvault repair contoso-east/letters)" in result.error_line
     assert "no policy covers this index" in result.stdout
