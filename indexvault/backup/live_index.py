@@ -16,6 +16,7 @@ from indexvault.snapshots.manifest import Definition, Manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.spans import Documents, Span, snapshot_spans
 from indexvault.snapshots.store import SnapshotReader
+from indexvault.snapshots.tree import Node
 
 
 class LiveIndex:
@@ -81,6 +82,14 @@ class LiveIndex:
                     return None
                 lines += found
         return b"".join(line + b"\n" for line in lines)
+
+    async def segment(self, manifest: Manifest, node: Node) -> bytes | None:  # noqa: ARG002 - the contract has it
+        """See `snapshots.repair.Source.segment`: an index has none."""
+        return None
+
+    async def blob(self, name: str, limit: int) -> bytes | None:  # noqa: ARG002 - the contract has it
+        """See `snapshots.repair.Source.blob`: an index has none."""
+        return None
 
     async def manifest(self, reference: SnapshotReference) -> bytes | None:  # noqa: ARG002 - the contract has it
         """See `snapshots.repair.Source.manifest`: an index has none."""

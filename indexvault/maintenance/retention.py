@@ -75,7 +75,7 @@ async def replicate(resources: Resources, job: MaintenanceJob) -> MaintenanceRep
             continue
         notes += [f"{skipped.snapshot} not copied to store {name}: {skipped.why}" for skipped in report.skipped]
         if report.copied:
-            notes.append(f"{len(report.copied)} snapshots copied to store {name} ({report.chunks} chunks)")
+            notes.append(f"{len(report.copied)} snapshots copied to store {name} ({report.packs} packs)")
     return MaintenanceReport(notes)
 
 
@@ -89,8 +89,8 @@ async def replicate_to(resources: Resources, job: MaintenanceJob, source: Store,
         job.service,
         job.index,
         clock=resources.clock,
-        progress=lambda chunk: resources.report(
-            ProgressUpdate(stage="copy", documents=chunk.documents, bytes=chunk.stored)
+        progress=lambda documents, size: resources.report(
+            ProgressUpdate(stage="copy", documents=documents, bytes=size)
         ),
     )
 

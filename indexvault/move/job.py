@@ -341,9 +341,9 @@ class Transfer(msgspec.Struct, frozen=True):
 
 
 class Transferred(msgspec.Struct, frozen=True):
-    """How many chunks were copied."""
+    """How many packs were copied."""
 
-    chunks: int
+    packs: int
 
 
 class MoveCutOver(msgspec.Struct, frozen=True):
@@ -378,7 +378,7 @@ class MoveReport(msgspec.Struct, frozen=True, kw_only=True):
     """A move that was proved against its source.
 
     `rounds` is how many snapshots it took: more than one if the source was written to meanwhile, or if its keys have no
-    order. `copied` counts the chunks that the target's store lacked, `documents` those of the snapshot. `compared` is
+    order. `copied` counts the packs that the target's store lacked, `documents` those of the snapshot. `compared` is
     how many documents of the source were proved to be in the target, `excepted` how many it refused and lacks.
     `not_compared` is what the proof says nothing about.
     """

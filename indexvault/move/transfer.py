@@ -2,7 +2,6 @@
 
 from indexvault.move.job import Transfer, Transferred
 from indexvault.snapshots.catalogue import resolve
-from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.replicate import replicate_snapshot
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
@@ -19,12 +18,12 @@ async def transfer(resources: Resources, asked: Transfer) -> Transferred:
     reference = SnapshotReference(service=asked.service, index=asked.index, id=asked.snapshot)
     snapshot = await resolve(source.snapshots, reference, now=resources.clock())
 
-    def copied(chunk: Chunk) -> None:
-        resources.report(ProgressUpdate(stage="copy", documents=chunk.documents, bytes=chunk.stored))
+    def copied(documents: int, size: int) -> None:
+        resources.report(ProgressUpdate(stage="copy", documents=documents, bytes=size))
 
     resources.report(ProgressUpdate(stage="copy", expected=snapshot.documents))
-    chunks = await replicate_snapshot(source, target, snapshot, clock=resources.clock, progress=copied)
-    return Transferred(chunks=chunks)
+    packs = await replicate_snapshot(source, target, snapshot, clock=resources.clock, progress=copied)
+    return Transferred(packs=packs)
 
 
 TRANSFER = Activity("transfer_snapshot", Transfer, Transferred, transfer)

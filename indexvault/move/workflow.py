@@ -222,7 +222,7 @@ def _restore(ctx: OrchestrationContext, started: StartedMove, results: _Results,
     job = started.job
     if not started.same_store:
         transfer = Transfer(started.source_store, started.target_store, job.service, job.index, results.snapshot)
-        results.copied += (yield from call(ctx, TRANSFER, transfer)).chunks
+        results.copied += (yield from call(ctx, TRANSFER, transfer)).packs
     run = f"{started.run.execution}-restore-{mode}-{results.rounds}"
     yield from call(ctx, NOTE_RESTORING, PlannedRestore(started.run, run, mode))
     restore_job = msgspec.structs.replace(

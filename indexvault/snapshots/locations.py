@@ -29,7 +29,7 @@ MOST_HOPS = 64
 """How often what is looked for can have been moved."""
 
 _MOST_HELD = 1_000_000
-"""Locations that a reader keeps in memory: 18 bytes each."""
+"""Locations that a reader keeps in memory: 20 bytes each."""
 
 _LINE_BYTES = 160
 _RECORD_LIMIT = PACK_LIMIT // SMALLEST_MEMBER * _LINE_BYTES
@@ -61,7 +61,8 @@ def decode_locations(data: bytes, on: str) -> dict[int, Location]:
         found = {each.was: each for each in _DECODER.decode_lines(lines)}
     except (zlib.error, *UNDECODABLE) as error:
         raise _unreadable(on) from error
-    if not stream.eof or stream.unused_data:
+    fits = all(each.stored >= SMALLEST_MEMBER and each.offset + each.stored <= PACK_LIMIT for each in found.values())
+    if not stream.eof or stream.unused_data or not fits:
         raise _unreadable(on)
     return found
 
@@ -95,17 +96,21 @@ class MovedPack:
         self.packs = tuple(names)
         self._was = array("Q", (each.was for each in in_order))
         self._pack = array("I", (names[each.pack] for each in in_order))
-        self._offset = array("Q", (each.offset for each in in_order))
+        self._offset = array("I", (each.offset for each in in_order))
+        self._stored = array("I", (each.stored for each in in_order))
 
     def __len__(self) -> int:
         return len(self._was)
 
-    def find(self, offset: int) -> tuple[str, int] | None:
-        """Return the pack and the offset where the member lies that began at `offset`, or None if that is not said."""
+    def find(self, offset: int) -> tuple[str, int, int] | None:
+        """Return the pack, the offset and the size of the member that began at `offset`, or None if that is not said.
+
+        The size differs from the one before if the member was compressed again.
+        """
         at = bisect_left(self._was, offset)
         if at == len(self._was) or self._was[at] != offset:
             return None
-        return self.packs[self._pack[at]], self._offset[at]
+        return self.packs[self._pack[at]], self._offset[at], self._stored[at]
 
 
 class MovedPacks:

@@ -161,7 +161,7 @@ def _forwarded(wanted: Iterable[_Wanted], records: MovedPacks) -> list[_Wanted]:
             place = moved.find(now.offset) if moved is not None else None
             if place is None:
                 break
-            now = _Wanted(each.position, *place, each.stored)
+            now = _Wanted(each.position, *place)
         forwarded.append(now)
     return forwarded
 
@@ -186,7 +186,7 @@ async def _moved(
         for each in members:
             place = record.find(each.offset) if record is not None else None
             if place is not None:
-                moved.append(_Wanted(each.position, *place, each.stored))
+                moved.append(_Wanted(each.position, *place))
             elif record is None:
                 fail(each, gone_pack(name_of(pack)))
             else:

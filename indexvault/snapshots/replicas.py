@@ -7,7 +7,7 @@ is written through here: each store is written by itself.
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from indexvault.errors import IntegrityError, NotFoundError, RemoteError
 from indexvault.snapshots.store import BlobProperties, RunBlobs, SnapshotReader, Store
@@ -15,15 +15,29 @@ from indexvault.snapshots.store import BlobProperties, RunBlobs, SnapshotReader,
 _LOG = logging.getLogger(__name__)
 
 
+class NamedBlobs(Protocol):
+    """The snapshots of one store, and its name."""
+
+    @property
+    def name(self) -> str:
+        """The store's name."""
+        ...
+
+    @property
+    def snapshots(self) -> SnapshotReader:
+        """The half that is written once."""
+        ...
+
+
 class ReplicaBlobs:
     """The snapshot halves of several stores as one `SnapshotReader`. `stores` are asked in their order.
 
-    A blob comes from the first store that returns it; chunks and manifests, which carry checksums, from the first store
-    that has them sound (`first_sound`). Listings unite those of all stores that answer. A blob that no store returns
-    raises the first store's error.
+    A blob comes from the first store that returns it; members of packs and manifests, which carry checksums, from the
+    first store that has them sound (`first_sound`). Listings unite those of all stores that answer. A blob that no
+    store returns raises the first store's error.
     """
 
-    def __init__(self, stores: Sequence[Store]) -> None:
+    def __init__(self, stores: Sequence[NamedBlobs]) -> None:
         self._stores = stores
         first, *others = (store.snapshots.authority for store in stores)
         self.authority = first.joined(others)

@@ -1,14 +1,18 @@
 """Copy an index's snapshots to a second store, each one whole before it exists there.
 
-For each snapshot that the second store lacks, the oldest first: check the chunks it lacks in the first store, so that
-no damage is copied; copy them, from account to account if possible; compare all chunks by size and MD5 with those of
-the first store; write the manifest. So whenever a replication is interrupted, every snapshot that exists in the second
+For each snapshot that the second store lacks, the oldest first: check the packs it lacks in the first store, so that no
+damage is copied; copy them, from account to account if possible; compare all packs by size and MD5 with those of the
+first store; write the manifest. So whenever a replication is interrupted, every snapshot that exists in the second
 store can be restored from it.
+
+Each store is pruned by itself. Where the first has rewritten a pack that the second lacks, its record of locations and
+the new packs are copied; a second store that still has the old pack needs nothing.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime, timedelta
 
 import msgspec
@@ -18,20 +22,38 @@ from indexvault.model import Clock
 from indexvault.snapshots.announcements import announced, write_announced
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.checksum import has_checksum
-from indexvault.snapshots.chunks import Chunk, OnChunk
+from indexvault.snapshots.damage import CheckedSnapshot
 from indexvault.snapshots.known import note_snapshot
+from indexvault.snapshots.locations import MOST_HOPS, MovedPacks, decode_locations
 from indexvault.snapshots.manifest import MANIFEST_LIMIT, Manifest
-from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
-from indexvault.snapshots.reader import read_chunk, read_stored_chunk
+from indexvault.snapshots.names import (
+    SERVICE_OBJECTS,
+    PackFolder,
+    PackKind,
+    SnapshotReference,
+    manifest_name,
+    repair_advice,
+)
+from indexvault.snapshots.pack_store import CONTENT_TYPE, require_pack
+from indexvault.snapshots.packs import PACK_LIMIT, is_sound
 from indexvault.snapshots.service_manifest import read_service_manifest, summarise_service
+from indexvault.snapshots.slices import WHOLE
 from indexvault.snapshots.store import BlobProperties, SnapshotReader, Store
 from indexvault.snapshots.summary import Summary, summarise, to_metadata
+from indexvault.snapshots.tree_check import TreeChecker
+from indexvault.snapshots.tree_reader import TreeReader
+from indexvault.snapshots.used_packs import UsedPacks
 
-COPIES_AT_ONCE = 16
+COPIES_AT_ONCE = 4
+"""Packs that are checked and copied at once, each held in memory."""
 
 _REPLACED = "what the other store holds under this name is not authentic; delete its manifest, then replicate again"
 
 _LOG = logging.getLogger(__name__)
+
+
+type OnCopy = Callable[[int, int], None]
+"""Called with the documents of the snapshot in what was copied, and its bytes, to report progress."""
 
 
 class Lag(msgspec.Struct, frozen=True):
@@ -51,13 +73,13 @@ class SkippedSnapshot(msgspec.Struct, frozen=True):
 class ReplicationReport(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a replication.
 
-    `copied` are ids, `chunks` and stored `bytes` what was copied, `by_the_accounts` how many of the chunks went from
-    account to account. `lag` is what is left.
+    `copied` are ids, `packs` and `bytes` what was copied, records of locations included, `by_the_accounts` how many of
+    the packs went from account to account. `lag` is what is left.
     """
 
     copied: tuple[str, ...]
     skipped: tuple[SkippedSnapshot, ...]
-    chunks: int
+    packs: int
     bytes: int
     by_the_accounts: int
     lag: Lag
@@ -83,7 +105,7 @@ def _is_replaced(snapshot: Summary, copy: Summary) -> bool:
 
 
 async def replicate_index(
-    source: Store, replica: Store, service: str, index: str, *, clock: Clock, progress: OnChunk | None = None
+    source: Store, replica: Store, service: str, index: str, *, clock: Clock, progress: OnCopy | None = None
 ) -> ReplicationReport:
     """Copy the snapshots of an index that a second store lacks.
 
@@ -107,7 +129,7 @@ async def replicate_index(
     return ReplicationReport(
         copied=tuple(copied),
         skipped=tuple(skipped),
-        chunks=replicator.chunks,
+        packs=replicator.packs,
         bytes=replicator.bytes,
         by_the_accounts=replicator.by_the_accounts,
         lag=lag(here, await list_snapshots(replica.snapshots, service, index), clock()),
@@ -115,26 +137,26 @@ async def replicate_index(
 
 
 async def replicate_snapshot(
-    source: Store, replica: Store, snapshot: Summary, *, clock: Clock, progress: OnChunk | None = None
+    source: Store, replica: Store, snapshot: Summary, *, clock: Clock, progress: OnCopy | None = None
 ) -> int:
-    """Copy one snapshot to a store that may lack it, and return how many chunks were copied.
+    """Copy one snapshot to a store that may lack it, and return how many packs were copied.
 
     Raises RemoteError if a store can't be reached; IntegrityError, NotFoundError or ConflictError if the snapshot can't
     be copied.
     """
     replicator = _Replicator(source, replica, clock, progress)
     await replicator.replicate(snapshot)
-    return replicator.chunks
+    return replicator.packs
 
 
 class _Replicator:
-    def __init__(self, source: Store, replica: Store, clock: Clock, progress: OnChunk | None) -> None:
+    def __init__(self, source: Store, replica: Store, clock: Clock, progress: OnCopy | None) -> None:
         self._source = source
         self._replica = replica
         self._clock = clock
         self._progress = progress
         self._accounts_copy = True
-        self.chunks = 0
+        self.packs = 0
         self.bytes = 0
         self.by_the_accounts = 0
 
@@ -145,49 +167,79 @@ class _Replicator:
             await note_snapshot(self._replica.runs, written)
             return
         manifest = await read_manifest(self._source.snapshots, snapshot)
-        async with announced(self._replica.runs, manifest, self._clock()):
-            arrived = await _listed(self._replica.snapshots, manifest)
-            lacking = {
-                manifest.folder.blob(chunk.sha256): chunk
-                for chunk in manifest.chunks
-                if manifest.folder.blob(chunk.sha256) not in arrived
-            }
-            await self._copy_all(manifest, lacking)
+        wanted = await _wanted(self._source.snapshots, manifest)
+        async with announced(self._replica, manifest, wanted.used, self._clock()):
+            await self._copy_all(await self._lacking(manifest, wanted))
         # Again, since copying may have taken longer than an announcement counts.
         summary = await write_announced(
             self._replica,
             manifest,
+            wanted.used,
             clock=self._clock,
-            check=lambda: self._require_same(manifest),
+            check=lambda: self._require_same(manifest, wanted),
             write=lambda: self._write_manifest(snapshot.reference, lambda _: summarise(manifest)),
         )
         await note_snapshot(self._replica.runs, summary)
 
-    async def _copy_all(self, manifest: Manifest, lacking: Mapping[str, Chunk]) -> None:
-        waiting = iter(lacking.items())
+    async def _lacking(self, manifest: Manifest, wanted: "_Wanted") -> list["_Copy"]:
+        """Return what to copy: packs, and instead of those that the source has rewritten, where their members lie now.
+
+        New packs come before the records that lead to them.
+        """
+        folder = manifest.folder
+        here, there = await _listed(self._source.snapshots, folder), await _listed(self._replica.snapshots, folder)
+        moved = MovedPacks(self._source.snapshots, folder)
+        lacking: dict[str, _Copy] = {}
+
+        async def add(pack: str, name_of: Callable[[str], str], depth: int) -> None:
+            name = name_of(pack)
+            if name in there or name in lacking or folder.locations(pack) in there:
+                return
+            if name in here or depth > MOST_HOPS or (record := await moved.find(pack)) is None:
+                # If it is gone here too, reading it says so.
+                lacking[name] = _Copy(name, pack, wanted.documents.get(pack, 0))
+                return
+            for new in record.packs:
+                await add(new, name_of, depth + 1)
+            lacking[folder.locations(pack)] = _Copy(folder.locations(pack), "", wanted.documents.get(pack, 0))
+
+        for pack in wanted.used.chunks:
+            await add(pack, folder.pack, 0)
+        for pack in wanted.used.segments:
+            await add(pack, folder.segments, 0)
+        return list(lacking.values())
+
+    async def _copy_all(self, lacking: Sequence["_Copy"]) -> None:
+        packs = iter([each for each in lacking if each.pack])
 
         async def work() -> None:
-            for name, chunk in waiting:
-                await self._copy(manifest, name, chunk)
-                self.chunks += 1
-                self.bytes += chunk.stored
-                if self._progress is not None:
-                    self._progress(chunk)
+            for each in packs:
+                await self._copy(each)
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(COPIES_AT_ONCE, len(lacking))):
+                for _ in range(COPIES_AT_ONCE):
                     group.create_task(work())
         except* IndexvaultError as errors:
             raise errors.exceptions[0] from None
+        for each in lacking:
+            if not each.pack:
+                await self._copy(each)
 
-    async def _copy(self, manifest: Manifest, name: str, chunk: Chunk) -> None:
-        one, other = self._source.snapshots, self._replica.snapshots
+    async def _copy(self, copy: "_Copy") -> None:
         # Check it before it is copied: accounts copy damage as it is.
-        stored, _ = await read_stored_chunk(one, manifest.folder, chunk)
-        if self._accounts_copy and await self._copy_by_the_accounts(name):
-            return
-        await other.create(name, stored, content_type="application/gzip")
+        data = await self._source.snapshots.read(copy.name, PACK_LIMIT)
+        if copy.pack:
+            if not await asyncio.to_thread(is_sound, copy.pack, data):
+                raise IntegrityError("its SHA-256 is not its name", on=copy.name, do=repair_advice(copy.name))
+        else:
+            decode_locations(data, copy.name)
+        if not (self._accounts_copy and await self._copy_by_the_accounts(copy.name)):
+            await self._replica.snapshots.create(copy.name, data, content_type=CONTENT_TYPE)
+        self.packs += 1
+        self.bytes += len(data)
+        if self._progress is not None:
+            self._progress(copy.documents, len(data))
 
     async def _copy_by_the_accounts(self, name: str) -> bool:
         """Have the replica's account copy a blob; return whether it did."""
@@ -204,20 +256,31 @@ class _Replicator:
         self.by_the_accounts += 1
         return True
 
-    async def _require_same(self, manifest: Manifest) -> None:
-        """Compare the snapshot's chunks in both stores. Those whose MD5 is unknown are read back."""
-        sent, arrived = (
-            await _listed(self._source.snapshots, manifest),
-            await _listed(self._replica.snapshots, manifest),
-        )
-        for chunk in manifest.chunks:
-            name = manifest.folder.blob(chunk.sha256)
-            one, other = sent.get(name), arrived.get(name)
-            if other is None:
-                raise NotFoundError("the chunk did not arrive", on=name, do="Replicate again")
-            same = one is not None and (one.size, one.content_md5) == (other.size, other.content_md5)
-            if not same or other.content_md5 is None:
-                await read_chunk(self._replica.snapshots, manifest.folder, chunk)
+    async def _require_same(self, manifest: Manifest, wanted: "_Wanted") -> None:
+        """Compare the snapshot's packs in both stores. Those whose MD5 is unknown or another one are read back.
+
+        What the replica holds in rewritten packs is looked for in its new place.
+        """
+        folder = manifest.folder
+        here, there = await _listed(self._source.snapshots, folder), await _listed(self._replica.snapshots, folder)
+        moved = MovedPacks(self._replica.snapshots, folder)
+        is_moved = False
+        for name_of, used in ((folder.pack, wanted.used.chunks), (folder.segments, wanted.used.segments)):
+            packs, seen = list(used), set(used)
+            while packs:
+                pack = packs.pop()
+                one, other = here.get(name_of(pack)), there.get(name_of(pack))
+                if other is None:
+                    record = await moved.find(pack)
+                    if record is None:
+                        raise NotFoundError("the pack did not arrive", on=name_of(pack), do="Replicate again")
+                    is_moved = True
+                    packs += set(record.packs) - seen
+                    seen.update(record.packs)
+                elif other.content_md5 is None or one is None or not _are_alike(one, other):
+                    await require_pack(self._replica.snapshots, name_of, pack)
+        if is_moved:
+            await _require_places(self._replica.snapshots, manifest, there)
 
     async def _write_manifest(self, reference: SnapshotReference, summary_of: Callable[[int], Summary]) -> Summary:
         """Write the manifest as it is, with a new summary, since the source's metadata may be wrong."""
@@ -231,5 +294,52 @@ class _Replicator:
         return summary
 
 
-async def _listed(blobs: SnapshotReader, manifest: Manifest) -> dict[str, BlobProperties]:
-    return {blob.name: blob async for blob in blobs.list(manifest.folder.prefix)}
+class _Wanted(msgspec.Struct, frozen=True):
+    """The packs that a snapshot uses, and how many of its documents lie in each pack of chunks."""
+
+    used: UsedPacks
+    documents: dict[str, int]
+
+
+class _Copy(msgspec.Struct, frozen=True):
+    """A blob to copy: a pack, or a record of locations, which has no `pack`. `documents` are those that it brings."""
+
+    name: str
+    pack: str
+    documents: int
+
+
+async def _wanted(blobs: SnapshotReader, manifest: Manifest) -> _Wanted:
+    """Return what a snapshot uses. Raises IntegrityError and NotFoundError if its tree can't be read."""
+    wanted = _Wanted(UsedPacks(), {})
+    async with aclosing(TreeReader(blobs, manifest.folder).unseen(manifest.tree, set())) as found:
+        async for level, entries in found:
+            wanted.used.add(entries)
+            for entry in entries if not level else ():
+                wanted.documents[entry.pack] = wanted.documents.get(entry.pack, 0) + entry.documents
+    return wanted
+
+
+async def _require_places(blobs: SnapshotReader, manifest: Manifest, there: Mapping[str, BlobProperties]) -> None:
+    """Raise IntegrityError unless each chunk lies in a pack that is there and large enough."""
+    checker = TreeChecker(blobs, there, "sizes", WHOLE, None)
+    snapshot = CheckedSnapshot(
+        id=manifest.id,
+        folder=manifest.folder,
+        tree=manifest.tree,
+        key_field=manifest.key_field,
+        content_digest=manifest.content_digest,
+    )
+    await checker.check(snapshot)
+    for finding in await checker.damage.findings(blobs, [snapshot]) if checker.damage else ():
+        raise IntegrityError(finding.what, on=finding.blob, do=repair_advice(finding.blob))
+
+
+def _are_alike(one: BlobProperties, other: BlobProperties) -> bool:
+    return (one.size, one.content_md5) == (other.size, other.content_md5)
+
+
+async def _listed(blobs: SnapshotReader, folder: PackFolder) -> dict[str, BlobProperties]:
+    """Return the packs, segments and records of a generation by name."""
+    kinds: tuple[PackKind, ...] = ("packs", "segments", "locations")
+    return {blob.name: blob for kind in kinds async for blob in blobs.list(folder.prefix(kind))}

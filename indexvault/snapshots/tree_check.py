@@ -141,11 +141,11 @@ class _Generation:
 
     async def failure(self, chunk: Chunk) -> Failure | None:
         """Return why a chunk can't be where its tree or a record of locations says, or None."""
-        pack, offset = chunk.pack, chunk.offset
+        pack, offset, stored = chunk.pack, chunk.offset, chunk.stored
         for _hop in range(MOST_HOPS):
             name = self.folder.pack(pack)
             if (size := await self._size(pack)) is not None:
-                until = offset + chunk.stored
+                until = offset + stored
                 what = f"it ends before byte {until}"
                 return IntegrityError(what, on=name, do=repair_advice(name)) if size < until else None
             try:
@@ -157,7 +157,7 @@ class _Generation:
             place = moved.find(offset)
             if place is None:
                 return misled(self.folder, pack)
-            pack, offset = place
+            pack, offset, stored = place
         return misled(self.folder, pack)
 
     async def used_names(self) -> set[str]:

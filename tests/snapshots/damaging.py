@@ -51,7 +51,8 @@ async def rewrite(
     name_of = folder.segments if segments else folder.pack
     data = await blobs.read(name_of(pack), 1 << 30)
     members = list(scan_members(data, name_of(pack)))
-    kept = [members[at] for at in (range(len(members)) if keep is None else keep)][::-1]
+    kept = [members[at] for at in (range(len(members)) if keep is None else keep)]
+    kept = [*kept[1:], kept[0]]
     packer = Packer(1 << 30)
     for each in kept:
         packer.add(each.sha256, data[each.offset : each.offset + each.stored])

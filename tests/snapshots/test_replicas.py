@@ -15,7 +15,8 @@ from indexvault.snapshots.replicas import Replicas
 from indexvault.snapshots.replicate import replicate_index
 from indexvault.snapshots.store import Store
 from tests.memory_store import MemoryStore
-from tests.snapshots.samples import LATER, MORNING, documents, verified, write_snapshot
+from tests.snapshots.damaging import packs_of, replace, rewrite
+from tests.snapshots.samples import LATER, MORNING, chunks_of, documents, verified, write_snapshot
 
 EAST, HOTELS = "contoso-east", "hotels"
 LINES = documents(range(200))
@@ -24,7 +25,7 @@ LINES = documents(range(200))
 @pytest.fixture
 async def replica(store: Store) -> MemoryStore:
     """Return a replica of a store with one snapshot."""
-    await write_snapshot(store.snapshots, LINES)
+    await write_snapshot(store.snapshots, LINES, bits=2, pack_bytes=3000)
     west = MemoryStore("west")
     await replicate_index(store, west, EAST, HOTELS, clock=lambda: MORNING)
     return west
@@ -78,12 +79,33 @@ async def azurite_that_is_gone(monkeypatch: pytest.MonkeyPatch, closed_port: int
         yield gone
 
 
-async def test_single_chunks_may_come_from_either(store: Store, replica: MemoryStore) -> None:
+async def test_single_packs_may_come_from_either(store: Store, replica: MemoryStore) -> None:
     nearest = Replicas([store, replica])
     manifest = await proved(nearest)
-    for place, chunk in enumerate(manifest.chunks):
-        await (store, replica)[place % 2].snapshots.delete(manifest.folder.blob(chunk.sha256))
+    packs = packs_of(await chunks_of(store.snapshots, manifest))
+    assert len(packs) > 2
+    for place, pack in enumerate(packs):
+        await (store, replica)[place % 2].snapshots.delete(manifest.folder.pack(pack))
+    for place, pack in enumerate({node.pack for node in manifest.tree.nodes}):
+        await (store, replica)[place % 2].snapshots.delete(manifest.folder.segments(pack))
     await proved(nearest)
+
+
+async def test_stores_may_have_rewritten_different_packs(store: Store, replica: MemoryStore) -> None:
+    nearest = Replicas([store, replica])
+    manifest = await proved(nearest)
+    packs = packs_of(await chunks_of(store.snapshots, manifest))
+    await rewrite(store.snapshots, manifest.folder, packs[0])
+    await rewrite(replica.snapshots, manifest.folder, packs[1])
+    for pack in packs[:2]:
+        for one in (store, replica):
+            await rewrite(one.snapshots, manifest.folder, pack) if await has(one, manifest, pack) else None
+    await replace(store, manifest.folder.locations(packs[1]), lambda _: b"rotten")
+    await proved(nearest)
+
+
+async def has(store: Store, manifest: Manifest, pack: str) -> bool:
+    return await store.snapshots.properties(manifest.folder.pack(pack)) is not None
 
 
 async def test_what_is_damaged_in_the_nearest_is_read_from_the_other(
@@ -91,7 +113,10 @@ async def test_what_is_damaged_in_the_nearest_is_read_from_the_other(
 ) -> None:
     nearest = Replicas([store, replica])
     manifest = await proved(nearest)
-    damaged = [manifest.folder.blob(manifest.chunks[0].sha256), manifest_name(EAST, HOTELS, manifest.id)]
+    damaged = [
+        manifest.folder.pack((await chunks_of(store.snapshots, manifest))[0].pack),
+        manifest_name(EAST, HOTELS, manifest.id),
+    ]
     for name in damaged:
         properties = await store.snapshots.properties(name)
         assert properties is not None
@@ -101,7 +126,7 @@ async def test_what_is_damaged_in_the_nearest_is_read_from_the_other(
         assert await proved(nearest) == manifest
     assert all(name in caplog.text for name in damaged)
     await replica.snapshots.delete(damaged[0])
-    with pytest.raises(IntegrityError, match="does not begin as a chunk does"):
+    with pytest.raises(IntegrityError, match="ends before byte"):
         await proved(nearest)
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from itertools import product
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,15 +18,20 @@ from indexvault.snapshots.names import manifest_name
 from indexvault.snapshots.replicate import Lag, ReplicationReport, lag, replicate_index
 from indexvault.snapshots.store import ReadGrant, Store
 from indexvault.snapshots.summary import summarise, to_metadata
+from indexvault.snapshots.tree import Tree
+from indexvault.snapshots.used_packs import used_packs
 from indexvault.snapshots.verify import verify_index
 from tests.azurite import Azurite
 from tests.memory_store import MemoryStore
-from tests.snapshots.samples import MORNING, document, documents, manifest_of, verified, write_snapshot
+from tests.snapshots.damaging import flip_middle, packs_of, replace, rewrite
+from tests.snapshots.samples import MORNING, chunks_of, document, documents, manifest_of, verified, write_snapshot
 
 EAST, HOTELS = "contoso-east", "hotels"
 LINES = documents(range(300))
 DAY = timedelta(days=1)
 NOW = MORNING + 3 * DAY
+FINE: dict[str, Any] = {"bits": 2, "pack_bytes": 4000}
+"""So many chunks that they stand in segments, and several packs."""
 
 
 @pytest.fixture(params=list(product(["memory", "azurite"], repeat=2)), ids="-".join)
@@ -45,10 +51,17 @@ async def pair(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Store, Sto
 
 
 async def two_snapshots(store: Store) -> tuple[Manifest, Manifest]:
-    first, _ = await write_snapshot(store.snapshots, LINES)
+    first, _ = await write_snapshot(store.snapshots, LINES, **FINE)
     changed = LINES | dict([document(150, " b")])
-    second, _ = await write_snapshot(store.snapshots, changed, created=MORNING + DAY, run="run-2", previous=first)
+    second, _ = await write_snapshot(
+        store.snapshots, changed, created=MORNING + DAY, run="run-2", previous=first, **FINE
+    )
     return first, second
+
+
+async def packs_in(store: Store) -> dict[str, int]:
+    """Return the sizes of all blobs besides manifests."""
+    return {blob.name: blob.size async for blob in store.snapshots.list("") if "/manifests/" not in blob.name}
 
 
 async def replicate(source: Store, replica: Store, now: datetime = NOW) -> ReplicationReport:
@@ -60,14 +73,18 @@ async def test_a_replica_holds_the_same_snapshots_and_is_whole(pair: tuple[Store
     first, second = await two_snapshots(source)
     report = await replicate(source, replica)
     assert report.copied == (first.id, second.id)
-    assert report.chunks == len(first.chunks) + 1
-    assert report.bytes == first.stored + second.added.stored
+    packs = await packs_in(source)
+    assert (report.packs, report.bytes) == (len(packs), sum(packs.values()))
+    assert packs == await packs_in(replica)
     assert report.lag == Lag(0, timedelta(0))
     between_accounts = isinstance(source, AzureStore) and isinstance(replica, AzureStore)
-    assert report.by_the_accounts == (report.chunks if between_accounts else 0)
+    assert report.by_the_accounts == (report.packs if between_accounts else 0)
     assert await list_snapshots(replica.snapshots) == await list_snapshots(source.snapshots)
     audit = await verify_index(replica.snapshots, EAST, HOTELS)
-    assert (audit.findings, audit.chunks, audit.unnamed) == ((), report.chunks, 0)
+    assert (audit.findings, audit.chunks, audit.unnamed) == ((), first.tree.count + 1, 0)
+    for manifest in (first, second):
+        name = manifest_name(EAST, HOTELS, manifest.id)
+        assert await replica.snapshots.read(name, 1 << 20) == await source.snapshots.read(name, 1 << 20)
 
 
 async def test_only_what_is_lacking_is_copied(pair: tuple[Store, Store]) -> None:
@@ -78,7 +95,7 @@ async def test_only_what_is_lacking_is_copied(pair: tuple[Store, Store]) -> None
     await write_snapshot(
         source.snapshots, LINES | dict([document(7, " b")]), created=MORNING + DAY, run="run-2", previous=first
     )
-    assert (await replicate(source, replica)).chunks == 1
+    assert (await replicate(source, replica)).packs == 1
 
 
 async def test_losing_the_first_store_whole_loses_nothing(pair: tuple[Store, Store]) -> None:
@@ -122,18 +139,23 @@ async def test_a_replication_cut_off_leaves_no_half_snapshot_and_goes_on() -> No
     assert len((await replicate(source, replica)).copied) == 2
 
 
-async def test_what_is_damaged_is_skipped_with_the_reason_and_the_rest_copied() -> None:
+async def own_packs(store: Store, one: Manifest, other: Manifest) -> set[str]:
+    """Return the names of the packs that only one of two snapshots uses."""
+    mine, theirs = await used_packs(store.snapshots, one), await used_packs(store.snapshots, other)
+    return mine.names(one.folder) - theirs.names(other.folder)
+
+
+@pytest.mark.parametrize("kind", ["packs", "segments"])
+async def test_what_is_damaged_is_skipped_with_the_reason_and_the_rest_copied(kind: str) -> None:
     source, replica = MemoryStore("east"), MemoryStore("west")
     first, second = await two_snapshots(source)
-    own = next(chunk for chunk in first.chunks if chunk not in second.chunks)
-    name = first.folder.blob(own.sha256)
-    await source.snapshots.delete(name)
-    await source.snapshots.create(name, b"no chunk")
+    (name,) = [name for name in await own_packs(source, second, first) if f"/{kind}/" in name]
+    await replace(source, name, flip_middle)
     report = await replicate(source, replica)
-    assert report.copied == (second.id,)
-    assert [skipped.snapshot for skipped in report.skipped] == [first.id]
+    assert report.copied == (first.id,)
+    assert [skipped.snapshot for skipped in report.skipped] == [second.id]
     assert name in report.skipped[0].why
-    assert report.lag == Lag(1, NOW - MORNING)
+    assert report.lag == Lag(1, NOW - MORNING - DAY)
 
 
 async def test_damage_is_not_copied_by_the_accounts_either(azurite: Azurite) -> None:
@@ -143,18 +165,69 @@ async def test_damage_is_not_copied_by_the_accounts_either(azurite: Azurite) -> 
         await source.prepare()
         await replica.prepare()
         first, second = await two_snapshots(source)
-        own = next(chunk for chunk in first.chunks if chunk not in second.chunks)
-        name = first.folder.blob(own.sha256)
-        stored = bytearray(await source.snapshots.read(name, 1 << 20))
-        stored[len(stored) // 2] ^= 1
-        await source.snapshots.delete(name)
-        await source.snapshots.create(name, bytes(stored))
+        (name,) = [name for name in await own_packs(source, second, first) if "/packs/" in name]
+        await replace(source, name, flip_middle)
         report = await replicate(source, replica)
-        assert report.copied == (second.id,)
-        assert [(skipped.snapshot, name in skipped.why) for skipped in report.skipped] == [(first.id, True)]
-        assert report.by_the_accounts == report.chunks
+        assert report.copied == (first.id,)
+        assert [(skipped.snapshot, name in skipped.why) for skipped in report.skipped] == [(second.id, True)]
+        assert report.by_the_accounts == report.packs
         assert await replica.snapshots.properties(name) is None
         assert not (await verify_index(replica.snapshots, EAST, HOTELS)).findings
+
+
+async def test_what_the_source_has_rewritten_is_copied_with_its_record(pair: tuple[Store, Store]) -> None:
+    source, replica = pair
+    first, _second = await two_snapshots(source)
+    packs = packs_of(await chunks_of(source.snapshots, first))
+    await rewrite(source.snapshots, first.folder, packs[0])
+    await rewrite(source.snapshots, first.folder, (await rewrite(source.snapshots, first.folder, packs[1])).name)
+    (segments,) = {node.pack for node in first.tree.nodes}
+    await rewrite(source.snapshots, first.folder, segments, segments=True)
+    report = await replicate(source, replica)
+    assert (len(report.copied), report.skipped) == (2, ())
+    assert await packs_in(replica) == await packs_in(source)
+    audit = await verify_index(replica.snapshots, EAST, HOTELS)
+    assert (audit.findings, audit.unnamed) == ((), 0)
+
+
+async def test_a_replica_that_has_the_old_packs_needs_nothing() -> None:
+    source, replica = MemoryStore("east"), MemoryStore("west")
+    first, _ = await write_snapshot(source.snapshots, LINES, **FINE)
+    await replicate(source, replica)
+    before = await packs_in(replica)
+    for pack in packs_of(await chunks_of(source.snapshots, first)):
+        await rewrite(source.snapshots, first.folder, pack)
+    created = MORNING + DAY
+    await write_snapshot(source.snapshots, LINES, created=created, run="run-2", previous=first, **FINE)
+    report = await replicate(source, replica)
+    assert (len(report.copied), report.packs) == (1, 0)
+    assert await packs_in(replica) == before
+    assert not (await verify_index(replica.snapshots, EAST, HOTELS)).findings
+
+
+async def test_a_replica_that_was_rewritten_otherwise_needs_nothing() -> None:
+    source, replica = MemoryStore("east"), MemoryStore("west")
+    first, _ = await write_snapshot(source.snapshots, LINES, **FINE)
+    await replicate(source, replica)
+    for pack in packs_of(await chunks_of(source.snapshots, first)):
+        await rewrite(replica.snapshots, first.folder, pack)
+    created = MORNING + DAY
+    await write_snapshot(source.snapshots, LINES, created=created, run="run-2", previous=first, **FINE)
+    report = await replicate(source, replica)
+    assert (len(report.copied), report.packs) == (1, 0)
+    assert not (await verify_index(replica.snapshots, EAST, HOTELS)).findings
+
+
+async def test_a_replica_whose_record_lacks_a_chunk_gets_no_manifest() -> None:
+    source, replica = MemoryStore("east"), MemoryStore("west")
+    first, _ = await write_snapshot(source.snapshots, LINES, **FINE)
+    await replicate(source, replica)
+    pack = packs_of(await chunks_of(source.snapshots, first))[0]
+    await rewrite(replica.snapshots, first.folder, pack, keep=[1, 2, 3])
+    created = MORNING + DAY
+    await write_snapshot(source.snapshots, LINES, created=created, run="run-2", previous=first, **FINE)
+    (skipped,) = (await replicate(source, replica)).skipped
+    assert first.folder.locations(pack) in skipped.why
 
 
 async def test_a_summary_that_lies_is_not_copied(pair: tuple[Store, Store]) -> None:
@@ -177,7 +250,7 @@ async def test_bytes_that_arrive_changed_are_found(azurite: Azurite) -> None:
         await source.prepare()
         await replica.prepare()
         first, _ = await two_snapshots(source)
-        name = first.folder.blob(first.chunks[0].sha256)
+        name = first.folder.pack(packs_of(await chunks_of(source.snapshots, first))[0])
         await replica.snapshots.create(name, b"something else was here before")
         report = await replicate(source, replica)
         assert report.copied == ()
@@ -215,7 +288,9 @@ async def test_the_account_is_told_no_more_than_one_blob_for_minutes(azurite: Az
 
 
 def test_lag_is_the_age_of_the_oldest_snapshot_that_is_lacking() -> None:
-    snapshots = [summarise(manifest_of([], "0" * 64, created=MORNING + day * DAY, run=f"r{day}")) for day in range(3)]
+    snapshots = [
+        summarise(manifest_of(Tree(), "0" * 64, created=MORNING + day * DAY, run=f"r{day}")) for day in range(3)
+    ]
     assert lag(snapshots, snapshots, NOW) == Lag(0, timedelta(0))
     assert lag(snapshots, snapshots[:1], NOW) == Lag(2, 2 * DAY)
     assert lag(snapshots, [], NOW) == Lag(3, 3 * DAY)

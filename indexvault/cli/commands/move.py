@@ -207,7 +207,7 @@ def _lines(report: MoveReport) -> Sequence[Text]:
     if report.resumed is not None:
         lines.append(Text(f"  resumed run {report.resumed}"))
     if report.copied:
-        lines.append(Text(f"  {count(report.copied, 'chunk')} copied to the target's store"))
+        lines.append(Text(f"  {count(report.copied, 'pack')} copied to the target's store"))
     if report.alias is not None:
         lines.append(Text(f"  alias {report.alias} points to it"))
     lines.append(Text(f"  the source is {'deleted' if report.source_deleted else 'kept'}: {source}"))

@@ -83,7 +83,7 @@ def _print_report(session: Session, job: MaintenanceJob, store: str, report: Rep
         "replicated",
         record,
         f"{job.service}/{job.index} to store {store}: {count(len(report.copied), 'snapshot')} copied,"
-        f" {count(report.chunks, 'chunk')} ({size(report.bytes)}; {report.by_the_accounts:,} of them directly"
+        f" {count(report.packs, 'pack')} ({size(report.bytes)}; {report.by_the_accounts:,} of them directly"
         f" between the accounts); {behind}",
     )
     for skipped in report.skipped:
