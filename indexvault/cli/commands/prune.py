@@ -279,8 +279,8 @@ def decisions_table(decisions: Sequence[Decision], now: datetime, *, dry_run: bo
 COMMAND = Command(
     description="Decide by the `keep` rules of the policies which snapshots to keep, say why, and remove the others"
     " from the service's store and from its replicas. What only they needed is removed a day later, by the next"
-    " prune, which also rewrites packs of which little is needed. Pinned snapshots and the last complete one of an index"
-    " are always kept. Asks before it removes anything; without a terminal it needs --yes.",
+    " prune, which also rewrites packs of which little is needed. Pinned snapshots and the last complete one of an"
+    " index are always kept. Asks before it removes anything; without a terminal it needs --yes.",
     add_arguments=add_arguments,
     read_request=read_request,
     run=run,
