@@ -5,6 +5,7 @@ and what blobs held from a copy made when they were first seen.
 """
 
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -15,7 +16,8 @@ from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.chunks import document_lines
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference, parse_manifest_name
-from indexvault.snapshots.reader import read_chunk
+from indexvault.snapshots.reader import as_bytes, read_chunks, try_chunks
+from indexvault.snapshots.tree_reader import TreeReader
 from tests.memory_store import MemoryStore
 from tests.soak.truth import Document, Dump, Ledger, as_shown
 
@@ -41,12 +43,14 @@ async def read_snapshot(store: MemoryStore, reference: SnapshotReference) -> tup
     """Return a snapshot's manifest and documents. Raises ViolationError for a document that is there twice."""
     manifest = await read_manifest(store.snapshots, reference)
     documents: Dump = {}
-    for chunk in manifest.chunks:
-        for line in document_lines(await read_chunk(store.snapshots, manifest.folder, chunk)):
-            document: Document = orjson.loads(line)
-            key = document[manifest.key_field]
-            require(key not in documents, "a document is in a snapshot once", f"{reference}: {key!r}")
-            documents[key] = document
+    chunks = TreeReader(store.snapshots, manifest.folder).chunks(manifest.tree)
+    async with aclosing(read_chunks(store.snapshots, manifest.folder, chunks, as_bytes)) as reading:
+        async for _chunk, data in reading:
+            for line in document_lines(data):
+                document: Document = orjson.loads(line)
+                key = document[manifest.key_field]
+                require(key not in documents, "a document is in a snapshot once", f"{reference}: {key!r}")
+                documents[key] = document
     return manifest, documents
 
 
@@ -134,8 +138,16 @@ class Memory:
             manifest = await read_manifest(self.store.snapshots, reference)
         except IndexvaultError as error:
             return [f"{manifest_name}: {error}"]
-        names = [manifest.folder.blob(chunk.sha256) for chunk in manifest.chunks]
-        return [name for name in names if name not in blobs or blobs[name].data != self.first[name].data]
+        flaws: list[str] = []
+        chunks = TreeReader(self.store.snapshots, manifest.folder).chunks(manifest.tree)
+        try:
+            async with aclosing(try_chunks(self.store.snapshots, manifest.folder, chunks, as_bytes)) as reading:
+                async for _chunk, found in reading:
+                    if isinstance(found, IndexvaultError):
+                        flaws.append(found.on)
+        except IndexvaultError as error:
+            flaws.append(error.on)
+        return list(dict.fromkeys(flaws))
 
 
 def decoded(data: bytes) -> Any:

@@ -360,7 +360,7 @@ async def _with_old_alias(world: World) -> None:
 
 
 async def _with_waste(world: World) -> None:
-    """Have two snapshots too many, and chunks that an earlier prune has left for now."""
+    """Have two snapshots too many, and packs that an earlier prune has left for now."""
     await _with_snapshot(world)
     for day in range(3):
         world.stage.skew += timedelta(days=2)
@@ -373,17 +373,17 @@ async def _with_waste(world: World) -> None:
 
 
 async def _with_damage(world: World) -> None:
-    """Have a chunk that is gone and a manifest that is damaged, both whole in the replica."""
+    """Have a pack that is gone and a manifest that is damaged, both whole in the replica."""
     await _with_snapshot(world)
     await world.done("replicate", EAST, "--to", REPLICA)
     memory = world.memories[LOCAL]
     blobs = memory.store.snapshots._blobs
     manifest = next(iter(snapshots_in(memory.store)))
-    chunk = next(name for name in blobs if "/chunks/" in name)
+    pack = next(name for name in blobs if "/packs/" in name)
     blob = blobs[manifest]
     blobs[manifest] = type(blob)(blob.data.replace(b"a", b"b", 1), blob.metadata, blob.modified, blob.etag)
-    del blobs[chunk]
-    memory.damaged |= {manifest, chunk}
+    del blobs[pack]
+    memory.damaged |= {manifest, pack}
 
 
 async def _with_folder(world: World) -> None:

@@ -1,7 +1,7 @@
 """Suspend each operation at each request, let other commands run whole and days pass, then let it go on.
 
 A process that was suspended (a laptop's lid, a host that is moved) goes on with what it had looked at before. So what
-it relies on must be looked at again, or hold by itself: no snapshot may lose a chunk, and no source may be deleted
+it relies on must be looked at again, or hold by itself: no snapshot may lose a document, and no source may be deleted
 whose target lacks a document.
 """
 

@@ -23,6 +23,7 @@ import msgspec
 import emulator.document_operations
 import emulator.service
 import indexvault.restore.stretches
+import indexvault.snapshots.repack
 import indexvault.workflow.local
 from emulator.service import Service
 from indexvault.backup.limits import Limits
@@ -59,7 +60,7 @@ SMALL = Limits(
     merged_at_once=3,
     merged_page=7,
 )
-STRETCH_DOCUMENTS = 40
+STRETCH_BYTES = 16 * 1024
 BEGAN = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
 EXIT_CODES = frozenset({0, 1, 2, 3, 4, 5, 6, 130})
 
@@ -201,7 +202,10 @@ class Stage:
         time = SimpleNamespace(monotonic=loop.time, time_ns=lambda: 0)
         with (
             patch.object(indexvault.workflow.local, "LocalEngine", engine),
-            patch.object(indexvault.restore.stretches, "STRETCH_DOCUMENTS", STRETCH_DOCUMENTS),
+            patch.object(indexvault.restore.stretches, "SMALLEST_STRETCH", STRETCH_BYTES),
+            # Packs are small here: they are rewritten and joined all the same.
+            patch.object(indexvault.snapshots.repack, "MANY", 2),
+            patch.object(indexvault.snapshots.repack, "_NEGLIGIBLE", 1 << 20),
             patch.object(emulator.service, "time", time),
             patch.object(emulator.document_operations, "time", time),
         ):
