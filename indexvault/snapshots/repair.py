@@ -1,80 +1,40 @@
 """Replace missing or damaged blobs, from wherever the same bytes still exist.
 
-Nothing is taken on trust: a chunk is replaced only if the new bytes hash to its name, a manifest only if its checksum
-is right and it belongs there. Until that is known, the damaged blob stays.
+Nothing is taken on trust: a pack is replaced only if the new bytes hash to its name, or if everything that snapshots
+need of it was proved by its hash in a new place; a manifest only if its checksum is right and it belongs there. Until
+that is known, the damaged blob stays.
 """
 
-import asyncio
-import hashlib
 from collections.abc import Sequence
+from contextlib import aclosing
 from datetime import datetime
-from typing import Protocol
 
 import msgspec
 
 from indexvault.bounds import decode
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError
 from indexvault.snapshots.announcements import announced
-from indexvault.snapshots.catalogue import read_manifest
-from indexvault.snapshots.chunks import compress
+from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.damage import Finding
 from indexvault.snapshots.known import note_snapshot
-from indexvault.snapshots.manifest import MANIFEST_LIMIT, Manifest, open_manifest
+from indexvault.snapshots.manifest import Manifest, open_manifest
 from indexvault.snapshots.names import (
     SERVICE_OBJECTS,
+    PackKind,
+    PackName,
     SnapshotReference,
-    manifest_name,
-    parse_chunk_name,
     parse_manifest_name,
+    parse_pack_name,
 )
-from indexvault.snapshots.reader import read_chunk
-from indexvault.snapshots.service_manifest import ServiceManifest, read_service_manifest, summarise_service
-from indexvault.snapshots.store import SnapshotReader, Store
+from indexvault.snapshots.repair_packs import PackRepairer, UngatheredError
+from indexvault.snapshots.repair_sources import ReplicaSource, Source
+from indexvault.snapshots.replicas import ReplicaBlobs
+from indexvault.snapshots.service_manifest import ServiceManifest, summarise_service
+from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary, summarise, to_metadata
-from indexvault.snapshots.verify import Finding, VerifyReport
-
-
-class Source(Protocol):
-    """A place where bytes may still exist."""
-
-    @property
-    def name(self) -> str:
-        """The place, in words."""
-        ...
-
-    async def chunk(self, manifest: Manifest, position: int) -> bytes | None:
-        """Return the uncompressed bytes of a chunk of the manifest, or None if this source does not have them."""
-        ...
-
-    async def manifest(self, reference: SnapshotReference) -> bytes | None:
-        """Return the bytes of this snapshot's manifest, proved, or None if this source does not have them."""
-        ...
-
-
-class ReplicaSource:
-    """Another store that holds the same snapshots."""
-
-    def __init__(self, name: str, blobs: SnapshotReader) -> None:
-        self.name = name
-        self._blobs = blobs
-
-    async def chunk(self, manifest: Manifest, position: int) -> bytes | None:
-        """See `Source.chunk`."""
-        try:
-            return await read_chunk(self._blobs, manifest.folder, manifest.chunks[position])
-        except (NotFoundError, IntegrityError):
-            return None
-
-    async def manifest(self, reference: SnapshotReference) -> bytes | None:
-        """See `Source.manifest`."""
-        try:
-            if reference.index == SERVICE_OBJECTS:
-                await read_service_manifest(self._blobs, reference)
-            else:
-                await read_manifest(self._blobs, reference)
-            name = manifest_name(reference.service, reference.index, reference.id or "")
-            return await self._blobs.read(name, MANIFEST_LIMIT)
-        except (NotFoundError, IntegrityError):
-            return None
+from indexvault.snapshots.tree_reader import TreeReader
+from indexvault.snapshots.used_packs import UsedPacks
+from indexvault.snapshots.verify import VerifyReport
 
 
 class Repaired(msgspec.Struct, frozen=True):
@@ -101,59 +61,83 @@ class RepairReport(msgspec.Struct, frozen=True):
 
 
 async def repair_index(store: Store, found: VerifyReport, sources: Sequence[Source], now: datetime) -> RepairReport:
-    """Repair what a verification found, manifests before chunks, asking the sources in their order.
+    """Repair what a verification found, asking the sources in their order.
 
+    Manifests come first, since they say what is needed of packs, then segments, then packs and records of locations.
     Raises RemoteError if the store or a source can't be reached. What an immutability policy protects stays damaged and
     is reported.
     """
-    repairer = _Repairer(store, sources, now)
-    manifests_first = sorted(found.damage, key=lambda finding: parse_manifest_name(finding.blob) is None)
-    for finding in manifests_first:
+    repairer = _Repairer(store, found, sources, now)
+    for finding in sorted(found.damage, key=_order):
         await repairer.repair(finding)
     return RepairReport(repaired=tuple(repairer.repaired), left=tuple(repairer.left))
 
 
+def _order(finding: Finding) -> tuple[int, str]:
+    if parse_manifest_name(finding.blob) is not None:
+        return 0, finding.blob
+    pack = parse_pack_name(finding.blob)
+    return (1 if pack is not None and pack.kind == "segments" else 2), finding.blob
+
+
+_KINDS: tuple[PackKind, ...] = ("packs", "segments")
+
+
 class _Repairer:
-    def __init__(self, store: Store, sources: Sequence[Source], now: datetime) -> None:
+    def __init__(self, store: Store, found: VerifyReport, sources: Sequence[Source], now: datetime) -> None:
         self._store = store
+        self._service, self._index = found.service, found.index
         self._sources = sources
         self._now = now
+        self._manifests: list[Manifest] | None = None
+        replicas = [source for source in sources if isinstance(source, ReplicaSource)]
+        self._walked = ReplicaBlobs([store, *replicas])
         self.repaired: list[Repaired] = []
         self.left: list[Unrepaired] = []
 
     async def repair(self, finding: Finding) -> None:
-        reference = parse_manifest_name(finding.blob)
+        reference, pack = parse_manifest_name(finding.blob), parse_pack_name(finding.blob)
+        source = None
+        why = f"its bytes could not be had ({', '.join(each.name for each in self._sources) or 'nowhere else to look'})"
         try:
-            source = await (self._chunk(finding) if reference is None else self._manifest(finding, reference))
+            if reference is not None:
+                source = await self._manifest(finding, reference)
+            elif pack is not None:
+                source = await self._pack(pack)
         except ConflictError as error:
-            self.left.append(Unrepaired(finding.blob, error.what, finding.snapshots))
-            return
+            why = error.what
+        except UngatheredError as error:
+            why = f"{error} ({', '.join(each.name for each in self._sources) or 'nowhere else to look'})"
         if source is None:
-            asked = ", ".join(each.name for each in self._sources) or "nowhere else to look"
-            self.left.append(Unrepaired(finding.blob, f"its bytes could not be had ({asked})", finding.snapshots))
+            self.left.append(Unrepaired(finding.blob, why, finding.snapshots))
         else:
             self.repaired.append(Repaired(finding.blob, source, finding.snapshots))
 
-    async def _chunk(self, finding: Finding) -> str | None:
-        place = parse_chunk_name(finding.blob)
-        if place is None:
-            return None
-        folder, sha256 = place
-        for snapshot in finding.snapshots:
-            reference = SnapshotReference(service=folder.service, index=folder.index, id=snapshot)
-            manifest = await read_manifest(self._store.snapshots, reference)
-            position = next(at for at, chunk in enumerate(manifest.chunks) if chunk.sha256 == sha256)
-            for source in self._sources:
-                data = await source.chunk(manifest, position)
-                if data is not None and hashlib.sha256(data).hexdigest() == sha256:
-                    await self._replace_chunk(finding, data)
-                    return source.name
-        return None
+    async def _pack(self, found: PackName) -> str | None:
+        """Repair a pack, or the record that should lead to where its members are."""
+        repairer = PackRepairer(self._store.snapshots, self._walked, await self._readable(), self._sources)
+        if found.kind != "locations":
+            return await repairer.put_back(found.blob, found) or await repairer.gather(found.blob, found)
+        # Whether the old pack held chunks or segments shows in the trees, or in a replica that has it.
+        sources: list[str] = []
+        for kind in _KINDS:
+            pack = PackName(kind, found.folder, found.sha256)
+            if (source := await repairer.put_back(pack.blob, pack)) is not None:
+                await self._store.snapshots.delete(found.blob)
+                return source
+            sources.append(await repairer.gather(pack.blob, pack))
+        return ", ".join(dict.fromkeys(sources))
 
-    async def _replace_chunk(self, finding: Finding, data: bytes) -> None:
-        stored = await asyncio.to_thread(compress, data)
-        await self._remove(finding)
-        await self._store.snapshots.create(finding.blob, stored, content_type="application/gzip")
+    async def _readable(self) -> list[Manifest]:
+        """Return the manifests of the index that can be read, once those that can be are repaired."""
+        if self._manifests is None:
+            self._manifests = []
+            for summary in await list_snapshots(self._store.snapshots, self._service, self._index):
+                try:
+                    self._manifests.append(await read_manifest(self._store.snapshots, summary))
+                except (IntegrityError, NotFoundError):
+                    continue
+        return self._manifests
 
     async def _remove(self, finding: Finding) -> None:
         """Remove a damaged blob. One that is missing is put back without any right to delete."""
@@ -167,8 +151,8 @@ class _Repairer:
                 await self._replace_manifest(finding, data, summarise_service(service_manifest, len(data)))
             else:
                 manifest = open_manifest(data, finding.blob)
-                # Without its manifest, even for a moment, a sweep would take its chunks for unnamed.
-                async with announced(self._store.runs, manifest, self._now):
+                # Without its manifest, even for a moment, a sweep would take its packs for unnamed.
+                async with announced(self._store, manifest, await self._used(manifest), self._now):
                     await self._replace_manifest(finding, data, summarise(manifest))
             return source.name
         return None
@@ -193,3 +177,12 @@ class _Repairer:
         metadata = self._store.snapshots.authority.signed_metadata(name, data, to_metadata(summary))
         await self._store.snapshots.create(name, data, metadata=metadata, content_type="application/json")
         await note_snapshot(self._store.runs, summary)
+
+    async def _used(self, manifest: Manifest) -> UsedPacks:
+        """Return the packs that a snapshot uses, as far as its tree can be read."""
+        used = UsedPacks()
+        walk = TreeReader(self._walked, manifest.folder).unseen(manifest.tree, set(), lambda _node, _failure: None)
+        async with aclosing(walk) as found:
+            async for _level, entries in found:
+                used.add(entries)
+        return used

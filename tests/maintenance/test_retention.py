@@ -14,7 +14,8 @@ from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
 from indexvault.snapshots.known import forget_snapshot, known_snapshots, note_snapshot
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name, snapshot_id
 from indexvault.snapshots.pins import Pin, pin
-from indexvault.snapshots.repair import ReplicaSource, repair_index
+from indexvault.snapshots.repair import repair_index
+from indexvault.snapshots.repair_sources import ReplicaSource
 from indexvault.snapshots.retention import Retention
 from indexvault.snapshots.service_manifest import ServiceManifest, commit_service
 from indexvault.snapshots.store import Protection, Store

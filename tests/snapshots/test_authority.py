@@ -15,7 +15,8 @@ from indexvault.snapshots.known import known_snapshots, note_unrecorded
 from indexvault.snapshots.manifest import MANIFEST_LIMIT, Manifest, open_manifest, seal
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from indexvault.snapshots.prune import Removal, decide_proved, prune_index
-from indexvault.snapshots.repair import ReplicaSource, repair_index
+from indexvault.snapshots.repair import repair_index
+from indexvault.snapshots.repair_sources import ReplicaSource
 from indexvault.snapshots.replicas import Replicas
 from indexvault.snapshots.replicate import replicate_index
 from indexvault.snapshots.retention import Retention

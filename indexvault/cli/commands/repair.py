@@ -21,7 +21,8 @@ from indexvault.model import IndexName
 from indexvault.settings.policies import reading_order
 from indexvault.snapshots.known import give_up
 from indexvault.snapshots.names import parse_manifest_name
-from indexvault.snapshots.repair import RepairReport, ReplicaSource, Source, repair_index
+from indexvault.snapshots.repair import RepairReport, repair_index
+from indexvault.snapshots.repair_sources import ReplicaSource, Source
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.verify import VerifyReport, verify_index
 
@@ -88,7 +89,7 @@ async def _repair_index(
     after = await _verify_again(session, clients, store, target)
     known = {finding.blob for finding in found.damage}
     if {finding.blob for finding in after.damage} - known:
-        # A manifest that is back shows which of its chunks are damaged.
+        # A manifest or a segment that is back shows what else is damaged.
         second = await _repair(session, store, after, sources)
         report = RepairReport(repaired=(*report.repaired, *second.repaired), left=second.left)
         after = await _verify_again(session, clients, store, target)
@@ -152,7 +153,7 @@ async def _sources(session: Session, clients: Clients, store: Store, target: Ind
 
 
 COMMAND = Command(
-    description="Read the snapshots back, and replace missing and damaged blobs by the same bytes from the other"
+    description="Read the snapshots back, and replace what is missing and damaged by the same bytes from the other"
     " stores that hold the snapshots, or from the live index where its documents are unchanged.",
     add_arguments=add_arguments,
     read_request=read_request,
