@@ -11,14 +11,16 @@ from indexvault.backup.live_index import LiveIndex
 from indexvault.errors import NotFoundError, UnreadableIndexError
 from indexvault.search.batch import batch, delete_action
 from indexvault.snapshots.catalogue import resolve_manifest
+from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.diff import DiffTally
 from indexvault.snapshots.field_diff import definition_differences
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.repair import repair_index
+from indexvault.snapshots.repair import RepairReport, repair_index
 from indexvault.snapshots.verify import verify_index
 from tests import hotels
 from tests.memory_store import MemoryStore
+from tests.snapshots.damaging import flip_in, replace
 from tests.snapshots.samples import chunks_of
 from tests.world import EAST, LATER, World, open_world, upload_batch
 
@@ -72,19 +74,19 @@ async def test_damage_is_repaired_from_the_index_where_it_is_unchanged(world: Wo
     changed = DOCUMENTS[700]["id"]
     chunks = await chunks_of(world.store.snapshots, manifest)
     spoiled = next(chunk for chunk in chunks if chunk.first <= changed <= chunk.last)
-    others = [chunks[0], chunks[-1]]
-    await upload(world, DOCUMENTS[700] | {"name": "renamed"})
-    for chunk in (spoiled, *others):
-        await world.store.snapshots.delete(manifest.folder.blob(chunk.sha256))
-    audit = await verify_index(world.store.snapshots, EAST, "hotels")
+    name = manifest.folder.pack(spoiled.pack)
     live = await LiveIndex.open(world.east, "hotels")
-    report = await repair_index(world.store, audit, [live], world.resources.clock())
-    assert {each.blob for each in report.repaired} == {manifest.folder.blob(chunk.sha256) for chunk in others}
-    assert {each.source for each in report.repaired} == {"index contoso-east/hotels"}
-    assert [each.blob for each in report.left] == [manifest.folder.blob(spoiled.sha256)]
+
+    async def repaired(damaged: Chunk) -> RepairReport:
+        await replace(world.store, name, flip_in(damaged))
+        audit = await verify_index(world.store.snapshots, EAST, "hotels")
+        return await repair_index(world.store, audit, [live], world.resources.clock())
+
+    await upload(world, DOCUMENTS[700] | {"name": "renamed"})
+    assert [each.blob for each in (await repaired(spoiled)).left] == [name]
     await upload(world, DOCUMENTS[700])
-    audit = await verify_index(world.store.snapshots, EAST, "hotels")
-    await repair_index(world.store, audit, [live], world.resources.clock())
+    report = await repaired(chunks[-1])
+    assert [(each.blob, each.source) for each in report.repaired] == [(name, "index contoso-east/hotels")]
     assert (await verify_index(world.store.snapshots, EAST, "hotels")).findings == ()
 
 
