@@ -21,8 +21,11 @@ from indexvault.snapshots.chunks import ends_chunk
 from indexvault.snapshots.tree import SEGMENT_BITS, Tree
 from indexvault.snapshots.tree_reader import TreeReader
 
-RANGES_A_READER = 8
-"""Ranges for each that is read at once: an interrupted run reads only unfinished ranges again."""
+RANGES_A_READER = 4
+"""Ranges for each that is read at once: an interrupted run reads only unfinished ranges again.
+
+Each costs four search requests and some ten blob operations of its own, whatever its size.
+"""
 PIECES_A_RANGE = 8
 """Segments that a range has at least where its edges are chosen among those of segments: it is even to an eighth."""
 _CAUTIOUS_BYTES = 40 * 1024

@@ -23,8 +23,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     - `smallest_range`: documents below which another key range costs more requests than it saves time.
     - `largest_range_documents`, `largest_range_bytes`: documents, and their bytes, that a key range should have at
       most. The chunks of a range are held in memory and stand in one record.
-    - `pack_bytes`: stored bytes of chunks at which a pack is full. What a range leaves over is joined with what others
-      do unless it is half as much.
+    - `pack_bytes`: stored bytes of chunks at which a pack is full.
+    - `smallest_pack`: stored bytes that a range's last pack has at least. A smaller one is left over, and joined with
+      those of other ranges: then it is sent twice and read once, which costs more than a pack of this size.
     - `sorted_run_bytes`: bytes of documents that are sorted in memory at once.
     - `segment_bytes`: bytes of documents in one segment of a sorted run, unless a single document is larger.
     - `merged_at_once`: sorted runs that are merged at once. One segment of each is in memory.
@@ -44,6 +45,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     largest_range_documents: int = 1_000_000
     largest_range_bytes: int = 256 * _MEBIBYTE
     pack_bytes: int = PACK_TARGET
+    smallest_pack: int = _MEBIBYTE
     sorted_run_bytes: int = 8 * _MEBIBYTE
     segment_bytes: int = _MEBIBYTE
     merged_at_once: int = 32

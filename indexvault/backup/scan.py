@@ -51,7 +51,7 @@ async def scan(resources: Resources, given: ScanInput, *, limits: Limits = LIMIT
         with counted_requests() as counter:
             scanner = _Scanner(resources, service, given, plan, earlier=earlier, writer=writer)
             settled = await scanner.scan(keys)
-        left = await write_leftover(store.runs, leftover, await writer.leave(limits.pack_bytes // 2))
+        left = await write_leftover(store.runs, leftover, await writer.leave(limits.smallest_pack))
     finally:
         await writer.close()
     scanned = scanned_range(

@@ -33,7 +33,7 @@ from tests.world import EAST, LATER, World, open_world, upload_batch
 DOCUMENTS = 800
 RANGES = 8
 IN_RANGES = Limits(smallest_range=DOCUMENTS // RANGES)
-IN_PACKS = msgspec.structs.replace(IN_RANGES, pack_bytes=6 * 1024)
+IN_PACKS = msgspec.structs.replace(IN_RANGES, pack_bytes=6 * 1024, smallest_pack=3 * 1024)
 FOLDER = PackFolder(service=EAST, index="hotels")
 RUN = "interrupted"
 
