@@ -43,7 +43,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     settling_seconds: int = 900
     smallest_range: int = 5_000
     largest_range_documents: int = 1_000_000
-    largest_range_bytes: int = 256 * _MEBIBYTE
+    largest_range_bytes: int = 128 * _MEBIBYTE
     pack_bytes: int = PACK_TARGET
     smallest_pack: int = _MEBIBYTE
     sorted_run_bytes: int = 8 * _MEBIBYTE

@@ -13,8 +13,11 @@ from indexvault.snapshots.pack_store import store_pack
 from indexvault.snapshots.packs import PACK_TARGET, Pack, Packer, members_of
 from indexvault.snapshots.store import SnapshotWriter
 
-UPLOADS_AT_ONCE = 2
-"""Packs that are uploaded at once. With the one that is being filled, this bounds the memory that a range takes."""
+UPLOADS_AT_ONCE = 1
+"""Packs of a range that are uploaded at once, while the next is filled: other ranges upload theirs meanwhile.
+
+This bounds the memory that a range takes.
+"""
 
 _COMPRESSED_AT_ONCE = MEBIBYTE
 

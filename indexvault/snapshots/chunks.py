@@ -109,7 +109,8 @@ def content_digest(lines: Iterable[bytes]) -> str:
     in lower-case hex of 64 digits. It shows that two readings hold the same documents. It does not guard against
     forgery; the SHA-256 of the chunks and of the manifest do.
     """
-    return _hex(sum(int.from_bytes(hashlib.sha256(line).digest()) for line in lines))
+    sha256 = hashlib.sha256
+    return _hex(sum(map(int.from_bytes, [sha256(line).digest() for line in lines])))
 
 
 def add_digests(digests: Iterable[str]) -> str:
@@ -171,7 +172,8 @@ class ChunkCutter:
 
         Raises as `cut` and `seal` do.
         """
-        _require_one_line(key, line)
+        if b"\n" in line:
+            raise _two_lines(repr(key))
         cut = self.cut((key,), (line,))
         return seal(cut[0]) if cut else None
 
@@ -231,10 +233,10 @@ def seal(cut: CutChunk) -> SealedChunk:
     Raises AccountingError if a line holds a line feed. Releases the interpreter lock: see `seal_all`.
     """
     lines = cut.lines
+    for line in lines:
+        if b"\n" in line:
+            raise _two_lines(f"between {cut.first!r} and {cut.last!r}")
     data = b"\n".join([*lines, b""])
-    if data.count(b"\n") != len(lines):
-        for line in lines:
-            _require_one_line(f"between {cut.first} and {cut.last}", line)
     chunk = Chunk(hashlib.sha256(data).hexdigest(), cut.first, cut.last, len(lines), len(data))
     return SealedChunk(chunk, content_digest(lines), data)
 
@@ -244,13 +246,12 @@ def seal_all(cuts: Iterable[CutChunk]) -> list[SealedChunk]:
     return [seal(cut) for cut in cuts]
 
 
-def _require_one_line(key: str, line: bytes) -> None:
-    if b"\n" in line:
-        raise AccountingError(
-            "the document's JSON holds a line feed, so it is not one line",
-            on=f"document {key!r}",
-            do="Hand documents over as compact JSON",
-        )
+def _two_lines(which: str) -> AccountingError:
+    return AccountingError(
+        "the document's JSON holds a line feed, so it is not one line",
+        on=f"document {which}",
+        do="Hand documents over as compact JSON",
+    )
 
 
 def size_fault(chunk: Chunk) -> str | None:
