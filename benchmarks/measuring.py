@@ -107,7 +107,9 @@ def service(module: str, *options: str) -> Iterator[Service]:
 
 def environment(package: Path) -> dict[str, str]:
     """Return the environment of a process that imports from a folder and knows no settings of this machine."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("INDEXVAULT")}
+    # Whoever uses the command compiles it once, not each time.
+    left_out = ("INDEXVAULT", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return kept | {"PYTHONPATH": str(package), "PYTHONWARNINGS": "ignore"}
 
 
