@@ -27,14 +27,12 @@ snapshot that was removed within the grace period can't say what it needed.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
 import msgspec
 
 from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError
 from indexvault.model import Clock
-from indexvault.snapshots.announcements import SweepRecord
 from indexvault.snapshots.known import forget_snapshot
 from indexvault.snapshots.names import (
     PackKind,
@@ -44,17 +42,14 @@ from indexvault.snapshots.names import (
     parse_pack_name,
 )
 from indexvault.snapshots.packs import PACK_TARGET
-from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.repack import ALIVE_ENOUGH, Copies, Fill, choose, copy_live, in_batches, is_copied
-from indexvault.snapshots.store import BlobProperties, RunBlobs, SnapshotWriter, Store
+from indexvault.snapshots.store import BlobProperties, SnapshotWriter, Store
+from indexvault.snapshots.sweep_declaration import SWEEP_FOR, Declaration, declared
 from indexvault.snapshots.sweep_look import Look
 from indexvault.snapshots.tombstones import remove_tombstones
 
 GRACE = timedelta(days=1)
 """How long a pack stays after it was written, and after the last snapshot that needed it was removed."""
-
-SWEEP_FOR = timedelta(hours=1)
-"""How long one sweep works at most; the next one does the rest."""
 
 _DELETES_AT_ONCE = 8
 _LAST_CALL = timedelta(minutes=15)
@@ -188,11 +183,11 @@ class _Sweep:
         self._note(removed=0, removed_bytes=0, rewritten=0, rewritten_bytes=0)
         going = [*self._due, *[blob for pack, blob in self._superseded if await self._prove(pack)]]
         if going or self._batches:
-            async with _declared(self._runs, self._look.sweep_name, going, self._clock) as declared:
+            async with declared(self._runs, self._look.sweep_name, going, self._clock) as declaration:
                 if going:
-                    removed = await self._remove(going, declared.until)
+                    removed = await self._remove(going, declaration.until)
                     self._note(removed=len(removed), removed_bytes=sum(blob.size for blob in removed))
-                await self._rewrite(declared)
+                await self._rewrite(declaration)
         self._count(sum(self._sizes.values()))
 
     async def _list(self, kind: PackKind) -> AsyncIterator[tuple[PackName, BlobProperties]]:
@@ -265,7 +260,7 @@ class _Sweep:
         number = live.number(name)
         return not number or (live.is_superseded(name) and self._proved.get(blob.name) == number)
 
-    async def _rewrite(self, declared: "_Declared") -> None:
+    async def _rewrite(self, declaration: Declaration) -> None:
         for batch in self._batches:
             is_late = self._clock() > self._began + SWEEP_FOR - _LAST_CALL
             if is_late or self.report.refused or self.report.hindrance or self._look.is_held:
@@ -278,17 +273,17 @@ class _Sweep:
             self._sizes |= copies.stored
             for error in copies.damaged:
                 self._note(not_rewritten=f"{error.on}: {error.what}")
-            if copies.rewritten and not await self._replace(copies, declared):
+            if copies.rewritten and not await self._replace(copies, declaration):
                 return
 
-    async def _replace(self, copies: Copies, declared: "_Declared") -> bool:
+    async def _replace(self, copies: Copies, declaration: Declaration) -> bool:
         """Remove packs that were copied, and return whether the sweep may go on."""
         live = self._look.live
         going = [blob for pack in copies.rewritten if (blob := await self._blobs.properties(pack.blob)) is not None]
         numbers = {pack.blob: live.number(pack) for pack in copies.rewritten}
         freed = {pack.blob: live.size(pack) for pack in copies.rewritten}
         try:
-            until = await declared.declare(going)
+            until = await declaration.declare(going)
         except ConflictError:
             self._note(not_rewritten="another prune of this index has begun")
             return False
@@ -342,59 +337,3 @@ async def _delete(
     except* IndexvaultError as errors:
         raise errors.exceptions[0] from None
     return removed, sorted(refused, key=lambda refusal: refusal.blob)
-
-
-class _Declared:
-    """The declaration of a sweep. None of its blobs is deleted after `until`."""
-
-    def __init__(self, runs: RunBlobs, name: str, clock: Clock) -> None:
-        self._sweeps = RecordStore(runs, SweepRecord)
-        self._name = name
-        self._clock = clock
-        self.etag = ""
-        self.until = clock()
-
-    async def begin(self, blobs: Sequence[BlobProperties]) -> None:
-        """Declare the first blobs. Raises ConflictError if another sweep of the index runs."""
-        earlier = await self._sweeps.read_version(self._name)
-        if earlier is not None and earlier.record.until > self._clock():
-            raise ConflictError("its packs are being swept already", on=self._name, do="Wait until that has finished")
-        await self._write(blobs, earlier.etag if earlier else None)
-
-    async def declare(self, blobs: Sequence[BlobProperties]) -> datetime:
-        """Declare these blobs instead, and return until when they may be deleted.
-
-        Raises ConflictError if another sweep has taken over.
-        """
-        await self._write(blobs, self.etag)
-        return self.until
-
-    async def end(self) -> None:
-        """Take the declaration back, unless another sweep has taken over."""
-        with suppress(ConflictError):
-            await self._sweeps.remove(self._name, if_match=self.etag)
-
-    async def _write(self, blobs: Sequence[BlobProperties], etag: str | None) -> None:
-        until = self._clock() + SWEEP_FOR
-        record = SweepRecord(until=until, blobs=tuple(blob.name for blob in blobs))
-        try:
-            self.etag = await self._sweeps.write(self._name, record, if_match=etag, if_absent=etag is None)
-        except ConflictError:
-            written = await self._sweeps.read_version(self._name)
-            if written is None or written.record != record:
-                raise
-            self.etag = written.etag  # the answer to a first attempt was lost
-        self.until = until
-
-
-@asynccontextmanager
-async def _declared(
-    runs: RunBlobs, name: str, blobs: Sequence[BlobProperties], clock: Clock
-) -> AsyncIterator[_Declared]:
-    """Record which blobs are about to be deleted. Raises ConflictError if another sweep of the index runs."""
-    declared = _Declared(runs, name, clock)
-    await declared.begin(blobs)
-    try:
-        yield declared
-    finally:
-        await declared.end()

@@ -18,7 +18,8 @@ from indexvault.snapshots.prune import PruneReport, Removal, decide_proved, prun
 from indexvault.snapshots.retention import Retention
 from indexvault.snapshots.run_names import sweep_name, tombstone_name
 from indexvault.snapshots.store import Store
-from indexvault.snapshots.sweep import SWEEP_FOR, sweep_index
+from indexvault.snapshots.sweep import sweep_index
+from indexvault.snapshots.sweep_declaration import SWEEP_FOR
 from indexvault.snapshots.tombstones import Tombstone, write_tombstone
 from indexvault.snapshots.used_packs import UsedPacks, used_packs
 from indexvault.snapshots.writer import commit, commit_announced
