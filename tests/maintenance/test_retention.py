@@ -25,6 +25,7 @@ from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.local import LocalEngine
 from tests import hotels
 from tests.memory_store import MemoryStore
+from tests.snapshots.samples import chunks_of
 from tests.world import EAST, LATER, Calendar, World, open_world
 
 DAY = timedelta(days=1)
@@ -176,7 +177,7 @@ class TestVerification:
         for store in ("local", "west"):
             mine = [each for each in found if each[0] == store]
             assert sorted(each[1] for each in mine) == [["1/4"], ["2/4"], ["3/4"], ["4/4"]]
-            assert sum(each[2] for each in mine) == len(manifest.chunks)
+            assert sum(each[2] for each in mine) == manifest.tree.count
 
     async def test_a_turn_is_dealt_with_once_and_missed_turns_are_made_up(
         self, world: World, calendar: Calendar
@@ -192,7 +193,7 @@ class TestVerification:
     ) -> None:
         (made,) = await nights(world, calendar, 1)
         manifest = await resolve_manifest(west.snapshots, SnapshotReference(service=EAST, index="hotels"), now=LATER)
-        name = manifest.folder.blob(manifest.chunks[0].sha256)
+        name = manifest.folder.pack((await chunks_of(west.snapshots, manifest))[0].pack)
         await west.snapshots.delete(name)
         found = await verify_due(world.resources, IndexToVerify("west", EAST, "hotels"))
         assert [(finding.blob, finding.snapshots) for finding in found.damage] == [(name, (made,))]
