@@ -7,7 +7,7 @@ its documents are looked up by the source's keys, and those with other keys are 
 An earlier proof counts for nothing here: the target may have been changed since.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,7 +29,7 @@ from indexvault.restore.job import ClaimedStretch
 from indexvault.restore.not_compared import fields_not_compared
 from indexvault.restore.projection import Projection, readable
 from indexvault.restore.proof import COMPARE_SECONDS
-from indexvault.restore.read_target import count_all, scanned
+from indexvault.restore.read_target import count_all, looked_up, scanned
 from indexvault.restore.report import StretchCompared
 from indexvault.restore.selection import Selection
 from indexvault.restore.stretch_source import manifest_of, packs_required, read_sources, write_sources
@@ -38,10 +38,11 @@ from indexvault.search.client import SearchService
 from indexvault.search.lookup import KeyLookup
 from indexvault.search.scan import KeyRange
 from indexvault.search.schema import Schema, read_schema
-from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
+from indexvault.snapshots.chunk_documents import KeyedLine, document_reader
+from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.manifest import Definition
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.reader import as_bytes, read_chunks
+from indexvault.snapshots.reader import read_chunks
 from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 from indexvault.workflow.checkpoints import Checkpoints
@@ -125,7 +126,7 @@ async def compare_source(resources: Resources, stretch: SourceRange) -> StretchC
     sides = await _open_sides(resources, stretch.run)
     source = resources.clients.service(stretch.run.source.service)
     before = await _schema_of(source, stretch.run.source.index)
-    by = sides.comparison(before, before.key.name)
+    by = sides.comparison(before)
     keys = KeyRange(after=stretch.after, until=stretch.until)
 
     async def compare(tally: ComparisonTally) -> AsyncGenerator[Deviation]:
@@ -147,22 +148,24 @@ async def compare_snapshot(resources: Resources, stretch: SnapshotStretch) -> St
     noted = await read_sources(_records(resources, run), store, snapshot, chunks.start, chunks.end, digests=digests)
     source, part = noted.source, noted.stretch
     sides = await _open_sides(resources, run)
-    by = sides.comparison(source.schema, source.key_field)
+    by = sides.comparison(source.schema)
 
-    async def read(some: Chunks | Iterable[Sequence[Chunk]]) -> AsyncGenerator[tuple[Chunk, bytes]]:
-        async with aclosing(read_chunks(store.snapshots, source.folder, some, as_bytes)) as reading:
-            async for chunk, data in reading:
-                yield chunk, data
+    split = document_reader(source.key_field, source.folder)
+
+    async def read(some: Chunks | Iterable[Sequence[Chunk]]) -> AsyncGenerator[tuple[Chunk, list[KeyedLine]]]:
+        async with aclosing(read_chunks(store.snapshots, source.folder, some, split)) as reading:
+            async for chunk, documents in reading:
+                yield chunk, documents
 
     async def stored_keys() -> list[str]:
         async with aclosing(noted.batches()) as batches, aclosing(read(batches)) as reading:
-            return [by.key_of(line) async for _chunk, data in reading for line in document_lines(data)]
+            return [key async for _chunk, documents in reading for key, _line in documents]
 
     async def compare(tally: ComparisonTally) -> AsyncGenerator[Deviation]:
         if sides.schema.has_key_order:
             present: Documents = sides.scan(KeyRange(after=part.after, until=part.until))
         else:
-            present = sides.lookup().find(await stored_keys())
+            present = looked_up(sides.lookup(), await stored_keys())
         async with (
             aclosing(noted.batches()) as batches,
             aclosing(deviations(batches, read, present, by, tally)) as found,
@@ -199,7 +202,7 @@ class _Sides:
     schema: Schema
     excepted: frozenset[str]
 
-    def scan(self, keys: KeyRange) -> AsyncGenerator[tuple[str, bytes]]:
+    def scan(self, keys: KeyRange) -> AsyncGenerator[list[KeyedLine]]:
         """Yield the target's documents over a range of keys."""
         return scanned(self.target, self.index, self.schema, keys, average_document_bytes=_AVERAGE_DOCUMENT_BYTES)
 
@@ -213,14 +216,13 @@ class _Sides:
             elevated=self.schema.is_protected,
         )
 
-    def comparison(self, source: Schema, key_field: str) -> Comparison:
+    def comparison(self, source: Schema) -> Comparison:
         """Return how to compare documents of the source's schema with the target's, by all that the target returns."""
         schema = readable(self.schema)
         return Comparison(
             schema=schema,
             projection=Projection(source, schema),
             selection=Selection(),
-            key_of=key_reader(key_field),
         )
 
 
@@ -234,7 +236,7 @@ async def _open_sides(resources: Resources, run: MoveRun) -> _Sides:
 
 
 async def _against_source(
-    here: AsyncIterator[tuple[str, bytes]], sides: _Sides, keys: KeyRange, by: Comparison, tally: ComparisonTally
+    here: Documents, sides: _Sides, keys: KeyRange, by: Comparison, tally: ComparisonTally
 ) -> AsyncGenerator[Deviation]:
     """Yield what differs between the source's documents over a range of keys and the target's."""
     if sides.schema.has_key_order:
@@ -244,28 +246,21 @@ async def _against_source(
                 yield deviation
         return
     lookup = sides.lookup()
-    some: list[tuple[str, bytes]] = []
-    async for document in here:
-        some.append(document)
-        if len(some) >= lookup.at_once:
-            async for deviation in _looked_up(some, lookup, by, tally):
-                yield deviation
-            some = []
-    async for deviation in _looked_up(some, lookup, by, tally):
-        yield deviation
+    async for page in here:
+        async for deviation in _looked_up(page, lookup, by, tally):
+            yield deviation
 
 
 async def _looked_up(
-    some: Sequence[tuple[str, bytes]], lookup: KeyLookup, by: Comparison, tally: ComparisonTally
+    some: Sequence[KeyedLine], lookup: KeyLookup, by: Comparison, tally: ComparisonTally
 ) -> AsyncGenerator[Deviation]:
-    """Yield what differs between a few documents of the source and those that the target has under their keys."""
+    """Yield what differs between a page of the source's documents and those that the target has under their keys."""
 
-    async def given() -> AsyncGenerator[tuple[str, bytes]]:
-        for document in some:
-            yield document
+    async def given() -> AsyncGenerator[Sequence[KeyedLine]]:
+        yield some
 
-    there = lookup.find([key for key, _line in some])
-    async with aclosing(differing(given(), there, by, tally)) as found:
+    there = looked_up(lookup, [key for key, _line in some])
+    async with aclosing(there), aclosing(differing(given(), there, by, tally)) as found:
         async for deviation in found:
             yield deviation
 

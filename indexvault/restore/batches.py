@@ -11,8 +11,8 @@ BATCH_BYTES = 8 * 1000 * 1000
 _FRAME = len(b'{"value":[]}')
 _SEPARATOR = 1
 
-type Actions = AsyncIterator[tuple[str, bytes]]
-"""Keys, each with the JSON of the action on its document."""
+type Actions = AsyncIterator[Sequence[tuple[str, bytes]]]
+"""Keys, each with the JSON of the action on its document, some at once."""
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -27,14 +27,15 @@ async def batches(actions: Actions) -> AsyncIterator[Batch]:
     keys: list[str] = []
     taken: list[bytes] = []
     size = _FRAME
-    async for key, action in actions:
-        added = len(action) + _SEPARATOR
-        if keys and (len(keys) >= MOST_ACTIONS or size + added > BATCH_BYTES):
-            yield Batch(keys, taken)
-            keys, taken, size = [], [], _FRAME
-        keys.append(key)
-        taken.append(action)
-        size += added
+    async for some in actions:
+        for key, action in some:
+            added = len(action) + _SEPARATOR
+            if keys and (len(keys) >= MOST_ACTIONS or size + added > BATCH_BYTES):
+                yield Batch(keys, taken)
+                keys, taken, size = [], [], _FRAME
+            keys.append(key)
+            taken.append(action)
+            size += added
     if keys:
         yield Batch(keys, taken)
 

@@ -5,7 +5,9 @@ chunk, all its documents are the same and the chunk is not read; else documents 
 if their bytes differ. Memory holds some megabytes of chunks, and as much of the index.
 """
 
+import asyncio
 import hashlib
+from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,21 +21,24 @@ from indexvault.restore.report import MOST_NAMED, Difference
 from indexvault.restore.selection import Selection
 from indexvault.restore.values import same_document
 from indexvault.search.schema import Schema
-from indexvault.snapshots.chunks import Chunk, document_lines
+from indexvault.snapshots.chunk_documents import KeyedLine
+from indexvault.snapshots.chunks import Chunk
 
-type Documents = AsyncIterator[tuple[str, bytes]]
-"""Keys and lines, keys strictly ascending."""
+type Documents = AsyncIterator[Sequence[KeyedLine]]
+"""Documents in batches, keys strictly ascending."""
 
 type Chunks = AsyncIterable[Sequence[Chunk]]
 """Chunks in key order, in batches."""
 
-type ReadChunks = Callable[[Chunks | Iterable[Sequence[Chunk]]], AsyncGenerator[tuple[Chunk, bytes | None]]]
-"""Yields each chunk with its uncompressed bytes, proved, or with None if it is gone: then its documents count as
-unproved."""
+type ReadChunks = Callable[[Chunks | Iterable[Sequence[Chunk]]], AsyncGenerator[tuple[Chunk, list[KeyedLine] | None]]]
+"""Yields each chunk with its documents, proved, or with None if it is gone: then its documents count as unproved."""
 
 _COMPARED_AT_ONCE = 4 * MEBIBYTE
 """Uncompressed bytes of chunks whose documents are read from the index before those that differ are read themselves:
 these are then fetched together."""
+
+_MERGED_HERE = 64
+"""Documents that are compared at once without a thread of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +48,6 @@ class Comparison:
     schema: Schema
     projection: Projection
     selection: Selection
-    key_of: Callable[[bytes], str]
 
     @property
     def by_hash(self) -> bool:
@@ -111,57 +115,6 @@ async def deviations(
             yield deviation
 
 
-async def _by_hash(
-    chunks: Chunks, read: ReadChunks, coming: "_Lookahead", by: Comparison, tally: ComparisonTally
-) -> AsyncGenerator[Deviation]:
-    """Compare with chunks of which only those are read that differ from the index."""
-    async for batch in chunks:
-        start = 0
-        while start < len(batch):
-            windows = await coming.windows(batch[start:])
-            unlike = [window for window in windows if not window.is_same()]
-            tally.identical += sum(each.chunk.documents for each in windows) - sum(
-                each.chunk.documents for each in unlike
-            )
-            tally.untouched += len(windows) - len(unlike)
-            start += len(windows)
-            if unlike:
-                async with aclosing(read([[each.chunk for each in unlike]])) as reading:
-                    for window in unlike:
-                        _chunk, data = await anext(reading)
-                        documents = coming.rest(window)
-                        async with aclosing(_compared(window.chunk, data, documents, by, tally)) as found:
-                            async for deviation in found:
-                                yield deviation
-
-
-async def _by_document(
-    chunks: Chunks, read: ReadChunks, coming: "_Lookahead", by: Comparison, tally: ComparisonTally
-) -> AsyncGenerator[Deviation]:
-    """Compare with chunks that are all read."""
-    async with aclosing(read(chunks)) as reading:
-        async for chunk, data in reading:
-            async with aclosing(_compared(chunk, data, coming.until(chunk.last), by, tally)) as found:
-                async for deviation in found:
-                    yield deviation
-
-
-async def _compared(
-    chunk: Chunk, data: bytes | None, documents: Documents, by: Comparison, tally: ComparisonTally
-) -> AsyncGenerator[Deviation]:
-    """Compare one chunk with the documents of the index up to its last key."""
-    if data is None:
-        tally.unproved += chunk.documents
-        async for _document in documents:
-            pass
-        return
-    selected = await by.selection.selected(document_lines(data), by.key_of)
-    tally.passed_over += chunk.documents - len(selected)
-    async with aclosing(differing(_given(selected), documents, by, tally)) as found:
-        async for deviation in found:
-            yield deviation
-
-
 async def differing(
     stored: Documents, present: Documents, by: Comparison, tally: ComparisonTally
 ) -> AsyncGenerator[Deviation]:
@@ -169,107 +122,243 @@ async def differing(
 
     `stored` are the selected documents only.
     """
-    wanted = ((key, line, by.projection.project(line)) async for key, line in stored)
-    here, there = await anext(wanted, None), await anext(present, None)
-    while here is not None or there is not None:
-        deviation = None
-        if here is not None and (there is None or here[0] < there[0]):
-            deviation = Deviation(here[0], "missing", here[1])
-            here = await anext(wanted, None)
-        elif there is not None and (here is None or there[0] < here[0]):
-            if by.selection.everything:
-                deviation = Deviation(there[0], "extra", None)
-            there = await anext(present, None)
-        elif here is not None and there is not None:
-            if here[2] == there[1]:
-                tally.identical += 1
-            elif same_document(here[2], there[1], by.schema):
-                tally.equal += 1
-            else:
-                deviation = Deviation(here[0], "different", here[1])
-            here, there = await anext(wanted, None), await anext(present, None)
-        if deviation is not None:
-            tally.note(deviation)
+    here, there = _Side(stored), _Side(present)
+    while await here.fill() | await there.fill():
+        if here.left + there.left > _MERGED_HERE:
+            found = await asyncio.to_thread(_merge, here, there, by, tally)
+        else:
+            found = _merge(here, there, by, tally)
+        for deviation in found:
             yield deviation
 
 
-@dataclass(frozen=True, slots=True)
+async def _by_hash(
+    chunks: Chunks, read: ReadChunks, coming: "_Lookahead", by: Comparison, tally: ComparisonTally
+) -> AsyncGenerator[Deviation]:
+    """Compare with chunks of which only those are read that differ from the index."""
+    async for batch in chunks:
+        start = 0
+        while start < len(batch):
+            windows = await coming.windows(batch, start)
+            start += len(windows)
+            unlike = await asyncio.to_thread(_unlike, windows)
+            tally.untouched += len(windows) - len(unlike)
+            tally.identical += sum(each.chunk.documents for each in windows if each not in unlike)
+            if unlike:
+                async with aclosing(_read_and_compare(unlike, read, coming, by, tally)) as found:
+                    async for deviation in found:
+                        yield deviation
+
+
+async def _read_and_compare(
+    windows: Sequence["_Window"], read: ReadChunks, coming: "_Lookahead", by: Comparison, tally: ComparisonTally
+) -> AsyncGenerator[Deviation]:
+    """Read the chunks of windows, of which only the last may not be whole, and compare."""
+    stored: list[KeyedLine] = []
+    present: list[KeyedLine] = []
+    rest: Documents = _given([])
+    async with aclosing(read([[each.chunk for each in windows]])) as reading:
+        for window in windows:
+            _chunk, documents = await anext(reading)
+            beyond = coming.until(window.chunk.last) if not window.whole else _given([])
+            if documents is not None:
+                stored += documents
+                present += window.documents
+                rest = beyond
+            else:
+                tally.unproved += window.chunk.documents
+                async for _some in beyond:
+                    pass
+    async with aclosing(differing(_given(stored), _chained(present, rest), by, tally)) as found:
+        async for deviation in found:
+            yield deviation
+
+
+async def _by_document(
+    chunks: Chunks, read: ReadChunks, coming: "_Lookahead", by: Comparison, tally: ComparisonTally
+) -> AsyncGenerator[Deviation]:
+    """Compare with chunks that are all read."""
+    async with aclosing(read(chunks)) as reading, aclosing(_together(reading, by.selection, tally)) as groups:
+        async for last, stored in groups:
+            if stored is None:
+                async for _some in coming.until(last):
+                    pass
+                continue
+            async with aclosing(differing(_given(stored), coming.until(last), by, tally)) as found:
+                async for deviation in found:
+                    yield deviation
+
+
+async def _together(
+    reading: AsyncIterator[tuple[Chunk, list[KeyedLine] | None]], selection: Selection, tally: ComparisonTally
+) -> AsyncGenerator[tuple[str, list[KeyedLine] | None]]:
+    """Yield the selected documents of several chunks at once, with their last key; None for a chunk that is gone.
+
+    Counts what is gone, and what is not selected.
+    """
+    stored: list[KeyedLine] = []
+    size = 0
+    last = ""
+    async for chunk, documents in reading:
+        if documents is None:
+            if size:
+                yield last, stored
+            stored, size = [], 0
+            tally.unproved += chunk.documents
+            yield chunk.last, None
+            continue
+        selected = await selection.selected(documents)
+        tally.passed_over += len(documents) - len(selected)
+        stored += selected
+        size, last = size + chunk.bytes, chunk.last
+        if size >= _COMPARED_AT_ONCE:
+            yield last, stored
+            stored, size = [], 0
+    if size:
+        yield last, stored
+
+
+class _Side:
+    """One side of a comparison: the documents at hand that are not compared yet. `over` if no others come."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self.batch: Sequence[KeyedLine] = ()
+        self.at = 0
+        self.over = False
+
+    @property
+    def left(self) -> int:
+        """The number of documents at hand."""
+        return len(self.batch) - self.at
+
+    async def fill(self) -> bool:
+        """Get more documents if none are left. Return whether there are any."""
+        while not self.left and not self.over:
+            try:
+                self.batch, self.at = await anext(self._documents), 0
+            except StopAsyncIteration:
+                self.batch, self.at, self.over = (), 0, True
+        return self.left > 0
+
+
+def _merge(here: _Side, there: _Side, by: Comparison, tally: ComparisonTally) -> list[Deviation]:
+    """Compare until one side needs more documents, and return what differs. Use a thread for many."""
+    found: list[Deviation] = []
+    mine, theirs = here.batch, there.batch
+    at, other = here.at, there.at
+    project = by.projection.project
+    while (at < len(mine) or here.over) and (other < len(theirs) or there.over):
+        if at < len(mine) and (other == len(theirs) or mine[at][0] < theirs[other][0]):
+            found.append(Deviation(mine[at][0], "missing", mine[at][1]))
+            at += 1
+        elif other < len(theirs) and (at == len(mine) or theirs[other][0] < mine[at][0]):
+            if by.selection.everything:
+                found.append(Deviation(theirs[other][0], "extra", None))
+            other += 1
+        elif at < len(mine):
+            line = mine[at][1]
+            wanted, present = project(line), theirs[other][1]
+            if wanted == present:
+                tally.identical += 1
+            elif same_document(wanted, present, by.schema):
+                tally.equal += 1
+            else:
+                found.append(Deviation(mine[at][0], "different", line))
+            at, other = at + 1, other + 1
+        else:
+            break
+    here.at, there.at = at, other
+    for deviation in found:
+        tally.note(deviation)
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Window:
     """A chunk, and the first documents of the index up to its last key; `whole` if there are no more."""
 
     chunk: Chunk
-    documents: list[tuple[str, bytes]]
+    documents: list[KeyedLine]
     whole: bool
 
-    def is_same(self) -> bool:
-        """Whether the index has exactly the chunk's documents, byte for byte."""
-        if not self.whole or len(self.documents) != self.chunk.documents:
-            return False
-        digest = hashlib.sha256()
-        for _key, line in self.documents:
-            digest.update(line)
-            digest.update(b"\n")
-        return digest.hexdigest() == self.chunk.sha256
+
+def _unlike(windows: Sequence[_Window]) -> list[_Window]:
+    """Return the windows that don't have exactly their chunks' documents, byte for byte. Use a thread."""
+    return [each for each in windows if not _is_same(each)]
+
+
+def _is_same(window: _Window) -> bool:
+    if not window.whole or len(window.documents) != window.chunk.documents:
+        return False
+    data = b"".join([part for _key, line in window.documents for part in (line, b"\n")])
+    return hashlib.sha256(data).hexdigest() == window.chunk.sha256
 
 
 class _Lookahead:
-    """The documents of an index in order, with one document of lookahead."""
+    """The documents of an index in order, of which one batch is held."""
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
-        self._next: tuple[str, bytes] | None = None
+        self._batch: Sequence[KeyedLine] = ()
+        self._at = 0
         self._over = False
 
-    async def windows(self, chunks: Sequence[Chunk]) -> list[_Window]:
-        """Return the documents that go with some of these chunks, the first ones: one at least.
+    async def windows(self, chunks: Sequence[Chunk], start: int) -> list[_Window]:
+        """Return the documents that go with some of these chunks, from `start` on: of one at least.
 
         Only the last window may not be whole.
         """
         windows: list[_Window] = []
         size = 0
-        for chunk in chunks:
-            windows.append(await self._window(chunk))
-            size += chunk.bytes
+        for position in range(start, len(chunks)):
+            windows.append(await self._window(chunks[position]))
+            size += chunks[position].bytes
             if not windows[-1].whole or size >= _COMPARED_AT_ONCE:
                 break
         return windows
 
+    async def until(self, until: str | None) -> AsyncGenerator[Sequence[KeyedLine]]:
+        """Yield the documents up to a key."""
+        while some := await self._take(until):
+            yield some
+
     async def _window(self, chunk: Chunk) -> _Window:
-        """Return the documents up to a chunk's last key, but not much more bytes of them than the chunk has."""
-        held: list[tuple[str, bytes]] = []
-        taken = 0
-        while taken <= chunk.bytes:
-            document = await self._take(chunk.last)
-            if document is None:
+        """Return the documents up to a chunk's last key, but not much more of them than the chunk has."""
+        held: list[KeyedLine] = []
+        while len(held) <= chunk.documents:
+            some = await self._take(chunk.last, chunk.documents + 1 - len(held))
+            if not some:
                 return _Window(chunk, held, whole=True)
-            held.append(document)
-            taken += len(document[1]) + 1
+            held += some
         return _Window(chunk, held, whole=False)
 
-    async def until(self, until: str | None) -> AsyncGenerator[tuple[str, bytes]]:
-        """Yield the documents up to a key."""
-        while (document := await self._take(until)) is not None:
-            yield document
-
-    async def rest(self, window: _Window) -> AsyncGenerator[tuple[str, bytes]]:
-        """Yield the documents of a window, and those that belong to it and have not been read yet."""
-        for document in window.documents:
-            yield document
-        if not window.whole:
-            async for document in self.until(window.chunk.last):
-                yield document
-
-    async def _take(self, until: str | None) -> tuple[str, bytes] | None:
-        if self._next is None and not self._over:
-            self._next = await anext(self._documents, None)
-            self._over = self._next is None
-        document = self._next
-        if document is None or (until is not None and document[0] > until):
-            return None
-        self._next = None
-        return document
+    async def _take(self, until: str | None, most: int | None = None) -> Sequence[KeyedLine]:
+        """Return some of the next documents up to a key, or none if there are no more."""
+        while self._at == len(self._batch) and not self._over:
+            try:
+                self._batch, self._at = await anext(self._documents), 0
+            except StopAsyncIteration:
+                self._batch, self._at, self._over = (), 0, True
+        start = self._at
+        end = len(self._batch) if most is None else min(len(self._batch), start + most)
+        if until is not None:
+            end = bisect_right(self._batch, until, start, end, key=_key)
+        self._at = end
+        return self._batch[start:end]
 
 
-async def _given(documents: Sequence[tuple[str, bytes]]) -> AsyncGenerator[tuple[str, bytes]]:
-    for document in documents:
-        yield document
+def _key(document: KeyedLine) -> str:
+    return document[0]
+
+
+async def _given(documents: Sequence[KeyedLine]) -> AsyncGenerator[Sequence[KeyedLine]]:
+    if documents:
+        yield documents
+
+
+async def _chained(first: Sequence[KeyedLine], rest: Documents) -> AsyncGenerator[Sequence[KeyedLine]]:
+    if first:
+        yield first
+    async for some in rest:
+        yield some

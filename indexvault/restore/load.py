@@ -19,7 +19,8 @@ from indexvault.restore.state import LoadCheckpoint
 from indexvault.restore.stretch_context import StretchContext, open_stretch
 from indexvault.restore.upload import MOST_REFUSED, Refused, Uploader, UploadTotals
 from indexvault.search.batch import delete_action, upload_action
-from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
+from indexvault.snapshots.chunk_documents import KeyedLine
+from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.run_names import report_name
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 
@@ -53,17 +54,15 @@ async def load(resources: Resources, stretch: Stretch) -> StretchLoaded:
     uploader = _uploader(context, len(before.refused))
     checkpoint = before
 
-    async def actions() -> AsyncGenerator[tuple[str, bytes]]:
-        async with aclosing(context.stored(before.after or None, stage="load")) as stored:
-            async for key, line in stored:
-                yield key, upload_action(projection.project(line))
+    def action(line: bytes) -> bytes:
+        return upload_action(projection.project(line))
 
     async def acknowledged(key: str) -> None:
         nonlocal checkpoint
         checkpoint = _added(before, uploader.totals, key, done=False)
         await context.records.write(part, checkpoint)
 
-    async with aclosing(actions()) as coming:
+    async with aclosing(context.selected(before.after or None, action, stage="load")) as coming:
         totals = await uploader.upload(coming, acknowledged)
     if totals.given_up:
         # What follows the last acknowledged batch is sent again, so only its refusals are noted.
@@ -91,14 +90,14 @@ async def reconcile(resources: Resources, stretch: Stretch) -> StretchLoaded:
         present = await context.present()
         async with (
             aclosing(context.stretch.batches()) as chunks,
-            aclosing(deviations(chunks, context.read, present, comparison, tally)) as coming,
+            aclosing(deviations(chunks, context.documents, present, comparison, tally)) as coming,
         ):
             async for found in coming:
                 if found.line is not None and (found.kind == "missing" or context.plan.job.mode == "sync"):
-                    yield found.key, upload_action(projection.project(found.line))
+                    yield [(found.key, upload_action(projection.project(found.line)))]
                 elif found.kind == "extra" and context.plan.job.mode == "sync":
                     deletions.sent(found.key)
-                    yield found.key, delete_action(context.source.key_field, found.key)
+                    yield [(found.key, delete_action(context.source.key_field, found.key))]
 
     checkpoint = before
 
@@ -125,7 +124,7 @@ async def _with_refusals_proved(context: StretchContext, before: LoadCheckpoint)
     noted = {each.key: each for each in before.refused}
     if before.execution == execution or not noted:
         return msgspec.structs.replace(before, execution=execution)
-    projection, key_of = await context.projection(), key_reader(context.source.key_field)
+    projection = await context.projection()
     gone: list[Refused] = []
 
     async def holding() -> AsyncGenerator[Sequence[Chunk]]:
@@ -134,15 +133,14 @@ async def _with_refusals_proved(context: StretchContext, before: LoadCheckpoint)
             async for batch in batches:
                 yield chunks_holding(batch, keys)
 
-    async def actions() -> AsyncGenerator[tuple[str, bytes]]:
-        async with aclosing(holding()) as chunks, aclosing(context.read_unless_gone(chunks)) as reading:
-            async for chunk, data in reading:
-                if data is None:
+    async def actions() -> AsyncGenerator[list[KeyedLine]]:
+        async with aclosing(holding()) as chunks, aclosing(context.documents_unless_gone(chunks)) as reading:
+            async for chunk, documents in reading:
+                if documents is None:
                     gone.extend(noted[key] for key in noted if chunk.first <= key <= chunk.last)
                     continue
-                for line in document_lines(data):
-                    if (key := key_of(line)) in noted and context.selection.takes(key, line):
-                        yield key, upload_action(projection.project(line))
+                again = await context.selection.selected([each for each in documents if each[0] in noted])
+                yield [(key, upload_action(projection.project(line))) for key, line in again]
 
     async with aclosing(actions()) as coming:
         totals = await _uploader(context, 0).upload(coming)
@@ -168,7 +166,7 @@ async def repair(resources: Resources, stretch: Stretch) -> StretchLoaded:
         tally = ComparisonTally(differences=[])
         async with (
             aclosing(context.stretch.batches()) as chunks,
-            aclosing(deviations(chunks, context.read_unless_gone, present, comparison, tally)) as coming,
+            aclosing(deviations(chunks, context.documents_unless_gone, present, comparison, tally)) as coming,
         ):
             async for found in coming:
                 if found.kind == "missing" and found.key not in refused:
@@ -177,7 +175,7 @@ async def repair(resources: Resources, stretch: Stretch) -> StretchLoaded:
     async def actions() -> Actions:
         async for found in missing():
             assert found.line is not None  # noqa: S101 - a missing document is the snapshot's
-            yield found.key, upload_action(projection.project(found.line))
+            yield [(found.key, upload_action(projection.project(found.line)))]
 
     totals = await uploader.upload(actions())
     checkpoint = _added(before, totals, before.after, done=before.done)

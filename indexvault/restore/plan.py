@@ -14,7 +14,8 @@ from indexvault.restore.target_facts import TargetFacts, gather_facts
 from indexvault.search.definition_content import content_digest
 from indexvault.settings.load import service_settings
 from indexvault.settings.policies import reading_order
-from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
+from indexvault.snapshots.chunk_documents import document_reader
+from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.reader import read_chunks
 from indexvault.snapshots.store import SnapshotReader, StoreReader
@@ -92,7 +93,7 @@ async def _require_keys(store: StoreReader, manifest: Manifest, selection: Selec
     """Raise NotFoundError unless the snapshot has every listed key."""
     if not selection.keys:
         return
-    key_of = key_reader(manifest.key_field)
+    split = document_reader(manifest.key_field, manifest.folder)
     found: set[str] = set()
 
     async def chunks() -> AsyncGenerator[Sequence[Chunk]]:
@@ -101,8 +102,8 @@ async def _require_keys(store: StoreReader, manifest: Manifest, selection: Selec
             async for each in coming:
                 yield (each.chunk,)
 
-    def keys_in(_chunk: Chunk, data: bytes) -> list[str]:
-        return [key for line in document_lines(data) if (key := key_of(line)) in selection.keys]
+    def keys_in(chunk: Chunk, data: bytes) -> list[str]:
+        return [key for key, _line in split(chunk, data) if key in selection.keys]
 
     with packs_required():
         async with (

@@ -170,7 +170,7 @@ async def _compare(context: StretchContext, refused: set[str]) -> StretchCompare
     present = await context.present()
     async with (
         aclosing(context.stretch.batches()) as chunks,
-        aclosing(deviations(chunks, context.read_unless_gone, present, comparison, tally)) as found,
+        aclosing(deviations(chunks, context.documents_unless_gone, present, comparison, tally)) as found,
     ):
         async for deviation in found:
             if deviation.kind == "missing" and deviation.key in refused:

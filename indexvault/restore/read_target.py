@@ -1,19 +1,21 @@
 """Read an index in the order of its keys, and count it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 
 from indexvault.search.client import SearchService
+from indexvault.search.lookup import KeyLookup
 from indexvault.search.page import PageReader
 from indexvault.search.query import DocumentQuery
 from indexvault.search.scan import KeyRange, scan_range
 from indexvault.search.schema import Schema
+from indexvault.snapshots.chunk_documents import KeyedLine
 
 
 async def scanned(
     service: SearchService, index: str, schema: Schema, keys: KeyRange, *, average_document_bytes: float
-) -> AsyncGenerator[tuple[str, bytes]]:
-    """Yield an index's documents over a range of keys, with those that document-level permissions protect."""
+) -> AsyncGenerator[list[KeyedLine]]:
+    """Yield an index's documents over a range of keys, a page at a time, with those that access lists protect."""
     pages = scan_range(
         service,
         index,
@@ -24,8 +26,14 @@ async def scanned(
     )
     async with aclosing(pages):
         async for page in pages:
-            for document in page:
-                yield document.key, document.line
+            yield [(document.key, document.line) for document in page]
+
+
+async def looked_up(lookup: KeyLookup, keys: Iterable[str]) -> AsyncGenerator[list[KeyedLine]]:
+    """Yield the documents that an index has of these keys, in their order. Raises as `KeyLookup.find` does."""
+    async with aclosing(lookup.find(keys)) as documents:
+        async for document in documents:
+            yield [document]
 
 
 async def count_all(service: SearchService, index: str, schema: Schema) -> int:

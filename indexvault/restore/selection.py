@@ -6,12 +6,13 @@ A filter is a JMESPath expression over one document, as `az --query` takes it, s
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from itertools import batched
 
 from indexvault.errors import NotFoundError, SettingsError
 from indexvault.restore.document_filter import DocumentFilter
+from indexvault.snapshots.chunk_documents import KeyedLine
 from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.tree import Tree
 from indexvault.snapshots.tree_keys import chunks_with_keys
@@ -54,22 +55,22 @@ class Selection:
             return False
         return self._filter is None or self._filter.matches(line)
 
-    async def selected(self, lines: Sequence[bytes], key_of: Callable[[bytes], str]) -> list[tuple[str, bytes]]:
-        """Return the selected documents with their keys, in order. A filter is evaluated in a thread.
+    async def selected(self, documents: Sequence[KeyedLine]) -> Sequence[KeyedLine]:
+        """Return the selected documents, in order. A filter is evaluated in a thread.
 
         Raises SettingsError if the filter can't be applied to a document.
         """
+        if self.everything:
+            return documents
         if self._filter is None:
-            return self._selected(lines, key_of)
-        found: list[tuple[str, bytes]] = []
-        for few in batched(lines, _FILTERED_AT_ONCE, strict=False):
-            found += await asyncio.to_thread(self._selected, few, key_of)
+            return self._selected(documents)
+        found: list[KeyedLine] = []
+        for few in batched(documents, _FILTERED_AT_ONCE, strict=False):
+            found += await asyncio.to_thread(self._selected, few)
         return found
 
-    def _selected(self, lines: Sequence[bytes], key_of: Callable[[bytes], str]) -> list[tuple[str, bytes]]:
-        if self.everything:
-            return [(key_of(line), line) for line in lines]
-        return [(key, line) for line in lines if self.takes(key := key_of(line), line)]
+    def _selected(self, documents: Sequence[KeyedLine]) -> list[KeyedLine]:
+        return [(key, line) for key, line in documents if self.takes(key, line)]
 
     def chunks(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
         """Return those of consecutive chunks that can hold listed keys; all of them if no keys are listed."""

@@ -1,22 +1,24 @@
 """One stretch of a restore: its stored documents, the target's documents over the same keys, and how they compare."""
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.restore.compare import Chunks, Comparison, Documents
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import Stretch
 from indexvault.restore.projection import Projection, readable
-from indexvault.restore.read_target import scanned
+from indexvault.restore.read_target import looked_up, scanned
 from indexvault.restore.stretch_source import SnapshotSource, StretchSource, packs_required, read_sources
 from indexvault.search.lookup import KeyLookup
 from indexvault.search.scan import KeyRange
 from indexvault.search.schema import Schema, read_schema
-from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
+from indexvault.snapshots.chunk_documents import KeyedLine, ReadDocuments, document_reader
+from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.reader import as_bytes, read_chunks, try_chunks
+from indexvault.snapshots.reader import read_chunks, try_chunks
 from indexvault.workflow.activity import ProgressUpdate, Resources
 
 
@@ -27,32 +29,53 @@ class StretchContext(RestoreContext):
     source: SnapshotSource
     stretch: StretchSource
 
-    async def read(self, chunks: Chunks | Iterable[Sequence[Chunk]]) -> AsyncGenerator[tuple[Chunk, bytes]]:
-        """Yield chunks with their uncompressed bytes, proved. Raises IntegrityError if one is damaged or gone."""
+    async def read[Used](
+        self, chunks: Chunks | Iterable[Sequence[Chunk]], use: Callable[[Chunk, bytes], Used]
+    ) -> AsyncGenerator[tuple[Chunk, Used]]:
+        """Yield chunks with what `use` makes of their bytes, proved. Raises IntegrityError if one is not there."""
         with packs_required():
-            async with aclosing(read_chunks(self.store.snapshots, self.source.folder, chunks, as_bytes)) as reading:
-                async for chunk, data in reading:
-                    yield chunk, data
+            async with aclosing(read_chunks(self.store.snapshots, self.source.folder, chunks, use)) as reading:
+                async for chunk, used in reading:
+                    yield chunk, used
 
-    async def read_unless_gone(
+    async def documents(
         self, chunks: Chunks | Iterable[Sequence[Chunk]]
-    ) -> AsyncGenerator[tuple[Chunk, bytes | None]]:
-        """Yield chunks with their uncompressed bytes, proved, or None if no store has them."""
-        async with aclosing(try_chunks(self.store.snapshots, self.source.folder, chunks, as_bytes)) as reading:
+    ) -> AsyncGenerator[tuple[Chunk, list[KeyedLine]]]:
+        """Yield chunks with their documents, proved. Raises IntegrityError if one is damaged or gone."""
+        async with aclosing(self.read(chunks, self._split)) as reading:
+            async for chunk, documents in reading:
+                yield chunk, documents
+
+    async def documents_unless_gone(
+        self, chunks: Chunks | Iterable[Sequence[Chunk]]
+    ) -> AsyncGenerator[tuple[Chunk, list[KeyedLine] | None]]:
+        """Yield chunks with their documents, proved, or None if no store has them."""
+        async with aclosing(try_chunks(self.store.snapshots, self.source.folder, chunks, self._split)) as reading:
             async for chunk, found in reading:
                 if isinstance(found, IntegrityError):
                     raise found
                 yield chunk, None if isinstance(found, NotFoundError) else found
 
-    async def stored(self, after: str | None, *, stage: str) -> AsyncGenerator[tuple[str, bytes]]:
-        """Yield the selected documents with keys above `after`; each chunk is proved before its first document."""
-        key_of = key_reader(self.source.key_field)
+    async def selected(
+        self, after: str | None, make: Callable[[bytes], bytes], *, stage: str
+    ) -> AsyncGenerator[list[KeyedLine]]:
+        """Yield the selected documents with keys above `after`, by their keys, with what is made of each.
+
+        Each chunk is proved before its first document.
+        """
+        split, is_whole = self._split, self.selection.everything
+
+        def use(chunk: Chunk, data: bytes) -> list[KeyedLine]:
+            documents = split(chunk, data)
+            return [(key, make(line)) for key, line in documents] if is_whole else documents
+
         documents = 0
-        async with aclosing(self.stretch.batches(after=after)) as batches, aclosing(self.read(batches)) as reading:
-            async for chunk, data in reading:
-                for key, line in await self.selection.selected(document_lines(data), key_of):
-                    if after is None or key > after:
-                        yield key, line
+        async with aclosing(self.stretch.batches(after=after)) as batches, aclosing(self.read(batches, use)) as reading:
+            async for chunk, found in reading:
+                made = found
+                if not is_whole:
+                    made = [(key, make(line)) for key, line in await self.selection.selected(found)]
+                yield made if after is None or chunk.first > after else [each for each in made if each[0] > after]
                 documents += chunk.documents
                 self.resources.report(ProgressUpdate(stage=stage, documents=chunk.documents, bytes=chunk.bytes))
         if before := self.stretch.stretch.documents - documents:
@@ -80,7 +103,7 @@ class StretchContext(RestoreContext):
                 average_document_bytes=self.source.average_document_bytes,
                 elevated=schema.is_protected,
             )
-            return lookup.find(await self._stored_keys())
+            return looked_up(lookup, await self._stored_keys())
         return scanned(
             self.target,
             self.plan.written_index,
@@ -96,21 +119,23 @@ class StretchContext(RestoreContext):
             schema=schema,
             projection=Projection(self.source.schema, schema),
             selection=self.selection,
-            key_of=key_reader(self.source.key_field),
         )
+
+    @cached_property
+    def _split(self) -> ReadDocuments:
+        return document_reader(self.source.key_field, self.source.folder)
 
     async def _stored_keys(self) -> list[str]:
         """Return the keys of the selected documents, of chunks that are not gone."""
-        key_of = key_reader(self.source.key_field)
         async with (
             aclosing(self.stretch.batches()) as batches,
-            aclosing(self.read_unless_gone(batches)) as reading,
+            aclosing(self.documents_unless_gone(batches)) as reading,
         ):
             return [
                 key
-                async for _chunk, data in reading
-                if data is not None
-                for key, _line in await self.selection.selected(document_lines(data), key_of)
+                async for _chunk, documents in reading
+                if documents is not None
+                for key, _line in await self.selection.selected(documents)
             ]
 
 

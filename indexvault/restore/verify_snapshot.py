@@ -6,11 +6,10 @@ may be no damage to this snapshot, and where only some documents are wanted.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from itertools import pairwise
 
-from indexvault.errors import UNDECODABLE, IndexvaultError, IntegrityError, NotFoundError
+from indexvault.errors import IndexvaultError, IntegrityError, NotFoundError
 from indexvault.restore.context import open_context
 from indexvault.restore.job import MOST_DOUBTFUL, PacksProved, RestoreRun, StoredPacks, StoredStretch, StretchProved
 from indexvault.restore.load import load_part
@@ -25,8 +24,9 @@ from indexvault.restore.stretch_source import (
     snapshot_source,
     stretch_of,
 )
-from indexvault.snapshots.chunks import Chunk, document_lines, key_reader
-from indexvault.snapshots.names import PackFolder, SnapshotReference, repair_advice
+from indexvault.snapshots.chunk_documents import KeyedLine, document_reader
+from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.names import PackFolder, SnapshotReference
 from indexvault.snapshots.pack_store import require_pack
 from indexvault.snapshots.reader import read_chunks
 from indexvault.snapshots.store import SnapshotReader, StoreReader
@@ -94,23 +94,22 @@ async def prove_stored(resources: Resources, stretch: StoredStretch) -> StretchP
         if loaded is not None and loaded.done:
             return StretchProved(chunks=0, wanted=noted.stretch.documents)
         source, stored = noted.source, noted.batches()
-    key_of = key_reader(source.key_field)
+    split = document_reader(source.key_field, source.folder)
+    is_filtered = stretch.filter is not None
     chunks = wanted = 0
 
-    def check(chunk: Chunk, data: bytes) -> list[bytes]:
-        lines = document_lines(data)
-        _check_keys(chunk, lines, key_of, source.folder.pack(chunk.pack))
-        return lines if stretch.filter is not None else []
+    def check(chunk: Chunk, data: bytes) -> list[KeyedLine]:
+        documents = split(chunk, data)
+        return documents if is_filtered else []
 
     with packs_required():
         async with (
             aclosing(_only(stored, selection, frozenset(stretch.packs))) as coming,
             aclosing(read_chunks(store.snapshots, source.folder, coming, check)) as reading,
         ):
-            async for chunk, lines in reading:
+            async for chunk, documents in reading:
                 chunks += 1
-                is_filtered = stretch.filter is not None
-                wanted += len(await selection.selected(lines, key_of)) if is_filtered else chunk.documents
+                wanted += len(await selection.selected(documents)) if is_filtered else chunk.documents
                 resources.report(ProgressUpdate(stage="verify", documents=chunk.documents, bytes=chunk.bytes))
     return StretchProved(chunks=chunks, wanted=wanted)
 
@@ -141,22 +140,6 @@ async def _only(
     async with aclosing(batches):
         async for batch in batches:
             yield [chunk for chunk in selection.chunks(batch) if not packs or chunk.pack in packs]
-
-
-def _check_keys(chunk: Chunk, lines: Sequence[bytes], key_of: Callable[[bytes], str], on: str) -> None:
-    """Raise IntegrityError unless the documents of a chunk have the keys that the tree lists, in key order."""
-    try:
-        keys = [key_of(line) for line in lines]
-    except UNDECODABLE as error:
-        raise _not_as_listed(f"a document is not JSON with a key in it: {error}", on) from error
-    if keys[0] != chunk.first or keys[-1] != chunk.last:
-        raise _not_as_listed("the first and last keys of a chunk are not those that are listed", on)
-    if any(before >= after for before, after in pairwise(keys)):
-        raise _not_as_listed("the documents of a chunk are not in key order, or a key is duplicated", on)
-
-
-def _not_as_listed(what: str, on: str) -> IntegrityError:
-    return IntegrityError(what, on=on, do=repair_advice(on))
 
 
 def _records(resources: Resources, run: RestoreRun) -> Checkpoints:

@@ -16,17 +16,20 @@ from indexvault.restore.report import MOST_NAMED, Difference, Proof
 from indexvault.restore.selection import Selection
 from indexvault.restore.workflow import require_proved
 from indexvault.search.schema import Field, Schema
-from indexvault.snapshots.chunks import Chunk, key_reader
+from indexvault.snapshots.chunk_documents import KeyedLine, document_reader
+from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.manifest import Definition, VersionedDefinition
+from indexvault.snapshots.names import PackFolder
 
 SCHEMA = Schema(name="x", fields=(Field("id", "Edm.String", key=True), Field("n", "Edm.Double")))
 KEYS = st.text("abcd", min_size=1, max_size=3)
+SPLIT = document_reader("id", PackFolder(service="s", index="x"))
 SIDES = st.dictionaries(KEYS, st.sampled_from(["1", "1.0", "2"]), max_size=12)
 
 
-async def side(documents: dict[str, str]) -> AsyncIterator[tuple[str, bytes]]:
-    for key in sorted(documents):
-        yield key, f'{{"id":"{key}","n":{documents[key]}}}'.encode()
+async def side(documents: dict[str, str], size: int = 7) -> AsyncIterator[list[KeyedLine]]:
+    for some in batched(sorted(documents), size, strict=False):
+        yield [(key, line_of(key, documents[key])) for key in some]
 
 
 def cut(documents: dict[str, str], size: int) -> tuple[list[Chunk], dict[str, bytes]]:
@@ -51,7 +54,6 @@ def comparison(*, target: Schema = SCHEMA, selection: Selection | None = None) -
         schema=target,
         projection=Projection(SCHEMA, target),
         selection=selection or Selection(),
-        key_of=key_reader("id"),
     )
 
 
@@ -67,12 +69,12 @@ class Compared:
 
     async def _read(
         self, chunks: AsyncIterable[Sequence[Chunk]] | Iterable[Sequence[Chunk]]
-    ) -> AsyncGenerator[tuple[Chunk, bytes | None]]:
+    ) -> AsyncGenerator[tuple[Chunk, list[KeyedLine] | None]]:
         batches = [batch async for batch in chunks] if isinstance(chunks, AsyncIterable) else list(chunks)
         self.requests += 1
         for chunk in [chunk for batch in batches for chunk in batch]:
             self.read.append(chunk.sha256)
-            yield chunk, self._data[chunk.sha256]
+            yield chunk, SPLIT(chunk, self._data[chunk.sha256])
 
     async def _batches(self) -> AsyncGenerator[Sequence[Chunk]]:
         for some in batched(self.chunks, 4, strict=False):
@@ -145,9 +147,9 @@ async def test_documents_of_chunks_that_are_gone_are_unproved() -> None:
     class Gone(Compared):
         async def _read(
             self, chunks: AsyncIterable[Sequence[Chunk]] | Iterable[Sequence[Chunk]]
-        ) -> AsyncGenerator[tuple[Chunk, bytes | None]]:
-            async for chunk, data in super()._read(chunks):
-                yield chunk, None if chunk.first == "0010" else data
+        ) -> AsyncGenerator[tuple[Chunk, list[KeyedLine] | None]]:
+            async for chunk, documents in super()._read(chunks):
+                yield chunk, None if chunk.first == "0010" else documents
 
     stored = {f"{number:04}": "1" for number in range(30)}
     found = await Gone(stored, 10).to(stored | {"0003": "2", "0013": "2", "0023": "2"})

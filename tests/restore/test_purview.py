@@ -37,7 +37,8 @@ async def test_labelled_documents_are_read_and_counted_where_a_target_is_proved(
     scripted.replies = [lambda _request: web.Response(body=PAGE)]
     assert await count_all(scripted.service, "papers", schema) == 1
     keys = KeyRange(None, "1")
-    read = [key async for key, _ in scanned(scripted.service, "papers", schema, keys, average_document_bytes=10)]
+    pages = scanned(scripted.service, "papers", schema, keys, average_document_bytes=10)
+    read = [key async for page in pages for key, _ in page]
     assert read == ["1"]
     assert elevated(scripted) == {("POST", "true")}
 

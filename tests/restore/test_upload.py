@@ -1,5 +1,6 @@
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import batched
 
 import msgspec
 import pytest
@@ -64,9 +65,9 @@ def uploader(scripted: Scripted, indexer: Indexer, *, most_refused: int | None =
     )
 
 
-async def documents(count: int, *, size: int = 0) -> AsyncIterator[tuple[str, bytes]]:
+async def documents(count: int, *, size: int = 0) -> AsyncIterator[list[tuple[str, bytes]]]:
     for number in range(count):
-        yield f"k{number:05}", upload_action(msgspec.json.encode({"id": f"k{number:05}", "text": "x" * size}))
+        yield [(f"k{number:05}", upload_action(msgspec.json.encode({"id": f"k{number:05}", "text": "x" * size})))]
 
 
 async def test_every_document_is_stored_once_and_counted(scripted: Scripted) -> None:
@@ -168,9 +169,9 @@ async def test_a_full_service_is_not_taken_for_a_bad_document(scripted: Scripted
 async def test_batches_keep_order_and_limits(sizes: list[int]) -> None:
     actions = [(f"k{position}", b'{"id":"' + b"x" * size + b'"}') for position, size in enumerate(sizes)]
 
-    async def source() -> AsyncIterator[tuple[str, bytes]]:
-        for action in actions:
-            yield action
+    async def source() -> AsyncIterator[Sequence[tuple[str, bytes]]]:
+        for some in batched(actions, 4, strict=False):
+            yield some
 
     cut = [each async for each in batches(source())]
     assert [pair for each in cut for pair in zip(each.keys, each.actions, strict=True)] == actions
