@@ -1,15 +1,17 @@
 """Load documents from the snapshot into the target: all into a new index, or what an existing one needs.
 
-A stretch's checkpoint is written after the service has acknowledged its documents, so that an interrupted run resumes
-from there. Loading twice changes nothing: documents are uploaded whole and by key.
+A stretch's checkpoint is written after the service has acknowledged its documents, each few megabytes, so that an
+interrupted run resumes from there. Loading twice changes nothing: documents are uploaded whole and by key.
 """
 
+import contextlib
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 
 import msgspec
 
-from indexvault.errors import RefusedError
+from indexvault.bounds import MEBIBYTE
+from indexvault.errors import IndexvaultError, RefusedError
 from indexvault.restore.batches import Actions
 from indexvault.restore.compare import ComparisonTally, Deviation, deviations
 from indexvault.restore.context import RestoreContext, open_context
@@ -23,7 +25,10 @@ from indexvault.snapshots.chunk_documents import KeyedLine
 from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.run_names import report_name
 from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
+from indexvault.workflow.checkpoints import Checkpoints
 
+NOTED_AFTER = 8 * MEBIBYTE
+"""Uploaded bytes after which a stretch's checkpoint is written: so much is sent again after a kill."""
 _NAMED = 10
 
 
@@ -52,23 +57,22 @@ async def load(resources: Resources, stretch: Stretch) -> StretchLoaded:
         return _loaded(before)
     projection = await context.projection()
     uploader = _uploader(context, len(before.refused))
-    checkpoint = before
+    noted = _Noted(context.records, part, before)
 
     def action(line: bytes) -> bytes:
         return upload_action(projection.project(line))
 
     async def acknowledged(key: str) -> None:
-        nonlocal checkpoint
-        checkpoint = _added(before, uploader.totals, key, done=False)
-        await context.records.write(part, checkpoint)
+        await noted.note(_added(before, uploader.totals, key, done=False))
 
-    async with aclosing(context.selected(before.after or None, action, stage="load")) as coming:
+    async with noted, aclosing(context.selected(before.after or None, action, stage="load")) as coming:
         totals = await uploader.upload(coming, acknowledged)
     if totals.given_up:
         # What follows the last acknowledged batch is sent again, so only its refusals are noted.
-        checkpoint = msgspec.structs.replace(checkpoint, refused=_united(checkpoint.refused, totals.refused))
+        refused = _united(noted.checkpoint.refused, totals.refused)
+        checkpoint = msgspec.structs.replace(noted.checkpoint, refused=refused)
     else:
-        checkpoint = _added(before, totals, checkpoint.after, done=True)
+        checkpoint = _added(before, totals, noted.checkpoint.after, done=True)
     await context.records.write(part, checkpoint)
     return _loaded(checkpoint)
 
@@ -99,16 +103,15 @@ async def reconcile(resources: Resources, stretch: Stretch) -> StretchLoaded:
                     deletions.sent(found.key)
                     yield [(found.key, delete_action(context.source.key_field, found.key))]
 
-    checkpoint = before
+    noted = _Noted(context.records, part, before)
 
     async def acknowledged(key: str) -> None:
-        nonlocal checkpoint
         deletions.acknowledged(key, uploader.totals.refused)
-        checkpoint = _added(before, uploader.totals, "", done=False, deleted=deletions.done)
-        await context.records.write(part, checkpoint)
+        await noted.note(_added(before, uploader.totals, "", done=False, deleted=deletions.done))
 
-    totals = await uploader.upload(actions(), acknowledged)
-    checkpoint = msgspec.structs.replace(checkpoint, done=not totals.given_up, refused=_united(totals.refused))
+    async with noted:
+        totals = await uploader.upload(actions(), acknowledged)
+    checkpoint = msgspec.structs.replace(noted.checkpoint, done=not totals.given_up, refused=_united(totals.refused))
     await context.records.write(part, checkpoint)
     documents = context.stretch.stretch.documents
     resources.report(ProgressUpdate(stage="load", documents=documents, bytes=totals.bytes))
@@ -221,6 +224,31 @@ def _uploader(context: RestoreContext, refused_before: int) -> Uploader:
         sleep=context.resources.sleep,
         most_refused=None if context.plan.job.skip_refused else max(0, MOST_REFUSED - refused_before),
     )
+
+
+class _Noted:
+    """Writes the checkpoint of a stretch down after each few megabytes, and when an error ends the work on it."""
+
+    def __init__(self, records: Checkpoints, part: str, before: LoadCheckpoint) -> None:
+        self._records = records
+        self._part = part
+        self._written = before
+        self.checkpoint = before
+
+    async def __aenter__(self) -> None:
+        return
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, IndexvaultError) and self.checkpoint is not self._written:
+            with contextlib.suppress(IndexvaultError):
+                await self._records.write(self._part, self.checkpoint)
+
+    async def note(self, checkpoint: LoadCheckpoint) -> None:
+        """Note what the service has acknowledged."""
+        self.checkpoint = checkpoint
+        if checkpoint.bytes - self._written.bytes >= NOTED_AFTER:
+            await self._records.write(self._part, checkpoint)
+            self._written = checkpoint
 
 
 class _Deletions:
