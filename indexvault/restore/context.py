@@ -1,6 +1,6 @@
 """What the activities of a restore share: its plan, its checkpoints, its store and its target."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -16,7 +16,7 @@ from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.resume import altered, digest_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RestoreContext:
     """One restore, as an activity sees it."""
 
@@ -27,6 +27,8 @@ class RestoreContext:
     runs: RunBlobs
     records: Checkpoints
     target: SearchService
+    held: list[TargetIndex] = field(default_factory=list)
+    """The index that is written, once it was read."""
 
     @property
     def on(self) -> str:
@@ -40,10 +42,12 @@ class RestoreContext:
 
     async def target_index(self) -> TargetIndex:
         """Return the index that is written, as noted before the first document. Raises IntegrityError if it is gone."""
-        noted = await require(self.records, TARGET_INDEX, TargetIndex, self.on)
-        if digest_of(noted) != self.run.made:
-            raise altered("its record of the index is not what this restore wrote", self.on)
-        return noted
+        if not self.held:
+            noted = await require(self.records, TARGET_INDEX, TargetIndex, self.on)
+            if digest_of(noted) != self.run.made:
+                raise altered("its record of the index is not what this restore wrote", self.on)
+            self.held.append(noted)
+        return self.held[0]
 
     async def manifest(self) -> Manifest:
         """Read the snapshot's whole manifest. Raises IntegrityError if it is damaged."""

@@ -37,13 +37,9 @@ class Projection:
         """Whether every field of a document stays."""
         return not self._drops
 
-    def _has_null_collection(self, line: bytes) -> bool:
-        # Most documents have no null at all, and a plain search for it is faster.
-        return self._null_collection is not None and b"null" in line and self._null_collection.search(line) is not None
-
     def project(self, line: bytes) -> bytes:
         """Return a document as the index takes it. One whose values don't fit their fields stays as it is."""
-        if not self._drops and not self._has_null_collection(line):
+        if not self._drops and (self._null_collection is None or not self._null_collection.search(line)):
             return line
         try:
             return msgspec.json.encode(_project(msgspec.json.decode(line, type=dict[str, msgspec.Raw]), self._plan))

@@ -22,7 +22,7 @@ from indexvault.snapshots.reader import read_chunks, try_chunks
 from indexvault.workflow.activity import ProgressUpdate, Resources
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StretchContext(RestoreContext):
     """One stretch of a restore, as an activity sees it."""
 
