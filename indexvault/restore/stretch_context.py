@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, fields
 from functools import cached_property
 
+from indexvault.bounds import MEBIBYTE
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.restore.compare import Chunks, Comparison, Documents
 from indexvault.restore.context import RestoreContext, open_context
@@ -21,6 +22,9 @@ from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_chunks, try_chunks
 from indexvault.workflow.activity import ProgressUpdate, Resources
 
+_WINDOW = 4 * MEBIBYTE
+"""Stored bytes of chunks that a stretch fetches at once; several stretches are at work at the same time."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StretchContext(RestoreContext):
@@ -34,7 +38,9 @@ class StretchContext(RestoreContext):
     ) -> AsyncGenerator[tuple[Chunk, Used]]:
         """Yield chunks with what `use` makes of their bytes, proved. Raises IntegrityError if one is not there."""
         with packs_required():
-            async with aclosing(read_chunks(self.store.snapshots, self.source.folder, chunks, use)) as reading:
+            async with aclosing(
+                read_chunks(self.store.snapshots, self.source.folder, chunks, use, window=_WINDOW)
+            ) as reading:
                 async for chunk, used in reading:
                     yield chunk, used
 
@@ -50,7 +56,9 @@ class StretchContext(RestoreContext):
         self, chunks: Chunks | Iterable[Sequence[Chunk]]
     ) -> AsyncGenerator[tuple[Chunk, list[KeyedLine] | None]]:
         """Yield chunks with their documents, proved, or None if no store has them."""
-        async with aclosing(try_chunks(self.store.snapshots, self.source.folder, chunks, self._split)) as reading:
+        async with aclosing(
+            try_chunks(self.store.snapshots, self.source.folder, chunks, self._split, window=_WINDOW)
+        ) as reading:
             async for chunk, found in reading:
                 if isinstance(found, IntegrityError):
                     raise found
