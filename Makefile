@@ -71,8 +71,9 @@ requirements: $(ENVIRONMENT_READY) ## compile requirements*.txt after a change t
 	scripts/set-up.sh environment
 	.venv/bin/python scripts/licences.py requirements.txt docs/licences.md
 
-settings-page: $(ENVIRONMENT_READY) ## write docs/settings.md from the types of the settings
+settings-page: $(ENVIRONMENT_READY) ## write docs/settings.md and the schema from the types of the settings
 	@PYTHONPATH=. .venv/bin/python scripts/settings_page.py docs/settings.md
+	@PYTHONPATH=. .venv/bin/python scripts/settings_schema.py indexvault/settings/indexvault.schema.json
 
 audit: $(SUPPLY_READY) ## look the pinned versions up in a database of vulnerabilities, if one can be reached
 	@.venv/bin/python scripts/audit.py .tools/supply/bin/pip-audit requirements.txt requirements-development.txt
