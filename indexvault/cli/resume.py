@@ -8,6 +8,7 @@ from indexvault.errors import CancelledError, ConflictError, IndexvaultError, Ou
 from indexvault.model import IndexName
 from indexvault.snapshots.store import Store
 from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.lost_locks import forgive
 from indexvault.workflow.unfinished import Unfinished, note_finished, note_unfinished, read_unfinished
 
 
@@ -21,6 +22,8 @@ async def begin_backup(session: Session, store: Store, index: IndexName) -> tupl
     earlier = await read_unfinished(store.runs, index)
     resumed = earlier is not None and is_dead(earlier)
     run = earlier.run if earlier is not None and resumed else session.new_run("backup")
+    if resumed:
+        await forgive(store.runs, run, index)
     if earlier is None or resumed or earlier.host != host:
         await note_unfinished(
             store.runs, index, Unfinished(run=run, host=host, process=process, started=session.clock())

@@ -11,6 +11,7 @@ from indexvault.snapshots.store import Store
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.durable import DurableEngine
+from indexvault.workflow.lost_locks import forget_lost
 from indexvault.workflow.reports import remove_report
 from indexvault.workflow.runs import Runs
 
@@ -71,6 +72,8 @@ async def _forget_in(resources: Resources, store: Store, keep: timedelta) -> int
             await _clear_after(resources, store, runs, run)
             await runs.forget(run)
             forgotten += 1
+    with passed_over("forgetting lost locks"):
+        await forget_lost(store.runs, now - keep)
     return forgotten
 
 

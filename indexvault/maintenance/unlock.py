@@ -20,7 +20,7 @@ class Unlocked(msgspec.Struct, frozen=True):
 
 
 async def unlock_index(clients: Clients, index: IndexName, clock: Clock) -> Unlocked:
-    """Take the lock of an index from whatever run has it. A run that is alive can't commit after this.
+    """Take the lock of an index from whatever run has it. That run can't commit after this, nor take the lock again.
 
     A lock that has been released, or has expired, was none.
 
@@ -34,6 +34,6 @@ async def unlock_index(clients: Clients, index: IndexName, clock: Clock) -> Unlo
         # A lock that can't be read is repaired by taking it away.
         holder = None
     counted = holder is None or holder.counts(clock())
-    is_free = await unlock(store.runs, index) == "free" or not counted
+    is_free = await unlock(store.runs, index, clock=clock) == "free" or not counted
     had = None if holder is None or is_free else f"run {holder.run} ({holder.owner})"
     return Unlocked(index.service, index.index, "free" if is_free else "unlocked", had)

@@ -114,6 +114,8 @@ class _Outline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     overlays: dict[str, msgspec.Raw] = {}
     record_key: msgspec.Raw = msgspec.Raw()
     requests: msgspec.Raw = msgspec.Raw(b"{}")
+    schema: str = msgspec.field(default="", name="$schema")
+    """For editors: what it says is not read."""
 
 
 def _decode[Decoded](text: str | bytes | msgspec.Raw, kind: type[Decoded], path: str) -> Decoded:

@@ -11,6 +11,7 @@
     search-runs/holds/<service>/<index>/<id>/<run>.json
     search-runs/reveals/<service>/<index>.json
     search-runs/unfinished/<service>/<index>.json
+    search-runs/lost-locks/<run>/<service>/<index>.json
     search-runs/tombstones/<service>/<index>/<id>.json
     search-runs/announcements/<service>/<index>/<id>.json
     search-runs/known/<service>/<index>/<id>.json
@@ -49,10 +50,18 @@ SIGNING_MARK = "signed.json"
 REVEALS_PREFIX = "reveals/"
 """The prefix of all records of revealed fields."""
 
+LOST_LOCKS_PREFIX = "lost-locks/"
+"""The prefix of the marks of all runs that have lost a lock."""
+
 
 def lock_name(service: str, index: str) -> str:
     """Return the name of the blob whose lease makes one run the only writer of an index."""
     return _index_blob("locks/", service, index)
+
+
+def lost_lock_name(run: str, service: str, index: str) -> str:
+    """Return the name of the mark that a run has lost the lock of an index."""
+    return _index_blob(f"{LOST_LOCKS_PREFIX}{segment_of(run)}/", service, index)
 
 
 def run_prefix(run: str) -> str:

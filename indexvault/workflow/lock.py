@@ -5,9 +5,10 @@ The lease (a minute, renewed while an activity works) lets exactly one run chang
 operator breaks it. The time in the blob (`EXPIRES_AFTER`) bridges what a lease can't: the pauses between the activities
 of a run, and a host that restarts.
 
-A run takes its lock once, and each later activity only holds it: a lock that was broken or went to another run
+A run takes its lock first, and each later activity only holds it: a lock that was broken or went to another run
 meanwhile is not taken again. An activity stops as soon as its lease is gone, so a run that has lost its lock can't
-commit.
+commit. Taking may be repeated, and a requested run takes its locks before its workflow does: so whoever takes a lock
+away first marks the run that has it (see `lost_locks`), and a marked run is refused.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import lock_name
 from indexvault.snapshots.store import RunBlobs
 from indexvault.snapshots.summary import CLOCK_SKEW
+from indexvault.workflow.lost_locks import has_lost, note_lost
 
 LEASE_SECONDS = 60
 RENEW_SECONDS = 15
@@ -53,6 +55,11 @@ class Holder(msgspec.Struct, frozen=True):
     expires: AwareTime
     also: tuple[IndexName, ...] = ()
     part_of: str | None = None
+
+    @property
+    def known_run(self) -> str:
+        """The run that the operator knows: the one this is a part of, or this one."""
+        return self.part_of or self.run
 
     def works_for(self, run: str) -> bool:
         """Return whether the lock belongs to a run or to a part of it."""
@@ -96,30 +103,40 @@ class Lock:
         self._lease = str(uuid.uuid5(_LEASES, run))
 
     async def take(self) -> None:
-        """Make the run the index's only writer. Raises ConflictError, naming the holder, if another run is."""
+        """Make the run the index's only writer.
+
+        Raises ConflictError if another run is, naming it, or if the lock was taken from this run before.
+        """
         holder = await self._lease_unless_locked()
         if holder is not None and holder.run != self._run and holder.counts(self._clock()):
             await self._end_lease()
             raise locked_error(self._index, holder)
-        await self._write(self._clock() + EXPIRES_AFTER)
+        if not await self._has_lost():
+            await self._write(self._clock() + EXPIRES_AFTER)
+            # The mark is written before the lock is emptied: without one now, an empty lock is not written over later.
+            if not await self._has_lost():
+                return
+            await self._blobs.put(self._name, b"", lease=self._lease)
+        await self._end_lease()
+        raise self._lost(None)
 
     async def hold(self) -> None:
         """Extend the lock by `EXPIRES_AFTER`. Raises ConflictError if the run no longer has it."""
         holder = await self._lease_again()
-        if holder is None or holder.run != self._run:
+        if holder is None or not self._is_ours(holder):
             await self._end_lease()
             raise self._lost(holder)
-        self._owner, self._also, self._part_of = holder.owner, holder.also, holder.part_of
+        self._owner, self._also = holder.owner, holder.also
         await self._write(self._clock() + EXPIRES_AFTER)
 
     async def release(self) -> None:
         """Release the lock if the run has it. An activity of the run that is repeated can still hold it."""
         holder = await read_holder(self._blobs, self._index)
-        if holder is None or holder.run != self._run:
+        if holder is None or not self._is_ours(holder):
             return
         try:
             holder = await self._lease_and_read()
-            if holder is not None and holder.run == self._run:
+            if holder is not None and self._is_ours(holder):
                 await self._write(self._clock())
             await self._end_lease()
         except ConflictError:
@@ -207,7 +224,7 @@ class Lock:
                 return await self._lease_and_read()
             except ConflictError:
                 holder = await read_holder(self._blobs, self._index)
-                if holder is None or holder.run != self._run:
+                if holder is None or not self._is_ours(holder):
                     raise self._lost(holder) from None
                 await asyncio.sleep(_POLL_SECONDS)
         raise self._lost(None)
@@ -220,6 +237,13 @@ class Lock:
                 return holder
             await asyncio.sleep(_POLL_SECONDS)
         return None
+
+    async def _has_lost(self) -> bool:
+        return await has_lost(self._blobs, self._part_of or self._run, self._index)
+
+    def _is_ours(self, holder: Holder) -> bool:
+        """Return whether this run has the lock: a part has the same name in every execution that resumes it."""
+        return (holder.run, holder.part_of) == (self._run, self._part_of)
 
     async def _write(self, expires: datetime) -> None:
         holder = Holder(run=self._run, owner=self._owner, expires=expires, also=self._also, part_of=self._part_of)
@@ -267,12 +291,15 @@ async def read_holder(blobs: RunBlobs, index: IndexName) -> Holder | None:
     return await locks.read(lock_name(index.service, index.index))
 
 
-async def unlock(blobs: RunBlobs, index: IndexName, *, run: str | None = None) -> Literal["unlocked", "free", "other"]:
+async def unlock(
+    blobs: RunBlobs, index: IndexName, *, clock: Clock, run: str | None = None
+) -> Literal["unlocked", "free", "other"]:
     """Take the lock of an index away from its holder; with `run`, only from that run.
 
     Return `unlocked`, `free` if no run had it, or `other` if a run other than `run` has it. The run that had it can't
-    commit any more, and stops at the latest when it next renews its lease. Raises ConflictError if its lease keeps
-    coming back, IntegrityError if `run` is given and the lock can't be read.
+    commit any more nor take the lock again, and stops at the latest when it next renews its lease. A run whose lock had
+    expired is not kept from taking it. Raises ConflictError if its lease keeps coming back, IntegrityError if `run` is
+    given and the lock can't be read.
     """
     name = lock_name(index.service, index.index)
     try:
@@ -295,6 +322,10 @@ async def unlock(blobs: RunBlobs, index: IndexName, *, run: str | None = None) -
             continue
         # Emptied and not deleted: a late write of the run, with its broken lease, would recreate a deleted blob.
         was = await blobs.read(name, _RECORD_LIMIT)
+        with contextlib.suppress(IntegrityError):
+            holder = await read_holder(blobs, index)
+            if holder is not None and holder.counts(clock()):
+                await note_lost(blobs, holder.known_run, index)
         await blobs.put(name, b"", lease=ours)
         await blobs.release(name, ours)
         return "unlocked" if was is not None and was.data else "free"

@@ -9,7 +9,7 @@ import logging
 import msgspec
 from durabletask.task import OrchestrationContext
 
-from indexvault.errors import CancelledError, IndexvaultError, RemoteError
+from indexvault.errors import CancelledError, ConflictError, IndexvaultError, RemoteError
 from indexvault.model import IndexName
 from indexvault.workflow.activity import Activity, Orchestration, Resources, Work
 from indexvault.workflow.calls import call
@@ -50,7 +50,8 @@ def locks_of(resources: Resources, work: Work, owner: str = "") -> list[Lock]:
 async def take_lock(resources: Resources, claim: Claim) -> Done:
     """Make the run the only writer of all its indexes, or of none.
 
-    Raises ConflictError if another run has one of them, CancelledError if the run was cancelled (see `revoke`).
+    Raises ConflictError if another run has one of them, or one was taken from this run before, CancelledError if the
+    run was cancelled (see `revoke`).
     """
     work = claim.work
     for service in sorted({name.service for name in work.names}):
@@ -59,12 +60,18 @@ async def take_lock(resources: Resources, claim: Claim) -> Done:
         for lock in locks_of(resources, work, claim.owner):
             await lock.take()
         # Read after taking: `revoke` writes this mark before it takes the locks away.
-        if await is_revoked(resources, work):
-            raise CancelledError("it was cancelled", on=f"run {work.known_run}", do="Start a new run")
-    except IndexvaultError:
+        await _require_unrevoked(resources, work)
+    except IndexvaultError as error:
         await release_lock(resources, claim)
+        if isinstance(error, ConflictError):
+            await _require_unrevoked(resources, work)
         raise
     return Done()
+
+
+async def _require_unrevoked(resources: Resources, work: Work) -> None:
+    if await is_revoked(resources, work):
+        raise CancelledError("it was cancelled", on=f"run {work.known_run}", do="Start a new run")
 
 
 async def release_lock(resources: Resources, claim: Claim) -> Done:
@@ -87,9 +94,10 @@ async def revoke(resources: Resources, index: IndexName, run: str) -> None:
     holder = await read_holder(blobs, index)
     if holder is None or not holder.works_for(run):
         return
-    await unlock(blobs, index, run=holder.run)
+    await unlock(blobs, index, run=holder.run, clock=resources.clock)
     for other in holder.also:
-        await unlock(resources.clients.store_of(other.service).runs, other, run=holder.run)
+        runs = resources.clients.store_of(other.service).runs
+        await unlock(runs, other, run=holder.run, clock=resources.clock)
 
 
 async def is_revoked(resources: Resources, work: Work) -> bool:

@@ -10,8 +10,9 @@ from indexvault.model import IndexName
 from indexvault.snapshots.run_names import lock_name
 from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.activity import Activity, Resources
-from indexvault.workflow.lock import LEASE_SECONDS, read_holder
+from indexvault.workflow.lock import LEASE_SECONDS, Holder, read_holder
 from indexvault.workflow.lock_activities import Done
+from indexvault.workflow.lost_locks import note_lost
 
 _POLL_SECONDS = 3
 _TAKEOVERS = uuid.UUID("4f1d5a0e-5a2b-4b62-8f8b-0f7a3f5f0d11")
@@ -27,13 +28,13 @@ class LockTakeover(msgspec.Struct, frozen=True):
 
 
 async def take_over_lock(resources: Resources, takeover: LockTakeover) -> Done:
-    """Free the index's lock if the predecessor holds it and is dead.
+    """Free the index's lock if the predecessor holds it and is dead; that run can't take it again.
 
     A live run renews its lease; a dead run's lapses within a minute, so this may wait that long. Raises ConflictError
     if the predecessor is alive.
     """
     index, blobs = takeover.index, resources.clients.store_of(takeover.index.service).runs
-    if not await _is_held(blobs, takeover):
+    if await _held(blobs, takeover) is None:
         return Done()
     name = lock_name(index.service, index.index)
     lease = str(uuid.uuid5(_TAKEOVERS, takeover.successor))
@@ -53,16 +54,18 @@ async def take_over_lock(resources: Resources, takeover: LockTakeover) -> Done:
             on=str(index),
             do="Wait for it, or cancel it first",
         )
-    if await _is_held(blobs, takeover):
+    if (holder := await _held(blobs, takeover)) is not None:
+        await note_lost(blobs, holder.known_run, index)
         # Emptied and not deleted: a late write of the dead run, with its lapsed lease, would recreate a deleted blob.
         await blobs.put(name, b"", lease=lease)
     await blobs.release(name, lease)
     return Done()
 
 
-async def _is_held(blobs: RunBlobs, takeover: LockTakeover) -> bool:
+async def _held(blobs: RunBlobs, takeover: LockTakeover) -> Holder | None:
+    """Return what the lock says if the predecessor has it, else None."""
     holder = await read_holder(blobs, takeover.index)
-    return holder is not None and holder.run == takeover.predecessor
+    return holder if holder is not None and holder.run == takeover.predecessor else None
 
 
 TAKE_OVER = Activity("take_over_lock", LockTakeover, Done, take_over_lock)

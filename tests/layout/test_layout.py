@@ -7,7 +7,7 @@ import pytest
 
 from tests.layout.project import PROJECT, pins, text_of, tracked, wanted
 
-KINDS = ["requirements", "requirements-development"]
+KINDS = ["requirements", "requirements-development", "requirements-azure"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -19,6 +19,15 @@ def test_compiled_requirements_answer_every_wanted_one(kind: str) -> None:
 
 def test_development_runs_on_the_versions_that_the_app_runs_on() -> None:
     assert pins("requirements").items() <= pins("requirements-development").items()
+
+
+def test_azure_runs_on_the_versions_that_the_app_is_tested_with() -> None:
+    azure, app = pins("requirements-azure"), pins("requirements")
+    other = {name: (version, azure[name]) for name, version in app.items() if azure[name] != version}
+    assert {name for name in other if not name.startswith("opentelemetry-")} == set()
+    minor = re.compile(r"\d+\.\d+")
+    for name, (here, there) in other.items():
+        assert minor.findall(here)[:1] == minor.findall(there)[:1], name
 
 
 def test_python_version_is_the_one_that_the_project_requires() -> None:

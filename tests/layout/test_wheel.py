@@ -38,7 +38,7 @@ def test_the_package_is_all_that_is_installed(wheel: Path) -> None:
         names = archive.namelist()
     information = f"{'-'.join(wheel.name.split('-')[:2])}.dist-info"
     assert {name.split("/")[0] for name in names} == {"indexvault", information}
-    assert "indexvault/py.typed" in names
+    assert {"indexvault/py.typed", "indexvault/settings/indexvault.schema.json"} <= set(names)
     modules = {name for name in tracked() if name.startswith("indexvault/") and name.endswith(".py")}
     assert {name for name in names if name.endswith(".py")} == modules
 

@@ -11,13 +11,15 @@ from indexvault.backup.run import choose, item_for
 from indexvault.errors import SettingsError
 from indexvault.maintenance.forget_runs import forget_old_runs, forgettable, kept_days
 from indexvault.maintenance.schedule import Due, due_policies, last_runs, policy_run
+from indexvault.model import IndexName
 from indexvault.settings.model import PolicySettings
 from indexvault.snapshots.run_names import checkpoint_name, record_name
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.durable import DurableEngine
+from indexvault.workflow.lost_locks import has_lost, note_lost
 from indexvault.workflow.runs import RunRecord, Runs, cancelled
 from tests.memory_store import MemoryStore
-from tests.world import EAST, open_world
+from tests.world import EAST, Calendar, open_world
 
 NIGHTLY = {"nightly": PolicySettings(service="contoso-east", schedule="0 0 2 * * *")}
 
@@ -160,3 +162,18 @@ async def test_old_runs_are_forgotten_even_those_of_a_service_that_is_no_longer_
         assert await runs.names() == []
         left = [blob.name async for blob in world.store.runs.list("runs/")]
         assert left == [checkpoint_name(f"{names[2]}-0", "plan")]
+
+
+async def test_the_mark_of_a_run_that_lost_its_lock_is_kept_as_long_as_runs_are() -> None:
+    calendar, index = Calendar(), IndexName(EAST, "hotels")
+    async with (
+        open_world(MemoryStore("local", calendar), clock=calendar) as world,
+        AsyncTaskHubGrpcClient(host_address=world.engine.address) as client,
+    ):
+        await world.store.prepare()
+        await note_lost(world.store.runs, "old", index)
+        calendar.now += timedelta(days=2)
+        await note_lost(world.store.runs, "young", index)
+        calendar.now += timedelta(days=29)
+        await forget_old_runs(world.resources, DurableEngine(client), keep=timedelta(days=30))
+        assert [await has_lost(world.store.runs, run, index) for run in ("old", "young")] == [False, True]

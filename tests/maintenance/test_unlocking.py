@@ -27,6 +27,6 @@ async def test_a_lock_that_a_dead_run_left_was_one_until_it_expired() -> None:
     store = MemoryStore("local", calendar)
     async with open_world(store, clock=calendar) as world:
         for passed, expected in ((timedelta(minutes=1), "unlocked"), (timedelta(hours=1), "free")):
-            await Lock(store.runs, HOTELS, run="dead", owner="a test", clock=calendar).take()
+            await Lock(store.runs, HOTELS, run=f"dead-{passed}", owner="a test", clock=calendar).take()
             calendar.now += passed
             assert (await unlock_index(world.clients, HOTELS, calendar)).lock == expected

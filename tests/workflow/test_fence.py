@@ -30,7 +30,7 @@ async def test_a_lock_broken_during_the_commit_keeps_the_manifest_from_being_wri
                     yield blob
                 if "/chunks/" in prefix:  # the last thing that a commit looks at before it writes
                     broken += 1
-                    await unlock(store.runs, IndexName(EAST, "hotels"))
+                    await unlock(store.runs, IndexName(EAST, "hotels"), clock=world.resources.clock)
 
             monkeypatch.setattr(store.snapshots, "list", list_and_break)
             with pytest.raises(ConflictError, match="has lost its lock"):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -122,9 +123,9 @@ async def test_holding_does_not_take(blobs: RunBlobs, clock: Clock) -> None:
 async def test_unlock(blobs: RunBlobs, clock: Clock) -> None:
     first = lock(blobs, "first", clock)
     await first.take()
-    assert await unlock(blobs, HOTELS, run="second") == "other"
-    assert await unlock(blobs, HOTELS) == "unlocked"
-    assert await unlock(blobs, HOTELS) == "free"
+    assert await unlock(blobs, HOTELS, clock=clock, run="second") == "other"
+    assert await unlock(blobs, HOTELS, clock=clock) == "unlocked"
+    assert await unlock(blobs, HOTELS, clock=clock) == "free"
     assert await read_holder(blobs, HOTELS) is None
     with pytest.raises(ConflictError, match="has lost its lock"):
         await first.hold()
@@ -132,7 +133,7 @@ async def test_unlock(blobs: RunBlobs, clock: Clock) -> None:
 
 async def test_a_lock_that_cannot_be_read_can_be_taken_away(blobs: RunBlobs, clock: Clock) -> None:
     await blobs.put("locks/contoso-east/hotels.json", b"{}")
-    assert await unlock(blobs, HOTELS) == "unlocked"
+    assert await unlock(blobs, HOTELS, clock=clock) == "unlocked"
     await lock(blobs, "first", clock).take()
 
 
@@ -147,7 +148,7 @@ async def test_work_stops_when_the_lock_is_broken(
     async def work() -> None:
         nonlocal committed
         async with first.held():
-            await unlock(blobs, HOTELS)
+            await unlock(blobs, HOTELS, clock=clock)
             await asyncio.sleep(300)
             committed = True
 
@@ -178,7 +179,7 @@ async def test_unlocking_wins_against_a_run_that_holds_on(blobs: RunBlobs, clock
 
     holding = asyncio.create_task(hold_on())
     await held.wait()
-    assert await unlock(blobs, HOTELS) == "unlocked"
+    assert await unlock(blobs, HOTELS, clock=clock) == "unlocked"
     with pytest.raises(ConflictError, match="has lost its lock"):
         await asyncio.wait_for(holding, 300)
 
@@ -200,3 +201,60 @@ async def test_cancelled_work_gives_it_back(blobs: RunBlobs, clock: Clock) -> No
     with pytest.raises(asyncio.CancelledError):
         await task
     await lock(blobs, "second", clock).take()
+
+
+async def test_an_unlocked_run_does_not_take_its_lock_again(blobs: RunBlobs, clock: Clock) -> None:
+    first, second = lock(blobs, "first", clock), lock(blobs, "second", clock)
+    await first.take()
+    assert await unlock(blobs, HOTELS, clock=clock) == "unlocked"
+    with pytest.raises(ConflictError, match="run first has lost its lock"):
+        await first.take()
+    await second.take()
+    await second.release()
+    with pytest.raises(ConflictError, match="run first has lost its lock"):
+        await first.take()
+    await second.take()
+
+
+async def test_a_run_whose_lock_had_expired_was_not_unlocked(blobs: RunBlobs, clock: Clock) -> None:
+    waiting = lock(blobs, "waiting", clock)
+    await waiting.take()
+    clock.now += EXPIRES_AFTER + timedelta(seconds=1)
+    await unlock(blobs, HOTELS, clock=clock)
+    await waiting.take()
+
+
+async def test_the_lock_of_a_part_is_not_that_of_the_same_part_of_another_execution(
+    blobs: RunBlobs, clock: Clock
+) -> None:
+    first, again = (
+        Lock(blobs, HOTELS, run="move-1-backup-1", owner="a test", clock=clock, part_of=execution)
+        for execution in ("move-1", "move-2")
+    )
+    await first.take()
+    await unlock(blobs, HOTELS, clock=clock)
+    await again.take()
+    with pytest.raises(ConflictError, match="has lost its lock"):
+        await first.hold()
+    await first.release()
+    await again.hold()
+
+
+async def test_a_run_that_is_unlocked_while_it_takes_its_lock_does_not_keep_it(clock: Clock) -> None:
+    async with MemoryStore() as store:
+        await store.prepare()
+        first, put = lock(store.runs, "first", clock), store.runs.put
+        await first.take()
+
+        async def put_after_an_unlock(name: str, data: bytes, **conditions: Any) -> str:
+            if b"first" in data and name.startswith("locks/"):
+                store.runs.put = put  # type: ignore[method-assign]
+                assert await unlock(store.runs, HOTELS, clock=clock) == "unlocked"
+                await store.runs.acquire(name, conditions["lease"], 60)  # as the same activity does, run twice
+            return await put(name, data, **conditions)
+
+        store.runs.put = put_after_an_unlock  # type: ignore[method-assign]
+        with pytest.raises(ConflictError, match="run first has lost its lock"):
+            await first.take()
+        assert await read_holder(store.runs, HOTELS) is None
+        await lock(store.runs, "second", clock).take()

@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from indexvault.errors import ConflictError
 from indexvault.model import IndexName
 from indexvault.snapshots.run_names import lock_name
 from indexvault.workflow.lock import Lock, read_holder
@@ -41,3 +44,16 @@ async def test_the_lock_of_a_third_run_is_left_alone() -> None:
         holder = await read_holder(world.store.runs, HOTELS)
         assert holder is not None
         assert holder.run == "third"
+
+
+async def test_a_run_whose_lock_was_taken_over_does_not_take_it_again() -> None:
+    clock = Clock()
+    async with open_world(MemoryStore("local", clock), clock=clock) as world:
+        dead, heir = (Lock(world.store.runs, HOTELS, run=run, owner="a test", clock=clock) for run in ("dead", "heir"))
+        await dead.take()
+        clock.now += timedelta(seconds=61)
+        await take_over_lock(world.resources, LockTakeover(HOTELS, "dead", "heir"))
+        await heir.take()
+        await heir.release()
+        with pytest.raises(ConflictError, match="run dead has lost its lock"):
+            await dead.take()

@@ -14,6 +14,7 @@ from indexvault.cli.workflows import Workflows
 from indexvault.errors import IndexvaultError
 from indexvault.model import IndexName
 from indexvault.settings.load import service_settings
+from indexvault.workflow.lost_locks import forgive
 from indexvault.workflow.unfinished import read_unfinished
 
 
@@ -53,6 +54,8 @@ async def run(session: Session, request: HealRequest) -> int:
                 index = IndexName(reveal.service, reveal.index)
                 noted = await read_unfinished(store.runs, index)
                 dead = noted is not None and noted.run == reveal.run and is_dead(noted)
+                if dead:
+                    await forgive(store.runs, reveal.run, index)
                 job = HealJob(
                     service=reveal.service,
                     index=reveal.index,

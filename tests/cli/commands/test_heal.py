@@ -41,3 +41,20 @@ def test_the_next_backup_hides_them_too(terminal: Terminal) -> None:
     result = terminal.indexvault("backup", EAST, "notes", "--json")
     assert result.code == 3, result.stderr
     assert retrievable(terminal) is False
+
+
+def test_a_killed_backup_that_was_unlocked_is_healed_and_resumes(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 50, retrievable=False)
+    terminal.east.faults({"fault": "latency", "operation": "search", "seconds": 3600, "skip": 1})
+    process = terminal.start("backup", EAST, "notes", "--hidden-fields", "reveal")
+    await_request(process, terminal.east, "search", 2)
+    kill(process)
+    terminal.east.faults()
+    assert terminal.indexvault("unlock", f"{EAST}/notes", "--json").records[0]["lock"] == "unlocked"
+    healed = terminal.indexvault("heal")
+    assert healed.code == 0, healed.stderr
+    assert retrievable(terminal) is False
+    terminal.indexvault("unlock", f"{EAST}/notes")
+    result = terminal.indexvault("backup", EAST, "notes")
+    assert result.code == 3, result.stderr
+    assert "resuming the interrupted run" in result.stderr
