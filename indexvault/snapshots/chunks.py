@@ -21,8 +21,8 @@ CHUNK_TARGET = 6 * 1024
 """Uncompressed bytes of an average chunk, at any size of index; the number of documents being a power of two, it is
 between 4 and 9 KiB.
 
-A changed document costs a snapshot its whole chunk, and a large chunk is hit more often than a small one. So small chunks
-save the most; smaller ones than this lose it to worse compression and more entries in the tree. Source:
+A changed document costs a snapshot its whole chunk, and a large chunk is hit more often than a small one. So small
+chunks save the most; smaller ones than this lose it to worse compression and more entries in the tree. Source:
 benchmarks/storage.py.
 """
 

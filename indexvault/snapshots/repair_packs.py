@@ -28,7 +28,6 @@ from indexvault.snapshots.store import SnapshotReader, SnapshotWriter
 from indexvault.snapshots.tree import SEGMENT_LIMIT, Entry, Node
 from indexvault.snapshots.tree_reader import TreeReader
 
-
 _OTHER_PACKS = "other packs"
 
 

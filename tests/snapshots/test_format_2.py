@@ -128,7 +128,7 @@ def test_the_page_shell_lines_work(reader: Path) -> None:
     assert b'"level":1' in lines[-1]
     ended = subprocess.run(  # noqa: S603  # our own page's lines
         [
-            "bash",
+            str(shutil.which("bash")),
             "-euo",
             "pipefail",
             "-c",
