@@ -7,8 +7,9 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import batched
 from pathlib import Path
 
 from azure.core.credentials import AzureKeyCredential
@@ -28,6 +29,7 @@ from indexvault.snapshots.names import SNAPSHOT_CONTAINER
 
 _PROJECT = Path(__file__).parents[1]
 _LATEST = f"{SOURCE}/{INDEX}@latest"
+_TOLD_AT_ONCE = 500
 
 
 class CommandError(Exception):
@@ -118,10 +120,12 @@ def _await_end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-async def _told(found: Iterator[tuple[str, bytes]], progress: ProgressDisplay) -> AsyncIterator[tuple[str, bytes]]:
-    for key, line in found:
-        yield key, line
-        progress.advance("load", documents=1, bytes=len(line))
+async def _told(
+    found: Iterator[tuple[str, bytes]], progress: ProgressDisplay
+) -> AsyncIterator[Sequence[tuple[str, bytes]]]:
+    for some in batched(found, _TOLD_AT_ONCE, strict=False):
+        yield some
+        progress.advance("load", documents=len(some), bytes=sum(len(line) for _key, line in some))
 
 
 def copy_snapshots(folder: DemoFolder, variables: Mapping[str, str]) -> None:
