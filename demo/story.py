@@ -145,13 +145,13 @@ def next_steps(console: Console, folder: DemoFolder) -> None:
     _suggest(
         console,
         "A snapshot is plain files. A document (jq below 1.7 rounds integers beyond 2^53, the file doesn't):",
-        f"zcat {index}/chunks/*.jsonl.gz | head -1 | jq .",
+        f"zcat {index}/packs/*.jsonl.gz | head -1 | jq .",
     )
-    _suggest(console, "Its chunks, each named by the SHA-256 of what it holds:", f"ls -lh {index}/chunks")
+    _suggest(console, "Its packs, each named by the SHA-256 of its bytes:", f"ls -lh {index}/packs")
     _suggest(
         console,
         "What the manifests say of both snapshots:",
-        f"jq '{{id, state, counts, bytes, added, losses, first: .chunks[0]}}' {index}/manifests/*.json",
+        f"jq '{{id, state, counts, bytes, added, losses, tree: .tree.level}}' {index}/manifests/*.json",
     )
     _suggest(
         console,
