@@ -1,6 +1,5 @@
 """The recipes of the pages and of the help, run as they stand on the demo's own documents."""
 
-import gzip
 import hashlib
 import json
 import re
@@ -13,9 +12,9 @@ import pytest
 from demo.hotels import documents
 from indexvault.cli.commands import restore
 from indexvault.restore.document_filter import DocumentFilter
-from tests.layout.project import PROJECT, text_of
+from indexvault.snapshots.packs import Packer, member
+from tests.layout.project import text_of
 
-CONTAINER = PROJECT / "tests/fixtures/format-1/search-snapshots"
 LINES = [line for _key, line in documents(600)]
 
 
@@ -29,20 +28,23 @@ def rows(sql: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[
     return duckdb.connect().execute(sql).fetchall()
 
 
-def test_the_sql_of_the_page_reads_a_snapshot_of_the_demo_s_documents(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_packed", [False, True], ids=["as exported", "in packs"])
+def test_the_sql_of_the_page_reads_the_demo_s_documents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_packed: bool
 ) -> None:
     [sql] = sql_of("docs/format.md")
-    [manifest] = re.findall(r"'(.*/manifests/.*\.json)'", sql)
-    chunks = tmp_path / manifest.partition("/manifests/")[0] / "chunks"
-    chunks.mkdir(parents=True)
-    named = []
-    for start in range(0, len(LINES), 200):
-        data = b"".join(line + b"\n" for line in LINES[start : start + 200])
-        named.append({"sha256": hashlib.sha256(data).hexdigest()})
-        (chunks / f"{named[-1]['sha256']}.jsonl.gz").write_bytes(gzip.compress(data))
-    (tmp_path / manifest).parent.mkdir()
-    (tmp_path / manifest).write_text(json.dumps({"chunks": named}))
+    if is_packed:
+        packer = Packer()
+        for start in range(0, len(LINES), 20):
+            data = b"".join(line + b"\n" for line in LINES[start : start + 20])
+            sha256 = hashlib.sha256(data).hexdigest()
+            packer.add(sha256, member(sha256, data))
+        pack = packer.finish()
+        assert pack is not None
+        (tmp_path / f"{pack.name}.jsonl.gz").write_bytes(pack.data)
+        sql = sql.replace("'hotels.jsonl'", "'*.jsonl.gz'")
+    else:
+        (tmp_path / "hotels.jsonl").write_bytes(b"".join(line + b"\n" for line in LINES))
 
     [(number, average)] = rows(sql, tmp_path, monkeypatch)
     ratings = [json.loads(line)["Rating"] for line in LINES]
@@ -50,13 +52,6 @@ def test_the_sql_of_the_page_reads_a_snapshot_of_the_demo_s_documents(
     assert {"NaN"} <= {rating for rating in ratings if isinstance(rating, str)}
     assert number == len(LINES)
     assert average == pytest.approx(sum(real) / len(real))
-
-
-def test_the_sql_of_the_page_reads_the_snapshot_that_it_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    [sql] = sql_of("docs/format.md")
-    [(number, _average)] = rows(sql, CONTAINER, monkeypatch)
-    [named] = re.findall(r"'(.*/manifests/.*\.json)'", sql)
-    assert number == json.loads((CONTAINER / named).read_text())["counts"]["documents"]
 
 
 def test_the_filter_of_the_help_selects_on_the_demo_s_documents(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,7 +140,7 @@ FAILURES = [
 SERVICE_MANIFESTS = [
     _json(
         {
-            "format": "indexvault/1",
+            "format": "indexvault/2",
             "id": _ID,
             "service": "contoso-east",
             "state": "lossy",
