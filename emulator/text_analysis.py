@@ -3,6 +3,7 @@
 Only tokenising, lower case, English plurals and a few stop words: ranking and other languages are out of scope.
 """
 
+import functools
 import re
 
 import msgspec
@@ -48,6 +49,10 @@ _STOP_WORDS = frozenset(
 )
 
 
+_SHORT, _REMEMBERED = 64, 16_384
+"""Characters of a text whose terms are remembered, and how many such texts are."""
+
+
 class Token(msgspec.Struct, frozen=True):
     """A token and its position, in characters."""
 
@@ -78,8 +83,15 @@ def tokens(text: str, analyzer: str | None) -> list[Token]:
 
 
 def terms(text: str, analyzer: str | None) -> list[str]:
-    """Return the tokens' texts."""
-    return [token.token for token in tokens(text, analyzer)]
+    """Return the tokens' texts. Those of short texts, such as keys, are remembered: each query asks for them again."""
+    return list(_remembered(text, analyzer) if len(text) <= _SHORT else _terms(text, analyzer))
+
+
+def _terms(text: str, analyzer: str | None) -> tuple[str, ...]:
+    return tuple(token.token for token in tokens(text, analyzer))
+
+
+_remembered = functools.lru_cache(maxsize=_REMEMBERED)(_terms)
 
 
 def _stem(word: str) -> str:

@@ -176,6 +176,8 @@ class _Document:
 
 def texts_of(document: dict[str, Any], field: Field) -> list[str]:
     """Return every string a document has in a field, through collections."""
+    if isinstance(plain := document.get(field.path), str):
+        return [plain]
     values: list[Any] = [document]
     for name in field.path.split("/"):
         found = [value.get(name) for value in values if value is not None]
@@ -185,8 +187,11 @@ def texts_of(document: dict[str, Any], field: Field) -> list[str]:
 
 def _score(node: Term | Group, document: _Document) -> float:
     if isinstance(node, Term):
-        fields = document.fields(node.field)
-        return sum((_matches(node, field, tokens) / (1 + len(tokens) ** 0.5) for field, tokens in fields), 0.0)
+        score = 0.0
+        for field, tokens in document.fields(node.field):
+            matches = _matches(node, field, tokens)
+            score += matches / (1 + len(tokens) ** 0.5) if matches else 0.0
+        return score
     total = 0.0
     wanted = [clause for clause in node.clauses if clause.occurs != "must_not"]
     required = any(clause.occurs == "must" for clause in wanted)

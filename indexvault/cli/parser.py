@@ -47,6 +47,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return _parser(as_json="--json" in given).parse_args(given)
 
 
+def verb_parsers() -> dict[str, argparse.ArgumentParser]:
+    """Return the parser of each verb, with its arguments. Imports the module of every verb."""
+    parsers = {verb: _VerbParser(verb=verb, as_json=False, prog=f"indexvault {verb}") for verb in VERBS}
+    for parser in parsers.values():
+        parser.complete()
+    return dict(parsers)
+
+
 def _parser(*, as_json: bool) -> argparse.ArgumentParser:
     parser = _Parser(
         as_json=as_json,
@@ -56,7 +64,9 @@ def _parser(*, as_json: bool) -> argparse.ArgumentParser:
         epilog=_NOTES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"indexvault {VERSION}")
+    parser.add_argument(
+        "--version", action=_Version, as_json=as_json, help="tell the version, the format and the api-versions, and end"
+    )
     verbs = parser.add_subparsers(
         dest="verb",
         prog="indexvault",
@@ -115,6 +125,29 @@ class _Parser(argparse.ArgumentParser):
         )
 
 
+class _Version(argparse.Action):
+    """Print the versions of what other programs see, and end the process."""
+
+    def __init__(self, *, as_json: bool, **options: Any) -> None:
+        super().__init__(**options, nargs=0, default=argparse.SUPPRESS)
+        self._as_json = as_json
+
+    @override
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from indexvault.search.transport import PREVIEW, STABLE  # noqa: PLC0415 - --help does without them
+        from indexvault.snapshots.manifest import FORMAT  # noqa: PLC0415 - the same
+
+        versions = [STABLE, PREVIEW]
+        record = {"event": "version", "version": VERSION, "format": FORMAT, "api_versions": versions}
+        lines = [
+            f"indexvault {VERSION}",
+            f"format of snapshots: {FORMAT}",
+            f"api-versions of Azure AI Search: {', '.join(versions)}",
+        ]
+        sys.stdout.write("".join(f"{line}\n" for line in ([json.dumps(record)] if self._as_json else lines)))
+        parser.exit()
+
+
 class _VerbParser(_Parser):
     """The parser of one verb, which imports the verb's module only when that verb is asked for."""
 
@@ -125,11 +158,15 @@ class _VerbParser(_Parser):
     @override
     def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
         """Add the verb's arguments, then parse. argparse calls this once, for the verb that was found."""
+        self.complete()
+        return super().parse_known_args(args, namespace)
+
+    def complete(self) -> None:
+        """Add the verb's arguments, once."""
         command = load_command(self._verb)
         self.description = command.description
         _add_common_options(self, {})
         command.add_arguments(self)
-        return super().parse_known_args(args, namespace)
 
 
 def _add_common_options(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -> None:

@@ -16,7 +16,6 @@ from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import CANCELLED, FAILED
 from indexvault.cli.logs import configure_logs
 from indexvault.cli.output import Output
-from indexvault.cli.settings_file import find_settings
 from indexvault.cli.verbs import load_command
 from indexvault.errors import CancelledError, IndexvaultError, SettingsError
 
@@ -44,7 +43,8 @@ def run(
         request = command.read_request(arguments)
         if arguments.url is None:
             arguments.url = environment.get(URL_VARIABLE, "").strip()
-        start = _run_remotely if arguments.url else _run_here
+        here = command.run_without_settings is not None or not arguments.url
+        start = _run_here if here else _run_remotely
         return asyncio.run(_until_stopped(arguments.verb, start(arguments, command, request, environment, output)))
     except BrokenPipeError:
         # The reader has closed the pipe; without this the interpreter would report it again at exit.
@@ -71,21 +71,23 @@ def _run_here(
     arguments: argparse.Namespace, command: Command[Any], request: Any, environment: Mapping[str, str], output: Output
 ) -> Coroutine[Any, Any, int]:
     """Return the run of a verb in this process, with the settings that the environment names."""
-    from indexvault.cli.session import Session  # noqa: PLC0415 - not needed with a deployment
-    from indexvault.settings.source import load_settings  # noqa: PLC0415 - the same
+    from indexvault.cli.session import BareSession  # noqa: PLC0415 - not needed with a deployment
 
-    if arguments.function_key is not None:
-        raise SettingsError("a function key needs a deployment, and none is named", on="--key", do="Name it with --url")
-    if command.run is None:
-        raise SettingsError("only a deployment has runs", on=f"indexvault {arguments.verb}", do="Name one with --url")
-    session = Session(
-        settings=load_settings(find_settings(environment, arguments.config, folder=Path.cwd()), folder=Path.cwd()),
+    session = BareSession(
         environment=environment,
+        config=arguments.config,
+        folder=Path.cwd(),
         output=output,
         clock=_now,
         rng=random.SystemRandom(),
     )
-    return command.run(session, request)
+    if command.run_without_settings is not None:
+        return command.run_without_settings(session, request)
+    if arguments.function_key is not None:
+        raise SettingsError("a function key needs a deployment, and none is named", on="--key", do="Name it with --url")
+    if command.run is None:
+        raise SettingsError("only a deployment has runs", on=f"indexvault {arguments.verb}", do="Name one with --url")
+    return command.run(session.with_settings(session.load_settings()), request)
 
 
 def _run_remotely(

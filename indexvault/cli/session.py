@@ -3,16 +3,41 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from indexvault.cli.output import Output
 from indexvault.cli.progress import ProgressDisplay
+from indexvault.cli.settings_file import find_settings
 from indexvault.clients import FIRST_CONTACT, Clients
 from indexvault.model import Clock
 from indexvault.search.retry import RetryPolicy
 from indexvault.settings.model import Settings
+from indexvault.settings.source import load_settings
 from indexvault.workflow.activity import ProgressUpdate, Resources
 
-__all__ = ["FIRST_CONTACT", "Session", "show_update"]
+__all__ = ["FIRST_CONTACT", "BareSession", "Session", "show_update"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BareSession:
+    """What a verb works with before, or without, settings. `config` is what --config says, `folder` the current one."""
+
+    environment: Mapping[str, str]
+    config: str | None
+    folder: Path
+    output: Output
+    clock: Clock
+    rng: random.Random
+
+    def load_settings(self) -> Settings:
+        """Read the settings. Raises SettingsError if there are none, or if they are wrong."""
+        return load_settings(find_settings(self.environment, self.config, folder=self.folder), folder=self.folder)
+
+    def with_settings(self, settings: Settings) -> "Session":
+        """Return what a verb works with that has settings."""
+        return Session(
+            settings=settings, environment=self.environment, output=self.output, clock=self.clock, rng=self.rng
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

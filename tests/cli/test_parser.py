@@ -14,7 +14,10 @@ from indexvault.cli.commands.snapshots import SnapshotsRequest
 from indexvault.cli.parser import parse
 from indexvault.cli.verbs import VERBS, load_command
 from indexvault.errors import SettingsError
+from indexvault.search.transport import PREVIEW, STABLE
+from indexvault.snapshots.manifest import FORMAT
 from indexvault.snapshots.names import SnapshotReference
+from indexvault.version import VERSION
 
 NOTES = SnapshotReference(service="contoso-east", index="notes")
 NOT_FOR_HELP = ("aiohttp", "azure", "durabletask", "grpc", "msgspec", "rich")
@@ -129,11 +132,31 @@ def modules_after(*arguments: str) -> set[str]:
     return set(result.stderr.split())
 
 
-@pytest.mark.parametrize("option", ["--help", "--version"])
-def test_help_and_version_load_no_library(option: str) -> None:
+@pytest.mark.parametrize(("option", "loads"), [("--help", set()), ("--version", {"msgspec"})])
+def test_help_and_version_load_no_library(option: str, loads: set[str]) -> None:
+    """The version tells the format as the module says that writes it, and that is made with msgspec."""
     modules = modules_after(option)
     assert "indexvault.cli.parser" in modules
-    assert not {module.partition(".")[0] for module in modules}.intersection(NOT_FOR_HELP)
+    assert {module.partition(".")[0] for module in modules}.intersection(NOT_FOR_HELP) == loads
+
+
+def test_version_tells_the_format_and_the_api_versions(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"indexvault {VERSION}",
+        f"format of snapshots: {FORMAT}",
+        f"api-versions of Azure AI Search: {STABLE}, {PREVIEW}",
+    ]
+    with pytest.raises(SystemExit):
+        parse(["--json", "--version"])
+    assert json.loads(capsys.readouterr().out) == {
+        "event": "version",
+        "version": VERSION,
+        "format": FORMAT,
+        "api_versions": [STABLE, PREVIEW],
+    }
 
 
 def test_help_of_a_verb_loads_no_other_verb_and_no_engine() -> None:
@@ -149,7 +172,7 @@ def test_every_verb_is_in_the_table_and_has_a_run() -> None:
     for verb in VERBS:
         command = load_command(verb)
         assert command.description
-        assert command.run or command.run_remotely
+        assert command.run or command.run_remotely or command.run_without_settings
     siblings = {"backup_dry_run", "backup_remote", "restore_remote", "restore_service"}
     assert modules - siblings == set(VERBS)
 
