@@ -13,7 +13,7 @@ def test_sound_snapshot_is_proved(terminal: Terminal) -> None:
     assert result.code == 0
     sound, figures = result.stdout.splitlines()
     assert sound == f"sound  {reference}"
-    assert figures.startswith("  120 documents in 1 chunk")
+    assert figures.startswith("  120 documents in 2 chunks checked of 2, ")
 
 
 def test_changed_chunk_is_named(terminal: Terminal) -> None:
@@ -105,7 +105,7 @@ def test_an_index_that_has_nothing_is_no_success(terminal: Terminal) -> None:
     delete_blobs(terminal.connection_string, container=RUN_CONTAINER)
     left = terminal.indexvault("verify", NOTES)
     assert left.code == 4
-    assert "1 chunks are there that no manifest names" in left.error_line
+    assert "1 packs are there that no snapshot needs" in left.error_line
     assert terminal.indexvault("repair", NOTES).code == 4
 
 
