@@ -22,7 +22,7 @@ from indexvault.bounds import MEBIBYTE
 from indexvault.errors import UNDECODABLE, IntegrityError, NotFoundError
 from indexvault.snapshots.chunks import Digest, Size
 from indexvault.snapshots.names import PackFolder, repair_advice
-from indexvault.snapshots.packs import PACK_LIMIT, SMALLEST_MEMBER
+from indexvault.snapshots.packs import PACK_TARGET, SMALLEST_MEMBER
 from indexvault.snapshots.store import SnapshotReader
 
 MOST_HOPS = 64
@@ -32,7 +32,7 @@ _MOST_HELD = 1_000_000
 """Locations that a reader keeps in memory: 20 bytes each."""
 
 _LINE_BYTES = 160
-_RECORD_LIMIT = PACK_LIMIT // SMALLEST_MEMBER * _LINE_BYTES
+_RECORD_LIMIT = (PACK_TARGET // SMALLEST_MEMBER + 1) * _LINE_BYTES
 _STORED_LIMIT = 32 * MEBIBYTE
 _GZIP_WINDOW = 31
 _LEVEL = 2

@@ -389,7 +389,7 @@ STORED: tuple[Target, ...] = (
         draw=lambda rng: inputs.damaged_gzip(rng, _locations()),
         use=_use_locations,
         raises=(IntegrityError,),
-        peak_bytes=24 << 20,
+        peak_bytes=64 << 20,
     ),
     Target(name="record", draw=_draw_record, use=_use_record, raises=(IntegrityError,), weight=2),
     Target(name="failure", draw=text_like(examples.FAILURES, surrogates=True), use=_use_failure, raises=()),
