@@ -22,7 +22,7 @@ from indexvault.bounds import MEBIBYTE
 from indexvault.errors import UNDECODABLE, IntegrityError, NotFoundError
 from indexvault.snapshots.chunks import Digest, Size
 from indexvault.snapshots.names import PackFolder, repair_advice
-from indexvault.snapshots.packs import PACK_TARGET, SMALLEST_MEMBER
+from indexvault.snapshots.packs import PACK_LIMIT, PACK_TARGET, SMALLEST_MEMBER
 from indexvault.snapshots.store import SnapshotReader
 
 MOST_HOPS = 64
