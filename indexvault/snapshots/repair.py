@@ -26,7 +26,7 @@ from indexvault.snapshots.names import (
     parse_manifest_name,
     parse_pack_name,
 )
-from indexvault.snapshots.repair_packs import PackRepairer, UngatheredError
+from indexvault.snapshots.repair_packs import PackRepairer, UngatheredError, remove_if_there
 from indexvault.snapshots.repair_sources import ReplicaSource, Source
 from indexvault.snapshots.replicas import ReplicaBlobs
 from indexvault.snapshots.service_manifest import ServiceManifest, summarise_service
@@ -123,7 +123,7 @@ class _Repairer:
         for kind in _KINDS:
             pack = PackName(kind, found.folder, found.sha256)
             if (source := await repairer.put_back(pack.blob, pack)) is not None:
-                await self._store.snapshots.delete(found.blob)
+                await remove_if_there(self._store.snapshots, found.blob)
                 return source
             sources.append(await repairer.gather(pack.blob, pack))
         return ", ".join(dict.fromkeys(sources))

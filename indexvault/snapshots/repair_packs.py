@@ -31,6 +31,12 @@ from indexvault.snapshots.tree_reader import TreeReader
 _OTHER_PACKS = "other packs"
 
 
+async def remove_if_there(blobs: SnapshotWriter, name: str) -> None:
+    """Remove a damaged blob. One that is missing is put back without any right to delete."""
+    if await blobs.properties(name) is not None:
+        await blobs.delete(name)
+
+
 class UngatheredError(Exception):
     """Some of what the snapshots need of a pack exists nowhere. The text says what."""
 
@@ -60,7 +66,7 @@ class PackRepairer:
         for source in self._sources:
             data = await source.blob(name, PACK_LIMIT)
             if data is not None and await asyncio.to_thread(is_sound, pack.sha256, data):
-                await self._blobs.delete(name)
+                await remove_if_there(self._blobs, name)
                 await self._blobs.create(name, data, content_type=CONTENT_TYPE)
                 return source.name
         return None
@@ -176,7 +182,7 @@ class PackRepairer:
             packer.add(sha256, data)
         new = packer.finish()
         if new is not None and new.name == pack.sha256:
-            await self._blobs.delete(name)
+            await remove_if_there(self._blobs, name)
             await store_pack(self._blobs, lambda sha256: folder.blob(pack.kind, sha256), new)
             return
         if new is not None:
@@ -186,9 +192,9 @@ class PackRepairer:
         record = folder.locations(pack.sha256)
         data = await asyncio.to_thread(encode_locations, locations)
         if not await self._blobs.create(record, data, content_type=CONTENT_TYPE):
-            await self._blobs.delete(record)
+            await remove_if_there(self._blobs, record)
             await self._blobs.create(record, data, content_type=CONTENT_TYPE)
-        await self._blobs.delete(name)
+        await remove_if_there(self._blobs, name)
 
 
 class _Gathered:

@@ -24,6 +24,7 @@ async def test_the_worker_indexes_every_function(app: App) -> None:
         ("POST", "checks", "FUNCTION"),
         ("POST", "verifications", "FUNCTION"),
         ("POST", "prunes", "FUNCTION"),
+        ("POST", "deletions", "FUNCTION"),
         ("POST", "comparisons", "FUNCTION"),
         ("POST", "histories", "FUNCTION"),
         ("POST", "restores", "FUNCTION"),

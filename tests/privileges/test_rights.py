@@ -91,6 +91,12 @@ def _replicated(ground: Ground) -> None:
         ground.say("replicate", f"{EAST}/{FIRST}")
 
 
+def _replicate(ground: Ground) -> Rights:
+    ground.terminal.east.change("notes", {"id": "000003", "text": "changed"})
+    ground.say("backup", EAST, "notes")
+    return ground.used("replicate", f"{EAST}/notes")
+
+
 def _repair(ground: Ground) -> Rights:
     _replicated(ground)
     assert FIRST in delete_blob(ground.account, ".jsonl.gz")
@@ -151,7 +157,7 @@ OPERATIONS: dict[str, Callable[[Ground], Rights]] = {
     "restore --mode sync": _sync,
     "move": _move,
     "move --delete-source": _move_away,
-    "replicate": _verb("replicate", f"{EAST}/notes"),
+    "replicate": _replicate,
     "pin, unpin": lambda ground: _both(ground.used("pin", LATEST), ground.used("unpin", LATEST)),
     "repair of missing blobs": _repair,
     "repair of damaged blobs": _replace_damaged,

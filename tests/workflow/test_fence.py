@@ -28,7 +28,7 @@ async def test_a_lock_broken_during_the_commit_keeps_the_manifest_from_being_wri
                 nonlocal broken
                 async for blob in listing(prefix):
                     yield blob
-                if "/chunks/" in prefix:  # the last thing that a commit looks at before it writes
+                if "/packs/" in prefix:  # the last thing that a commit looks at before it writes
                     broken += 1
                     await unlock(store.runs, IndexName(EAST, "hotels"), clock=world.resources.clock)
 
