@@ -85,8 +85,8 @@ def test_wheels_are_for_the_platform(archive: Path) -> None:
 
 def test_what_is_neither_the_app_nor_left_out_is_refused(tmp_path: Path) -> None:
     patterns = ignored(text_of(".funcignore"))
-    for name in ("host.json", "notes.md", "my-keys.json", "local.settings.json", ".env", "backup/a.py", "tests/b.py"):
+    for name in ("host.json", "notes.md", "my-keys.json", "local.settings.json", ".env", "backup/a.md", "tests/b.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert set(app_files(tmp_path, patterns)) == {"host.json", "my-keys.json", "backup/a.py"}
+    assert set(app_files(tmp_path, patterns)) == {"host.json", "my-keys.json", "backup/a.md"}
     assert {name.split("/")[0] for name in app_files(tmp_path, patterns)} - APP == {"my-keys.json"}
