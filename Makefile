@@ -72,8 +72,8 @@ templates: $(TEMPLATES_READY) ## check infra/ against the schemas of Azure's res
 requirements: $(ENVIRONMENT_READY) ## compile requirements*.txt after a change to requirements*.in, and docs/licences.md
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-development.in -o requirements-development.txt
-	cp requirements.txt requirements-azure.txt # uv keeps the versions that it finds there, where it can
-	$(COMPILE) --prerelease allow requirements-azure.in -o requirements-azure.txt
+	@mkdir -p build && sed -nE 's/^([a-z0-9-]+==[^ ]+).*/\1/p' requirements.txt | grep -v ^opentelemetry- > build/versions.txt
+	$(COMPILE) --prerelease allow --constraint build/versions.txt requirements-azure.in -o requirements-azure.txt
 	$(COMPILE) scripts/requirements-supply.in -o scripts/requirements-supply.txt
 	$(COMPILE) scripts/requirements-templates.in -o scripts/requirements-templates.txt
 	echo "uv==$(UV)" | $(COMPILE_TOOL) - -o scripts/requirements-uv.txt

@@ -96,8 +96,9 @@ param maximumInstances int = 40
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
 var recordKeyVariable = empty(recordKeyVaultId) ? '' : 'INDEXVAULT_RECORD_KEY'
-// Without a vault, the parts of a path that nothing is deployed to.
-var vaultPath = split(empty(recordKeyVaultId) ? '/subscriptions/none/resourceGroups/none' : recordKeyVaultId, '/')
+// Without a vault, a group that exists: a module that is left out needs a scope too.
+var ownPath = '/subscriptions/${subscription().subscriptionId}/resourceGroups/rg-${environmentName}'
+var vaultPath = split(empty(recordKeyVaultId) ? ownPath : recordKeyVaultId, '/')
 var vaultName = last(split(recordKeyVaultId, '/'))
 var recordKeyReference = '@Microsoft.KeyVault(VaultName=${vaultName};SecretName=${recordKeySecret})'
 var storeIdentities = [identities.outputs.read.id, identities.outputs.write.id]

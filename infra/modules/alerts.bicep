@@ -14,8 +14,8 @@ var rules = [
     name: 'snapshot-too-old'
     text: 'An index has no complete snapshot within ${recoveryPointHours} hours. See the runs of its policy: indexvault runs.'
     severity: 1
-    // Several processes may know different snapshots, so the least age counts.
-    query: '${ages} | ${byIndex} | summarize seconds = min(Min) by service, index | where seconds > ${recoveryPointHours * 3600}'
+    // Several processes may know different snapshots, so the least age counts. Each record holds one age, as its sum.
+    query: '${ages} | ${byIndex} | summarize seconds = min(Sum) by service, index | where seconds > ${recoveryPointHours * 3600}'
     window: 'PT1H'
     operator: 'GreaterThan'
     threshold: 0
@@ -35,7 +35,7 @@ var rules = [
     name: 'tick-stopped'
     text: 'The app has not looked for due policies for an hour. See whether it runs: GET /api/health.'
     severity: 1
-    query: 'AppRequests | where Name has "start_due_policies" and Success == true'
+    query: 'AppRequests | where Name contains "start_due_policies" and Success == true'
     window: 'PT1H'
     operator: 'LessThan'
     threshold: 1

@@ -387,7 +387,7 @@ def _functions(where: str) -> dict[str, Callable[..., Any]]:
         "resourceId": lambda kind, own: f"{where}/providers/{kind}/{own}",
         "split": lambda text, by: text.split(by),
         "string": lambda value: value if isinstance(value, str) else json.dumps(value),
-        "subscription": lambda: {"id": f"/subscriptions/{SUBSCRIPTION}"},
+        "subscription": lambda: {"id": f"/subscriptions/{SUBSCRIPTION}", "subscriptionId": SUBSCRIPTION},
         "subscriptionResourceId": lambda kind, own: f"/subscriptions/{SUBSCRIPTION}/providers/{kind}/{own}",
         "toLower": lambda text: text.lower(),
         "toObject": lambda values, key, value: {key(item): value(item) for item in values},
