@@ -21,7 +21,7 @@ def test_azd_takes_the_package_as_it_is_built() -> None:
 
 def test_the_image_holds_the_package_and_nothing_else() -> None:
     lines = text_of("Containerfile").splitlines()
-    assert [line for line in lines if line.startswith(("COPY", "ADD"))] == ["COPY build/app /home/site/wwwroot"]
+    assert [line for line in lines if line.startswith(("COPY", "ADD"))] == ["COPY build/app /app"]
     assert f"python:4-python{text_of('.python-version').strip()}" in next(line for line in lines if "FROM" in line)
     kept = [line for line in text_of(".dockerignore").splitlines() if not line.startswith("#")]
     assert kept == ["*", "!build/app"]
