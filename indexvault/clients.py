@@ -48,11 +48,14 @@ def _utc_now() -> datetime:
 def default_identity(authority_host: str, client_id: str | None) -> "AsyncTokenCredential":
     """Return the identity that this machine has: a managed one in Azure, a signed-in one on a desk.
 
-    `client_id` names one of several managed identities; a desk has none, and is signed in.
+    `client_id` names one of several managed identities; without it, AZURE_CLIENT_ID does. A desk has none, and is
+    signed in.
     """
     from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - slow to load, and keys do without it
 
-    return DefaultAzureCredential(authority=authority_host, managed_identity_client_id=client_id)
+    # Passed as None, it would be the machine's own identity, whatever AZURE_CLIENT_ID says.
+    named = {} if client_id is None else {"managed_identity_client_id": client_id}
+    return DefaultAzureCredential(authority=authority_host, **named)
 
 
 class Clients:

@@ -238,6 +238,16 @@ ASSUMPTIONS: Sequence[Assumption] = (
         otherwise="backups of a service with several partitions, over some weeks",
     ),
     Assumption(
+        name="resource_graph",
+        says="Azure Resource Graph gives `sku.name`, `properties.hostingMode` and `properties.primaryEndpoints.blob` as"
+        " Azure Resource Manager does, of all subscriptions if none is named",
+        where="`indexvault/discovery.py`",
+        expected="the services and accounts that the portal lists",
+        if_wrong="`init` finds fewer services or accounts than there are, or asks for their tier; what is named is not"
+        " affected",
+        otherwise="`indexvault init`, signed in with `az login`",
+    ),
+    Assumption(
         name="functions_host",
         says="The Functions host runs the app on Python 3.13 with the preview bundle of Durable Functions",
         where="`indexvault/workflow/functions_host.py`",

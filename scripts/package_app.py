@@ -44,15 +44,27 @@ def ignored(text: str) -> list[str]:
 
 
 def app_files(root: Path, patterns: list[str], folder: str = "") -> Iterator[str]:
-    """Return the paths below `root` of files that no pattern leaves out, by their own name or a folder's."""
+    """Return the paths below `root` of files that no pattern leaves out, and no hidden ones of `root` itself.
+
+    A pattern with a slash in front is bound to `root`, one with a slash at its end means folders.
+    """
     for path in (root / folder).iterdir():
         named = f"{path.name}/" if path.is_dir() else path.name
-        if any(fnmatch.fnmatchcase(named, each) or fnmatch.fnmatchcase(path.name, each) for each in patterns):
+        hidden = not folder and path.name.startswith(".")
+        if hidden or any(fits(each, folder, named) for each in patterns):
             continue
         if path.is_dir():
             yield from app_files(root, patterns, f"{folder}{named}")
         else:
             yield f"{folder}{named}"
+
+
+def fits(pattern: str, folder: str, named: str) -> bool:
+    """Tell whether a pattern leaves out what is named so in a folder. A folder's name ends with a slash."""
+    if pattern.startswith("/") and folder:
+        return False
+    pattern = pattern.removeprefix("/")
+    return fnmatch.fnmatchcase(named if pattern.endswith("/") else named.removesuffix("/"), pattern)
 
 
 def install(uv: str, target: Path) -> None:

@@ -6,6 +6,7 @@
 #   scripts/set-up.sh node VERSION    .tools/node/bin/node and npm
 #   scripts/set-up.sh azurite         .tools/azurite/node_modules/.bin/azurite-blob
 #   scripts/set-up.sh supply          .tools/supply/bin/pip-audit and cyclonedx-py
+#   scripts/set-up.sh templates       .tools/templates: what checks infra/
 #   scripts/set-up.sh runtime FOLDER  an environment with what the wheel needs and nothing else
 #
 # Everything is installed by its hash: from requirements*.txt, scripts/requirements-*.txt and Azurite's lock file.
@@ -112,6 +113,7 @@ case "$1" in
     node) install_node "$2" ;;
     azurite) install_azurite ;;
     supply) install_pins .tools/supply scripts/requirements-supply.txt ;;
+    templates) install_pins .tools/templates scripts/requirements-templates.txt ;;
     runtime) install_pins "$2" requirements.txt ;;
-    *) fail "scripts/set-up.sh does not know '$1'; it knows uv, environment, node, azurite, supply and runtime." ;;
+    *) fail "scripts/set-up.sh does not know '$1'; it knows uv, environment, node, azurite, supply, templates and runtime." ;;
 esac

@@ -24,11 +24,12 @@ them. The [README](../README.md#a-first-backup-of-your-own-service) has an examp
 file; the Functions app reads what `INDEXVAULT_CONFIG` holds or points to. An unknown or wrong member is an error, which
 names the file, the line and the member. Durations are in ISO 8601: `P90D` is ninety days, `PT36H` is 36 hours.
 
-The package holds a JSON schema of these members,
-[indexvault.schema.json](../indexvault/settings/indexvault.schema.json). With a copy of it beside the settings, and
-`"$schema": "./indexvault.schema.json"` as their first member, Visual Studio Code, JetBrains' editors and any other with
-a JSON language server complete names and values, show the texts below, and mark what is wrong. Only `indexvault check`
-tells what a schema can't say, such as a policy whose service is not there.
+`indexvault init` writes a first settings file, and beside it `indexvault.schema.json`, the JSON schema of these members
+([in the package](../indexvault/settings/indexvault.schema.json)). The settings refer to it in their first member,
+`"$schema": "./indexvault.schema.json"`. Visual Studio Code, JetBrains' editors and any other with a JSON language
+server then complete names and values, show the texts below, and mark what is wrong. `indexvault init --schema` writes
+the schema alone: beside a file of your own, or again after an upgrade. Only `indexvault check` tells what a schema
+can't say, such as a policy whose service is not there.
 """
 _SECTIONS: tuple[tuple[type[msgspec.Struct], str], ...] = (
     (model.Settings, "The file"),

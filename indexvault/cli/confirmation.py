@@ -31,6 +31,19 @@ async def confirm(output: Output, question: str, verb: str) -> None:
         raise CancelledError("not confirmed: nothing was removed", on=f"indexvault {verb}", do="Answer y to remove it")
 
 
+async def answer(output: Output, question: str, verb: str, *, default: str = "") -> str:
+    """Ask for a text on the terminal, and return it; `default` if nothing is typed.
+
+    Raises CancelledError at the end of the input.
+    """
+    output.ask(question, default)
+    assert output.answers is not None  # noqa: S101 - the caller has seen that there is a terminal
+    typed = await _line(output.answers)
+    if not typed:
+        raise CancelledError("the input ended", on=f"indexvault {verb}", do="Answer, or give the options instead")
+    return typed.strip() or default
+
+
 async def _line(stream: TextIO) -> str:
     """Return what is typed next; empty at the end of the input.
 

@@ -58,10 +58,10 @@ class Output:
         """Whether somebody sees a question and can answer it. With --json a program reads, and none is asked."""
         return not self._as_json and self.notes.is_terminal and self.answers is not None and self.answers.isatty()
 
-    def ask(self, question: str) -> None:
-        """Print a question, after which an answer is typed."""
+    def ask(self, question: str, answers: str = "y/N") -> None:
+        """Print a question and what may be answered, after which an answer is typed."""
         self.started()
-        self.notes.print(Text(f"{question} [y/N] "), end="")
+        self.notes.print(Text(f"{question} [{answers}] " if answers else f"{question} "), end="")
 
     def result(self, event: str, record: Mapping[str, Any], *shown: RenderableType) -> None:
         """Print one result: as a line of JSON with the event's name, or as text for a person."""

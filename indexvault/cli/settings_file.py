@@ -33,7 +33,7 @@ def find_settings(environment: Mapping[str, str], named: str | None, *, folder: 
         f"there are none: no --config, no {CONFIG_VARIABLE}, no {FILE_NAME} in this folder"
         + (f", no {users}" if users is not None else ""),
         on="settings",
-        do=f"Write them to {FILE_NAME}, or name their file with --config",
+        do=f"Write them to {FILE_NAME} (indexvault init does), or name their file with --config",
     )
 
 

@@ -34,6 +34,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "import": "make a snapshot from a folder of plain files",
     },
     "set up, and after a crash": {
+        "init": "write a first settings file, and check it",
         "completion": "print a script with which bash, zsh or fish completes",
         "check": "check that every service and store can be used",
         "heal": "hide fields that an interrupted backup left revealed",

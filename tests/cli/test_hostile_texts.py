@@ -175,8 +175,8 @@ def hostile_url() -> Iterator[str]:
     server.server_close()
 
 
-ASK_NOBODY = {"completion"}
-"""Verbs that read neither a service nor a store nor a deployment."""
+ASK_NOBODY = {"completion", "init"}
+"""Verbs that read neither a service, a store nor a deployment of the settings."""
 ARGUMENTS = {
     "backup": [EAST, "notes"],
     "heal": [EAST],

@@ -27,6 +27,53 @@ functions = {each.name: each.bindings for each in worker.functions.values()}
 print(json.dumps({"functions": functions, "files": sorted(files)}))
 """
 
+TELEMETRY = """
+import gzip, json, logging, os, sys, threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+sys.path[:0] = sys.argv[1:]
+sent = []
+class Ingestion(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+        items = json.loads(body) if body.startswith(b"[") else [json.loads(line) for line in body.splitlines()]
+        sent.extend(item["data"] for item in items if "data" in item)
+        answer = json.dumps({"itemsReceived": len(items), "itemsAccepted": len(items), "errors": []}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+    def log_message(self, *_):
+        pass
+server = HTTPServer(("127.0.0.1", 0), Ingestion)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+here = f"http://127.0.0.1:{server.server_port}/"
+os.environ["APPLICATIONINSIGHTS_CONNECTION_STRING"] = (
+    f"InstrumentationKey=00000000-0000-0000-0000-000000000000;IngestionEndpoint={here};LiveEndpoint={here}"
+)
+os.environ["APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL"] = "true"
+os.environ["AZURE_TRACING_ENABLED"] = "false"
+from azure_functions_runtime.otel import initialize_azure_monitor
+initialize_azure_monitor()
+from opentelemetry import _logs, metrics, trace
+import function_app
+from indexvault.workflow import telemetry
+from indexvault.workflow.runs import RunRecord
+now = datetime.now(UTC)
+telemetry.note_snapshot("contoso-east", "hotels", now - timedelta(hours=30), lambda: now)
+record = RunRecord(
+    run="r1", kind="backup", workflow="run_backup", service="contoso-east", asked="a", owner="o",
+    created=now, started=now, finished=now, state="failed",
+)
+telemetry.run_ended(record, now)
+logging.getLogger("backup.blueprint").error("damage")
+logging.getLogger("indexvault.snapshots.signed_records").warning("tampering: %s", "x")
+for provider in (trace.get_tracer_provider(), metrics.get_meter_provider(), _logs.get_logger_provider()):
+    provider.force_flush()
+print(json.dumps(sent))
+"""
+
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -60,6 +107,35 @@ def test_the_package_indexes_on_its_own_as_the_checkout_does(archive: Path, tmp_
     assert found["functions"] == indexed(PROJECT, runtime, installed)["functions"]
 
 
+def test_the_package_sends_what_the_alert_rules_ask_for(archive: Path, tmp_path: Path) -> None:
+    """By the worker's own set-up, to a stand-in for Application Insights. The columns are those of the workspace."""
+    app, runtime = tmp_path / "app", tmp_path / "runtime"
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(app)
+    shutil.copytree(
+        Path(sysconfig.get_path("purelib")) / "azure_functions_runtime", runtime / "azure_functions_runtime"
+    )
+    command = [sys.executable, "-I", "-S", "-c", TELEMETRY, str(app), str(app / LIBRARIES), str(runtime)]
+    result = subprocess.run(command, cwd="/", check=False, capture_output=True, text=True)  # noqa: S603 - our own text
+    assert result.returncode == 0, result.stderr
+    sent = [(each["baseType"], each["baseData"]) for each in json.loads(result.stdout.splitlines()[-1])]
+
+    # AppMetrics: Name, Sum, Properties
+    ages = [
+        data for kind, data in sent if kind == "MetricData" and data["metrics"][0]["name"] == "indexvault.snapshot.age"
+    ]
+    assert [(data["metrics"][0]["value"], data["metrics"][0]["count"]) for data in ages] == [(108_000.0, 1)]
+    assert ages[0]["properties"] == {"indexvault.service": "contoso-east", "indexvault.index": "hotels"}
+    # AppDependencies: Name, Properties
+    (run,) = [data for kind, data in sent if kind == "RemoteDependencyData"]
+    assert (run["name"], run["properties"]["indexvault.state"]) == ("run_backup", "failed")
+    assert run["properties"]["indexvault.run"] == "r1"
+    # AppTraces: Message, SeverityLevel
+    entries = {data["message"]: data["severityLevel"] for kind, data in sent if kind == "MessageData"}
+    assert entries["damage"] == 3
+    assert entries["tampering: x"] == 2
+
+
 def test_the_package_holds_the_app_and_its_libraries_and_nothing_else(archive: Path) -> None:
     with zipfile.ZipFile(archive) as packed:
         names = [name for name in packed.namelist() if not name.startswith(".python_packages/")]
@@ -85,8 +161,8 @@ def test_wheels_are_for_the_platform(archive: Path) -> None:
 
 def test_what_is_neither_the_app_nor_left_out_is_refused(tmp_path: Path) -> None:
     patterns = ignored(text_of(".funcignore"))
-    for name in ("host.json", "notes.md", "my-keys.json", "local.settings.json", ".env", "backup/a.py", "tests/b.py"):
+    for name in ("host.json", "notes.md", "my-keys.json", "local.settings.json", ".env", "backup/a.md", "tests/b.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert set(app_files(tmp_path, patterns)) == {"host.json", "my-keys.json", "backup/a.py"}
+    assert set(app_files(tmp_path, patterns)) == {"host.json", "my-keys.json", "backup/a.md"}
     assert {name.split("/")[0] for name in app_files(tmp_path, patterns)} - APP == {"my-keys.json"}

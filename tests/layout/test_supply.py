@@ -20,7 +20,7 @@ COPYLEFT = re.compile(r"\b(A?GPL|LGPL|SSPL|GNU)\b", re.IGNORECASE)
         "requirements",
         "requirements-development",
         "requirements-azure",
-        *(f"scripts/requirements-{tool}" for tool in ("uv", "nodejs", "supply")),
+        *(f"scripts/requirements-{tool}" for tool in ("uv", "nodejs", "supply", "templates")),
     ],
 )
 def test_every_version_has_hashes(kind: str) -> None:

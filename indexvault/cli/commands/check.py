@@ -31,15 +31,16 @@ async def run(session: Session, _request: CheckRequest) -> int:
         report = await check_everything(
             clients, session.environment, run=session.new_run("check"), clock=session.clock
         )  # fmt: skip
-    return _print_report(session.output, report)
+    return print_report(session.output, report)
 
 
 async def run_remotely(session: RemoteSession, _request: CheckRequest) -> int:
     """Have a deployment check its stores and services, and return the worst exit code."""
-    return _print_report(session.output, await session.deployment.post("checks", {}, CheckReport))
+    return print_report(session.output, await session.deployment.post("checks", {}, CheckReport))
 
 
-def _print_report(output: Output, report: CheckReport) -> int:
+def print_report(output: Output, report: CheckReport) -> int:
+    """Print every finding, and return the worst exit code."""
     for target in report.targets:
         for finding in target.findings:
             output.result("check", msgspec.to_builtins(finding), _line(finding))

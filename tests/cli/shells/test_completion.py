@@ -45,6 +45,7 @@ CASES = [
     ("indexvault restore --acc", ["--accept-loss", "--accept-unauthentic", "--accept-unsettled"]),
     ("indexvault --log", ["--log-level"]),
     ("indexvault restore --mode s", ["sync"]),
+    ("indexvault init --cloud us", ["usgovernment"]),
     ("indexvault completion ", ["bash", "fish", "zsh"]),
     ("indexvault backup con", ["contoso-east", "contoso-east/hotels", "contoso-west"]),
     ("indexvault backup --parallel 3 contoso-east/", ["contoso-east/hotels"]),
