@@ -6,11 +6,10 @@ from itertools import pairwise
 
 import msgspec
 
-from indexvault.bounds import MOST_LEVELS_READ, check_levels
+from indexvault.bounds import MOST_LEVELS_READ, brackets, check_levels
 from indexvault.errors import UNDECODABLE, IntegrityError
 from indexvault.snapshots.chunks import Chunk, Digest, content_digest, document_lines
 from indexvault.snapshots.names import PackFolder, repair_advice
-from indexvault.snapshots.packs import occurrences
 from indexvault.snapshots.reader import read_chunk
 from indexvault.snapshots.store import SnapshotReader
 
@@ -23,11 +22,11 @@ def keys_reader(key_field: str) -> Callable[[bytes], list[str]]:
 
     The function raises what `errors.UNDECODABLE` lists for anything but documents with that key.
     """
-    shape = msgspec.defstruct("Key", [("key", str)], rename={"key": key_field})
+    shape = msgspec.defstruct("Key", [("key", str)], rename={"key": key_field}, gc=False)
     decoder = msgspec.json.Decoder(list[shape])  # type: ignore[valid-type]  # the struct is made above
 
     def read(data: bytes) -> list[str]:
-        if occurrences(data, b"{") + occurrences(data, b"[") > MOST_LEVELS_READ:
+        if brackets(data) > MOST_LEVELS_READ:
             for line in document_lines(data):
                 check_levels(line)
         found = decoder.decode(b"".join((b"[", data[:-1].replace(b"\n", b","), b"]")))

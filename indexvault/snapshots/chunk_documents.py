@@ -1,12 +1,13 @@
 """Read the documents of a chunk with their keys, all at once."""
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import islice
+from operator import lt
 from typing import Any
 
 import msgspec
 
-from indexvault.bounds import check_levels
+from indexvault.bounds import MOST_LEVELS_READ, brackets, check_levels
 from indexvault.errors import UNDECODABLE, IntegrityError
 from indexvault.snapshots.chunks import Chunk, document_lines
 from indexvault.snapshots.names import PackFolder, repair_advice
@@ -25,13 +26,15 @@ def document_reader(key_field: str, folder: PackFolder) -> ReadDocuments:
     the pack, unless the keys are those that the tree lists, in key order: then the chunk was not made by a backup.
     """
     decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
-        msgspec.defstruct("Key", [("key", str)], rename={"key": key_field})
+        msgspec.defstruct("Key", [("key", str)], rename={"key": key_field}, gc=False)
     )
 
     def read(chunk: Chunk, data: bytes) -> list[KeyedLine]:
         lines = document_lines(data)
         try:
-            check_levels(data)
+            if brackets(data) > MOST_LEVELS_READ:
+                for line in lines:
+                    check_levels(line)
             keys: list[str] = [each.key for each in decoder.decode_lines(data)]
         except UNDECODABLE as error:
             raise _damaged(f"a document is not JSON with a {key_field!r} in it: {error}", chunk, folder) from error
@@ -39,7 +42,7 @@ def document_reader(key_field: str, folder: PackFolder) -> ReadDocuments:
             raise _damaged("a line of a chunk is no document", chunk, folder)
         if (keys[0], keys[-1]) != (chunk.first, chunk.last):
             raise _damaged("the first and last keys of a chunk are not those that are listed", chunk, folder)
-        if any(before >= after for before, after in pairwise(keys)):
+        if not all(map(lt, keys, islice(keys, 1, None))):
             raise _damaged("the documents of a chunk are not in key order, or a key is duplicated", chunk, folder)
         return list(zip(keys, lines, strict=True))
 

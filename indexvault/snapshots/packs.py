@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 from isal import igzip_lib, isal_zlib
 
-from indexvault.bounds import MEBIBYTE
+from indexvault.bounds import MEBIBYTE, occurrences
 from indexvault.errors import IntegrityError
 from indexvault.snapshots.chunks import LARGEST_CHUNK, Chunk, Digest, SealedChunk, size_fault
 from indexvault.snapshots.names import repair_advice
@@ -147,11 +147,6 @@ def open_member(sha256: str, stored: bytes, most: int, on: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise _damaged("the SHA-256 of a member's contents is not the one that is listed", on)
     return data
-
-
-def occurrences(data: bytes, byte: bytes) -> int:
-    """Return how often a byte occurs. Where it is rare, that takes a quarter of the time of `bytes.count`."""
-    return len(data) - len(data.replace(byte, b""))
 
 
 def open_chunk(chunk: Chunk, stored: bytes, on: str) -> bytes:
