@@ -34,6 +34,8 @@ LEASE_SECONDS = 60
 RENEW_SECONDS = 15
 EXPIRES_AFTER = timedelta(minutes=10)
 """How long a silent run keeps its lock: longer than the longest wait before an activity is tried again."""
+_EXTENDED_AFTER = EXPIRES_AFTER / 4
+"""How long ago a lock was last extended when it is extended again."""
 _RELEASE_SECONDS = 5
 """How long a cancelled activity may take to release its lock."""
 _POLLS, _POLL_SECONDS = 20, 0.1
@@ -101,6 +103,7 @@ class Lock:
         self._part_of = part_of
         # Every process that works for a run uses the same lease id.
         self._lease = str(uuid.uuid5(_LEASES, run))
+        self._expires = clock()
 
     async def take(self) -> None:
         """Make the run the index's only writer.
@@ -121,13 +124,19 @@ class Lock:
         raise self._lost(None)
 
     async def hold(self) -> None:
-        """Extend the lock by `EXPIRES_AFTER`. Raises ConflictError if the run no longer has it."""
+        """Have the lock count for most of `EXPIRES_AFTER` from now. Raises ConflictError if the run no longer has it.
+
+        It is written only if it was last extended more than `_EXTENDED_AFTER` ago: the lease alone proves that the run
+        still has it.
+        """
         holder = await self._lease_again()
         if holder is None or not self._is_ours(holder):
             await self._end_lease()
             raise self._lost(holder)
         self._owner, self._also = holder.owner, holder.also
-        await self._write(self._clock() + EXPIRES_AFTER)
+        self._expires = holder.expires
+        if self._is_due():
+            await self._write(self._clock() + EXPIRES_AFTER)
 
     async def release(self) -> None:
         """Release the lock if the run has it. An activity of the run that is repeated can still hold it."""
@@ -176,7 +185,7 @@ class Lock:
     async def _keep(self) -> None:
         """Renew the lease until cancelled. Raises ConflictError if it is lost, or may be because no answer came."""
         loop = asyncio.get_running_loop()
-        renewed = written = loop.time()
+        renewed = loop.time()
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             try:
@@ -184,9 +193,8 @@ class Lock:
                     asked = loop.time()
                     await self._blobs.renew(self._name, self._lease)
                     renewed = asked
-                    if asked - written > EXPIRES_AFTER.total_seconds() / 4:
+                    if self._is_due():
                         await self._write(self._clock() + EXPIRES_AFTER)
-                        written = asked
             except TimeoutError:
                 raise self._lost(None) from None
             except (ConflictError, NotFoundError):
@@ -251,6 +259,12 @@ class Lock:
             await self._blobs.put(self._name, msgspec.json.encode(holder), lease=self._lease)
         except ConflictError:
             raise self._lost(None) from None
+        self._expires = expires
+
+    def _is_due(self) -> bool:
+        """Return whether the lock was extended long ago, or counts from a clock that was wrong."""
+        left = self._expires - self._clock()
+        return not EXPIRES_AFTER - _EXTENDED_AFTER <= left <= EXPIRES_AFTER
 
     async def _end_lease(self) -> None:
         try:

@@ -70,6 +70,19 @@ async def test_the_same_run_may_take_and_hold_it_again(blobs: RunBlobs, clock: C
     await lock(blobs, "first", clock).hold()
 
 
+async def test_a_lock_is_written_again_only_when_much_of_its_time_is_over(blobs: RunBlobs, clock: Clock) -> None:
+    await lock(blobs, "first", clock).take()
+    taken = clock.now
+    clock.now += EXPIRES_AFTER / 5
+    await lock(blobs, "first", clock).hold()
+    holder = await read_holder(blobs, HOTELS)
+    assert holder is not None and holder.expires == taken + EXPIRES_AFTER
+    clock.now += EXPIRES_AFTER / 10
+    await lock(blobs, "first", clock).hold()
+    holder = await read_holder(blobs, HOTELS)
+    assert holder is not None and holder.expires == clock.now + EXPIRES_AFTER
+
+
 async def test_another_index_is_another_lock(blobs: RunBlobs, clock: Clock) -> None:
     await lock(blobs, "first", clock).take()
     other = Lock(blobs, IndexName("contoso-east", "hotels-2"), run="second", owner="x", clock=clock)
