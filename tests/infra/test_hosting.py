@@ -5,7 +5,8 @@ import re
 import yaml  # type: ignore[import-untyped]  # has none
 
 from tests.infra.bicep import declarations, name
-from tests.infra.deployments import TEMPLATE
+from tests.infra.deployments import DEPLOYMENTS, PRUNER, TEMPLATE
+from tests.infra.test_templates import rights
 from tests.layout.project import PROJECT, text_of
 
 
@@ -34,6 +35,14 @@ def test_the_page_has_every_parameter() -> None:
     described = set(re.findall(r"`([a-z]\w+)`", page))
     assert wanted - set_here - described == set()
     assert {"alertEmails"} == set_here & described
+
+
+def test_the_page_has_every_role() -> None:
+    page = text_of("docs/deploy.md").partition("## Who may do what")[2].partition("## ")[0]
+    rows = re.findall(r"^\| (\w+) \| [^|]+ \| ([^|]+) \|", page, re.MULTILINE)
+    stated = {(who, role) for who, roles in rows for role in re.findall(r"\*([^*]+)\*", roles)}
+    given = {(who, role) for each in DEPLOYMENTS for who, role, _target in rights(each) if role != "writer"}
+    assert stated == {(who, role) for who, role in given if who != PRUNER}
 
 
 def test_the_page_has_every_alert() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scripts.package_app import APP, LIBRARIES, app_files, ignored
+from scripts.package_app import APP, LIBRARIES, app_files, fits, ignored
 from tests.layout.project import PROJECT, pins, text_of, tracked
 
 INDEX = """
@@ -84,6 +84,25 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built.with_suffix(".zip")
 
 
+@pytest.fixture(scope="module")
+def app(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package, unpacked where nothing else is."""
+    folder = tmp_path_factory.mktemp("elsewhere") / "app"
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the platform brings: the worker's runtime, without the libraries of this environment."""
+    folder = tmp_path_factory.mktemp("runtime")
+    for name in ("azure_functions_runtime", "azurefunctions"):
+        shutil.copytree(Path(sysconfig.get_path("purelib")) / name, folder / name)
+    shutil.copyfile(PROJECT / "tests/hosting/worker.py", folder / "worker.py")
+    return folder
+
+
 def indexed(app: Path, runtime: Path, libraries: Path) -> Any:
     """Index an app in a process that finds nothing else than the folders given and Python's own library."""
     command = [sys.executable, "-I", "-S", "-c", INDEX, str(app), str(runtime), str(libraries)]
@@ -92,29 +111,16 @@ def indexed(app: Path, runtime: Path, libraries: Path) -> Any:
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def test_the_package_indexes_on_its_own_as_the_checkout_does(archive: Path, tmp_path: Path) -> None:
-    app, runtime = tmp_path / "app", tmp_path / "runtime"
-    with zipfile.ZipFile(archive) as packed:
-        packed.extractall(app)
-    installed = Path(sysconfig.get_path("purelib"))
-    for name in ("azure_functions_runtime", "azurefunctions"):
-        shutil.copytree(installed / name, runtime / name)
-    shutil.copyfile(PROJECT / "tests/hosting/worker.py", runtime / "worker.py")
+def test_the_package_indexes_on_its_own_as_the_checkout_does(app: Path, runtime: Path) -> None:
     found = indexed(app, runtime, app / LIBRARIES)
-    own = (str(tmp_path), sysconfig.get_path("stdlib"), sysconfig.get_config_var("base"))
+    own = (str(app), str(runtime), sysconfig.get_path("stdlib"), sysconfig.get_config_var("base"))
     assert [name for name in found["files"] if not name.startswith(own)] == []
     assert len(found["functions"]) > 100
-    assert found["functions"] == indexed(PROJECT, runtime, installed)["functions"]
+    assert found["functions"] == indexed(PROJECT, runtime, Path(sysconfig.get_path("purelib")))["functions"]
 
 
-def test_the_package_sends_what_the_alert_rules_ask_for(archive: Path, tmp_path: Path) -> None:
+def test_the_package_sends_what_the_alert_rules_ask_for(app: Path, runtime: Path) -> None:
     """By the worker's own set-up, to a stand-in for Application Insights. The columns are those of the workspace."""
-    app, runtime = tmp_path / "app", tmp_path / "runtime"
-    with zipfile.ZipFile(archive) as packed:
-        packed.extractall(app)
-    shutil.copytree(
-        Path(sysconfig.get_path("purelib")) / "azure_functions_runtime", runtime / "azure_functions_runtime"
-    )
     command = [sys.executable, "-I", "-S", "-c", TELEMETRY, str(app), str(app / LIBRARIES), str(runtime)]
     result = subprocess.run(command, cwd="/", check=False, capture_output=True, text=True)  # noqa: S603 - our own text
     assert result.returncode == 0, result.stderr
@@ -146,6 +152,18 @@ def test_the_package_holds_the_app_and_its_libraries_and_nothing_else(archive: P
     assert {tuple(name.replace("_", "-").lower().rsplit("-", 1)) for name in found} == set(
         pins("requirements-azure").items()
     )
+
+
+def test_no_pattern_leaves_out_a_part_of_the_package(archive: Path) -> None:
+    """azd holds the patterns against the package once more."""
+    with zipfile.ZipFile(archive) as packed:
+        names = packed.namelist()
+    parts = {(each[: each.rfind("/", 0, -1) + 1], each.rpartition("/")[2]) for each in names}
+    for name in names:
+        above = name.split("/")[:-1]
+        parts |= {("".join(f"{part}/" for part in above[:depth]), f"{above[depth]}/") for depth in range(len(above))}
+    patterns = ignored(text_of(".funcignore"))
+    assert [each for each in sorted(parts) if any(fits(pattern, *each) for pattern in patterns)] == []
 
 
 def test_wheels_are_for_the_platform(archive: Path) -> None:
