@@ -72,10 +72,11 @@ class PlanSummary(msgspec.Struct, frozen=True):
 
 
 class ScanInput(msgspec.Struct, frozen=True):
-    """The range to read, by its position in the plan."""
+    """The ranges to read one after the other: the position of the first in the plan, and their number."""
 
     job: BackupJob
     position: int
+    ranges: int = 1
 
 
 class CollectInput(msgspec.Struct, frozen=True):
@@ -125,15 +126,15 @@ class StartOverInput(msgspec.Struct, frozen=True):
 
 
 class ScanSummary(msgspec.Struct, frozen=True):
-    """How many documents, and bytes of documents, an activity read or merged, and the digest of its record.
+    """How many documents, and bytes of documents, an activity read or merged, and the digest of its records.
 
-    `left` says whether a range left something over for a shared pack.
+    `left` are the positions of the ranges that left something over for a shared pack.
     """
 
     documents: int
     bytes: int
     digest: str = ""
-    left: bool = False
+    left: tuple[int, ...] = ()
 
 
 class BackupReport(msgspec.Struct, frozen=True, kw_only=True):

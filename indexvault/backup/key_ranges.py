@@ -26,6 +26,12 @@ RANGES_A_READER = 4
 
 Each costs four search requests and some ten blob operations of its own, whatever its size.
 """
+MOST_SCANS = 500
+"""Activities that read ranges at most: above that, each reads several ranges.
+
+Engines hand a workflow its whole history at each step, so a workflow's cost grows with the square of its activities;
+the embedded one ends it at 10,000 events, of which an activity makes four. Source: benchmarks/ranges.py.
+"""
 PIECES_A_RANGE = 8
 """Segments that a range has at least where its edges are chosen among those of segments: it is even to an eighth."""
 _CAUTIOUS_BYTES = 40 * 1024
@@ -39,6 +45,11 @@ def range_count(documents: int, parallel: int, limits: Limits = LIMITS, *, avera
     worth = min(parallel * RANGES_A_READER, documents // limits.smallest_range)
     needed = max(documents / limits.largest_range_documents, documents * average_bytes / limits.largest_range_bytes)
     return max(1, worth, math.ceil(needed))
+
+
+def ranges_a_scan(ranges: int) -> int:
+    """Return how many ranges each activity reads, of so many."""
+    return math.ceil(ranges / MOST_SCANS)
 
 
 def ranges_between(edges: Sequence[str]) -> list[KeyRange]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from indexvault.backup.chunking import Earlier, folder_of, scanned_range, store_chunks
-from indexvault.backup.job import ScanInput, ScanSummary
+from indexvault.backup.job import BackupJob, ScanInput, ScanSummary
 from indexvault.backup.leftovers import leftover_name, write_leftover
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.recount import Reread, SettledRange, settle
@@ -26,30 +26,46 @@ from indexvault.workflow.resume import digest_of
 
 
 async def scan(resources: Resources, given: ScanInput, *, limits: Limits = LIMITS) -> ScanSummary:
-    """Read one range of the plan into chunks, and account for its documents.
+    """Read ranges of the plan into chunks, and account for their documents.
 
     What an earlier attempt has read is read back and counted again, and read anew if that does not agree. If the unique
     keys of a subrange do not come to agree with the service's count of it, the record says how many are left open.
     """
     job = given.job
+    checkpoints = Checkpoints(resources.clients.store_of(job.service).runs, job.run)
+    plan = await require_plan(checkpoints, job)
+    documents = size = 0
+    digests: list[str] = []
+    left: list[int] = []
+    for position in range(given.position, given.position + given.ranges):
+        scanned = await _scan_range(resources, job, plan, position, limits)
+        documents += sum(chunk.documents for chunk in scanned.chunks)
+        size += sum(chunk.bytes for chunk in scanned.chunks)
+        digests.append(digest_of(scanned))
+        left += [position] if scanned.leftover is not None else []
+    return ScanSummary(documents=documents, bytes=size, digest=digest_of(digests), left=tuple(left))
+
+
+async def _scan_range(resources: Resources, job: BackupJob, plan: Plan, position: int, limits: Limits) -> ScannedRange:
+    """Read one range, unless an earlier attempt has, and return its record."""
     store = resources.clients.store_of(job.service)
     checkpoints = Checkpoints(store.runs, job.run)
-    plan = await require_plan(checkpoints, job)
-    record = range_record(plan, given.position)
-    leftover = leftover_name(job, plan, given.position)
-    keys = plan.ranges[given.position]
+    record = range_record(plan, position)
+    leftover = leftover_name(job, plan, position)
+    keys = plan.ranges[position]
     service = resources.clients.service(job.service)
     scanned = await checkpoints.read(record, ScannedRange)
     if scanned is not None and await is_stored(store, job, plan, scanned, keys, leftover=leftover):
-        summary = _summary(scanned)
-        if await _count(service, job.index, plan, keys) == summary.documents:
-            resources.report(ProgressUpdate(stage="read", documents=summary.documents, bytes=summary.bytes))
-            return summary
+        documents = sum(chunk.documents for chunk in scanned.chunks)
+        if await _count(service, job.index, plan, keys) == documents:
+            size = sum(chunk.bytes for chunk in scanned.chunks)
+            resources.report(ProgressUpdate(stage="read", documents=documents, bytes=size))
+            return scanned
     earlier = await Earlier.open(store, plan)
     writer = ChunkWriter(store.snapshots, folder_of(job, plan), pack_bytes=limits.pack_bytes)
     try:
         with counted_requests() as counter:
-            scanner = _Scanner(resources, service, given, plan, earlier=earlier, writer=writer)
+            scanner = _Scanner(resources, service, job, plan, position, earlier=earlier, writer=writer)
             settled = await scanner.scan(keys)
         left = await write_leftover(store.runs, leftover, await writer.leave(limits.smallest_pack))
     finally:
@@ -58,7 +74,7 @@ async def scan(resources: Resources, given: ScanInput, *, limits: Limits = LIMIT
         settled.stored, again=settled.again, left_open=settled.open, leftover=left, requests=counter.requests
     )
     await checkpoints.write(record, scanned)
-    return _summary(scanned)
+    return scanned
 
 
 class _Scanner:
@@ -66,19 +82,20 @@ class _Scanner:
         self,
         resources: Resources,
         service: SearchService,
-        given: ScanInput,
+        job: BackupJob,
         plan: Plan,
+        position: int,
         *,
         earlier: Earlier,
         writer: ChunkWriter,
     ) -> None:
         self._resources = resources
         self._service = service
-        self._index = given.job.index
+        self._index = job.index
         self._plan = plan
         self._earlier = earlier
         self._writer = writer
-        self._session = f"{plan.id}-{given.position}"
+        self._session = f"{plan.id}-{position}"
         self._reader = PageReader(plan.key_field)
 
     async def scan(self, keys: KeyRange) -> SettledRange:
@@ -145,12 +162,3 @@ async def _count(service: SearchService, index: str, plan: Plan, keys: KeyRange)
 
 async def _one_page(documents: list[Document]) -> AsyncGenerator[list[Document]]:
     yield documents
-
-
-def _summary(scanned: ScannedRange) -> ScanSummary:
-    return ScanSummary(
-        documents=sum(chunk.documents for chunk in scanned.chunks),
-        bytes=sum(chunk.bytes for chunk in scanned.chunks),
-        digest=digest_of(scanned),
-        left=scanned.leftover is not None,
-    )

@@ -3,10 +3,12 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import batched
 
 from indexvault.backup.accounting import RisingChunks
 from indexvault.backup.chunking import Earlier, folder_of
 from indexvault.backup.job import BackupJob
+from indexvault.backup.key_ranges import ranges_a_scan
 from indexvault.backup.leftovers import Leftovers
 from indexvault.backup.limits import Limits
 from indexvault.backup.state import (
@@ -90,12 +92,15 @@ async def build_tree(store: Store, job: BackupJob, plan: Plan, settling: Settlin
 
 async def _ranges(checkpoints: Checkpoints, job: BackupJob, plan: Plan) -> AsyncGenerator[ScannedRange]:
     """Yield the records of all ranges in key order. After the last it raises if they are not those of the run."""
-    digests: list[str] = []
-    for position in range(len(plan.ranges)):
-        scanned = await require(checkpoints, range_record(plan, position), ScannedRange, job)
-        digests.append(digest_of(scanned))
-        yield scanned
-    require_same(job, "a record of what was read", digests, job.read)
+    scans: list[str] = []
+    for positions in batched(range(len(plan.ranges)), ranges_a_scan(len(plan.ranges)), strict=False):
+        digests: list[str] = []
+        for position in positions:
+            scanned = await require(checkpoints, range_record(plan, position), ScannedRange, job)
+            digests.append(digest_of(scanned))
+            yield scanned
+        scans.append(digest_of(digests))
+    require_same(job, "a record of what was read", scans, job.read)
 
 
 async def _merged(

@@ -31,6 +31,7 @@ from indexvault.backup.job import (
     SettleInput,
     StartOverInput,
 )
+from indexvault.backup.key_ranges import ranges_a_scan
 from indexvault.backup.limits import Limits
 from indexvault.backup.merge import merge_partitions
 from indexvault.backup.plan import plan_backup
@@ -124,9 +125,8 @@ def _read(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[tuple[Back
         if plan.partitions:
             job = yield from _collect(ctx, job, plan)
         else:
-            inputs = [ScanInput(job=job, position=position) for position in range(plan.ranges)]
-            scanned = yield from call_all(ctx, SCAN, inputs, at_once=job.parallel)
-            left = tuple(position for position, each in enumerate(scanned) if each.left)
+            scanned = yield from call_all(ctx, SCAN, scans(job, plan.ranges), at_once=job.parallel)
+            left = tuple(position for each in scanned for position in each.left)
             job = msgspec.structs.replace(job, read=digest_of([each.digest for each in scanned]), left=left)
         if job.hidden_fields == "reveal":
             yield from call(ctx, REQUIRE_DEFINITION, job)
@@ -137,6 +137,15 @@ def _read(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[tuple[Back
     if job.hidden_fields == "reveal":
         yield from call(ctx, RESTORE_FIELDS, job)
     return job, [*prepared.notes, *plan.notes]
+
+
+def scans(job: BackupJob, ranges: int) -> list[ScanInput]:
+    """Return what the activities that read ranges are given: all ranges, as evenly as possible."""
+    each = ranges_a_scan(ranges)
+    return [
+        ScanInput(job=job, position=position, ranges=min(each, ranges - position))
+        for position in range(0, ranges, each)
+    ]
 
 
 def _collect(ctx: OrchestrationContext, job: BackupJob, plan: PlanSummary) -> Orchestration[BackupJob]:

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from indexvault.backup import key_ranges
 from indexvault.backup.commit import commit_snapshot
-from indexvault.backup.job import BackupJob
+from indexvault.backup.job import BackupJob, ScanInput, ScanSummary
 from indexvault.backup.limits import Limits
 from indexvault.backup.state import PLAN_FORMAT, PLAN_RECORD
 from indexvault.errors import IndexvaultError, IntegrityError, UnreachableError
@@ -15,10 +16,11 @@ from indexvault.snapshots.names import PackFolder, SnapshotReference
 from indexvault.snapshots.packs import scan_members
 from indexvault.snapshots.run_names import checkpoint_name
 from indexvault.snapshots.store import Store
+from indexvault.workflow.activity import Resources
 from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import chunks_of
-from tests.world import EAST, LATER, World, open_world
+from tests.world import EAST, LATER, Run, World, open_world
 
 DOCUMENTS = 2_100
 LIMITS = Limits(smallest_range=DOCUMENTS // 8, pack_bytes=16 * 1024)
@@ -109,6 +111,29 @@ async def test_a_run_goes_on_from_its_finished_ranges_and_sends_no_pack_twice(wo
         undisturbed = await manifest_of(other, "hotels")
     chunks = [chunk.sha256 for chunk in await chunks_of(world.store.snapshots, resumed)]
     assert chunks == [chunk.sha256 for chunk in await chunks_of(other.store.snapshots, undisturbed)]
+
+
+async def test_activities_that_read_several_ranges_go_on_within_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
+    whole = await world.back_up("hotels")
+    assert whole.reading.parts > 4
+    monkeypatch.setattr(key_ranges, "MOST_SCANS", 2)
+    scanned: list[ScanSummary] = []
+
+    async def noted(run: Run, resources: Resources, given: ScanInput) -> ScanSummary:
+        scanned.append(await run(resources, given))
+        return scanned[-1]
+
+    world.around["scan_range"] = noted
+    await interrupt(world, "hotels", after=14)
+    started = len(scanned)
+    report = await world.back_up("hotels", run="interrupted")
+    assert 0 < len(scanned) - started <= 2
+    assert report.documents == sum(each.documents for each in scanned[started:]) == DOCUMENTS
+    assert (report.reading.parts, report.chunks, report.added_chunks) == (whole.reading.parts, whole.chunks, 0)
+    assert report.notes == []
 
 
 async def test_a_run_in_parts_goes_on_from_its_finished_parts(world: World) -> None:
