@@ -118,6 +118,7 @@ async def back_up(search_url: str, blobs_url: str, limits: Limits) -> Taken:
         activities = [watch.around(each) for each in activities_within(limits)]
         async with LocalEngine(resources, activities, [BACK_UP_INDEX]) as engine:
             report = await engine.run(BACK_UP_INDEX, BackupJob(service=_SERVICE, index=_INDEX, run="ranges"))
+    assert report.reading is not None  # noqa: S101 - a snapshot that is made now says how it was read
     scans = [watch.ends[PLAN.name][-1], *watch.ends[SCAN.name]]
     part = max(1, (len(scans) - 1) // _PARTS)
     ranges_of_part = part * report.reading.parts / (len(scans) - 1)

@@ -30,12 +30,14 @@ MOST_SCANS = 500
 """Activities that read ranges at most: above that, each reads several ranges.
 
 Engines hand a workflow its whole history at each step, so a workflow's cost grows with the square of its activities;
-the embedded one ends it at 10,000 events, of which an activity makes four. Source: benchmarks/ranges.py.
+the embedded one ends it at 10,000 events, of which an activity makes up to three. Source: benchmarks/ranges.py.
 """
 PIECES_A_RANGE = 8
 """Segments that a range has at least where its edges are chosen among those of segments: it is even to an eighth."""
 _CAUTIOUS_BYTES = 40 * 1024
 """The assumed size of a document while nothing is known of it: about a hundred are asked for."""
+_CHUNKS_OF_KEYS = 4
+"""Chunks whose keys are asked for at once, to find one that ends a chunk: all but one page in fifty have one."""
 MOST_KEY_PAGES = 32
 """Pages of keys to search for one that ends a chunk: at 2**14 documents a chunk, about two chunks."""
 
@@ -161,7 +163,7 @@ class _KeyFinder:
             return start
         last = start
         for _ in range(MOST_KEY_PAGES):
-            page = await self._keys(last, top=MOST_PER_PAGE, skip=None)
+            page = await self._keys(last, top=min(MOST_PER_PAGE, _CHUNKS_OF_KEYS << bits), skip=None)
             for document in page.documents:
                 if ends_chunk(document.key, bits):
                     return document.key

@@ -118,6 +118,7 @@ async def test_activities_that_read_several_ranges_go_on_within_them(
 ) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
     whole = await world.back_up("hotels")
+    assert whole.reading is not None
     assert whole.reading.parts > 4
     monkeypatch.setattr(key_ranges, "MOST_SCANS", 2)
     scanned: list[ScanSummary] = []
@@ -132,6 +133,7 @@ async def test_activities_that_read_several_ranges_go_on_within_them(
     report = await world.back_up("hotels", run="interrupted")
     assert 0 < len(scanned) - started <= 2
     assert report.documents == sum(each.documents for each in scanned[started:]) == DOCUMENTS
+    assert report.reading is not None
     assert (report.reading.parts, report.chunks, report.added_chunks) == (whole.reading.parts, whole.chunks, 0)
     assert report.notes == []
 
