@@ -26,8 +26,9 @@ _PAGE_DOCUMENTS = 1000
 class Constants(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured: CPU seconds of one process for 10**9 bytes of documents, counts for each range or GB.
 
-    `commit_microseconds` is CPU of the commit for each chunk, `commit_milliseconds` for each range, `rank_seconds` what one query for a key at a rank is
-    assumed to take, `segment_bytes` what a segment is stored in, `plan_bytes` what a range takes in the plan.
+    `commit_microseconds` is CPU of the commit for each chunk, `commit_milliseconds` for each range, `rank_seconds` what
+    one query for a key at a rank is assumed to take, `segment_bytes` what a segment is stored in, `plan_bytes` what a
+    range takes in the plan.
     """
 
     backup: float = 18.6
@@ -159,11 +160,12 @@ def time_table() -> list[str]:
         for name, cost in (
             ("first backup", known.backup),
             ("unchanged", known.unchanged),
-            ("verify", known.verify),
             ("restore", known.restore),
         ):
             total = cost * size.gigabytes
             rows.append((size.name, name, *(duration(total / number) for number in INSTANCES)))
+        verify = known.verify * size.gigabytes
+        rows.append((size.name, "verify, in one activity", *[duration(verify)] * len(INSTANCES)))
         alone = size.ranges * known.plan_requests_a_range * known.rank_seconds
         rows.append((size.name, "plan of the first backup, one after the other", *[duration(alone)] * len(INSTANCES)))
         commit = size.chunks * known.commit_microseconds / 1e6 + size.ranges * known.commit_milliseconds / 1e3
