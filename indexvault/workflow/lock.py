@@ -40,7 +40,7 @@ _RELEASE_SECONDS = 5
 """How long a cancelled activity may take to release its lock."""
 _POLLS, _POLL_SECONDS = 20, 0.1
 _TAKE_ATTEMPTS = 2
-_BREAK_ATTEMPTS = 10
+_BREAK_ATTEMPTS = 40
 _RECORD_LIMIT = 64 * 1024
 _LEASES = uuid.UUID("9a0d7c52-6a3e-4a53-9c3e-5b6f2f7f4a11")
 _LOG = logging.getLogger(__name__)
