@@ -59,7 +59,7 @@ class PreviousChunks:
             while there is None and self._batches is not None:
                 await self._read(self._batches)
                 there = self._held(chunk.last)
-            found.append(there if there is not None and there.sha256 == chunk.sha256 else None)
+            found.append(there if there is not None and _are_same(there, chunk) else None)
         return found
 
     def _held(self, last: str) -> Chunk | None:
@@ -79,6 +79,17 @@ class PreviousChunks:
         self._batch, self._at = batch or (), 0
         if not self._batch:
             self._batches = None
+
+
+def _are_same(there: Chunk, chunk: Chunk) -> bool:
+    """Return whether two chunks are listed alike but for their places. Another key field lists other keys."""
+    return (there.sha256, there.first, there.last, there.documents, there.bytes) == (
+        chunk.sha256,
+        chunk.first,
+        chunk.last,
+        chunk.documents,
+        chunk.bytes,
+    )
 
 
 class ChunkWriter:

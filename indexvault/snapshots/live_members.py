@@ -84,15 +84,27 @@ class LiveMembers:
         return 0 if kind is None else kind.hops.get(pack.sha256, 0)
 
     def are_there(self, sizes: Mapping[str, int]) -> bool:
-        """Return whether everything alive is there, by the sizes of all blobs: in its pack, or where that moved."""
+        """Return whether everything alive is there, by the sizes of all blobs: in its pack, or where that moved.
+
+        Records that lead in a circle, with none of its packs there, lead nowhere.
+        """
         for (generation, name), kind in self._kinds.items():
             folder = self._folder(generation)
+            missing: set[str] = set()
             for pack in {*kind.named, *kind.moved}:
                 blob = PackName(name, folder, pack).blob
                 bits = kind.bits(pack)
                 is_long_enough = sizes.get(blob, 0) >= bits.bit_length() * SMALLEST_MEMBER
-                if not is_long_enough and kind.placed.get(pack, 0) < bits.bit_count():
+                if is_long_enough:
+                    continue
+                if kind.placed.get(pack, 0) < bits.bit_count():
                     return False
+                missing.add(pack)
+            while missing:
+                led = {pack for pack in missing if not kind.leads[pack] & missing}
+                if not led:
+                    return False
+                missing -= led
         return True
 
     @property
@@ -117,13 +129,15 @@ class _Kind:
     """What is alive in the packs of one kind of a generation.
 
     `named` is what trees name, `moved` where records say that some of it lies now. `placed` says for rewritten packs
-    how many of their members have another place, `hops` how often what lies in a pack has been moved.
+    how many of their members have another place, `leads` in which packs, `hops` how often what lies in a pack has been
+    moved.
     """
 
     def __init__(self) -> None:
         self.named = MemberMarks()
         self.moved = MemberMarks()
         self.placed: dict[str, int] = {}
+        self.leads: dict[str, set[str]] = {}
         self.hops: dict[str, int] = {}
         self._followed: dict[str, tuple[int, int]] = {}
 
@@ -138,7 +152,7 @@ class _Kind:
 
     async def resolve(self, blobs: SnapshotReader, folder: PackFolder, rewritten: Collection[str]) -> None:
         for pack in self.placed.keys() - rewritten:
-            del self.placed[pack], self._followed[pack]
+            del self.placed[pack], self.leads[pack], self._followed[pack]
         while pending := sorted(pack for pack in rewritten if self._is_news(pack)):
             for some in batched(pending, _RECORDS_AT_ONCE, strict=False):
                 records = await asyncio.gather(*(read_locations(blobs, folder, pack) for pack in some))
@@ -157,6 +171,7 @@ class _Kind:
         hops = min(self.hops.get(pack, 0) + 1, MOST_HOPS)
         alive = [where for was, where in record.items() if self.has(pack, was)]
         self.placed[pack] = len(alive)
+        self.leads[pack] = {where.pack for where in alive}
         for where in alive:
             if not self.named.has(where.pack, where.offset):
                 self.moved.mark(where)

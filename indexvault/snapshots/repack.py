@@ -203,8 +203,10 @@ class _Place(msgspec.Struct, frozen=True):
     stored: int
 
 
-async def is_copied(blobs: SnapshotReader, pack: PackName, live: LiveMembers) -> bool:
+async def is_copied(blobs: SnapshotReader, pack: PackName, live: LiveMembers, *, without: Collection[str] = ()) -> bool:
     """Return whether everything alive of a pack lies, byte for byte, where its record of locations says.
+
+    `without` are blobs that are about to be removed: what lies in them is no copy.
 
     Raises IntegrityError if the pack itself or a record can't be read, NotFoundError if the pack is gone.
     """
@@ -214,7 +216,7 @@ async def is_copied(blobs: SnapshotReader, pack: PackName, live: LiveMembers) ->
     alive = await asyncio.to_thread(lambda: [each for each in scan_members(data, name) if live.has(pack, each.offset)])
     if len(alive) != live.number(pack):
         return False
-    others = WithoutBlobs(blobs, frozenset({name}))  # a record that leads back to the pack proves nothing
+    others = WithoutBlobs(blobs, frozenset({name, *without}))  # a record that leads back to the pack proves nothing
     for some in batched(alive, _COMPARED_AT_ONCE, strict=False):
         places = [
             _Place(each.sha256, where.pack, where.offset, each.stored)

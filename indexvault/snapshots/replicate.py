@@ -11,7 +11,7 @@ the new packs are copied; a second store that still has the old pack needs nothi
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
@@ -190,10 +190,13 @@ class _Replicator:
         here, there = await _listed(self._source.snapshots, folder), await _listed(self._replica.snapshots, folder)
         moved = MovedPacks(self._source.snapshots, folder)
         lacking: dict[str, _Copy] = {}
+        misled = await self._misled(manifest, wanted, there)
 
         async def add(pack: str, name_of: Callable[[str], str], depth: int) -> None:
             name = name_of(pack)
-            if name in there or name in lacking or folder.locations(pack) in there:
+            if name in there or name in lacking:
+                return
+            if folder.locations(pack) in there and not (name in here and name in misled):
                 return
             if name in here or depth > MOST_HOPS or (record := await moved.find(pack)) is None:
                 # If it is gone here too, reading it says so.
@@ -208,6 +211,33 @@ class _Replicator:
         for pack in wanted.used.segments:
             await add(pack, folder.segments, 0)
         return list(lacking.values())
+
+    async def _misled(
+        self, manifest: Manifest, wanted: "_Wanted", there: Mapping[str, BlobProperties]
+    ) -> Collection[str]:
+        """Return the packs that the replica has rewritten without some of what this snapshot needs of them."""
+        folder = manifest.folder
+        rewritten = [
+            pack
+            for name_of, packs in ((folder.pack, wanted.used.chunks), (folder.segments, wanted.used.segments))
+            for pack in packs
+            if name_of(pack) not in there and folder.locations(pack) in there
+        ]
+        misled: set[str] = set()
+        if not rewritten:
+            return misled
+        moved = MovedPacks(self._replica.snapshots, folder)
+        async with aclosing(TreeReader(self._source.snapshots, folder).unseen(manifest.tree, set())) as found:
+            async for level, entries in found:
+                name_of = folder.segments if level else folder.pack
+                for entry in entries:
+                    name = name_of(entry.pack)
+                    if name in there or name in misled or folder.locations(entry.pack) not in there:
+                        continue
+                    record = await moved.find(entry.pack)
+                    if record is None or record.find(entry.offset) is None:
+                        misled.add(name)
+        return misled
 
     async def _copy_all(self, lacking: Sequence["_Copy"]) -> None:
         packs = iter([each for each in lacking if each.pack])

@@ -4,6 +4,7 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from hashlib import sha256
 from itertools import batched
 
 from indexvault.errors import IntegrityError, NotFoundError
@@ -107,9 +108,9 @@ class TreeReader:
     ) -> AsyncGenerator[tuple[int, Entries]]:
         """Yield the entries of the root and of each segment under it that is not in `seen`, with their level.
 
-        The hashes of segments are added to `seen`: so of several trees, what they share is read once. An entry comes
-        before the entries under it. With `on_failure`, a segment that can't be had is passed to it, with what is wrong,
-        and the walk goes on without it; otherwise that is raised.
+        Segments are added to `seen`, each with the key before it, after which its own must come: so of several trees,
+        what they share is read once. An entry comes before the entries under it. With `on_failure`, a segment that
+        can't be had is passed to it, with what is wrong, and the walk goes on without it; otherwise that is raised.
         """
         async with aclosing(self._unseen(tree.level, tree.entries, seen, on_failure, None)) as found:
             async for level, entries in found:
@@ -193,7 +194,7 @@ class TreeReader:
             return
         new: list[tuple[Node, str | None]] = []
         for node in as_nodes(entries):
-            if bytes.fromhex(node.sha256) not in seen:
+            if _mark(node, after) not in seen:
                 new.append((node, after))
             after = node.last
         for some in batched(new, NODES_AT_ONCE, strict=False):
@@ -209,11 +210,16 @@ class TreeReader:
                     async for each in found:
                         yield each
                 # After what is under it: a walk that fails in between leaves it to be walked again.
-                seen.add(bytes.fromhex(node.sha256))
+                seen.add(_mark(node, last))
 
     def _not_in_order(self, node: Node) -> IntegrityError:
         name = self.folder.segments(node.pack)
         return IntegrityError("the chunks in a segment are not in key order", on=name, do=repair_advice(name))
+
+
+def _mark(node: Node, after: str | None) -> bytes:
+    """Return what tells a segment, and the key before it, from others."""
+    return sha256(f"{node.sha256}{after or ''}".encode()).digest()
 
 
 def _last_of(entry: Entry) -> str:

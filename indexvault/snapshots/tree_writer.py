@@ -138,7 +138,8 @@ class _Level:
         node = node_of(entries, data)
         earlier = await self._find_earlier(node.last)
         if earlier is not None and earlier.sha256 == node.sha256:
-            self._waiting.append(earlier)
+            # Only the place: a damaged tree may list wrong sums.
+            self._waiting.append(node.placed(earlier.pack, earlier.offset, earlier.stored))
         else:
             self._waiting.append(node)
             if (pack := self._packer.add(node.sha256, member(node.sha256, data))) is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 
+import msgspec
 import pytest
 
 from indexvault.errors import IntegrityError
@@ -38,6 +39,12 @@ class TestPreviousChunks:
         assert await previous.find(one) == one
         assert [await previous.find(chunk) for chunk in more] == [None] * len(more)
         assert await PreviousChunks().find(one) is None
+
+    async def test_what_is_listed_otherwise_is_another_chunk(self) -> None:
+        chunk = chunks_for(range(1000))[0]
+        for lie in ({"first": ""}, {"documents": 1 << 20}, {"bytes": 1}):
+            previous = PreviousChunks(batches([msgspec.structs.replace(chunk, **lie)]))
+            assert await previous.find(chunk) is None
 
     async def test_a_damaged_snapshot_has_none_from_there_on(self) -> None:
         there = chunks_for(range(1000))

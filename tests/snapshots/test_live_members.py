@@ -67,6 +67,22 @@ async def test_what_moved_is_alive_where_it_lies_now() -> None:
     assert [live.hops(pack) for pack in (first, second, third)] == [0, 1, 2]
 
 
+async def test_records_that_lead_in_a_circle_lead_nowhere() -> None:
+    store = MemoryStore()
+    chunks = chunks_for(range(20))
+    tree, _ = await write_tree(store.snapshots, chunks)
+    live = LiveMembers(store.snapshots, FOLDER.service, FOLDER.index)
+    await live.walk("", tree)
+    for old, new in ((PACK, OTHER), (OTHER, PACK)):
+        record = [Location(chunk.offset, new, chunk.offset, chunk.stored) for chunk in chunks]
+        await store.snapshots.create(FOLDER.locations(old), encode_locations(record))
+    await live.resolve([PackName("locations", FOLDER, pack) for pack in (PACK, OTHER)])
+    assert not live.are_there({})
+    whole = sum(chunk.stored for chunk in chunks)
+    assert live.are_there({FOLDER.pack(OTHER): whole})
+    assert live.are_there({FOLDER.pack(PACK): whole})
+
+
 @pytest.mark.slow
 def test_ten_million_chunks_take_some_tens_of_megabytes() -> None:
     stored, number = 3000, 10_000_000

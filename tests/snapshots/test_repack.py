@@ -16,7 +16,7 @@ from indexvault.snapshots.live_members import LiveMembers
 from indexvault.snapshots.locations import MOST_HOPS, Location, encode_locations
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import PackFolder, PackName, SnapshotReference, index_prefix, parse_pack_name
-from indexvault.snapshots.packs import scan_members
+from indexvault.snapshots.packs import Packer, scan_members
 from indexvault.snapshots.prune import Removal, prune_index
 from indexvault.snapshots.repack import MANY, MOST_MOVES, Fill, choose, copy_live, in_batches, is_copied
 from indexvault.snapshots.replicate import replicate_index
@@ -564,6 +564,31 @@ class TestDoubts:
         history.calendar.now += 3 * DAY
         await history.sweep()
         await history.require_whole()
+
+    async def test_of_two_packs_whose_records_lead_to_each_other_none_goes(self) -> None:
+        history = await worn(days=1, but=1)
+        blobs = history.store.snapshots
+        old = parse_pack_name(min(await history.names("packs")))
+        assert old is not None
+        data = await blobs.read(old.blob, 1 << 30)
+        members = list(scan_members(data, old.blob))
+        packer = Packer(1 << 30)
+        for each in reversed(members):
+            packer.add(each.sha256, data[each.offset : each.offset + each.stored])
+        new = packer.finish()
+        assert new is not None
+        await blobs.create(FOLDER.pack(new.name), new.data)
+        there = [
+            Location(was.offset, new.name, now.offset, now.stored)
+            for was, now in zip(reversed(members), new.members, strict=True)
+        ]
+        back = [Location(each.offset, old.sha256, each.was, each.stored) for each in there]
+        await blobs.create(FOLDER.locations(old.sha256), encode_locations(there))
+        await blobs.create(FOLDER.locations(new.name), encode_locations(back))
+        history.calendar.now += 3 * DAY
+        report = await history.sweep()
+        await history.require_whole()
+        assert "is not where its record" in report.not_rewritten
 
 
 def reference_of(manifest: Manifest) -> SnapshotReference:

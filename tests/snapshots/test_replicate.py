@@ -226,8 +226,22 @@ async def test_a_replica_whose_record_lacks_a_chunk_gets_no_manifest() -> None:
     await rewrite(replica.snapshots, first.folder, pack, keep=[1, 2, 3])
     created = MORNING + DAY
     await write_snapshot(source.snapshots, LINES, created=created, run="run-2", previous=first, **FINE)
+    await rewrite(source.snapshots, first.folder, pack)
     (skipped,) = (await replicate(source, replica)).skipped
     assert first.folder.locations(pack) in skipped.why
+
+
+async def test_a_pack_is_copied_again_if_the_replica_has_rewritten_too_little_of_it() -> None:
+    source, replica = MemoryStore("east"), MemoryStore("west")
+    first, _ = await write_snapshot(source.snapshots, LINES, **FINE)
+    pack = packs_of(await chunks_of(source.snapshots, first))[0]
+    await replicate(source, replica)
+    await rewrite(replica.snapshots, first.folder, pack, keep=[1, 2, 3])
+    created = MORNING + DAY
+    await write_snapshot(source.snapshots, LINES, created=created, run="run-2", previous=first, **FINE)
+    report = await replicate(source, replica)
+    assert (report.skipped, report.packs) == ((), 1)
+    assert not (await verify_index(replica.snapshots, EAST, HOTELS)).findings
 
 
 async def test_a_summary_that_lies_is_not_copied(pair: tuple[Store, Store]) -> None:

@@ -32,6 +32,16 @@ sets = st.sets(st.integers(0, 3000), max_size=600)
 
 
 class TestWriting:
+    async def test_what_the_previous_tree_lists_wrongly_is_not_taken_over(self) -> None:
+        store = MemoryStore()
+        chunks = chunks_for(range(600))
+        tree, _ = await write_tree(store.snapshots, chunks)
+        lying = msgspec.structs.replace(
+            tree, nodes=tuple(msgspec.structs.replace(node, documents=1, chunks_stored=1) for node in tree.nodes)
+        )
+        again, _ = await write_tree(store.snapshots, chunks, previous=lying)
+        assert again == tree
+
     async def test_a_small_index_has_no_segments(self) -> None:
         store = MemoryStore()
         chunks = chunks_for(range(60))[:ROOT_ENTRIES]

@@ -17,6 +17,7 @@ from indexvault.snapshots.pack_store import store_pack
 from indexvault.snapshots.packs import Packer, member
 from indexvault.snapshots.slices import Slice
 from indexvault.snapshots.store import BlobProperties, Store
+from indexvault.snapshots.tree import encode_segment, node_of
 from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.snapshots.used_packs import used_packs
 from indexvault.snapshots.verify import VerifyReport, verify_index
@@ -467,3 +468,41 @@ class TestContent:
         await commit(store.snapshots, wrong, await used_packs(store.snapshots, manifest))
         report = await verified(store.snapshots, manifest)
         assert any("content digest" in found.what for found in report.damage)
+
+
+async def test_a_shared_segment_before_which_keys_end_later_is_damage(store: Store) -> None:
+    """Its keys rise in the one tree, and overlap with those before it in the other."""
+    sound, _ = await write_snapshot(store.snapshots, LINES, **FINE)
+    one, _ = await write_snapshot(
+        store.snapshots, LINES, created=MORNING - timedelta(days=1), run="run-2", previous=sound, **FINE
+    )
+    first, second = one.tree.nodes[:2]
+    (entries,) = await TreeReader(store.snapshots, one.folder).open([first], 1)
+    (following,) = await TreeReader(store.snapshots, one.folder).open([second], 1)
+    sealed = {each.chunk.sha256: each for each in cut(LINES, 2)}
+    beyond = sealed[following[0].sha256]
+    overlapping = [*entries, following[0]]
+    data = encode_segment(overlapping)
+    packer = Packer()
+    node = node_of(overlapping, data)
+    packer.add(node.sha256, member(node.sha256, data))
+    pack = packer.finish()
+    assert pack is not None
+    await store_pack(store.snapshots, one.folder.segments, pack)
+    placed = node.placed(pack.name, 0, pack.members[0].stored)
+    assert second.last > beyond.chunk.last
+    tree = msgspec.structs.replace(one.tree, nodes=(placed, *one.tree.nodes[1:]))
+    forged = msgspec.structs.replace(
+        one,
+        id="20261118T023000Z-aaaaaa",
+        created=MORNING - timedelta(days=2),
+        tree=tree,
+        bytes=tree.bytes,
+        stored=tree.stored,
+        counts=msgspec.structs.replace(one.counts, documents=tree.documents),
+    )
+    await commit(store.snapshots, forged, await used_packs(store.snapshots, sound))
+    report = await verify(store)
+    (finding,) = report.findings
+    assert "not in key order" in finding.what
+    assert forged.id in finding.snapshots
