@@ -164,12 +164,12 @@ def open_chunk(chunk: Chunk, stored: bytes, on: str) -> bytes:
     return data
 
 
-def scan_members(data: bytes, on: str) -> Iterator[Member]:
-    """Yield the members of a pack as they describe themselves; their contents are not looked at.
+def scan_members(data: bytes, on: str, start: int = 0) -> Iterator[Member]:
+    """Yield the members of a pack from byte `start` on as they describe themselves; their contents are not looked at.
 
     Raises IntegrityError where a member does not begin as one does.
     """
-    at = 0
+    at = start
     while at < len(data):
         size = int.from_bytes(data[at + _LENGTH_AT : at + _HASH_AT], "little")
         fits = _DATA_AT + _TRAILER_BYTES < size <= len(data) - at

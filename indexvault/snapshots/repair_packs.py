@@ -234,10 +234,9 @@ class _Gathered:
         listed = [Member(each.entry.sha256, each.offset, each.entry.stored) for each in self._needed.values()]
         for start in (0, *(each.offset for each in listed), *(each.offset + each.stored for each in listed)):
             if start not in found:
-                found |= {start + each.offset: each for each in _members_in(data[start:])}
+                found |= {each.offset: each for each in _members_in(data, start)}
         for offset, each in found.items():
-            here = Member(each.sha256, offset, each.stored)
-            if _is_sound_member(here, data, pack):
+            if _is_sound_member(each, data, pack):
                 self.members[offset] = (each.sha256, data[offset : offset + each.stored])
 
 
@@ -255,11 +254,11 @@ def _offset_in(pack: str, entry: Entry, leading: dict[str, MovedPack]) -> int | 
     return offset
 
 
-def _members_in(data: bytes) -> list[Member]:
-    """Return the members of a pack up to the first that does not begin as one does."""
+def _members_in(data: bytes, start: int = 0) -> list[Member]:
+    """Return the members of a pack from byte `start` up to the first that does not begin as one does."""
     members: list[Member] = []
     with suppress(IntegrityError):
-        members.extend(scan_members(data, "a pack"))
+        members.extend(scan_members(data, "a pack", start))
     return members
 
 
