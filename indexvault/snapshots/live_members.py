@@ -94,7 +94,8 @@ class LiveMembers:
             for pack in {*kind.named, *kind.moved}:
                 blob = PackName(name, folder, pack).blob
                 bits = kind.bits(pack)
-                is_long_enough = sizes.get(blob, 0) >= bits.bit_length() * SMALLEST_MEMBER
+                least = max(bits.bit_length() * SMALLEST_MEMBER, kind.ends.get(pack, 0))
+                is_long_enough = sizes.get(blob, 0) >= least
                 if is_long_enough:
                     continue
                 if kind.placed.get(pack, 0) < bits.bit_count():
@@ -130,7 +131,7 @@ class _Kind:
 
     `named` is what trees name, `moved` where records say that some of it lies now. `placed` says for rewritten packs
     how many of their members have another place, `leads` in which packs, `hops` how often what lies in a pack has been
-    moved.
+    moved, `ends` how many bytes a pack has at least by what has moved to it.
     """
 
     def __init__(self) -> None:
@@ -139,6 +140,7 @@ class _Kind:
         self.placed: dict[str, int] = {}
         self.leads: dict[str, set[str]] = {}
         self.hops: dict[str, int] = {}
+        self.ends: dict[str, int] = {}
         self._followed: dict[str, tuple[int, int]] = {}
 
     def has(self, pack: str, offset: int) -> bool:
@@ -175,6 +177,7 @@ class _Kind:
         for where in alive:
             if not self.named.has(where.pack, where.offset):
                 self.moved.mark(where)
+            self.ends[where.pack] = max(self.ends.get(where.pack, 0), where.offset + where.stored)
             self.hops[where.pack] = max(self.hops.get(where.pack, 0), hops)
 
 
