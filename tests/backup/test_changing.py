@@ -71,6 +71,8 @@ class Writer:
         for each in documents:
             self.versions.setdefault(each["id"], set()).add(each["version"])
         await self.world.east.index_documents("live", upload_batch(json.dumps(each).encode() for each in documents))
+        # The waits of a backup take no time here: without a rest of any length, it could ask in step with the writer.
+        await asyncio.sleep(self.rng.random() * 0.02)
         await self.world.east.index_documents("live", batch(delete_action("id", key) for key in gone))
 
 
