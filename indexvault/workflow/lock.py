@@ -41,6 +41,7 @@ _RELEASE_SECONDS = 5
 _POLLS, _POLL_SECONDS = 20, 0.1
 _TAKE_ATTEMPTS = 2
 _BREAK_ATTEMPTS = 40
+_BREAK_RESTS = (0.0, 0.003, 0.011, 0.007, 0.019)
 _RECORD_LIMIT = 64 * 1024
 _LEASES = uuid.UUID("9a0d7c52-6a3e-4a53-9c3e-5b6f2f7f4a11")
 _LOG = logging.getLogger(__name__)
@@ -325,7 +326,9 @@ async def unlock(
     if run is not None and holder is not None and holder.run != run:
         return "other"
     ours = str(uuid.uuid5(_LEASES, f"unlock {name}"))
-    for _ in range(_BREAK_ATTEMPTS):
+    for attempt in range(_BREAK_ATTEMPTS):
+        # Rests of different lengths, so as not to go on in step with a run that renews its lease all the time.
+        await asyncio.sleep(_BREAK_RESTS[attempt % len(_BREAK_RESTS)])
         await blobs.break_lease(name)
         try:
             await blobs.acquire(name, ours, LEASE_SECONDS)
