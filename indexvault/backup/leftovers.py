@@ -15,7 +15,7 @@ from indexvault.backup.state import Leftover, Plan
 from indexvault.errors import IntegrityError, OutdatedReadingError
 from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.pack_store import store_pack
-from indexvault.snapshots.packs import PACK_LIMIT, Member, Pack, scan_members
+from indexvault.snapshots.packs import PACK_LIMIT, Pack, scan_members
 from indexvault.snapshots.run_names import run_prefix
 from indexvault.snapshots.store import RunBlobs, Store
 
@@ -30,13 +30,13 @@ async def write_leftover(runs: RunBlobs, name: str, data: bytes) -> Leftover | N
     if not data:
         return None
     await runs.put(name, data)
-    return Leftover(await asyncio.to_thread(_hash, data), len(data))
+    return await _described(data)
 
 
 async def read_leftover(runs: RunBlobs, name: str, leftover: Leftover) -> bytes:
     """Return what a range left over, as its record describes it. Raises IntegrityError if it is not that."""
     blob = await runs.read(name, PACK_LIMIT)
-    if blob is None or len(blob.data) != leftover.bytes or await asyncio.to_thread(_hash, blob.data) != leftover.sha256:
+    if blob is None or await _described(blob.data) != leftover:
         raise _altered(name)
     return blob.data
 
@@ -64,18 +64,17 @@ class Leftovers:
         Raises OutdatedReadingError if a leftover is gone or is no members of a pack.
         """
         joined: dict[int, JoinedLeftover] = {}
-        waiting: list[tuple[int, bytes]] = []
+        waiting: list[tuple[int, bytes, Leftover]] = []
+        size = 0
 
         async def pack() -> None:
-            data = b"".join(part for _position, part in waiting)
+            data = b"".join(part for _position, part, _leftover in waiting)
             name = await asyncio.to_thread(_hash, data)
-            members = tuple[Member, ...]()
-            await store_pack(store.snapshots, folder_of(job, plan).pack, Pack(name, data, members), may_be_there=True)
+            await store_pack(store.snapshots, folder_of(job, plan).pack, Pack(name, data, ()), may_be_there=True)
             offset = 0
-            for position, part in waiting:
-                joined[position] = JoinedLeftover(name, offset, Leftover(_hash(part), len(part)))
+            for position, part, leftover in waiting:
+                joined[position] = JoinedLeftover(name, offset, leftover)
                 offset += len(part)
-            waiting.clear()
 
         for position in job.left:
             name = leftover_name(job, plan, position)
@@ -83,9 +82,11 @@ class Leftovers:
             if blob is None or not _is_pack(blob.data, name):
                 error = _altered(name)
                 raise OutdatedReadingError(error.what, on=error.on, do=error.do)
-            waiting.append((position, blob.data))
-            if sum(len(part) for _position, part in waiting) >= pack_bytes:
+            waiting.append((position, blob.data, await _described(blob.data)))
+            size += len(blob.data)
+            if size >= pack_bytes:
                 await pack()
+                waiting, size = [], 0
         if waiting:
             await pack()
         return cls(job, joined)
@@ -117,6 +118,10 @@ def _is_pack(data: bytes, name: str) -> bool:
         return len(list(scan_members(data, name))) > 0
     except IntegrityError:
         return False
+
+
+async def _described(data: bytes) -> Leftover:
+    return Leftover(await asyncio.to_thread(_hash, data), len(data))
 
 
 def _hash(data: bytes) -> str:

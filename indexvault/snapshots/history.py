@@ -7,11 +7,11 @@ import msgspec
 
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.catalogue import list_snapshots, not_found, read_manifest
+from indexvault.snapshots.chunk_documents import document_reader
 from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import PackFolder, SnapshotReference
 from indexvault.snapshots.reader import read_chunk
-from indexvault.snapshots.spans import documents_reader
 from indexvault.snapshots.store import SnapshotReader
 from indexvault.snapshots.summary import Summary
 from indexvault.snapshots.tree_reader import TreeReader
@@ -85,6 +85,6 @@ class _Seeker:
         if chunk.sha256 not in self._lines:
             data = await read_chunk(self._blobs, folder, chunk)
             self.chunks_read += 1
-            documents = await asyncio.to_thread(documents_reader(manifest), chunk, data)
+            documents = await asyncio.to_thread(document_reader(manifest.key_field, manifest.folder), chunk, data)
             self._lines[chunk.sha256] = next((line for key, line in documents if key == self._key), None)
         return self._lines[chunk.sha256]

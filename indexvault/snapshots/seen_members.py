@@ -46,28 +46,26 @@ class _Pack:
         self.count = 0
 
     def add(self, number: int) -> bool:
-        table = self._table
-        size = len(table)
-        at = number * _SPREAD % size
-        while found := table[at]:
-            if found == number:
-                return False
-            at = at + 1 if at + 1 < size else 0
-        table[at] = number
+        at = self._slot(number)
+        if self._table[at]:
+            return False
+        self._table[at] = number
         self.count += 1
-        if 3 * self.count > 2 * size:
+        if 3 * self.count > 2 * len(self._table):
             self._grow()
         return True
 
     def has(self, number: int) -> bool:
+        return self._table[self._slot(number)] != 0
+
+    def _slot(self, number: int) -> int:
+        """Return where a number is, or would be put."""
         table = self._table
         size = len(table)
         at = number * _SPREAD % size
-        while found := table[at]:
-            if found == number:
-                return True
+        while (found := table[at]) and found != number:
             at = at + 1 if at + 1 < size else 0
-        return False
+        return at
 
     def _grow(self) -> None:
         numbers = [number for number in self._table if number]

@@ -6,9 +6,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from indexvault.bounds import MEBIBYTE
-from indexvault.errors import UNDECODABLE
-from indexvault.snapshots.chunk_check import damaged_chunk, keys_reader
-from indexvault.snapshots.chunks import Chunk, document_lines
+from indexvault.snapshots.chunk_documents import document_reader
+from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.reader import Failure, read_chunk, try_chunks
 from indexvault.snapshots.store import SnapshotReader
@@ -41,7 +40,7 @@ def gap(first: str) -> Span:
 
 async def snapshot_spans(blobs: SnapshotReader, manifest: Manifest) -> AsyncGenerator[Span]:
     """Yield a snapshot's chunks as spans. The documents of each are read when they are asked for, by themselves."""
-    documents_of = documents_reader(manifest)
+    documents_of = document_reader(manifest.key_field, manifest.folder)
 
     def reading(chunk: Chunk) -> Callable[[], Awaitable[Documents]]:
         async def documents() -> Documents:
@@ -56,34 +55,13 @@ async def snapshot_spans(blobs: SnapshotReader, manifest: Manifest) -> AsyncGene
                 yield Span(chunk.sha256, chunk.first, reading(chunk))
 
 
-def documents_reader(manifest: Manifest) -> Callable[[Chunk, bytes], Documents]:
-    """Return a function that splits a chunk of a snapshot into its documents. Use a thread.
-
-    The function raises IntegrityError if a document is not JSON with a key.
-    """
-    keys_of = keys_reader(manifest.key_field)
-
-    def read(chunk: Chunk, data: bytes) -> Documents:
-        lines = document_lines(data)
-        try:
-            keys = keys_of(data)
-        except UNDECODABLE as error:
-            what = f"a document is not JSON with a {manifest.key_field!r} in it: {error}"
-            raise damaged_chunk(what, manifest.folder, chunk) from error
-        if len(keys) != len(lines):
-            raise damaged_chunk("a line is not one document", manifest.folder, chunk)
-        return list(zip(keys, lines, strict=True))
-
-    return read
-
-
 class SpanReader:
     """Reads the documents of a snapshot's chunks some megabytes at once, and the next ones ahead."""
 
     def __init__(self, blobs: SnapshotReader, manifest: Manifest) -> None:
         self._blobs = blobs
         self._folder = manifest.folder
-        self._documents_of = documents_reader(manifest)
+        self._documents_of = document_reader(manifest.key_field, manifest.folder)
         self._tasks: set[asyncio.Task[list[Documents | Failure]]] = set()
 
     def spans(self, chunks: Sequence[Chunk]) -> list[Span]:

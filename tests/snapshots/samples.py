@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import TypedDict, Unpack
 
 import msgspec
 
@@ -112,35 +113,27 @@ async def verified(blobs: SnapshotReader, manifest: Manifest) -> VerifyReport:
     return await verify_index(blobs, manifest.service, manifest.index, only=[manifest.id])
 
 
-async def write_snapshot(
-    blobs: SnapshotWriter,
-    lines: Mapping[str, bytes],
-    *,
-    index: str = "hotels",
-    created: datetime = MORNING,
-    losses: tuple[Loss, ...] = (),
-    run: str = "run-1",
-    previous: Manifest | None = None,
-    generation: str = "",
-    bits: int = BITS,
-    pack_bytes: int = PACK_TARGET,
-) -> tuple[Manifest, Summary]:
-    """Store the documents as a snapshot of contoso-east, as a backup does.
+class How(TypedDict, total=False):
+    """How a sample is made.
 
     With fewer `bits` it has more chunks, from 33 on in segments; with fewer `pack_bytes` it has more packs.
     """
-    made = await prepare_snapshot(
-        blobs,
-        lines,
-        index=index,
-        created=created,
-        losses=losses,
-        run=run,
-        previous=previous,
-        generation=generation,
-        bits=bits,
-        pack_bytes=pack_bytes,
-    )
+
+    index: str
+    created: datetime
+    losses: tuple[Loss, ...]
+    run: str
+    previous: Manifest | None
+    generation: str
+    bits: int
+    pack_bytes: int
+
+
+async def write_snapshot(
+    blobs: SnapshotWriter, lines: Mapping[str, bytes], **how: Unpack[How]
+) -> tuple[Manifest, Summary]:
+    """Store the documents as a snapshot of contoso-east, as a backup does."""
+    made = await prepare_snapshot(blobs, lines, **how)
     return made[0], await commit(blobs, *made)
 
 

@@ -9,12 +9,13 @@ import msgspec
 import pytest
 
 from indexvault.errors import IntegrityError, NotFoundError
-from indexvault.snapshots.chunk_check import check_chunk
+from indexvault.snapshots.chunk_check import document_check
 from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import PackFolder, manifest_name
 from indexvault.snapshots.pack_store import store_pack
 from indexvault.snapshots.packs import Packer, member
+from indexvault.snapshots.reader import read_chunk
 from indexvault.snapshots.slices import Slice
 from indexvault.snapshots.store import BlobProperties, Store
 from indexvault.snapshots.tree import encode_segment, node_of
@@ -415,7 +416,7 @@ class TestContent:
             await store_pack(store.snapshots, folder.pack, pack)
             chunk = listed.placed(pack.name, 0, len(pack.data))
             with pytest.raises(IntegrityError) as caught:
-                await check_chunk(store.snapshots, folder, chunk, "HotelId")
+                document_check(folder, "HotelId", summed=False)(chunk, await read_chunk(store.snapshots, folder, chunk))
             assert "packs/" in caught.value.on
             return caught.value.what
 
@@ -432,8 +433,8 @@ class TestContent:
             (lambda lines: [lines[0], b"{", *lines[2:]], "HotelId"),
             (lambda lines: [lines[0], b'{"HotelId":7}', *lines[2:]], "HotelId"),
             (lambda lines: [lines[0], b'{"HotelId":"a","x":' + b"[" * 200 + b"]" * 200 + b"}", *lines[2:]], "HotelId"),
-            (lambda lines: [lines[0], b"", *lines[1:]], "HotelId"),
-            (lambda lines: [lines[0], lines[1] + b"," + lines[2], *lines[3:]], "one document"),
+            (lambda lines: [lines[0], b"", *lines[1:]], "one document"),
+            (lambda lines: [lines[0], lines[1] + b"," + lines[2], *lines[3:]], "HotelId"),
             (lambda lines: lines[:-1], "first and last"),
         ],
         ids=[
