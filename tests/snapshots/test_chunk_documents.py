@@ -32,7 +32,7 @@ def test_documents_come_with_their_keys_byte_for_byte() -> None:
         (b'{"id":"a"}\n{"n":1}\n', "no|not JSON"),
         (b'{"id":"a"}\n{"id":"b"},{"@search.action":"delete","id":"c"}\n', "not JSON"),
         (b'{"id":"a"}\n["b"]\n', "not JSON"),
-        (b'{"id":"a"}\n\n{"id":"b"}\n', "no document"),
+        (b'{"id":"a"}\n\n{"id":"b"}\n', "one document"),
         (b'{"id":"a"}\n{"id":"c"}\n', "first and last keys"),
         (b'{"id":"a"}\n{"id":"a"}\n{"id":"b"}\n', "key order"),
         (b'{"id":"a"}\n{"id":"b","n":' + b"[" * 200 + b"]" * 200 + b"}\n", "deeper"),
