@@ -9,7 +9,9 @@ from indexvault.api.parameters import IndexPattern, ServiceName
 from indexvault.api.start_run import STARTED, start_run
 from indexvault.backup.run import RUN_BACKUP, claim_of, item_for
 from indexvault.errors import NotFoundError, RequestError, SettingsError
+from indexvault.settings.changes import check_changes
 from indexvault.settings.load import service_settings
+from indexvault.settings.model import ChangesSettings
 from indexvault.settings.patterns import MOST_PATTERNS, check_patterns, plain_names
 from indexvault.workflow.runs import RunRecord
 from indexvault.workflow.submit import run_name
@@ -24,6 +26,8 @@ class BackupRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     service: ServiceName
     indexes: Patterns = msgspec.field(default_factory=lambda: ["*"])
+    changes: ChangesSettings | None = None
+    """Read only what a field says was changed."""
 
 
 async def back_up(call: Call[BackupRequest, Nothing, Nothing]) -> Reply:
@@ -38,6 +42,11 @@ async def back_up(call: Call[BackupRequest, Nothing, Nothing]) -> Reply:
         check_patterns(asked.indexes, on="body.indexes")
     except SettingsError as error:
         raise RequestError(error.what, on=error.on, do=error.do) from None
+    if asked.changes is not None:
+        try:
+            check_changes(asked.changes, on="body.changes")
+        except SettingsError as error:
+            raise RequestError(error.what, on=error.on, do=error.do) from None
     now = resources.clock()
     run = run_name(now, "backup", resources.rng.randbytes(3))
     names = plain_names(asked.indexes)
@@ -50,6 +59,7 @@ async def back_up(call: Call[BackupRequest, Nothing, Nothing]) -> Reply:
         owner=OWNER,
         created=now,
         choose=list(asked.indexes),
+        changes=asked.changes,
     )
     if names == asked.indexes:
         await _require_indexes(call, names)

@@ -38,6 +38,7 @@ _SECTIONS: tuple[tuple[type[msgspec.Struct], str], ...] = (
     (model.ServiceSettings, "A service"),
     (model.ThrottleSettings, "Pressure on a service"),
     (model.PolicySettings, "A policy"),
+    (model.ChangesSettings, "Reading by changes"),
     (Retention, "What a policy keeps"),
     (model.RequestLimits, "Limits of requests"),
     (model.EnvironmentSecret, "A secret"),

@@ -23,6 +23,7 @@ class IndexView(msgspec.Struct, frozen=True, kw_only=True):
     While it runs, `documents` and `bytes` count the current stage; when it has finished, the whole. `expected` is the
     number of documents in the stage, where that is known. `rate` is in documents per second over all stages so far.
     `failure` is `error` as one text. `report` is the full report of a finished restore or move, with its proof.
+    `unchanged` says that a backup found the index as it was in `snapshot`, and made no other one.
     """
 
     service: str
@@ -36,6 +37,7 @@ class IndexView(msgspec.Struct, frozen=True, kw_only=True):
     seconds_left: int | None = None
     snapshot: str | None = None
     losses: list[str] = []
+    unchanged: bool = False
     notes: list[str] = []
     failure: str | None = None
     error: ErrorRecord | None = None
@@ -117,6 +119,7 @@ def _view_item(record: RunRecord, item: Item, progress: RunProgress | None, now:
         bytes=outcome.bytes,
         snapshot=outcome.snapshot,
         losses=outcome.losses,
+        unchanged=outcome.unchanged,
         notes=outcome.notes,
         failure=None if outcome.failure is None else str(from_record(outcome.failure)),
         error=outcome.failure,

@@ -17,10 +17,12 @@ from indexvault.snapshots.manifest import (
     Etags,
     Loss,
     Manifest,
+    Presumption,
     Reading,
     SynonymMap,
     Unsettled,
     Withheld,
+    state_of,
 )
 from indexvault.snapshots.sharing import Sharing
 from indexvault.snapshots.summary import Summary, is_in_future, summarise
@@ -93,6 +95,7 @@ class SnapshotView(msgspec.Struct, frozen=True, kw_only=True):
     summary: Summary
     losses: list[Loss]
     unsettled: Unsettled | None = None
+    presumption: Presumption | None = None
     counts: Counts
     started: datetime
     finished: datetime
@@ -116,6 +119,7 @@ def view_snapshot(
         summary=summarise(manifest),
         losses=list(manifest.losses),
         unsettled=manifest.unsettled,
+        presumption=manifest.presumption,
         counts=manifest.counts,
         started=manifest.started,
         finished=manifest.finished,
@@ -140,9 +144,10 @@ def manifest_of(view: SnapshotView) -> Manifest:
         id=summary.id,
         service=summary.service,
         index=summary.index,
-        state="unsettled" if view.unsettled is not None else "lossy" if view.losses else "complete",
+        state=state_of(losses=view.losses, unsettled=view.unsettled, presumption=view.presumption),
         losses=tuple(view.losses),
         unsettled=view.unsettled,
+        presumption=view.presumption,
         created=summary.created,
         started=view.started,
         finished=view.finished,

@@ -41,6 +41,7 @@ from indexvault.snapshots.manifest import (
     SynonymMap,
     Unsettled,
     UnsettledPart,
+    state_of,
 )
 from indexvault.snapshots.names import snapshot_id
 from indexvault.snapshots.store import Store
@@ -126,7 +127,7 @@ async def _commit(resources: Resources, job: BackupJob, store: Store, limits: Li
         id=identity.id,
         service=job.service,
         index=job.index,
-        state="unsettled" if unsettled is not None else "lossy" if losses else "complete",
+        state=state_of(losses=losses, unsettled=unsettled),
         losses=tuple(losses),
         unsettled=unsettled,
         created=identity.created,
@@ -291,6 +292,7 @@ def _report(manifest: Manifest, notes: list[str]) -> BackupReport:
         state=manifest.state,
         losses=listed([f"{loss.field}: {loss.reason}" for loss in manifest.losses], SHOW),
         unsettled=manifest.unsettled.words if manifest.unsettled is not None else [],
+        presumption=manifest.presumption,
         documents=manifest.counts.documents,
         chunks=manifest.tree.count,
         bytes=manifest.bytes,

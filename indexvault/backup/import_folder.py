@@ -27,7 +27,7 @@ from indexvault.snapshots.chunk_writer import ChunkWriter, SegmentStore, added_o
 from indexvault.snapshots.chunks import add_digests, boundary_bits
 from indexvault.snapshots.export import Dump, read_dump
 from indexvault.snapshots.known import note_snapshot
-from indexvault.snapshots.manifest import Added, Counts, Etags, Manifest, Reading, SynonymMap
+from indexvault.snapshots.manifest import Added, Counts, Etags, Manifest, Reading, SynonymMap, state_of
 from indexvault.snapshots.names import PackFolder, SnapshotReference, snapshot_id
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary
@@ -162,7 +162,7 @@ class Importer:
             id=snapshot_id(now, self._rng.randbytes(3)),
             service=index.service,
             index=index.index,
-            state="unsettled" if unsettled is not None else "lossy" if losses else "complete",
+            state=state_of(losses=losses, unsettled=unsettled),
             losses=losses,
             unsettled=unsettled,
             created=now,

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import msgspec
 
 from indexvault.model import IndexName
-from indexvault.settings.model import HiddenFields
-from indexvault.snapshots.manifest import Reading
+from indexvault.settings.model import ChangesSettings, HiddenFields
+from indexvault.snapshots.manifest import Presumption, Reading
 from indexvault.workflow.activity import Work
 
 
@@ -20,9 +20,9 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     `run` names the execution and is in the name of each of its durable records. `parallel` is how many ranges or
     partitions are read at once, `owner` says in words who started it. A generation of chunks older than `full_every` is
     not continued: all chunks are stored again. `hidden_fields` says what to do about fields that the service has but
-    does not return: `report` them as losses, `fail`, or `reveal` them while the index is read. With a `policy`, the
-    index's snapshots are replicated and pruned afterwards. `part_of` is the run that users know, if the backup is part
-    of one.
+    does not return: `report` them as losses, `fail`, or `reveal` them while the index is read. With `changes`, only
+    what a field says was changed is read, if there is a snapshot to merge it into. With a `policy`, the index's
+    snapshots are replicated and pruned afterwards. `part_of` is the run that users know, if the backup is part of one.
 
     The rest is filled in by the workflow, so that activities follow no records but the run's own: `revealed` are the
     fields that the run reveals, `plan` is the digest of the plan, `read` that of the records of what was read last.
@@ -37,6 +37,7 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     policy: str | None = None
     full_every: timedelta | None = None
     hidden_fields: HiddenFields = "report"
+    changes: ChangesSettings | None = None
     part_of: str | None = None
     revealed: tuple[str, ...] = ()
     plan: str = ""
@@ -140,7 +141,9 @@ class ScanSummary(msgspec.Struct, frozen=True):
 class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     """A finished snapshot.
 
-    `unsettled` says in words what the service's counts leave open, for a snapshot in that state.
+    `unsettled` says in words what the service's counts leave open, for a snapshot in that state. `presumption` is there
+    if only changes were read. `unchanged` says that nothing had changed since the `snapshot`, which was there already:
+    then no other was made, and `started` is the time at which the index was still the same.
     `bytes` are those of the documents, `stored_bytes` those of their chunks (compressed). `added_chunks` were added to
     the store by this snapshot, the rest was there already; `added_bytes` (compressed) are those of these chunks and of
     the segments that list them.
@@ -152,6 +155,8 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     losses: list[str]
     unsettled: list[str] = []
+    presumption: Presumption | None = None
+    unchanged: bool = False
     documents: int
     chunks: int
     bytes: int

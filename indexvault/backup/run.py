@@ -37,6 +37,7 @@ def item_for(
         owner=record.owner,
         policy=record.policy,
         hidden_fields=policy.hidden_fields if policy is not None else "report",
+        changes=policy.changes if policy is not None else record.changes,
         full_every=policy.full_every if policy is not None else None,
     )
     return Item(index=IndexName(record.service, index), run=job.run, job=job, named=named)
@@ -91,6 +92,7 @@ def index_outcome(report: BackupReport) -> Outcome:
         bytes=report.bytes,
         snapshot=report.snapshot,
         losses=[*report.losses, *report.unsettled],
+        unchanged=report.unchanged,
         notes=report.notes,
     )
 

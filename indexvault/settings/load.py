@@ -14,6 +14,7 @@ from indexvault.model import CONFIGURED_NAME, CONFIGURED_NAME_LENGTH
 from indexvault.search.addresses import host_of, is_plain_address
 from indexvault.search.credentials import audience
 from indexvault.search.random_text import are_words
+from indexvault.settings.changes import check_changes
 from indexvault.settings.members import members_at
 from indexvault.settings.model import (
     TIERS,
@@ -204,6 +205,8 @@ def _check_policy(policy: PolicySettings, path: str, settings: Settings) -> None
         duration = getattr(policy, name)
         if duration is not None and duration < timedelta(days=1):
             raise SettingsError("expected a day or more, such as P90D", on=f"settings {path}.{name}", do=_CORRECT)
+    if policy.changes is not None:
+        check_changes(policy.changes, on=f"settings {path}.changes")
     Schedule(policy.schedule, on=f"settings {path}.schedule")
 
 

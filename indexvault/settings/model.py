@@ -123,6 +123,28 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 type HiddenFields = Literal["report", "fail", "reveal"]
 
 
+type FieldPath = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,127}(/[A-Za-z][A-Za-z0-9_]{0,127}){0,9}$(?!\n)")
+]
+"""A field of an index, with `/` before a member of a complex field. Source: Naming rules (REST API), 2026-09."""
+
+
+class ChangesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Reading only the documents that a field says were changed.
+
+    Between two full readings, snapshots are `presumed`: they are as good as the field.
+    """
+
+    field: FieldPath
+    """The field that every writer sets when it changes a document: filterable and sortable, and rising."""
+    margin: timedelta = timedelta(minutes=10)
+    """How far the field of a document that is written may lie behind the clock, ten minutes if left
+    out: what was changed in so much time before the last reading is read again."""
+    prove_every: timedelta = timedelta(days=7)
+    """After how long the whole index is read again, an hour or more, a week if left out. That proves the snapshots
+    between, or says what they missed."""
+
+
 class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What of a service is backed up, when, and how long it is kept.
 
@@ -147,6 +169,8 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """After how long all chunks are written again instead of shared, a day or more. Without it, never."""
     replicate_to: tuple[str, ...] = ()
     """Other stores that get a copy of each snapshot."""
+    changes: ChangesSettings | None = None
+    """Read only what a field says was changed. Without it, every backup reads the whole index."""
     verify_within: timedelta | None = None
     """The time in which every stored chunk is read back once, a day or more. Without it, 91 days."""
 

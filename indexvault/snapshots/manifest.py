@@ -25,8 +25,12 @@ FORMAT = "indexvault/2"
 MANIFEST_LIMIT = 256 * 1024 * 1024
 """Bytes of the largest manifest that is read: room for the definitions of an index and of all its synonym maps."""
 
+MOST_MARGIN = 7 * 24 * 60 * 60
+"""Seconds of the longest margin of a reading by changes."""
+
 AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
-State = Literal["complete", "lossy", "unsettled"]
+State = Literal["complete", "presumed", "lossy", "unsettled"]
+"""Of those that hold, the last of `complete`, `lossy`, `presumed` and `unsettled`."""
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -56,6 +60,23 @@ class Unsettled(msgspec.Struct, frozen=True):
     def words(self) -> list[str]:
         """One line for each part."""
         return [f"{each.part}: {each.documents:,} documents are open" for each in self.parts]
+
+
+class Presumption(msgspec.Struct, frozen=True, kw_only=True):
+    """What a snapshot rests on whose run read only the documents that a field says were changed.
+
+    A document that was changed without its `field` can be missed, and so can one that was deleted while another of its
+    key range was added. `since` is the lower bound of the field that was read, as a literal of a filter, and `margin`
+    the seconds by which it lies before the start of the reading before. `base` is the snapshot that the changes were
+    merged into. `proved` is the last snapshot below it whose run read the whole index, made at `proved_at`.
+    """
+
+    field: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
+    margin: Annotated[int, msgspec.Meta(ge=0, le=MOST_MARGIN)]
+    since: Annotated[str, msgspec.Meta(max_length=200)]
+    base: str
+    proved: str
+    proved_at: AwareTime
 
 
 class VersionedDefinition(msgspec.Struct, frozen=True):
@@ -171,7 +192,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     snapshot with later documents in it. `unsettled` is there in that state only, which outweighs `losses` in `state`.
     `tool` is the name and version of what wrote it, `run` the run's id. `bytes` and `stored` are sums over the chunks
     of `tree`, so they include what other snapshots share; `added` does not. Readers ignore members that a later minor
-    version adds. `authenticity` is no part of what is stored: whoever reads the manifest
+    version adds. `presumption` is there in the state `presumed`, and where such a reading left documents open.
+    `authenticity` is no part of what is stored: whoever reads the manifest
     judges it (`authority`), and None says that it was not judged.
     """
 
@@ -182,6 +204,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     losses: tuple[Loss, ...] = ()
     unsettled: Unsettled | None = None
+    presumption: Presumption | None = None
     created: AwareTime
     started: AwareTime
     finished: AwareTime
@@ -213,6 +236,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     def folder(self) -> PackFolder:
         """Where this snapshot's packs lie."""
         return PackFolder(service=self.service, index=self.index, generation=self.generation)
+
+
+def state_of(
+    *, losses: Sequence[Loss], unsettled: Unsettled | None = None, presumption: Presumption | None = None
+) -> State:
+    """Return the state of a snapshot: the worst that holds of it."""
+    if unsettled is not None:
+        return "unsettled"
+    if presumption is not None:
+        return "presumed"
+    return "lossy" if losses else "complete"
 
 
 def seal(manifest: Manifest, authority: Authority = NO_AUTHORITY) -> bytes:
@@ -292,10 +326,11 @@ def _contradictions(manifest: Manifest) -> Sequence[str]:
     found = []
     if not is_snapshot_id(manifest.id) or id_time(manifest.id) != manifest.created.replace(microsecond=0):
         found.append("its id does not carry the time it was created")
-    if manifest.state != "unsettled" and (manifest.state == "lossy") != bool(manifest.losses):
+    if manifest.state in {"complete", "lossy"} and (manifest.state == "lossy") != bool(manifest.losses):
         found.append(f"it is {manifest.state} and names {len(manifest.losses)} losses")
     if (manifest.state == "unsettled") != (manifest.unsettled is not None):
         found.append(f"it is {manifest.state} and does not agree on whether documents are open")
+    found += _contradictions_of_presumption(manifest)
     if (fault := tree_fault(tree)) is not None:
         found.append(f"in its tree, {fault}")
     for name, versioned in _definitions(manifest):
@@ -304,6 +339,20 @@ def _contradictions(manifest: Manifest) -> Sequence[str]:
     if (tree.documents, tree.bytes, tree.stored) != (manifest.counts.documents, manifest.bytes, manifest.stored):
         found.append("its tree does not add up to its documents and bytes")
     return found
+
+
+def _contradictions_of_presumption(manifest: Manifest) -> Iterator[str]:
+    presumption = manifest.presumption
+    if manifest.state != "unsettled" and (manifest.state == "presumed") != (presumption is not None):
+        yield f"it is {manifest.state} and does not agree on whether only changes were read"
+    if presumption is None:
+        return
+    if not is_snapshot_id(presumption.proved) or not is_snapshot_id(presumption.base):
+        yield "it does not name the snapshots that it builds on"
+    elif id_time(presumption.proved) != presumption.proved_at.replace(microsecond=0):
+        yield "the time of the full reading it builds on is another one"
+    elif not id_time(presumption.proved) <= id_time(presumption.base) <= manifest.created:
+        yield "it builds on snapshots that are newer than it"
 
 
 def _damaged(what: str, blob_name: str) -> IntegrityError:

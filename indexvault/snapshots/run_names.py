@@ -18,6 +18,7 @@
     search-runs/sweeps/<service>/<index>.json
     search-runs/verified/<service>/<index>.json
     search-runs/accepted/<service>/<index>.json
+    search-runs/unchanged/<service>/<index>.json
     search-runs/signed.json
 
 Names are escaped as those of the snapshot container are; see `names`.
@@ -215,6 +216,15 @@ def verified_name(service: str, index: str) -> str:
 def accepted_name(service: str, index: str) -> str:
     """Return the name of the record of the snapshots that were accepted though no key has signed them."""
     return _index_blob("accepted/", service, index)
+
+
+UNCHANGED_PREFIX = "unchanged/"
+"""The prefix of the records of all indexes that were found unchanged."""
+
+
+def unchanged_name(service: str, index: str) -> str:
+    """Return the name of the record that an index was as in its newest snapshot when it was looked at again."""
+    return _index_blob(UNCHANGED_PREFIX, service, index)
 
 
 def _index_blob(prefix: str, service: str, index: str) -> str:

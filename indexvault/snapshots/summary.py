@@ -14,7 +14,7 @@ import msgspec
 from indexvault.model import Authenticity
 from indexvault.snapshots.chunks import Digest, Size
 from indexvault.snapshots.manifest import FORMAT, AwareTime, Manifest
-from indexvault.snapshots.names import SnapshotReference, id_time
+from indexvault.snapshots.names import SnapshotReference, id_time, is_snapshot_id
 
 IMPORT_RUN = "import"
 """What the names of runs begin with that make a snapshot of a folder."""
@@ -29,14 +29,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     `state` is `damaged` if the manifest exists and can't be read, and `missing` if it has vanished though nobody
     removed it. Such a snapshot can't be restored from its store, and is listed so that nobody relies on it. The other
     members are as in the manifest; `added_…` is what it added to the store, `losses` the number of fields that could
-    not be read, `unsettled` that of the documents which the counts leave open. `authenticity` is not in
-    the metadata: whoever lists judges it, and None says that there is no record key to judge with.
+    not be read, `unsettled` that of the documents which the counts leave open, `proved` the id of the full
+    reading that a presumed snapshot builds on. `authenticity` is not in the metadata: whoever lists judges it, and None
+    says that there is no record key to judge with.
     """
 
     id: str
     service: str
     index: str
-    state: Literal["complete", "lossy", "unsettled", "damaged", "missing"]
+    state: Literal["complete", "presumed", "lossy", "unsettled", "damaged", "missing"]
     created: AwareTime
     format: str
     tool: str
@@ -46,6 +47,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     chunks: Size
     losses: Size
     unsettled: Size = 0
+    proved: str = ""
     bytes: Size
     stored: Size
     added_chunks: Size
@@ -58,6 +60,16 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     def is_trusted(self) -> bool:
         """Whether the snapshot is authentic or accepted, as far as there is a key to tell."""
         return self.authenticity != "unauthentic"
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether its run read the whole index, and left nothing open."""
+        return self.state in {"complete", "lossy"}
+
+    @property
+    def proved_at(self) -> datetime | None:
+        """When the full reading was made that a presumed snapshot builds on. None if it builds on none."""
+        return id_time(self.proved) if self.proved else None
 
     @property
     def is_imported(self) -> bool:
@@ -91,6 +103,7 @@ def summarise(manifest: Manifest) -> Summary:
         chunks=manifest.tree.count,
         losses=len(manifest.losses),
         unsettled=manifest.unsettled.documents if manifest.unsettled is not None else 0,
+        proved=manifest.presumption.proved if manifest.presumption is not None else "",
         bytes=manifest.bytes,
         stored=manifest.stored,
         added_chunks=manifest.added.chunks,
@@ -157,9 +170,16 @@ def from_metadata(reference: SnapshotReference, metadata: Mapping[str, str]) -> 
         return None
     if summary.id != reference.id or summary.state in {"damaged", "missing"}:
         return None
-    if (summary.state == "unsettled") != bool(summary.unsettled):
+    if (summary.state == "unsettled") != bool(summary.unsettled) or not _agrees_on_presumption(summary):
         return None
     return summary if summary.created.replace(microsecond=0) == id_time(summary.id) else None
+
+
+def _agrees_on_presumption(summary: Summary) -> bool:
+    if not summary.proved:
+        return summary.state != "presumed"
+    is_older = is_snapshot_id(summary.proved) and id_time(summary.proved) <= id_time(summary.id)
+    return is_older and summary.state in {"presumed", "unsettled"}
 
 
 _SETTLED = ("unsettled", 0)

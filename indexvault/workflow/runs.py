@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from indexvault.errors import ConflictError, ErrorRecord, IntegrityError, NotFoundError
 from indexvault.model import IndexName
+from indexvault.settings.model import ChangesSettings
 from indexvault.snapshots.manifest import AwareTime
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import OPEN_PREFIX, RECORDS_PREFIX, open_name, record_name, run_of
@@ -36,7 +37,8 @@ _LOG = logging.getLogger(__name__)
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of one item. `gone` is an index that was deleted between being listed and being read.
 
-    `report` is the report of a finished restore or move, as plain data.
+    `report` is the report of a finished restore or move, as plain data. `unchanged` says that nothing had changed since
+    `snapshot`, so that a backup made no other one.
     """
 
     state: ItemState
@@ -44,6 +46,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int | None = None
     snapshot: str | None = None
     losses: list[str] = []
+    unchanged: bool = False
     notes: list[str] = []
     failure: ErrorRecord | None = None
     report: dict[str, Any] | None = None
@@ -75,8 +78,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `workflow` is the name of its workflow, `service` the service that its snapshots are from, `asked` what was asked
     for, in words. `policy` and `scheduled` are the policy that the run is for and the time it was scheduled for, if
-    any. `choose` are the names and patterns by which the items are still to be chosen. `resumptions` counts how often
-    it was handed to the engine again. `caller` is who asked for it over HTTP, by a name of the API's.
+    any. `choose` are the names and patterns by which the items are still to be chosen, `changes` is by which field
+    their changes are told, if a request asked for that. `resumptions` counts how often it was handed to the engine
+    again. `caller` is who asked for it over HTTP, by a name of the API's.
     """
 
     run: str
@@ -89,6 +93,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     policy: str | None = None
     scheduled: AwareTime | None = None
     choose: list[str] = []
+    changes: ChangesSettings | None = None
     state: RunState = "waiting"
     items: list[Item] = []
     failure: ErrorRecord | None = None

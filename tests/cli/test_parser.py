@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from indexvault.cli.parser import parse
 from indexvault.cli.verbs import VERBS, load_command
 from indexvault.errors import SettingsError
 from indexvault.search.transport import PREVIEW, STABLE
+from indexvault.settings.model import ChangesSettings
 from indexvault.snapshots.manifest import FORMAT
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.version import VERSION
@@ -31,6 +33,21 @@ def request_of(*arguments: str) -> Any:
 def test_backup_takes_each_index_once() -> None:
     request = request_of("backup", "contoso-east", "notes", "letters", "notes", "--parallel", "7")
     assert request == BackupRequest(service="contoso-east", indexes=("notes", "letters"), parallel=7)
+
+
+def test_backup_reads_by_changes_if_a_field_is_named() -> None:
+    asked = request_of("backup", "contoso-east/notes", "--changes", "changed", "--prove-every", "P1D")
+    assert asked.changes == ChangesSettings(field="changed", prove_every=timedelta(days=1))
+    asked = request_of("backup", "contoso-east", "--changes", "changed", "--changes-margin", "PT0S")
+    assert asked.changes == ChangesSettings(field="changed", margin=timedelta())
+    for wrong in (
+        ["--changes", "a b"],
+        ["--changes-margin", "PT5M"],
+        ["--prove-every", "P1D"],
+        ["--changes", "changed", "--prove-every", "PT1M"],
+    ):
+        with pytest.raises(SettingsError):
+            request_of("backup", "contoso-east", *wrong)
 
 
 def test_indexes_and_snapshots_are_read() -> None:

@@ -1,13 +1,14 @@
 """The policies of one index combined."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from indexvault.errors import NotFoundError, SettingsError
 from indexvault.settings.load import read_settings
-from indexvault.settings.model import Settings
+from indexvault.settings.model import ChangesSettings, Settings
 from indexvault.settings.policies import policies_covering, reading_order, replica_stores, retentions
 from indexvault.snapshots.retention import Retention
 
@@ -59,6 +60,11 @@ def test_the_nearest_store_is_read_first_and_each_once() -> None:
         reading_order(found, "other")
 
 
+def test_changes_have_a_margin_and_an_interval_of_proofs() -> None:
+    found = settings(nightly={"changes": {"field": "meta/changed", "prove_every": "P1D"}}).policies["nightly"].changes
+    assert found == ChangesSettings(field="meta/changed", margin=timedelta(minutes=10), prove_every=timedelta(days=1))
+
+
 @pytest.mark.parametrize(
     ("policy", "path"),
     [
@@ -67,6 +73,13 @@ def test_the_nearest_store_is_read_first_and_each_once() -> None:
         ({"full_every": "PT1H"}, "nightly.full_every"),
         ({"verify_within": "soon"}, "nightly.verify_within"),
         ({"keep": {"dayly": 7}}, "nightly.keep"),
+        ({"changes": {}}, "nightly.changes"),
+        ({"changes": {"field": "a b"}}, "nightly.changes.field"),
+        ({"changes": {"field": "changed\n"}}, "nightly.changes.field"),
+        ({"changes": {"field": "changed", "margin": "-PT1S"}}, "nightly.changes.margin"),
+        ({"changes": {"field": "changed", "margin": "P8D", "prove_every": "P9D"}}, "nightly.changes.margin"),
+        ({"changes": {"field": "changed", "prove_every": "PT59M"}}, "nightly.changes.prove_every"),
+        ({"changes": {"field": "changed", "margin": "P1D", "prove_every": "P1D"}}, "nightly.changes.prove_every"),
         ({"keep": {"daily": -1}}, "nightly.keep.daily"),
     ],
 )

@@ -14,10 +14,15 @@ from indexvault.snapshots.manifest import (
     Definition,
     Loss,
     Manifest,
+    Presumption,
+    State,
     SynonymMap,
+    Unsettled,
+    UnsettledPart,
     VersionedDefinition,
     open_manifest,
     seal,
+    state_of,
 )
 from indexvault.snapshots.tree import ROOT_ENTRIES, Node, Tree
 from tests.snapshots.samples import MORNING, PREVIEW, STABLE, SYNONYMS, cut, documents, manifest_of
@@ -29,6 +34,14 @@ def sample(count: int = 60) -> Manifest:
     sealed = cut(documents(range(count)))
     chunks = tuple(part.chunk.placed("ab" * 32, 1000 * at, 1000) for at, part in enumerate(sealed))
     return manifest_of(Tree(chunks=chunks), add_digests(part.digest for part in sealed))
+
+
+def presumption() -> Presumption:
+    day_before = MORNING - timedelta(days=1)
+    full = "20261119T023000Z-7f3a9c"
+    return Presumption(
+        field="changed", margin=600, since="2026-11-19T02:20:00Z", base=full, proved=full, proved_at=day_before
+    )
 
 
 def resealed(data: bytes, **changes: Any) -> bytes:
@@ -176,6 +189,44 @@ class TestDamage:
     def test_contradictions_are_found_behind_a_right_checksum(self, wrong: dict[str, Any], said: str) -> None:
         with pytest.raises(IntegrityError, match=said):
             open_manifest(resealed(seal(sample()), **wrong), BLOB)
+
+    def test_a_presumption_comes_back(self) -> None:
+        manifest = msgspec.structs.replace(sample(), state="presumed", presumption=presumption())
+        assert open_manifest(seal(manifest), BLOB) == manifest
+        lossy = msgspec.structs.replace(manifest, losses=(Loss(field="a", reason="b"),))
+        assert open_manifest(seal(lossy), BLOB).state == "presumed"
+
+    @pytest.mark.parametrize(
+        ("state", "changes"),
+        [
+            ("presumed", None),
+            ("complete", {}),
+            ("presumed", {"proved": "full"}),
+            ("presumed", {"base": "../x"}),
+            ("presumed", {"proved_at": MORNING - timedelta(days=2)}),
+            ("presumed", {"base": "20261121T023000Z-7f3a9c"}),
+            ("presumed", {"base": "20261118T023000Z-7f3a9c"}),
+        ],
+        ids=str,
+    )
+    def test_a_presumption_agrees_with_the_state_and_names_older_snapshots(
+        self, state: State, changes: dict[str, Any] | None
+    ) -> None:
+        found = None if changes is None else msgspec.structs.replace(presumption(), **changes)
+        with pytest.raises(IntegrityError, match=r"changes were read|builds on"):
+            seal(msgspec.structs.replace(sample(), state=state, presumption=found))
+
+    def test_an_unsettled_snapshot_may_be_of_a_reading_by_changes(self) -> None:
+        left = Unsettled(documents=1, parts=(UnsettledPart(part="a", documents=1),))
+        manifest = msgspec.structs.replace(sample(), state="unsettled", unsettled=left, presumption=presumption())
+        assert open_manifest(seal(manifest), BLOB) == manifest
+
+    def test_the_state_is_the_worst_that_holds(self) -> None:
+        left = Unsettled(documents=1, parts=(UnsettledPart(part="a", documents=1),))
+        lost = [Loss(field="a", reason="b")]
+        assert state_of(losses=lost, unsettled=left, presumption=presumption()) == "unsettled"
+        assert state_of(losses=lost, presumption=presumption()) == "presumed"
+        assert (state_of(losses=lost), state_of(losses=[])) == ("lossy", "complete")
 
     @pytest.mark.parametrize("damage", ["swapped", "repeated", "reversed", "traversal", "unstored", "pack", "level"])
     def test_chunks_must_rise_and_lie_in_packs(self, damage: str) -> None:

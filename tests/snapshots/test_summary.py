@@ -1,4 +1,5 @@
 import re
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -71,6 +72,22 @@ def test_members_of_a_later_minor_version_are_passed_over() -> None:
 def test_of_a_damaged_snapshot_only_the_name_is_known() -> None:
     damaged = damaged_summary(SUMMARY.reference)
     assert (damaged.state, damaged.created, damaged.documents) == ("damaged", SUMMARY.created, 0)
+
+
+def test_metadata_of_a_presumed_snapshot_names_the_full_reading() -> None:
+    full = "20261119T023000Z-7f3a9c"
+    presumed = msgspec.structs.replace(SUMMARY, state="presumed", proved=full)
+    metadata = to_metadata(presumed)
+    assert from_metadata(SUMMARY.reference, metadata) == presumed
+    assert presumed.proved_at == SUMMARY.created - timedelta(days=1)
+    assert "proved" not in to_metadata(SUMMARY)
+    assert (SUMMARY.proved_at, SUMMARY.is_proved, presumed.is_proved) == (None, True, False)
+    for other in ({"state": "complete"}, {"state": "lossy"}, {"proved": ""}, {"proved": "full"}):
+        assert from_metadata(SUMMARY.reference, metadata | other) is None
+    later = {"proved": "20261121T023000Z-7f3a9c"}
+    assert from_metadata(SUMMARY.reference, metadata | later) is None
+    left_open = msgspec.structs.replace(presumed, state="unsettled", unsettled=3)
+    assert from_metadata(SUMMARY.reference, to_metadata(left_open)) == left_open
 
 
 def test_metadata_of_an_unsettled_snapshot_says_how_many_documents_are_open() -> None:

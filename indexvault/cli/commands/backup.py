@@ -12,6 +12,7 @@ from indexvault.backup.job import BackupJob, BackupReport
 from indexvault.backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob, ServiceReport
 from indexvault.backup.state import KEY_ORDER
 from indexvault.backup.workflow import ACTIVITIES, BACK_UP_INDEX
+from indexvault.cli.changes import add_changes, read_changes
 from indexvault.cli.command import Command
 from indexvault.cli.commands.backup_dry_run import show_plans
 from indexvault.cli.exit_codes import DONE, LOSSY, worst
@@ -26,7 +27,7 @@ from indexvault.cli.session import Session
 from indexvault.cli.workflows import Workflows
 from indexvault.errors import CancelledError, IndexvaultError, RemoteError, SettingsError
 from indexvault.model import IndexName
-from indexvault.settings.model import HiddenFields
+from indexvault.settings.model import ChangesSettings, HiddenFields
 from indexvault.settings.patterns import check_patterns, select
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.snapshots.store import Store
@@ -43,6 +44,7 @@ class BackupRequest:
     indexes: tuple[str, ...]
     parallel: int
     hidden_fields: HiddenFields = "report"
+    changes: ChangesSettings | None = None
     dry_run: bool = False
 
     @property
@@ -80,6 +82,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="fields that the service does not return: report them as losses (default), fail before anything is read,"
         " or reveal them while the index is read, which changes its definition for that time",
     )
+    add_changes(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="show how each index would be read, and why; back up nothing"
     )
@@ -97,6 +100,7 @@ def read_request(arguments: Namespace) -> BackupRequest:
         indexes=tuple(dict.fromkeys(indexes)),
         parallel=arguments.parallel,
         hidden_fields=arguments.hidden_fields,
+        changes=read_changes(arguments),
         dry_run=arguments.dry_run,
     )
 
@@ -156,7 +160,12 @@ async def _back_up(session: Session, workflows: Workflows, store: Store, request
     name = IndexName(request.service, index)
     run, resumed = await begin_backup(session, store, name)
     job = BackupJob(
-        service=request.service, index=index, run=run, parallel=request.parallel, hidden_fields=request.hidden_fields
+        service=request.service,
+        index=index,
+        run=run,
+        parallel=request.parallel,
+        hidden_fields=request.hidden_fields,
+        changes=request.changes,
     )
     if resumed:
         session.output.note(f"{name}: resuming the interrupted run {run} as far as its checkpoints still apply")

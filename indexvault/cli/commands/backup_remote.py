@@ -1,6 +1,7 @@
 """`indexvault --url … backup`: backups that a deployment makes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -41,9 +42,7 @@ async def back_up(session: RemoteSession, request: BackupRequest) -> int:
     for position, index in enumerate(single):
         others = single[position + 1 :]
         try:
-            codes += [
-                code for _, code in await _back_up(session, request.service, (index,), f"{request.service}/{index}")
-            ]
+            codes += [code for _, code in await _back_up(session, request, (index,), f"{request.service}/{index}")]
         except CancelledError:
             if others:
                 session.output.note(f"not started: {', '.join(others)}")
@@ -55,7 +54,7 @@ async def back_up(session: RemoteSession, request: BackupRequest) -> int:
                 break
     objects = []
     if not single:
-        results = await _back_up(session, request.service, request.indexes or ("*",), request.service)
+        results = await _back_up(session, request, request.indexes or ("*",), request.service)
         codes = [code for index, code in results if index != SERVICE_OBJECTS]
         objects = [code for index, code in results if index == SERVICE_OBJECTS]
     if len(codes) > 1:
@@ -63,9 +62,14 @@ async def back_up(session: RemoteSession, request: BackupRequest) -> int:
     return worst([*codes, *objects])
 
 
-async def _back_up(session: RemoteSession, service: str, indexes: Sequence[str], subject: str) -> list[tuple[str, int]]:
+async def _back_up(
+    session: RemoteSession, request: BackupRequest, indexes: Sequence[str], subject: str
+) -> list[tuple[str, int]]:
     """Back up indexes of a service, and its other objects with `*`, in one run; return the exit code of each."""
-    begun = await start(session, "backups", {"service": service, "indexes": list(indexes)})
+    body: dict[str, Any] = {"service": request.service, "indexes": list(indexes)}
+    if request.changes is not None:
+        body["changes"] = msgspec.to_builtins(request.changes)
+    begun = await start(session, "backups", body)
     view = await follow(session, begun, subject)
     for note in view.notes:
         session.output.note(f"{subject}: {note}")
@@ -101,6 +105,8 @@ async def _report(session: RemoteSession, index: IndexView) -> BackupReport:
         state=summary.state,
         losses=[f"{loss.field}: {loss.reason}" for loss in view.losses],
         unsettled=view.unsettled.words if view.unsettled is not None else [],
+        presumption=view.presumption,
+        unchanged=index.unchanged,
         documents=summary.documents,
         chunks=summary.chunks,
         bytes=summary.bytes,
