@@ -9,12 +9,9 @@ import msgspec
 from indexvault.api.stores import UnreadStore
 from indexvault.errors import ErrorRecord, from_record
 from indexvault.model import IndexName
+from indexvault.workflow.estimates import Estimate, estimate
 from indexvault.workflow.progress import RunProgress
 from indexvault.workflow.runs import Item, RunKind, RunRecord, RunState
-
-_STAGES = {"backup": 1, "restore": 3, "move": 5, "verify": 1, "prune": 1, "delete": 1, "diff": 1}
-"""Number of stages that go through every document: a backup reads; a restore verifies, loads and compares; a move
-does both, then compares with its source."""
 
 
 class IndexView(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +107,7 @@ def view_run(record: RunRecord, progress: Mapping[str, RunProgress], now: dateti
 def _view_item(record: RunRecord, item: Item, progress: RunProgress | None, now: datetime) -> IndexView:
     outcome = item.outcome
     if outcome.state == "waiting" and not record.is_finished and progress is not None:
-        return _view_progress(item.index, _STAGES[record.kind], progress, now)
+        return _view_progress(item.index, estimate(record.kind, progress, now))
     return IndexView(
         service=item.index.service,
         index=item.index.index,
@@ -128,21 +125,15 @@ def _view_item(record: RunRecord, item: Item, progress: RunProgress | None, now:
     )
 
 
-def _view_progress(index: IndexName, stages: int, progress: RunProgress, now: datetime) -> IndexView:
-    name, stage = next(reversed(progress.stages.items()))
-    done = sum(each.documents for each in progress.stages.values())
-    expected = next((each.expected for each in progress.stages.values() if each.expected is not None), None)
-    elapsed = (now - progress.started).total_seconds()
-    rate = done / elapsed if elapsed > 0 and done else None
-    left = None if rate is None or expected is None else max(0, round((expected * stages - done) / rate))
+def _view_progress(index: IndexName, found: Estimate) -> IndexView:
     return IndexView(
         service=index.service,
         index=index.index,
         state="running",
-        stage=name,
-        documents=stage.documents,
-        expected=expected,
-        bytes=stage.bytes,
-        rate=None if rate is None else round(rate, 1),
-        seconds_left=left,
+        stage=found.stage,
+        documents=found.documents,
+        expected=found.expected,
+        bytes=found.bytes,
+        rate=found.rate,
+        seconds_left=found.seconds_left,
     )

@@ -9,11 +9,11 @@ from durabletask.task import OrchestrationContext
 from indexvault.errors import IndexvaultError
 from indexvault.maintenance.pass_over import passed_over
 from indexvault.maintenance.stock import take_stock
+from indexvault.maintenance.verified import verified_after, verified_records
 from indexvault.settings.load import service_settings
 from indexvault.settings.policies import policies_covering, replica_stores
 from indexvault.snapshots.damage import Finding
 from indexvault.snapshots.known import note_snapshot
-from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import verified_name
 from indexvault.snapshots.slices import due_slices, turn_of
 from indexvault.snapshots.verify import verify_index
@@ -66,12 +66,6 @@ class ScrubReport(msgspec.Struct, frozen=True):
     verified: list[VerifiedSlices]
 
 
-class _LastTurn(msgspec.Struct, frozen=True):
-    """The last turn that was read back."""
-
-    turn: int
-
-
 def scrub_run(service: str, now: datetime) -> str:
     """Return the name of a service's run for this turn: the same at every tick, so only one run is started."""
     return f"verify-{turn_of(now, EVERY)}-{service}"
@@ -103,10 +97,10 @@ async def verify_due(resources: Resources, job: IndexToVerify) -> VerifiedSlices
     store = resources.clients.store(job.store)
     now = resources.clock()
     name = verified_name(job.service, job.index)
-    last_turns = RecordStore(store.runs, _LastTurn)
+    records = verified_records(store.runs)
     last = None
     with passed_over("the note of the slices that were verified last, which counts as absent"):
-        last = await last_turns.read(name)
+        last = await records.read(name)
     within = _within(resources, job)
     due = due_slices(last.turn if last else None, now, every=EVERY, period=within)
     stock = await take_stock(resources.clients, job.store, job.service, job.index)
@@ -136,7 +130,9 @@ async def verify_due(resources: Resources, job: IndexToVerify) -> VerifiedSlices
             "store %s: no record key has signed %s of %s/%s, and nobody has accepted it: anybody may have written it",
             *(job.store, ", ".join(sorted(unauthentic)), job.service, job.index),
         )
-    await last_turns.write(name, _LastTurn(turn_of(now, EVERY)))
+    if due:
+        harmful = [finding for finding in damage.values() if finding.kind != "foreign"]
+        await records.write(name, verified_after(last, turn_of(now, EVERY), due, harmful, now))
     return VerifiedSlices(
         store=job.store,
         service=job.service,

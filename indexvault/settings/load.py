@@ -207,6 +207,10 @@ def _check_policy(policy: PolicySettings, path: str, settings: Settings) -> None
             raise SettingsError("expected a day or more, such as P90D", on=f"settings {path}.{name}", do=_CORRECT)
     if policy.changes is not None:
         check_changes(policy.changes, on=f"settings {path}.changes")
+    if policy.recovery_point is not None and policy.recovery_point < timedelta(minutes=1):
+        raise SettingsError(
+            "expected a minute or more, such as PT26H", on=f"settings {path}.recovery_point", do=_CORRECT
+        )
     Schedule(policy.schedule, on=f"settings {path}.schedule")
 
 

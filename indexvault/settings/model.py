@@ -173,6 +173,9 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Read only what a field says was changed. Without it, every backup reads the whole index."""
     verify_within: timedelta | None = None
     """The time in which every stored chunk is read back once, a day or more. Without it, 91 days."""
+    recovery_point: timedelta | None = None
+    """How old the last complete snapshot of an index may be, a minute or more: when it is older, the index's status is
+    red. Without it, twice the longest time between two scheduled times."""
 
 
 class RequestLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,8 +1,11 @@
 """Combine the policies of one index, and find the stores that hold its snapshots."""
 
+from datetime import timedelta
+
 from indexvault.settings.load import service_settings
 from indexvault.settings.model import PolicySettings, Settings
 from indexvault.settings.patterns import select
+from indexvault.settings.schedule import longest_interval
 from indexvault.snapshots.retention import Retention
 
 
@@ -39,3 +42,11 @@ def reading_order(settings: Settings, service: str, *, near: str | None = None) 
     """
     stores = [service_settings(settings, service).store, *replica_stores(settings, service)]
     return sorted(stores, key=lambda store: near is None or settings.stores[store].region != near)
+
+
+def recovery_point_of(policy: PolicySettings) -> timedelta:
+    """Return how old the last complete snapshot of an index of a policy may be.
+
+    Where the policy does not say, it is twice the longest time between two scheduled times: one run may fail.
+    """
+    return policy.recovery_point or 2 * longest_interval(policy.schedule)

@@ -7,11 +7,14 @@ English short names; Sunday is 0. A time matches if every field does: of a day a
 both have to match. Source: Timer trigger for Azure Functions, NCRONTAB expressions, 2026-09.
 """
 
+import functools
 import re
 from datetime import UTC, datetime, timedelta
 
 from indexvault.errors import SettingsError
 
+_DAYS_LOOKED_AT = 394
+_TIMES_LOOKED_AT = 1500
 _FIELD = re.compile(r"[0-9A-Za-z*,/-]{1,100}")
 _NAMES = re.compile(r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat", re.IGNORECASE)
 _FIELDS = 6
@@ -42,6 +45,33 @@ class Schedule:
         self._cron.set_current(now.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1), force=True)
         found: datetime = self._cron.get_prev(datetime)
         return found
+
+    def next(self, now: datetime) -> datetime:
+        """Return the first scheduled time after `now`."""
+        self._cron.set_current(now.astimezone(UTC).replace(microsecond=0), force=True)
+        found: datetime = self._cron.get_next(datetime)
+        return found
+
+
+@functools.lru_cache(maxsize=256)
+def longest_interval(expression: str) -> timedelta:
+    """Return the longest time between two neighbouring times of a schedule. Raises SettingsError as `Schedule` does.
+
+    Looks at every midnight of a year and four weeks, and at the first times of one day, since the time of day does not
+    depend on the day: no longer pause goes unseen but those of schedules that skip years.
+    """
+    schedule = Schedule(expression, on="schedule")
+    start = datetime(2027, 1, 1, tzinfo=UTC)
+    midnights = (start + timedelta(days=day) for day in range(_DAYS_LOOKED_AT))
+    longest = max(schedule.next(midnight) - schedule.last(midnight) for midnight in midnights)
+    time = schedule.next(start)
+    for _ in range(_TIMES_LOOKED_AT):
+        after = schedule.next(time)
+        longest = max(longest, after - time)
+        if after.date() != time.date():
+            break
+        time = after
+    return longest
 
 
 def _is_field(field: str) -> bool:

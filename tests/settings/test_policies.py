@@ -9,7 +9,13 @@ import pytest
 from indexvault.errors import NotFoundError, SettingsError
 from indexvault.settings.load import read_settings
 from indexvault.settings.model import ChangesSettings, Settings
-from indexvault.settings.policies import policies_covering, reading_order, replica_stores, retentions
+from indexvault.settings.policies import (
+    policies_covering,
+    reading_order,
+    recovery_point_of,
+    replica_stores,
+    retentions,
+)
 from indexvault.snapshots.retention import Retention
 
 
@@ -72,6 +78,7 @@ def test_changes_have_a_margin_and_an_interval_of_proofs() -> None:
         ({"replicate_to": ["west", "east"]}, "nightly.replicate_to[1]"),
         ({"full_every": "PT1H"}, "nightly.full_every"),
         ({"verify_within": "soon"}, "nightly.verify_within"),
+        ({"recovery_point": "PT30S"}, "nightly.recovery_point"),
         ({"keep": {"dayly": 7}}, "nightly.keep"),
         ({"changes": {}}, "nightly.changes"),
         ({"changes": {"field": "a b"}}, "nightly.changes.field"),
@@ -87,3 +94,11 @@ def test_what_is_wrong_is_named_by_its_path(policy: dict[str, Any], path: str) -
     with pytest.raises(SettingsError) as caught:
         settings(nightly=policy)
     assert caught.value.on == f"settings $.policies.{path}"
+
+
+def test_the_recovery_point_is_twice_the_longest_interval_unless_the_policy_says() -> None:
+    found = settings(
+        weekdays={"schedule": "0 0 2 * * Mon-Fri"}, hourly={"schedule": "0 0 * * * *", "recovery_point": "PT90M"}
+    ).policies
+    assert recovery_point_of(found["weekdays"]) == timedelta(days=6)
+    assert recovery_point_of(found["hourly"]) == timedelta(minutes=90)

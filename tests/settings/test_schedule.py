@@ -1,9 +1,9 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from indexvault.errors import SettingsError
-from indexvault.settings.schedule import Schedule
+from indexvault.settings.schedule import Schedule, longest_interval
 
 
 def at(text: str) -> datetime:
@@ -51,3 +51,26 @@ def test_what_is_no_schedule_is_refused(expression: str) -> None:
     with pytest.raises(SettingsError, match="six fields") as raised:
         Schedule(expression, on="settings $.policies.nightly.schedule")
     assert raised.value.on == "settings $.policies.nightly.schedule"
+
+
+def test_next_scheduled_time_is_after_now() -> None:
+    nightly = Schedule("0 0 2 * * *", on="x")
+    assert nightly.next(at("2026-11-20T01:59:59.999999")) == at("2026-11-20T02:00:00")
+    assert nightly.next(at("2026-11-20T02:00:00")) == at("2026-11-21T02:00:00")
+
+
+@pytest.mark.parametrize(
+    ("expression", "interval"),
+    [
+        ("0 0 2 * * *", timedelta(days=1)),
+        ("0 */5 * * * *", timedelta(minutes=5)),
+        ("0 0 2 * * Mon-Fri", timedelta(days=3)),
+        ("0 0 8-18 * * *", timedelta(hours=14)),
+        ("* * 9-17 * * 1-5", timedelta(days=2, hours=15, seconds=1)),
+        ("0 0 1,2,13 * * *", timedelta(hours=12)),
+        ("0 0 3 1 * *", timedelta(days=31)),
+        ("0 0 0 29 feb *", timedelta(days=4 * 365 + 1)),
+    ],
+)
+def test_longest_interval_of_a_schedule(expression: str, interval: timedelta) -> None:
+    assert longest_interval(expression) == interval
