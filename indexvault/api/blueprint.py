@@ -19,6 +19,8 @@ from indexvault.api import (
 from indexvault.api.endpoint import Endpoint, register_endpoints
 from indexvault.api.health import HealthCheck, health_endpoint
 from indexvault.api.openapi import openapi_endpoint
+from indexvault.api.status import status_endpoint
+from indexvault.status.watch import Watch
 from indexvault.workflow.functions_host import FunctionsHost
 
 
@@ -36,6 +38,7 @@ def service_blueprint(host: FunctionsHost, others: Sequence[Endpoint]) -> df.Blu
         *histories.ENDPOINTS,
         *runs.ENDPOINTS,
         health_endpoint(HealthCheck()),
+        status_endpoint(Watch()),
     ]
     blueprint = df.Blueprint()
     register_endpoints(blueprint, host, [*own, openapi_endpoint([*others, *own])])

@@ -10,6 +10,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "make and read snapshots": {
         "backup": "make a snapshot of each index",
         "snapshots": "list snapshots",
+        "status": "show every index against its recovery point",
         "show": "show what a snapshot holds",
         "diff": "compare two snapshots, or a snapshot and a live index",
         "find": "follow one document through all snapshots of an index",
