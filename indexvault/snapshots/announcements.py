@@ -21,7 +21,7 @@ from indexvault.errors import IndexvaultError, IntegrityError, OutdatedReadingEr
 from indexvault.model import Clock
 from indexvault.snapshots.manifest import AwareTime, Manifest
 from indexvault.snapshots.names import PackFolder, manifest_name
-from indexvault.snapshots.records import RecordStore
+from indexvault.snapshots.records import RecordStore, Version
 from indexvault.snapshots.run_names import announcement_name, announcements_prefix, sweep_name
 from indexvault.snapshots.store import RunBlobs, Store
 from indexvault.snapshots.tree import Tree
@@ -32,6 +32,12 @@ ANNOUNCED_FOR = timedelta(days=1)
 
 RELIED_ON_FOR = ANNOUNCED_FOR / 2
 """How long a run relies on its own announcement: the clock of a sweep may be ahead."""
+
+SWEEP_FOR = timedelta(hours=1)
+"""How long one sweep works at most; the next one does the rest."""
+
+LAST_CALL = timedelta(minutes=15)
+"""Longer than one deletion takes at most: none is begun in this time before a sweep ends, so none ends after it."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -45,10 +51,15 @@ class Announcement(msgspec.Struct, frozen=True):
 
 
 class SweepRecord(msgspec.Struct, frozen=True):
-    """The blobs that a sweep is about to delete. It deletes none after `until`; a record older than that is stale."""
+    """The blobs that a sweep is about to delete. It deletes none after `until`; a record older than that is stale.
+
+    Among them are those of a sweep that it took over from, which may be in the middle of a deletion. When it `is_over`,
+    only these are left.
+    """
 
     until: AwareTime
     blobs: tuple[str, ...]
+    is_over: bool = False
 
 
 @asynccontextmanager
@@ -122,14 +133,26 @@ async def announced_trees(
 
 
 async def _require_unswept(store: Store, manifest: Manifest, used: UsedPacks, now: datetime) -> None:
-    sweep = await RecordStore(store.runs, SweepRecord).read(sweep_name(manifest.service, manifest.index))
-    if sweep is None or sweep.until <= now or not sweep.blobs:
+    found = await RecordStore(store.runs, SweepRecord).read_version(sweep_name(manifest.service, manifest.index))
+    if found is None or not found.record.blobs or await _is_stale(store, manifest, found, now):
         return
     try:
-        await require_packs(store.snapshots, manifest, used, without=frozenset(sweep.blobs))
+        await require_packs(store.snapshots, manifest, used, without=frozenset(found.record.blobs))
     except IntegrityError as error:
         raise OutdatedReadingError(
             f"what it needs of {error.on} is being removed as no other snapshot names it; it was not written",
             on=f"snapshot {manifest.service}/{manifest.index}@{manifest.id}",
             do="Run the backup again: it stores what is missing",
         ) from error
+
+
+async def _is_stale(store: Store, manifest: Manifest, sweep: Version[SweepRecord], now: datetime) -> bool:
+    """Return whether a sweep has ended without taking its declaration back, as when its process was killed."""
+    if sweep.record.until > now:
+        return False
+    # The clock here may be ahead. The store's has been read twice: for that record, and for the announcement.
+    name = announcement_name(manifest.service, manifest.index, manifest.id)
+    announcement = await RecordStore(store.runs, Announcement).read_version(name)
+    if announcement is None or announcement.modified is None or sweep.modified is None:
+        return True
+    return announcement.modified - sweep.modified >= (LAST_CALL if sweep.record.is_over else SWEEP_FOR)

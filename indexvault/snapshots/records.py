@@ -5,6 +5,7 @@ are all records: one JSON object a blob.
 """
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import msgspec
 
@@ -17,10 +18,14 @@ RECORD_LIMIT = 256 * 1024 * 1024
 
 
 class Version[Record](msgspec.Struct, frozen=True):
-    """A record as it was read, and the ETag to change exactly that version with."""
+    """A record as it was read, and the ETag to change exactly that version with.
+
+    `modified` is when it was last written, by the store's clock, if the store says so.
+    """
 
     record: Record
     etag: str
+    modified: datetime | None = None
 
 
 class RecordStore[Record]:
@@ -59,7 +64,7 @@ class RecordStore[Record]:
         if blob is None or (self._empty_is_none and not blob.data):
             return None
         try:
-            return Version(decode(blob.data, self._kind), blob.etag)
+            return Version(decode(blob.data, self._kind), blob.etag, blob.modified)
         except UNDECODABLE:
             raise IntegrityError(self._what, on=name, do=self._do) from None
 

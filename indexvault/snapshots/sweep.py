@@ -19,7 +19,8 @@ second sees the first (see `announcements`). For a pack that was rewritten:
   the new packs for unneeded, since it had looked before the record was written, looks at the records again after it has
   declared them.
 - A record that an earlier run left is believed only after every copy was compared, byte for byte, with the old pack.
-- Two sweeps of an index don't run at once: the declaration is taken over only when its time is up.
+- Two sweeps of an index don't run at once: the declaration is taken over only when its time is up. If clocks differ
+  and that comes too early, the other one sees it before its next deletions, and stops; see `sweep_declaration`.
 
 Nothing is removed or rewritten while a manifest or a segment can't be read, a known snapshot has vanished, or a
 snapshot that was removed within the grace period can't say what it needed.
@@ -28,11 +29,13 @@ snapshot that was removed within the grace period can't say what it needed.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
+from itertools import batched
 
 import msgspec
 
 from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError
 from indexvault.model import Clock
+from indexvault.snapshots.announcements import LAST_CALL, SWEEP_FOR
 from indexvault.snapshots.known import forget_snapshot
 from indexvault.snapshots.names import (
     PackKind,
@@ -44,7 +47,7 @@ from indexvault.snapshots.names import (
 from indexvault.snapshots.packs import PACK_TARGET
 from indexvault.snapshots.repack import ALIVE_ENOUGH, Copies, Fill, choose, copy_live, in_batches, is_copied
 from indexvault.snapshots.store import BlobProperties, SnapshotWriter, Store
-from indexvault.snapshots.sweep_declaration import SWEEP_FOR, Declaration, declared
+from indexvault.snapshots.sweep_declaration import TAKEN_OVER, Declaration, declared
 from indexvault.snapshots.sweep_look import Look
 from indexvault.snapshots.tombstones import remove_tombstones
 
@@ -52,8 +55,6 @@ GRACE = timedelta(days=1)
 """How long a pack stays after it was written, and after the last snapshot that needed it was removed."""
 
 _DELETES_AT_ONCE = 8
-_LAST_CALL = timedelta(minutes=15)
-"""Longer than one deletion takes at most: none is begun in this time before a sweep ends, so none ends after it."""
 
 _KINDS: Sequence[PackKind] = ("packs", "segments")
 
@@ -183,12 +184,18 @@ class _Sweep:
         self._note(removed=0, removed_bytes=0, rewritten=0, rewritten_bytes=0)
         going = [*self._due, *[blob for pack, blob in self._superseded if await self._prove(pack)]]
         if going or self._batches:
-            async with declared(self._runs, self._look.sweep_name, going, self._clock) as declaration:
+            names = [blob.name for blob in going]
+            async with declared(
+                self._runs, self._look.sweep_name, names, self._clock, there=self._there()
+            ) as declaration:
                 if going:
-                    removed = await self._remove(going, declaration.until)
+                    removed = await self._remove(going, declaration)
                     self._note(removed=len(removed), removed_bytes=sum(blob.size for blob in removed))
                 await self._rewrite(declaration)
         self._count(sum(self._sizes.values()))
+
+    def _there(self) -> set[str]:
+        return {*self._sizes, *(record.blob for record in self._look.records)}
 
     async def _list(self, kind: PackKind) -> AsyncIterator[tuple[PackName, BlobProperties]]:
         async for blob in self._blobs.list(self._look.folder.prefix(kind)):
@@ -238,18 +245,20 @@ class _Sweep:
             self._note(not_rewritten=f"{pack.blob}: what it holds is not where its record of locations says")
         return is_proved
 
-    async def _remove(self, going: Sequence[BlobProperties], until: datetime) -> list[BlobProperties]:
+    async def _remove(self, going: Sequence[BlobProperties], declaration: Declaration) -> list[BlobProperties]:
         """Look again, remove what is still not needed of blobs that were declared, and return that."""
         hindrance = await self._look.look()
         if hindrance or self._look.is_held:
             self._note(hindrance=hindrance)
             return []
         allowed = [blob for blob in going if self._may_go(blob)]
-        removed, refused = await _delete(self._blobs, allowed, until, self._clock)
-        for blob in removed:
+        deleting = _Deleting(self._blobs, declaration)
+        await deleting.delete(allowed)
+        for blob in deleting.removed:
             self._sizes.pop(blob.name, None)
-        self._note(refused=(*self.report.refused, *refused))
-        return removed
+        refused = sorted(deleting.refused, key=lambda refusal: refusal.blob)
+        self._note(refused=(*self.report.refused, *refused), hindrance=deleting.hindrance)
+        return deleting.removed
 
     def _may_go(self, blob: BlobProperties) -> bool:
         name = parse_pack_name(blob.name)
@@ -263,7 +272,7 @@ class _Sweep:
 
     async def _rewrite(self, declaration: Declaration) -> None:
         for batch in self._batches:
-            is_late = self._clock() > self._began + SWEEP_FOR - _LAST_CALL
+            is_late = self._clock() > self._began + SWEEP_FOR - LAST_CALL
             if is_late or self.report.refused or self.report.hindrance or self._look.is_held:
                 return
             first = batch[0].pack
@@ -284,9 +293,9 @@ class _Sweep:
         numbers = {pack.blob: live.number(pack) for pack in copies.rewritten}
         freed = {pack.blob: live.size(pack) for pack in copies.rewritten}
         try:
-            until = await declaration.declare(going)
+            await declaration.declare([blob.name for blob in going])
         except ConflictError:
-            self._note(not_rewritten="another prune of this index has begun")
+            self._note(not_rewritten=TAKEN_OVER)
             return False
         for name, size in copies.stored.items():
             there = await self._blobs.properties(name)
@@ -294,7 +303,7 @@ class _Sweep:
                 self._note(not_rewritten=f"{name}: it vanished right after it was stored")
                 return False
         self._proved |= numbers
-        removed = await self._remove(going, until)
+        removed = await self._remove(going, declaration)
         self._note(
             rewritten=self.report.rewritten + len(removed),
             rewritten_bytes=self.report.rewritten_bytes + sum(blob.size - freed[blob.name] for blob in removed),
@@ -314,27 +323,36 @@ _REFUSALS = {
 }
 
 
-async def _delete(
-    blobs: SnapshotWriter, going: Sequence[BlobProperties], until: datetime, clock: Clock
-) -> tuple[list[BlobProperties], list[Refusal]]:
-    waiting = iter(going)
-    removed: list[BlobProperties] = []
-    refused: list[Refusal] = []
+class _Deleting:
+    """Deletes declared blobs, as long as the declaration allows it; `hindrance` says if it does not any more."""
 
-    async def work() -> None:
-        for blob in waiting:
-            if clock() > until - _LAST_CALL:
+    def __init__(self, blobs: SnapshotWriter, declaration: Declaration) -> None:
+        self._blobs = blobs
+        self._declaration = declaration
+        self.removed: list[BlobProperties] = []
+        self.refused: list[Refusal] = []
+        self.hindrance = ""
+
+    async def delete(self, going: Sequence[BlobProperties]) -> None:
+        """Delete blobs, some at once."""
+        for some in batched(going, _DELETES_AT_ONCE, strict=False):
+            if not await self._declaration.is_own():
+                self.hindrance = TAKEN_OVER
                 return
             try:
-                await blobs.delete(blob.name)
-                removed.append(blob)
-            except ConflictError as error:
-                refused.append(Refusal(blob=blob.name, why=error.what))
+                async with asyncio.TaskGroup() as group:
+                    for blob in some:
+                        group.create_task(self._one(blob))
+            except* IndexvaultError as errors:
+                raise errors.exceptions[0] from None
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(_DELETES_AT_ONCE, len(going))):
-                group.create_task(work())
-    except* IndexvaultError as errors:
-        raise errors.exceptions[0] from None
-    return removed, sorted(refused, key=lambda refusal: refusal.blob)
+    async def _one(self, blob: BlobProperties) -> None:
+        if not await self._declaration.allows_deletion():
+            return
+        try:
+            await self._blobs.delete(blob.name)
+        except ConflictError as error:
+            self.refused.append(Refusal(blob=blob.name, why=error.what))
+            return
+        self.removed.append(blob)
+        self._declaration.deleted(blob.name)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError
-from indexvault.snapshots.announcements import ANNOUNCED_FOR, SweepRecord, announced
+from indexvault.snapshots.announcements import ANNOUNCED_FOR, SWEEP_FOR, SweepRecord, announced
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference, index_prefix, manifest_name
@@ -19,7 +19,6 @@ from indexvault.snapshots.retention import Retention
 from indexvault.snapshots.run_names import sweep_name, tombstone_name
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.sweep import sweep_index
-from indexvault.snapshots.sweep_declaration import SWEEP_FOR
 from indexvault.snapshots.tombstones import Tombstone, write_tombstone
 from indexvault.snapshots.used_packs import UsedPacks, used_packs
 from indexvault.snapshots.writer import commit, commit_announced

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
-from indexvault.errors import IndexvaultError, UnreachableError
-from indexvault.snapshots.announcements import announced
+from indexvault.errors import ConflictError, IndexvaultError, UnreachableError
+from indexvault.snapshots.announcements import Announcement, announced
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.live_members import LiveMembers
 from indexvault.snapshots.locations import MOST_HOPS, Location, encode_locations
@@ -20,6 +21,7 @@ from indexvault.snapshots.packs import Packer, scan_members
 from indexvault.snapshots.prune import Removal, prune_index
 from indexvault.snapshots.repack import MANY, MOST_MOVES, Fill, choose, copy_live, in_batches, is_copied
 from indexvault.snapshots.replicate import replicate_index
+from indexvault.snapshots.run_names import announcement_name
 from indexvault.snapshots.store import Protection
 from indexvault.snapshots.sweep import SweepReport, sweep_index
 from indexvault.snapshots.used_packs import UsedPacks, used_packs
@@ -440,6 +442,67 @@ class TestBesideOthers:
             await history.require_whole()
             stop += 1
 
+    @pytest.mark.parametrize("minutes", [1, 20])
+    @pytest.mark.parametrize("ahead", [timedelta(minutes=20), timedelta(hours=3)])
+    async def test_a_backup_while_a_clock_that_is_ahead_takes_over(self, ahead: timedelta, minutes: int) -> None:
+        """A backup reuses what one sweep is about to delete, and sees the declaration of the other instead."""
+        committed = stop = 0
+        came = True
+        while came:
+            history = await worn(days=6)
+            old = History(seed=1)
+            old.store, old.calendar = history.store, history.calendar
+            old.change(CHANGES)
+            again, used = await old.prepare("old")  # what the removed snapshot of the first day had
+
+            async def backup(history: History = history, again: Manifest = again, used: UsedPacks = used) -> None:
+                nonlocal committed
+
+                def clock() -> datetime:
+                    return history.calendar() + ahead
+
+                # Announced, but not yet looked for a sweep, when the other one begins.
+                record = Announcement(made=history.calendar.now, generation="", tree=again.tree)
+                name = announcement_name(EAST, HOTELS, again.id)
+                await history.store.runs.put(name, msgspec.json.encode(record))
+                with contextlib.suppress(ConflictError):
+                    await sweep_index(history.store, EAST, HOTELS, clock=clock, target=TARGET, enough=0.9)
+                history.calendar.now += timedelta(minutes=minutes)
+                await commit_announced(history.store, again, used, clock=clock)
+                committed += 1
+
+            # Within a request, a sweep may be suspended for as long as a request takes.
+            skip = "delete" if minutes > 15 else ""
+            came = await interleave(history.store, history.sweep, backup, stop, skip=skip)
+            await history.require_whole()
+            stop += 2
+        assert committed > 0
+
+    @pytest.mark.parametrize("ahead", [timedelta(hours=-3), timedelta(hours=3)])
+    async def test_a_backup_whose_own_clock_is_wrong(self, ahead: timedelta) -> None:
+        """It must not take the declaration of a sweep for one of a process that died."""
+        refused = stop = 0
+        came = True
+        while came:
+            history = await worn(days=6)
+            old = History(seed=1)
+            old.store, old.calendar = history.store, history.calendar
+            old.change(CHANGES)
+            again, used = await old.prepare("old")
+
+            async def backup(history: History = history, again: Manifest = again, used: UsedPacks = used) -> None:
+                nonlocal refused
+                try:
+                    await commit_announced(history.store, again, used, clock=lambda: history.calendar() + ahead)
+                except IndexvaultError:
+                    refused += 1
+                    raise
+
+            came = await interleave(history.store, history.sweep, backup, stop)
+            await history.require_whole()
+            stop += 1
+        assert 0 < refused < stop
+
     async def test_a_snapshot_that_is_removed_or_announced_meanwhile(self) -> None:
         history = await worn()
         history.change(20)
@@ -515,6 +578,52 @@ class TestDoubts:
         assert "not where its record of locations says" in report.not_rewritten
         assert name.blob in await history.names("packs")
         await history.require_whole()
+
+    async def test_what_is_needed_since_the_proof_keeps_a_pack(self) -> None:
+        """A killed sweep left a record. Of its copies, those that no snapshot needed are gone by now."""
+        committed = stop = 0
+        came = True
+        while came:
+            history = History()
+            blobs = history.store.snapshots
+            old = await history.day()
+            again, used = await history.prepare("again")
+            history.change(100)
+            kept, kept_used = await history.prepare("kept")
+            await commit(blobs, kept, kept_used)
+            live = LiveMembers(blobs, EAST, HOTELS)
+            await live.walk("", kept.tree)
+            for name in sorted(await history.names("packs") & (await used_packs(blobs, old)).names(FOLDER)):
+                pack = parse_pack_name(name)
+                assert pack is not None
+                data = await blobs.read(name, 1 << 30)
+                packer = Packer(1 << 30)
+                alive = [each for each in scan_members(data, name) if live.has(pack, each.offset)]
+                for each in alive:
+                    packer.add(each.sha256, data[each.offset : each.offset + each.stored])
+                new = packer.finish()
+                if new is None:
+                    continue
+                await blobs.create(FOLDER.pack(new.name), new.data)
+                there = {was.offset: (new.name, now.offset) for was, now in zip(alive, new.members, strict=True)}
+                record = [
+                    Location(each.offset, *there.get(each.offset, ("ab" * 32, each.offset)), each.stored)
+                    for each in scan_members(data, name)
+                ]
+                await blobs.create(FOLDER.locations(pack.sha256), encode_locations(record))
+            history.made.append(kept)
+            await history.remove(but=1)
+            history.calendar.now += 200 * DAY
+
+            async def backup(history: History = history, again: Manifest = again, used: UsedPacks = used) -> None:
+                nonlocal committed
+                await commit_announced(history.store, again, used, clock=history.calendar)
+                committed += 1
+
+            came = await interleave(history.store, history.sweep, backup, stop)
+            await history.require_whole()
+            stop += 3
+        assert 0 < committed < stop
 
     async def test_a_record_that_can_t_be_read_stops_everything(self) -> None:
         history = await worn()
