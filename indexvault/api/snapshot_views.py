@@ -9,6 +9,7 @@ from indexvault.api.stores import UnreadStore
 from indexvault.maintenance.holds import list_holds
 from indexvault.maintenance.pins import Pinned, list_pins
 from indexvault.maintenance.stock import Stock
+from indexvault.maintenance.unchanged import list_unchanged
 from indexvault.snapshots.holds import Hold
 from indexvault.snapshots.manifest import (
     Added,
@@ -27,6 +28,7 @@ from indexvault.snapshots.manifest import (
 from indexvault.snapshots.sharing import Sharing
 from indexvault.snapshots.summary import Summary, is_in_future, summarise
 from indexvault.snapshots.tree import Tree
+from indexvault.snapshots.unchanged import Unchanged
 from indexvault.workflow.activity import Resources
 
 
@@ -35,11 +37,14 @@ class ListedSnapshot(Summary, frozen=True, kw_only=True):
 
     `in_future` says that it is dated in the future, by a clock that was wrong: only its id finds it. `copies` are the
     stores that still have one whose state here is `missing`, `held` the unfinished restores and moves that need it,
-    `pinned` the pin that keeps it.
+    `pinned` the pin that keeps it. `proved_at` is when the full reading was made that a presumed one builds on,
+    `unchanged` says that later runs found the index as it is in this one.
     """
 
     store: str = ""
     in_future: bool = False
+    proved_at: datetime | None = None
+    unchanged: Unchanged | None = None
     copies: tuple[str, ...] = ()
     held: tuple[Hold, ...] = ()
     pinned: Pinned | None = None
@@ -62,6 +67,7 @@ def listed(summary: Summary, now: datetime, *, store: str = "", copies: Sequence
         **{name: getattr(summary, name) for name in Summary.__struct_fields__},
         store=store,
         in_future=is_in_future(summary.created, now),
+        proved_at=summary.proved_at,
         copies=tuple(copies),
     )
 
@@ -75,11 +81,17 @@ def list_stock(stock: Stock, now: datetime) -> list[ListedSnapshot]:
 
 
 async def with_keepers(resources: Resources, found: Sequence[ListedSnapshot]) -> list[ListedSnapshot]:
-    """Return listed snapshots with those that need them, and with their pins."""
+    """Return listed snapshots with those that need them, with their pins, and with who found them still true."""
     indexes = {(each.service, each.index) for each in found}
     held, pinned = await list_holds(resources, indexes), await list_pins(resources, indexes)
+    unchanged = await list_unchanged(resources, indexes)
     return [
-        msgspec.structs.replace(each, held=tuple(held.get(each.reference, ())), pinned=pinned.get(each.reference))
+        msgspec.structs.replace(
+            each,
+            held=tuple(held.get(each.reference, ())),
+            pinned=pinned.get(each.reference),
+            unchanged=unchanged.get(each.reference),
+        )
         for each in found
     ]
 
@@ -89,7 +101,7 @@ class SnapshotView(msgspec.Struct, frozen=True, kw_only=True):
 
     `withheld` names the secrets that were removed from the definitions. `sharing` is what the snapshot shares with the
     others of its index, if the request asked for it; `held` are the unfinished restores and moves that need it,
-    `pinned` is the pin that keeps it.
+    `pinned` is the pin that keeps it, `unchanged` says that later runs found the index as it is in it.
     """
 
     summary: Summary
@@ -109,10 +121,15 @@ class SnapshotView(msgspec.Struct, frozen=True, kw_only=True):
     sharing: Sharing | None = None
     held: list[Hold] = []
     pinned: Pinned | None = None
+    unchanged: Unchanged | None = None
 
 
 def view_snapshot(
-    manifest: Manifest, sharing: Sharing | None, held: Sequence[Hold] = (), pinned: Pinned | None = None
+    manifest: Manifest,
+    sharing: Sharing | None,
+    held: Sequence[Hold] = (),
+    pinned: Pinned | None = None,
+    unchanged: Unchanged | None = None,
 ) -> SnapshotView:
     """Return the view of a snapshot."""
     return SnapshotView(
@@ -133,6 +150,7 @@ def view_snapshot(
         sharing=sharing,
         held=list(held),
         pinned=pinned,
+        unchanged=unchanged,
     )
 
 

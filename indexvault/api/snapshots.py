@@ -20,6 +20,7 @@ from indexvault.errors import NotFoundError, SettingsError
 from indexvault.maintenance.holds import list_holds
 from indexvault.maintenance.pins import list_pins
 from indexvault.maintenance.stock import take_stock
+from indexvault.maintenance.unchanged import list_unchanged
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.names import SnapshotReference
@@ -79,7 +80,9 @@ async def show_snapshot(call: Call[None, SnapshotQuery, SnapshotPath]) -> Reply:
     found = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
     here = {(manifest.service, manifest.index)}
     held, pinned = await list_holds(call.resources, here), await list_pins(call.resources, here)
-    return Reply(200, view_snapshot(manifest, shares, held.get(found, []), pinned.get(found)))
+    unchanged = await list_unchanged(call.resources, here)
+    view = view_snapshot(manifest, shares, held.get(found, []), pinned.get(found), unchanged.get(found))
+    return Reply(200, view)
 
 
 def read_reference(text: str) -> SnapshotReference:

@@ -166,8 +166,9 @@ async def _finish(
         await Checkpoints(store.runs, job.run).clear()
     except RemoteError as error:
         _LOG.warning("checkpoints of run %s stay: %s", job.run, error)
-    if manifest.state == "complete":
-        note_snapshot(job.service, job.index, manifest.created, resources.clock)
+    if manifest.state in {"complete", "presumed"}:
+        is_proved = manifest.state == "complete"
+        note_snapshot(job.service, job.index, manifest.created, resources.clock, proved=is_proved)
     return _report(manifest, notes)
 
 

@@ -86,6 +86,8 @@ async def open_backup(resources: Resources, order: RunOrder) -> OpenItems:
 
 def index_outcome(report: BackupReport) -> Outcome:
     """Return the outcome of the item whose snapshot is finished."""
+    presumed = [f"presumed: builds on the full reading {report.presumption.proved}"] if report.presumption else []
+    unchanged = [f"nothing had changed since, at {report.started:%Y-%m-%d %H:%M:%S} UTC"] if report.unchanged else []
     return Outcome(
         state="unsettled" if report.unsettled else "lossy" if report.losses else "done",
         documents=report.documents,
@@ -93,7 +95,7 @@ def index_outcome(report: BackupReport) -> Outcome:
         snapshot=report.snapshot,
         losses=[*report.losses, *report.unsettled],
         unchanged=report.unchanged,
-        notes=report.notes,
+        notes=[*presumed, *unchanged, *report.notes],
     )
 
 

@@ -1,11 +1,13 @@
-"""Record the age of the newest complete snapshot of each index that a policy backs up, as a metric."""
+"""Record how old the newest snapshot of each index is that a policy backs up, and the newest proved one, as metrics."""
 
 from collections.abc import Iterable
 
+from indexvault.maintenance.unchanged import list_unchanged
 from indexvault.settings.model import PolicySettings
 from indexvault.settings.patterns import select
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.summary import is_in_future
+from indexvault.snapshots.unchanged import as_of
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.telemetry import note_snapshot
 
@@ -18,13 +20,17 @@ async def note_ages(resources: Resources, store: str, policies: Iterable[PolicyS
     blobs = resources.clients.store(store).snapshots
     for service, its_policies in chosen.items():
         now = resources.clock()
-        complete = [
+        whole = [
             each
             for each in await list_snapshots(blobs, service)
-            if each.state == "complete" and each.is_trusted and not is_in_future(each.created, now)
+            if each.state in {"complete", "presumed"} and each.is_trusted and not is_in_future(each.created, now)
         ]
-        names = list({each.index for each in complete})
+        names = list({each.index for each in whole})
         indexes = {index for policy in its_policies for index in select(names, policy.indexes).found}
-        for summary in complete:
+        unchanged = await list_unchanged(resources, {(service, index) for index in indexes})
+        for summary in whole:
             if summary.index in indexes:
-                note_snapshot(service, summary.index, summary.created, resources.clock)
+                is_proved = summary.state == "complete"
+                note_snapshot(service, summary.index, summary.created, resources.clock, proved=is_proved)
+                until = as_of(summary.created, summary.reference, unchanged)
+                note_snapshot(service, summary.index, until, resources.clock, proved=False)

@@ -180,7 +180,10 @@ async def _tombstone(store: Store, reference: SnapshotReference, reason: str, no
 
 
 def require_complete(known: Sequence[Summary], going: Collection[str], now: datetime) -> None:
-    """Raise ConflictError if an index that has complete snapshots would keep none; `going` are the ids that go."""
+    """Raise ConflictError if an index that has complete snapshots would keep none; `going` are the ids that go.
+
+    Nor may its presumed snapshots stay without one whose run read the whole index, if there is one.
+    """
     complete = [snapshot for snapshot in known if snapshot.state == "complete" and snapshot.is_trusted]
     # One dated in the future stands for none of the others: `@latest` never means it.
     usual = [snapshot.id for snapshot in complete if not is_in_future(snapshot.created, now)]
@@ -190,4 +193,12 @@ def require_complete(known: Sequence[Summary], going: Collection[str], now: date
             "no complete snapshot would be left; nothing was deleted",
             on=f"{complete[0].service}/{complete[0].index}",
             do="Keep at least the newest complete one",
+        )
+    proved = [snapshot for snapshot in known if snapshot.is_proved and snapshot.is_trusted]
+    stays_presumed = any(each.state == "presumed" and each.id not in going for each in known)
+    if proved and stays_presumed and all(each.id in going for each in proved):
+        raise ConflictError(
+            "only presumed snapshots would be left; nothing was deleted",
+            on=f"{proved[0].service}/{proved[0].index}",
+            do="Keep at least the newest one whose run read the whole index",
         )

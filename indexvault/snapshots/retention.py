@@ -4,11 +4,16 @@ A snapshot stays if any rule wants it. Periods are calendar periods in UTC: hour
 years. Only periods that have a snapshot count, so an index that is no longer backed up keeps what it has.
 
 Whatever the rules say:
-- A lossy or unsettled snapshot never replaces a complete one. Within the time that a rule's complete snapshots span, it
-  is kept if its period has no complete one, up to the rule's number and in addition to it.
-- The last complete snapshot of an index is never removed; nor is the newest one, even if it is lossy or unsettled; nor
+- Of a period's snapshots, the newest complete one is kept, and the newest presumed one only if there is none. Both
+  count towards the rule's number: else "24 hours" would reach back over so many proofs, not over a day.
+- A lossy or unsettled snapshot never replaces one of these. Within the time that a rule's complete and presumed
+  snapshots span, it is kept if its period has none of them, up to the rule's number and in addition to it. A presumed
+  one that lacks a field is like a lossy one, and gives way to a lossy one of its period, which is proved.
+- The last complete snapshot of an index is never removed; nor is the newest one, even if it is lossy or unsettled; nor,
+  where there are presumed ones, the last one whose run read the whole index (the last proved one); nor
   a pinned one; nor one that an unfinished restore or move needs; nor one whose manifest can't be read, since nobody
-  knows what depends on it.
+  knows what depends on it. The full reading that a presumed snapshot names may go once a later one is there: each
+  snapshot is whole by itself, and no reader needs another one.
 - A snapshot that is not authentic stays and counts for no rule, until it is accepted: else whoever writes to a store
   could have the others removed.
 - A snapshot dated in the future, by a wrong clock, stays and counts for no rule. Otherwise those made after it would be
@@ -50,7 +55,7 @@ class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     yearly: Number = 0
     """The newest snapshot of so many years."""
     within: timedelta | None = None
-    """All snapshots of this time before the newest complete one."""
+    """All snapshots of this time before the newest complete or presumed one."""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -119,6 +124,9 @@ def _reasons(
     last_complete = next((snapshot for snapshot in readable if snapshot.state == "complete"), None)
     if last_complete is not None:
         reasons[last_complete.id].append("the last complete one")
+    last_proved = next((snapshot for snapshot in readable if snapshot.is_proved), None)
+    if last_proved not in {None, last_complete} and any(snapshot.state == "presumed" for snapshot in readable):
+        reasons[last_proved.id].append("the last proved one")
     return reasons
 
 
@@ -145,25 +153,36 @@ def _kept(newest_first: Sequence[Summary], policy: Retention) -> Iterator[tuple[
 def _newest_of_each(
     newest_first: Sequence[Summary], period: Callable[[Summary], str], number: int
 ) -> Iterator[Summary]:
-    """Yield the newest complete snapshot of the last `number` periods that have one, and lossy ones as said above."""
-    complete_left = lossy_left = number
+    """Yield the best snapshot of each of the last `number` periods that have a whole one, and lossy ones as said."""
+    whole_left = lossy_left = number
     for _, group in groupby(newest_first, key=period):
-        if complete_left == 0:
+        if whole_left == 0:
             return
-        members = list(group)
-        complete = next((snapshot for snapshot in members if snapshot.state == "complete"), None)
-        if complete is not None:
-            complete_left -= 1
-            yield complete
+        best = min(group, key=_rank)  # the newest of those that are equally good
+        if _is_whole(best):
+            whole_left -= 1
+            yield best
         elif lossy_left > 0:
             lossy_left -= 1
-            yield members[0]
+            yield best
+
+
+def _is_whole(snapshot: Summary) -> bool:
+    """Return whether a snapshot lacks nothing, as far as its reading tells."""
+    return snapshot.state == "complete" or (snapshot.state == "presumed" and not snapshot.losses)
+
+
+def _rank(snapshot: Summary) -> int:
+    """Return how well a snapshot stands for its period, 0 being best."""
+    if _is_whole(snapshot):
+        return 0 if snapshot.state == "complete" else 1
+    return 3 if snapshot.state == "presumed" else 2
 
 
 def _within(newest_first: Sequence[Summary], duration: timedelta) -> Iterator[tuple[Summary, str]]:
-    complete = [snapshot for snapshot in newest_first if snapshot.state == "complete"]
+    whole = [snapshot for snapshot in newest_first if _is_whole(snapshot)]
     for snapshot in newest_first:
-        if (complete or newest_first)[0].created - snapshot.created <= duration:
+        if (whole or newest_first)[0].created - snapshot.created <= duration:
             yield snapshot, f"within {duration}"
 
 

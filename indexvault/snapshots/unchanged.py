@@ -12,6 +12,7 @@ from datetime import datetime
 import msgspec
 
 from indexvault.errors import IntegrityError, NotFoundError
+from indexvault.printable import count
 from indexvault.snapshots.manifest import AwareTime
 from indexvault.snapshots.names import SnapshotReference, id_time, is_snapshot_id, service_prefix
 from indexvault.snapshots.records import RecordStore
@@ -37,6 +38,11 @@ class Unchanged(msgspec.Struct, frozen=True, kw_only=True):
     last: AwareTime
     times: int
     run: str
+
+    @property
+    def words(self) -> str:
+        """In words, that nothing has changed."""
+        return f"nothing had changed until {self.last:%Y-%m-%d %H:%M:%S} UTC ({count(self.times, 'run')})"
 
 
 async def note_unchanged(runs: RunBlobs, snapshot: SnapshotReference, *, began: datetime, run: str) -> Unchanged:

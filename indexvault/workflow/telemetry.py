@@ -44,10 +44,19 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 _NEWEST: dict[tuple[str, str], _Known] = {}
+_PROVED: dict[tuple[str, str], _Known] = {}
 
 
 def _ages(_options: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
-    for (service, index), known in list(_NEWEST.items()):
+    return _observed(_NEWEST)
+
+
+def _proved_ages(_options: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
+    return _observed(_PROVED)
+
+
+def _observed(times: Mapping[tuple[str, str], _Known]) -> Iterator[metrics.Observation]:
+    for (service, index), known in list(times.items()):
         seconds = (known.clock() - known.created).total_seconds()
         yield metrics.Observation(max(0.0, seconds), {SERVICE: service, INDEX: index})
 
@@ -56,18 +65,27 @@ _METER.create_observable_gauge(
     "indexvault.snapshot.age",
     callbacks=[_ages],
     unit="s",
+    description="Seconds since an index's newest complete or presumed snapshot, or since it was found as it is in that,"
+    " as far as this process knows",
+)
+_METER.create_observable_gauge(
+    "indexvault.snapshot.proved_age",
+    callbacks=[_proved_ages],
+    unit="s",
     description="Seconds since an index's newest complete snapshot, as far as this process knows",
 )
 
 
-def note_snapshot(service: str, index: str, created: datetime, clock: Clock) -> None:
-    """Record the time of a complete snapshot, for the metric of its age. An older one than is known is ignored.
+def note_snapshot(service: str, index: str, at: datetime, clock: Clock, *, proved: bool = True) -> None:
+    """Record up to when an index is kept, for the metrics of its age. An older time than is known is ignored.
 
-    One that turns out to be dated in the future is replaced.
+    Nothing is missing up to `at`: `proved` by a full reading, or presumed by the field that says what changed. A time
+    that turns out to lie in the future is replaced.
     """
-    known = _NEWEST.get((service, index))
-    if known is None or known.created < created or is_in_future(known.created, clock()):
-        _NEWEST[service, index] = _Known(created, clock)
+    for times in (_NEWEST, _PROVED) if proved else (_NEWEST,):
+        known = times.get((service, index))
+        if known is None or known.created < at or is_in_future(known.created, clock()):
+            times[service, index] = _Known(at, clock)
 
 
 @contextlib.contextmanager

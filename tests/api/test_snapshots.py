@@ -10,7 +10,7 @@ import pytest
 
 from indexvault.api.endpoint import Call, Nothing
 from indexvault.api.runs import RunPath, RunsQuery, list_runs, show_run
-from indexvault.api.snapshot_views import ListedSnapshot, SnapshotList
+from indexvault.api.snapshot_views import ListedSnapshot, SnapshotList, manifest_of
 from indexvault.api.snapshots import SnapshotPath, SnapshotQuery, SnapshotsQuery, list_all, show_snapshot
 from indexvault.errors import UnreachableError
 from indexvault.settings.model import PolicySettings
@@ -18,6 +18,7 @@ from indexvault.snapshots.holds import Hold, place_hold
 from indexvault.snapshots.known import note_snapshot
 from indexvault.snapshots.names import manifest_name
 from indexvault.snapshots.replicate import replicate_index
+from indexvault.snapshots.unchanged import note_unchanged
 from indexvault.workflow.runs import RunRecord, Runs
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import MORNING, documents, write_snapshot
@@ -61,6 +62,30 @@ async def test_a_snapshot_of_the_future_is_told_and_is_not_the_latest() -> None:
             host = cast("Any", SimpleNamespace(resources=world.resources))
             call = Call(body=None, query=SnapshotQuery(), path=path, host=host, engine=cast("Any", None))
             assert (await show_snapshot(call)).content.summary.id == expected.id
+
+
+async def test_a_presumed_snapshot_names_the_full_reading_and_until_when_nothing_had_changed() -> None:
+    own = MemoryStore("local")
+    async with open_world(own, clock=lambda: NOW) as world:
+        manifest, full = await write_snapshot(own.snapshots, documents(range(9)))
+        hour = timedelta(hours=1)
+        _, presumed = await write_snapshot(
+            own.snapshots, documents(range(9)), created=MORNING + hour, run="later", proved=manifest
+        )
+        record = await note_unchanged(own.runs, presumed.reference, began=MORNING + 2 * hour, run="tick-1")
+        found = {each.id: each for each in await asked(world, SnapshotsQuery(service=EAST))}
+        shown = {each.id: (each.state, each.proved, each.proved_at, each.unchanged) for each in found.values()}
+        assert shown == {
+            full.id: ("complete", "", None, None),
+            presumed.id: ("presumed", full.id, MORNING, record),
+        }
+        path = SnapshotPath(service=EAST, index="hotels", id=presumed.id)
+        host = cast("Any", SimpleNamespace(resources=world.resources))
+        call = Call(body=None, query=SnapshotQuery(), path=path, host=host, engine=cast("Any", None))
+        view = (await show_snapshot(call)).content
+        assert (view.summary.state, view.unchanged) == ("presumed", record)
+        assert (view.presumption.field, view.presumption.proved_at) == ("changed", MORNING)
+        assert manifest_of(view).presumption == view.presumption
 
 
 async def test_a_snapshot_that_an_unfinished_restore_needs_is_told() -> None:

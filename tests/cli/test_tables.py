@@ -66,6 +66,15 @@ def snapshots(index: str) -> tuple[Any, list[str], list[str]]:
     )
 
 
+def test_presumed_snapshots_name_their_full_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = snapshot("hotels", id="20261118T031035Z-aaaaaa", state="complete")
+    presumed = snapshot("hotels", state="presumed", proved=full.id, proved_at=NOW - timedelta(days=3))
+    heading, *rows = drawn(snapshots_table([presumed, full], NOW), None, monkeypatch).splitlines()
+    assert heading.split()[:4] == ["snapshot", "state", "full", "reading"]
+    assert ["presumed  @aaaaaa 3 d ago" in row for row in rows] == [True, False]
+    assert "full reading" not in drawn(snapshots_table([full], NOW), None, monkeypatch)
+
+
 def prune(index: str) -> tuple[Any, list[str], list[str]]:
     kept = Decision(snapshot(index), keep=True, reasons=tuple(WHY.split(", ")))
     gone = Decision(snapshot(index, id="20261120T031035Z-aaaaaa"), keep=False, reasons=("no rule keeps it",))

@@ -7,9 +7,11 @@ import pytest
 import indexvault.workflow.telemetry
 from indexvault.maintenance.snapshot_age import note_ages
 from indexvault.settings.model import PolicySettings
+from indexvault.snapshots.unchanged import note_unchanged
 from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.recorded_telemetry import RecordedTelemetry
+from tests.snapshots.samples import MORNING, documents, write_snapshot
 from tests.world import EAST, open_world
 
 POLICY = PolicySettings(service=EAST, schedule="0 0 2 * * *", indexes=("aged-*", "!aged-tmp"))
@@ -45,6 +47,29 @@ async def test_a_tick_learns_ages_from_the_store_for_what_policies_choose(
     async with open_world(store, clock=lambda: now) as world:
         await note_ages(world.resources, "local", [POLICY])
         assert telemetry.values("indexvault.snapshot.age") == {("aged-guests", 86400)}
+
+
+async def test_presumed_snapshots_and_unchanged_indexes_count_for_the_age_and_not_for_the_proved_one(
+    telemetry: RecordedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = MORNING
+    store = MemoryStore("local")
+    for times in ("_NEWEST", "_PROVED"):
+        monkeypatch.setattr(indexvault.workflow.telemetry, times, {})
+    async with open_world(store, clock=lambda: now) as world:
+        hour, name = timedelta(hours=1), "aged-guests"
+        full, _ = await write_snapshot(store.snapshots, documents(range(9)), index=name)
+        _, presumed = await write_snapshot(
+            store.snapshots, documents(range(9)), index=name, created=MORNING + hour, run="later", proved=full
+        )
+        now = MORNING + 3 * hour
+        await note_ages(world.resources, "local", [POLICY])
+        assert telemetry.values("indexvault.snapshot.age") == {(name, 2 * 3600)}
+        assert telemetry.values("indexvault.snapshot.proved_age") == {(name, 3 * 3600)}
+        await note_unchanged(store.runs, presumed.reference, began=now - hour / 2, run="tick-1")
+        await note_ages(world.resources, "local", [POLICY])
+        assert telemetry.values("indexvault.snapshot.age") == {(name, 1800)}
+        assert telemetry.values("indexvault.snapshot.proved_age") == {(name, 3 * 3600)}
 
 
 async def test_a_snapshot_of_the_future_is_not_the_newest(

@@ -15,8 +15,10 @@ from indexvault.snapshots.manifest import (
     Etags,
     Loss,
     Manifest,
+    Presumption,
     SynonymMap,
     VersionedDefinition,
+    state_of,
 )
 from indexvault.snapshots.names import PackFolder, snapshot_id
 from indexvault.snapshots.pack_store import store_pack
@@ -72,14 +74,17 @@ def manifest_of(
     run: str = "run-1",
     generation: str = "",
     bits: int = BITS,
+    proved: Manifest | None = None,
 ) -> Manifest:
     total = tree.documents
+    presumption = None if proved is None else presumption_on(proved)
     return Manifest(
         id=snapshot_id(created, run.encode().rjust(3)[-3:]),
         service="contoso-east",
         index=index,
-        state="lossy" if losses else "complete",
+        state=state_of(losses=losses, presumption=presumption),
         losses=losses,
+        presumption=presumption,
         created=created,
         started=created - timedelta(minutes=2),
         finished=created,
@@ -108,6 +113,18 @@ def manifest_of(
     )
 
 
+def presumption_on(proved: Manifest) -> Presumption:
+    """Return what a snapshot rests on whose changes were merged into a full reading."""
+    return Presumption(
+        field="changed",
+        margin=600,
+        since=f"{proved.started - timedelta(minutes=10):%Y-%m-%dT%H:%M:%SZ}",
+        base=proved.id,
+        proved=proved.id,
+        proved_at=proved.created,
+    )
+
+
 async def verified(blobs: SnapshotReader, manifest: Manifest) -> VerifyReport:
     """Verify the snapshot of a manifest alone."""
     return await verify_index(blobs, manifest.service, manifest.index, only=[manifest.id])
@@ -116,7 +133,8 @@ async def verified(blobs: SnapshotReader, manifest: Manifest) -> VerifyReport:
 class How(TypedDict, total=False):
     """How a sample is made.
 
-    With fewer `bits` it has more chunks, from 33 on in segments; with fewer `pack_bytes` it has more packs.
+    With `proved` it is presumed, on that full reading. With fewer `bits` it has more chunks,
+    from 33 on in segments; with fewer `pack_bytes` it has more packs.
     """
 
     index: str
@@ -127,6 +145,7 @@ class How(TypedDict, total=False):
     generation: str
     bits: int
     pack_bytes: int
+    proved: Manifest | None
 
 
 async def write_snapshot(
@@ -149,6 +168,7 @@ async def prepare_snapshot(
     generation: str = "",
     bits: int = BITS,
     pack_bytes: int = PACK_TARGET,
+    proved: Manifest | None = None,
 ) -> tuple[Manifest, UsedPacks]:
     """Store everything of a snapshot but its manifest."""
     folder = PackFolder(service="contoso-east", index=index, generation=generation)
@@ -176,6 +196,7 @@ async def prepare_snapshot(
         generation=generation,
         added=added_of(stored),
         bits=bits,
+        proved=proved,
     )
     return manifest, building.used
 

@@ -12,19 +12,28 @@ from indexvault.errors import ConflictError, IntegrityError, NotFoundError
 from indexvault.snapshots.announcements import ANNOUNCED_FOR, SWEEP_FOR, SweepRecord, announced
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.names import SnapshotReference, index_prefix, manifest_name
+from indexvault.snapshots.names import SnapshotReference, index_prefix, manifest_name, snapshot_id
 from indexvault.snapshots.pins import Pin, pin, read_pins, unpin
-from indexvault.snapshots.prune import PruneReport, Removal, decide_proved, prune_index, remove_snapshot
+from indexvault.snapshots.prune import (
+    PruneReport,
+    Removal,
+    decide_proved,
+    prune_index,
+    remove_snapshot,
+    require_complete,
+)
 from indexvault.snapshots.retention import Retention
 from indexvault.snapshots.run_names import sweep_name, tombstone_name
 from indexvault.snapshots.store import Store
+from indexvault.snapshots.summary import summarise
 from indexvault.snapshots.sweep import sweep_index
 from indexvault.snapshots.tombstones import Tombstone, write_tombstone
+from indexvault.snapshots.tree import Tree
 from indexvault.snapshots.used_packs import UsedPacks, used_packs
 from indexvault.snapshots.writer import commit, commit_announced
 from tests.memory_store import MemoryStore
 from tests.snapshots.interleaving import interleave
-from tests.snapshots.samples import document, documents, prepare_snapshot, write_snapshot
+from tests.snapshots.samples import MORNING, document, documents, manifest_of, prepare_snapshot, write_snapshot
 from tests.snapshots.whole import require_whole
 
 DAY = timedelta(days=1)
@@ -440,3 +449,17 @@ class TestWithABackup:
             if not came_to_it:
                 break
         assert stop > 5
+
+
+def test_presumed_snapshots_never_stay_without_a_proved_one() -> None:
+    """An index whose full readings are lossy has no complete snapshot to keep."""
+    full = msgspec.structs.replace(summarise(manifest_of(Tree(), "0" * 64)), state="lossy", losses=1)
+    later = snapshot_id(MORNING + timedelta(hours=1), b"abc")
+    presumed = msgspec.structs.replace(
+        full, id=later, created=MORNING + timedelta(hours=1), state="presumed", proved=full.id
+    )
+    now = MORNING + timedelta(days=1)
+    with pytest.raises(ConflictError, match="only presumed snapshots would be left"):
+        require_complete([presumed, full], {full.id}, now)
+    require_complete([presumed, full], {presumed.id}, now)
+    require_complete([presumed, full], {full.id, presumed.id}, now)

@@ -13,14 +13,15 @@ from indexvault.snapshots.retention import Decision, Retention, decide
 from indexvault.snapshots.summary import Summary, damaged_summary
 
 GOLDEN = Path(__file__).resolve().parent.parent / "fixtures" / "retention"
-STATES = {"c": "complete", "l": "lossy", "d": "damaged"}
+STATES = {"c": "complete", "l": "lossy", "d": "damaged", "p": "presumed", "u": "unsettled"}
+FULL = "20260101T000000Z-7f3a9c"
 
 
 def snapshot(time: str | datetime, state: str = "complete", index: str = "hotels") -> Summary:
     created = datetime.fromisoformat(time).replace(tzinfo=UTC) if isinstance(time, str) else time
     made = snapshot_id(created, created.isoformat().encode()[-3:])
     summary = damaged_summary(SnapshotReference(service="contoso-east", index=index, id=made))
-    return msgspec.structs.replace(summary, state=state)
+    return msgspec.structs.replace(summary, state=state, proved=FULL if state == "presumed" else "")
 
 
 def every(step: timedelta, number: int, until: str = "2026-11-20T02:30") -> list[Summary]:
@@ -29,9 +30,18 @@ def every(step: timedelta, number: int, until: str = "2026-11-20T02:30") -> list
 
 
 def with_states(snapshots: list[Summary], states: str) -> list[Summary]:
-    """Return snapshots with these states, from the newest on and repeating: c complete, l lossy, d damaged."""
+    """Return snapshots with these states, from the newest on and repeating: c complete, l lossy, d damaged,
+    p presumed, P presumed with a loss, u unsettled.
+    """
+    kinds = [states[place % len(states)] for place in range(len(snapshots))]
     return [
-        msgspec.structs.replace(each, state=STATES[states[place % len(states)]]) for place, each in enumerate(snapshots)
+        msgspec.structs.replace(
+            each,
+            state=STATES[kind.lower()],
+            proved=FULL if kind in "pP" else "",
+            losses=1 if kind in "Pl" else 0,
+        )
+        for kind, each in zip(kinds, snapshots, strict=True)
     ]
 
 
@@ -68,6 +78,13 @@ SCENARIOS = {
     "lossy_always": (with_states(DAYS[:12], "l"), [Retention(daily=3)]),
     "lossy_once": (with_states(DAYS[:12], "cccccccccccl"), [Retention(daily=3)]),
     "lossy_within": (with_states(DAYS[:8], "lc"), [Retention(within=timedelta(days=2))]),
+    "presumed_days": (with_states(DAYS[:16], "pppppcppppppc"), [Retention(daily=4)]),
+    "presumed_within_a_day": (with_states(BUSY, "ppppppppppppppppppppppppppcp"), [Retention(daily=2, hourly=3)]),
+    "presumed_last": (with_states(DAYS[:10], "ppppppcpc"), [Retention(last=3)]),
+    "presumed_of_a_lossy_index": (with_states(DAYS[:10], "PPPPlPPlPP"), [Retention(daily=2)]),
+    "presumed_and_lossy": (with_states(DAYS[:10], "lPpupcplcp"), [Retention(daily=3)]),
+    "presumed_always": (with_states(DAYS[:6], "p"), [Retention(last=2)]),
+    "presumed_around_a_proof": (with_states(BUSY, "pppppc" + "p" * 74), [Retention(within=timedelta(hours=3))]),
     "damaged": (with_states(DAYS[:8], "dcdc"), [Retention(last=1)]),
     "two_policies": (DAYS[:20], [Retention(daily=2), Retention(weekly=2)]),
     "a_policy_without_rules": (DAYS[:3], [Retention(last=1), Retention()]),
@@ -145,7 +162,8 @@ retentions = st.builds(
 )
 timelines = st.lists(
     st.tuples(
-        st.integers(min_value=0, max_value=24 * 500), st.sampled_from(["complete", "complete", "lossy", "damaged"])
+        st.integers(min_value=0, max_value=24 * 500),
+        st.sampled_from(["complete", "complete", "lossy", "presumed", "presumed", "damaged"]),
     ),
     max_size=40,
     unique_by=lambda pair: pair[0],
@@ -158,6 +176,10 @@ timelines = st.lists(
 
 def kept(snapshots: list[Summary], *policies: Retention) -> set[str]:
     return {each.snapshot.id for each in decide(snapshots, policies) if each.keep}
+
+
+def _newest(snapshots: list[Summary]) -> set[str]:
+    return {max(snapshots, key=lambda each: each.created).id} if snapshots else set()
 
 
 class TestForEveryPolicy:
@@ -181,8 +203,29 @@ class TestForEveryPolicy:
 
     @given(timelines, retentions)
     def test_lossy_ones_change_nothing_for_complete_ones(self, line: list[Summary], policy: Retention) -> None:
+        line = [each for each in line if each.state != "presumed"]
         complete = [each for each in line if each.state == "complete"]
         assert kept(line, policy) & {each.id for each in complete} == kept(complete, policy)
+
+    @given(timelines, retentions)
+    def test_lossy_ones_change_nothing_for_presumed_ones(self, line: list[Summary], policy: Retention) -> None:
+        whole = [each for each in line if each.state in {"complete", "presumed"}]
+        assert kept(line, policy) & {each.id for each in whole} >= kept(whole, policy) - _newest(whole)
+
+    @given(timelines, retentions)
+    def test_the_last_proved_one_stays_where_some_are_presumed(self, line: list[Summary], policy: Retention) -> None:
+        proved = [each for each in line if each.is_proved]
+        if proved and any(each.state == "presumed" for each in line):
+            assert _newest(proved) <= kept(line, policy)
+
+    @given(timelines, st.sampled_from(["hourly", "daily", "weekly", "monthly", "yearly"]))
+    def test_a_presumed_one_never_stands_for_a_complete_one_of_its_period(self, line: list[Summary], rule: str) -> None:
+        policy = msgspec.structs.replace(Retention(), **{rule: 500})
+        for each in decide(line, [policy]):
+            if each.snapshot.state == "presumed" and any(why.startswith(rule) for why in each.reasons):
+                (period,) = (why for why in each.reasons if why.startswith(rule))
+                others = decide([one for one in line if one.state == "complete"], [policy])
+                assert not any(period in other.reasons for other in others)
 
     @given(timelines, retentions, retentions)
     def test_another_policy_removes_no_more(self, line: list[Summary], one: Retention, other: Retention) -> None:

@@ -16,7 +16,7 @@ from indexvault.cli.changes import add_changes, read_changes
 from indexvault.cli.command import Command
 from indexvault.cli.commands.backup_dry_run import show_plans
 from indexvault.cli.exit_codes import DONE, LOSSY, worst
-from indexvault.cli.formatting import count, duration, size
+from indexvault.cli.formatting import count, duration, instant, size
 from indexvault.cli.notes import losses_and_notes
 from indexvault.cli.options import add_parallel
 from indexvault.cli.output import Output
@@ -133,7 +133,7 @@ async def run(session: Session, request: BackupRequest) -> int:
                     codes.extend(print_not_tried(session.output, request.service, indexes[position + 1 :]))
                     break
         if len(indexes) > 1:
-            print_summary(session.output, request.service, codes)
+            print_summary(session.output, request.service, codes, presumed=request.changes is not None)
         if request.with_objects:
             codes.append(await _back_up_objects(session, workflows, request.service))
     return worst(codes)
@@ -243,12 +243,12 @@ def print_not_tried(output: Output, service: str, indexes: Sequence[str]) -> lis
     ]
 
 
-def print_summary(output: Output, service: str, codes: Sequence[int]) -> None:
-    """Print one line for all indexes: how many are complete, lossy or unsettled, and failed."""
+def print_summary(output: Output, service: str, codes: Sequence[int], *, presumed: bool = False) -> None:
+    """Print one line for all indexes: how many are done, lossy or unsettled, and failed."""
     complete, lossy = codes.count(DONE), codes.count(LOSSY)
     failed = len(codes) - complete - lossy
     parts = [
-        f"{complete} complete",
+        f"{complete} complete{' or presumed' if presumed else ''}",
         *([f"{lossy} lossy or unsettled"] if lossy else []),
         *([f"{failed} failed"] if failed else []),
     ]
@@ -257,7 +257,14 @@ def print_summary(output: Output, service: str, codes: Sequence[int]) -> None:
 
 
 def _backup_lines(reference: str, report: BackupReport) -> Sequence[Text]:
-    style = "yellow" if report.losses or report.unsettled else "green"
+    if report.unchanged:
+        until = f"  nothing had changed since, at {instant(report.started)}; no snapshot was made"
+        return [
+            Text.assemble(("unchanged", "green"), "  ", (reference, "bold")),
+            Text(until),
+            *losses_and_notes([*report.losses, *report.unsettled], report.notes),
+        ]
+    style = "yellow" if report.losses or report.unsettled else "green" if report.presumption is None else "cyan"
     state = Text.assemble((report.state, style), "  ", (reference, "bold"))
     added = (
         f"added {size(report.added_bytes)} in {count(report.added_chunks, 'chunk')}"
@@ -270,6 +277,9 @@ def _backup_lines(reference: str, report: BackupReport) -> Sequence[Text]:
     )
     unusual = report.reading is not None and report.reading.method != KEY_ORDER
     lines = [Text(f"  read by {report.reading.method}: {report.reading.reason}")] if report.reading and unusual else []
+    if report.presumption is not None:
+        when = duration(report.started - report.presumption.proved_at)
+        lines.append(Text(f"  builds on the full reading {report.presumption.proved}, {when} older"))
     return [state, figures, *lines, *losses_and_notes([*report.losses, *report.unsettled], report.notes)]
 
 

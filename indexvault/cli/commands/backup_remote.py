@@ -58,7 +58,7 @@ async def back_up(session: RemoteSession, request: BackupRequest) -> int:
         codes = [code for index, code in results if index != SERVICE_OBJECTS]
         objects = [code for index, code in results if index == SERVICE_OBJECTS]
     if len(codes) > 1:
-        print_summary(session.output, request.service, codes)
+        print_summary(session.output, request.service, codes, presumed=request.changes is not None)
     return worst([*codes, *objects])
 
 

@@ -4,6 +4,7 @@ from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from indexvault.api.snapshot_views import manifest_of
 from indexvault.backup.state import KEY_ORDER
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE
-from indexvault.cli.formatting import count, duration, instant, size
+from indexvault.cli.formatting import age, count, duration, instant, size
 from indexvault.cli.options import add_snapshot
 from indexvault.cli.output import Output
 from indexvault.cli.remote.options import unsupported_verb
@@ -24,14 +25,16 @@ from indexvault.cli.tables import Details
 from indexvault.errors import UnexpectedAnswerError
 from indexvault.maintenance.holds import list_holds
 from indexvault.maintenance.pins import Pinned, list_pins
+from indexvault.maintenance.unchanged import list_unchanged
 from indexvault.model import Authenticity
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.catalogue import resolve, resolve_manifest
 from indexvault.snapshots.holds import Hold
-from indexvault.snapshots.manifest import Definition, Manifest
+from indexvault.snapshots.manifest import Definition, Manifest, Presumption
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.snapshots.service_manifest import ServiceManifest, read_service_manifest
 from indexvault.snapshots.sharing import Sharing, read_sharing
+from indexvault.snapshots.unchanged import Unchanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,7 @@ async def run(session: Session, request: ShowRequest) -> int:
         here = {(manifest.service, manifest.index)}
         resources = session.resources(clients)
         held, pinned = await list_holds(resources, here), await list_pins(resources, here)
+        unchanged = await list_unchanged(resources, here)
     reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
     _print_manifest(
         session.output,
@@ -70,6 +74,8 @@ async def run(session: Session, request: ShowRequest) -> int:
         sharing,
         held=held.get(reference, []),
         pinned=pinned.get(reference),
+        unchanged=unchanged.get(reference),
+        now=session.clock(),
     )
     return DONE
 
@@ -86,13 +92,28 @@ async def run_remotely(session: RemoteSession, request: ShowRequest) -> int:
             do="Deploy the app of this version",
         )
     _print_manifest(
-        session.output, manifest_of(view), view.summary.chunks, view.sharing, held=view.held, pinned=view.pinned
+        session.output,
+        manifest_of(view),
+        view.summary.chunks,
+        view.sharing,
+        held=view.held,
+        pinned=view.pinned,
+        unchanged=view.unchanged,
+        now=session.clock(),
     )
     return DONE
 
 
 def _print_manifest(
-    output: Output, manifest: Manifest, chunks: int, sharing: Sharing, *, held: Sequence[Hold], pinned: Pinned | None
+    output: Output,
+    manifest: Manifest,
+    chunks: int,
+    sharing: Sharing,
+    *,
+    held: Sequence[Hold],
+    pinned: Pinned | None,
+    unchanged: Unchanged | None,
+    now: datetime,
 ) -> None:
     """Print a manifest; `chunks` is how many it has, since a deployment sends it without them."""
     reference = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)
@@ -101,7 +122,11 @@ def _print_manifest(
         record["held"] = msgspec.to_builtins(held)
     if pinned is not None:
         record["pinned"] = msgspec.to_builtins(pinned)
-    table = _table(reference, manifest, chunks, sharing)
+    if unchanged is not None:
+        record["unchanged"] = msgspec.to_builtins(unchanged)
+    table = _table(reference, manifest, chunks, sharing, now)
+    if unchanged is not None:
+        table.add_row("unchanged", unchanged.words)
     for hold in held:
         table.add_row("kept", Text(hold.reason, style="yellow"))
     if pinned is not None:
@@ -124,12 +149,15 @@ def _definition(definition: Definition) -> dict[str, Any]:
     return {version.api_version: msgspec.json.decode(version.body) for version in definition.versions}
 
 
-def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, sharing: Sharing) -> Details:
+def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, sharing: Sharing, now: datetime) -> Details:
     counts, added, etag = manifest.counts, manifest.added, manifest.etag
     schema = read_schema(manifest.definition.fullest.body, on=str(reference))
     table = Details()
     table.add_row("snapshot", str(reference))
-    table.add_row("state", Text(manifest.state, style="yellow" if manifest.lacks else "green"))
+    table.add_row("state", Text(manifest.state, style=_style(manifest)))
+    if manifest.presumption is not None:
+        for label, text in _presumed(manifest.presumption, now):
+            table.add_row(label, text)
     _add_authenticity(table, manifest.authenticity)
     for loss in manifest.losses:
         table.add_row("not in it", Text(f"{loss.field}: {loss.reason}", style="yellow"))
@@ -167,6 +195,23 @@ def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, sharin
     table.add_row("made by", f"{manifest.tool}, run {manifest.run}")
     table.add_row("format", manifest.format)
     return table
+
+
+def _style(manifest: Manifest) -> str:
+    if manifest.lacks:
+        return "yellow"
+    return "green" if manifest.presumption is None else "cyan"
+
+
+def _presumed(presumption: Presumption, now: datetime) -> list[tuple[str, str]]:
+    """Return what a presumed snapshot rests on."""
+    when = age(presumption.proved_at, now)
+    ago = "just now" if when == "now" else f"{when} ago"
+    return [
+        ("builds on", f"the full reading {presumption.proved}, made {ago}; changes merged into {presumption.base}"),
+        ("presumed", f"only documents were read whose {presumption.field} is {presumption.since} or later"),
+        ("", "and key ranges whose count had changed: what changed without it is missed"),
+    ]
 
 
 def _add_authenticity(table: Details, authenticity: Authenticity | None) -> None:

@@ -29,7 +29,14 @@ from indexvault.snapshots.catalogue import resolve
 from indexvault.snapshots.names import SnapshotReference
 
 MOST_FROM_DEPLOYMENT = 1000
-_STYLES = {"complete": "green", "lossy": "yellow", "unsettled": "yellow", "damaged": "red", "missing": "red"}
+_STYLES = {
+    "complete": "green",
+    "presumed": "cyan",
+    "lossy": "yellow",
+    "unsettled": "yellow",
+    "damaged": "red",
+    "missing": "red",
+}
 _FUTURE = "in the future"
 
 
@@ -134,6 +141,8 @@ def _print_snapshots(output: Output, found: Sequence[ListedSnapshot], now: datet
         output.result("snapshot", {"reference": str(summary.reference), **msgspec.to_builtins(summary)})
     output.show(snapshots_table(found, now) if found else "There are no snapshots")
     for summary in found:
+        if summary.unchanged is not None:
+            output.show(f"{summary.reference}: {summary.unchanged.words}")
         if summary.pinned is not None:
             output.show(Text(f"{summary.reference} is kept: {summary.pinned.words}", style="yellow"))
         for hold in summary.held:
@@ -160,10 +169,15 @@ def _print_snapshots(output: Output, found: Sequence[ListedSnapshot], now: datet
 
 
 def snapshots_table(found: Sequence[ListedSnapshot], now: datetime) -> Table:
-    """Return snapshots as a table. Their names are whole, to be copied."""
+    """Return snapshots as a table. Their names are whole, to be copied.
+
+    Where one is presumed, each says which full reading it builds on, by the random part of its id, and how old that is.
+    """
+    has_presumed = any(summary.proved for summary in found)
     columns = [
         Column("snapshot", names=True),
         Column("state", names=True),
+        *([Column("full reading")] if has_presumed else []),
         Column("age"),
         Column("documents", right=True),
         Column("size", right=True),
@@ -176,6 +190,7 @@ def snapshots_table(found: Sequence[ListedSnapshot], now: datetime) -> Table:
             (
                 str(summary.reference),
                 Text(summary.state, style=_STYLES.get(summary.state, "")),
+                *([_full_reading(summary, now)] if has_presumed else []),
                 _FUTURE if summary.in_future else age(summary.created, now),
                 _figure(summary, f"{summary.documents:,}"),
                 _figure(summary, size(summary.bytes)),
@@ -185,6 +200,13 @@ def snapshots_table(found: Sequence[ListedSnapshot], now: datetime) -> Table:
             for summary in found
         ],
     )
+
+
+def _full_reading(summary: ListedSnapshot, now: datetime) -> str:
+    if summary.proved_at is None:
+        return ""
+    passed = age(summary.proved_at, now)
+    return f"@{summary.proved.rpartition('-')[2]} {'just now' if passed == 'now' else f'{passed} ago'}"
 
 
 def _figure(summary: ListedSnapshot, figure: str) -> str:
