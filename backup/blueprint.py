@@ -22,6 +22,7 @@ from indexvault.maintenance.retention import MAINTAIN
 from indexvault.maintenance.schedule import tick
 from indexvault.maintenance.scrub import ACTIVITIES as SCRUB_ACTIVITIES
 from indexvault.maintenance.scrub import VERIFY_SERVICE, scrub_run
+from indexvault.recovery import drift_run
 from indexvault.workflow.durable import DurableEngine
 from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.functions_host import FunctionsHost
@@ -52,6 +53,7 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
             *pruning.ACTIVITIES,
             *deletion_run.ACTIVITIES,
             *comparison.ACTIVITIES,
+            *drift_run.OWN_ACTIVITIES,
         ],
         [
             BACK_UP_INDEX,
@@ -63,6 +65,7 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
             *pruning.WORKFLOWS,
             *deletion_run.WORKFLOWS,
             *comparison.WORKFLOWS,
+            *drift_run.WORKFLOWS,
         ],
     )
     register_endpoints(blueprint, host, ENDPOINTS)

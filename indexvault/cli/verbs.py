@@ -13,6 +13,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "status": "show every index against its recovery point",
         "show": "show what a snapshot holds",
         "diff": "compare two snapshots, or a snapshot and a live index",
+        "compare": "compare two live indexes or services, and make one as the other",
         "find": "follow one document through all snapshots of an index",
     },
     "restore and move": {

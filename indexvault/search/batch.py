@@ -18,6 +18,7 @@ MOST_BYTES = 16 * 1000 * 1000
 MOST_REASON = 200
 """Characters kept of the service's reason for refusing a document."""
 _UPLOAD = b'{"@search.action":"upload",'
+_MERGE = b'{"@search.action":"mergeOrUpload",'
 _BEGIN, _END = b'{"value":[', b"]}"
 _OBJECT_WITH_MEMBERS = re.compile(rb'\{\s*"')
 
@@ -60,6 +61,18 @@ def upload_action(line: bytes) -> bytes:
 
     Raises IntegrityError if the line can't be a document.
     """
+    return _action(_UPLOAD, line)
+
+
+def merge_action(line: bytes) -> bytes:
+    """Return the action that merges a document into the one with its key, or adds it. Raises as `upload_action`.
+
+    Fields that it lacks keep their values. Source: Documents - Index (REST API), 2026-09.
+    """
+    return _action(_MERGE, line)
+
+
+def _action(start: bytes, line: bytes) -> bytes:
     try:
         document = without_annotations(line)
     except UNDECODABLE:
@@ -68,7 +81,7 @@ def upload_action(line: bytes) -> bytes:
         raise IntegrityError(
             "a stored line is no document", on="the snapshot", do="Run indexvault verify, and restore another snapshot"
         )
-    return b"".join((_UPLOAD, memoryview(document)[1:]))
+    return b"".join((start, memoryview(document)[1:]))
 
 
 def delete_action(key_field: str, key: str) -> bytes:

@@ -23,7 +23,7 @@ from indexvault.snapshots.run_names import OPEN_PREFIX, RECORDS_PREFIX, open_nam
 from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.stalled import Resumptions
 
-type RunKind = Literal["backup", "restore", "move", "verify", "prune", "delete", "diff"]
+type RunKind = Literal["backup", "restore", "move", "verify", "prune", "delete", "diff", "compare"]
 type RunState = Literal["waiting", "running", "done", "lossy", "unsettled", "failed", "cancelled"]
 type ItemState = Literal["waiting", "done", "lossy", "unsettled", "gone", "failed", "cancelled"]
 FINISHED: frozenset[str] = frozenset({"done", "lossy", "unsettled", "failed", "cancelled"})

@@ -26,6 +26,7 @@ async def test_the_worker_indexes_every_function(app: App) -> None:
         ("POST", "prunes", "FUNCTION"),
         ("POST", "deletions", "FUNCTION"),
         ("POST", "comparisons", "FUNCTION"),
+        ("POST", "drifts", "FUNCTION"),
         ("POST", "histories", "FUNCTION"),
         ("POST", "restores", "FUNCTION"),
         ("POST", "moves", "FUNCTION"),

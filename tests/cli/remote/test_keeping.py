@@ -111,6 +111,8 @@ async def test_comparisons_and_histories(app: App, ground: Ground) -> None:
     before = f"{EAST}/hotels@{first}"
     live = await same(app, "diff", before, f"{EAST}/hotels", "--fields", "--json")
     assert (live.code, live.records[-1]["changed"], live.records[-1]["added"]) == (0, 2, 1), live.stdout
+    drift = await same(app, "compare", before, f"{EAST}/hotels", "--json")
+    assert (drift.code, drift.records[0]["different"], drift.records[0]["extra"]) == (1, 2, 1), drift.stdout
     await app.back_up("hotels")
     await same(app, "diff", before, f"{EAST}/hotels@latest", "--fields")
     assert (await same(app, "diff", before, f"{EAST}/nothing@latest")).code == 4

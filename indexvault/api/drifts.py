@@ -1,0 +1,73 @@
+"""`POST /drifts`: what differs between two states of an index, and making one as the other."""
+
+from typing import Annotated
+
+import msgspec
+
+from indexvault.api.endpoint import Call, Endpoint, Nothing, Reply
+from indexvault.api.start_run import STARTED, start_run
+from indexvault.errors import RequestError
+from indexvault.recovery.drift_run import RUN_COMPARE
+from indexvault.recovery.job import DriftJob, parse_state
+from indexvault.settings.load import service_settings
+from indexvault.workflow.lock_activities import Claim
+from indexvault.workflow.runs import Item, RunRecord
+from indexvault.workflow.submit import item_run, run_name
+
+OWNER = "POST /drifts"
+
+State = Annotated[str, msgspec.Meta(min_length=3, max_length=400, pattern=r"^[^/@]+/[^/@]+(@[^/@]+)?$")]
+"""SERVICE/INDEX, or a snapshot of one."""
+
+
+class DriftRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Two states of an index: SERVICE/INDEX as it is now, or a snapshot.
+
+    `repair_from` is one of the two, the side that is right: the other is made as it. `by_counts` compares only
+    definitions and numbers of documents. `accept_loss` adds documents even without fields that the right side does not
+    return.
+    """
+
+    one: State
+    other: State
+    repair_from: State | None = None
+    by_counts: bool = False
+    accept_loss: bool = False
+
+
+async def measure(call: Call[DriftRequest, Nothing, Nothing]) -> Reply:
+    """Start a run. Raises NotFoundError for an unknown service, RequestError, ConflictError if the index is locked."""
+    asked, resources = call.body, call.resources
+    if asked.repair_from is not None and asked.repair_from not in {asked.one, asked.other}:
+        raise RequestError("it is neither of the two", on="body.repair_from", do="Name one of them, as it is written")
+    if asked.repair_from is not None and asked.by_counts:
+        raise RequestError("counts read no documents", on="body.by_counts", do="Leave it out, or repair_from")
+    for text in (asked.one, asked.other):
+        service_settings(resources.clients.settings, parse_state(text).service)
+    now = resources.clock()
+    run = run_name(now, "compare", resources.rng.randbytes(3))
+    job = DriftJob(**msgspec.structs.asdict(asked), run=item_run(run, 0), owner=OWNER)
+    record = RunRecord(
+        run=run,
+        kind="compare",
+        workflow=RUN_COMPARE.name,
+        service=job.work.service,
+        asked=f"{asked.one} and {asked.other}",
+        owner=OWNER,
+        created=now,
+        items=[Item(index=job.work.index, run=job.run, job=job)],
+    )
+    return await start_run(call, record, [] if job.target is None else [Claim(job.work, OWNER)])
+
+
+ENDPOINTS = (
+    Endpoint(
+        name="measure_drift",
+        method="POST",
+        route="drifts",
+        summary="Say what differs between two indexes, or an index and a snapshot, and make one as the other if asked",
+        handle=measure,
+        body=DriftRequest,
+        answers={202: STARTED},
+    ),
+)

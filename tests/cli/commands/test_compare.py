@@ -1,0 +1,66 @@
+import pytest
+
+from tests.cli.terminal import EAST, WEST, Terminal
+
+NOTES, THERE = f"{EAST}/notes", f"{WEST}/notes"
+
+
+@pytest.fixture
+def alike(terminal: Terminal) -> Terminal:
+    for service in (terminal.east, terminal.west):
+        service.fill("notes", 60)
+    return terminal
+
+
+def test_drift_is_told_and_repaired(alike: Terminal) -> None:
+    same = alike.indexvault("compare", NOTES, THERE)
+    assert same.code == 0, same.stderr
+    assert same.stdout.splitlines()[0].split() == ["alike", NOTES, "and", THERE]
+    alike.west.change(
+        "notes", {"id": "000007", "text": "other"}, {"@search.action": "delete", "id": "000009"}, {"id": "x"}
+    )
+    told = alike.indexvault("compare", NOTES, THERE)
+    assert told.code == 1
+    assert told.stdout.splitlines()[2:] == ["  ~ 000007", "  - 000009", "  + x"]
+    repaired = alike.indexvault("compare", NOTES, THERE, "--repair-from", NOTES, "--json")
+    assert repaired.code == 0, repaired.stderr
+    first, done, left = repaired.records
+    assert (first["different"], first["missing"], first["extra"], first["alike"]) == (1, 1, 1, False)
+    assert (done["target"], done["written"], done["deleted"]) == (THERE, 2, 1)
+    assert (left["alike"], left["identical"]) == (True, 60)
+
+
+def test_services_are_compared_whole(alike: Terminal) -> None:
+    alike.east.fill("rooms", 3)
+    alike.east.put("/synonymmaps/words", {"name": "words", "format": "solr", "synonyms": "inn, hotel"})
+    alike.west.put("/synonymmaps/words", {"name": "words", "format": "solr", "synonyms": "inn, lodge"})
+    told = alike.indexvault("compare", EAST, WEST)
+    assert told.code == 1, told.stderr
+    lines = told.stdout.splitlines()
+    assert "1 of the 1 indexes that both have are alike" in lines
+    assert f"  only in {EAST}: indexes rooms" in lines
+    assert '  synonymmaps/words/synonyms: "inn, hotel" -> "inn, lodge"' in lines
+
+
+def test_a_snapshot_is_never_repaired(alike: Terminal) -> None:
+    made = alike.back_up("notes")
+    alike.east.change("notes", {"id": "000007", "text": "other"})
+    assert alike.indexvault("compare", made, NOTES, "--repair-from", NOTES).code == 5
+    assert alike.indexvault("compare", made, NOTES, "--repair-from", made).code == 0
+    assert alike.indexvault("compare", made, NOTES).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ((NOTES, WEST), 2, "one is a service, the other is not"),
+        ((NOTES, THERE, "--repair-from", EAST), 2, "--repair-from names"),
+        ((NOTES, THERE, "--counts", "--repair-from", NOTES), 2, "--counts reads no documents"),
+        ((NOTES, f"{WEST}/none"), 4, "none"),
+        ((NOTES, "contoso-eats/notes"), 4, "contoso-east"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(terminal: Terminal, arguments: tuple[str, ...], code: int, said: str) -> None:
+    terminal.east.fill("notes", 3)
+    told = terminal.indexvault("compare", *arguments)
+    assert (told.code, said in told.stderr) == (code, True), told.stderr
