@@ -1,5 +1,6 @@
 """`POST /backups`: a backup on request."""
 
+from datetime import timedelta
 from typing import Annotated
 
 import msgspec
@@ -10,9 +11,10 @@ from indexvault.api.start_run import STARTED, start_run
 from indexvault.backup.run import RUN_BACKUP, claim_of, item_for
 from indexvault.errors import NotFoundError, RequestError, SettingsError
 from indexvault.settings.changes import check_changes
-from indexvault.settings.load import service_settings
+from indexvault.settings.load import check_time_limit, service_settings
 from indexvault.settings.model import ChangesSettings
 from indexvault.settings.patterns import MOST_PATTERNS, check_patterns, plain_names
+from indexvault.snapshots.labels import Description, Labels, Tags, check_labels
 from indexvault.workflow.runs import RunRecord
 from indexvault.workflow.submit import run_name
 
@@ -22,12 +24,20 @@ type Patterns = Annotated[list[IndexPattern], msgspec.Meta(min_length=1, max_len
 
 
 class BackupRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The indexes of a service to back up. Patterns are resolved when the run starts."""
+    """The indexes of a service to back up. Patterns are resolved when the run starts.
+
+    The snapshots carry `description` and `tags`; once `expires` has passed, such as `P30D`, prunes remove them. A run
+    that works for longer than `time_limit` is ended and has failed.
+    """
 
     service: ServiceName
     indexes: Patterns = msgspec.field(default_factory=lambda: ["*"])
     changes: ChangesSettings | None = None
     """Read only what a field says was changed."""
+    description: Description = ""
+    tags: Tags = {}
+    expires: timedelta | None = None
+    time_limit: timedelta | None = None
 
 
 async def back_up(call: Call[BackupRequest, Nothing, Nothing]) -> Reply:
@@ -37,9 +47,12 @@ async def back_up(call: Call[BackupRequest, Nothing, Nothing]) -> Reply:
     matches is reported in the run.
     """
     asked, resources = call.body, call.resources
+    labels = Labels(description=asked.description, tags=asked.tags, expires=asked.expires)
     service_settings(resources.clients.settings, asked.service)
     try:
         check_patterns(asked.indexes, on="body.indexes")
+        check_labels(labels, on="body")
+        check_time_limit(asked.time_limit, on="body.time_limit")
     except SettingsError as error:
         raise RequestError(error.what, on=error.on, do=error.do) from None
     if asked.changes is not None:
@@ -60,6 +73,8 @@ async def back_up(call: Call[BackupRequest, Nothing, Nothing]) -> Reply:
         created=now,
         choose=list(asked.indexes),
         changes=asked.changes,
+        labels=labels,
+        time_limit=asked.time_limit,
     )
     if names == asked.indexes:
         await _require_indexes(call, names)

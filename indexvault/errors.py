@@ -28,6 +28,7 @@
     │   ├── QuotaError              a limit of the tier is reached
     │   └── UnexpectedAnswerError   an answer outside what the service documents
     │       └── OversizedAnswerError    an answer with more bytes than are read
+    ├── TimeLimitError              the run took longer than it may, and was ended
     └── CancelledError              the operator stopped the run
 
 Each error says what failed, on what, and what to do next. Its text never holds a secret, a document or a management
@@ -221,6 +222,10 @@ class OversizedAnswerError(UnexpectedAnswerError):
     """An answer with more bytes, as sent or decompressed, than are read."""
 
     may_pass = False
+
+
+class TimeLimitError(IndexvaultError):
+    """The run took longer than its time limit, and was ended."""
 
 
 class CancelledError(IndexvaultError):

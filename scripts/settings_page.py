@@ -15,7 +15,7 @@ import msgspec
 from msgspec import inspect as types
 
 from indexvault.settings import model
-from indexvault.snapshots.retention import Retention
+from indexvault.snapshots.retention import Retention, TaggedRetention
 
 _HEAD = """# Settings
 
@@ -40,6 +40,7 @@ _SECTIONS: tuple[tuple[type[msgspec.Struct], str], ...] = (
     (model.PolicySettings, "A policy"),
     (model.ChangesSettings, "Reading by changes"),
     (Retention, "What a policy keeps"),
+    (TaggedRetention, "What a policy keeps of a tag"),
     (model.RequestLimits, "Limits of requests"),
     (model.EnvironmentSecret, "A secret"),
 )
@@ -75,9 +76,11 @@ def fields(kind: type[msgspec.Struct]) -> tuple[types.Field, ...]:
 
 
 def meanings(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """Return the docstrings of a type's members: each is the text that follows it in the source."""
+    """Return the docstrings of a type's members, inherited ones too: each is the text that follows it in the source."""
+    base = kind.__base__
     body = cast("ast.ClassDef", ast.parse(inspect.getsource(kind)).body[0]).body
-    return {
+    inherited = meanings(base) if base is not None and base is not msgspec.Struct else {}
+    return inherited | {
         ast.unparse(member.target): " ".join(ast.literal_eval(after.value).split())
         for member, after in pairwise(body)
         if isinstance(member, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
@@ -89,7 +92,7 @@ def paragraphs(docstring: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in inspect.cleandoc(docstring).split("\n\n"))
 
 
-def _value(kind: Any) -> str:  # noqa: C901, PLR0911 - a case for each type
+def _value(kind: Any) -> str:  # noqa: C901, PLR0911, PLR0912 - a case for each type
     """Return what a member may be, in words."""
     match kind:
         case types.UnionType(types=several):
@@ -100,6 +103,8 @@ def _value(kind: Any) -> str:  # noqa: C901, PLR0911 - a case for each type
             return _link(struct)
         case types.DictType(value_type=types.StructType(cls=struct)):
             return f"by name, each {_link(struct)}"
+        case types.DictType(value_type=types.StrType()):
+            return "texts by name"
         case types.DictType():
             return f"see {_OVERLAYS}"
         case types.LiteralType(values=values):

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 
 from indexvault.model import CONFIGURED_NAME, CONFIGURED_NAME_LENGTH, INDEX_NAME, INDEX_NAME_LENGTH, INDEX_PATTERN
+from indexvault.snapshots.labels import MOST_TAGS, TAG_FILTER, TAG_NAME_LENGTH, TAG_VALUE_LENGTH
 
 
 def _text(pattern: str, example: str, *, longest: int, description: str) -> msgspec.Meta:
@@ -103,6 +104,15 @@ type SnapshotId = Annotated[
 type OverlayName = Annotated[
     str,
     _text("[A-Za-z0-9][A-Za-z0-9._-]{0,59}", "production", longest=60, description="An overlay in the app's settings."),
+]
+type TagFilters = Annotated[
+    str,
+    _text(
+        f"{TAG_FILTER}(,{TAG_FILTER}){{0,{MOST_TAGS - 1}}}",
+        "release=4.*",
+        longest=MOST_TAGS * (TAG_NAME_LENGTH + 1 + TAG_VALUE_LENGTH + 1),
+        description="Tags, all of which a snapshot has: `NAME`, `NAME=VALUE` or `NAME=PAT*`, separated by commas.",
+    ),
 ]
 RUN_NAME = "[0-9]{8}T[0-9]{6}Z-[a-z0-9-]{1,72}"
 """Regular expression for the name of a run, from end to end."""

@@ -185,5 +185,8 @@ def manifest_of(view: SnapshotView) -> Manifest:
         added=Added(chunks=summary.added_chunks, bytes=summary.added_bytes, stored=summary.added_stored),
         content_digest=summary.content_digest,
         tree=Tree(),
+        description=summary.description,
+        tags=summary.tags,
+        expires=summary.expires,
         authenticity=summary.authenticity,
     )

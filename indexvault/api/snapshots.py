@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, Reply
-from indexvault.api.parameters import IndexName, ServiceName, SnapshotPoint
+from indexvault.api.parameters import IndexName, ServiceName, SnapshotPoint, TagFilters
 from indexvault.api.snapshot_views import (
     ListedSnapshot,
     SnapshotList,
@@ -23,17 +23,19 @@ from indexvault.maintenance.stock import take_stock
 from indexvault.maintenance.unchanged import list_unchanged
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.catalogue import resolve_manifest
+from indexvault.snapshots.labels import has_tags
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.sharing import read_sharing
 from indexvault.snapshots.store import Store
 
 
 class SnapshotsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which snapshots: of all services, of one, or of one index of it."""
+    """Which snapshots: of all services, of one, or of one index of it; with `tag` only those that have these tags."""
 
     service: ServiceName | None = None
     index: IndexName | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 200
+    tag: TagFilters | None = None
 
 
 class SnapshotPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +57,7 @@ async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
     asked, clients, now = call.query, call.resources.clients, call.resources.clock()
     if asked.service is not None:
         service_settings(clients.settings, asked.service)
+    wanted = asked.tag.split(",") if asked.tag is not None else []
 
     async def ask(store: Store) -> list[ListedSnapshot]:
         try:
@@ -63,7 +66,7 @@ async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
             return []
 
     listings, unread = await ask_stores(call.resources, ask)
-    found = list(itertools.chain(*listings))
+    found = [each for each in itertools.chain(*listings) if has_tags(each.tags, wanted)]
     found.sort(key=lambda summary: (summary.service, summary.index))
     listed = found[: asked.limit]
     kept = await with_keepers(call.resources, listed)

@@ -149,6 +149,9 @@ async def _commit(resources: Resources, job: BackupJob, store: Store, limits: Li
         added=built.added,
         content_digest=built.digest,
         tree=built.tree,
+        description=job.labels.description,
+        tags=job.labels.tags,
+        expires=job.labels.expiry(identity.created),
     )
     try:
         await commit_announced(store, manifest, built.used, clock=resources.clock, fence=resources.fence)

@@ -10,6 +10,7 @@ import msgspec
 
 from indexvault.model import IndexName
 from indexvault.settings.model import ChangesSettings, HiddenFields
+from indexvault.snapshots.labels import Labels
 from indexvault.snapshots.manifest import Presumption, Reading
 from indexvault.workflow.activity import Work
 
@@ -23,6 +24,7 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     does not return: `report` them as losses, `fail`, or `reveal` them while the index is read. With `changes`, only
     what a field says was changed is read, if there is a snapshot to merge it into. With a `policy`, the index's
     snapshots are replicated and pruned afterwards. `part_of` is the run that users know, if the backup is part of one.
+    `labels` are what the snapshot is to carry.
 
     The rest is filled in by the workflow, so that activities follow no records but the run's own: `revealed` are the
     fields that the run reveals, `plan` is the digest of the plan, `read` that of the records of what was read last.
@@ -39,6 +41,7 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     hidden_fields: HiddenFields = "report"
     changes: ChangesSettings | None = None
     part_of: str | None = None
+    labels: Labels = Labels()
     revealed: tuple[str, ...] = ()
     plan: str = ""
     read: str = ""

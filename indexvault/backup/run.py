@@ -39,6 +39,7 @@ def item_for(
         hidden_fields=policy.hidden_fields if policy is not None else "report",
         changes=policy.changes if policy is not None else record.changes,
         full_every=policy.full_every if policy is not None else None,
+        labels=record.labels,
     )
     return Item(index=IndexName(record.service, index), run=job.run, job=job, named=named)
 
@@ -46,7 +47,11 @@ def item_for(
 def objects_item(record: RunRecord, position: int) -> Item:
     """Return the item of a run that backs up the objects of the service."""
     job = ServiceJob(
-        service=record.service, run=item_run(record.run, position), owner=record.owner, policy=record.policy
+        service=record.service,
+        run=item_run(record.run, position),
+        owner=record.owner,
+        policy=record.policy,
+        labels=record.labels,
     )
     return Item(index=job.work.index, run=job.run, job=job, named=False)
 

@@ -16,6 +16,7 @@ from indexvault.search.secret_scan import is_for_secrets
 from indexvault.search.statistics import ServiceCounters
 from indexvault.search.transport import PREVIEW, STABLE
 from indexvault.snapshots.known import note_snapshot
+from indexvault.snapshots.labels import Labels
 from indexvault.snapshots.manifest import Definition, VersionedDefinition, Withheld
 from indexvault.snapshots.names import SERVICE_OBJECTS, snapshot_id
 from indexvault.snapshots.service_manifest import (
@@ -41,12 +42,13 @@ _RECORD = "service-objects"
 
 
 class ServiceJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A service whose objects to back up. For `run`, `owner` and `policy` see `BackupJob`."""
+    """A service whose objects to back up. For `run`, `owner`, `policy` and `labels` see `BackupJob`."""
 
     service: str
     run: str
     owner: str = "the command line"
     policy: str | None = None
+    labels: Labels = Labels()
 
     @property
     def work(self) -> Work:
@@ -112,6 +114,9 @@ async def _read(resources: Resources, job: ServiceJob) -> ServiceManifest:
         skipped=tuple(skipped for kind in KINDS for skipped in listed[kind].skipped),
         not_kept=(*not_kept, *_files(objects)),
         indexes=tuple(sorted(listed[_INDEXES].names)),
+        description=job.labels.description,
+        tags=job.labels.tags,
+        expires=job.labels.expiry(now),
     )
 
 

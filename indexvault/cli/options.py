@@ -2,11 +2,15 @@
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from indexvault.errors import NotFoundError, SettingsError
 from indexvault.model import TargetOptions
+from indexvault.snapshots.labels import check_tag_filter, parse_tag
 
 PARALLEL = 4
 MOST_PARALLEL = 32
@@ -105,6 +109,34 @@ def positive(text: str) -> int:
     if not text.isdecimal() or not text.isascii() or len(text) > _MOST_DIGITS or int(text) < 1:
         raise ArgumentTypeError(f"{text!r} is no number above zero")
     return int(text)
+
+
+def duration(text: str) -> timedelta:
+    """Read a duration such as P30D, PT6H or P1DT12H. Raises ArgumentTypeError when it is none, or not above zero."""
+    try:
+        found = msgspec.convert(text, timedelta)
+    except msgspec.ValidationError:
+        found = timedelta(0)
+    if found <= timedelta(0):
+        raise ArgumentTypeError(f"{text!r} is no duration; write it as P30D for 30 days or PT6H for six hours")
+    return found
+
+
+def tag(text: str) -> tuple[str, str]:
+    """Read NAME=VALUE, or NAME. Raises ArgumentTypeError for what is no tag."""
+    try:
+        return parse_tag(text, "--tag")
+    except SettingsError as error:
+        raise ArgumentTypeError(f"{text!r}: {error.what}") from None
+
+
+def tag_filter(text: str) -> str:
+    """Read NAME, NAME=VALUE or NAME=PAT*. Raises ArgumentTypeError for anything else."""
+    try:
+        check_tag_filter(text, "--tag")
+    except SettingsError as error:
+        raise ArgumentTypeError(f"{text!r}: {error.what}") from None
+    return text
 
 
 def _parallel(text: str) -> int:

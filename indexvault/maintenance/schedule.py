@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec.structs import replace
 
-from indexvault.errors import IndexvaultError
+from indexvault.errors import ErrorRecord, IndexvaultError
 from indexvault.maintenance.pass_over import passed_over
 from indexvault.maintenance.snapshot_age import note_ages
 from indexvault.settings.model import PolicySettings
@@ -25,6 +25,7 @@ from indexvault.workflow.stalled import durable_state, stalled_error
 from indexvault.workflow.stop import end_items
 from indexvault.workflow.submit import hand_over
 from indexvault.workflow.telemetry import run_ended
+from indexvault.workflow.time_limit import is_past_limit, past_limit
 
 _TIME = "%Y%m%dT%H%M%SZ"
 _MIDDLE = "-policy-"
@@ -136,6 +137,8 @@ async def _tick_store(
             policy=each.policy,
             scheduled=each.scheduled,
             choose=list(policy.indexes),
+            labels=policy.labels,
+            time_limit=policy.time_limit,
         )
         with passed_over(f"policy {each.policy}"):
             if await runs.create(record):
@@ -149,8 +152,13 @@ async def _resume_or_close(resources: Resources, engine: DurableEngine, runs: Ru
 
     A run that the engine does not know, because it was never told or lost its history, is handed over again and resumes
     from its checkpoints, unless it was resumed too often without progress. Such a run, and one that the engine ended
-    without closing its record, is closed as failed and loses its locks.
+    without closing its record, is closed as failed and loses its locks. So is one that has worked for longer than its
+    time limit.
     """
+    if record.time_limit is not None and is_past_limit(record, resources.clock()):
+        late = past_limit(record.time_limit, f"run {record.run}")
+        await _give_up(resources, engine, runs, record, late.record())
+        return True
     state = await engine.state(record.run)
     if state == "active":
         return False
@@ -163,6 +171,14 @@ async def _resume_or_close(resources: Resources, engine: DurableEngine, runs: Ru
                 await runs.change(record.run, lambda record: replace(record, resumptions=resumptions))
             return False
     failure = (_LOST if state == "ended" else stalled_error(f"run {record.run}")).record()
+    await _give_up(resources, engine, runs, record, failure)
+    return True
+
+
+async def _give_up(
+    resources: Resources, engine: DurableEngine, runs: Runs, record: RunRecord, failure: ErrorRecord
+) -> None:
+    """Close a run as failed, take its locks from it and stop its orchestrations."""
     now = resources.clock()
     ended = await runs.change(record.run, lambda record: given_up(record, now, failure))
     run_ended(ended, now)
@@ -171,7 +187,6 @@ async def _resume_or_close(resources: Resources, engine: DurableEngine, runs: Ru
         await end_items(resources, engine, ended, [item for item in record.items if item.outcome.state == "waiting"])
     except IndexvaultError as error:
         _LOG.warning("the locks of run %s could not be taken from it and expire by themselves: %s", record.run, error)
-    return True
 
 
 async def _durable(resources: Resources, record: RunRecord) -> str:

@@ -32,6 +32,7 @@ from indexvault.settings.places import check_containers, check_places
 from indexvault.settings.schedule import Schedule
 from indexvault.settings.secrets import check_variable
 from indexvault.settings.store_hosts import check_connection_string, store_authority
+from indexvault.snapshots.labels import check_labels, check_tag_filter
 from indexvault.suggestions import suggestion
 
 _CORRECT = "Correct the settings"
@@ -211,7 +212,17 @@ def _check_policy(policy: PolicySettings, path: str, settings: Settings) -> None
         raise SettingsError(
             "expected a minute or more, such as PT26H", on=f"settings {path}.recovery_point", do=_CORRECT
         )
+    check_labels(policy.labels, f"settings {path}")
+    check_time_limit(policy.time_limit, f"settings {path}.time_limit")
+    for tag in policy.keep.tagged if policy.keep is not None else ():
+        check_tag_filter(tag, f"settings {path}.keep.tagged")
     Schedule(policy.schedule, on=f"settings {path}.schedule")
+
+
+def check_time_limit(limit: timedelta | None, on: str) -> None:
+    """Raise SettingsError for a time limit that no run could keep, or that is none."""
+    if limit is not None and not timedelta(seconds=1) <= limit <= timedelta(days=365):
+        raise SettingsError("expected a second or more, such as PT6H, and at most a year", on=on, do=_CORRECT)
 
 
 def _check_token_host(url: str, token_host: str | None, cloud_of: Callable[..., str], path: str) -> None:

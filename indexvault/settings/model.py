@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from indexvault.snapshots.labels import Description, Labels, Tags
 from indexvault.snapshots.names import SNAPSHOT_CONTAINER
 from indexvault.snapshots.retention import Retention
 from indexvault.snapshots.run_names import RUN_CONTAINER
@@ -161,7 +162,16 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Names of indexes, and patterns with `*`; one with `!` in front leaves out. The last entry that matches
     decides."""
     keep: Retention | None = None
-    """Which snapshots stay. Without it, nothing is removed."""
+    """Which snapshots stay. Without it, nothing is removed but what has expired."""
+    description: Description = ""
+    """What its snapshots say of themselves, in one line."""
+    tags: Tags = {}
+    """What its snapshots are tagged with, such as `{"env": "production"}`."""
+    expires: timedelta | None = None
+    """After how long its snapshots go, whatever `keep` says, an hour or more. Until then they stay. Without it,
+    never."""
+    time_limit: timedelta | None = None
+    """How long a run may work, such as `PT6H`. The next tick ends a run past it, as failed. Without it, any time."""
     hidden_fields: HiddenFields = "report"
     """What to do about fields that the service does not return: `report` them as losses, `fail` before anything is
     read, or `reveal` them while the index is read, which changes its definition."""
@@ -176,6 +186,11 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recovery_point: timedelta | None = None
     """How old the last complete snapshot of an index may be, a minute or more: when it is older, the index's status is
     red. Without it, twice the longest time between two scheduled times."""
+
+    @property
+    def labels(self) -> Labels:
+        """What its snapshots carry."""
+        return Labels(description=self.description, tags=self.tags, expires=self.expires)
 
 
 class RequestLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

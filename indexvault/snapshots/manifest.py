@@ -17,6 +17,7 @@ from indexvault.model import Authenticity, definition_fault
 from indexvault.snapshots.authority import NO_AUTHORITY, Authority
 from indexvault.snapshots.checksum import has_checksum
 from indexvault.snapshots.chunks import BoundaryBits, Digest, Size
+from indexvault.snapshots.labels import Description, Tags
 from indexvault.snapshots.names import PackFolder, id_time, is_snapshot_id, repair_advice
 from indexvault.snapshots.tree import Tree, tree_fault
 
@@ -224,6 +225,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     added: Added
     content_digest: Digest
     tree: Tree
+    description: Description = ""
+    tags: Tags = {}
+    expires: AwareTime | None = None
     authenticity: Authenticity | None = None
 
     @property

@@ -166,7 +166,7 @@ async def _proved(store: Store, snapshot: Summary) -> Summary:
         return damaged_summary(snapshot.reference)
     if manifest.authenticity == "unauthentic":
         return msgspec.structs.replace(snapshot, authenticity="unauthentic")
-    return snapshot
+    return msgspec.structs.replace(snapshot, tags=manifest.tags, expires=manifest.expires)
 
 
 async def _tombstone(store: Store, reference: SnapshotReference, reason: str, now: datetime) -> Tombstone:

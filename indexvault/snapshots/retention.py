@@ -19,6 +19,8 @@ Whatever the rules say:
 - A snapshot dated in the future, by a wrong clock, stays and counts for no rule. Otherwise those made after it would be
   removed at once.
 - A policy without rules removes nothing.
+- A snapshot that was made with an expiry stays until then and counts for no rule. Then it goes, whatever the rules say,
+  unless one of the reasons above keeps it. It is the last complete one only where no other is left.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +30,7 @@ from typing import Annotated
 
 import msgspec
 
+from indexvault.snapshots.labels import has_tag
 from indexvault.snapshots.summary import Summary, is_in_future
 
 Number = Annotated[int, msgspec.Meta(ge=0)]
@@ -36,11 +39,8 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 _NOBODY: Mapping[str, Sequence[str]] = {}
 
 
-class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a policy keeps of each index. Zero, or no duration, is no rule.
-
-    A snapshot stays if any rule wants it. Periods are calendar periods in UTC; only those that have a snapshot count.
-    """
+class TaggedRetention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a policy keeps of the snapshots that have a tag, counting only these. Without a rule, all of them."""
 
     last: Number = 0
     """So many of the newest snapshots."""
@@ -56,6 +56,17 @@ class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The newest snapshot of so many years."""
     within: timedelta | None = None
     """All snapshots of this time before the newest complete or presumed one."""
+
+
+class Retention(TaggedRetention, frozen=True, forbid_unknown_fields=True):
+    """What a policy keeps of each index. Zero, or no duration, is no rule.
+
+    A snapshot stays if any rule wants it. Periods are calendar periods in UTC; only those that have a snapshot count.
+    """
+
+    tagged: dict[str, TaggedRetention] = {}
+    """What is kept besides of the snapshots with a tag: `release`, `release=4.2` or `release=4.*`, and the rules for
+    it. With no rules, `{}`, all of them."""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -77,8 +88,8 @@ def decide(
     """Decide about every snapshot, index by index; return the decisions by service and index, the newest first.
 
     `policies` are all that cover the indexes: a snapshot is removed only if none of them keeps it. Without policies,
-    nothing is removed. `pinned` are ids, or says by id what to say of its pin; `needed` says by id who needs a
-    snapshot, in words. A snapshot dated in the future (`is_in_future`) stays and replaces no other.
+    nothing is removed but what has expired. `pinned` are ids, or says by id what to say of its pin; `needed` says by id
+    who needs a snapshot, in words. A snapshot dated in the future (`is_in_future`) stays and replaces no other.
     """
     ordered = sorted(snapshots, key=lambda snapshot: (snapshot.created, snapshot.id), reverse=True)
     ordered.sort(key=lambda snapshot: (snapshot.service, snapshot.index))
@@ -87,7 +98,7 @@ def decide(
         newest_first = list(group)
         reasons = _reasons(newest_first, policies, pinned, needed, now)
         decisions += [
-            Decision(snapshot=snapshot, keep=bool(why), reasons=why or ("no rule keeps it",))
+            Decision(snapshot=snapshot, keep=bool(why), reasons=why or (_why_not(snapshot, now),))
             for snapshot, why in ((each, tuple(dict.fromkeys(reasons[each.id]))) for each in newest_first)
         ]
     return decisions
@@ -117,20 +128,43 @@ def _reasons(
             reasons[snapshot.id].append("it is not authentic")
         elif is_in_future(snapshot.created, now):
             reasons[snapshot.id].append("it is dated in the future")
-    for snapshot, reason in _kept_by_all(readable, policies):
+    for snapshot, reason in [*_kept_by_all(readable, policies), *_not_yet_expired(readable, now)]:
         reasons[snapshot.id].append(reason)
-    if readable and readable[0].state != "complete":
-        reasons[readable[0].id].append("the newest one")
-    last_complete = next((snapshot for snapshot in readable if snapshot.state == "complete"), None)
+    alive = [snapshot for snapshot in readable if not has_expired(snapshot, now)]
+    if alive and alive[0].state != "complete":
+        reasons[alive[0].id].append("the newest one")
+    last_complete = next((snapshot for snapshot in [*alive, *readable] if snapshot.state == "complete"), None)
     if last_complete is not None:
         reasons[last_complete.id].append("the last complete one")
-    last_proved = next((snapshot for snapshot in readable if snapshot.is_proved), None)
+    last_proved = next((snapshot for snapshot in [*alive, *readable] if snapshot.is_proved), None)
     if last_proved not in {None, last_complete} and any(snapshot.state == "presumed" for snapshot in readable):
         reasons[last_proved.id].append("the last proved one")
     return reasons
 
 
-def _kept_by_all(newest_first: Sequence[Summary], policies: Sequence[Retention]) -> Iterator[tuple[Summary, str]]:
+def has_expired(snapshot: Summary, now: datetime) -> bool:
+    """Return whether the expiry that a snapshot was made with has passed."""
+    return snapshot.expires is not None and snapshot.expires <= now
+
+
+def _why_not(snapshot: Summary, now: datetime) -> str:
+    if snapshot.expires is not None and has_expired(snapshot, now):
+        return f"it expired at {_minute(snapshot.expires)}"
+    return "no rule keeps it"
+
+
+def _minute(time: datetime) -> str:
+    return _in_utc(time, "%Y-%m-%d %H:%MZ")
+
+
+def _not_yet_expired(newest_first: Sequence[Summary], now: datetime) -> Iterator[tuple[Summary, str]]:
+    for snapshot in newest_first:
+        if snapshot.expires is not None and snapshot.expires > now:
+            yield snapshot, f"it expires at {_minute(snapshot.expires)}"
+
+
+def _kept_by_all(readable: Sequence[Summary], policies: Sequence[Retention]) -> Iterator[tuple[Summary, str]]:
+    newest_first = [snapshot for snapshot in readable if snapshot.expires is None]
     if not policies:
         yield from ((snapshot, "no policy covers this index") for snapshot in newest_first)
     for policy in policies:
@@ -141,6 +175,15 @@ def _kept(newest_first: Sequence[Summary], policy: Retention) -> Iterator[tuple[
     if policy == Retention():
         yield from ((snapshot, "a policy without rules removes nothing") for snapshot in newest_first)
         return
+    yield from _kept_by_rules(newest_first, policy)
+    for tag, rules in policy.tagged.items():
+        tagged = [snapshot for snapshot in newest_first if has_tag(snapshot.tags, tag)]
+        if rules == TaggedRetention():
+            yield from ((snapshot, f"tag {tag}") for snapshot in tagged)
+        yield from ((snapshot, f"tag {tag}: {why}") for snapshot, why in _kept_by_rules(tagged, rules))
+
+
+def _kept_by_rules(newest_first: Sequence[Summary], policy: TaggedRetention) -> Iterator[tuple[Summary, str]]:
     for rule, period in _PERIODS.items():
         for snapshot in _newest_of_each(newest_first, period, getattr(policy, rule)):
             yield snapshot, f"{rule} {period(snapshot)}"

@@ -16,6 +16,7 @@ from indexvault.model import Authenticity, definition_fault
 from indexvault.snapshots.authority import Authority, first_trusted
 from indexvault.snapshots.checksum import has_checksum
 from indexvault.snapshots.chunks import content_digest
+from indexvault.snapshots.labels import Description, Tags
 from indexvault.snapshots.manifest import (
     FORMAT,
     MANIFEST_LIMIT,
@@ -63,7 +64,7 @@ class ServiceManifest(msgspec.Struct, frozen=True, kw_only=True):
     `withheld` are the secrets that were taken out of them; the first versions left such an object out whole. The state
     is `lossy` if what was taken out was content of an object, or if the service counts more objects than it lists.
     `indexes` are the names of the service's indexes at that time; snapshots of earlier versions don't say (None).
-    `authenticity` is as in `manifest.Manifest`.
+    `description`, `tags`, `expires` and `authenticity` are as in `manifest.Manifest`.
     """
 
     format: str = FORMAT
@@ -78,6 +79,9 @@ class ServiceManifest(msgspec.Struct, frozen=True, kw_only=True):
     skipped: tuple[SkippedKind, ...] = ()
     not_kept: tuple[NotKept, ...] = ()
     indexes: tuple[str, ...] | None = None
+    description: Description = ""
+    tags: Tags = {}
+    expires: AwareTime | None = None
     authenticity: Authenticity | None = None
 
     @property
@@ -111,6 +115,9 @@ def summarise_service(manifest: ServiceManifest, size: int) -> Summary:
         added_bytes=size,
         added_stored=size,
         content_digest=objects_digest(manifest.objects),
+        description=manifest.description,
+        tags=manifest.tags,
+        expires=manifest.expires,
         authenticity=manifest.authenticity,
     )
 

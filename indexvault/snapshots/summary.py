@@ -7,12 +7,14 @@ be ASCII, come from the blob's name. Source: Naming and referencing containers, 
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import unquote
 
 import msgspec
 
 from indexvault.model import Authenticity
 from indexvault.snapshots.chunks import Digest, Size
+from indexvault.snapshots.labels import decode_tags, encode_description, encode_tags
 from indexvault.snapshots.manifest import FORMAT, AwareTime, Manifest
 from indexvault.snapshots.names import SnapshotReference, id_time, is_snapshot_id
 
@@ -31,7 +33,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     members are as in the manifest; `added_…` is what it added to the store, `losses` the number of fields that could
     not be read, `unsettled` that of the documents which the counts leave open, `proved` the id of the full
     reading that a presumed snapshot builds on. `authenticity` is not in the metadata: whoever lists judges it, and None
-    says that there is no record key to judge with.
+    says that there is no record key to judge with. `description`, `tags` and `expires` are what whoever made it wrote
+    on it.
     """
 
     id: str
@@ -54,6 +57,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     added_bytes: Size
     added_stored: Size
     content_digest: Digest
+    description: str = ""
+    tags: dict[str, str] = {}
+    expires: AwareTime | None = None
     authenticity: Authenticity | None = None
 
     @property
@@ -110,6 +116,9 @@ def summarise(manifest: Manifest) -> Summary:
         added_bytes=manifest.added.bytes,
         added_stored=manifest.added.stored,
         content_digest=manifest.content_digest,
+        description=manifest.description,
+        tags=manifest.tags,
+        expires=manifest.expires.astimezone(UTC) if manifest.expires is not None else None,
         authenticity=manifest.authenticity,
     )
 
@@ -150,23 +159,29 @@ def _unread_summary(reference: SnapshotReference, state: Literal["damaged", "mis
 def to_metadata(summary: Summary) -> dict[str, str]:
     """Return a summary as blob metadata, without empty values, which stores keep in different ways."""
     members = msgspec.to_builtins(summary)
+    members["description"] = encode_description(summary.description)
+    members["tags"] = encode_tags(summary.tags)
     return {
         _metadata_name(name): str(value)
         for name, value in members.items()
-        if value != "" and name in _MEMBERS and (name, value) != _SETTLED
+        if value not in _EMPTY and name in _MEMBERS and (name, value) != _SETTLED
     }
 
 
 def from_metadata(reference: SnapshotReference, metadata: Mapping[str, str]) -> Summary | None:
     """Return the summary in the metadata of the manifest of `reference`, or None if it holds none of this snapshot."""
     lowered = {name.lower(): value for name, value in metadata.items()}
-    members = {name: lowered[_metadata_name(name)] for name in _MEMBERS if _metadata_name(name) in lowered}
+    members: dict[str, Any] = {
+        name: lowered[_metadata_name(name)] for name in _MEMBERS if _metadata_name(name) in lowered
+    }
     place = {"service": reference.service, "index": reference.index}
     if not all(value.isascii() for value in members.values()):
         return None
     try:
+        members["tags"] = decode_tags(members["tags"]) if "tags" in members else {}
+        members["description"] = unquote(members.get("description", ""), errors="strict")
         summary = msgspec.convert(members | place, Summary, strict=False)
-    except msgspec.ValidationError:
+    except ValueError:  # msgspec's and UnicodeDecodeError are such
         return None
     if summary.id != reference.id or summary.state in {"damaged", "missing"}:
         return None
@@ -182,6 +197,7 @@ def _agrees_on_presumption(summary: Summary) -> bool:
     return is_older and summary.state in {"presumed", "unsettled"}
 
 
+_EMPTY = ("", None)
 _SETTLED = ("unsettled", 0)
 """What the metadata of most snapshots leaves out."""
 _IN_THE_NAME = frozenset({"service", "index"})

@@ -8,7 +8,7 @@ finished record does not change any more.
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from indexvault.errors import ConflictError, ErrorRecord, IntegrityError, NotFoundError
 from indexvault.model import IndexName
 from indexvault.settings.model import ChangesSettings
+from indexvault.snapshots.labels import Labels
 from indexvault.snapshots.manifest import AwareTime
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import OPEN_PREFIX, RECORDS_PREFIX, open_name, record_name, run_of
@@ -81,6 +82,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     any. `choose` are the names and patterns by which the items are still to be chosen, `changes` is by which field
     their changes are told, if a request asked for that. `resumptions` counts how often it was handed to the engine
     again. `caller` is who asked for it over HTTP, by a name of the API's.
+    `labels` are what its snapshots carry. A run that works for longer than `time_limit` is ended by the next tick.
     """
 
     run: str
@@ -102,6 +104,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     finished: AwareTime | None = None
     resumptions: Resumptions = Resumptions()
     caller: str = ""
+    labels: Labels = Labels()
+    time_limit: timedelta | None = None
 
     @property
     def is_finished(self) -> bool:

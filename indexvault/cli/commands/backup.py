@@ -4,6 +4,7 @@ import asyncio
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import msgspec
 from rich.text import Text
@@ -18,7 +19,8 @@ from indexvault.cli.commands.backup_dry_run import show_plans
 from indexvault.cli.exit_codes import DONE, LOSSY, worst
 from indexvault.cli.formatting import count, duration, instant, size
 from indexvault.cli.notes import losses_and_notes
-from indexvault.cli.options import add_parallel
+from indexvault.cli.options import add_parallel, tag
+from indexvault.cli.options import duration as duration_given
 from indexvault.cli.output import Output
 from indexvault.cli.references import service_and_index
 from indexvault.cli.remote.session import RemoteSession
@@ -27,10 +29,13 @@ from indexvault.cli.session import Session
 from indexvault.cli.workflows import Workflows
 from indexvault.errors import CancelledError, IndexvaultError, RemoteError, SettingsError
 from indexvault.model import IndexName
+from indexvault.settings.load import check_time_limit
 from indexvault.settings.model import ChangesSettings, HiddenFields
 from indexvault.settings.patterns import check_patterns, select
+from indexvault.snapshots.labels import NO_LABELS, Labels, check_labels
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.snapshots.store import Store
+from indexvault.workflow.time_limit import past_limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,8 @@ class BackupRequest:
     hidden_fields: HiddenFields = "report"
     changes: ChangesSettings | None = None
     dry_run: bool = False
+    labels: Labels = NO_LABELS
+    time_limit: timedelta | None = None
 
     @property
     def has_patterns(self) -> bool:
@@ -86,6 +93,27 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="show how each index would be read, and why; back up nothing"
     )
+    parser.add_argument("--description", metavar="TEXT", default="", help="what the snapshots say of themselves")
+    parser.add_argument(
+        "--tag",
+        metavar="NAME=VALUE",
+        type=tag,
+        action="append",
+        default=[],
+        help="tag the snapshots, so that listings and policies tell them from others; repeatable",
+    )
+    parser.add_argument(
+        "--expires",
+        metavar="DURATION",
+        type=duration_given,
+        help="keep the snapshots for so long, such as P30D; then prunes remove them, whatever policies keep",
+    )
+    parser.add_argument(
+        "--time-limit",
+        metavar="DURATION",
+        type=duration_given,
+        help="end the backup of an index that takes longer, such as PT6H, as failed",
+    )
     add_parallel(parser, "key ranges of an index read at once")
 
 
@@ -95,6 +123,9 @@ def read_request(arguments: Namespace) -> BackupRequest:
     indexes = [*([first] if first is not None else []), *(_index_of(service, each) for each in arguments.indexes)]
     if any("*" in each or each.startswith("!") for each in indexes):
         check_patterns(indexes, on="INDEX")
+    labels = Labels(description=arguments.description, tags=dict(arguments.tag), expires=arguments.expires)
+    check_labels(labels, "options")
+    check_time_limit(arguments.time_limit, "--time-limit")
     return BackupRequest(
         service=service,
         indexes=tuple(dict.fromkeys(indexes)),
@@ -102,6 +133,8 @@ def read_request(arguments: Namespace) -> BackupRequest:
         hidden_fields=arguments.hidden_fields,
         changes=read_changes(arguments),
         dry_run=arguments.dry_run,
+        labels=labels,
+        time_limit=arguments.time_limit,
     )
 
 
@@ -135,7 +168,7 @@ async def run(session: Session, request: BackupRequest) -> int:
         if len(indexes) > 1:
             print_summary(session.output, request.service, codes, presumed=request.changes is not None)
         if request.with_objects:
-            codes.append(await _back_up_objects(session, workflows, request.service))
+            codes.append(await _back_up_objects(session, workflows, request.service, request.labels))
     return worst(codes)
 
 
@@ -166,12 +199,18 @@ async def _back_up(session: Session, workflows: Workflows, store: Store, request
         parallel=request.parallel,
         hidden_fields=request.hidden_fields,
         changes=request.changes,
+        labels=request.labels,
     )
     if resumed:
         session.output.note(f"{name}: resuming the interrupted run {run} as far as its checkpoints still apply")
     try:
         with session.output.progress(str(name)) as display:
-            report = await workflows.run(BACK_UP_INDEX, job, run=job.run, display=display)
+            async with asyncio.timeout(request.time_limit.total_seconds() if request.time_limit is not None else None):
+                report = await workflows.run(BACK_UP_INDEX, job, run=job.run, display=display)
+    except TimeoutError:
+        if request.time_limit is None:
+            raise
+        raise past_limit(request.time_limit, str(name)) from None
     except asyncio.CancelledError:
         raise CancelledError(
             "the backup was interrupted",
@@ -185,8 +224,8 @@ async def _back_up(session: Session, workflows: Workflows, store: Store, request
     return print_backup(session.output, report)
 
 
-async def _back_up_objects(session: Session, workflows: Workflows, service: str) -> int:
-    job = ServiceJob(service=service, run=session.new_run("objects"))
+async def _back_up_objects(session: Session, workflows: Workflows, service: str, labels: Labels) -> int:
+    job = ServiceJob(service=service, run=session.new_run("objects"), labels=labels)
     try:
         with session.output.progress(f"{service}/{SERVICE_OBJECTS}") as display:
             report = await workflows.run(BACK_UP_SERVICE, job, run=job.run, display=display)

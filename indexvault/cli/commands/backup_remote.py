@@ -62,11 +62,24 @@ async def back_up(session: RemoteSession, request: BackupRequest) -> int:
     return worst([*codes, *objects])
 
 
+def _options(request: BackupRequest) -> dict[str, Any]:
+    """Return what the request says beside service and indexes, as the API takes it."""
+    given: dict[str, Any] = msgspec.to_builtins(
+        {
+            "description": request.labels.description,
+            "tags": request.labels.tags,
+            "expires": request.labels.expires,
+            "time_limit": request.time_limit,
+        }
+    )
+    return {name: value for name, value in given.items() if value}
+
+
 async def _back_up(
     session: RemoteSession, request: BackupRequest, indexes: Sequence[str], subject: str
 ) -> list[tuple[str, int]]:
     """Back up indexes of a service, and its other objects with `*`, in one run; return the exit code of each."""
-    body: dict[str, Any] = {"service": request.service, "indexes": list(indexes)}
+    body: dict[str, Any] = {"service": request.service, "indexes": list(indexes), **_options(request)}
     if request.changes is not None:
         body["changes"] = msgspec.to_builtins(request.changes)
     begun = await start(session, "backups", body)

@@ -30,6 +30,7 @@ from indexvault.model import Authenticity
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.catalogue import resolve, resolve_manifest
 from indexvault.snapshots.holds import Hold
+from indexvault.snapshots.labels import tags_in_words
 from indexvault.snapshots.manifest import Definition, Manifest, Presumption
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.snapshots.service_manifest import ServiceManifest, read_service_manifest
@@ -158,6 +159,7 @@ def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, sharin
     if manifest.presumption is not None:
         for label, text in _presumed(manifest.presumption, now):
             table.add_row(label, text)
+    _add_labels(table, manifest)
     _add_authenticity(table, manifest.authenticity)
     for loss in manifest.losses:
         table.add_row("not in it", Text(f"{loss.field}: {loss.reason}", style="yellow"))
@@ -212,6 +214,16 @@ def _presumed(presumption: Presumption, now: datetime) -> list[tuple[str, str]]:
         ("presumed", f"only documents were read whose {presumption.field} is {presumption.since} or later"),
         ("", "and key ranges whose count had changed: what changed without it is missed"),
     ]
+
+
+def _add_labels(table: Details, manifest: Manifest | ServiceManifest) -> None:
+    """Add what whoever made a snapshot wrote on it."""
+    if manifest.description:
+        table.add_row("described", manifest.description)
+    if manifest.tags:
+        table.add_row("tags", tags_in_words(manifest.tags))
+    if manifest.expires is not None:
+        table.add_row("expires", instant(manifest.expires))
 
 
 def _add_authenticity(table: Details, authenticity: Authenticity | None) -> None:
@@ -275,6 +287,9 @@ def _print_service_manifest(output: Output, manifest: ServiceManifest, pinned: P
         "withheld": msgspec.to_builtins(manifest.withheld),
         "skipped": msgspec.to_builtins(manifest.skipped),
         "not_kept": msgspec.to_builtins(manifest.not_kept),
+        "description": manifest.description,
+        "tags": manifest.tags,
+        "expires": manifest.expires,
     }
     table = _service_table(manifest)
     if pinned is not None:
@@ -287,6 +302,7 @@ def _service_table(manifest: ServiceManifest) -> Details:
     table = Details()
     table.add_row("snapshot", str(manifest.reference))
     table.add_row("state", Text(manifest.state, style="yellow" if manifest.state == "lossy" else "green"))
+    _add_labels(table, manifest)
     _add_authenticity(table, manifest.authenticity)
     table.add_row("taken", instant(manifest.created))
     table.add_row("objects", count(len(manifest.objects), "object"))

@@ -12,8 +12,8 @@ from rich.text import Text
 from indexvault.api.snapshot_views import ListedSnapshot, SnapshotList, list_stock, with_keepers
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, worst
-from indexvault.cli.formatting import age, size
-from indexvault.cli.options import positive
+from indexvault.cli.formatting import age, instant, size
+from indexvault.cli.options import positive, tag_filter
 from indexvault.cli.output import Output
 from indexvault.cli.references import optional_service_and_index
 from indexvault.cli.remote.session import RemoteSession
@@ -26,6 +26,7 @@ from indexvault.errors import IndexvaultError, from_record
 from indexvault.maintenance.stock import take_stock
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.catalogue import resolve
+from indexvault.snapshots.labels import has_tags, tags_in_words
 from indexvault.snapshots.names import SnapshotReference
 
 MOST_FROM_DEPLOYMENT = 1000
@@ -44,13 +45,15 @@ _FUTURE = "in the future"
 class SnapshotsRequest:
     """List snapshots: of every store, of a service, or of one index.
 
-    `limit` is how many of each index in each store, the newest; `since` asks for those made then or later.
+    `limit` is how many of each index in each store, the newest; `since` asks for those made then or later, `tags` for
+    those that have all of these.
     """
 
     service: str | None
     index: str | None
     limit: int | None = None
     since: TimeBound | None = None
+    tags: tuple[str, ...] = ()
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -66,12 +69,22 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--since", metavar="TIME", type=TimeBound.parse, help=f"only those made at a time or later: {TIMES}"
     )
+    parser.add_argument(
+        "--tag",
+        metavar="NAME[=VALUE]",
+        type=tag_filter,
+        action="append",
+        default=[],
+        help="only those with this tag, such as release or 'release=4.*'; repeatable",
+    )
 
 
 def read_request(arguments: Namespace) -> SnapshotsRequest:
     """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
     service, index = optional_service_and_index(arguments.where)
-    return SnapshotsRequest(service=service, index=index, limit=arguments.limit, since=arguments.since)
+    return SnapshotsRequest(
+        service=service, index=index, limit=arguments.limit, since=arguments.since, tags=tuple(arguments.tag)
+    )
 
 
 async def run(session: Session, request: SnapshotsRequest) -> int:
@@ -99,10 +112,15 @@ async def run(session: Session, request: SnapshotsRequest) -> int:
 
 async def run_remotely(session: RemoteSession, request: SnapshotsRequest) -> int:
     """List the snapshots of an index, a service, or every store of the deployment."""
-    members = {"service": request.service, "index": request.index, "limit": str(MOST_FROM_DEPLOYMENT)}
+    members = {
+        "service": request.service,
+        "index": request.index,
+        "limit": str(MOST_FROM_DEPLOYMENT),
+        "tag": ",".join(request.tags) or None,
+    }
     query = {name: value for name, value in members.items() if value is not None}
     found = await session.deployment.get("snapshots", SnapshotList, query)
-    if not found.snapshots and request.service is not None and request.index is not None:
+    if not found.snapshots and request.service is not None and request.index is not None and not request.tags:
         await read_snapshot(session, SnapshotReference(service=request.service, index=request.index))
     now = session.clock()
     _print_snapshots(session.output, narrowed(found.snapshots, request, now), now)
@@ -130,7 +148,8 @@ def narrowed(found: Sequence[ListedSnapshot], request: SnapshotsRequest, now: da
     chosen: list[ListedSnapshot] = []
     for each in found:
         place = (each.store, each.service, each.index)
-        if (since is None or each.created >= since) and (request.limit is None or places[place] < request.limit):
+        is_meant = (since is None or each.created >= since) and has_tags(each.tags, request.tags)
+        if is_meant and (request.limit is None or places[place] < request.limit):
             places[place] += 1
             chosen.append(each)
     return chosen
@@ -174,6 +193,7 @@ def snapshots_table(found: Sequence[ListedSnapshot], now: datetime) -> Table:
     Where one is presumed, each says which full reading it builds on, by the random part of its id, and how old that is.
     """
     has_presumed = any(summary.proved for summary in found)
+    has_labels = any(_labels(summary) for summary in found)
     columns = [
         Column("snapshot", names=True),
         Column("state", names=True),
@@ -183,6 +203,7 @@ def snapshots_table(found: Sequence[ListedSnapshot], now: datetime) -> Table:
         Column("size", right=True),
         Column("stored", right=True),
         Column("added", right=True),
+        *([Column("tags", prose=True)] if has_labels else []),
     ]
     return Table(
         columns,
@@ -196,6 +217,7 @@ def snapshots_table(found: Sequence[ListedSnapshot], now: datetime) -> Table:
                 _figure(summary, size(summary.bytes)),
                 _figure(summary, size(summary.stored)),
                 _figure(summary, size(summary.added_stored)),
+                *([_labels(summary)] if has_labels else []),
             )
             for summary in found
         ],
@@ -207,6 +229,12 @@ def _full_reading(summary: ListedSnapshot, now: datetime) -> str:
         return ""
     passed = age(summary.proved_at, now)
     return f"@{summary.proved.rpartition('-')[2]} {'just now' if passed == 'now' else f'{passed} ago'}"
+
+
+def _labels(summary: ListedSnapshot) -> str:
+    """Return what whoever made a snapshot wrote on it."""
+    expiry = f"until {instant(summary.expires)}" if summary.expires is not None else ""
+    return "; ".join(filter(None, [tags_in_words(summary.tags), summary.description, expiry]))
 
 
 def _figure(summary: ListedSnapshot, figure: str) -> str:

@@ -117,3 +117,15 @@ def test_an_index_is_named_as_in_every_other_verb_and_patterns_as_in_policies(te
     for wrong in ([f"{EAST}/notes-1", "contoso-west/notes-2"], [EAST, "!notes-*"], [f"{EAST}/notes-1@latest"]):
         assert terminal.indexvault("backup", *wrong).code == 2
     assert "has no index that memos-* fits" in terminal.indexvault("backup", f"{EAST}/memos-*").stdout
+
+
+def test_a_backup_past_its_time_limit_fails_with_the_reason_and_resumes(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 10)
+    terminal.east.faults({"fault": "latency", "path": "docs", "seconds": 3600})
+    ended = terminal.indexvault("backup", f"{EAST}/notes", "--time-limit", "PT1S")
+    assert ended.code == 1
+    assert ended.error_line.startswith(f"{EAST}/notes: it was ended after its time limit of 1 s.")
+    terminal.east.faults()
+    again = terminal.indexvault("backup", f"{EAST}/notes")
+    assert again.code == 0
+    assert "resuming the interrupted run" in again.stderr

@@ -115,3 +115,33 @@ def test_a_snapshot_of_the_future_is_told_and_found_by_its_id_alone(terminal: Te
     assert checked.code == 0
     told = {(record["target"], record["check"]): record["detail"] for record in checked.records}
     assert future in told["store local", "miss no snapshot"]
+
+
+def test_labels_are_listed_shown_and_filtered_by(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 10)
+    plain = terminal.back_up("notes")
+    given = ("--tag", "release=4.2", "--tag", "manual", "--description", "Before the move", "--expires", "P30D")
+    made = terminal.indexvault("--json", "backup", f"{EAST}/notes", *given).records[0]["reference"]
+    listed = {each["reference"]: each for each in terminal.indexvault("--json", "snapshots").records}
+    assert listed[made]["tags"] == {"release": "4.2", "manual": ""}
+    assert listed[made]["description"] == "Before the move"
+    assert listed[plain]["tags"] == {}
+    assert "manual, release=4.2; Before the move; until " in terminal.indexvault("snapshots").stdout
+    for wanted in ("release", "release=4.*", "manual"):
+        found = terminal.indexvault("--json", "snapshots", "--tag", wanted).records
+        assert [each["reference"] for each in found] == [made]
+    assert terminal.indexvault("snapshots", "--tag", "release", "--tag", "env").stdout == "There are no snapshots\n"
+    shown = terminal.indexvault("show", made).stdout
+    assert "Before the move" in shown
+    assert "manual, release=4.2" in shown
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [("--tag", "a b=c"), ("--tag", "=1"), ("--expires", "soon"), ("--expires", "PT1S"), ("--time-limit", "PT0S")],
+    ids=" ".join,
+)
+def test_labels_that_can_not_be_are_refused_at_once(terminal: Terminal, wrong: tuple[str, str]) -> None:
+    refused = terminal.indexvault("backup", EAST, *wrong)
+    assert refused.code == 2
+    assert terminal.east.requests == {}
