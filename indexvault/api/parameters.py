@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from indexvault.model import CONFIGURED_NAME, CONFIGURED_NAME_LENGTH, INDEX_NAME, INDEX_NAME_LENGTH, INDEX_PATTERN
-from indexvault.snapshots.labels import MOST_TAGS, TAG_FILTER, TAG_NAME_LENGTH, TAG_VALUE_LENGTH
+from indexvault.snapshots.labels import MOST_TAGS, TAG_FILTER
 
 
 def _text(pattern: str, example: str, *, longest: int, description: str) -> msgspec.Meta:
@@ -110,7 +110,7 @@ type TagFilters = Annotated[
     _text(
         f"{TAG_FILTER}(,{TAG_FILTER}){{0,{MOST_TAGS - 1}}}",
         "release=4.*",
-        longest=MOST_TAGS * (TAG_NAME_LENGTH + 1 + TAG_VALUE_LENGTH + 1),
+        longest=300,
         description="Tags, all of which a snapshot has: `NAME`, `NAME=VALUE` or `NAME=PAT*`, separated by commas.",
     ),
 ]
