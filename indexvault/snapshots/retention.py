@@ -137,7 +137,8 @@ def _reasons(
     if last_complete is not None:
         reasons[last_complete.id].append("the last complete one")
     last_proved = next((snapshot for snapshot in [*alive, *readable] if snapshot.is_proved), None)
-    if last_proved not in {None, last_complete} and any(snapshot.state == "presumed" for snapshot in readable):
+    rests_on_it = last_proved is not last_complete and any(snapshot.state == "presumed" for snapshot in readable)
+    if last_proved is not None and rests_on_it:
         reasons[last_proved.id].append("the last proved one")
     return reasons
 
