@@ -53,13 +53,15 @@ class Announcement(msgspec.Struct, frozen=True):
 class SweepRecord(msgspec.Struct, frozen=True):
     """The blobs that a sweep is about to delete. It deletes none after `until`; a record older than that is stale.
 
-    Among them are those of a sweep that it took over from, which may be in the middle of a deletion. When it `is_over`,
-    only these are left.
+    Both times are by the clock of the sweep, which may be wrong; how long they are apart is right. Among the blobs are
+    those of a sweep that it took over from, which may be in the middle of a deletion. When it `is_over`, only these are
+    left.
     """
 
     until: AwareTime
     blobs: tuple[str, ...]
     is_over: bool = False
+    made: AwareTime | None = None
 
 
 @asynccontextmanager
@@ -155,4 +157,5 @@ async def _is_stale(store: Store, manifest: Manifest, sweep: Version[SweepRecord
     announcement = await RecordStore(store.runs, Announcement).read_version(name)
     if announcement is None or announcement.modified is None or sweep.modified is None:
         return True
-    return announcement.modified - sweep.modified >= (LAST_CALL if sweep.record.is_over else SWEEP_FOR)
+    lasts = sweep.record.until - sweep.record.made if sweep.record.made is not None else SWEEP_FOR
+    return announcement.modified - sweep.modified >= lasts

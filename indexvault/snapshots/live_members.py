@@ -108,6 +108,19 @@ class LiveMembers:
                 missing -= led
         return True
 
+    def lost(self, there: Collection[str]) -> PackName | None:
+        """Return a pack that is not among the blobs that are there, and whose live members no record leads from.
+
+        What it held may lie in any other pack.
+        """
+        for (generation, name), kind in self._kinds.items():
+            folder = self._folder(generation)
+            for pack in (*kind.named, *kind.moved):
+                found = PackName(name, folder, pack)
+                if found.blob not in there and kind.placed.get(pack, 0) < kind.number(pack):
+                    return found
+        return None
+
     @property
     def named_bytes(self) -> int:
         """The stored bytes of everything that the trees name, chunks and segments."""

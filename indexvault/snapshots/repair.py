@@ -3,16 +3,19 @@
 Nothing is taken on trust: a pack is replaced only if the new bytes hash to its name, or if everything that snapshots
 need of it was proved by its hash in a new place; a manifest only if its checksum is right and it belongs there. Until
 that is known, the damaged blob stays.
+
+A repair removes packs, and leads to members in packs that no tree names yet. So it keeps sweeps of the index away, and
+backups from relying on what it removes, by the declaration that a sweep makes; see `sweep`.
 """
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from datetime import datetime
 
 import msgspec
 
 from indexvault.bounds import decode
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError
+from indexvault.model import Clock
 from indexvault.snapshots.announcements import announced
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.damage import Finding
@@ -29,9 +32,11 @@ from indexvault.snapshots.names import (
 from indexvault.snapshots.repair_packs import PackRepairer, UngatheredError, remove_if_there
 from indexvault.snapshots.repair_sources import ReplicaSource, Source
 from indexvault.snapshots.replicas import ReplicaBlobs
+from indexvault.snapshots.run_names import sweep_name
 from indexvault.snapshots.service_manifest import ServiceManifest, summarise_service
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary, summarise, to_metadata
+from indexvault.snapshots.sweep_declaration import REPAIR_FOR, Declaration, declared
 from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.snapshots.used_packs import UsedPacks
 from indexvault.snapshots.verify import VerifyReport
@@ -60,16 +65,18 @@ class RepairReport(msgspec.Struct, frozen=True):
     left: tuple[Unrepaired, ...]
 
 
-async def repair_index(store: Store, found: VerifyReport, sources: Sequence[Source], now: datetime) -> RepairReport:
+async def repair_index(store: Store, found: VerifyReport, sources: Sequence[Source], clock: Clock) -> RepairReport:
     """Repair what a verification found, asking the sources in their order.
 
     Manifests come first, since they say what is needed of packs, then segments, then packs and records of locations.
-    Raises RemoteError if the store or a source can't be reached. What an immutability policy protects stays damaged and
-    is reported.
+    Raises RemoteError if the store or a source can't be reached, ConflictError if a prune or another repair of the
+    index is running. What an immutability policy protects stays damaged and is reported.
     """
-    repairer = _Repairer(store, found, sources, now)
-    for finding in sorted(found.damage, key=_order):
-        await repairer.repair(finding)
+    sweep = sweep_name(found.service, found.index)
+    async with declared(store.runs, sweep, [], clock, lasts=REPAIR_FOR) as declaration:
+        repairer = _Repairer(store, found, sources, clock, declaration)
+        for finding in sorted(found.damage, key=_order):
+            await repairer.repair(finding)
     return RepairReport(repaired=tuple(repairer.repaired), left=tuple(repairer.left))
 
 
@@ -84,11 +91,14 @@ _KINDS: tuple[PackKind, ...] = ("packs", "segments")
 
 
 class _Repairer:
-    def __init__(self, store: Store, found: VerifyReport, sources: Sequence[Source], now: datetime) -> None:
+    def __init__(
+        self, store: Store, found: VerifyReport, sources: Sequence[Source], clock: Clock, declaration: Declaration
+    ) -> None:
         self._store = store
         self._service, self._index = found.service, found.index
         self._sources = sources
-        self._now = now
+        self._clock = clock
+        self._declaration = declaration
         self._manifests: list[Manifest] | None = None
         replicas = [source for source in sources if isinstance(source, ReplicaSource)]
         self._walked = ReplicaBlobs([store, *replicas])
@@ -115,7 +125,9 @@ class _Repairer:
 
     async def _pack(self, found: PackName) -> str | None:
         """Repair a pack, or the record that should lead to where its members are."""
-        repairer = PackRepairer(self._store.snapshots, self._walked, await self._readable(), self._sources)
+        repairer = PackRepairer(
+            self._store.snapshots, self._walked, await self._readable(), self._sources, self._declaration
+        )
         if found.kind != "locations":
             return await repairer.put_back(found.blob, found) or await repairer.gather(found.blob, found)
         # Whether the old pack held chunks or segments shows in the trees, or in a replica that has it.
@@ -152,7 +164,7 @@ class _Repairer:
             else:
                 manifest = open_manifest(data, finding.blob)
                 # Without its manifest, even for a moment, a sweep would take its packs for unnamed.
-                async with announced(self._store, manifest, await self._used(manifest), self._now):
+                async with announced(self._store, manifest, await self._used(manifest), self._clock()):
                     await self._replace_manifest(finding, data, summarise(manifest))
             return source.name
         return None

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
-from indexvault.errors import IntegrityError, NotFoundError
+from indexvault.errors import ConflictError, IntegrityError, NotFoundError
 from indexvault.snapshots.chunks import LARGEST_CHUNK
 from indexvault.snapshots.locations import (
     Location,
@@ -25,6 +25,7 @@ from indexvault.snapshots.pack_store import CONTENT_TYPE, store_pack
 from indexvault.snapshots.packs import PACK_LIMIT, Member, Packer, is_sound, member, open_member, scan_members
 from indexvault.snapshots.repair_sources import Source
 from indexvault.snapshots.store import SnapshotReader, SnapshotWriter
+from indexvault.snapshots.sweep_declaration import TAKEN_OVER, Declaration
 from indexvault.snapshots.tree import SEGMENT_LIMIT, Entry, Node
 from indexvault.snapshots.tree_reader import TreeReader
 
@@ -51,15 +52,24 @@ class _Needed:
 
 
 class PackRepairer:
-    """Repairs packs of one index. `walked` reads trees, from replicas where this store's segments are damaged."""
+    """Repairs packs of one index. `walked` reads trees, from replicas where this store's segments are damaged.
+
+    With the `declaration`, no sweep removes a pack to which a new record leads.
+    """
 
     def __init__(
-        self, blobs: SnapshotWriter, walked: SnapshotReader, manifests: Sequence[Manifest], sources: Sequence[Source]
+        self,
+        blobs: SnapshotWriter,
+        walked: SnapshotReader,
+        manifests: Sequence[Manifest],
+        sources: Sequence[Source],
+        declaration: Declaration,
     ) -> None:
         self._blobs = blobs
         self._walked = walked
         self._manifests = manifests
         self._sources = sources
+        self._declaration = declaration
 
     async def put_back(self, name: str, pack: PackName) -> str | None:
         """Put a whole pack back under its name, from the first source that has it. Return the source, or None."""
@@ -75,8 +85,9 @@ class PackRepairer:
         """Gather what the snapshots need of a pack, and lead there from its name. Return the sources in words.
 
         The old pack is removed last. Raises UngatheredError, and changes nothing, if something can't be had;
-        ConflictError if the old pack or a damaged record may not be removed.
+        ConflictError if the old pack or a damaged record may not be removed, or a sweep has taken over.
         """
+        await self._declaration.declare([name, pack.folder.locations(pack.sha256)])
         needed = await self._needed(pack)
         if not needed:  # what was needed of it has been found elsewhere by now
             return _OTHER_PACKS
@@ -88,6 +99,8 @@ class PackRepairer:
             await self._find_elsewhere(pack, gathered)
         for each in gathered.lacking():
             await self._ask(each, gathered)
+        if there is not None and gathered.lacking():
+            await self._find_elsewhere(pack, gathered)
         if missing := len(gathered.lacking()):
             what = "segments, which can't be made again from chunks," if pack.kind == "segments" else "chunks"
             raise UngatheredError(f"{missing:,} of {len(needed):,} {what} can't be had")
@@ -157,6 +170,8 @@ class PackRepairer:
             other = blob.name.rpartition("/")[2].partition(".")[0]
             if blob.name != pack.folder.blob(pack.kind, other) or other == pack.sha256:
                 continue
+            if self._declaration.may_vanish(blob.name):
+                continue
             data = await self._read(blob.name)
             if data is not None:
                 yield other, data
@@ -186,14 +201,19 @@ class PackRepairer:
             await store_pack(self._blobs, lambda sha256: folder.blob(pack.kind, sha256), new)
             return
         if new is not None:
+            if self._declaration.may_vanish(folder.blob(pack.kind, new.name)):
+                raise _taken_over(name)
             await store_pack(self._blobs, lambda sha256: folder.blob(pack.kind, sha256), new)
             for offset, place in zip(sorted(gathered.members), new.members, strict=True):
                 locations.append(Location(offset, new.name, place.offset, place.stored))
         record = folder.locations(pack.sha256)
         data = await asyncio.to_thread(encode_locations, locations)
+        await self._declaration.declare([name, record])
         if not await self._blobs.create(record, data, content_type=CONTENT_TYPE):
             await remove_if_there(self._blobs, record)
             await self._blobs.create(record, data, content_type=CONTENT_TYPE)
+        # A sweep that has taken over may not have seen the record: it may take what that leads to for unneeded.
+        await self._declaration.declare([name, record])
         await remove_if_there(self._blobs, name)
 
 
@@ -238,6 +258,10 @@ class _Gathered:
         for offset, each in found.items():
             if _is_sound_member(each, data, pack):
                 self.members[offset] = (each.sha256, data[offset : offset + each.stored])
+
+
+def _taken_over(name: str) -> ConflictError:
+    return ConflictError(f"{TAKEN_OVER}; it stays as it is", on=name, do="Repair again once that has finished")
 
 
 def _offset_in(pack: str, entry: Entry, leading: dict[str, MovedPack]) -> int | None:

@@ -22,8 +22,9 @@ second sees the first (see `announcements`). For a pack that was rewritten:
 - Two sweeps of an index don't run at once: the declaration is taken over only when its time is up. If clocks differ
   and that comes too early, the other one sees it before its next deletions, and stops; see `sweep_declaration`.
 
-Nothing is removed or rewritten while a manifest or a segment can't be read, a known snapshot has vanished, or a
-snapshot that was removed within the grace period can't say what it needed.
+Nothing is removed or rewritten while a manifest or a segment can't be read, a known snapshot has vanished, a pack is
+gone without a record of where its members lie now (any pack that looks unneeded may hold them), or a snapshot that was
+removed within the grace period can't say what it needed.
 """
 
 import asyncio
@@ -43,6 +44,7 @@ from indexvault.snapshots.names import (
     SnapshotReference,
     manifest_name,
     parse_pack_name,
+    repair_advice,
 )
 from indexvault.snapshots.packs import PACK_TARGET
 from indexvault.snapshots.repack import ALIVE_ENOUGH, Copies, Fill, choose, copy_live, in_batches, is_copied
@@ -112,7 +114,7 @@ async def sweep_index(
         return SweepReport(hindrance=hindrance)
     sweep = _Sweep(store, look, clock=clock, grace=grace, target=target, enough=enough)
     await sweep.plan()
-    if not dry_run:
+    if not dry_run and not sweep.report.hindrance:
         await sweep.run()
         if not sweep.report.refused and not sweep.report.hindrance:
             await _end_grace(store, service, index, look, clock() - grace)
@@ -152,7 +154,9 @@ class _Sweep:
     async def plan(self) -> None:
         """Decide what to remove and what to rewrite."""
         live = self._look.live
-        packs = [each for kind in _KINDS async for each in self._list(kind)]
+        packs = await self._packs()
+        if self.report.hindrance:
+            return
         unneeded = [blob for pack, blob in packs if not live.number(pack)]
         unneeded += [blob for record, blob in self._look.records.items() if not live.is_needed(record)]
         self._due = [blob for blob in unneeded if self._is_over(blob)]
@@ -196,6 +200,22 @@ class _Sweep:
 
     def _there(self) -> set[str]:
         return {*self._sizes, *(record.blob for record in self._look.records)}
+
+    async def _packs(self) -> list[tuple[PackName, BlobProperties]]:
+        """Return all packs, and note as a hindrance if one is lost."""
+        packs = [each for kind in _KINDS async for each in self._list(kind)]
+        if self._look.live.lost({blob.name for _pack, blob in packs}) is None:
+            return packs
+        # Another sweep may have rewritten it since the look.
+        self._note(hindrance=await self._look.look(forget=False))
+        packs = [each for kind in _KINDS async for each in self._list(kind)]
+        lost = self._look.live.lost({blob.name for _pack, blob in packs})
+        if lost is not None and self._look.is_announced:
+            self._look.is_held = True
+        elif lost is not None and not self.report.hindrance:
+            what = "the pack is gone, and no record says where its members lie"
+            self._note(hindrance=f"{lost.blob}: {what}. {repair_advice(lost.blob)}")
+        return packs
 
     async def _list(self, kind: PackKind) -> AsyncIterator[tuple[PackName, BlobProperties]]:
         async for blob in self._blobs.list(self._look.folder.prefix(kind)):

@@ -17,24 +17,31 @@ from indexvault.snapshots.store import RunBlobs
 
 TAKEN_OVER = "another prune or repair of this index has begun"
 
+REPAIR_FOR = timedelta(minutes=10)
+"""How long the declaration of a repair stands, which renews it: one that was killed holds the next up no longer."""
+
 _BELIEVED_FOR = timedelta(minutes=1)
 """How long a look at the declaration is believed. A process that was suspended looks again."""
 
 
 class Declaration:
-    """The declaration of a sweep. None of its blobs is deleted once its time is up, or another sweep has taken over."""
+    """The declaration of a sweep. None of its blobs is deleted once its time is up, or another sweep has taken over.
 
-    def __init__(self, runs: RunBlobs, name: str, clock: Clock) -> None:
+    It `lasts` so long from each time that it is written.
+    """
+
+    def __init__(self, runs: RunBlobs, name: str, clock: Clock, lasts: timedelta = SWEEP_FOR) -> None:
         self._sweeps = RecordStore(runs, SweepRecord)
         self._name = name
         self._clock = clock
+        self._lasts = lasts
         self._etag = ""
         self._until = self._looked = clock()
         self._taken_over: set[str] = set()
         self._linger = clock()
 
-    async def begin(self, blobs: Sequence[str], there: Collection[str]) -> None:
-        """Declare the first blobs; `there` are all blobs that may be deleted by anybody.
+    async def begin(self, blobs: Sequence[str], there: Collection[str] | None = None) -> None:
+        """Declare the first blobs; `there` are all blobs of the index, if they are known.
 
         Raises ConflictError if another sweep of the index runs.
         """
@@ -44,12 +51,12 @@ class Declaration:
                 raise ConflictError(
                     "its packs are being swept already", on=self._name, do="Wait until that has finished"
                 )
-            self._taken_over = {name for name in earlier.record.blobs if name in there}
+            self._taken_over = {name for name in earlier.record.blobs if there is None or name in there}
             self._linger = self._clock() + LAST_CALL
         await self._write(blobs, earlier.etag if earlier else None)
 
     async def declare(self, blobs: Sequence[str]) -> None:
-        """Declare these blobs instead, for a whole sweep's time. Raises ConflictError if another has taken over."""
+        """Declare these blobs instead, with its whole time ahead. Raises ConflictError if another has taken over."""
         await self._write(blobs, self._etag)
 
     async def is_own(self) -> bool:
@@ -67,6 +74,10 @@ class Declaration:
                 return False
         return False
 
+    def may_vanish(self, blob: str) -> bool:
+        """Return whether a sweep that was taken over may be in the middle of deleting a blob."""
+        return blob in self._taken_over and self._clock() < self._linger
+
     def deleted(self, blob: str) -> None:
         """Note that a blob is gone, so that nobody has to be kept from it any more."""
         self._taken_over.discard(blob)
@@ -78,17 +89,19 @@ class Declaration:
         """
         with suppress(ConflictError):
             if self._taken_over and self._clock() < self._linger:
-                left = SweepRecord(until=self._linger, blobs=tuple(sorted(self._taken_over)), is_over=True)
+                blobs = tuple(sorted(self._taken_over))
+                left = SweepRecord(until=self._linger, blobs=blobs, is_over=True, made=self._clock())
                 await self._sweeps.write(self._name, left, if_match=self._etag)
             else:
                 await self._sweeps.remove(self._name, if_match=self._etag)
 
     def _is_late(self) -> bool:
-        return self._clock() > self._until - LAST_CALL
+        return self._clock() > self._until - min(LAST_CALL, self._lasts / 2)
 
     async def _write(self, blobs: Sequence[str], etag: str | None) -> None:
-        until = self._clock() + SWEEP_FOR
-        record = SweepRecord(until=until, blobs=tuple(dict.fromkeys((*blobs, *sorted(self._taken_over)))))
+        made = self._clock()
+        until = made + self._lasts
+        record = SweepRecord(until=until, blobs=tuple(dict.fromkeys((*blobs, *sorted(self._taken_over)))), made=made)
         try:
             self._etag = await self._sweeps.write(self._name, record, if_match=etag, if_absent=etag is None)
         except ConflictError:
@@ -101,13 +114,19 @@ class Declaration:
 
 @asynccontextmanager
 async def declared(
-    runs: RunBlobs, name: str, blobs: Sequence[str], clock: Clock, *, there: Collection[str]
+    runs: RunBlobs,
+    name: str,
+    blobs: Sequence[str],
+    clock: Clock,
+    *,
+    there: Collection[str] | None = None,
+    lasts: timedelta = SWEEP_FOR,
 ) -> AsyncIterator[Declaration]:
     """Record which blobs are about to be deleted. Raises ConflictError if another sweep of the index runs.
 
-    `there` are all blobs that may be deleted by anybody.
+    `there` are all blobs of the index, if they are known.
     """
-    declaration = Declaration(runs, name, clock)
+    declaration = Declaration(runs, name, clock, lasts)
     await declaration.begin(blobs, there)
     try:
         yield declaration

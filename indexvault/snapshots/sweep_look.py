@@ -29,7 +29,8 @@ class Look:
     """What the snapshots of an index need, as far as it has been looked at.
 
     `seen` are the manifests that were read. `records` are the records of locations. While `is_held`, nothing may be
-    removed: a snapshot that was removed lately, or that is announced, can't say what it needs.
+    removed: a snapshot that was removed lately, or that is announced, can't say what it needs. `is_announced` if a
+    snapshot is announced, some of whose packs may still be on their way.
     """
 
     def __init__(self, store: Store, service: str, index: str, *, clock: Clock, grace: timedelta) -> None:
@@ -45,7 +46,7 @@ class Look:
         self.seen: set[str] = set()
         self.tombstones: dict[str, Tombstone] = {}
         self.records: dict[PackName, BlobProperties] = {}
-        self.is_held = False
+        self.is_held = self.is_announced = False
 
     async def look(self, *, forget: bool = True) -> str:
         """Look at everything that is new, and return why nothing may be removed, or nothing if that may be.
@@ -54,9 +55,9 @@ class Look:
         """
         try:
             # Announcements before manifests: a removed announcement has become a manifest.
-            for folder, tree in await announced_trees(
-                self._store.runs, self._service, self._index, self._clock(), forget=forget
-            ):
+            trees = await announced_trees(self._store.runs, self._service, self._index, self._clock(), forget=forget)
+            self.is_announced = self.is_announced or bool(trees)
+            for folder, tree in trees:
                 await self._walk_lately(folder.generation, tree)
             await self._read_manifests()
             for lost in await self._lost():

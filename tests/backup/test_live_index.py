@@ -80,7 +80,7 @@ async def test_damage_is_repaired_from_the_index_where_it_is_unchanged(world: Wo
     async def repaired(damaged: Chunk) -> RepairReport:
         await replace(world.store, name, flip_in(damaged))
         audit = await verify_index(world.store.snapshots, EAST, "hotels")
-        return await repair_index(world.store, audit, [live], world.resources.clock())
+        return await repair_index(world.store, audit, [live], world.resources.clock)
 
     await upload(world, DOCUMENTS[700] | {"name": "renamed"})
     assert [each.blob for each in (await repaired(spoiled)).left] == [name]

@@ -264,7 +264,7 @@ async def test_every_way_to_a_snapshot_records_it(world: World, calendar: Calend
     name = manifest_name(EAST, "hotels", made)
     await west.snapshots.delete(name)
     found = await verify_index(west.snapshots, EAST, "hotels", missing={made: "vanished"})
-    await repair_index(west, found, [ReplicaSource("store local", world.store.snapshots)], calendar.now)
+    await repair_index(west, found, [ReplicaSource("store local", world.store.snapshots)], calendar)
     assert await ids(west) == [made]
     assert await known_snapshots(west.runs) == {reference}
 
@@ -306,7 +306,7 @@ async def test_the_service_s_other_objects_are_copied_audited_and_pruned_too(
     damaged = await verify_index(west.snapshots, EAST, SERVICE_OBJECTS)
     assert [finding.snapshots for finding in damaged.damage] == [(made[1],)]
     source = ReplicaSource("store local", world.store.snapshots)
-    assert len((await repair_index(west, damaged, [source], calendar.now)).repaired) == 1
+    assert len((await repair_index(west, damaged, [source], calendar)).repaired) == 1
     assert not (await verify_index(west.snapshots, EAST, SERVICE_OBJECTS)).findings
     await prune_stores(world.resources, MaintenanceJob(service=EAST, index=SERVICE_OBJECTS), dry_run=False)
     assert await ids(west, SERVICE_OBJECTS) == await ids(world.store, SERVICE_OBJECTS) == made[:0:-1]

@@ -232,7 +232,7 @@ async def test_a_repair_takes_the_authentic_copy_before_a_forged_one(store: Sign
     await bare.snapshots.delete(name)
     await bare.snapshots.create(name, b"damaged", metadata=to_metadata(summary))
     sources = [ReplicaSource(each.name, keyed(each, account=each.name).snapshots) for each in (forging, copying)]
-    report = await repair_index(store, await verify_index(store.snapshots, EAST, HOTELS), sources, NOW)
+    report = await repair_index(store, await verify_index(store.snapshots, EAST, HOTELS), sources, lambda: NOW)
     assert [each.source for each in report.repaired] == ["copying"]
     assert (await read_manifest(store.snapshots, summary)).authenticity == "authentic"
     assert await authenticity(store) == {genuine.id: "authentic"}

@@ -20,15 +20,19 @@ from indexvault.snapshots.names import PackFolder, PackName, SnapshotReference, 
 from indexvault.snapshots.packs import Packer, scan_members
 from indexvault.snapshots.prune import Removal, prune_index
 from indexvault.snapshots.repack import MANY, MOST_MOVES, Fill, choose, copy_live, in_batches, is_copied
+from indexvault.snapshots.repair import repair_index
 from indexvault.snapshots.replicate import replicate_index
 from indexvault.snapshots.run_names import announcement_name
 from indexvault.snapshots.store import Protection
 from indexvault.snapshots.sweep import SweepReport, sweep_index
 from indexvault.snapshots.used_packs import UsedPacks, used_packs
+from indexvault.snapshots.verify import VerifyReport, verify_index
 from indexvault.snapshots.writer import commit, commit_announced
 from tests.memory_store import MemoryStore
+from tests.snapshots.damaging import flip, flip_in, replace
 from tests.snapshots.interleaving import interleave
-from tests.snapshots.samples import document, documents, prepare_snapshot, write_snapshot
+from tests.snapshots.living import Live
+from tests.snapshots.samples import chunks_of, document, documents, prepare_snapshot, write_snapshot
 from tests.snapshots.whole import require_whole
 
 DAY = timedelta(days=1)
@@ -406,6 +410,61 @@ class TestBesideOthers:
                 await sweep_index(replica, EAST, HOTELS, clock=history.calendar, target=TARGET)
             stop += 3
 
+    @pytest.mark.parametrize("order", ["sweep first", "repair first", "repair first, of another clock"])
+    async def test_a_repair_that_finds_its_pack_there(self, order: str) -> None:
+        """An earlier repair, which was killed, has left the pack that this one makes: no snapshot needs it yet."""
+        broken, audit = await damaged()
+        repaired = broken.copied()
+        await mend(repaired, audit)
+        (left,) = await repaired.names("packs") - await broken.names("packs")
+        broken.store.snapshots._blobs[left] = repaired.store.snapshots._blobs[left]
+        broken.calendar.now += 2 * DAY
+        stop = mended = 0
+        came = True
+        while came:
+            history = broken.copied()
+
+            async def repair(history: History = history) -> None:
+                nonlocal mended
+                await mend(history, audit)
+                mended += 1
+
+            async def sweep(history: History = history) -> None:
+                ahead = timedelta(hours=3) if "clock" in order else timedelta(0)
+                await sweep_index(
+                    history.store, EAST, HOTELS, clock=lambda: history.calendar() + ahead, target=TARGET, enough=0
+                )
+
+            one, other = (sweep, repair) if order == "sweep first" else (repair, sweep)
+            came = await interleave(history.store, one, other, stop)
+            history.calendar.now += timedelta(hours=4)
+            if (again := await verify_index(history.store.snapshots, EAST, HOTELS)).damage:
+                await mend(history, again)
+            await history.require_whole()
+            stop += 1
+        assert 0 < mended < 2 * stop
+
+    @pytest.mark.parametrize("order", ["backup first", "repair first"])
+    async def test_a_backup_that_reuses_what_is_repaired(self, order: str) -> None:
+        broken, audit = await damaged()
+        again, used = await broken.prepare("again")
+        stop = 0
+        came = True
+        while came:
+            history = broken.copied()
+
+            async def repair(history: History = history) -> None:
+                await mend(history, audit)
+
+            async def backup(history: History = history) -> None:
+                await commit_announced(history.store, again, used, clock=history.calendar)
+
+            one, other = (repair, backup) if order == "repair first" else (backup, repair)
+            came = await interleave(history.store, one, other, stop)
+            await history.require_whole()
+            stop += 1
+        assert stop > 5
+
     @pytest.mark.parametrize("later", [timedelta(0), timedelta(hours=2), 2 * DAY])
     async def test_a_second_sweep(self, later: timedelta) -> None:
         stop = 0
@@ -636,6 +695,37 @@ class TestDoubts:
         assert name in (await history.sweep()).hindrance
         assert await history.names() == before
 
+    async def test_a_record_that_is_lost_stops_everything(self) -> None:
+        """What it leads to looks like something that no snapshot needs."""
+        history = await worn()
+        await history.sweep()
+        name = min(await history.names("locations"))
+        blobs = history.store.snapshots._blobs
+        record = blobs.pop(name)
+        before = await history.names()
+        history.calendar.now += 3 * DAY
+        old = FOLDER.pack(name.rpartition("/")[2].partition(".")[0])
+        for dry_run in (True, False):
+            report = await history.sweep(dry_run=dry_run)
+            assert f"{old}: the pack is gone" in report.hindrance
+            assert (report.removed, report.rewritten) == (0, 0)
+        assert await history.names() == before
+        blobs[name] = record
+        await history.require_settled()
+        await history.require_whole()
+
+    async def test_packs_that_an_announced_snapshot_lacks_stop_nothing_for_good(self) -> None:
+        """As in a replica to which they are being copied."""
+        history = await worn()
+        other = History(seed=2)
+        other.calendar = history.calendar
+        other.store.snapshots._clock = history.calendar
+        coming = await other.day(changes=200)
+        async with announced(history.store, coming, UsedPacks(), history.calendar.now):
+            report = await history.sweep()
+            assert (report.hindrance, report.removed, report.rewritten) == ("", 0, 0)
+        assert (await history.sweep()).removed > 0
+
     async def test_a_pack_is_not_moved_back_to_where_it_came_from(self) -> None:
         """One, joined with another and parted from it again, is the same pack: its record would lead in a circle."""
         history = await worn(days=1, but=1)
@@ -698,6 +788,31 @@ class TestDoubts:
         report = await history.sweep()
         await history.require_whole()
         assert "is not where its record" in report.not_rewritten
+
+
+async def damaged() -> tuple[History, VerifyReport]:
+    """Return a history one of whose packs is damaged, in what is needed and in what is not, and its verification."""
+    history = await worn(days=6)
+    live = LiveMembers(history.store.snapshots, EAST, HOTELS)
+    for each in history.made:
+        await live.walk("", each.tree)
+    for chunk in await chunks_of(history.store.snapshots, history.made[-1]):
+        name = PackName("packs", FOLDER, chunk.pack)
+        members = scan_members(await history.store.snapshots.read(name.blob, 1 << 30), name.blob)
+        if dead := [each for each in members if not live.has(name, each.offset)]:
+            await replace(history.store, name.blob, flip_in(chunk))
+            await replace(history.store, name.blob, flip(dead[0].offset + dead[0].stored // 2))
+            break
+    audit = await verify_index(history.store.snapshots, EAST, HOTELS)
+    assert len(audit.damage) == 1
+    return history, audit
+
+
+async def mend(history: History, audit: VerifyReport) -> None:
+    """Repair from the live index."""
+    report = await repair_index(history.store, audit, [Live(history.lines)], history.calendar)
+    if report.left:
+        raise ConflictError(report.left[0].why, on=report.left[0].blob, do="Repair again")
 
 
 def reference_of(manifest: Manifest) -> SnapshotReference:

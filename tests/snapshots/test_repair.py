@@ -11,16 +11,16 @@ from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.chunks import Chunk, content_digest, document_lines
 from indexvault.snapshots.locations import decode_locations, encode_locations
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.names import PackFolder, PackName, SnapshotReference, manifest_name
+from indexvault.snapshots.names import PackFolder, PackName, manifest_name
 from indexvault.snapshots.reader import read_chunk
 from indexvault.snapshots.repair import RepairReport, repair_index
 from indexvault.snapshots.repair_packs import _Gathered, _Needed
 from indexvault.snapshots.repair_sources import ReplicaSource, Source
 from indexvault.snapshots.store import Store
-from indexvault.snapshots.tree import Node
 from indexvault.snapshots.verify import verify_index
 from tests.memory_store import MemoryStore
 from tests.snapshots.damaging import Change, flip, flip_in, flip_middle, packs_of, replace, rewrite
+from tests.snapshots.living import Live
 from tests.snapshots.samples import MORNING, chunks_of, document, documents, write_snapshot
 
 EAST, HOTELS = "contoso-east", "hotels"
@@ -47,32 +47,6 @@ async def replica() -> MemoryStore:
     return store
 
 
-class Live:
-    """The documents of a snapshot, as an index has them: chunks, and nothing else."""
-
-    name = "index contoso-east/hotels"
-
-    def __init__(self, lines: dict[str, bytes]) -> None:
-        self._lines = lines
-
-    async def chunk(self, manifest: Manifest, chunk: Chunk) -> bytes | None:
-        assert manifest.index == HOTELS
-        return b"".join(self._lines[key] + b"\n" for key in sorted(self._lines) if chunk.first <= key <= chunk.last)
-
-    async def segment(self, manifest: Manifest, node: Node) -> bytes | None:
-        assert (manifest.index, node.chunks > 0) == (HOTELS, True)
-        return None
-
-    async def blob(self, name: str, limit: int) -> bytes | None:
-        assert name.startswith(EAST)
-        assert limit > 0
-        return None
-
-    async def manifest(self, reference: SnapshotReference) -> bytes | None:
-        assert reference.index == HOTELS
-        return None
-
-
 def sources_of(*places: Store | Live) -> list[Source]:
     return [each if isinstance(each, Live) else ReplicaSource(f"store {each.name}", each.snapshots) for each in places]
 
@@ -80,7 +54,7 @@ def sources_of(*places: Store | Live) -> list[Source]:
 async def repair(store: Store, *places: Store | Live) -> RepairReport:
     audit = await verify_index(store.snapshots, EAST, HOTELS)
     assert audit.damage
-    return await repair_index(store, audit, sources_of(*places), NOW)
+    return await repair_index(store, audit, sources_of(*places), lambda: NOW)
 
 
 async def require_sound(store: Store, *manifests: Manifest) -> None:

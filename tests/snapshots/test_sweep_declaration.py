@@ -8,7 +8,7 @@ import pytest
 from indexvault.errors import ConflictError
 from indexvault.snapshots.announcements import LAST_CALL, SWEEP_FOR, SweepRecord
 from indexvault.snapshots.records import RecordStore
-from indexvault.snapshots.sweep_declaration import Declaration, declared
+from indexvault.snapshots.sweep_declaration import REPAIR_FOR, Declaration, declared
 from tests.memory_store import MemoryStore
 
 NAME = "sweeps/contoso-east/hotels.json"
@@ -47,7 +47,7 @@ async def begun(store: MemoryStore, calendar: Calendar, *blobs: str, ahead: time
 
 async def test_it_is_there_while_the_block_runs(store: MemoryStore, calendar: Calendar) -> None:
     async with declared(store.runs, NAME, ["a"], calendar, there={"a"}) as declaration:
-        assert await record_in(store) == SweepRecord(calendar.now + SWEEP_FOR, ("a",))
+        assert await record_in(store) == SweepRecord(calendar.now + SWEEP_FOR, ("a",), made=calendar.now)
         assert await declaration.allows_deletion()
         with pytest.raises(ConflictError, match="swept already"):
             await begun(store, calendar, "b")
@@ -81,11 +81,12 @@ async def test_a_process_that_was_suspended_looks_whose_it_is(store: MemoryStore
 async def test_what_another_may_be_deleting_stays_declared(store: MemoryStore, calendar: Calendar) -> None:
     await begun(store, calendar, "a", "b", "long gone")
     second = await begun(store, calendar, "c", ahead=SWEEP_FOR)
-    assert await record_in(store) == SweepRecord(calendar.now + 2 * SWEEP_FOR, ("c", "a", "b"))
+    ahead = calendar.now + SWEEP_FOR
+    assert await record_in(store) == SweepRecord(ahead + SWEEP_FOR, ("c", "a", "b"), made=ahead)
     await second.declare([])
     second.deleted("a")
     await second.end()
-    assert await record_in(store) == SweepRecord(calendar.now + SWEEP_FOR + LAST_CALL, ("b",), is_over=True)
+    assert await record_in(store) == SweepRecord(ahead + LAST_CALL, ("b",), is_over=True, made=ahead)
     third = await begun(store, calendar, "c")
     third.deleted("b")
     await third.end()
@@ -99,3 +100,12 @@ async def test_it_does_not_stay_longer_than_a_deletion_takes(store: MemoryStore,
     calendar.now += LAST_CALL
     await second.end()
     assert await record_in(store) is None
+
+
+async def test_a_repair_that_was_killed_holds_the_next_up_for_minutes(store: MemoryStore, calendar: Calendar) -> None:
+    await Declaration(store.runs, NAME, calendar, REPAIR_FOR).begin(["a"])
+    calendar.now += REPAIR_FOR - MINUTE
+    with pytest.raises(ConflictError):
+        await begun(store, calendar)
+    calendar.now += MINUTE
+    await begun(store, calendar)

@@ -112,7 +112,7 @@ async def _forget_missing(session: Session, store: Store, found: VerifyReport) -
 
 
 async def _repair(session: Session, store: Store, found: VerifyReport, sources: Sequence[Source]) -> RepairReport:
-    report = await repair_index(store, found, sources, session.clock())
+    report = await repair_index(store, found, sources, session.clock)
     for repaired in report.repaired:
         session.output.show(Text.assemble(("put back", "green"), f"  {repaired.blob} from {repaired.source}"))
     for left in report.left:
