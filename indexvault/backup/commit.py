@@ -1,11 +1,12 @@
 """Account for every document and write the manifest: the last step of a backup."""
 
 import logging
+from datetime import datetime
 
 import msgspec
 
 from indexvault.backup.accounting import Agreement
-from indexvault.backup.definition_changes import concerns_only_searching
+from indexvault.backup.definition_changes import concerns_only_searching, same_definition
 from indexvault.backup.definitions import read_index_definition, read_synonym_map, withheld_from_index
 from indexvault.backup.index_probe import ServiceIndexProbe
 from indexvault.backup.job import BackupJob, BackupReport
@@ -25,8 +26,8 @@ from indexvault.backup.state import (
     settling_record,
     snapshot_record,
 )
-from indexvault.backup.tree_building import Built, build_tree
-from indexvault.errors import AccountingError, IntegrityError, OutdatedReadingError, RemoteError
+from indexvault.backup.tree_building import Built, build_tree, merged_tree
+from indexvault.errors import AccountingError, IntegrityError, NotFoundError, OutdatedReadingError, RemoteError
 from indexvault.search.client import SearchService
 from indexvault.search.schema import read_schema
 from indexvault.search.secret_scan import is_for_secrets
@@ -43,9 +44,10 @@ from indexvault.snapshots.manifest import (
     UnsettledPart,
     state_of,
 )
-from indexvault.snapshots.names import snapshot_id
+from indexvault.snapshots.names import SnapshotReference, snapshot_id
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import is_in_future, summarise
+from indexvault.snapshots.unchanged import note_unchanged, read_unchanged
 from indexvault.snapshots.writer import commit_announced
 from indexvault.version import VERSION
 from indexvault.workflow.activity import Resources
@@ -83,9 +85,12 @@ async def commit_snapshot(resources: Resources, job: BackupJob, *, limits: Limit
     except IntegrityError:
         # An attempt that was interrupted after its commit may have cleared some of the checkpoints already.
         manifest = await _committed(store, job)
-        if manifest is None:
+        if manifest is not None:
+            return _report(manifest, [])
+        unchanged = await _noted_unchanged(resources, store, job)
+        if unchanged is None:
             raise
-        return _report(manifest, [])
+        return unchanged
 
 
 async def _committed(store: Store, job: BackupJob) -> Manifest | None:
@@ -106,7 +111,9 @@ async def _commit(resources: Resources, job: BackupJob, store: Store, limits: Li
             return await _finish(resources, job, store, manifest, [])
     settling = await require(checkpoints, settling_record(plan), Settling, job) if plan.partitions else None
     on = f"{job.service} index {job.index}"
-    built = await build_tree(store, job, plan, settling, limits)
+    built = await (
+        build_tree(store, job, plan, settling, limits) if plan.changes is None else merged_tree(checkpoints, job, plan)
+    )
     documents = built.tree.documents
     reading = await _reading(checkpoints, job, plan, built)
     service = resources.clients.service(job.service)
@@ -117,19 +124,25 @@ async def _commit(resources: Resources, job: BackupJob, store: Store, limits: Li
         notes = [*notes, f"the service's counts took {in_minutes(waited)} to settle"]
     withheld = withheld_from_index(job.index, described.definition, described.synonym_maps)
     losses = [*(loss for loss in plan.losses if not is_lost_content(loss)), *lost_content(withheld)]
+    if plan.changes is not None and unsettled is None:
+        base = await _base(store, plan.changes.base)
+        if _is_as(base, built, described) and _carries(base, job):
+            return await _finish_unchanged(resources, job, store, plan, base=base, notes=notes)
     now = resources.clock()
     fresh = SnapshotIdentity(id=snapshot_id(now, resources.rng.randbytes(3)), created=now)
     identity = await checkpoints.write_once(snapshot_record(plan), fresh)
     if is_in_future(identity.created, now) or identity.created < plan.started:
         identity = fresh
         await checkpoints.write(snapshot_record(plan), identity)
+    presumption = plan.changes.presumption if plan.changes is not None else None
     manifest = Manifest(
         id=identity.id,
         service=job.service,
         index=job.index,
-        state=state_of(losses=losses, unsettled=unsettled),
+        state=state_of(losses=losses, unsettled=unsettled, presumption=presumption),
         losses=tuple(losses),
         unsettled=unsettled,
+        presumption=presumption,
         created=identity.created,
         started=plan.started,
         finished=identity.created,
@@ -154,7 +167,14 @@ async def _commit(resources: Resources, job: BackupJob, store: Store, limits: Li
         expires=job.labels.expiry(identity.created),
     )
     try:
-        await commit_announced(store, manifest, built.used, clock=resources.clock, fence=resources.fence)
+        await commit_announced(
+            store,
+            manifest,
+            built.used,
+            clock=resources.clock,
+            fence=resources.fence,
+            shared_with=plan.changes.base if plan.changes is not None else None,
+        )
     except IntegrityError as error:
         raise OutdatedReadingError(error.what, on=error.on, do=error.do) from error
     return await _finish(resources, job, store, manifest, notes)
@@ -165,14 +185,72 @@ async def _finish(
 ) -> BackupReport:
     """Do what follows a commit, however often: note the snapshot and clear the run's checkpoints."""
     await known.note_snapshot(store.runs, summarise(manifest))
-    try:
-        await Checkpoints(store.runs, job.run).clear()
-    except RemoteError as error:
-        _LOG.warning("checkpoints of run %s stay: %s", job.run, error)
+    await _clear(store, job)
     if manifest.state in {"complete", "presumed"}:
         is_proved = manifest.state == "complete"
         note_snapshot(job.service, job.index, manifest.created, resources.clock, proved=is_proved)
     return _report(manifest, notes)
+
+
+async def _base(store: Store, reference: SnapshotReference) -> Manifest:
+    """Read the snapshot that changes were merged into. Raises OutdatedReadingError if it is gone."""
+    try:
+        return await read_manifest(store.snapshots, reference)
+    except (IntegrityError, NotFoundError) as error:
+        raise OutdatedReadingError(error.what, on=error.on, do=error.do) from error
+
+
+def _is_as(base: Manifest, built: Built, described: _IndexDescription) -> bool:
+    """Return whether an index is in everything as in its last snapshot, its ETag included."""
+    return (
+        (built.tree, built.digest) == (base.tree, base.content_digest)
+        and described.etag == base.etag.after
+        and same_definition(described.definition, base.definition)
+        and [each.name for each in described.synonym_maps] == [each.name for each in base.synonym_maps]
+        and all(
+            same_definition(one.definition, other.definition)
+            for one, other in zip(described.synonym_maps, base.synonym_maps, strict=True)
+        )
+    )
+
+
+def _carries(base: Manifest, job: BackupJob) -> bool:
+    """Return whether the last snapshot carries what one of this job would, and for as long."""
+    wanted = job.labels
+    return (base.description, base.tags, base.expires, None) == (wanted.description, wanted.tags, None, wanted.expires)
+
+
+async def _finish_unchanged(
+    resources: Resources, job: BackupJob, store: Store, plan: Plan, *, base: Manifest, notes: list[str]
+) -> BackupReport:
+    """Record that the index is as in its last snapshot, and clear the run's checkpoints. May be done again."""
+    await resources.fence()
+    reference = SnapshotReference(service=job.service, index=job.index, id=base.id)
+    await note_unchanged(store.runs, reference, began=plan.started, run=job.run)
+    await _clear(store, job)
+    return _unchanged_report(base, plan.started, resources.clock(), notes)
+
+
+async def _noted_unchanged(resources: Resources, store: Store, job: BackupJob) -> BackupReport | None:
+    """Return the report of this run if it has recorded that the index is as in its last snapshot."""
+    noted = await read_unchanged(store.runs, job.service, job.index, now=resources.clock())
+    for reference, record in noted.items():
+        if record.run == job.run:
+            return _unchanged_report(await _base(store, reference), record.last, record.last, [])
+    return None
+
+
+def _unchanged_report(base: Manifest, started: datetime, finished: datetime, notes: list[str]) -> BackupReport:
+    return msgspec.structs.replace(
+        _report(base, notes), unchanged=True, started=started, finished=finished, added_chunks=0, added_bytes=0
+    )
+
+
+async def _clear(store: Store, job: BackupJob) -> None:
+    try:
+        await Checkpoints(store.runs, job.run).clear()
+    except RemoteError as error:
+        _LOG.warning("checkpoints of run %s stay: %s", job.run, error)
 
 
 async def require_definition(resources: Resources, job: BackupJob) -> Done:

@@ -62,7 +62,7 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 class PlanSummary(msgspec.Struct, frozen=True):
-    """What there is to read: a number of key ranges or else of partitions, and the documents expected.
+    """What there is to read: a number of key ranges, or of partitions, or `by_changes`; and the documents expected.
 
     `digest` is that of the plan. `notes` tell what an operator should know, such as why an earlier attempt was not
     continued.
@@ -71,6 +71,7 @@ class PlanSummary(msgspec.Struct, frozen=True):
     ranges: int
     documents: int
     partitions: int = msgspec.field(default=0, name="parts")
+    by_changes: bool = False
     notes: list[str] = []
     digest: str = ""
 
@@ -112,6 +113,13 @@ class MergeInput(msgspec.Struct, frozen=True):
 
     job: BackupJob
     read: list[str]
+
+
+class ChangesInput(msgspec.Struct, frozen=True):
+    """The changes to merge into the last snapshot, by the digest of the record of what was read."""
+
+    job: BackupJob
+    read: str
 
 
 class Settled(msgspec.Struct, frozen=True):

@@ -30,6 +30,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     - `segment_bytes`: bytes of documents in one segment of a sorted run, unless a single document is larger.
     - `merged_at_once`: sorted runs that are merged at once. One segment of each is in memory.
     - `merged_page`: merged documents that are handed on together.
+    - `most_changes`, `most_changed_share`: documents, and which share of all, that a run reads by changes at most.
+      Above that, it reads the whole index, which costs little more. The keys of changes are held in memory. As many as
+      `few_changes` are no reason for that, however small the index.
     - `longest_line`: bytes of a line in an imported file. See `bounds.DOCUMENT_LIMIT`.
     """
 
@@ -50,6 +53,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     segment_bytes: int = _MEBIBYTE
     merged_at_once: int = 32
     merged_page: int = 500
+    most_changes: int = 500_000
+    most_changed_share: float = 0.25
+    few_changes: int = 1000
     longest_line: int = DOCUMENT_LIMIT
 
 

@@ -5,6 +5,8 @@ from datetime import timedelta
 import msgspec
 
 from indexvault.backup.access import may_read_elevated, require_reader
+from indexvault.backup.changes.plan import METHOD, InFull, base_of, plan_changes, reason
+from indexvault.backup.changes.records import ChangesPlan
 from indexvault.backup.definitions import (
     read_index_definition,
     read_synonym_map,
@@ -69,7 +71,7 @@ async def plan_backup(resources: Resources, job: BackupJob, *, limits: Limits = 
     if mismatch is not None:
         notes.append(f"an unfinished attempt was not continued: {mismatch}")
     if plan is None:
-        made = await make_plan(resources, job, store, limits=limits)
+        made = await make_plan(resources, job, store, limits=limits, again=started_over is not None)
         made = msgspec.structs.replace(made, trusting=started_over is None)
         if mismatch is None:
             plan = await checkpoints.write_once(PLAN_RECORD, made)
@@ -80,15 +82,21 @@ async def plan_backup(resources: Resources, job: BackupJob, *, limits: Limits = 
         ranges=len(plan.ranges),
         documents=plan.found,
         partitions=len(plan.partitions),
+        by_changes=plan.changes is not None,
         notes=notes,
         digest=digest_of(plan),
     )
 
 
-async def make_plan(resources: Resources, job: BackupJob, store: Store, *, limits: Limits = LIMITS) -> Plan:
-    """Make a plan without writing anything. Raises as `plan_backup` does."""
+async def make_plan(
+    resources: Resources, job: BackupJob, store: Store, *, limits: Limits = LIMITS, again: bool = False
+) -> Plan:
+    """Make a plan without writing anything. If the run reads the index `again`, it reads all of it.
+
+    Raises as `plan_backup` does.
+    """
     with counted_requests() as counter:
-        plan = await _Planner(resources, job, store, limits).plan()
+        plan = await _Planner(resources, job, store, limits).plan(again=again)
     return msgspec.structs.replace(plan, requests=counter.requests)
 
 
@@ -122,6 +130,18 @@ async def _mismatch(resources: Resources, job: BackupJob, plan: Plan) -> str | N
     return f"its plan has {unfounded}: somebody else may have written to the runs container"
 
 
+def _by_changes(plan: Plan, changes: ChangesPlan, base: Manifest) -> Plan:
+    """Return the plan to read only what has changed since a snapshot."""
+    return msgspec.structs.replace(
+        plan,
+        changes=changes,
+        previous=changes.base,
+        boundary_bits=base.boundary_bits,
+        method=METHOD,
+        reason=reason(changes),
+    )
+
+
 class _Planner:
     def __init__(self, resources: Resources, job: BackupJob, store: Store, limits: Limits) -> None:
         self._resources = resources
@@ -131,7 +151,7 @@ class _Planner:
         self._service = resources.clients.service(job.service)
         self._on = f"{job.service} index {job.index}"
 
-    async def plan(self) -> Plan:
+    async def plan(self, *, again: bool) -> Plan:
         """Make the plan."""
         job, started = self._job, self._resources.clock()
         current, etag_reading = await read_index_definition(self._service, job.index)
@@ -180,12 +200,23 @@ class _Planner:
             reason="",
             revealed=hidden_fields(read_schema(definition.fullest.body, on=self._on), revealed_in=schema),
         )
+        in_full = ""
+        if job.changes is not None:
+            base = await base_of(self._store.snapshots, earlier)
+            by_changes = await plan_changes(
+                self._service, job, job.changes, plan, schema, base=base if not again else None, limits=self._limits
+            )
+            if isinstance(by_changes, ChangesPlan) and base is not None:
+                made = _by_changes(plan, by_changes, base)
+                return msgspec.structs.replace(made, reason=f"{made.reason}{in_newer_version(definition)}")
+            if isinstance(by_changes, InFull):
+                in_full = f"; in full, since {'the run started over' if again else by_changes.why}"
         made = await (
             self._in_key_order(plan, schema, previous)
             if schema.has_key_order
             else self._in_partitions(plan, schema, probe)
         )
-        return msgspec.structs.replace(made, reason=f"{made.reason}{in_newer_version(definition)}")
+        return msgspec.structs.replace(made, reason=f"{made.reason}{in_full}{in_newer_version(definition)}")
 
     async def _in_key_order(self, plan: Plan, schema: Schema, previous: Manifest | None) -> Plan:
         key = schema.key.name

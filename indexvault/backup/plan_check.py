@@ -8,6 +8,7 @@ are taken anew.
 from collections.abc import AsyncIterator
 
 from indexvault.backup.access import may_read_elevated
+from indexvault.backup.changes.plan import base_of, follows
 from indexvault.backup.definition_changes import same_definition
 from indexvault.backup.definitions import read_synonym_map, withheld_from_index
 from indexvault.backup.job import BackupJob
@@ -16,6 +17,7 @@ from indexvault.backup.losses import DOCUMENTS, losses, lost_content
 from indexvault.backup.state import Plan
 from indexvault.search.client import SearchService
 from indexvault.search.schema import Schema, read_schema
+from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.manifest import Definition
 from indexvault.snapshots.summary import is_in_future
 from indexvault.workflow.activity import Resources
@@ -37,9 +39,22 @@ async def what_does_not_follow(
         return "a beginning in the future"
     if previous is not None and (previous.service, previous.index) != (job.service, job.index):
         return "a snapshot of another index before it"
-    if not _reads_all(plan, schema):
+    if plan.changes is None and not _reads_all(plan, schema):
         return "other parts than the index"
+    if not await _follows_snapshots(resources, job, plan):
+        return "other changes than those since the last snapshot"
     return await anext(_other_content(service, job, plan, definition, schema), None)
+
+
+async def _follows_snapshots(resources: Resources, job: BackupJob, plan: Plan) -> bool:
+    """Return whether a plan reads by changes as the last snapshot and the job say, if it does at all."""
+    if plan.changes is None:
+        return True
+    if plan.ranges or plan.partitions:
+        return False
+    blobs = resources.clients.store_of(job.service).snapshots
+    base = await base_of(blobs, await list_snapshots(blobs, job.service, job.index))
+    return follows(plan, base, job.changes)
 
 
 def _reads_all(plan: Plan, schema: Schema) -> bool:

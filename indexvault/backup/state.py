@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+from indexvault.backup.changes.records import ChangesPlan
 from indexvault.backup.external_sort import SortedRun
 from indexvault.backup.job import BackupJob
 from indexvault.backup.partition import Partition
@@ -21,7 +22,7 @@ from indexvault.snapshots.names import SnapshotReference
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.resume import digest_of
 
-PLAN_FORMAT = f"{FORMAT} plan 6"
+PLAN_FORMAT = f"{FORMAT} plan 7"
 """Changes whenever a run's records change their meaning: a run in another format is not continued."""
 PLAN_RECORD = "plan"
 STARTED_OVER_RECORD = "again"
@@ -33,8 +34,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How to read an index, fixed for the whole run.
 
     `counted` is the service's own count of documents, `found` the number that a query finds: they differ while the
-    former lags, or where access lists hide documents from this caller. The index is read either in key `ranges` or in
-    `partitions`; with `exact`, each document is in only one partition. `method` and `reason` say in words how it is
+    former lags, or where access lists hide documents from this caller. The index is read in key `ranges` or in
+    `partitions`, or only the `changes` since the last snapshot; with `exact`, each document is in only one partition.
+    `method` and `reason` say in words how it is
     read and why; `tried` names the partitioners that could not divide it. `revealed` are fields that are made
     retrievable while it is read. `etag` is that of the definition as its owner left it, `etag_reading` that of the
     definition under which documents are read: they differ if fields are revealed. Chunks that the previous snapshot
@@ -64,6 +66,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     ranges: list[KeyRange] = []
     partitions: list[Partition] = msgspec.field(default_factory=list, name="parts")
     exact: bool = True
+    changes: ChangesPlan | None = None
     revealed: list[str] = []
     requests: int = 0
 
@@ -214,6 +217,18 @@ def merged_part_record(plan: Plan, position: int) -> str:
 def snapshot_record(plan: Plan) -> str:
     """Return the name of the record with the snapshot's identity."""
     return f"{plan.id}-snapshot"
+
+
+def changes_record(plan: Plan, part: str) -> str:
+    """Return the name of a record of a reading by changes."""
+    return f"{plan.id}-{part}"
+
+
+def require_changes(plan: Plan, job: BackupJob) -> ChangesPlan:
+    """Return how a plan reads by changes. Raises OutdatedReadingError if it does not."""
+    if plan.changes is None:
+        raise OutdatedReadingError("its plan reads the whole index", on=f"run {job.run}", do="Run the backup again")
+    return plan.changes
 
 
 async def require_plan(checkpoints: Checkpoints, job: BackupJob) -> Plan:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import batched
 
 from indexvault.backup.accounting import RisingChunks
+from indexvault.backup.changes.records import MERGED_PART, MergedChanges
 from indexvault.backup.chunking import Earlier, folder_of
 from indexvault.backup.job import BackupJob
 from indexvault.backup.key_ranges import ranges_a_scan
@@ -16,6 +17,7 @@ from indexvault.backup.state import (
     Plan,
     ScannedRange,
     Settling,
+    changes_record,
     merged_part_record,
     merged_record,
     range_record,
@@ -87,6 +89,24 @@ async def build_tree(store: Store, job: BackupJob, plan: Plan, settling: Settlin
         again=again,
         open=left_open,
         requests=requests,
+    )
+
+
+async def merged_tree(checkpoints: Checkpoints, job: BackupJob, plan: Plan) -> Built:
+    """Return the tree that the changes were merged into, from its record.
+
+    Raises OutdatedReadingError if the record is not the one that was proved.
+    """
+    merged = await require(checkpoints, changes_record(plan, MERGED_PART), MergedChanges, job)
+    require_same(job, "the record of the changes that were merged", merged, job.read)
+    return Built(
+        tree=merged.tree,
+        used=merged.used,
+        digest=merged.digest,
+        added=merged.added,
+        again=merged.again,
+        open=merged.open,
+        requests=merged.requests,
     )
 
 

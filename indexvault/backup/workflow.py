@@ -2,9 +2,10 @@
 
 Each activity may be killed or run twice: it finds what it had finished. Durable, in this order: that fields will be
 revealed; the plan; for each range its packs, what it left over, then its record; or for each partition its sorted runs,
-then its record, in each round, what is known of the whole after it, and last the packs they are merged into; packs of
-what was left over; the tree's segments; the snapshot's identity; the manifest, which makes the snapshot. Then the run's
-records are removed.
+then its record, in each round, what is known of the whole after it, and last the packs they are merged into; or the
+changed documents in sorted runs, their record, the packs and segments they are merged into, then the record of that;
+packs of what was left over; the tree's segments; the snapshot's identity; the manifest, which makes the snapshot. Then
+the run's records are removed.
 """
 
 import itertools
@@ -15,12 +16,15 @@ from typing import Any
 import msgspec
 from durabletask.task import OrchestrationContext
 
+from indexvault.backup.changes.merge import merge_changes
+from indexvault.backup.changes.read import read_changes
 from indexvault.backup.collect import collect
 from indexvault.backup.commit import commit_snapshot, require_definition
 from indexvault.backup.hidden_fields import prepare_fields, restore_fields
 from indexvault.backup.job import (
     BackupJob,
     BackupReport,
+    ChangesInput,
     CollectInput,
     MergeInput,
     PlanSummary,
@@ -53,6 +57,8 @@ SCAN = Activity("scan_range", ScanInput, ScanSummary, scan, lambda given: given.
 COLLECT = Activity("collect_partition", CollectInput, ScanSummary, collect, lambda given: given.job.work)
 SETTLE = Activity("settle_partitions", SettleInput, Settled, settle_partitions, lambda given: given.job.work)
 MERGE = Activity("merge_partitions", MergeInput, ScanSummary, merge_partitions, lambda given: given.job.work)
+READ_CHANGES = Activity("read_changes", BackupJob, ScanSummary, read_changes, lambda job: job.work)
+MERGE_CHANGES = Activity("merge_changes", ChangesInput, ScanSummary, merge_changes, lambda given: given.job.work)
 REQUIRE_DEFINITION = Activity("require_held_definition", BackupJob, Done, require_definition, lambda job: job.work)
 RESTORE_FIELDS = Activity("restore_fields", BackupJob, Done, restore_fields, lambda job: job.work)
 START_OVER = Activity("start_over", StartOverInput, Done, start_over, lambda given: given.job.work)
@@ -65,6 +71,8 @@ ACTIVITIES: tuple[Activity[Any, Any], ...] = (
     COLLECT,
     SETTLE,
     MERGE,
+    READ_CHANGES,
+    MERGE_CHANGES,
     REQUIRE_DEFINITION,
     RESTORE_FIELDS,
     START_OVER,
@@ -81,6 +89,8 @@ def activities_within(limits: Limits) -> tuple[Activity[Any, Any], ...]:
         COLLECT.name: replace(COLLECT, run=partial(collect, limits=limits)),
         SETTLE.name: replace(SETTLE, run=partial(settle_partitions, limits=limits)),
         MERGE.name: replace(MERGE, run=partial(merge_partitions, limits=limits)),
+        READ_CHANGES.name: replace(READ_CHANGES, run=partial(read_changes, limits=limits)),
+        MERGE_CHANGES.name: replace(MERGE_CHANGES, run=partial(merge_changes, limits=limits)),
         COMMIT.name: replace(COMMIT, run=partial(commit_snapshot, limits=limits)),
     }
     return tuple(limited.get(activity.name, activity) for activity in ACTIVITIES)
@@ -122,7 +132,11 @@ def _read(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[tuple[Back
         job = msgspec.structs.replace(job, revealed=tuple(prepared.revealed))
         plan = yield from call(ctx, PLAN, job)
         job = msgspec.structs.replace(job, plan=plan.digest)
-        if plan.partitions:
+        if plan.by_changes:
+            changed = yield from call(ctx, READ_CHANGES, job)
+            merged = yield from call(ctx, MERGE_CHANGES, ChangesInput(job, changed.digest))
+            job = msgspec.structs.replace(job, read=merged.digest)
+        elif plan.partitions:
             job = yield from _collect(ctx, job, plan)
         else:
             scanned = yield from call_all(ctx, SCAN, scans(job, plan.ranges), at_once=job.parallel)

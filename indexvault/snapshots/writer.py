@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from indexvault.errors import ConflictError
+from indexvault.errors import ConflictError, IntegrityError
 from indexvault.model import Clock
 from indexvault.snapshots.announcements import write_announced
 from indexvault.snapshots.catalogue import read_manifest
@@ -37,16 +37,34 @@ async def commit_announced(
     *,
     clock: Clock,
     fence: Callable[[], Awaitable[None]] | None = None,
+    shared_with: SnapshotReference | None = None,
 ) -> Summary:
-    """Commit as `commit` does, announced to sweeps. Raises as `commit` and `announced` do."""
+    """Commit as `commit` does, announced to sweeps. Raises as `commit` and `announced` do.
+
+    With `shared_with`, the packs under segments that were taken over from that snapshot are not in `used`. It must
+    still be there once this one is announced: so no sweep that has begun takes them for unused, and later ones see the
+    announcement. IntegrityError is raised if it is not.
+    """
     blobs = store.snapshots
+
+    async def check() -> None:
+        await require_packs(blobs, manifest, used)
+        if shared_with is not None:
+            name = manifest_name(shared_with.service, shared_with.index, shared_with.id or "")
+            if await blobs.properties(name) is None:
+                raise IntegrityError(
+                    "the snapshot is gone that this one shares its segments with; it was not written",
+                    on=name,
+                    do="Run the backup again: it reads the whole index, or builds on another snapshot",
+                )
+
     data = await asyncio.to_thread(seal, manifest, blobs.authority)
     return await write_announced(
         store,
         manifest,
         used,
         clock=clock,
-        check=lambda: require_packs(blobs, manifest, used),
+        check=check,
         write=lambda: _write_manifest(blobs, manifest, data, fence),
     )
 

@@ -25,11 +25,17 @@ type Documents = dict[str, bytes]
 """The documents of a chunk, in the order of their keys."""
 
 
-class Touched(NamedTuple):
-    """An entry, the last key before it, and the keys that belong in it, or between the one before and it."""
+class TouchedChunk(NamedTuple):
+    """A chunk, and the keys that belong in it, or between the one before and it."""
+
+    chunk: Chunk
+    keys: Sequence[str]
+
+
+class _Touched(NamedTuple):
+    """An entry, and the keys that belong in it, or between the one before and it."""
 
     entry: Entry
-    before: str | None
     keys: Sequence[str]
 
 
@@ -72,32 +78,31 @@ class Base:
             return
         async with aclosing(read_chunks(self._blobs, self.manifest.folder, [missing], self._read)) as reading:
             for chunk in chunks:
-                documents = self._chunks.get(chunk.sha256)
-                if documents is None:
-                    _chunk, documents = await anext(reading)
-                    if self._bytes < MOST_BYTES:
-                        self._chunks[chunk.sha256] = documents
-                        self._bytes += chunk.bytes
+                if (kept := self._chunks.get(chunk.sha256)) is not None:
+                    yield chunk, kept
+                    continue
+                _chunk, documents = await anext(reading)
+                if self._bytes < MOST_BYTES:
+                    self._chunks[chunk.sha256] = documents
+                    self._bytes += chunk.bytes
                 yield chunk, documents
 
-    async def touched(self, keys: Sequence[str]) -> AsyncGenerator[list[Touched]]:
+    async def touched(self, keys: Sequence[str]) -> AsyncGenerator[list[TouchedChunk]]:
         """Yield the chunks that keys, in order, belong in or just before, some at once. Keys above all are left out."""
-        begun = _distributed(self.tree.entries, None, keys)
+        begun = _distributed(self.tree.entries, keys)
         async with aclosing(self._below(self.tree.level, begun)) as found:
             async for some in found:
                 yield some
 
-    async def _below(self, level: int, touched: list[Touched]) -> AsyncGenerator[list[Touched]]:
+    async def _below(self, level: int, touched: list[_Touched]) -> AsyncGenerator[list[TouchedChunk]]:
         for some in batched(touched, NODES_AT_ONCE, strict=False):
             if not level:
-                yield list(some)
+                yield [TouchedChunk(each.entry, each.keys) for each in some if isinstance(each.entry, Chunk)]
                 continue
             nodes = [each.entry for each in some if isinstance(each.entry, Node)]
             opened = await self.open(nodes, level)
             below = [
-                child
-                for each, entries in zip(some, opened, strict=True)
-                for child in _distributed(entries, each.before, each.keys)
+                child for each, entries in zip(some, opened, strict=True) for child in _distributed(entries, each.keys)
             ]
             async with aclosing(self._below(level - 1, below)) as found:
                 async for children in found:
@@ -107,15 +112,15 @@ class Base:
         return dict(self._documents_of(chunk, data))
 
 
-def _distributed(entries: Entries, before: str | None, keys: Sequence[str]) -> list[Touched]:
+def _distributed(entries: Entries, keys: Sequence[str]) -> list[_Touched]:
     """Return the entries that some of the keys belong in, each with these."""
-    found: list[Touched] = []
+    found: list[_Touched] = []
     taken = 0
     for entry in entries:
         if taken == len(keys):
             break
         end = bisect_right(keys, entry.last, taken)
         if end > taken:
-            found.append(Touched(entry, before, keys[taken:end]))
-        taken, before = end, entry.last
+            found.append(_Touched(entry, keys[taken:end]))
+        taken = end
     return found

@@ -1,0 +1,3 @@
+from tests.world import quick_rests
+
+__all__ = ["quick_rests"]
