@@ -22,7 +22,8 @@ from indexvault.maintenance.retention import MAINTAIN
 from indexvault.maintenance.schedule import tick
 from indexvault.maintenance.scrub import ACTIVITIES as SCRUB_ACTIVITIES
 from indexvault.maintenance.scrub import VERIFY_SERVICE, scrub_run
-from indexvault.recovery import drift_run
+from indexvault.recovery import drift_run, drill
+from indexvault.recovery.drill_schedule import tick_drills
 from indexvault.workflow.durable import DurableEngine
 from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.functions_host import FunctionsHost
@@ -54,6 +55,7 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
             *deletion_run.ACTIVITIES,
             *comparison.ACTIVITIES,
             *drift_run.OWN_ACTIVITIES,
+            *drill.OWN_ACTIVITIES,
         ],
         [
             BACK_UP_INDEX,
@@ -66,6 +68,7 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
             *deletion_run.WORKFLOWS,
             *comparison.WORKFLOWS,
             *drift_run.WORKFLOWS,
+            *drill.WORKFLOWS,
         ],
     )
     register_endpoints(blueprint, host, ENDPOINTS)
@@ -85,6 +88,7 @@ def start_due_policies(host: FunctionsHost) -> TimerFunction:
             _LOG.info("this tick is late")
         with _logged_errors():
             started = await tick(host.resources, DurableEngine(client), backup_workflow=RUN_BACKUP.name)
+            started += await tick_drills(host.resources, DurableEngine(client))
             _LOG.info("tick: %d runs started", len(started))
 
     return start_due_policies

@@ -21,6 +21,9 @@ two underscores in a row are refused too, see `is_index_name`. Source: as for IN
 INDEX_PATTERN = f"!?[a-z0-9*][a-z0-9*_-]{{0,{INDEX_NAME_LENGTH - 1}}}"
 """Regular expression for an entry of a list of indexes: a name, or a pattern with `*`; `!` in front leaves out."""
 
+DRILL_PREFIX = "indexvault-drill-"
+"""What the names of the temporary indexes of drills begin with: no pattern matches them."""
+
 CONFIGURED_NAME_LENGTH = 60
 """Characters in a name that the settings give, at most."""
 CONFIGURED_NAME = f"[a-z0-9]([a-z0-9-]{{0,{CONFIGURED_NAME_LENGTH - 2}}}[a-z0-9])?"

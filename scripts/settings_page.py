@@ -41,6 +41,8 @@ _SECTIONS: tuple[tuple[type[msgspec.Struct], str], ...] = (
     (model.ChangesSettings, "Reading by changes"),
     (Retention, "What a policy keeps"),
     (TaggedRetention, "What a policy keeps of a tag"),
+    (model.DrillSettings, "A drill"),
+    (model.DrillQuery, "A query of a drill"),
     (model.RequestLimits, "Limits of requests"),
     (model.EnvironmentSecret, "A secret"),
 )

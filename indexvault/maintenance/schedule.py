@@ -59,15 +59,17 @@ def policy_run(due: Due) -> str:
     return f"{due.scheduled.astimezone(UTC):{_TIME}}{_MIDDLE}{due.policy}"
 
 
-def last_runs(names: Iterable[str], now: datetime) -> dict[str, datetime]:
+def last_runs(names: Iterable[str], now: datetime, middle: str = _MIDDLE) -> dict[str, datetime]:
     """Return the newest scheduled time of each policy from the names of runs. Other names are ignored.
+
+    `middle` is what stands between the time and the policy's name.
 
     Runs scheduled in the future, by a clock that was wrong, are ignored too: until that day their policy would never
     be due.
     """
     last: dict[str, datetime] = {}
     for name in names:
-        time, _, policy = name.partition(_MIDDLE)
+        time, _, policy = name.partition(middle)
         try:
             scheduled = datetime.strptime(time, _TIME).replace(tzinfo=UTC)
         except ValueError:

@@ -83,7 +83,7 @@ async def claim(resources: Resources, started: StartedRestore) -> Claimed:
             raise unfinished(there, run.target)
         await forget_restore_state(runs, service, there)
         await discard_trial(resources, service, there.records)
-        await _forget_records(resources, service, there.records, there.snapshot)
+        await forget_records(resources, service, there.records, there.snapshot)
     await write_restore_state(
         runs,
         service,
@@ -214,7 +214,7 @@ async def abandon(resources: Resources, run: RestoreRun) -> Done:
         if restore_state.touched:
             return Done()
         await forget_restore_state(runs, run.target.service, restore_state)
-    await _forget_records(resources, run.target.service, run.records)
+    await forget_records(resources, run.target.service, run.records)
     return Done()
 
 
@@ -238,7 +238,7 @@ async def conclude(resources: Resources, run: RestoreRun) -> RestoreFinished:
     restore_state = await read_restore_state(runs, run.mark)
     if restore_state is not None and restore_state.records == run.records:
         await forget_restore_state(runs, run.target.service, restore_state)
-    await _forget_records(resources, run.target.service, run.records)
+    await forget_records(resources, run.target.service, run.records)
     return RestoreFinished(finished=resources.clock())
 
 
@@ -256,7 +256,7 @@ async def _hold(resources: Resources, run: RestoreRun, plan: RestorePlan) -> Hel
     return await hold_snapshot(resources, reference, wanted, plan.store)
 
 
-async def _forget_records(resources: Resources, service: str, records: str, snapshot: str | None = None) -> None:
+async def forget_records(resources: Resources, service: str, records: str, snapshot: str | None = None) -> None:
     """Remove the checkpoints of a run whose state is gone, and its holds of its snapshot, which its plan names."""
     checkpoints = Checkpoints(resources.clients.store_of(service).runs, records)
     store = None

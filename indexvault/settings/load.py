@@ -18,6 +18,7 @@ from indexvault.settings.changes import check_changes
 from indexvault.settings.members import members_at
 from indexvault.settings.model import (
     TIERS,
+    DrillSettings,
     EnvironmentSecret,
     PolicySettings,
     RequestLimits,
@@ -56,6 +57,7 @@ def read_settings(text: str | bytes, environment: Mapping[str, str] | None = Non
         stores={name: _decode(raw, StoreSettings, f"$.stores.{name}") for name, raw in outline.stores.items()},
         services={name: _decode(raw, ServiceSettings, f"$.services.{name}") for name, raw in outline.services.items()},
         policies={name: _decode(raw, PolicySettings, f"$.policies.{name}") for name, raw in outline.policies.items()},
+        drills={name: _decode(raw, DrillSettings, f"$.drills.{name}") for name, raw in outline.drills.items()},
         allow_cross_region=outline.allow_cross_region,
         allow_cross_region_requests=outline.allow_cross_region_requests,
         allow_removal_requests=outline.allow_removal_requests,
@@ -77,6 +79,9 @@ def read_settings(text: str | bytes, environment: Mapping[str, str] | None = Non
     for name, policy in settings.policies.items():
         _check_name(name, f"$.policies.{name}")
         _check_policy(policy, f"$.policies.{name}", settings)
+    for name, drill in settings.drills.items():
+        _check_name(name, f"$.drills.{name}")
+        _check_drill(drill, f"$.drills.{name}", settings)
     check_places(settings, environment or {})
     check_overlays(settings)
     return settings
@@ -110,6 +115,7 @@ class _Outline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stores: dict[str, msgspec.Raw]
     services: dict[str, msgspec.Raw]
     policies: dict[str, msgspec.Raw] = {}
+    drills: dict[str, msgspec.Raw] = {}
     allow_cross_region: bool = False
     allow_cross_region_requests: bool = False
     allow_removal_requests: bool = False
@@ -186,13 +192,34 @@ def _check_service(service: ServiceSettings, path: str, settings: Settings) -> N
         )
 
 
-def _check_policy(policy: PolicySettings, path: str, settings: Settings) -> None:
-    if policy.service not in settings.services:
+def _check_service_name(name: str, path: str, settings: Settings) -> None:
+    if name not in settings.services:
         raise SettingsError(
-            f"no service is named {policy.service!r} (services: {', '.join(sorted(settings.services)) or 'none'})",
-            on=f"settings {path}.service",
-            do=f"{_CORRECT}{suggestion(policy.service, settings.services)}",
+            f"no service is named {name!r} (services: {', '.join(sorted(settings.services)) or 'none'})",
+            on=f"settings {path}",
+            do=f"{_CORRECT}{suggestion(name, settings.services)}",
         )
+
+
+def _check_drill(drill: DrillSettings, path: str, settings: Settings) -> None:
+    _check_service_name(drill.service, f"{path}.service", settings)
+    _check_service_name(drill.target, f"{path}.target", settings)
+    check_patterns(drill.indexes, on=f"settings {path}.indexes")
+    if drill.recovery_time is not None and drill.recovery_time < timedelta(minutes=1):
+        raise SettingsError(
+            "expected a minute or more, such as PT30M", on=f"settings {path}.recovery_time", do=_CORRECT
+        )
+    if drill.overlay is not None and drill.overlay not in settings.overlays:
+        raise SettingsError(
+            f"no overlay is named {drill.overlay!r} (overlays: {', '.join(sorted(settings.overlays)) or 'none'})",
+            on=f"settings {path}.overlay",
+            do=f"{_CORRECT}{suggestion(drill.overlay, settings.overlays)}",
+        )
+    Schedule(drill.schedule, on=f"settings {path}.schedule")
+
+
+def _check_policy(policy: PolicySettings, path: str, settings: Settings) -> None:
+    _check_service_name(policy.service, f"{path}.service", settings)
     check_patterns(policy.indexes, on=f"settings {path}.indexes")
     for position, store in enumerate(policy.replicate_to):
         others = sorted(settings.stores.keys() - {settings.services[policy.service].store})

@@ -193,6 +193,39 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Labels(description=self.description, tags=self.tags, expires=self.expires)
 
 
+class DrillQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A query that the restored index and the live one are asked."""
+
+    search: str = "*"
+    """What to search for."""
+    filter: str | None = None
+    """An OData filter."""
+    orderby: str | None = None
+    """An order, such as `Rating desc`."""
+    top: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+    """How many of the first documents to compare."""
+
+
+class DrillSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A drill: the last snapshots of a service are restored under temporary names, proved, queried and removed."""
+
+    service: str
+    """The service whose snapshots are restored."""
+    target: str
+    """The service to restore them on: a standby, or one that is there for drills."""
+    schedule: str
+    """When, in UTC, in six fields as a policy's."""
+    indexes: tuple[str, ...] = ("*",)
+    """Names of indexes, and patterns with `*`, as a policy's."""
+    recovery_time: timedelta | None = None
+    """How long a restore may take, a minute or more. A drill that takes longer has failed."""
+    overlay: str | None = None
+    """The overlay that completes definitions on the target."""
+    queries: Annotated[tuple[DrillQuery, ...], msgspec.Meta(max_length=20)] = ()
+    """Queries that the restored index and the live one must answer alike: at least half of what each finds is found by
+    the other."""
+
+
 class RequestLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The most runs that requests over HTTP may leave unfinished in a store, at work or waiting.
 
@@ -217,6 +250,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The search services that are backed up and restored to."""
     policies: dict[str, PolicySettings] = {}
     """What the Functions app backs up by itself."""
+    drills: dict[str, DrillSettings] = {}
+    """What the Functions app restores by itself, to see that it could."""
     allow_cross_region: bool = False
     """Whether every restore and move may take data out of its source's region."""
     allow_cross_region_requests: bool = False

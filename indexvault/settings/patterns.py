@@ -1,7 +1,8 @@
 """Select indexes by names and patterns.
 
 `hotels` is an index, `*` matches any characters, `!` excludes what earlier entries include: `["*", "!tmp-*"]` is every
-index but the temporary ones. The last entry that matches a name decides.
+index but the temporary ones. The last entry that matches a name decides. No
+pattern matches the temporary index of a drill.
 """
 
 import fnmatch
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from indexvault.errors import SettingsError
-from indexvault.model import INDEX_PATTERN
+from indexvault.model import DRILL_PREFIX, INDEX_PATTERN
 
 MOST_PATTERNS = 1000
 
@@ -47,13 +48,18 @@ def select(names: Sequence[str], patterns: Sequence[str]) -> ChosenIndexes:
     """Select among the indexes that exist."""
     entries = [(_expression(entry.removeprefix("!")), not entry.startswith("!")) for entry in reversed(patterns)]
     return ChosenIndexes(
-        found=sorted(name for name in names if _is_chosen(name, entries)),
+        found=sorted(name for name in names if _is_chosen(name, entries) and not _is_temporary(name, patterns)),
         missing=[name for name in plain_names(patterns) if name not in names and _is_chosen(name, entries)],
     )
 
 
 def _is_chosen(name: str, entries: Sequence[tuple[re.Pattern[str], bool]]) -> bool:
     return next((brings_in for expression, brings_in in entries if expression.fullmatch(name)), False)
+
+
+def _is_temporary(name: str, patterns: Sequence[str]) -> bool:
+    """Return whether a drill made the index, and nobody named it in full."""
+    return name.startswith(DRILL_PREFIX) and name not in patterns
 
 
 def _expression(pattern: str) -> re.Pattern[str]:

@@ -19,6 +19,8 @@
     search-runs/verified/<service>/<index>.json
     search-runs/accepted/<service>/<index>.json
     search-runs/unchanged/<service>/<index>.json
+    search-runs/drills/<service>/<index>.json
+    search-runs/open-drills/<service>/<index>.json
     search-runs/signed.json
 
 Names are escaped as those of the snapshot container are; see `names`.
@@ -225,6 +227,20 @@ UNCHANGED_PREFIX = "unchanged/"
 def unchanged_name(service: str, index: str) -> str:
     """Return the name of the record that an index was as in its newest snapshot when it was looked at again."""
     return _index_blob(UNCHANGED_PREFIX, service, index)
+
+
+OPEN_DRILLS_PREFIX = "open-drills/"
+"""The prefix of the records of all temporary indexes of drills."""
+
+
+def drill_name(service: str, index: str) -> str:
+    """Return the name of the record of the last drill of this index's snapshots."""
+    return _index_blob("drills/", service, index)
+
+
+def open_drill_name(service: str, index: str) -> str:
+    """Return the name of the record that this index was made by a drill, and is to be removed."""
+    return _index_blob(OPEN_DRILLS_PREFIX, service, index)
 
 
 def _index_blob(prefix: str, service: str, index: str) -> str:

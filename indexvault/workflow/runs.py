@@ -24,7 +24,7 @@ from indexvault.snapshots.run_names import OPEN_PREFIX, RECORDS_PREFIX, open_nam
 from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.stalled import Resumptions
 
-type RunKind = Literal["backup", "restore", "move", "verify", "prune", "delete", "diff", "compare"]
+type RunKind = Literal["backup", "restore", "move", "verify", "prune", "delete", "diff", "compare", "drill"]
 type RunState = Literal["waiting", "running", "done", "lossy", "unsettled", "failed", "cancelled"]
 type ItemState = Literal["waiting", "done", "lossy", "unsettled", "gone", "failed", "cancelled"]
 FINISHED: frozenset[str] = frozenset({"done", "lossy", "unsettled", "failed", "cancelled"})
@@ -78,11 +78,10 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The record of one run.
 
     `workflow` is the name of its workflow, `service` the service that its snapshots are from, `asked` what was asked
-    for, in words. `policy` and `scheduled` are the policy that the run is for and the time it was scheduled for, if
-    any. `choose` are the names and patterns by which the items are still to be chosen, `changes` is by which field
-    their changes are told, if a request asked for that. `resumptions` counts how often it was handed to the engine
-    again. `caller` is who asked for it over HTTP, by a name of the API's.
-    `labels` are what its snapshots carry. A run that works for longer than `time_limit` is ended by the next tick.
+    for, in words. `policy` or `drill` is that of the settings that the run is for, and `scheduled` the time it was
+    scheduled for, if any. `choose` are the names and patterns by which the items are still to be chosen, `changes` is
+    by which field their changes are told, if a request asked for that. `resumptions` counts how often it was handed to
+    the engine again. `caller` is who asked for it over HTTP, by a name of the API's.
     """
 
     run: str
@@ -93,6 +92,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     created: AwareTime
     policy: str | None = None
+    drill: str | None = None
     scheduled: AwareTime | None = None
     choose: list[str] = []
     changes: ChangesSettings | None = None
