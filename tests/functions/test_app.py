@@ -26,6 +26,7 @@ async def test_the_worker_indexes_every_function(app: App) -> None:
         ("POST", "prunes", "FUNCTION"),
         ("POST", "deletions", "FUNCTION"),
         ("POST", "comparisons", "FUNCTION"),
+        ("GET", "status", "FUNCTION"),
         ("POST", "drifts", "FUNCTION"),
         ("POST", "drills", "FUNCTION"),
         ("POST", "histories", "FUNCTION"),
