@@ -7,6 +7,7 @@ from indexvault.api.decode import blame_members
 from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, Reply
 from indexvault.api.parameters import IndexName, OverlayName, ServiceName, SnapshotName
 from indexvault.api.regions import check_region_request
+from indexvault.api.restores import PreflightView, check_views
 from indexvault.api.snapshots import read_reference
 from indexvault.api.start_run import STARTED, start_run
 from indexvault.errors import ConflictError, NotFoundError, RequestError
@@ -24,7 +25,6 @@ from indexvault.workflow.lock import locked_error, read_holder
 from indexvault.workflow.lock_activities import Claim
 from indexvault.workflow.runs import Item, RunRecord
 from indexvault.workflow.submit import item_run, run_name
-from restore.restores import PreflightView, check_views
 
 OWNER = "POST /moves"
 

@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -27,6 +27,20 @@ _KEY_HEADER = "x-functions-key"
 _CALLER_DIGITS = 12
 _TRY_AGAIN = frozenset({429, 503})
 _LOG = logging.getLogger(__name__)
+
+
+class Host(Protocol):
+    """What runs the app, as endpoints see it: the Functions app, or the command line that serves the page."""
+
+    @property
+    def resources(self) -> Resources:
+        """The resources of activities. Raises SettingsError if the settings can't be used."""
+        ...
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that hold the secrets which the settings name."""
+        ...
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +66,7 @@ class Call[Body, Query, Path]:
     body: Body
     query: Query
     path: Path
-    host: FunctionsHost
+    host: Host
     engine: DurableEngine
     caller: str = ""
 

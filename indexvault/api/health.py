@@ -13,10 +13,9 @@ from typing import Literal
 
 import msgspec
 
-from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, Reply
+from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Host, Nothing, Reply
 from indexvault.errors import IndexvaultError, NotFoundError
 from indexvault.snapshots.run_names import open_name
-from indexvault.workflow.functions_host import FunctionsHost
 
 KEPT_SECONDS = 10
 CHECK_SECONDS = 8
@@ -71,7 +70,7 @@ def health_endpoint(check: HealthCheck, *, seconds: float = CHECK_SECONDS) -> En
     )
 
 
-async def everything_answers(host: FunctionsHost, seconds: float) -> bool:
+async def everything_answers(host: Host, seconds: float) -> bool:
     """Return whether every service and store answers one small request in time. What doesn't is logged."""
     try:
         clients = host.resources.clients
@@ -91,10 +90,10 @@ async def everything_answers(host: FunctionsHost, seconds: float) -> bool:
     return not problems
 
 
-async def _ask_service(host: FunctionsHost, name: str) -> None:
+async def _ask_service(host: Host, name: str) -> None:
     await host.resources.clients.service(name).index_names()
 
 
-async def _ask_store(host: FunctionsHost, name: str) -> None:
+async def _ask_store(host: Host, name: str) -> None:
     with contextlib.suppress(NotFoundError):  # a store without containers answers too, and only a run makes them
         await host.resources.clients.store(name).runs.read(open_name("health"), 1)

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from indexvault.api.endpoint import Call, Nothing
+from indexvault.api.restore_requests import RestoreRequest
+from indexvault.api.restores import restore
 from indexvault.errors import RequestError
 from indexvault.settings.load import read_settings
 from restore.moves import MoveRequest, move
-from restore.requests import RestoreRequest
-from restore.restores import restore
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import documents, write_snapshot
 from tests.world import EAST, WEST, World, open_world

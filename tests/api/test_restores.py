@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from indexvault.api.endpoint import Call, Nothing, Reply
+from indexvault.api.restore_requests import RestoreRequest
+from indexvault.api.restores import restore
 from indexvault.errors import LossNotAcceptedError
 from indexvault.restore.job import RestoreJob
 from indexvault.snapshots.manifest import Unsettled, UnsettledPart
@@ -15,8 +17,6 @@ from indexvault.snapshots.summary import Summary
 from indexvault.snapshots.used_packs import used_packs
 from indexvault.snapshots.writer import commit
 from indexvault.workflow.runs import Runs
-from restore.requests import RestoreRequest
-from restore.restores import restore
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import MORNING, documents, manifest_of, write_snapshot
 from tests.world import EAST, WEST, World, open_world

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from indexvault.api.endpoint import Call, Nothing, Reply
+from indexvault.api.restore_requests import RestoreRequest
+from indexvault.api.restores import restore
 from indexvault.backup.service_objects import BACK_UP_SERVICE, OBJECTS, ServiceJob
 from indexvault.backup.workflow import ACTIVITIES as BACKUP_ACTIVITIES
 from indexvault.errors import ConflictError, NotFoundError, RequestError
@@ -20,8 +22,6 @@ from indexvault.workflow.local import LocalEngine
 from indexvault.workflow.lock import read_holder
 from indexvault.workflow.lock_activities import revoke
 from indexvault.workflow.runs import RunRecord, Runs
-from restore.requests import RestoreRequest
-from restore.restores import restore
 from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.world import EAST, WEST, World, open_world

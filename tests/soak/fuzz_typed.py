@@ -13,6 +13,7 @@ import msgspec
 from backup.backups import BackupRequest
 from indexvault.api.decode import blame_members, decode_body, decode_members
 from indexvault.api.problems import problem_of
+from indexvault.api.restore_requests import RestoreRequest
 from indexvault.api.runs import RunPath, RunsQuery
 from indexvault.api.snapshots import SnapshotPath, SnapshotQuery, SnapshotsQuery, read_reference
 from indexvault.backup.import_folder import Importer
@@ -48,7 +49,6 @@ from indexvault.snapshots.run_names import (
 )
 from indexvault.snapshots.slices import Slice
 from restore.moves import MoveRequest
-from restore.requests import RestoreRequest
 from tests.memory_store import MemoryStore
 from tests.soak import fuzz_examples as examples
 from tests.soak import fuzz_inputs as inputs

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from indexvault.api.decode import blame_members
 from indexvault.api.endpoint import Call, Nothing, Reply
+from indexvault.api.restore_requests import OWNER, RestoreRequest
 from indexvault.api.start_run import start_run
 from indexvault.errors import NotFoundError, RequestError
 from indexvault.maintenance.targets import store_indexes
@@ -17,7 +18,6 @@ from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.workflow.lock_activities import Claim
 from indexvault.workflow.runs import Item, RunRecord
 from indexvault.workflow.submit import item_run, run_name
-from restore.requests import OWNER, RestoreRequest
 
 _OF_AN_INDEX = (
     "target_index", "mode", "alias", "replace_in_place", "delete_old", "update_definition", "patch", "keys", "filter",
