@@ -11,6 +11,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "backup": "make a snapshot of each index",
         "snapshots": "list snapshots",
         "status": "show every index against its recovery point",
+        "serve": "show the status page on this machine",
         "show": "show what a snapshot holds",
         "diff": "compare two snapshots, or a snapshot and a live index",
         "compare": "compare two live indexes or services, and make one as the other",

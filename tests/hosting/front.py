@@ -3,6 +3,7 @@
 import hmac
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,6 +15,9 @@ _BODY_LIMIT = 104_857_600
 """Bytes. Source: HTTP trigger limits, 2026-09."""
 
 _LOG = logging.getLogger(__name__)
+
+_CATCH_ALL = re.compile(r"\{\*([a-z]+)\}")
+_OPTIONAL_NOTHING = re.compile(r"\{[a-z]+:maxlength\(0\)\?\}")
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -37,7 +41,7 @@ class Front:
         for function in self._worker.functions.values():
             trigger = function.trigger
             if trigger["type"] == "httpTrigger":
-                route = f"/{self._prefix}/{trigger['route']}"
+                route = f"/{self._prefix}/{_template(trigger['route'])}"
                 for method in trigger["methods"]:
                     application.router.add_route(method, route, self._handler(function))
         application.router.add_post("/admin/functions/{name}", self._fire)
@@ -111,3 +115,8 @@ async def _unknown_routes(request: web.Request, handler: Handler) -> web.StreamR
         return web.Response(status=404)
     except web.HTTPRequestEntityTooLarge:
         return web.Response(status=413)
+
+
+def _template(route: str) -> str:
+    """Return a route of ASP.NET, as the host takes it, as one of aiohttp: `{*path}` is the rest of the path."""
+    return _OPTIONAL_NOTHING.sub("", _CATCH_ALL.sub(r"{\1:.*}", route))

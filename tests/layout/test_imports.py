@@ -13,7 +13,14 @@ PRODUCT = [
     for name in tracked()
     if name.endswith(".py") and (name.split("/")[0] in {"indexvault", "backup", "restore", "function_app.py"})
 ]
-FUNCTIONS_EDGE = ("function_app.py", "backup/", "restore/", "indexvault/api/", "indexvault/workflow/functions_host.py")
+FUNCTIONS_EDGE = (
+    "function_app.py",
+    "backup/",
+    "restore/",
+    "indexvault/api/",
+    "indexvault/pages/functions.py",
+    "indexvault/workflow/functions_host.py",
+)
 """Where Azure Functions is known: the app, its blueprints, what all endpoints share, and the host of workflows."""
 
 
@@ -38,7 +45,12 @@ def test_only_the_edge_knows_azure_functions(library: str) -> None:
     [
         (
             "aiohttp",
-            ("indexvault/cli/remote/", "indexvault/search/connections.py", "indexvault/snapshots/azure_connections.py"),
+            (
+                "indexvault/cli/local_site.py",
+                "indexvault/cli/remote/",
+                "indexvault/search/connections.py",
+                "indexvault/snapshots/azure_connections.py",
+            ),
         ),
         ("azure.search", ("indexvault/search/",)),
         ("azure.storage", ("indexvault/snapshots/azure_",)),
