@@ -196,7 +196,7 @@ def _service(service: ServiceFacts, links: Links, now: datetime, wanted: str, le
             h("b", policy.policy),
             " next ",
             ago(policy.next_run, now),
-            ", last ",
+            ", last run ",
             h("a", policy.last_state or "at work", href=links.page("runs", policy.last_run))
             if policy.last_run
             else "never",

@@ -2,20 +2,25 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from indexvault.pages.html import Child, Element, h
 from indexvault.status.health import Health, Level, Reason
 
 LEVEL_WORDS: dict[Level, str] = {"green": "ok", "amber": "attention", "red": "failing", "grey": "not expected"}
-_SHAPES: dict[Level, tuple[str, str]] = {
+type Look = Level | Literal["busy"]
+"""A level, or `busy`: at work, which says nothing about how good it is."""
+
+_SHAPES: dict[Look, tuple[str, str]] = {
     "green": ("M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1Z", "m4.8 8.2 2.2 2.3 4.2-4.7"),
     "amber": ("M8 1.2 15.4 14.6H.6Z", "M8 6v4M8 12v.6"),
     "red": ("M5 1h6l4 4v6l-4 4H5l-4-4V5Z", "m5.5 5.5 5 5m0-5-5 5"),
     "grey": ("M8 1.6a6.4 6.4 0 1 0 0 12.8A6.4 6.4 0 0 0 8 1.6Z", "M5.2 8h5.6"),
+    "busy": ("M8 1.6a6.4 6.4 0 1 0 0 12.8A6.4 6.4 0 0 0 8 1.6Z", "m6.6 5.4 4 2.6-4 2.6Z"),
 }
 """An outline and a sign for each level, so that nobody needs to see the colour."""
 
-_STATES: dict[str, Level] = {
+_STATES: dict[str, Look] = {
     "done": "green",
     "complete": "green",
     "ok": "green",
@@ -28,8 +33,8 @@ _STATES: dict[str, Level] = {
     "damaged": "red",
     "missing": "red",
     "cancelled": "amber",
-    "waiting": "grey",
-    "running": "grey",
+    "waiting": "busy",
+    "running": "busy",
 }
 
 
@@ -41,7 +46,7 @@ class Column:
     number: bool = False
 
 
-def sign(level: Level) -> Element:
+def sign(level: Look) -> Element:
     """Return the sign of a level; the words beside it say the same."""
     outline, inner = _SHAPES[level]
     return h(
@@ -57,9 +62,11 @@ def sign(level: Level) -> Element:
     )
 
 
-def badge(level: Level, words: str | None = None) -> Element:
+def badge(level: Look, words: str | None = None) -> Element:
     """Return a level with its sign and its words."""
-    return h("span", sign(level), words or LEVEL_WORDS[level], class_=f"badge {level}")
+    return h(
+        "span", sign(level), words or ("at work" if level == "busy" else LEVEL_WORDS[level]), class_=f"badge {level}"
+    )
 
 
 def state(said: str) -> Element:
@@ -77,11 +84,8 @@ def reasons(health: Health, but: Iterable[str] = ()) -> Element | None:
 def reason_line(reason: Reason) -> list[Child]:
     """Return one reason: its sign, what is so, and what to do."""
     level = h("span", f"{LEVEL_WORDS[reason.level]}: ", class_="unseen")
-    return [
-        sign(reason.level),
-        h("span", level, f"{_capital(reason.what)}.", class_="what"),
-        h("span", commands(f"{reason.do}."), class_="do") if reason.do else None,
-    ]
+    do = [" ", h("span", commands(f"{reason.do}."), class_="do")] if reason.do else None
+    return [sign(reason.level), h("span", level, f"{_capital(reason.what)}.", do, class_="what")]
 
 
 def _capital(words: str) -> str:
@@ -131,7 +135,8 @@ def _cells(columns: Sequence[Column], row: Sequence[Child]) -> Iterable[Element]
 
 def facts(pairs: Iterable[tuple[str, Child]]) -> Element:
     """Return a list of names and values; what has no value is left out."""
-    return h("dl", [[h("dt", name), h("dd", value)] for name, value in pairs if value is not None], class_="facts")
+    rows = [h("div", h("dt", name), h("dd", value)) for name, value in pairs if value is not None]
+    return h("dl", rows, class_="facts")
 
 
 def section(heading: str, *content: Child, name: str, live: bool = False, beside: Child = None) -> Element:

@@ -10,6 +10,8 @@ from indexvault.status.facts import Point
 
 _SMALL = (104, 26)
 _LARGE = (640, 150)
+_FAR = 4
+"""How many times the next value the largest may be before its bar is cut off."""
 
 
 def documents_plot(points: Sequence[Point], *, large: bool = False) -> Element | None:
@@ -40,12 +42,13 @@ def added_plot(points: Sequence[Point], *, large: bool = False) -> Element | Non
     said = f"Stored by each of the last {count(len(points), 'snapshot')}: {size(values[-1])} by the newest"
     if len(values) > 1:
         said += f", {size(max(values))} at most"
+        said += " (that bar is cut off)" if max(values) > _cap(values) else ""
     width, height = _LARGE if large else _SMALL
     slot = width / max(len(values), 12)
-    most = max(*values, 1)
+    cap = _cap(values)
     bars = []
     for at, value in enumerate(values):
-        tall = max(1.0, value / most * (height - 2))
+        tall = max(1.0, min(value / cap, 1.0) * (height - 2))
         title = h("title", f"{instant(points[at].created)}: {size(value)}") if large else None
         bars.append(
             h(
@@ -55,10 +58,16 @@ def added_plot(points: Sequence[Point], *, large: bool = False) -> Element | Non
                 y=_number(height - tall),
                 width=_number(slot * 0.76),
                 height=_number(tall),
-                class_="bar",
+                class_="stick over" if value > cap else "stick",
             )
         )
     return _svg(bars, said, large=large)
+
+
+def _cap(values: Sequence[int]) -> int:
+    """Return the value at which bars end: one that is many times the next one would hide what the others are."""
+    *_rest, second, most = sorted([0, 0, *values])
+    return max(second * 4 // 3 if most > second * _FAR else most, 1)
 
 
 def _line(values: Sequence[int], times: Sequence[datetime], said: str, *, large: bool) -> Element:

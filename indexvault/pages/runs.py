@@ -133,11 +133,12 @@ def _figures(view: RunView) -> str:
 
 
 def _bar(view: RunView) -> Element:
+    at_work = [index for index in view.indexes if index.state == "running"]
+    expected = [index.expected for index in at_work if index.expected is not None]
+    if at_work and len(expected) == len(at_work):
+        return bar(sum(index.documents or 0 for index in at_work), sum(expected), view.run)
     ended = sum(index.state not in {"waiting", "running"} for index in view.indexes)
-    if len(view.indexes) == 1:
-        (only,) = view.indexes
-        return bar(only.documents, only.expected, f"{view.run}, {only.stage or 'waiting'}")
-    return bar(ended, len(view.indexes), view.run)
+    return bar(ended or None, len(view.indexes), view.run)
 
 
 def _took(view: RunView) -> str:

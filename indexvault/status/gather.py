@@ -14,7 +14,7 @@ from datetime import datetime
 from indexvault.backup.reveal_records import RevealRecords
 from indexvault.errors import IndexvaultError, NotFoundError
 from indexvault.maintenance.verified import Verified, read_verified
-from indexvault.settings.model import Settings
+from indexvault.settings.model import PolicySettings, Settings
 from indexvault.settings.policies import policies_covering, reading_order
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.known import known_snapshots, lost_snapshots
@@ -160,7 +160,7 @@ async def _service(
     live = listing.result()
     found = {store: task.result() for store, task in stores.items()}
     indexes = {index for each in found.values() for index in each.names} | (set() if isinstance(live, str) else {*live})
-    indexes |= {SERVICE_OBJECTS} if policies_covering(clients.settings, name, SERVICE_OBJECTS) else set()
+    indexes |= {SERVICE_OBJECTS} if _policies(clients.settings, name, SERVICE_OBJECTS) else set()
     chosen = sorted(index for index in indexes if only is None or index == only)
     own = await _own_readings(clients.store(order[0]), name, chosen, found[order[0]], parts[order[0]])
     return _ServiceReadings(live=live, stores=found, own=own, indexes=chosen)
@@ -296,7 +296,7 @@ def _index_readings(
     listing = store.unread or store.snapshots.get(index, [])
     lost = found.own.lost
     verified = found.own.verified.get(index)
-    policies = policies_covering(settings, service, index)
+    policies = _policies(settings, service, index)
     unread = [what for what in (listing, lost, verified, found.own.revealed, runs) if isinstance(what, str)]
     copied_to = dict.fromkeys(store for policy in policies.values() for store in policy.replicate_to)
     is_live: bool | None = index == SERVICE_OBJECTS or (None if isinstance(found.live, str) else index in found.live)
@@ -315,6 +315,12 @@ def _index_readings(
         runs=None if isinstance(runs, str) else runs,
         unread=unread,
     )
+
+
+def _policies(settings: Settings, service: str, index: str) -> dict[str, PolicySettings]:
+    """Return the policies that back an index up. The service's other objects are with those that have a plain `*`."""
+    found = policies_covering(settings, service, index)
+    return found if index != SERVICE_OBJECTS else {name: each for name, each in found.items() if "*" in each.indexes}
 
 
 def _store_facts(settings: Settings, name: str, part: _Part) -> StoreFacts:

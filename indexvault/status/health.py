@@ -132,7 +132,7 @@ def judge_index(known: Judged) -> Health:
     else:
         reasons.append(Reason("grey", "no-policy", "no policy backs it up", "Name it in a policy if it matters"))
     if expected and not reasons and known.last_whole is not None:
-        reasons.append(Reason("green", "well", f"complete {_ago(known.last_whole, known.now)}"))
+        reasons.append(Reason("green", "well", f"the last complete snapshot is {_ago(known.last_whole, known.now)}"))
     return health_of(reasons)
 
 

@@ -26,7 +26,7 @@ WELL = Judged(
 
 def test_an_index_with_all_it_should_have_is_green_and_says_how_old_its_snapshot_is() -> None:
     found = judge_index(WELL)
-    assert (found.level, found.words) == ("green", "complete 6 hours 57 minutes old")
+    assert (found.level, found.words) == ("green", "the last complete snapshot is 6 hours 57 minutes old")
 
 
 @pytest.mark.parametrize(

@@ -1,34 +1,24 @@
 """`indexvault serve`: the status page on this machine, with the embedded engine behind it."""
 
 import asyncio
-import dataclasses
 import tempfile
 import webbrowser
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
-
-from durabletask.client import AsyncTaskHubGrpcClient
 
 from indexvault.api.endpoint import Call, Nothing
 from indexvault.api.runs import RunPath, cancel_run
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE
+from indexvault.cli.local_runs import LocalRuns, open_local_runs
 from indexvault.cli.local_site import ADDRESS, LocalHost, LocalSite
 from indexvault.cli.output import Output
 from indexvault.cli.session import Session
 from indexvault.errors import IndexvaultError, SettingsError
-from indexvault.restore.run import ACTIVITIES as RUN_ACTIVITIES
-from indexvault.restore.run import RUN_RESTORE
-from indexvault.restore.workflow import ACTIVITIES, RESTORE_INDEX
-from indexvault.workflow.activity import Activity, Resources
-from indexvault.workflow.durable import DurableEngine
-from indexvault.workflow.fan_out import RunOrder
-from indexvault.workflow.local import LocalEngine
-from indexvault.workflow.progress import reported
 
 _MOST_PORTS = 65535
 
@@ -62,50 +52,24 @@ async def run(session: Session, request: ServeRequest) -> int:
     """Serve until interrupted; restores that were started here and are still at work are cancelled then."""
     async with session.clients() as clients:
         resources = session.resources(clients)
-        every: list[Activity[Any, Any]] = [*ACTIVITIES, *RUN_ACTIVITIES]
-        activities = [_reporting(activity) for activity in dict.fromkeys(every)]
-        async with LocalEngine(resources, activities, [RESTORE_INDEX, RUN_RESTORE]) as opened:
-            client = AsyncTaskHubGrpcClient(host_address=opened.address, emit_trace_spans=False)
-            engine = _Engine(client)
+        async with open_local_runs(resources) as runs:
             host = LocalHost(resources, session.environment)
             try:
-                async with LocalSite(host, engine, port=request.port) as site:
-                    _tell(session.output, site, request)
-                    await asyncio.Event().wait()
+                async with LocalSite(host, runs, port=request.port) as site:
+                    with _shown(session.output, site, open_it=request.open):
+                        await asyncio.Event().wait()
             except asyncio.CancelledError:
-                await _cancel(session.output, host, engine)
+                await _cancel(session.output, host, runs)
             except OSError as error:
                 raise SettingsError(
                     f"it can't be listened on: {error.strerror or error}", on=f"port {request.port}", do="Take another"
                 ) from None
-            finally:
-                await client.close()
     return DONE
 
 
-class _Engine(DurableEngine):
-    """The embedded engine behind the interface of the durable one. It knows which runs were started here."""
-
-    def __init__(self, client: AsyncTaskHubGrpcClient) -> None:
-        super().__init__(client)
-        self.started: list[str] = []
-
-    async def start(self, workflow: str, order: RunOrder) -> bool:
-        self.started.append(order.run)
-        return await super().start(workflow, order)
-
-
-def _reporting(activity: Activity[Any, Any]) -> Activity[Any, Any]:
-    """Return an activity that stores its progress, as in Azure, where the page of its run finds it."""
-
-    async def perform(resources: Resources, given: Any) -> Any:
-        async with reported(resources, activity, given) as known:
-            return await activity.run(known, given)
-
-    return dataclasses.replace(activity, run=perform)
-
-
-def _tell(output: Output, site: LocalSite, request: ServeRequest) -> None:
+@contextmanager
+def _shown(output: Output, site: LocalSite, *, open_it: bool) -> Iterator[None]:
+    """Tell the address of the page, and open it in a browser if asked to."""
     output.result(
         "serving",
         {"url": site.url_with_token},
@@ -113,25 +77,34 @@ def _tell(output: Output, site: LocalSite, request: ServeRequest) -> None:
         f"  {site.url_with_token}",
         f"for whoever has this address, on this machine only ({ADDRESS}). Ctrl-C ends it.",
     )
-    if request.open and not _open(site.url_with_token, webbrowser.open):
-        output.note("no browser could be opened: open the address yourself")
+    if not open_it:
+        yield
+        return
+    with opened(site.url_with_token, webbrowser.open) as is_open:
+        if not is_open:
+            output.note("no browser could be opened: open the address yourself")
+        yield
 
 
-def _open(url: str, browse: Callable[[str], bool]) -> bool:
-    """Open an address by a file that only this user can read: others see a browser's arguments, and the token in it."""
-    with tempfile.NamedTemporaryFile("w", prefix="indexvault-", suffix=".html", delete=False, encoding="utf-8") as file:
-        file.write(f'<!DOCTYPE html><meta http-equiv="refresh" content="0;url={escape(url)}">')
-    return browse(Path(file.name).as_uri())
+@contextmanager
+def opened(url: str, browse: Callable[[str], bool]) -> Iterator[bool]:
+    """Open an address, and yield whether that worked.
+
+    A file that only this user can read leads to it: others see the arguments of a browser, and the token in them.
+    """
+    with tempfile.TemporaryDirectory(prefix="indexvault-serve-") as folder:
+        path = Path(folder) / "open.html"
+        path.write_text(f'<!DOCTYPE html><meta http-equiv="refresh" content="0;url={escape(url)}">', encoding="utf-8")
+        yield browse(path.as_uri())
 
 
-async def _cancel(output: Output, host: LocalHost, engine: _Engine) -> None:
-    for name in engine.started:
-        call = Call(body=None, query=Nothing(), path=RunPath(name), host=host, engine=engine)
+async def _cancel(output: Output, host: LocalHost, runs: LocalRuns) -> None:
+    for name in runs.started:
         try:
-            await cancel_run(call)
-            output.note(f"run {name} was at work and is cancelled: `indexvault restore --resume` can go on with it")
+            await cancel_run(Call(body=None, query=Nothing(), path=RunPath(name), host=host, engine=runs))
         except IndexvaultError:
             continue  # it had ended
+        output.note(f"run {name} was at work and is cancelled: `indexvault restore --resume` can go on with it")
 
 
 COMMAND = Command(

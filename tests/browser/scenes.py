@@ -1,0 +1,144 @@
+"""Scenes for screenshots and for the tests: all well, much wrong, runs at work, and one with hostile names."""
+
+import random
+from datetime import datetime, timedelta
+
+from indexvault.errors import ErrorRecord
+from indexvault.search.batch import batch, upload_action
+from indexvault.snapshots.names import manifest_name
+from indexvault.workflow.runs import RunRecord
+from tests import hotels
+from tests.browser.stage import DAY, NIGHT, Stage
+from tests.world import EAST
+
+NAMES = ("guests", "hotels", "prices", "rooms-2026")
+SERVICE = "$service"
+
+
+def run_at(when: datetime) -> str:
+    """Return the name of the policy's run of a night."""
+    return f"{when:%Y%m%dT%H%M%SZ}-policy-nightly"
+
+
+async def healthy(stage: Stage, *, nights: int = 14, names: tuple[str, ...] = NAMES) -> None:
+    """Every index has what it should, after some nights in which documents were added."""
+    rng = random.Random(11)
+    for at, name in enumerate(names):
+        await stage.fill(name, 40 + 30 * at)
+    await stage.fill("scratch", 5)
+    for night in range(nights, 0, -1):
+        when = NIGHT - (night - 1) * DAY
+        for at, name in enumerate(names):
+            first = 1000 + night * 100
+            added = range(first, first + rng.randrange(1, 12) * (at + 1))
+            lines = [_document(number) for number in added]
+            await stage.world.east.index_documents(name, batch(upload_action(line) for line in lines))
+            await stage.back_up(name, when + timedelta(minutes=at))
+    await stage.copy(*names)
+    await stage.verify(*names)
+    await stage.record(run_at(NIGHT.replace(minute=0) - DAY), *names)
+    await stage.record(run_at(NIGHT.replace(minute=0)), *names)
+
+
+def _document(number: int) -> bytes:
+    return f'{{"id":"{number:06}","name":"Hotel {number} by the sea","stars":{number % 5 + 1}}}'.encode()
+
+
+async def broken(stage: Stage) -> None:
+    """The night went wrong in several ways, and the other store is behind."""
+    await healthy(stage, nights=5)
+    failure = ErrorRecord(
+        kind="ForbiddenError",
+        what="the identity lacks the role Search Index Data Reader",
+        on=f"{EAST} index prices",
+        do="Give it the role, then run the policy again",
+    )
+    await stage.fill("offers", 20)
+    await stage.world.fill(hotels.with_field("stars", retrievable=False) | {"name": "reviews"}, hotels.hotels(30))
+    await stage.back_up("reviews", NIGHT)
+    gone = stage.world.store.snapshots
+    newest = max(name for name in gone._blobs if "/hotels/manifests/" in name)
+    await gone.delete(newest)
+    stage.clock.now += 2 * DAY
+    await stage.back_up("guests", stage.clock.now - timedelta(hours=7))
+    await stage.back_up("rooms-2026", stage.clock.now - timedelta(hours=31))
+    later = stage.clock.now.replace(hour=2, minute=0)
+    await stage.record(run_at(later), "prices", failure=failure)
+
+
+async def running(stage: Stage) -> RunRecord:
+    """A backup of all is half done, and a restore compares."""
+    await healthy(stage, nights=6)
+    began = stage.clock.now - timedelta(minutes=6)
+    record = await stage.record(run_at(began), *NAMES, working=True)
+    await stage.progress(f"{record.run}-0", documents=61_420, expected=240_000, began=began)
+    await stage.progress(f"{record.run}-1", documents=8_100_000, expected=11_250_000, began=began)
+    await stage.progress(f"{record.run}-2", documents=12_000, expected=18_000, began=began)
+    await stage.progress(f"{record.run}-3", documents=2_000, expected=90_000, began=began)
+    restore = f"{began:%Y%m%dT%H%M%SZ}-restore-7f3a9c"
+    await stage.record(
+        restore,
+        "hotels-restored",
+        working=True,
+        kind="restore",
+        workflow="run_restore",
+        owner="POST /restores",
+        policy=None,
+        asked=f"{EAST}/hotels@latest as {EAST}/hotels-restored",
+    )
+    await stage.progress(f"{restore}-0", documents=310_000, expected=400_000, began=began, stage="load")
+    return record
+
+
+HOSTILE = (
+    "<script>document.title='owned'</script>",
+    '" onmouseover="document.title=1" x="',
+    "</code></pre><img src=x onerror=document.title='owned'>",
+    "name\u202eevil\u2066",
+    "&lt;b&gt;not bold",
+)
+
+
+async def hostile(stage: Stage) -> str:
+    """Definitions, field names, errors, tools and runs say what would run in a page that does not escape."""
+    definition = hotels.definition(name="hotels")
+    made = await _hostile_snapshot(stage, definition)
+    failure = ErrorRecord(kind="RemoteError", what=HOSTILE[0], on=HOSTILE[1], do=HOSTILE[2])
+    await stage.record("20261119T020000Z-policy-nightly", "hotels", failure=failure, asked=HOSTILE[0], owner=HOSTILE[3])
+    return made
+
+
+async def _hostile_snapshot(stage: Stage, definition: dict[str, object]) -> str:
+    """Write a snapshot whose definition and losses hold hostile texts, and 1 MB of description."""
+    import msgspec  # noqa: PLC0415
+
+    from indexvault.snapshots.catalogue import read_manifest, resolve  # noqa: PLC0415
+    from indexvault.snapshots.manifest import Definition, Loss, VersionedDefinition, seal  # noqa: PLC0415
+    from indexvault.snapshots.names import SnapshotReference  # noqa: PLC0415
+    from indexvault.snapshots.summary import summarise, to_metadata  # noqa: PLC0415
+
+    await stage.world.fill(definition, hotels.hotels(5))
+    made = await stage.back_up("hotels")
+    store = stage.world.store.snapshots
+    reference = SnapshotReference(service=EAST, index="hotels", id=made)
+    manifest = await read_manifest(store, await resolve(store, reference, now=stage.clock()))
+    fields = [*definition["fields"], *({"name": text, "type": "Edm.String"} for text in HOSTILE)]  # type: ignore[misc]
+    text = {**definition, "fields": fields, "description": HOSTILE[0] + "x" * 1_000_000, HOSTILE[1]: HOSTILE[2]}
+    body = VersionedDefinition("2026-04-01", msgspec.Raw(msgspec.json.encode(text)))
+    changed = msgspec.structs.replace(
+        manifest,
+        definition=Definition(stable=body),
+        losses=tuple(Loss(field=each, reason=HOSTILE[0]) for each in HOSTILE),
+        state="lossy",
+        tool=HOSTILE[0],
+        run=HOSTILE[1],
+        key_field=HOSTILE[2],
+    )
+    name = manifest_name(EAST, "hotels", made)
+    await store.delete(name)
+    await store.create(
+        name,
+        seal(changed),
+        metadata={key: value for key, value in to_metadata(summarise(changed)).items() if value.isascii()},
+    )
+    return made
