@@ -6,14 +6,15 @@ first store; write the manifest. So whenever a replication is interrupted, every
 store can be restored from it.
 
 Each store is pruned by itself. Where the first has rewritten a pack that the second lacks, its record of locations and
-the new packs are copied; a second store that still has the old pack needs nothing.
+the new packs are copied; a second store that still has the old pack needs nothing. Where both have rewritten it and the
+second has not kept all that is needed, or a pack is damaged in what the snapshot does not need, its members are copied.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import batched
 
 import msgspec
 
@@ -22,14 +23,14 @@ from indexvault.model import Clock
 from indexvault.snapshots.announcements import announced, write_announced
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.checksum import has_checksum
+from indexvault.snapshots.copy_members import MemberCopier
 from indexvault.snapshots.damage import CheckedSnapshot
 from indexvault.snapshots.known import note_snapshot
-from indexvault.snapshots.locations import MOST_HOPS, MovedPacks, decode_locations
+from indexvault.snapshots.lacking_packs import Copy, WantedPacks, lacking_packs, listed_packs, wanted_packs
+from indexvault.snapshots.locations import MovedPacks, decode_locations
 from indexvault.snapshots.manifest import MANIFEST_LIMIT, Manifest
 from indexvault.snapshots.names import (
     SERVICE_OBJECTS,
-    PackFolder,
-    PackKind,
     SnapshotReference,
     manifest_name,
     repair_advice,
@@ -41,11 +42,12 @@ from indexvault.snapshots.slices import WHOLE
 from indexvault.snapshots.store import BlobProperties, SnapshotReader, Store
 from indexvault.snapshots.summary import Summary, summarise, to_metadata
 from indexvault.snapshots.tree_check import TreeChecker
-from indexvault.snapshots.tree_reader import TreeReader
-from indexvault.snapshots.used_packs import UsedPacks
 
 COPIES_AT_ONCE = 4
 """Packs that are checked and copied at once, each held in memory."""
+
+PACKS_AT_ONCE = 8
+"""Packs of which only members are copied, for one look through the tree."""
 
 _REPLACED = "what the other store holds under this name is not authentic; delete its manifest, then replicate again"
 
@@ -167,9 +169,10 @@ class _Replicator:
             await note_snapshot(self._replica.runs, written)
             return
         manifest = await read_manifest(self._source.snapshots, snapshot)
-        wanted = await _wanted(self._source.snapshots, manifest)
+        wanted = await wanted_packs(self._source.snapshots, manifest)
         async with announced(self._replica, manifest, wanted.used, self._clock()):
-            await self._copy_all(await self._lacking(manifest, wanted))
+            lacking = await lacking_packs(self._source.snapshots, self._replica.snapshots, manifest, wanted)
+            await self._copy_all(manifest, lacking)
         # Again, since copying may have taken longer than an announcement counts.
         summary = await write_announced(
             self._replica,
@@ -181,70 +184,12 @@ class _Replicator:
         )
         await note_snapshot(self._replica.runs, summary)
 
-    async def _lacking(self, manifest: Manifest, wanted: "_Wanted") -> list["_Copy"]:
-        """Return what to copy: packs, and instead of those that the source has rewritten, where their members lie now.
-
-        New packs come before the records that lead to them.
-        """
-        folder = manifest.folder
-        here, there = await _listed(self._source.snapshots, folder), await _listed(self._replica.snapshots, folder)
-        moved = MovedPacks(self._source.snapshots, folder)
-        lacking: dict[str, _Copy] = {}
-        misled = await self._misled(manifest, wanted, there)
-
-        async def add(pack: str, name_of: Callable[[str], str], depth: int) -> None:
-            name = name_of(pack)
-            if name in there or name in lacking:
-                return
-            if folder.locations(pack) in there and not (name in here and name in misled):
-                return
-            if name in here or depth > MOST_HOPS or (record := await moved.find(pack)) is None:
-                # If it is gone here too, reading it says so.
-                lacking[name] = _Copy(name, pack, wanted.documents.get(pack, 0))
-                return
-            for new in record.packs:
-                await add(new, name_of, depth + 1)
-            lacking[folder.locations(pack)] = _Copy(folder.locations(pack), "", wanted.documents.get(pack, 0))
-
-        for pack in wanted.used.chunks:
-            await add(pack, folder.pack, 0)
-        for pack in wanted.used.segments:
-            await add(pack, folder.segments, 0)
-        return list(lacking.values())
-
-    async def _misled(
-        self, manifest: Manifest, wanted: "_Wanted", there: Mapping[str, BlobProperties]
-    ) -> Collection[str]:
-        """Return the packs that the replica has rewritten without some of what this snapshot needs of them."""
-        folder = manifest.folder
-        rewritten = [
-            pack
-            for name_of, packs in ((folder.pack, wanted.used.chunks), (folder.segments, wanted.used.segments))
-            for pack in packs
-            if name_of(pack) not in there and folder.locations(pack) in there
-        ]
-        misled: set[str] = set()
-        if not rewritten:
-            return misled
-        moved = MovedPacks(self._replica.snapshots, folder)
-        async with aclosing(TreeReader(self._source.snapshots, folder).unseen(manifest.tree, set())) as found:
-            async for level, entries in found:
-                name_of = folder.segments if level else folder.pack
-                for entry in entries:
-                    name = name_of(entry.pack)
-                    if name in there or name in misled or folder.locations(entry.pack) not in there:
-                        continue
-                    record = await moved.find(entry.pack)
-                    if record is None or record.find(entry.offset) is None:
-                        misled.add(name)
-        return misled
-
-    async def _copy_all(self, lacking: Sequence["_Copy"]) -> None:
-        packs = iter([each for each in lacking if each.pack])
+    async def _copy_all(self, manifest: Manifest, lacking: Sequence[Copy]) -> None:
+        packs = iter([each for each in lacking if each.how == "pack"])
+        damaged: list[Copy] = []
 
         async def work() -> None:
-            for each in packs:
-                await self._copy(each)
+            damaged.extend([each for each in packs if not await self._copy(each)])
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -252,24 +197,43 @@ class _Replicator:
                     group.create_task(work())
         except* IndexvaultError as errors:
             raise errors.exceptions[0] from None
+        await self._copy_members(manifest, [*damaged, *(each for each in lacking if each.how == "members")])
         for each in lacking:
-            if not each.pack:
+            if each.how == "record":
                 await self._copy(each)
 
-    async def _copy(self, copy: "_Copy") -> None:
+    async def _copy(self, copy: Copy) -> bool:
+        """Copy a blob, and return False if it is a pack that is damaged."""
         # Check it before it is copied: accounts copy damage as it is.
-        data = await self._source.snapshots.read(copy.name, PACK_LIMIT)
-        if copy.pack:
-            if not await asyncio.to_thread(is_sound, copy.pack, data):
-                raise IntegrityError("its SHA-256 is not its name", on=copy.name, do=repair_advice(copy.name))
-        else:
-            decode_locations(data, copy.name)
-        if not (self._accounts_copy and await self._copy_by_the_accounts(copy.name)):
-            await self._replica.snapshots.create(copy.name, data, content_type=CONTENT_TYPE)
-        self.packs += 1
-        self.bytes += len(data)
+        name = copy.name.blob
+        data = await self._source.snapshots.read(name, PACK_LIMIT)
+        if copy.how == "record":
+            decode_locations(data, name)
+        elif not await asyncio.to_thread(is_sound, copy.name.sha256, data):
+            return False
+        if not (self._accounts_copy and await self._copy_by_the_accounts(name)):
+            await self._replica.snapshots.create(name, data, content_type=CONTENT_TYPE)
+        self._count(1, len(data), copy.documents)
+        return True
+
+    async def _copy_members(self, manifest: Manifest, copies: Sequence[Copy]) -> None:
+        """Copy what the snapshot needs of packs that can't be copied whole, some packs at once."""
+        for some in batched(copies, PACKS_AT_ONCE, strict=False):
+            copier = MemberCopier(self._source.snapshots, self._replica, manifest, self._clock)
+            await copier.copy([each.name for each in some])
+            self._count(copier.packs, copier.bytes, sum(each.documents for each in some))
+            for each in some:
+                if each.how == "pack":
+                    _LOG.warning(
+                        "%s is damaged in what snapshot %s does not need; what that needs was copied. %s",
+                        *(each.name.blob, manifest.id, "Keep the second store until the first is repaired"),
+                    )
+
+    def _count(self, packs: int, size: int, documents: int) -> None:
+        self.packs += packs
+        self.bytes += size
         if self._progress is not None:
-            self._progress(copy.documents, len(data))
+            self._progress(documents, size)
 
     async def _copy_by_the_accounts(self, name: str) -> bool:
         """Have the replica's account copy a blob; return whether it did."""
@@ -286,13 +250,14 @@ class _Replicator:
         self.by_the_accounts += 1
         return True
 
-    async def _require_same(self, manifest: Manifest, wanted: "_Wanted") -> None:
+    async def _require_same(self, manifest: Manifest, wanted: WantedPacks) -> None:
         """Compare the snapshot's packs in both stores. Those whose MD5 is unknown or another one are read back.
 
         What the replica holds in rewritten packs is looked for in its new place.
         """
         folder = manifest.folder
-        here, there = await _listed(self._source.snapshots, folder), await _listed(self._replica.snapshots, folder)
+        here = await listed_packs(self._source.snapshots, folder)
+        there = await listed_packs(self._replica.snapshots, folder)
         moved = MovedPacks(self._replica.snapshots, folder)
         is_moved = False
         for name_of, used in ((folder.pack, wanted.used.chunks), (folder.segments, wanted.used.segments)):
@@ -324,32 +289,6 @@ class _Replicator:
         return summary
 
 
-class _Wanted(msgspec.Struct, frozen=True):
-    """The packs that a snapshot uses, and how many of its documents lie in each pack of chunks."""
-
-    used: UsedPacks
-    documents: dict[str, int]
-
-
-class _Copy(msgspec.Struct, frozen=True):
-    """A blob to copy: a pack, or a record of locations, which has no `pack`. `documents` are those that it brings."""
-
-    name: str
-    pack: str
-    documents: int
-
-
-async def _wanted(blobs: SnapshotReader, manifest: Manifest) -> _Wanted:
-    """Return what a snapshot uses. Raises IntegrityError and NotFoundError if its tree can't be read."""
-    wanted = _Wanted(UsedPacks(), {})
-    async with aclosing(TreeReader(blobs, manifest.folder).unseen(manifest.tree, set())) as found:
-        async for level, entries in found:
-            wanted.used.add(entries)
-            for entry in entries if not level else ():
-                wanted.documents[entry.pack] = wanted.documents.get(entry.pack, 0) + entry.documents
-    return wanted
-
-
 async def _require_places(blobs: SnapshotReader, manifest: Manifest, there: Mapping[str, BlobProperties]) -> None:
     """Raise IntegrityError unless each chunk lies in a pack that is there and large enough."""
     checker = TreeChecker(blobs, there, "sizes", WHOLE, None)
@@ -367,9 +306,3 @@ async def _require_places(blobs: SnapshotReader, manifest: Manifest, there: Mapp
 
 def _are_alike(one: BlobProperties, other: BlobProperties) -> bool:
     return (one.size, one.content_md5) == (other.size, other.content_md5)
-
-
-async def _listed(blobs: SnapshotReader, folder: PackFolder) -> dict[str, BlobProperties]:
-    """Return the packs, segments and records of a generation by name."""
-    kinds: tuple[PackKind, ...] = ("packs", "segments", "locations")
-    return {blob.name: blob for kind in kinds async for blob in blobs.list(folder.prefix(kind))}

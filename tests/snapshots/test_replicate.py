@@ -13,8 +13,13 @@ from indexvault.errors import ForbiddenError
 from indexvault.snapshots.azure_blobs import AzureSnapshotBlobs
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
+from indexvault.snapshots.live_members import LiveMembers
+from indexvault.snapshots.locations import MovedPacks
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.names import manifest_name
+from indexvault.snapshots.names import manifest_name, parse_pack_name
+from indexvault.snapshots.packs import scan_members
+from indexvault.snapshots.repair import repair_index
+from indexvault.snapshots.repair_sources import ReplicaSource
 from indexvault.snapshots.replicate import Lag, ReplicationReport, lag, replicate_index
 from indexvault.snapshots.store import ReadGrant, Store
 from indexvault.snapshots.summary import summarise, to_metadata
@@ -23,7 +28,7 @@ from indexvault.snapshots.used_packs import used_packs
 from indexvault.snapshots.verify import verify_index
 from tests.azurite import Azurite
 from tests.memory_store import MemoryStore
-from tests.snapshots.damaging import flip_middle, packs_of, replace, rewrite
+from tests.snapshots.damaging import flip, flip_middle, packs_of, replace, rewrite
 from tests.snapshots.samples import MORNING, chunks_of, document, documents, manifest_of, verified, write_snapshot
 
 EAST, HOTELS = "contoso-east", "hotels"
@@ -218,17 +223,110 @@ async def test_a_replica_that_was_rewritten_otherwise_needs_nothing() -> None:
     assert not (await verify_index(replica.snapshots, EAST, HOTELS)).findings
 
 
-async def test_a_replica_whose_record_lacks_a_chunk_gets_no_manifest() -> None:
+async def both_rewritten(*, keep: list[int] | None) -> tuple[MemoryStore, MemoryStore, Manifest]:
+    """Return two stores that had one snapshot and rewrote its packs each in its own way, and what the first holds.
+
+    The second one has kept only some members of the first pack, as when its other snapshots need no more.
+    """
     source, replica = MemoryStore("east"), MemoryStore("west")
     first, _ = await write_snapshot(source.snapshots, LINES, **FINE)
     await replicate(source, replica)
+    packs = packs_of(await chunks_of(source.snapshots, first))
+    again, _ = await write_snapshot(source.snapshots, LINES, created=MORNING + DAY, run="run-2", previous=first, **FINE)
+    for pack in packs:
+        await rewrite(source.snapshots, first.folder, (await rewrite(source.snapshots, first.folder, pack)).name)
+    for pack in packs:
+        await rewrite(replica.snapshots, first.folder, pack, keep=keep if pack == packs[0] else None)
+    if keep is not None:
+        await replica.snapshots.delete(manifest_name(EAST, HOTELS, first.id))
+    return source, replica, again
+
+
+@pytest.mark.parametrize("keep", [None, [1, 2, 3]], ids=["all of it", "some of it"])
+async def test_what_both_have_rewritten_is_whole_in_both(keep: list[int] | None) -> None:
+    source, replica, again = await both_rewritten(keep=keep)
+    for one, other in ((source, replica), (replica, source)):
+        report = await replicate(one, other)
+        assert report.skipped == ()
+        assert not (await verify_index(other.snapshots, EAST, HOTELS)).findings
+    assert (await verified(replica.snapshots, again)).documents == 300
+    assert (await replicate(source, replica)).packs == 0
+
+
+@pytest.mark.parametrize("way", ["the source from the replica", "the replica from the source"])
+async def test_what_both_have_rewritten_repairs_the_other(way: str) -> None:
+    source, replica, again = await both_rewritten(keep=None)
+    await replicate(source, replica)
+    broken, sound = (source, replica) if way.startswith("the source") else (replica, source)
+    old = packs_of(await chunks_of(source.snapshots, again))
+    new = [name for name in await packs_in(broken) if "/packs/" in name]
+    assert not any(pack in name for pack in old for name in new)
+    await replace(broken, new[0], flip_middle)
+    await broken.snapshots.delete(new[1])
+    await broken.snapshots.delete(again.folder.locations(old[-1]))
+    for _ in range(2):
+        found = await verify_index(broken.snapshots, EAST, HOTELS)
+        report = await repair_index(broken, found, [ReplicaSource("other", sound.snapshots)], lambda: NOW)
+        assert report.left == ()
+    audit = await verify_index(broken.snapshots, EAST, HOTELS)
+    assert (audit.damage, audit.snapshots) == ((), 2)
+
+
+async def test_a_record_that_leads_to_nothing_is_made_anew() -> None:
+    """A prune of the replica has removed what an interrupted replication had copied, before its record was there."""
+    source, replica = MemoryStore("east"), MemoryStore("west")
+    first, _ = await write_snapshot(source.snapshots, LINES, **FINE)
     pack = packs_of(await chunks_of(source.snapshots, first))[0]
-    await rewrite(replica.snapshots, first.folder, pack, keep=[1, 2, 3])
-    created = MORNING + DAY
-    await write_snapshot(source.snapshots, LINES, created=created, run="run-2", previous=first, **FINE)
     await rewrite(source.snapshots, first.folder, pack)
-    (skipped,) = (await replicate(source, replica)).skipped
-    assert first.folder.locations(pack) in skipped.why
+    await replicate(source, replica)
+    await replica.snapshots.delete(manifest_name(EAST, HOTELS, first.id))
+    moved = await MovedPacks(replica.snapshots, first.folder).find(pack)
+    assert moved is not None
+    await replica.snapshots.delete(first.folder.pack(moved.packs[0]))
+    report = await replicate(source, replica)
+    assert (report.copied, report.skipped) == ((first.id,), ())
+    assert not (await verify_index(replica.snapshots, EAST, HOTELS)).findings
+
+
+@pytest.mark.parametrize("kind", ["packs", "segments"])
+async def test_damage_that_no_snapshot_has_does_not_keep_one_from_being_copied(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else a source with one bad byte, in what was removed long ago, could not be saved."""
+    source, replica = MemoryStore("east"), MemoryStore("west")
+    first, second = await two_snapshots(source)
+    await source.snapshots.delete(manifest_name(EAST, HOTELS, first.id))
+    live = LiveMembers(source.snapshots, EAST, HOTELS)
+    await live.walk("", second.tree)
+    found = [
+        (name, each)
+        for name in sorted(await packs_in(source))
+        if f"/{kind}/" in name
+        for each in scan_members(await source.snapshots.read(name, 1 << 30), name)
+        if (pack := parse_pack_name(name)) is not None and live.number(pack) and not live.has(pack, each.offset)
+    ]
+    name, unused = found[0]
+    await replace(source, name, flip(unused.offset + unused.stored // 2))
+    report = await replicate(source, replica)
+    assert (report.copied, report.skipped) == ((second.id,), ())
+    assert name in caplog.text
+    assert name not in await packs_in(replica)
+    audit = await verify_index(replica.snapshots, EAST, HOTELS)
+    assert (audit.findings, audit.snapshots) == ((), 1)
+    back = MemoryStore("new")
+    assert (await replicate(replica, back)).copied == (second.id,)
+    assert not (await verify_index(back.snapshots, EAST, HOTELS)).findings
+
+
+async def test_a_replica_that_keeps_its_records_says_so() -> None:
+    """An immutability policy may keep a record that lacks what a snapshot needs."""
+    source, replica, again = await both_rewritten(keep=[1, 2, 3])
+    replica.snapshots.immutable = {name for name in await packs_in(replica) if "/locations/" in name}
+    (skipped,) = [each for each in (await replicate(source, replica)).skipped if each.snapshot == again.id]
+    assert "/locations/" in skipped.why
+    assert "immutability policy" in skipped.why
+    replica.snapshots.immutable = set()
+    assert (await replicate(source, replica)).skipped == ()
 
 
 async def test_a_pack_is_copied_again_if_the_replica_has_rewritten_too_little_of_it() -> None:
