@@ -175,7 +175,7 @@ def hostile_url() -> Iterator[str]:
     server.server_close()
 
 
-ASK_NOBODY = {"completion", "init"}
+ASK_NOBODY = {"serve", "completion", "init"}
 """Verbs that read neither a service, a store nor a deployment of the settings."""
 ARGUMENTS = {
     "backup": [EAST, "notes"],
@@ -193,10 +193,13 @@ ARGUMENTS = {
     "repair": [f"{EAST}/notes"],
     "replicate": [f"{EAST}/notes"],
     "diff": [f"{EAST}/notes@latest", f"{EAST}/notes"],
+    "compare": [f"{EAST}/notes", f"{EAST}/rooms"],
+    "drill": [f"{EAST}/notes", "--to", EAST],
     "find": [f"{EAST}/notes", "000001"],
     "export": [f"{EAST}/notes@latest", "/nonexistent/folder"],
     "import": ["/nonexistent/folder", "--as", f"{EAST}/notes"],
     "runs": [],
+    "status": [],
     "cancel": ["20261120T020000Z-backup-7f3a9c"],
     "records": ["local"],
     "accept": [f"{EAST}/notes@latest"],
@@ -279,7 +282,7 @@ def test_names_and_reasons_in_a_store_are_harmless(terminal: Terminal, storage_a
     }
     arguments["export"] = [f"{EAST}/notes@latest", str(tmp_path / "exported")]
     arguments["diff"] = [f"{EAST}/notes@{MORNING:%Y-%m-%dT%H:%MZ}", f"{EAST}/notes@latest", "--fields"]
-    verbs = "pin snapshots show verify find diff export restore check unlock unpin"
+    verbs = "pin snapshots show verify find diff compare drill export restore check unlock unpin"
     for verb in verbs.split():
         for form in ([], ["--json"]):
             code, said = say(*form, verb, *arguments[verb], environment=environment)
