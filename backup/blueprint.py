@@ -24,6 +24,8 @@ from indexvault.maintenance.scrub import ACTIVITIES as SCRUB_ACTIVITIES
 from indexvault.maintenance.scrub import VERIFY_SERVICE, scrub_run
 from indexvault.recovery import drift_run, drill
 from indexvault.recovery.drill_schedule import tick_drills
+from indexvault.status.notices import NoticeRecords
+from indexvault.status.watch_over import watch_over
 from indexvault.workflow.durable import DurableEngine
 from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.functions_host import FunctionsHost
@@ -81,15 +83,24 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
 
 
 def start_due_policies(host: FunctionsHost) -> TimerFunction:
-    """Return the timer function that starts due policies."""
+    """Return the timer function that starts due policies, then looks at everything and tells of trouble."""
+    records = NoticeRecords()
 
     async def start_due_policies(timer: func.TimerRequest, client: df.DurableFunctionsClient) -> None:
         if timer.past_due:
             _LOG.info("this tick is late")
         with _logged_errors():
-            started = await tick(host.resources, DurableEngine(client), backup_workflow=RUN_BACKUP.name)
-            started += await tick_drills(host.resources, DurableEngine(client))
-            _LOG.info("tick: %d runs started", len(started))
+            resources = host.resources
+            troubles: dict[str, BaseException] = {}
+            try:
+                started = await tick(resources, DurableEngine(client), backup_workflow=RUN_BACKUP.name)
+                started += await tick_drills(resources, DurableEngine(client))
+                _LOG.info("tick: %d runs started", len(started))
+            except Exception as error:
+                troubles["due policies"] = error
+                raise
+            finally:
+                await watch_over(resources, records, troubles)
 
     return start_due_policies
 

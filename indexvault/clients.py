@@ -16,7 +16,7 @@ from indexvault.search.credentials import authority
 from indexvault.search.retry import RetryPolicy
 from indexvault.search.throttle import ThrottleLimits
 from indexvault.settings.load import service_settings, store_settings
-from indexvault.settings.model import Settings, StoreSettings
+from indexvault.settings.model import EnvironmentSecret, Settings, StoreSettings
 from indexvault.settings.overlays import OverlayEntry, overlay_entry, overlay_of
 from indexvault.settings.policies import reading_order
 from indexvault.settings.secrets import secret_value
@@ -201,6 +201,10 @@ class Clients:
         """Return the stores that hold a service's snapshots as one to read from: those in the region `near` first."""
         names = reading_order(self.settings, service, near=near)
         return self.store(names[0]) if len(names) == 1 else Replicas([self.store(name) for name in names])
+
+    def secret(self, secret: EnvironmentSecret, on: str) -> str:
+        """Return a secret that the settings name; `on` is the setting. Raises SettingsError if it is not set."""
+        return secret_value(secret, self._environment, on)
 
     def overlay(self, name: str, entry: str) -> OverlayEntry | None:
         """Return an overlay's patch of one object with the secrets that it names, or None if it has none.

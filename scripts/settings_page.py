@@ -44,6 +44,8 @@ _SECTIONS: tuple[tuple[type[msgspec.Struct], str], ...] = (
     (model.DrillSettings, "A drill"),
     (model.DrillQuery, "A query of a drill"),
     (model.RequestLimits, "Limits of requests"),
+    (model.AlertSettings, "Alerts"),
+    (model.WebhookSettings, "A webhook"),
     (model.EnvironmentSecret, "A secret"),
 )
 _TITLES = dict(_SECTIONS)

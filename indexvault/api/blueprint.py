@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import azure.durable_functions as df
 
 from indexvault.api import (
+    alerts,
     checks,
     comparisons,
     deletions,
@@ -41,6 +42,7 @@ def service_blueprint(host: FunctionsHost, others: Sequence[Endpoint]) -> df.Blu
         *drills.ENDPOINTS,
         *histories.ENDPOINTS,
         *runs.ENDPOINTS,
+        *alerts.ENDPOINTS,
         health_endpoint(HealthCheck()),
         status_endpoint(Watch()),
     ]

@@ -1,31 +1,42 @@
 """`/health`: up or down, and no more.
 
-Up means that every configured service and store answers. The answer is cached for `KEPT_SECONDS`, and requests that
-come during a check wait for its result, so that callers can't make the app hammer what it checks. Anyone may ask, so
-nothing is written or created.
+Up means that every configured service and store answers. With `within`, it is a dead man's switch: up only if a tick
+has looked at everything, and every watched index has a complete snapshot, no longer ago than that. Answers are cached
+for `KEPT_SECONDS`, and requests that come during a check wait for its result, so that callers can't make the app hammer
+what it checks. Anyone may ask, so no name is told, and nothing is written or created.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from datetime import timedelta
+from typing import Annotated, Literal
 
 import msgspec
 
 from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Host, Nothing, Reply
-from indexvault.errors import IndexvaultError, NotFoundError
+from indexvault.errors import IndexvaultError, NotFoundError, RequestError
 from indexvault.snapshots.run_names import open_name
+from indexvault.status.ticks import DeadMansSwitch, TickRecord, Timeliness, judge_tick, read_tick
 
 KEPT_SECONDS = 10
 CHECK_SECONDS = 8
 _LOG = logging.getLogger(__name__)
 
 
-class Health(msgspec.Struct, frozen=True):
-    """Whether the app can do its work."""
+class Health(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whether the app can do its work; with `within` also whether it has done it."""
 
     status: Literal["up", "down"]
+    tick: Timeliness | None = None
+    recovery_points: Timeliness | None = None
+
+
+class HealthQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How old the last tick and every recovery point may be, such as `PT26H`."""
+
+    within: Annotated[str, msgspec.Meta(pattern=r"^P[0-9DTHMS]{2,12}$", examples=["PT26H"])] | None = None
 
 
 class HealthCheck:
@@ -51,23 +62,63 @@ class HealthCheck:
 
 def health_endpoint(check: HealthCheck, *, seconds: float = CHECK_SECONDS) -> Endpoint:
     """Return the endpoint; it is down when a service or store has not answered after so many seconds."""
+    ticks = LastTick()
 
-    async def health(call: Call[None, Nothing, Nothing]) -> Reply:
+    async def health(call: Call[None, HealthQuery, Nothing]) -> Reply:
+        within = read_within(call.query.within) if call.query.within is not None else None
         is_up = await check(lambda: everything_answers(call.host, seconds))
-        return Reply(200, Health("up")) if is_up else Reply(503, Health("down"))
+        if within is None:
+            return Reply(200, Health("up")) if is_up else Reply(503, Health("down"))
+        found = await ticks.judge(call.host, within)
+        status: Literal["up", "down"] = "up" if is_up and found.is_up else "down"
+        return Reply(200 if status == "up" else 503, Health(status, found.tick, found.recovery_points))
 
     return Endpoint(
         name="health",
         method="GET",
         route="health",
-        summary="Whether every configured service and store can be reached",
+        summary="Whether every service and store can be reached; with `within`, whether work was done lately",
+        query=HealthQuery,
         handle=health,
         anonymous=True,
         answers={
-            200: DocumentedAnswer("All can be reached.", Health),
-            503: DocumentedAnswer("At least one can't.", Health),
+            200: DocumentedAnswer("All can be reached, and with `within` all is recent enough.", Health),
+            503: DocumentedAnswer("At least one can't, or is not.", Health),
         },
     )
+
+
+def read_within(text: str) -> timedelta:
+    """Return the duration of `within`. Raises RequestError for one that is none, under a minute, or over a year."""
+    try:
+        within = msgspec.convert(text, timedelta)
+    except msgspec.ValidationError:
+        within = timedelta(0)
+    if not timedelta(minutes=1) <= within <= timedelta(days=366):
+        raise RequestError("expected a minute to a year", on="query.within", do="Write it as PT26H for 26 hours")
+    return within
+
+
+class LastTick:
+    """Reads the record of the last tick, at most once in `KEPT_SECONDS`."""
+
+    def __init__(self) -> None:
+        self._record: TickRecord | None = None
+        self._until = 0.0
+        self._lock = asyncio.Lock()
+
+    async def judge(self, host: Host, within: timedelta) -> DeadMansSwitch:
+        """Return whether the last tick and every recovery point are recent enough. What can't be read is not."""
+        try:
+            resources = host.resources
+            async with asyncio.timeout(CHECK_SECONDS), self._lock:
+                if asyncio.get_running_loop().time() >= self._until:
+                    self._record = await read_tick(resources.clients)
+                    self._until = asyncio.get_running_loop().time() + KEPT_SECONDS
+        except (IndexvaultError, TimeoutError) as error:
+            _LOG.warning("health: the last tick can't be read: %s", error)
+            return DeadMansSwitch("unknown", "unknown")
+        return judge_tick(self._record, within, resources.clock())
 
 
 async def everything_answers(host: Host, seconds: float) -> bool:

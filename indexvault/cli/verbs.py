@@ -43,6 +43,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "check": "check that every service and store can be used",
         "heal": "hide fields that an interrupted backup left revealed",
         "unlock": "free an index that a dead run has locked",
+        "alerts": "show what is wrong now, or test the webhooks",
     },
     "a deployment (--url)": {
         "runs": "list the runs of a deployment",

@@ -14,10 +14,12 @@ from indexvault.model import CONFIGURED_NAME, CONFIGURED_NAME_LENGTH
 from indexvault.search.addresses import host_of, is_plain_address
 from indexvault.search.credentials import audience
 from indexvault.search.random_text import are_words
+from indexvault.settings.alerts import check_webhooks
 from indexvault.settings.changes import check_changes
 from indexvault.settings.members import members_at
 from indexvault.settings.model import (
     TIERS,
+    AlertSettings,
     DrillSettings,
     EnvironmentSecret,
     PolicySettings,
@@ -65,6 +67,7 @@ def read_settings(text: str | bytes, environment: Mapping[str, str] | None = Non
             _decode(outline.record_key, EnvironmentSecret, "$.record_key") if bytes(outline.record_key) else None
         ),
         requests=_decode(outline.requests, RequestLimits, "$.requests"),
+        alerts=_decode(outline.alerts, AlertSettings, "$.alerts"),
         overlays={
             name: _decode(raw, dict[str, dict[str, Any]], f"$.overlays.{name}")
             for name, raw in outline.overlays.items()
@@ -82,6 +85,9 @@ def read_settings(text: str | bytes, environment: Mapping[str, str] | None = Non
     for name, drill in settings.drills.items():
         _check_name(name, f"$.drills.{name}")
         _check_drill(drill, f"$.drills.{name}", settings)
+    for name in settings.alerts.webhooks:
+        _check_name(name, f"$.alerts.webhooks.{name}")
+    check_webhooks(settings.alerts)
     check_places(settings, environment or {})
     check_overlays(settings)
     return settings
@@ -122,6 +128,7 @@ class _Outline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     overlays: dict[str, msgspec.Raw] = {}
     record_key: msgspec.Raw = msgspec.Raw()
     requests: msgspec.Raw = msgspec.Raw(b"{}")
+    alerts: msgspec.Raw = msgspec.Raw(b"{}")
     schema: str = msgspec.field(default="", name="$schema")
     """For editors: what it says is not read."""
 

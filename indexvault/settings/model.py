@@ -238,6 +238,29 @@ class RequestLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """In all."""
 
 
+class WebhookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where alerts are sent."""
+
+    url: EnvironmentSecret
+    """The variable that holds its address: https, or http on loopback. Whoever has it can post there."""
+    format: Literal["json", "teams", "slack"] = "json"
+    """Plain `json`, an Adaptive Card for a workflow of `teams`, or blocks for `slack`."""
+    secret: EnvironmentSecret | None = None
+    """The variable that holds what messages are signed with, of 32 characters or more. Without it, they are not
+    signed."""
+    level: Literal["amber", "red"] = "amber"
+    """The least level that it is told of."""
+    kinds: tuple[str, ...] = ()
+    """The kinds of alerts that it is told of, such as `recovery-point`. Without any, all."""
+
+
+class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is told of trouble, and to whom."""
+
+    webhooks: dict[str, WebhookSettings] = {}
+    """Where alerts are sent, by name."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is configured.
 
@@ -267,3 +290,5 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     which the first signs and all verify."""
     requests: RequestLimits = RequestLimits()
     """How many runs requests over HTTP may leave unfinished."""
+    alerts: AlertSettings = AlertSettings()
+    """What is told of trouble, and to whom."""

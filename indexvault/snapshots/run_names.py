@@ -21,6 +21,9 @@
     search-runs/unchanged/<service>/<index>.json
     search-runs/drills/<service>/<index>.json
     search-runs/open-drills/<service>/<index>.json
+    search-runs/protections/<service>/<index>/<id>.json
+    search-runs/alerts/notices.json
+    search-runs/alerts/tick.json
     search-runs/signed.json
 
 Names are escaped as those of the snapshot container are; see `names`.
@@ -50,6 +53,15 @@ OPEN_PREFIX = "open/"
 SIGNING_MARK = "signed.json"
 """The blob that says that records are signed here."""
 
+NOTICES = "alerts/notices.json"
+"""The record of what was told of which alert to whom."""
+
+LAST_TICK = "alerts/tick.json"
+"""The record of the last tick that looked at everything."""
+
+LOCKS_PREFIX = "locks/"
+"""The prefix of all locks."""
+
 REVEALS_PREFIX = "reveals/"
 """The prefix of all records of revealed fields."""
 
@@ -59,7 +71,17 @@ LOST_LOCKS_PREFIX = "lost-locks/"
 
 def lock_name(service: str, index: str) -> str:
     """Return the name of the blob whose lease makes one run the only writer of an index."""
-    return _index_blob("locks/", service, index)
+    return _index_blob(LOCKS_PREFIX, service, index)
+
+
+def locked_index(name: str) -> tuple[str, str] | None:
+    """Return the service and index that a lock's name tells, or None if the blob is foreign."""
+    match name.split("/"):
+        case ["locks", service, index] if index.endswith(".json"):
+            names = parse_segment(service), parse_segment(index.removesuffix(".json"))
+            if names[0] is not None and names[1] is not None:
+                return names[0], names[1]
+    return None
 
 
 def lost_lock_name(run: str, service: str, index: str) -> str:

@@ -8,8 +8,9 @@ from typing import Any, Self, cast
 import msgspec
 import pytest
 
+from indexvault.api.alerts import list_alerts
 from indexvault.api.endpoint import Call, Nothing, Reply
-from indexvault.api.health import HealthCheck, health_endpoint
+from indexvault.api.health import HealthCheck, HealthQuery, health_endpoint
 from indexvault.api.runs import RunPath, RunsQuery, list_runs, show_run
 from indexvault.api.snapshots import SnapshotPath, SnapshotQuery, SnapshotsQuery, list_all, show_snapshot
 from indexvault.errors import NotFoundError, UnreachableError
@@ -68,7 +69,16 @@ def call(world: World, *, query: Any = None, path: Any = None) -> Call[None, Any
 
 
 async def health(world: World) -> Reply:
-    return await health_endpoint(HealthCheck()).handle(call(world))
+    return await health_endpoint(HealthCheck()).handle(call(world, query=HealthQuery()))
+
+
+async def dead_mans_switch(world: World) -> Reply:
+    reply = await health_endpoint(HealthCheck()).handle(call(world, query=HealthQuery(within="PT26H")))
+    return Reply(200 if reply.status == 503 else 500, reply.content)  # no tick has ever been
+
+
+async def alerts(world: World) -> Reply:
+    return await list_alerts(call(world))
 
 
 async def runs(world: World) -> Reply:
@@ -88,7 +98,7 @@ async def snapshot(world: World) -> Reply:
     return await show_snapshot(call(world, query=SnapshotQuery(sharing=True), path=path))
 
 
-@pytest.mark.parametrize("ask", [health, runs, run, snapshots, snapshot])
+@pytest.mark.parametrize("ask", [health, dead_mans_switch, alerts, runs, run, snapshots, snapshot])
 async def test_a_get_writes_nothing(ask: Ask) -> None:
     store = WatchedStore()
     await write_snapshot(store.kept.snapshots, documents(range(9)))
@@ -104,7 +114,15 @@ async def test_a_get_writes_nothing(ask: Ask) -> None:
 
 @pytest.mark.parametrize(
     ("ask", "expected"),
-    [(health, '"up"'), (runs, '"runs":[]'), (run, None), (snapshots, '"snapshots":[]'), (snapshot, None)],
+    [
+        (health, '"up"'),
+        (dead_mans_switch, '"unknown"'),
+        (alerts, '"alerts":['),
+        (runs, '"runs":[]'),
+        (run, None),
+        (snapshots, '"snapshots":[]'),
+        (snapshot, None),
+    ],
 )
 async def test_a_container_that_is_not_there_is_empty_and_not_made(ask: Ask, expected: str | None) -> None:
     store = WatchedStore(is_absent=True)
@@ -117,7 +135,7 @@ async def test_a_container_that_is_not_there_is_empty_and_not_made(ask: Ask, exp
         assert set(store.calls) <= READING
 
 
-@pytest.mark.parametrize("ask", [health, runs, snapshots])
+@pytest.mark.parametrize("ask", [health, dead_mans_switch, alerts, runs, snapshots])
 async def test_a_deleted_container_of_a_real_store_stays_deleted(azurite: Azurite, ask: Ask) -> None:
     async with AzureStore.from_connection_string("local", azurite.new_account()) as store:
         async with open_world(store, clock=lambda: NOW) as world:

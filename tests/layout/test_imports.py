@@ -50,6 +50,7 @@ def test_only_the_edge_knows_azure_functions(library: str) -> None:
                 "indexvault/cli/remote/",
                 "indexvault/search/connections.py",
                 "indexvault/snapshots/azure_connections.py",
+                "indexvault/status/posting.py",
             ),
         ),
         ("azure.search", ("indexvault/search/",)),
