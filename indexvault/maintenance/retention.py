@@ -22,7 +22,8 @@ from indexvault.snapshots.replicate import ReplicationReport, replicate_index
 from indexvault.snapshots.retention import Decision
 from indexvault.snapshots.sharing import stored_only_in
 from indexvault.snapshots.store import Protection, Store
-from indexvault.snapshots.sweep import GRACE, SweepReport, sweep_index
+from indexvault.snapshots.sweep import GRACE, sweep_index
+from indexvault.snapshots.sweep_report import SweepReport
 from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Workflow
 from indexvault.workflow.calls import call
 

@@ -57,12 +57,6 @@ async def is_pinned(runs: RunBlobs, reference: SnapshotReference) -> bool:
         return True
 
 
-async def read_pins(runs: RunBlobs, service: str, index: str) -> dict[str, Pin]:
-    """Return the pins of an index's snapshots by their ids. Raises IntegrityError if one can't be read."""
-    pins = RecordStore(runs, Pin).list(pins_prefix(service, index))
-    return {id_of(name): record async for name, record in pins}
-
-
 async def pins_by_id(runs: RunBlobs, service: str, index: str) -> dict[str, Pin | None]:
     """Return the pins of an index's snapshots by their ids. One that can't be read is logged and None: it keeps too."""
     found: dict[str, Pin | None] = {}

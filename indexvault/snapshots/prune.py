@@ -23,7 +23,8 @@ from indexvault.snapshots.run_names import tombstone_name
 from indexvault.snapshots.service_manifest import ServiceManifest, read_service_manifest
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary, damaged_summary, is_in_future
-from indexvault.snapshots.sweep import GRACE, Refusal, SweepReport, sweep_index
+from indexvault.snapshots.sweep import GRACE, sweep_index
+from indexvault.snapshots.sweep_report import Refusal, SweepReport
 from indexvault.snapshots.tombstones import Tombstone, write_tombstone
 from indexvault.snapshots.tree import Tree
 

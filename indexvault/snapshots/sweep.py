@@ -27,10 +27,8 @@ gone without a record of where its members lie now (any pack that looks unneeded
 removed within the grace period can't say what it needed.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
-from itertools import batched
 
 import msgspec
 
@@ -48,47 +46,18 @@ from indexvault.snapshots.names import (
 )
 from indexvault.snapshots.packs import PACK_TARGET
 from indexvault.snapshots.repack import ALIVE_ENOUGH, Copies, Fill, choose, copy_live, in_batches, is_copied
-from indexvault.snapshots.store import BlobProperties, SnapshotWriter, Store
+from indexvault.snapshots.store import BlobProperties, Store
 from indexvault.snapshots.sweep_declaration import TAKEN_OVER, Declaration, declared
+from indexvault.snapshots.sweep_deletion import Deletion
 from indexvault.snapshots.sweep_look import Look
+from indexvault.snapshots.sweep_report import SweepReport
 from indexvault.snapshots.tombstones import remove_tombstones
 
 GRACE = timedelta(days=1)
 """How long a pack stays after it was written, and after the last snapshot that needed it was removed."""
 
-_DELETES_AT_ONCE = 8
 
 _KINDS: Sequence[PackKind] = ("packs", "segments")
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """A blob that could not be deleted, and why in words."""
-
-    blob: str
-    why: str
-
-
-class SweepReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a sweep. Bytes are stored ones.
-
-    `removed` are the packs and records of locations that no snapshot needs, `waiting` those of them that are in their
-    grace period, `refused` blobs that the container keeps. `rewritten` are packs of which what is alive was copied to
-    others, `rewritten_bytes` what that freed; `not_rewritten` says why packs stay as they are that should be rewritten.
-    `stored_bytes` are left in packs, of which no snapshot needs `wasted_bytes`. `hindrance` says why nothing could be
-    swept at all; it is empty otherwise.
-    """
-
-    removed: int = 0
-    removed_bytes: int = 0
-    waiting: int = 0
-    waiting_bytes: int = 0
-    refused: tuple[Refusal, ...] = ()
-    rewritten: int = 0
-    rewritten_bytes: int = 0
-    not_rewritten: str = ""
-    stored_bytes: int = 0
-    wasted_bytes: int = 0
-    hindrance: str = ""
 
 
 async def sweep_index(
@@ -272,7 +241,7 @@ class _Sweep:
             self._note(hindrance=hindrance)
             return []
         allowed = [blob for blob in going if self._may_go(blob)]
-        deleting = _Deleting(self._blobs, declaration)
+        deleting = Deletion(self._blobs, declaration)
         await deleting.delete(allowed)
         for blob in deleting.removed:
             self._sizes.pop(blob.name, None)
@@ -341,38 +310,3 @@ _REFUSALS = {
     "container": "the container refuses deletions, so old packs would stay beside the new ones",
     "version": "the account keeps versions of deleted packs, so old packs would stay and be billed beside the new ones",
 }
-
-
-class _Deleting:
-    """Deletes declared blobs, as long as the declaration allows it; `hindrance` says if it does not any more."""
-
-    def __init__(self, blobs: SnapshotWriter, declaration: Declaration) -> None:
-        self._blobs = blobs
-        self._declaration = declaration
-        self.removed: list[BlobProperties] = []
-        self.refused: list[Refusal] = []
-        self.hindrance = ""
-
-    async def delete(self, going: Sequence[BlobProperties]) -> None:
-        """Delete blobs, some at once."""
-        for some in batched(going, _DELETES_AT_ONCE, strict=False):
-            if not await self._declaration.is_own():
-                self.hindrance = TAKEN_OVER
-                return
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for blob in some:
-                        group.create_task(self._one(blob))
-            except* IndexvaultError as errors:
-                raise errors.exceptions[0] from None
-
-    async def _one(self, blob: BlobProperties) -> None:
-        if not await self._declaration.allows_deletion():
-            return
-        try:
-            await self._blobs.delete(blob.name)
-        except ConflictError as error:
-            self.refused.append(Refusal(blob=blob.name, why=error.what))
-            return
-        self.removed.append(blob)
-        self._declaration.deleted(blob.name)

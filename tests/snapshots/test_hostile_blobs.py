@@ -22,7 +22,8 @@ from indexvault.snapshots.locations import Location, decode_locations, encode_lo
 from indexvault.snapshots.manifest import Manifest, open_manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from indexvault.snapshots.packs import PACK_LIMIT, member, open_chunk, open_member
-from indexvault.snapshots.pins import Pin, read_pins
+from indexvault.snapshots.pins import Pin, pins_by_id
+from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import pin_name
 from indexvault.snapshots.service_manifest import ServiceManifest, commit_service, read_service_manifest
 from indexvault.snapshots.summary import from_metadata, summarise, to_metadata
@@ -223,13 +224,14 @@ async def test_a_record(data: bytes) -> None:
     store = MemoryStore()
     await store.runs.put(pin_name("east", "hotels", "x"), data)
     with pytest.raises(IntegrityError):
-        await read_pins(store.runs, "east", "hotels")
+        await RecordStore(store.runs, Pin).read(pin_name("east", "hotels", "x"))
+    assert await pins_by_id(store.runs, "east", "hotels") == {"x": None}
 
 
 async def test_a_pin_is_read() -> None:
     store = MemoryStore()
     await store.runs.put(pin_name("east", "hotels", "x"), msgspec.json.encode(Pin(MORNING)))
-    assert await read_pins(store.runs, "east", "hotels") == {"x": Pin(MORNING)}
+    assert await pins_by_id(store.runs, "east", "hotels") == {"x": Pin(MORNING)}
 
 
 @pytest.mark.parametrize("body", OTHER_BODIES)

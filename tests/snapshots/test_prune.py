@@ -13,7 +13,7 @@ from indexvault.snapshots.announcements import ANNOUNCED_FOR, SWEEP_FOR, SweepRe
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference, index_prefix, manifest_name, snapshot_id
-from indexvault.snapshots.pins import Pin, pin, read_pins, unpin
+from indexvault.snapshots.pins import Pin, pin, pins_by_id, unpin
 from indexvault.snapshots.prune import (
     PruneReport,
     Removal,
@@ -165,7 +165,7 @@ async def test_a_snapshot_pinned_at_the_last_moment_stays(store: Store, calendar
     reference = SnapshotReference(service=EAST, index=HOTELS, id=old.id)
     assert await pin(store, reference, Pin(calendar.now, "audit")) == reference
     await pin(store, reference, Pin(calendar.now, "again"))
-    assert await read_pins(store.runs, EAST, HOTELS) == {old.id: Pin(calendar.now, "audit")}
+    assert await pins_by_id(store.runs, EAST, HOTELS) == {old.id: Pin(calendar.now, "audit")}
     report = await prune(store, calendar, old)
     assert (report.removed, report.pinned) == ((), (old.id,))
     await pin(store, reference, Pin(calendar.now))
@@ -180,7 +180,7 @@ async def test_a_snapshot_that_is_being_removed_can_t_be_pinned(store: Store, ca
     await store.runs.put(tombstone_name(EAST, HOTELS, old.id), msgspec.json.encode(Tombstone(calendar.now, "old")))
     with pytest.raises(ConflictError, match="being removed"):
         await pin(store, reference, Pin(calendar.now))
-    assert await read_pins(store.runs, EAST, HOTELS) == {}
+    assert await pins_by_id(store.runs, EAST, HOTELS) == {}
     await remove_snapshot(store, reference, "old", clock=calendar)
     with pytest.raises(NotFoundError):
         await pin(store, reference, Pin(calendar.now))
@@ -194,7 +194,7 @@ async def test_a_pin_outlives_a_second_one_that_comes_during_a_removal(store: St
     with pytest.raises(ConflictError, match="is being removed"):
         await pin(store, reference, Pin(calendar.now, "again"))
     assert (await prune(store, calendar, one)).pinned == (one.id,)
-    assert (await read_pins(store.runs, EAST, HOTELS))[one.id].reason == "audit"
+    assert await pins_by_id(store.runs, EAST, HOTELS) == {one.id: Pin(calendar.now, "audit")}
 
 
 async def test_what_another_prune_has_removed_stops_nothing(store: Store, calendar: Calendar) -> None:

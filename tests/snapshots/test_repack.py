@@ -24,7 +24,8 @@ from indexvault.snapshots.repair import repair_index
 from indexvault.snapshots.replicate import replicate_index
 from indexvault.snapshots.run_names import announcement_name
 from indexvault.snapshots.store import Protection
-from indexvault.snapshots.sweep import SweepReport, sweep_index
+from indexvault.snapshots.sweep import sweep_index
+from indexvault.snapshots.sweep_report import SweepReport
 from indexvault.snapshots.used_packs import UsedPacks, used_packs
 from indexvault.snapshots.verify import VerifyReport, verify_index
 from indexvault.snapshots.writer import commit, commit_announced

@@ -11,7 +11,7 @@ from indexvault.errors import ConflictError, IntegrityError, SettingsError
 from indexvault.snapshots.announcements import announced_trees, is_being_swept
 from indexvault.snapshots.known import known_snapshots, lost_snapshots
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.pins import Pin, read_pins
+from indexvault.snapshots.pins import Pin, pins_by_id
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import (
     SIGNING_MARK,
@@ -202,11 +202,11 @@ async def test_keys_are_rotated(store: Store) -> None:
 async def test_an_operator_accepts_a_record(store: Store, signed: SignedRunBlobs) -> None:
     """As when a key is set for the first time, and pins are to stay."""
     await RecordStore(store.runs, Pin).write(pin_name(EAST, HOTELS, ID), Pin(since=NOW, reason="audit"))
-    assert await read_pins(signed, EAST, HOTELS) == {}
+    assert await pins_by_id(signed, EAST, HOTELS) == {}
     assert await signed.accept(pin_name(EAST, HOTELS, ID))
     assert not await signed.accept(pin_name(EAST, HOTELS, ID))
     assert not await signed.accept("nothing")
-    assert await read_pins(signed, EAST, HOTELS) == {ID: Pin(since=NOW, reason="audit")}
+    assert await pins_by_id(signed, EAST, HOTELS) == {ID: Pin(since=NOW, reason="audit")}
 
 
 async def test_an_operator_removes_what_is_foreign_and_nothing_else(store: Store, signed: SignedRunBlobs) -> None:

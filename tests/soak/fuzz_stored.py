@@ -41,7 +41,7 @@ from indexvault.snapshots.names import (
     manifest_name,
 )
 from indexvault.snapshots.packs import member, open_chunk, open_member, scan_members
-from indexvault.snapshots.pins import Pin, read_pins
+from indexvault.snapshots.pins import Pin, pins_by_id
 from indexvault.snapshots.retention import Retention, decide
 from indexvault.snapshots.run_names import (
     announcement_name,
@@ -322,7 +322,7 @@ _RECORDS: tuple[tuple[type[Any], str, Any], ...] = (
     ),
     _one(Reveal, reveal_name(*_PLACE), _read_reveals),
     _one(Unfinished, unfinished_name(*_PLACE), lambda store: read_unfinished(store.runs, _INDEX)),
-    _one(Pin, pin_name(*_PLACE, _ID), lambda store: read_pins(store.runs, *_PLACE)),
+    _one(Pin, pin_name(*_PLACE, _ID), lambda store: pins_by_id(store.runs, *_PLACE)),
     _one(Hold, hold_name(*_PLACE, _ID, "run-1"), _read_holds),
     _one(Tombstone, tombstone_name(*_PLACE, _ID), _read_tombstones),
     _one(Announcement, announcement_name(*_PLACE, _ID), _read_announcements),
