@@ -69,6 +69,10 @@ param tick string = '0 */5 * * * *'
 @minValue(1)
 param historyDays int = 30
 
+@description('How people sign in to the status page: with a function key, or through the platform\'s authentication, which you then have to turn on.')
+@allowed(['key', 'platform'])
+param pageSignIn string = 'key'
+
 @description('The resource id of the key vault that has the record key; empty for none. See docs/security.md.')
 param recordKeyVaultId string = ''
 
@@ -273,6 +277,7 @@ module app 'modules/app.bicep' = {
     settings: settings.outputs.settings
     tick: tick
     historyDays: historyDays
+    pageSignIn: pageSignIn
     recordKeyReference: empty(recordKeyVaultId) ? '' : recordKeyReference
     subnetId: privateNetwork ? network!.outputs.appSubnetId : ''
     maximumInstances: maximumInstances

@@ -84,7 +84,7 @@ def reasons(health: Health, but: Iterable[str] = ()) -> Element | None:
 def reason_line(reason: Reason) -> list[Child]:
     """Return one reason: its sign, what is so, and what to do."""
     level = h("span", f"{LEVEL_WORDS[reason.level]}: ", class_="unseen")
-    do = [" ", h("span", commands(f"{reason.do}."), class_="do")] if reason.do else None
+    do: list[Child] = [" ", h("span", commands(f"{reason.do}."), class_="do")] if reason.do else []
     return [sign(reason.level), h("span", level, f"{_capital(reason.what)}.", do, class_="what")]
 
 

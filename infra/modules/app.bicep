@@ -13,6 +13,9 @@ param insightsConnectionString string
 param settings string
 param tick string
 param historyDays int
+
+@description('`key` or `platform`: how people sign in to the status page.')
+param pageSignIn string
 param recordKeyReference string
 param subnetId string
 param maximumInstances int
@@ -84,6 +87,7 @@ resource appSettings 'Microsoft.Web/sites/config@2025-05-01' = {
     AzureWebJobsStorage__credential: 'managedidentity'
     INDEXVAULT_CONFIG: settings
     INDEXVAULT_HISTORY_DAYS: string(historyDays)
+    INDEXVAULT_PAGE_SIGN_IN: pageSignIn
     INDEXVAULT_TICK: tick
     PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
   }, recordKeySetting)

@@ -3,9 +3,14 @@
 import random
 from datetime import datetime, timedelta
 
+import msgspec
+
 from indexvault.errors import ErrorRecord
 from indexvault.search.batch import batch, upload_action
-from indexvault.snapshots.names import manifest_name
+from indexvault.snapshots.catalogue import read_manifest, resolve
+from indexvault.snapshots.manifest import Definition, Loss, VersionedDefinition, seal
+from indexvault.snapshots.names import SnapshotReference, manifest_name
+from indexvault.snapshots.summary import summarise, to_metadata
 from indexvault.workflow.runs import RunRecord
 from tests import hotels
 from tests.browser.stage import DAY, NIGHT, Stage
@@ -56,7 +61,7 @@ async def broken(stage: Stage) -> None:
     await stage.fill("offers", 20)
     await stage.world.fill(hotels.with_field("stars", retrievable=False) | {"name": "reviews"}, hotels.hotels(30))
     await stage.back_up("reviews", NIGHT)
-    gone = stage.world.store.snapshots
+    gone = stage.own.snapshots
     newest = max(name for name in gone._blobs if "/hotels/manifests/" in name)
     await gone.delete(newest)
     stage.clock.now += 2 * DAY
@@ -110,13 +115,6 @@ async def hostile(stage: Stage) -> str:
 
 async def _hostile_snapshot(stage: Stage, definition: dict[str, object]) -> str:
     """Write a snapshot whose definition and losses hold hostile texts, and 1 MB of description."""
-    import msgspec  # noqa: PLC0415
-
-    from indexvault.snapshots.catalogue import read_manifest, resolve  # noqa: PLC0415
-    from indexvault.snapshots.manifest import Definition, Loss, VersionedDefinition, seal  # noqa: PLC0415
-    from indexvault.snapshots.names import SnapshotReference  # noqa: PLC0415
-    from indexvault.snapshots.summary import summarise, to_metadata  # noqa: PLC0415
-
     await stage.world.fill(definition, hotels.hotels(5))
     made = await stage.back_up("hotels")
     store = stage.world.store.snapshots

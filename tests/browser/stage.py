@@ -1,20 +1,19 @@
 """The status page on loopback, with two emulated services and stores in memory behind it."""
 
-import dataclasses
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from indexvault.cli.local_runs import LocalRuns, open_local_runs
 from indexvault.cli.local_site import LocalHost, LocalSite
 from indexvault.maintenance.verified import Verified, verified_records
 from indexvault.model import IndexName
 from indexvault.settings.model import PolicySettings
+from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.replicate import replicate_index
 from indexvault.snapshots.run_names import checkpoint_name, verified_name
-from indexvault.workflow.activity import Resources
 from indexvault.workflow.progress import ActivityProgress, StageProgress
 from indexvault.workflow.runs import Item, Outcome, RunRecord, Runs
 from indexvault.workflow.stalled import PROGRESS_PART
@@ -33,6 +32,7 @@ class Stage:
     """The page, and what is behind it."""
 
     world: World
+    own: MemoryStore
     west: MemoryStore
     clock: Calendar
     site: LocalSite
@@ -74,7 +74,7 @@ class Stage:
     ) -> RunRecord:
         """Record a run of the policy on indexes, ended well unless it failed or still works."""
         began = datetime.strptime(run[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        state = "waiting" if working else "done" if failure is None else "failed"
+        state: Literal["waiting", "done", "failed"] = "waiting" if working else "done" if failure is None else "failed"
         items = [
             Item(
                 index=IndexName(EAST, name),
@@ -113,8 +113,6 @@ class Stage:
         told = ActivityProgress(
             started=began, stages={stage: StageProgress(documents, documents * 1100, expected)}, ended=False
         )
-        from indexvault.snapshots.records import RecordStore  # noqa: PLC0415
-
         name = checkpoint_name(run, f"{PROGRESS_PART}scan_range-0000")
         await RecordStore(self.world.store.runs, ActivityProgress).write(name, told)
 
@@ -124,18 +122,15 @@ async def open_stage(*, policies: dict[str, PolicySettings] | None = None) -> As
     """Open the page around an empty store and its replica, on a Friday morning."""
     clock = Calendar(MORNING)
     west = MemoryStore("west", clock)
+    own = MemoryStore("local", clock)
     async with (
         open_world(
-            MemoryStore("local", clock),
+            own,
             clock=clock,
             replicas={"west": west},
             policies={"nightly": NIGHTLY} if policies is None else policies,
         ) as world,
-        open_local_runs(_quick(world.resources)) as runs,
+        open_local_runs(world.resources) as runs,
         LocalSite(LocalHost(world.resources, {}), runs, port=0) as site,
     ):
-        yield Stage(world, west, clock, site, runs)
-
-
-def _quick(resources: Resources) -> Resources:
-    return dataclasses.replace(resources)
+        yield Stage(world, own, west, clock, site, runs)
