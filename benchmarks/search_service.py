@@ -2,23 +2,25 @@
 
     python -m benchmarks.search_service [--gzip]
 
-It is correct within that: key ranges, counts, ranks, projections to the key, look-ups, uploads and deletions stored by
-key, definitions with ETags, aliases, statistics. What it does not know it refuses (501), so that no figure comes from a
-request that was misread. Documents go out as they came in, each with its score first, as the service sends them; with
---gzip compressed, as the service sends them to who accepts it.
+It is correct within that: key ranges, counts, ranks, projections to the key, keys as facets, what a field says was
+changed, look-ups, uploads and deletions stored by key, definitions with ETags, aliases, statistics. What it does not
+know it refuses (501), so that no figure comes from a request that was misread. Documents go out as they came in, each
+with its score first, as the service sends them; with --gzip compressed, as the service sends them to who accepts it.
 """
 
 import itertools
+import random
 import re
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from isal import igzip
 
-from benchmarks.corpora import CORPORA, KEY_FIELD, changed_documents, documents
+from benchmarks.corpora import CORPORA, KEY_FIELD, Corpus, changed_documents, documents, key_of
 from benchmarks.http_server import CONTROL, Part, Reply, Request, json_reply, process_seconds, run
 from benchmarks.served_index import ServedIndex
 
@@ -29,6 +31,9 @@ _FASTEST = 0
 _LITERAL = r"'((?:[^']|'')*)'"
 _FILTER = re.compile(rf"(?:{KEY_FIELD} gt {_LITERAL})?(?: and )?(?:{KEY_FIELD} le {_LITERAL})?")
 _DOCUMENTS = re.compile(r"/indexes(?:\('([^']+)'\)|/([^/]+))/docs/(search\.post\.search|search|search\.index|index)")
+_CHANGED = re.compile(r"changed (?:ge (\S+)|eq null)")
+_FACET = re.compile(rf"{KEY_FIELD},count:(\d+)")
+_STAMP = re.compile(rb'"changed":"[^"]*"')
 _COUNT = re.compile(r"/indexes(?:\('([^']+)'\)|/([^/]+))/docs/\$count")
 _DOCUMENT = re.compile(r"/indexes\('([^']+)'\)/docs\('([^']+)'\)")
 _STATISTICS = re.compile(r"/indexes\('([^']+)'\)/(?:search\.)?stats")
@@ -143,7 +148,12 @@ class SearchService:
 
     def _search(self, index: ServedIndex, body: bytes) -> Reply:
         query = msgspec.json.decode(body)
+        if (by_changes := _CHANGED.fullmatch(query.get("filter") or "")) is not None:
+            return _changed(index, query, by_changes[1])
+        facets = query.pop("facets", None)
         after, until = _bounds(query)
+        if facets is not None:
+            return _faceted(index, query, facets, after, until)
         top, skip = min(query.get("top", 50), _MOST_TOP), query.get("skip") or 0
         if skip > _MOST_SKIP:
             raise _RefusedError(400, "Value must be between 0 and 100000. Parameter name: $skip")
@@ -242,7 +252,18 @@ class SearchService:
                 corpus = CORPORA[given["corpus"]]
                 self._put("indexes", given["index"], corpus.definition(given["index"]), 201)
                 made = documents(corpus, given["bytes"], given["seed"])
+                if stamp := given.get("stamp"):
+                    self._put(
+                        "indexes",
+                        given["index"],
+                        _stamped_definition(corpus, given["index"], facetable=given.get("facetable", False)),
+                        201,
+                    )
+                    made = ((key, stamped(line, stamp)) for key, line in made)
                 self._indexes[given["index"]] = ServedIndex((key, _SCORE + line[1:]) for key, line in made)
+            case "/churn":
+                index, corpus = self._index(given.pop("index")), CORPORA[given.pop("corpus")]
+                return json_reply(_churn(index, corpus, **given))
             case "/change":
                 index = self._index(given["index"])
                 keys = list(index.keys())
@@ -258,6 +279,63 @@ class SearchService:
             case other:
                 raise ValueError(other)
         return json_reply({})
+
+
+def stamped(line: bytes, moment: str) -> bytes:
+    """Return a document that says when it was written."""
+    text = b'"changed":"' + moment.encode() + b'"'
+    if b'"changed":"' in line:
+        return _STAMP.sub(text, line, count=1)
+    return line[:-1] + b"," + text + b"}"
+
+
+def _stamped_definition(corpus: Corpus, index: str, *, facetable: bool) -> dict[str, Any]:
+    definition = corpus.definition(index)
+    fields = [field for field in definition["fields"] if field["name"] != "changed"]
+    fields[0] = fields[0] | {"facetable": facetable}
+    fields.append({"name": "changed", "type": "Edm.DateTimeOffset", "filterable": True, "sortable": True})
+    return definition | {"fields": fields}
+
+
+def _churn(
+    index: ServedIndex, corpus: Corpus, *, changed: int, deleted: int, added: int, seed: int, stamp: str
+) -> dict[str, int]:
+    """Change, delete and add so many documents at random keys; what is written says when, up to `stamp`."""
+    keys = list(index.keys())
+    rng = random.Random(f"churn {seed}")  # noqa: S311 - repeatable data, not secrets
+    write = corpus.writer(rng)
+    some = rng.sample(keys, changed + deleted)
+    last = datetime.fromisoformat(stamp)
+    written = [*some[:changed], *(key_of(10**8 + 1000 * seed + number) for number in range(added))]
+    for number, key in enumerate(written):
+        moment = last - timedelta(milliseconds=len(written) - number)
+        index.put(key, _SCORE + stamped(write(key), f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z")[1:])
+    for key in some[changed:]:
+        index.put(key, None)
+    return {"documents": index.count()}
+
+
+def _changed(index: ServedIndex, query: dict[str, Any], low: str | None) -> Reply:
+    """Answer a query by the field of the last change: from a time on, or without a value, which no document is."""
+    keys = index.since(low.encode()) if low is not None else []
+    if query.get("orderby") not in {None, "changed asc"} or query.get("skip"):
+        raise _RefusedError(501, f"the benchmark's service has no query {query}")
+    head = b'{"@search.coverage":100.0,"@odata.count":%d,"value":[' % len(keys)
+    found = [document for key in keys[: min(query.get("top", 50), _MOST_TOP)] if (document := index.get(key))]
+    return Reply(200, (head, b",".join(found), b"]}"))
+
+
+def _faceted(
+    index: ServedIndex, query: dict[str, Any], facets: list[str], after: str | None, until: str | None
+) -> Reply:
+    """Answer a query for the keys of a range as facets."""
+    found = [_FACET.fullmatch(facet) for facet in facets]
+    if len(found) != 1 or found[0] is None or query.get("top"):
+        raise _RefusedError(501, f"the benchmark's service has no facets {facets}")
+    keys = itertools.islice(index.keys(after, until), int(found[0][1]))
+    head = b'{"@search.coverage":100.0,"@odata.count":%d,"@search.facets":{"' % index.count(after, until)
+    listed = ",".join(f'{{"count":1,"value":"{key}"}}' for key in keys).encode()
+    return Reply(200, (head, KEY_FIELD.encode(), b'":[', listed, b']},"value":[]}'))
 
 
 def _bounds(query: dict[str, Any]) -> tuple[str | None, str | None]:

@@ -6,11 +6,14 @@ has little to do for either.
 
 import hashlib
 import itertools
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
 
 _BLOCK_BYTES = 1024 * 1024
 _PENDING_BYTES = 2 * _BLOCK_BYTES
+
+CHANGED = b'"changed":"'
+"""What comes before the time at which a document was written, where an index has such a field."""
 
 
 class _Block:
@@ -47,11 +50,13 @@ class ServedIndex:
     def __init__(self, documents: Iterable[tuple[str, bytes]] = ()) -> None:
         self._blocks = [_Block(part) for part in _parts(sorted(documents))] or [_Block()]
         self._firsts = ["", *(block.keys[0] for block in self._blocks[1:])]
+        self._by_value: list[tuple[bytes, str]] | None = None
 
     def put(self, key: str, document: bytes | None) -> bool:
         """Store a document, or delete it. Return whether there was one of this key."""
-        place = bisect_right(self._firsts, key) - 1
-        block = self._blocks[place]
+        if self._by_value is not None:
+            self._note_value(self._by_value, key, document)
+        place, block = self._place(key)
         was_there = block.has(key)
         block.pending[key] = document
         block.pending_bytes += len(document or b"")
@@ -59,9 +64,18 @@ class ServedIndex:
             self._settle(place)
         return was_there
 
+    def since(self, low: bytes) -> list[str]:
+        """Return the keys of documents whose field CHANGED is so or more, in its order; the field's text sorts."""
+        if self._by_value is None:
+            found = zip(self.keys(), self._documents(), strict=True)
+            self._by_value = sorted((value_of(document), key) for key, document in found)
+        begin = bisect_left(self._by_value, (low, ""))
+        return [key for _value, key in self._by_value[begin:]]
+
     def get(self, key: str) -> bytes | None:
         """Return a document."""
-        block = self._settled(bisect_right(self._firsts, key) - 1)
+        self._settled(bisect_right(self._firsts, key) - 1)
+        _place, block = self._place(key)  # settling may have divided it
         place = bisect_left(block.keys, key)
         return bytes(block.slice(place, place + 1)) if place < len(block.keys) and block.keys[place] == key else None
 
@@ -106,6 +120,21 @@ class ServedIndex:
             digest.update(b",")
         return number, size, digest.hexdigest()
 
+    def _note_value(self, by_value: list[tuple[bytes, str]], key: str, document: bytes | None) -> None:
+        if (before := self.get(key)) is not None:
+            del by_value[bisect_left(by_value, (value_of(before), key))]
+        if document is not None:
+            insort(by_value, (value_of(document), key))
+
+    def _place(self, key: str) -> tuple[int, _Block]:
+        place = bisect_right(self._firsts, key) - 1
+        return place, self._blocks[place]
+
+    def _documents(self) -> Iterator[bytes]:
+        for block, begin, end in self._stretches(None, None):
+            for at in range(begin, end):
+                yield bytes(block.slice(at, at + 1))
+
     def _stretches(self, after: str | None, until: str | None) -> Iterator[tuple[_Block, int, int]]:
         place = 0 if after is None else bisect_right(self._firsts, after) - 1
         while place < len(self._blocks):
@@ -128,6 +157,12 @@ class ServedIndex:
         made = [_Block(part) for part in _parts(self._blocks[place].documents())] or [_Block()]
         self._blocks[place : place + 1] = made
         self._firsts[place : place + 1] = [self._firsts[place], *(block.keys[0] for block in made[1:])]
+
+
+def value_of(document: bytes) -> bytes:
+    """Return the text of the field CHANGED in a document that has one."""
+    begin = document.index(CHANGED) + len(CHANGED)
+    return document[begin : document.index(b'"', begin)]
 
 
 def _parts(documents: Sequence[tuple[str, bytes]]) -> Iterator[Sequence[tuple[str, bytes]]]:
