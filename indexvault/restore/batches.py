@@ -1,6 +1,8 @@
 """Cut actions into batches that the service takes."""
 
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -24,20 +26,25 @@ class Batch(msgspec.Struct, frozen=True):
 
 async def batches(actions: Actions) -> AsyncIterator[Batch]:
     """Yield batches by count and bytes; an action larger than BATCH_BYTES is a batch of its own."""
-    keys: list[str] = []
-    taken: list[bytes] = []
+    held = Batch([], [])
     size = _FRAME
     async for some in actions:
-        for key, action in some:
-            added = len(action) + _SEPARATOR
-            if keys and (len(keys) >= MOST_ACTIONS or size + added > BATCH_BYTES):
-                yield Batch(keys, taken)
-                keys, taken, size = [], [], _FRAME
-            keys.append(key)
-            taken.append(action)
-            size += added
-    if keys:
-        yield Batch(keys, taken)
+        ends = list(accumulate([len(action) + _SEPARATOR for _key, action in some]))
+        start = taken = 0
+        while start < len(some):
+            most = min(len(some), start + MOST_ACTIONS - len(held.keys))
+            end = bisect_right(ends, taken + BATCH_BYTES - size, start, most)
+            if end == start and held.keys:
+                yield held
+                held, size = Batch([], []), _FRAME
+                continue
+            end = max(end, start + 1)
+            held.keys.extend([key for key, _action in some[start:end]])
+            held.actions.extend([action for _key, action in some[start:end]])
+            size += ends[end - 1] - taken
+            start, taken = end, ends[end - 1]
+    if held.keys:
+        yield held
 
 
 def pieces(batch: Batch, most: int) -> list[Batch]:

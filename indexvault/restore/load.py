@@ -20,7 +20,7 @@ from indexvault.restore.selection import chunks_holding
 from indexvault.restore.state import LoadCheckpoint
 from indexvault.restore.stretch_context import StretchContext, open_stretch
 from indexvault.restore.upload import MOST_REFUSED, Refused, Uploader, UploadTotals
-from indexvault.search.batch import delete_action, upload_action
+from indexvault.search.batch import delete_action, upload_action, upload_actions
 from indexvault.snapshots.chunk_documents import KeyedLine
 from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.run_names import report_name
@@ -62,10 +62,13 @@ async def load(resources: Resources, stretch: Stretch) -> StretchLoaded:
     def action(line: bytes) -> bytes:
         return upload_action(projection.project(line))
 
+    def actions(lines: bytes, documents: int) -> list[bytes] | None:
+        return upload_actions(lines, documents) if projection.keeps(lines) else None
+
     async def acknowledged(key: str) -> None:
         await noted.note(_added(before, uploader.totals, key, done=False))
 
-    async with noted, aclosing(context.selected(before.after or None, action, stage="load")) as coming:
+    async with noted, aclosing(context.selected(before.after or None, action, actions, stage="load")) as coming:
         totals = await uploader.upload(coming, acknowledged)
     if totals.given_up:
         # What follows the last acknowledged batch is sent again, so only its refusals are noted.

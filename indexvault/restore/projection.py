@@ -37,9 +37,13 @@ class Projection:
         """Whether every field of a document stays."""
         return not self._drops
 
+    def keeps(self, lines: bytes) -> bool:
+        """Return whether a document, or each of several, stays as it is. In doubt return False."""
+        return not self._drops and (self._null_collection is None or not self._null_collection.search(lines))
+
     def project(self, line: bytes) -> bytes:
         """Return a document as the index takes it. One whose values don't fit their fields stays as it is."""
-        if not self._drops and (self._null_collection is None or not self._null_collection.search(line)):
+        if self.keeps(line):
             return line
         try:
             return msgspec.json.encode(_project(msgspec.json.decode(line, type=dict[str, msgspec.Raw]), self._plan))

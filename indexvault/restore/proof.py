@@ -23,8 +23,6 @@ from indexvault.workflow.activity import Activity, ProgressUpdate, Resources
 from indexvault.workflow.patience import TOLD_AFTER, Patience, in_minutes, settle_seconds
 from indexvault.workflow.resume import altered
 
-SETTLE_POLL_SECONDS = 2
-"""The first pause while written documents become searchable; further ones are longer."""
 COMPARE_SECONDS = 20
 """How long a stretch is compared again, once the target's count agrees or is no longer waited for, before a difference
 counts: replicas show new documents at different times."""

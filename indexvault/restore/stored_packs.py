@@ -15,7 +15,7 @@ from indexvault.workflow.resume import altered, digest_of
 
 FEWEST_PACKS = 8
 """Packs of a share, if there are as many: some 64 MiB."""
-MOST_SHARES = 1000
+MOST_SHARES = 500
 """Shares of a snapshot's packs at most: their digests are named in one payload."""
 _NUMBER_DIGITS = 12
 

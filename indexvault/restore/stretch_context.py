@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import chain
 
 from indexvault.bounds import MEBIBYTE
 from indexvault.errors import IntegrityError, NotFoundError
@@ -16,11 +17,14 @@ from indexvault.restore.stretch_source import SnapshotSource, StretchSource, pac
 from indexvault.search.lookup import KeyLookup
 from indexvault.search.scan import KeyRange
 from indexvault.search.schema import Schema, read_schema
-from indexvault.snapshots.chunk_documents import KeyedLine, ReadDocuments, document_reader
-from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.chunk_documents import KeyedLine, ReadDocuments, ReadKeys, document_reader, keys_reader
+from indexvault.snapshots.chunks import Chunk, document_lines
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.reader import read_chunks, try_chunks
+from indexvault.snapshots.reader import read_batches, try_chunks
 from indexvault.workflow.activity import ProgressUpdate, Resources
+
+type MakeAll = Callable[[bytes, int], list[bytes] | None]
+"""Makes something of each of so many documents, one a line; returns None if it can't do so at once."""
 
 _WINDOW = 4 * MEBIBYTE
 """Stored bytes of chunks that a stretch fetches at once; several stretches are at work at the same time."""
@@ -37,12 +41,10 @@ class StretchContext(RestoreContext):
         self, chunks: Chunks | Iterable[Sequence[Chunk]], use: Callable[[Chunk, bytes], Used]
     ) -> AsyncGenerator[tuple[Chunk, Used]]:
         """Yield chunks with what `use` makes of their bytes, proved. Raises IntegrityError if one is not there."""
-        with packs_required():
-            async with aclosing(
-                read_chunks(self.store.snapshots, self.source.folder, chunks, use, window=_WINDOW)
-            ) as reading:
-                async for chunk, used in reading:
-                    yield chunk, used
+        async with aclosing(self._read_batches(chunks, use)) as reading:
+            async for some in reading:
+                for each in some:
+                    yield each
 
     async def documents(
         self, chunks: Chunks | Iterable[Sequence[Chunk]]
@@ -65,27 +67,38 @@ class StretchContext(RestoreContext):
                 yield chunk, None if isinstance(found, NotFoundError) else found
 
     async def selected(
-        self, after: str | None, make: Callable[[bytes], bytes], *, stage: str
+        self, after: str | None, make: Callable[[bytes], bytes], make_all: MakeAll, *, stage: str
     ) -> AsyncGenerator[list[KeyedLine]]:
         """Yield the selected documents with keys above `after`, by their keys, with what is made of each.
 
-        Each chunk is proved before its first document.
+        `make_all` makes the same of all documents of a chunk at once, where it can. Each chunk is proved before its
+        first document.
         """
-        split, is_whole = self._split, self.selection.everything
+        keys_of, split, is_whole = self._keys, self._split, self.selection.everything
 
         def use(chunk: Chunk, data: bytes) -> list[KeyedLine]:
-            documents = split(chunk, data)
-            return [(key, make(line)) for key, line in documents] if is_whole else documents
+            if not is_whole:
+                return split(chunk, data)
+            keys = keys_of(chunk, data)
+            made = make_all(data, len(keys)) or list(map(make, document_lines(data)))
+            return list(zip(keys, made, strict=True))
 
         documents = 0
-        async with aclosing(self.stretch.batches(after=after)) as batches, aclosing(self.read(batches, use)) as reading:
-            async for chunk, found in reading:
-                made = found
+        async with (
+            aclosing(self.stretch.batches(after=after)) as batches,
+            aclosing(self._read_batches(batches, use)) as reading,
+        ):
+            async for some in reading:
+                found = list(chain.from_iterable([each for _chunk, each in some]))
                 if not is_whole:
-                    made = [(key, make(line)) for key, line in await self.selection.selected(found)]
-                yield made if after is None or chunk.first > after else [each for each in made if each[0] > after]
-                documents += chunk.documents
-                self.resources.report(ProgressUpdate(stage=stage, documents=chunk.documents, bytes=chunk.bytes))
+                    found = [(key, make(line)) for key, line in await self.selection.selected(found)]
+                if after is not None and some[0][0].first <= after:
+                    found = [each for each in found if each[0] > after]
+                yield found
+                read = sum([chunk.documents for chunk, _each in some])
+                documents += read
+                size = sum([chunk.bytes for chunk, _each in some])
+                self.resources.report(ProgressUpdate(stage=stage, documents=read, bytes=size))
         if before := self.stretch.stretch.documents - documents:
             self.resources.report(ProgressUpdate(stage=stage, documents=before))
 
@@ -128,6 +141,21 @@ class StretchContext(RestoreContext):
             projection=Projection(self.source.schema, schema),
             selection=self.selection,
         )
+
+    async def _read_batches[Used](
+        self, chunks: Chunks | Iterable[Sequence[Chunk]], use: Callable[[Chunk, bytes], Used]
+    ) -> AsyncGenerator[list[tuple[Chunk, Used]]]:
+        """Yield what `read` does, some megabytes of chunks at once."""
+        with packs_required():
+            async with aclosing(
+                read_batches(self.store.snapshots, self.source.folder, chunks, use, window=_WINDOW)
+            ) as reading:
+                async for some in reading:
+                    yield some
+
+    @cached_property
+    def _keys(self) -> ReadKeys:
+        return keys_reader(self.source.key_field, self.source.folder)
 
     @cached_property
     def _split(self) -> ReadDocuments:

@@ -16,7 +16,7 @@ SMALLEST_STRETCH = 8 * MEBIBYTE
 """Uncompressed bytes of the stretches of an index so small that it would not be divided otherwise."""
 FEWEST_STRETCHES = 8
 """Stretches into which an index is cut as long as they are not smaller than SMALLEST_STRETCH."""
-MOST_STRETCHES = 2000
+MOST_STRETCHES = 1000
 """Stretches of an index at most: those of a larger one are longer, since all of them are named in one payload."""
 
 

@@ -149,10 +149,14 @@ class Uploader:
                 "it is larger than the service takes" if isinstance(error, TooLargeError) else error.what,
             )
             return Batch([], [])
+        results = [answer.results.get(key) for key in part.keys]
+        if all(result is not None and result.status for result in results):
+            self.totals.documents += len(part.keys)
+            self.totals.bytes += sum(map(len, part.actions))
+            return Batch([], [])
         again: set[str] = set()
         others: set[str] = set()
-        for key in part.keys:
-            result = answer.results.get(key)
+        for key, result in zip(part.keys, results, strict=True):
             if result is None:
                 raise UnexpectedAnswerError(
                     f"no result for the document with key {key!r}", on=self._on, do="Run the restore again"

@@ -26,14 +26,17 @@ def has_escaped_mark(text: bytes) -> bool:
     return at >= 0 and _ESCAPED.search(text, at) is not None
 
 
+def may_have_annotations(text: bytes) -> bool:
+    """Return whether a document, or one of several, may have annotations: a string in it begins with an `@`."""
+    return _has_raw_mark(text) or has_escaped_mark(text)
+
+
 def without_annotations(document: bytes) -> bytes:
     """Return a document without its annotations, else the same bytes.
 
     Raises what msgspec raises (`errors.UNDECODABLE`) if a document that may have annotations is no JSON object.
     """
-    if not _has_raw_mark(document) and not has_escaped_mark(document):
-        return document
-    return _decoded(document)
+    return _decoded(document) if may_have_annotations(document) else document
 
 
 def without_raw_annotations(document: bytes) -> bytes:

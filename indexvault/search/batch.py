@@ -7,7 +7,7 @@ import msgspec
 
 from indexvault.bounds import decode
 from indexvault.errors import UNDECODABLE, IntegrityError, UnexpectedAnswerError
-from indexvault.search.annotations import without_annotations
+from indexvault.search.annotations import may_have_annotations, without_annotations
 from indexvault.search.errors import names_quota, without_quoted_values
 
 MOST_ACTIONS = 1000
@@ -19,6 +19,9 @@ MOST_REASON = 200
 """Characters kept of the service's reason for refusing a document."""
 _UPLOAD = b'{"@search.action":"upload",'
 _MERGE = b'{"@search.action":"mergeOrUpload",'
+_BEGIN_DOCUMENT = b'{"'
+_BETWEEN_DOCUMENTS = b'\n{"'
+_UPLOAD_FIRST = _UPLOAD + b'"'
 _BEGIN, _END = b'{"value":[', b"]}"
 _OBJECT_WITH_MEMBERS = re.compile(rb'\{\s*"')
 
@@ -82,6 +85,21 @@ def _action(start: bytes, line: bytes) -> bytes:
             "a stored line is no document", on="the snapshot", do="Run indexvault verify, and restore another snapshot"
         )
     return b"".join((start, memoryview(document)[1:]))
+
+
+def upload_actions(lines: bytes, documents: int) -> list[bytes] | None:
+    """Return the upload actions for so many stored documents, one a line, each line ended by a line feed.
+
+    Return None where `upload_action` has to look at each: one may have annotations, or a line may be no document.
+    """
+    if may_have_annotations(lines) or not lines.startswith(_BEGIN_DOCUMENT):
+        return None
+    rests = lines.split(_BETWEEN_DOCUMENTS)
+    if len(rests) != documents:
+        return None
+    rests[0] = rests[0].removeprefix(_BEGIN_DOCUMENT)
+    rests[-1] = rests[-1].removesuffix(b"\n")
+    return [_UPLOAD_FIRST + rest for rest in rests]
 
 
 def delete_action(key_field: str, key: str) -> bytes:

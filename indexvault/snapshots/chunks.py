@@ -47,7 +47,7 @@ Size = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 _TAIL_BYTES = 8
 
 
-class Chunk(msgspec.Struct, frozen=True, array_like=True):
+class Chunk(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A chunk as the tree lists it.
 
     `sha256` is the hash of the uncompressed bytes in lower-case hex, `first` and `last` are the keys at its ends,

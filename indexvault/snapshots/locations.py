@@ -122,6 +122,11 @@ class MovedPacks:
         self._known: OrderedDict[str, MovedPack] = OrderedDict()
         self._size = 0
 
+    @property
+    def are_none_known(self) -> bool:
+        """Whether nothing was read before about any pack."""
+        return not self._known
+
     def known(self, pack: str) -> MovedPack | None:
         """Return what was read before about a pack, or None."""
         found = self._known.get(pack)

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from indexvault.bounds import MEBIBYTE
@@ -27,10 +28,12 @@ LARGEST_SPAN = 8 * MEBIBYTE
 """Stored bytes that one request reads, unless a single member is larger."""
 
 WINDOW = 8 * MEBIBYTE
-"""Stored bytes of chunks that a reader fetches at once. It holds two windows."""
+"""Stored bytes of chunks that a reader fetches at once. It holds two windows, and as much of later ones at most."""
 
 REQUESTS_AT_ONCE = 4
-_OPENED_AT_ONCE = MEBIBYTE
+_PLANNED_AT_ONCE = 8
+"""Windows that are planned together: their chunks are listed in memory."""
+_OPENED_AT_ONCE = 4 * MEBIBYTE
 """Uncompressed bytes that one hop to a thread opens."""
 
 type Failure = IntegrityError | NotFoundError
@@ -43,8 +46,7 @@ class StoredMember(NamedTuple):
     blob: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(NamedTuple):
     """A member that is looked for: its position among those asked for, and where it lies as far as is known."""
 
     position: int
@@ -70,17 +72,17 @@ class Span:
 def spans_of(members: Iterable[_Wanted]) -> list[Span]:
     """Return the requests that read these members."""
     spans: list[Span] = []
-    in_order = sorted(members, key=lambda each: (each.pack, each.offset))
-    for pack, some in groupby(in_order, key=lambda each: each.pack):
+    for pack, some in groupby(sorted(members, key=_PLACE), key=_PACK):
         together: list[_Wanted] = []
         start = end = 0
         for each in some:
-            until = max(end, each.until)
-            if together and (each.offset - end > MOST_HOLE or until - start > LARGEST_SPAN):
+            _position, _pack, offset, stored = each
+            until = max(end, offset + stored)
+            if together and (offset - end > MOST_HOLE or until - start > LARGEST_SPAN):
                 spans.append(Span(pack, start, end, tuple(together)))
                 together = []
             if not together:
-                start, until = each.offset, each.until
+                start, until = offset, offset + stored
             together.append(each)
             end = until
         spans.append(Span(pack, start, end, tuple(together)))
@@ -141,9 +143,9 @@ class _Fetching:
             except IntegrityError as error:
                 broken = IntegrityError(error.what, on=name, do=repair_advice(name))
             else:
-                for each in span.members:
-                    at = each.offset - span.start
-                    self.found[each.position] = StoredMember(data[at : at + each.stored], name)
+                found, start = self.found, span.start
+                for position, _pack, offset, stored in span.members:
+                    found[position] = StoredMember(data[offset - start : offset - start + stored], name)
                 return
         if len(span.members) == 1:
             self.fail(span.members[0], broken)
@@ -153,6 +155,8 @@ class _Fetching:
 
 def _forwarded(wanted: Iterable[_Wanted], records: MovedPacks) -> list[_Wanted]:
     """Return where members are to be looked for first: not in packs that were not there before."""
+    if records.are_none_known:
+        return list(wanted)
     forwarded: list[_Wanted] = []
     for each in wanted:
         now: _Wanted = each
@@ -175,7 +179,7 @@ async def _moved(
 ) -> list[_Wanted]:
     """Return where the members of missing packs lie now, as far as records of locations say."""
     moved: list[_Wanted] = []
-    for pack, some in groupby(sorted(missing, key=lambda each: each.pack), key=lambda each: each.pack):
+    for pack, some in groupby(sorted(missing, key=_PACK), key=_PACK):
         members = list(some)
         try:
             record = await records.find(pack)
@@ -225,11 +229,34 @@ async def read_chunks[Used](
 
     What is wrong with a chunk is raised in its turn.
     """
-    async with aclosing(try_chunks(blobs, folder, chunks, use, window=window)) as reading:
-        async for chunk, used in reading:
-            if isinstance(used, IntegrityError | NotFoundError):
-                raise used
-            yield chunk, used
+    async with aclosing(read_batches(blobs, folder, chunks, use, window=window)) as reading:
+        async for some in reading:
+            for each in some:
+                yield each
+
+
+async def read_batches[Used](
+    blobs: SnapshotReader,
+    folder: PackFolder,
+    chunks: AsyncIterable[Sequence[Chunk]] | Iterable[Sequence[Chunk]],
+    use: Callable[[Chunk, bytes], Used],
+    *,
+    window: int = WINDOW,
+) -> AsyncGenerator[list[tuple[Chunk, Used]]]:
+    """Yield chunks with what `use` makes of their uncompressed bytes, in order; see `try_batches`.
+
+    What is wrong with a chunk is raised, after those before it have been yielded.
+    """
+    async with aclosing(try_batches(blobs, folder, chunks, use, window=window)) as reading:
+        async for some in reading:
+            sound: list[tuple[Chunk, Used]] = []
+            for chunk, used in some:
+                if isinstance(used, IntegrityError | NotFoundError):
+                    if sound:
+                        yield sound
+                    raise used
+                sound.append((chunk, used))
+            yield sound
 
 
 async def try_chunks[Used](
@@ -242,40 +269,59 @@ async def try_chunks[Used](
 ) -> AsyncGenerator[tuple[Chunk, Used | Failure]]:
     """Yield each chunk with what `use` makes of its uncompressed bytes, or with what is wrong with it, in order.
 
-    `chunks` come in batches. `use` runs in a thread, for about a megabyte of chunks at once; it may raise
-    IntegrityError. At most two windows of so many stored bytes are held. Close the generator (`aclosing`) to cancel
-    what is under way.
+    See `try_batches`. Close the generator (`aclosing`) to cancel what is under way.
     """
-    windows = _windows(chunks, window)
+    async with aclosing(try_batches(blobs, folder, chunks, use, window=window)) as reading:
+        async for some in reading:
+            for each in some:
+                yield each
+
+
+async def try_batches[Used](
+    blobs: SnapshotReader,
+    folder: PackFolder,
+    chunks: AsyncIterable[Sequence[Chunk]] | Iterable[Sequence[Chunk]],
+    use: Callable[[Chunk, bytes], Used],
+    *,
+    window: int = WINDOW,
+) -> AsyncGenerator[list[tuple[Chunk, Used | Failure]]]:
+    """Yield chunks with what `use` makes of their uncompressed bytes, or with what is wrong with one, in order.
+
+    `chunks` come in batches. `use` runs in a thread, for some megabytes of chunks at once, which come together; it may
+    raise IntegrityError. At most three windows of so many stored bytes are held. Close the generator (`aclosing`) to
+    cancel what is under way.
+    """
+    windows = _planned(_windows(chunks, window), window)
     moved = MovedPacks(blobs, folder)
-    ahead: deque[tuple[list[Chunk], asyncio.Task[list[StoredMember | Failure]]]] = deque()
+    ahead: deque[tuple[_Window, asyncio.Task[list[StoredMember | Failure]]]] = deque()
+    held: dict[int, StoredMember | Failure] = {}
     more = True
     try:
         while more or ahead:
             while more and len(ahead) < 2:  # noqa: PLR2004 - the one that is used and the next
-                some = await anext(windows, None)
-                if some is None:
+                planned = await anext(windows, None)
+                if planned is None:
                     more = False
                 else:
-                    ahead.append((some, asyncio.create_task(fetch_members(blobs, folder, folder.pack, some, moved))))
+                    fetching = fetch_members(blobs, folder, folder.pack, list(planned.fetched.values()), moved)
+                    ahead.append((planned, asyncio.create_task(fetching)))
             if not ahead:
                 break
-            some, task = ahead[0]
-            stored = await task
+            planned, task = ahead[0]
+            held.update(zip(planned.fetched, await task, strict=True))
             ahead.popleft()
+            some = planned.chunks
             for start, end in _batches(some):
-                used = await asyncio.to_thread(_open_all, some[start:end], stored[start:end], use)
-                for position, (chunk, result) in enumerate(zip(some[start:end], used, strict=True), start):
-                    stored[position] = _NOTHING
-                    if isinstance(result, IntegrityError | NotFoundError):
-                        # Another replica may have it sound.
-                        yield chunk, await _again(blobs, folder, chunk, use)
-                    else:
-                        yield chunk, result
+                stored = [held.pop(planned.first + at) for at in range(start, end)]
+                used, failed = await asyncio.to_thread(_open_all, some[start:end], stored, use)
+                del stored
+                for at in failed:  # another replica may have it sound
+                    used[at] = await _again(blobs, folder, some[start + at], use)
+                yield list(zip(some[start:end], used, strict=True))
     finally:
-        for _some, task in ahead:
+        for _planned_window, task in ahead:
             task.cancel()
-        await asyncio.gather(*(task for _some, task in ahead), return_exceptions=True)
+        await asyncio.gather(*(task for _planned_window, task in ahead), return_exceptions=True)
         await windows.aclose()
 
 
@@ -303,17 +349,82 @@ async def _read_chunk(blobs: SnapshotReader, folder: PackFolder, chunk: Chunk) -
 
 def _open_all[Used](
     chunks: list[Chunk], stored: list[StoredMember | Failure], use: Callable[[Chunk, bytes], Used]
-) -> list[Used | Failure]:
+) -> tuple[list[Used | Failure], list[int]]:
+    """Return what is made of each chunk, or what is wrong with it, and the positions where something is."""
     results: list[Used | Failure] = []
-    for chunk, found in zip(chunks, stored, strict=True):
-        if not isinstance(found, StoredMember):
-            results.append(found)
-            continue
+    failed: list[int] = []
+    for at, (chunk, found) in enumerate(zip(chunks, stored, strict=True)):
         try:
-            results.append(use(chunk, open_chunk(chunk, found.data, found.blob)))
-        except IntegrityError as error:
+            if not isinstance(found, StoredMember):
+                raise found
+            data, blob = found
+            results.append(use(chunk, open_chunk(chunk, data, blob)))
+        except (IntegrityError, NotFoundError) as error:
             results.append(error)
-    return results
+            failed.append(at)
+    return results, failed
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Consecutive chunks that are used together, and what is fetched with them, by the chunks' numbers.
+
+    `first` is the number of its first chunk. Some of it may be fetched with an earlier window, or it fetches for later
+    ones.
+    """
+
+    first: int
+    chunks: list[Chunk]
+    fetched: dict[int, Chunk]
+
+
+async def _planned(windows: AsyncGenerator[list[Chunk]], room: int) -> AsyncGenerator[_Window]:
+    """Plan windows, some at once."""
+    first = 0
+    async with aclosing(windows):
+        while some := [window async for window in _first(windows, _PLANNED_AT_ONCE)]:
+            for planned in _plan(some, first, room):
+                yield planned
+            first += sum(map(len, some))
+
+
+async def _first[Kind](coming: AsyncGenerator[Kind], most: int) -> AsyncGenerator[Kind]:
+    for _ in range(most):
+        found = await anext(coming, None)
+        if found is None:
+            return
+        yield found
+
+
+def _plan(windows: Sequence[list[Chunk]], first: int, room: int) -> list[_Window]:
+    """Return what is fetched with each of consecutive windows.
+
+    After many snapshots, every window has a few chunks in each of many packs. What several windows need of such a pack
+    is fetched with the first of them, up to `room` stored bytes in all: so that is one request, and not one a window.
+    """
+    starts = list(accumulate(map(len, windows), initial=first))
+    planned = [
+        _Window(start, window, dict(enumerate(window, start))) for start, window in zip(starts, windows, strict=False)
+    ]
+    needed: dict[str, int] = {}
+    users: dict[str, list[int]] = {}
+    for at, window in enumerate(windows):
+        for pack, some in groupby(window, key=_PACK):
+            needed[pack] = needed.get(pack, 0) + sum([chunk.stored for chunk in some])
+            if (using := users.setdefault(pack, [at]))[-1] != at:
+                using.append(at)
+    early: dict[str, int] = {}
+    for pack in sorted((pack for pack, using in users.items() if len(using) > 1), key=needed.__getitem__):
+        room -= needed[pack]
+        if room < 0:
+            break
+        early[pack] = users[pack][0]
+    if early:
+        for at, each in enumerate(planned):
+            for number, chunk in enumerate(each.chunks, each.first):
+                if (begin := early.get(chunk.pack, at)) != at:
+                    planned[begin].fetched[number] = each.fetched.pop(number)
+    return planned
 
 
 async def _windows(
@@ -345,7 +456,7 @@ async def _batches_of(
 
 
 def _batches(chunks: list[Chunk]) -> list[tuple[int, int]]:
-    """Return where to cut chunks so that one hop to a thread opens about a megabyte."""
+    """Return where to cut chunks so that one hop to a thread opens some megabytes."""
     cut: list[tuple[int, int]] = []
     start = size = 0
     for position, chunk in enumerate(chunks):
@@ -369,4 +480,5 @@ async def _all(requests: Iterable[Coroutine[None, None, None]]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-_NOTHING = StoredMember(b"", "")
+_PACK = attrgetter("pack")
+_PLACE = attrgetter("pack", "offset")

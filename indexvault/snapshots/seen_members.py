@@ -1,6 +1,9 @@
 """Remember which members of packs were seen, in about six bytes each: ten million chunks take 70 MB."""
 
 from array import array
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from indexvault.snapshots.packs import SMALLEST_MEMBER
 from indexvault.snapshots.tree import Entry
@@ -28,6 +31,20 @@ class SeenMembers:
             pack = self._packs[entry.pack] = _Pack()
         return pack.add(_number(entry))
 
+    def add_all[Kind: Entry](self, entries: Sequence[Kind]) -> list[Kind]:
+        """Add entries, and return those that are new."""
+        new: list[Kind] = []
+        for name, some in groupby(entries, _PACK):
+            pack = self._packs.get(name)
+            if pack is None:
+                pack = self._packs[name] = _Pack()
+            new += [entry for entry in some if pack.add(_number(entry))]
+        return new
+
+    def new[Kind: Entry](self, entries: Sequence[Kind]) -> Sequence[Kind]:
+        """Return those of some entries that were not added."""
+        return [entry for entry in entries if entry not in self] if self._packs else entries
+
     def __contains__(self, entry: Entry) -> bool:
         pack = self._packs.get(entry.pack)
         return pack is not None and pack.has(_number(entry))
@@ -46,10 +63,14 @@ class _Pack:
         self.count = 0
 
     def add(self, number: int) -> bool:
-        at = self._slot(number)
-        if self._table[at]:
-            return False
-        self._table[at] = number
+        table = self._table
+        size = len(table)
+        at = number * _SPREAD % size
+        while found := table[at]:
+            if found == number:
+                return False
+            at = at + 1 if at + 1 < size else 0
+        table[at] = number
         self.count += 1
         if 3 * self.count > 2 * len(self._table):
             self._grow()
@@ -76,6 +97,7 @@ class _Pack:
 
 
 _SPREAD = 2_654_435_761
+_PACK = attrgetter("pack")
 
 
 def _number(entry: Entry) -> int:

@@ -10,14 +10,15 @@ A segment is JSON Lines, an entry a line, each a JSON array in the order of the 
 
 import hashlib
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
+from operator import le, lt
 from typing import cast
 
 import msgspec
 
 from indexvault.bounds import MEBIBYTE, check_levels
 from indexvault.errors import UNDECODABLE, IntegrityError
-from indexvault.snapshots.chunks import Chunk, Digest, Size, size_fault, zero_bits
+from indexvault.snapshots.chunks import CHUNK_CAP, Chunk, Digest, Size, size_fault, zero_bits
 from indexvault.snapshots.names import repair_advice
 from indexvault.snapshots.packs import PACK_LIMIT, SMALLEST_MEMBER
 
@@ -40,7 +41,7 @@ MOST_LEVELS = 8
 """Levels of segments at most: a thousand billion chunks."""
 
 
-class Node(msgspec.Struct, frozen=True, array_like=True):
+class Node(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A segment as the level above lists it.
 
     `sha256` is the hash of its uncompressed bytes, `last` the last key under it. `chunks`, `documents`, `bytes` and
@@ -138,10 +139,10 @@ def node_of(entries: Sequence[Entry], data: bytes) -> Node:
     return Node(
         sha256=hashlib.sha256(data).hexdigest(),
         last=entries[-1].last,
-        chunks=sum(chunks_below(entry) for entry in entries),
-        documents=sum(entry.documents for entry in entries),
-        bytes=sum(entry.bytes for entry in entries),
-        chunks_stored=sum(stored_below(entry) for entry in entries),
+        chunks=sum([entry.chunks if isinstance(entry, Node) else 1 for entry in entries]),
+        documents=sum([entry.documents for entry in entries]),
+        bytes=sum([entry.bytes for entry in entries]),
+        chunks_stored=sum([entry.chunks_stored if isinstance(entry, Node) else entry.stored for entry in entries]),
     )
 
 
@@ -167,6 +168,10 @@ def decode_segment(node: Node, level: int, data: bytes, on: str) -> Entries:
 
 def entries_fault(entries: Sequence[Entry]) -> str | None:
     """Return what is wrong with consecutive entries, or None: they are in key order, none is empty or not stored."""
+    return None if _are_sound(entries) else _first_fault(entries)
+
+
+def _first_fault(entries: Sequence[Entry]) -> str | None:
     for entry in entries:
         if isinstance(entry, Chunk):
             if entry.first > entry.last:
@@ -181,6 +186,38 @@ def entries_fault(entries: Sequence[Entry]) -> str | None:
         if before.last >= (after.first if isinstance(after, Chunk) else after.last):
             return "entries are not in key order"
     return None
+
+
+def _are_sound(entries: Sequence[Entry]) -> bool:
+    """Return whether `entries_fault` has nothing to find, quickly for entries of one kind; in doubt return False."""
+    if not entries:
+        return True
+    if isinstance(entries[0], Chunk):
+        if not all(isinstance(entry, Chunk) for entry in entries):
+            return False
+        chunks = as_chunks(entries)
+        firsts = [chunk.first for chunk in chunks]
+        smallest = 1
+        largest = max([chunk.bytes for chunk in chunks])
+    else:
+        if not all(isinstance(entry, Node) for entry in entries):
+            return False
+        nodes = as_nodes(entries)
+        firsts = [node.last for node in nodes]
+        smallest = min([node.chunks for node in nodes])
+        largest = 0
+    lasts = [entry.last for entry in entries]
+    return (
+        all(map(le, firsts, lasts))
+        and all(map(lt, lasts, islice(firsts, 1, None)))
+        and largest <= CHUNK_CAP
+        and smallest > 0
+        and min([entry.documents for entry in entries]) > 0
+        and min([entry.bytes for entry in entries]) > 0
+        and min([entry.stored for entry in entries]) >= SMALLEST_MEMBER
+        and max([entry.offset + entry.stored for entry in entries]) <= PACK_LIMIT
+        and all(map(is_pack, {entry.pack for entry in entries}))
+    )
 
 
 def tree_fault(tree: Tree) -> str | None:

@@ -10,7 +10,7 @@ from indexvault.snapshots.chunks import Chunk, OnChunk
 from indexvault.snapshots.damage import CheckedSnapshot, Damage
 from indexvault.snapshots.locations import MOST_HOPS, MovedPacks, gone_pack, misled
 from indexvault.snapshots.names import PackFolder, repair_advice
-from indexvault.snapshots.reader import Failure, try_chunks
+from indexvault.snapshots.reader import Failure, try_batches
 from indexvault.snapshots.seen_members import SeenMembers
 from indexvault.snapshots.slices import WHOLE, Slice
 from indexvault.snapshots.store import BlobProperties, SnapshotReader
@@ -46,10 +46,11 @@ class TreeChecker:
         self.damage = Damage()
         self.named = self.chunks = self.documents = self.bytes = 0
 
-    async def check(self, snapshot: CheckedSnapshot) -> bool:
+    async def check(self, snapshot: CheckedSnapshot, *, is_last: bool = False) -> bool:
         """Check what no snapshot before had. Return False if the snapshot's content digest is wrong.
 
         It is summed up for the first snapshot of each generation, and counts only if all chunks are read and sound.
+        `is_last` says that no other snapshot of its generation follows: then what it has need not be remembered.
         """
         generation = self._generations.get(snapshot.folder)
         summed = generation is None and self._depth == "content" and self._sample == WHOLE
@@ -59,16 +60,17 @@ class TreeChecker:
         check = document_check(snapshot.folder, snapshot.key_field, summed=summed)
         total = missed = 0
         async with (
-            aclosing(self._to_read(snapshot, generation)) as batches,
-            aclosing(try_chunks(self._blobs, snapshot.folder, batches, check)) as reading,
+            aclosing(self._to_read(snapshot, generation, is_last=is_last)) as batches,
+            aclosing(try_batches(self._blobs, snapshot.folder, batches, check)) as reading,
         ):
-            async for chunk, found in reading:
-                if isinstance(found, int):
-                    total += found
-                    self._is_sound(chunk)
-                else:
-                    missed += 1
-                    self._is_bad(snapshot.folder, chunk, found)
+            async for some in reading:
+                for chunk, found in some:
+                    if isinstance(found, int):
+                        total += found
+                        self._is_sound(chunk)
+                    else:
+                        missed += 1
+                        self._is_bad(snapshot.folder, chunk, found)
         is_whole = summed and not missed and not self.damage.segments
         return not is_whole or total % DIGESTS == int(snapshot.content_digest, 16)
 
@@ -79,7 +81,9 @@ class TreeChecker:
             names |= await generation.used_names()
         return names
 
-    async def _to_read(self, snapshot: CheckedSnapshot, generation: "_Generation") -> AsyncGenerator[Sequence[Chunk]]:
+    async def _to_read(
+        self, snapshot: CheckedSnapshot, generation: "_Generation", *, is_last: bool
+    ) -> AsyncGenerator[Sequence[Chunk]]:
         """Yield the new chunks that are to be read, in key order; look for the others."""
 
         def on_failure(node: Node, failure: Failure) -> None:
@@ -91,17 +95,22 @@ class TreeChecker:
                 if level:
                     generation.used.add(entries)
                     continue
-                new = [chunk for chunk in as_chunks(entries) if generation.seen.add(chunk)]
+                chunks = as_chunks(entries)
+                new = generation.seen.new(chunks) if is_last else generation.seen.add_all(chunks)
                 generation.used.add(new)
                 self.named += len(new)
-                read = [chunk for chunk in new if self._reads(chunk)]
+                read = self._to_be_read(new)
                 if len(read) < len(new):
-                    await self._look(generation, [chunk for chunk in new if not self._reads(chunk)])
+                    passed_over = set(new).difference(read)
+                    await self._look(generation, [chunk for chunk in new if chunk in passed_over])
                 if read:
                     yield read
 
-    def _reads(self, chunk: Chunk) -> bool:
-        return self._depth == "content" and (self._sample == WHOLE or self._sample.has(chunk.pack))
+    def _to_be_read(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+        """Return the chunks that are read back."""
+        if self._depth != "content":
+            return []
+        return chunks if self._sample == WHOLE else [chunk for chunk in chunks if self._sample.has(chunk.pack)]
 
     async def _look(self, generation: "_Generation", chunks: Sequence[Chunk]) -> None:
         """Look for chunks in the listing: whether their packs are there, and are large enough."""

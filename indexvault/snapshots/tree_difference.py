@@ -46,7 +46,7 @@ class _Part:
         """Return the entries below."""
         if not self.level:
             return self
-        below = await self.reader.open(as_nodes(self.entries), self.level)
+        below = await self.reader.open_in_order(as_nodes(self.entries), self.level, self.lows)
         lows = [low for some, first in zip(below, self.lows, strict=True) for low in _lows(some, first)]
         return _Part(self.reader, self.level - 1, [each for some in below for each in some], lows)
 

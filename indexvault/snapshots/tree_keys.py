@@ -53,7 +53,7 @@ async def _chunks(reader: TreeReader, level: int, entries: Entries, wanted: _Wan
         position += chunks_below(entry)
         before = entry.last
     for some in batched(below, NODES_AT_ONCE, strict=False):
-        opened = await reader.open([node for node, _wanted in some], level)
+        opened = await reader.open_in_order([node for node, _ in some], level, [inside.before for _, inside in some])
         for (_node, inside), entries_below in zip(some, opened, strict=True):
             async with aclosing(_chunks(reader, level - 1, entries_below, inside)) as found:
                 async for chunk in found:

@@ -43,6 +43,17 @@ class TreeReader:
             opened.append(entries)
         return opened
 
+    async def open_in_order(self, nodes: Sequence[Node], level: int, before: Sequence[str | None]) -> list[Entries]:
+        """Return the entries of segments as `open` does, each after the last key before it, which is in `before`.
+
+        Raises IntegrityError for a segment whose chunks begin earlier: those of a tree don't overlap.
+        """
+        opened = await self.open(nodes, level)
+        for node, last, entries in zip(nodes, before, opened, strict=True):
+            if _begins_before(entries, last):
+                raise self._not_in_order(node)
+        return opened
+
     async def try_open(self, nodes: Sequence[Node], level: int) -> list[Entries | Failure]:
         """Return the entries of the segments that nodes of `level` stand for, or what is wrong with each.
 
@@ -59,18 +70,13 @@ class TreeReader:
         self, tree: Tree, *, after: str | None = None, until: str | None = None
     ) -> AsyncGenerator[Sequence[Chunk]]:
         """Yield a tree's chunks in key order, in batches: those that may hold keys above `after` and up to `until`."""
-        last: str | None = None
-        async with aclosing(self._below(tree.level, tree.entries, after, until)) as batches:
+        async with aclosing(self._below(tree.level, tree.entries, after, until, None)) as batches:
             async for batch in batches:
-                if _begins_before(batch, last):
-                    on = self.folder.pack(batch[0].pack)
-                    raise IntegrityError("the chunks of a tree are not in key order", on=on, do=repair_advice(on))
-                last = batch[-1].last
                 yield batch
 
     async def chunks_between(self, tree: Tree, start: int, end: int) -> AsyncGenerator[Sequence[Chunk]]:
         """Yield the chunks from position `start` to before `end`, in key order, in batches."""
-        async with aclosing(self._between(tree.level, tree.entries, start, end)) as batches:
+        async with aclosing(self._between(tree.level, tree.entries, start, end, None)) as batches:
             async for batch in batches:
                 yield batch
 
@@ -81,6 +87,7 @@ class TreeReader:
         no segment is read twice.
         """
         level, entries = tree.level, tree.entries
+        before: str | None = None
         path: list[str] = []
         found: Chunk | None = None
         while (at := bisect_left(entries, key, key=_last_of)) < len(entries):
@@ -92,7 +99,8 @@ class TreeReader:
                 found = known[entry.sha256]
                 break
             path.append(entry.sha256)
-            (entries,) = await self.open([entry], level)
+            before = entries[at - 1].last if at else before
+            (entries,) = await self.open_in_order([entry], level, [before])
             level -= 1
         known.update(dict.fromkeys(path, found))
         return found
@@ -142,34 +150,39 @@ class TreeReader:
             return error
 
     async def _below(
-        self, level: int, entries: Entries, after: str | None, until: str | None
+        self, level: int, entries: Entries, after: str | None, until: str | None, before: str | None
     ) -> AsyncGenerator[Sequence[Chunk]]:
-        wanted = within(entries, after, until)
+        start, end = _bounds(entries, after, until)
         if not level:
-            if wanted:
-                yield as_chunks(wanted)
+            if start < end:
+                yield as_chunks(entries[start:end])
             return
-        for nodes in batched(as_nodes(wanted), NODES_AT_ONCE, strict=False):
-            for below in await self.open(nodes, level):
-                async with aclosing(self._below(level - 1, below, after, until)) as batches:
+        lasts = [before, *(node.last for node in entries[:end])]
+        wanted = list(zip(as_nodes(entries[start:end]), lasts[start:end], strict=True))
+        for nodes in batched(wanted, NODES_AT_ONCE, strict=False):
+            opened = await self.open_in_order([node for node, _last in nodes], level, [last for _node, last in nodes])
+            for (_node, last), below in zip(nodes, opened, strict=True):
+                async with aclosing(self._below(level - 1, below, after, until, last)) as batches:
                     async for batch in batches:
                         yield batch
 
-    async def _between(self, level: int, entries: Entries, start: int, end: int) -> AsyncGenerator[Sequence[Chunk]]:
+    async def _between(
+        self, level: int, entries: Entries, start: int, end: int, before: str | None
+    ) -> AsyncGenerator[Sequence[Chunk]]:
         if not level:
             if some := as_chunks(entries)[max(0, start) : max(0, end)]:
                 yield some
             return
         at = 0
-        wanted: list[tuple[Node, int]] = []
+        wanted: list[tuple[Node, int, str | None]] = []
         for node in as_nodes(entries):
             if at < end and at + node.chunks > start:
-                wanted.append((node, at))
-            at += node.chunks
+                wanted.append((node, at, before))
+            at, before = at + node.chunks, node.last
         for nodes in batched(wanted, NODES_AT_ONCE, strict=False):
-            opened = await self.open([node for node, _begin in nodes], level)
-            for (_node, begin), below in zip(nodes, opened, strict=True):
-                async with aclosing(self._between(level - 1, below, start - begin, end - begin)) as batches:
+            opened = await self.open_in_order([each[0] for each in nodes], level, [each[2] for each in nodes])
+            for (_node, begin, last), below in zip(nodes, opened, strict=True):
+                async with aclosing(self._between(level - 1, below, start - begin, end - begin, last)) as batches:
                     async for batch in batches:
                         yield batch
 
@@ -233,10 +246,16 @@ def _begins_before(entries: Entries, last: str | None) -> bool:
 
 def within(entries: Entries, after: str | None, until: str | None) -> Entries:
     """Return the consecutive entries that may hold keys above `after` and up to `until`."""
+    start, end = _bounds(entries, after, until)
+    return entries[start:end]
+
+
+def _bounds(entries: Entries, after: str | None, until: str | None) -> tuple[int, int]:
+    """Return the position of the first entry that may hold keys above `after` and up to `until`, and past the last."""
     start = 0 if after is None else next((at for at, each in enumerate(entries) if each.last > after), len(entries))
     if until is None:
-        return entries[start:]
+        return start, len(entries)
     end = next((at + 1 for at, each in enumerate(entries) if each.last >= until), len(entries))
     if start < end and isinstance(last := entries[end - 1], Chunk) and last.first > until:
         end -= 1
-    return entries[start:end]
+    return start, end

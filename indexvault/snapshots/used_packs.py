@@ -26,7 +26,9 @@ class UsedPacks:
         """Note where entries of a tree lie."""
         for entry in entries:
             sizes = self.chunks if isinstance(entry, Chunk) else self.segments
-            sizes[entry.pack] = max(sizes.get(entry.pack, 0), entry.offset + entry.stored)
+            pack, until = entry.pack, entry.offset + entry.stored
+            if until > sizes.get(pack, 0):
+                sizes[pack] = until
 
     def names(self, folder: PackFolder) -> set[str]:
         """Return the names of the blobs."""

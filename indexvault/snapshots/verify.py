@@ -111,10 +111,11 @@ async def verify_index(
     checker = TreeChecker(blobs, there, depth, sample, progress)
     findings = list(reading.findings)
     snapshots = sorted(reading.snapshots, key=lambda each: each.id, reverse=True)
+    last = {snapshot.folder: snapshot.id for snapshot in snapshots}
     findings += [
         Finding("damaged", manifest_name(service, index, snapshot.id), _OTHER_DIGEST, (snapshot.id,))
         for snapshot in snapshots
-        if not await checker.check(snapshot)
+        if not await checker.check(snapshot, is_last=snapshot.id == last[snapshot.folder])
     ]
     if checker.damage:
         others = _Reading(blobs, there)

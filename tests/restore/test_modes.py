@@ -6,8 +6,8 @@ import pytest
 
 from indexvault.backup.job import BackupReport
 from indexvault.errors import ConflictError, NotFoundError, RefusedError, SettingsError
-from indexvault.restore.proof import SETTLE_POLL_SECONDS
 from indexvault.search.batch import batch, delete_action, upload_action
+from indexvault.workflow.patience import FIRST_PAUSE
 from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.world import EAST, WEST, World, open_world
@@ -282,4 +282,4 @@ async def test_documents_that_were_refused_are_not_waited_for(world: World, mode
         await world.fill(hotels.with_field("name", filterable=True) | {"name": "restored"}, [], service=WEST)
     report = await world.restore(long, skip_refused=True, **asked)
     assert (report.refused, report.identical + report.equal) == (1, 3)
-    assert world.slept.count(SETTLE_POLL_SECONDS) == 0
+    assert world.slept.count(FIRST_PAUSE) == 0

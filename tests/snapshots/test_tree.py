@@ -20,9 +20,10 @@ from indexvault.snapshots.tree import (
     tree_fault,
 )
 from indexvault.snapshots.tree_difference import differing
+from indexvault.snapshots.tree_keys import chunks_with_keys
 from indexvault.snapshots.tree_reader import TreeReader, within
 from tests.memory_store import MemoryStore
-from tests.snapshots.trees import FOLDER, chunks_for, read_tree, write_tree
+from tests.snapshots.trees import FOLDER, chunks_for, read_tree, write_overlapping_tree, write_tree
 
 BLOB = "contoso-east/hotels/segments/x.jsonl.gz"
 MANY = 20_000
@@ -159,6 +160,23 @@ class TestWalking:
             start, end = sorted(rng.sample(range(len(chunks) + 10), 2))
             got = [chunk async for some in reader.chunks_between(tree, start, end) for chunk in some]
             assert got == chunks[start:end]
+
+    async def test_segments_that_overlap_are_refused_however_they_are_read(self) -> None:
+        blobs = MemoryStore().snapshots
+        tree, twice = await write_overlapping_tree(blobs, chunks_for(range(600)))
+        assert tree.level == 1
+        reader = TreeReader(blobs, FOLDER)
+        begin = tree.nodes[0].chunks
+        for start in (0, begin - 1, begin):  # with the first segment, and without it
+            with pytest.raises(IntegrityError, match="not in key order"):
+                _ = [some async for some in reader.chunks_between(tree, start, begin + 1)]
+        with pytest.raises(IntegrityError, match="not in key order"):
+            _ = [some async for some in reader.chunks(tree, after=twice.last)]
+        keys = [tree.nodes[1].last]
+        with pytest.raises(IntegrityError, match="not in key order"):
+            _ = [each async for each in chunks_with_keys(reader, tree, keys)]
+        with pytest.raises(IntegrityError, match="not in key order"):
+            await reader.find(tree, keys[0], {})
 
     async def test_a_key_is_found_without_reading_the_rest(
         self, stored: tuple[MemoryStore, Tree, list[Chunk]], monkeypatch: pytest.MonkeyPatch

@@ -3,13 +3,15 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from indexvault.snapshots.chunks import Chunk, ends_chunk
 from indexvault.snapshots.locations import Location, encode_locations
 from indexvault.snapshots.names import PackFolder
 from indexvault.snapshots.pack_store import store_pack
-from indexvault.snapshots.packs import PACK_LIMIT, Pack, Packer, scan_members
+from indexvault.snapshots.packs import PACK_LIMIT, Pack, Packer, member, scan_members
 from indexvault.snapshots.store import SnapshotWriter
-from indexvault.snapshots.tree import Tree
+from indexvault.snapshots.tree import Tree, encode_segment, node_of
 from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.snapshots.tree_writer import TreeWriter
 from indexvault.snapshots.used_packs import UsedPacks
@@ -54,6 +56,25 @@ async def write_tree(
 async def read_tree(blobs: SnapshotWriter, tree: Tree) -> list[Chunk]:
     """Return all chunks of a tree."""
     return [chunk async for some in TreeReader(blobs, FOLDER).chunks(tree) for chunk in some]
+
+
+async def write_overlapping_tree(blobs: SnapshotWriter, chunks: Sequence[Chunk]) -> tuple[Tree, Chunk]:
+    """Store a tree that no writer makes: its second segment begins with the chunk that the first one ends with."""
+    tree, _used = await write_tree(blobs, chunks)
+    first, second = tree.nodes[:2]
+    entries, following = await TreeReader(blobs, FOLDER).open([first, second], 1)
+    twice = following[0]
+    assert isinstance(twice, Chunk)
+    assert twice.last < second.last
+    data = encode_segment([*entries, twice])
+    node = node_of([*entries, twice], data)
+    packer = Packer()
+    packer.add(node.sha256, member(node.sha256, data))
+    pack = packer.finish()
+    assert pack is not None
+    await store_pack(blobs, FOLDER.segments, pack)
+    placed = node.placed(pack.name, 0, pack.members[0].stored)
+    return msgspec.structs.replace(tree, nodes=(placed, *tree.nodes[1:])), twice
 
 
 async def rewrite_pack(blobs: SnapshotWriter, folder: PackFolder, old: str, *, first: int = 0) -> Pack:
