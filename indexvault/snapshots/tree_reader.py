@@ -16,8 +16,14 @@ from indexvault.snapshots.reader import Failure, StoredMember, fetch_members, re
 from indexvault.snapshots.store import SnapshotReader
 from indexvault.snapshots.tree import SEGMENT_LIMIT, Entries, Entry, Node, Tree, as_chunks, as_nodes, decode_segment
 
-NODES_AT_ONCE = 64
-"""Segments that are read and held at once: about 2,000 chunks, 16 MiB of documents."""
+NODES_AT_ONCE = 256
+"""Segments that are read and held at once: about 8,000 chunks, some 4 MB in memory, of 64 MiB of documents.
+
+After many snapshots they lie in many packs, of which each takes a request.
+"""
+
+type _Group = tuple[Entries, str | None]
+"""Entries of one segment, and the last key before them."""
 
 type OnFailure = Callable[[Node, Failure], None]
 """Called with a segment that can't be had, and what is wrong."""
@@ -70,7 +76,7 @@ class TreeReader:
         self, tree: Tree, *, after: str | None = None, until: str | None = None
     ) -> AsyncGenerator[Sequence[Chunk]]:
         """Yield a tree's chunks in key order, in batches: those that may hold keys above `after` and up to `until`."""
-        async with aclosing(self._below(tree.level, tree.entries, after, until, None)) as batches:
+        async with aclosing(self._below(tree.level, [(tree.entries, None)], after, until)) as batches:
             async for batch in batches:
                 yield batch
 
@@ -120,7 +126,7 @@ class TreeReader:
         what they share is read once. An entry comes before the entries under it. With `on_failure`, a segment that
         can't be had is passed to it, with what is wrong, and the walk goes on without it; otherwise that is raised.
         """
-        async with aclosing(self._unseen(tree.level, tree.entries, seen, on_failure, None)) as found:
+        async with aclosing(self._unseen(tree.level, [(tree.entries, None)], seen, on_failure)) as found:
             async for level, entries in found:
                 yield level, entries
 
@@ -150,21 +156,23 @@ class TreeReader:
             return error
 
     async def _below(
-        self, level: int, entries: Entries, after: str | None, until: str | None, before: str | None
+        self, level: int, groups: Sequence[_Group], after: str | None, until: str | None
     ) -> AsyncGenerator[Sequence[Chunk]]:
-        start, end = _bounds(entries, after, until)
-        if not level:
-            if start < end:
+        wanted: list[tuple[Node, str | None]] = []
+        for entries, before in groups:
+            start, end = _bounds(entries, after, until)
+            if level:
+                lasts = [before, *(node.last for node in entries[:end])]
+                wanted += zip(as_nodes(entries[start:end]), lasts[start:end], strict=True)
+            elif start < end:
                 yield as_chunks(entries[start:end])
-            return
-        lasts = [before, *(node.last for node in entries[:end])]
-        wanted = list(zip(as_nodes(entries[start:end]), lasts[start:end], strict=True))
         for nodes in batched(wanted, NODES_AT_ONCE, strict=False):
-            opened = await self.open_in_order([node for node, _last in nodes], level, [last for _node, last in nodes])
-            for (_node, last), below in zip(nodes, opened, strict=True):
-                async with aclosing(self._below(level - 1, below, after, until, last)) as batches:
-                    async for batch in batches:
-                        yield batch
+            lasts = [last for _node, last in nodes]
+            opened = await self.open_in_order([node for node, _last in nodes], level, lasts)
+            below = list(zip(opened, lasts, strict=True))
+            async with aclosing(self._below(level - 1, below, after, until)) as batches:
+                async for batch in batches:
+                    yield batch
 
     async def _between(
         self, level: int, entries: Entries, start: int, end: int, before: str | None
@@ -200,30 +208,36 @@ class TreeReader:
                         yield node
 
     async def _unseen(
-        self, level: int, entries: Entries, seen: set[bytes], on_failure: OnFailure | None, after: str | None
+        self, level: int, groups: Sequence[_Group], seen: set[bytes], on_failure: OnFailure | None
     ) -> AsyncGenerator[tuple[int, Entries]]:
-        yield level, entries
-        if not level:
-            return
         new: list[tuple[Node, str | None]] = []
-        for node in as_nodes(entries):
-            if _mark(node, after) not in seen:
-                new.append((node, after))
-            after = node.last
+        for entries, before in groups:
+            yield level, entries
+            if not level:
+                continue
+            after = before
+            for node in as_nodes(entries):
+                if _mark(node, after) not in seen:
+                    new.append((node, after))
+                after = node.last
         for some in batched(new, NODES_AT_ONCE, strict=False):
             opened = await self.try_open([node for node, _after in some], level)
-            for (node, last), below in zip(some, opened, strict=True):
-                if isinstance(below, IntegrityError | NotFoundError) or _begins_before(below, last):
-                    failure = below if isinstance(below, Exception) else self._not_in_order(node)
+            walked: list[bytes] = []
+            below: list[_Group] = []
+            for (node, last), found in zip(some, opened, strict=True):
+                if isinstance(found, IntegrityError | NotFoundError) or _begins_before(found, last):
+                    failure = found if isinstance(found, IntegrityError | NotFoundError) else self._not_in_order(node)
                     if on_failure is None:
                         raise failure
                     on_failure(node, failure)
                     continue
-                async with aclosing(self._unseen(level - 1, below, seen, on_failure, last)) as found:
-                    async for each in found:
-                        yield each
-                # After what is under it: a walk that fails in between leaves it to be walked again.
-                seen.add(_mark(node, last))
+                walked.append(_mark(node, last))
+                below.append((found, last))
+            async with aclosing(self._unseen(level - 1, below, seen, on_failure)) as walk:
+                async for each in walk:
+                    yield each
+            # After what is under them: a walk that fails in between leaves them to be walked again.
+            seen.update(walked)
 
     def _not_in_order(self, node: Node) -> IntegrityError:
         name = self.folder.segments(node.pack)
