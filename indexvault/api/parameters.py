@@ -63,15 +63,16 @@ type IndexPattern = Annotated[
 _DAY = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 _CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?"
 _ID = "([0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}|[0-9a-f]{4,6})"
-_POINT = f"(latest|yesterday|-[0-9]{{1,4}}(min|h|d|w)|{_ID}|{_DAY}(T{_CLOCK})?)"
+_POINT = f"(latest|proved|yesterday|-[0-9]{{1,4}}(min|h|d|w)|{_ID}|{_DAY}(T{_CLOCK})?)"
 type SnapshotPoint = Annotated[
     str,
     _text(
         _POINT,
         "latest",
         longest=40,
-        description="`latest`; a snapshot's id, or four digits of its random part; or a time: the newest snapshot at or"
-        " before it. A time may be relative: `yesterday`, `-90min`, `-2h`, `-1d`, `-3w`.",
+        description="`latest`; `proved`, the newest whose run read the whole index; a snapshot's id, or four digits of"
+        " its random part; or a time: the newest snapshot at or before it."
+        " A time may be relative: `yesterday`, `-90min`, `-2h`, `-1d`, `-3w`.",
     ),
 ]
 type SnapshotName = Annotated[
@@ -80,7 +81,7 @@ type SnapshotName = Annotated[
         f"[a-z0-9-]{{1,{CONFIGURED_NAME_LENGTH}}}/[a-z0-9_-]{{1,{INDEX_NAME_LENGTH}}}@{_POINT}",
         "contoso-east/hotels@latest",
         longest=230,
-        description="A snapshot: `service/index@latest`, `@<time>` or `@<id>`.",
+        description="A snapshot: `service/index@latest`, `@proved`, `@<time>` or `@<id>`.",
     ),
 ]
 type KeptSnapshotName = Annotated[

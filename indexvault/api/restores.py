@@ -1,8 +1,10 @@
 """Carry out `POST /restores`, for the endpoint and for the form of the status page."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from indexvault.api.decode import blame_members
@@ -12,10 +14,11 @@ from indexvault.api.restore_requests import OWNER, RestoreRequest
 from indexvault.api.service_restores import refuse_members, restore_service
 from indexvault.api.snapshots import read_reference
 from indexvault.api.start_run import start_run
-from indexvault.errors import ConflictError, LossNotAcceptedError, UnauthenticError
+from indexvault.errors import ConflictError, LossNotAcceptedError, RequestError, UnauthenticError
 from indexvault.model import IndexName as Index
 from indexvault.model import shared_options
 from indexvault.restore.checks import Check, failed
+from indexvault.restore.follow import require_followable
 from indexvault.restore.job import RestoreJob, StartedRestore
 from indexvault.restore.patch import patch_text
 from indexvault.restore.run import RUN_RESTORE
@@ -69,6 +72,8 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
         Selection(asked.keys, asked.filter)
         patch = None if asked.patch is None else patch_text(asked.patch)
     reference = read_reference(asked.snapshot)
+    if asked.proved:
+        reference = msgspec.structs.replace(reference, proved=True)
     service_settings(settings, reference.service)
     service_settings(settings, asked.target_service)
     if reference.index == SERVICE_OBJECTS:
@@ -97,6 +102,8 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
             on=str(snapshot.reference),
             do='Send "accept_unauthentic": true if you know where it is from',
         )
+    if asked.prove_every < timedelta():
+        raise RequestError("expected no time or more, such as P7D", on="body.prove_every", do="Correct it")
     run = run_name(now, "restore", resources.rng.randbytes(3))
     job = RestoreJob(
         service=snapshot.service,
@@ -115,9 +122,14 @@ async def restore(call: Call[RestoreRequest, Nothing, Nothing]) -> Reply:
         filter=asked.filter,
         resume=asked.resume,
         discard_unfinished=asked.discard_unfinished,
+        follow=asked.follow,
+        prove_every=asked.prove_every,
         owner=OWNER,
         **shared_options(asked),
     )
+    if job.follow:
+        with blame_members("follow"):
+            require_followable(job)
     if asked.dry_run:
         with blame_members(*_READ_LATER):
             return Reply(200, _view(await preflight(resources, job)))

@@ -21,7 +21,7 @@ from indexvault.workflow.submit import item_run, run_name
 
 _OF_AN_INDEX = (
     "target_index", "mode", "alias", "replace_in_place", "delete_old", "update_definition", "patch", "keys", "filter",
-    "resume", "discard_unfinished",
+    "resume", "discard_unfinished", "follow", "prove_every",
 )  # fmt: skip
 
 
@@ -53,6 +53,7 @@ async def restore_service(call: Call[RestoreRequest, Nothing, Nothing], referenc
         target_service=asked.target_service,
         run=item_run(run, 0),
         at=reference.until(now),
+        proved=reference.proved,
         indexes=tuple(asked.indexes),
         rename=tuple(asked.rename),
         owner=OWNER,

@@ -47,9 +47,13 @@ class SnapshotPath(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SnapshotQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether to compare the snapshot with the others of its index, which reads all their manifests."""
+    """Whether to compare the snapshot with the others of its index, which reads all their manifests.
+
+    With `proved` only a snapshot is meant whose run read the whole index: none that is presumed.
+    """
 
     sharing: bool = False
+    proved: bool = False
 
 
 async def list_all(call: Call[None, SnapshotsQuery, Nothing]) -> Reply:
@@ -78,6 +82,8 @@ async def show_snapshot(call: Call[None, SnapshotQuery, SnapshotPath]) -> Reply:
     path = call.path
     store = call.resources.clients.reading_store(path.service)
     reference = read_reference(f"{path.service}/{path.index}@{path.id}")
+    if call.query.proved:
+        reference = msgspec.structs.replace(reference, proved=True)
     manifest = await resolve_manifest(store.snapshots, reference, now=call.resources.clock())
     shares = await read_sharing(store.snapshots, manifest) if call.query.sharing else None
     found = SnapshotReference(service=manifest.service, index=manifest.index, id=manifest.id)

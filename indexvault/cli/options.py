@@ -15,8 +15,8 @@ from indexvault.snapshots.labels import check_tag_filter, parse_tag
 PARALLEL = 4
 MOST_PARALLEL = 32
 SNAPSHOT_HELP = (
-    "SERVICE/INDEX@latest, @<time> (the newest at or before: 2026-11-20T02:30Z, yesterday, -2h, -1d, -3w) or @<id> (or"
-    " four digits of its random part)"
+    "SERVICE/INDEX@latest, @proved (the newest that is not presumed), @<time> (the newest at or before:"
+    " 2026-11-20T02:30Z, yesterday, -2h, -1d, -3w) or @<id> (or four digits of its random part)"
 )
 
 TARGET_OPTIONS: Mapping[str, Mapping[str, Any]] = {

@@ -1,13 +1,17 @@
 """The job of a restore, and the small payloads that its activities exchange."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from indexvault.model import IndexName, Mode, TargetIndexOptions
 from indexvault.restore.checks import Check
+from indexvault.snapshots.manifest import Presumption
 from indexvault.workflow.activity import Work
 from indexvault.workflow.resume import fingerprint
+
+PROVE_EVERY = timedelta(days=7)
+"""After how long a target that is followed is compared in full again, unless it is said."""
 
 
 class RestoreJob(TargetIndexOptions, frozen=True, kw_only=True):
@@ -20,9 +24,11 @@ class RestoreJob(TargetIndexOptions, frozen=True, kw_only=True):
     `in_place` replaces a plain index, which no alias can swap; `delete_old` deletes the replaced index. With
     `update_definition` a sync or fill changes what a live index allows. `keys` and `filter` (JMESPath) restrict the
     restore to single documents. `discard_unfinished` forgets an unfinished restore into this target instead of
-    refusing; `resume` continues it, whatever else is asked. `locked_by` is the run that already holds the target's
-    locks, if this restore is part of it; `part_of` is the run that users know, if this one is a part with locks of its
-    own.
+    refusing; `resume` continues it, whatever else is asked. With `follow`, a sync writes only what differs from the
+    snapshot that the target equals, as long as it was proved in full within `prove_every`.
+
+    `locked_by` is the run that already holds the target's locks, if this restore is part of it; `part_of` is the run
+    that users know, if this one is a part with locks of its own.
     """
 
     service: str
@@ -40,6 +46,8 @@ class RestoreJob(TargetIndexOptions, frozen=True, kw_only=True):
     filter: str | None = None
     discard_unfinished: bool = False
     resume: bool = False
+    follow: bool = False
+    prove_every: timedelta = PROVE_EVERY
     parallel: int = 4
     owner: str = "the command line"
     locked_by: str | None = None
@@ -77,7 +85,7 @@ class RestoreJob(TargetIndexOptions, frozen=True, kw_only=True):
             order="service index snapshot target_service target_index run mode store alias in_place delete_old"
             " update_definition patch overlay keys filter skip_refused accept_loss allow_cross_region"
             " discard_unfinished resume parallel owner locked_by",
-            leaving_out={"accept_unsettled", "accept_unauthentic", "part_of"},
+            leaving_out={"accept_unsettled", "accept_unauthentic", "part_of", "follow", "prove_every"},
         )
 
 
@@ -211,6 +219,7 @@ class Claimed(msgspec.Struct, frozen=True):
     stored: int
     losses: list[str]
     notes: list[str] = []
+    presumption: Presumption | None = None
 
 
 class StretchProved(msgspec.Struct, frozen=True):

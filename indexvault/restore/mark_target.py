@@ -15,6 +15,7 @@ from indexvault.errors import ConflictError, IntegrityError, NotFoundError, Sett
 from indexvault.maintenance.holds import Held, hold_snapshot, release_snapshots
 from indexvault.model import IndexName
 from indexvault.restore.context import RestoreContext, open_context
+from indexvault.restore.followed import forget_followed
 from indexvault.restore.job import Claimed, ClaimedStretch, RestoreJob, RestoreRun, StartedRestore
 from indexvault.restore.load import load_part
 from indexvault.restore.report import RestoreFinished
@@ -118,6 +119,7 @@ async def claim(resources: Resources, started: StartedRestore) -> Claimed:
         stored=written.stored,
         losses=manifest.lacks,
         notes=held.notes,
+        presumption=manifest.presumption,
     )
 
 
@@ -197,6 +199,7 @@ async def touch(resources: Resources, run: RestoreRun) -> Done:
         raise ConflictError(
             "another restore has taken its place", on=context.on, do="See what it does before you start again"
         )
+    await forget_followed(context.runs, IndexName(run.target.service, context.plan.written_index))
     touched = msgspec.structs.replace(restore_state, touched=True)
     await write_restore_state(context.runs, run.target.service, touched)
     return Done()

@@ -112,6 +112,12 @@ def _unsettled_checks(facts: TargetFacts) -> Iterator[Check]:
         yield Check("unsettled", "warning", lacks, "Compare the index with where its documents came from")
 
 
+def _presumption_checks(facts: TargetFacts) -> Iterator[Check]:
+    presumption = facts.manifest.presumption
+    if presumption is not None:
+        yield Check("presumed", "ok", presumption.words)
+
+
 def _region_checks(facts: TargetFacts) -> Iterator[Check]:
     yield region_check(facts.regions, allowed=facts.allow_cross_region)
 
@@ -168,6 +174,7 @@ def _demand(facts: TargetFacts) -> Demand:
 _TARGET_CHECKS: tuple[Callable[[TargetFacts], Iterator[Check]], ...] = (
     _loss_checks,
     _unsettled_checks,
+    _presumption_checks,
     _region_checks,
     _role_checks,
     _name_checks,

@@ -8,6 +8,7 @@ from indexvault.model import Mode
 from indexvault.restore.checks import Findings
 from indexvault.restore.job import RestoreRun
 from indexvault.restore.not_compared import NotCompared
+from indexvault.snapshots.manifest import Presumption
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -128,7 +129,10 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `documents` counts what the restore compared, `uploaded` and `deleted` what it wrote; `bytes` are those of the
     documents as sent. Mode fill leaves `different` and `extra` documents alone. `not_compared` is what the proof says
-    nothing about.
+    nothing about. `presumption` is there if the snapshot is presumed.
+
+    A sync may have `followed` a snapshot (an id): it has written what differs from that and compared nothing. Then
+    `documents` are those of the snapshot, and `proved_at` is when the target was last compared in full.
     """
 
     service: str
@@ -159,3 +163,6 @@ class RestoreReport(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     finished: datetime
     not_compared: NotCompared = NotCompared()
+    presumption: Presumption | None = None
+    followed: str | None = None
+    proved_at: datetime | None = None

@@ -1,6 +1,7 @@
 """Restore an index: prove the snapshot before the target is touched, and the target after it is written."""
 
 import contextlib
+from datetime import UTC, datetime
 
 import msgspec
 from durabletask.task import OrchestrationContext
@@ -15,6 +16,18 @@ from indexvault.errors import (
 )
 from indexvault.restore.checks import Check, offered_patch
 from indexvault.restore.cut_over import CUT_OVER
+from indexvault.restore.follow import ACTIVITIES as FOLLOW_ACTIVITIES
+from indexvault.restore.follow import (
+    FIND_TARGET,
+    FOLLOW,
+    FULL,
+    NOTE_PROVED,
+    SETTLE_FOLLOW,
+    FollowInput,
+    FollowOutcome,
+    ProvedInput,
+    SettleFollowInput,
+)
 from indexvault.restore.job import (
     MOST_DOUBTFUL,
     Claimed,
@@ -30,6 +43,7 @@ from indexvault.restore.job import (
 )
 from indexvault.restore.load import LOAD, RECONCILE, REFUSED, REPAIR, RefusedInput, load_part
 from indexvault.restore.mark_target import ABANDON, CLAIM, CONCLUDE, DROP_PLAN, TOUCH
+from indexvault.restore.not_compared import NotCompared
 from indexvault.restore.proof import COMPARE, REPORT, SETTLE
 from indexvault.restore.report import (
     PreflightReport,
@@ -51,6 +65,7 @@ from indexvault.workflow.resume import Interrupted, Start, resumable
 
 ACTIVITIES = (
     *RESUME_ACTIVITIES,
+    *FOLLOW_ACTIVITIES,
     PREFLIGHT,
     BEGIN,
     CLAIM,
@@ -83,6 +98,8 @@ def restore_index(ctx: OrchestrationContext, job: RestoreJob) -> Orchestration[R
     """
     if job.locked_by is not None:
         return (yield from _restore(ctx, (yield from call(ctx, BEGIN, job))))
+    if job.follow:
+        return (yield from resumable(ctx, Claim(job.work, job.owner), _start_following(ctx, job)))
     try:
         return (yield from resumable(ctx, Claim(job.work, job.owner), _start(ctx, job)))
     except IndexvaultError:
@@ -95,6 +112,71 @@ def restore_index(ctx: OrchestrationContext, job: RestoreJob) -> Orchestration[R
 def _start(ctx: OrchestrationContext, job: RestoreJob) -> Orchestration[Start[RestoreReport]]:
     started = yield from call(ctx, BEGIN, job)
     return Start(Claim(started.run.work, job.owner), Interrupted(started.resumes), _restore(ctx, started))
+
+
+def _start_following(ctx: OrchestrationContext, job: RestoreJob) -> Orchestration[Start[RestoreReport]]:
+    found = yield from call(ctx, FIND_TARGET, job)
+    given = FollowInput(job, found.written_index)
+    return Start(Claim(given.work, job.owner), Interrupted(found.interrupted), _follow(ctx, given))
+
+
+def _follow(ctx: OrchestrationContext, given: FollowInput) -> Orchestration[RestoreReport]:
+    """Write what differs from the snapshot that the target equals; where that is not known, sync in full."""
+    job, started = given.job, ctx.current_utc_datetime
+    followed = yield from call(ctx, FOLLOW, given)
+    why = followed.why
+    if why is None:
+        settled = yield from call(ctx, SETTLE_FOLLOW, SettleFollowInput(given, followed.documents))
+        if settled.agrees:
+            return followed_report(job, given.written_index, followed, started, settled.finished)
+        why = f"after following, the target counts {settled.counted:,} documents, not {followed.documents:,}"
+    full = msgspec.structs.replace(job, follow=False, run=f"{job.run}{FULL}", locked_by=job.run)
+    report = yield from _restore(ctx, (yield from call(ctx, BEGIN, full)))
+    whole = not report.refused and report.not_compared == NotCompared()
+    noted = yield from call(ctx, NOTE_PROVED, ProvedInput(given, whole))
+    notes = [*report.notes, f"every document was compared: {why}"]
+    if noted.why is not None:
+        notes.append(f"the next sync can't follow: {noted.why}")
+    return msgspec.structs.replace(report, notes=notes)
+
+
+def followed_report(
+    job: RestoreJob, written_index: str, followed: FollowOutcome, started: datetime, finished: datetime
+) -> RestoreReport:
+    """Return the report of a sync that followed."""
+    written = followed.written
+    return RestoreReport(
+        service=job.service,
+        index=job.index,
+        snapshot=job.snapshot,
+        target_service=job.target_service,
+        target_index=written_index,
+        mode=job.mode,
+        documents=followed.documents,
+        bytes=written.bytes,
+        uploaded=written.uploaded,
+        deleted=written.deleted,
+        identical=0,
+        equal=0,
+        different=0,
+        extra=0,
+        refused=0,
+        requests=written.requests,
+        untouched_chunks=0,
+        alias=None,
+        old_index=None,
+        old_deleted=False,
+        resumed=followed.resumed,
+        proof="",
+        synonym_maps=[],
+        losses=followed.losses,
+        notes=[],
+        started=started if started.tzinfo is not None else started.replace(tzinfo=UTC),
+        finished=finished,
+        presumption=followed.presumption,
+        followed=followed.equal,
+        proved_at=followed.proved,
+    )
 
 
 def preflight_restore(ctx: OrchestrationContext, job: RestoreJob) -> Orchestration[PreflightReport]:
@@ -306,6 +388,7 @@ def _write_and_prove(
         started=started.started,
         finished=concluded.finished,
         not_compared=proof.not_compared,
+        presumption=claimed.presumption,
     )
 
 

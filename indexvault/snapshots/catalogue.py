@@ -59,7 +59,8 @@ def choose(newest_first: Sequence[Summary], reference: SnapshotReference, now: d
     """Return the snapshot of an index that a reference means, or None if none matches.
 
     `@latest` and `@<time>` skip damaged snapshots, not lossy ones. They mean an unsettled one only where there is no
-    other: it never stands in for one that accounts for every document. Those dated in the future by a clock that was
+    other: it never stands in for one that accounts for every document. Of a `proved` reference only those are meant
+    whose run read the whole index and left nothing open. Those dated in the future by a clock that was
     wrong (`is_in_future`) and those that are not authentic are found by their ids only. Raises NotFoundError, naming
     them, if a part of an id is that of several.
     """
@@ -71,6 +72,8 @@ def choose(newest_first: Sequence[Summary], reference: SnapshotReference, now: d
                 on=str(reference),
                 do=f"Name one of {_ids(named, now)}",
             )
+        if named and reference.proved and not named[0].is_proved:
+            raise _unproved(named[0])
         return named[0] if named else None
     until = reference.until(now)
     meant = [
@@ -80,6 +83,7 @@ def choose(newest_first: Sequence[Summary], reference: SnapshotReference, now: d
         and summary.is_trusted
         and not is_in_future(summary.created, now)
         and (until is None or summary.created <= until)
+        and (summary.is_proved or not reference.proved)
     ]
     return next((summary for summary in meant if summary.state != "unsettled"), meant[0] if meant else None)
 
@@ -104,7 +108,7 @@ async def resolve_manifest(blobs: SnapshotReader, reference: SnapshotReference, 
 
     Raises IntegrityError too if the summary of a snapshot that was not meant by its id is signed and its manifest not.
     """
-    if reference.id is not None:
+    if reference.id is not None and not reference.proved:
         return await read_manifest(blobs, reference)
     found = await resolve(blobs, reference, now=now)
     manifest = await read_manifest(blobs, found)
@@ -115,6 +119,15 @@ async def resolve_manifest(blobs: SnapshotReader, reference: SnapshotReference, 
             do="Delete the manifest and repair it from a replica, or name another snapshot by its id",
         )
     return manifest
+
+
+def _unproved(summary: Summary) -> NotFoundError:
+    proved = f"; the full reading it builds on is {summary.proved}" if summary.proved else ""
+    return NotFoundError(
+        f"it is {summary.state} and not proved{proved}",
+        on=str(summary.reference),
+        do="Name @proved for the newest one that is, or leave out --proved",
+    )
 
 
 async def read_manifest(blobs: SnapshotReader, snapshot: Summary | SnapshotReference) -> Manifest:

@@ -79,6 +79,14 @@ class Presumption(msgspec.Struct, frozen=True, kw_only=True):
     proved: str
     proved_at: AwareTime
 
+    @property
+    def words(self) -> str:
+        """In words, what the snapshot rests on."""
+        return (
+            f"the snapshot is presumed: it builds on the full reading {self.proved} and on what {self.field} says was"
+            " changed since; @proved means the newest full reading"
+        )
+
 
 class VersionedDefinition(msgspec.Struct, frozen=True):
     """A definition as the service sent it in one api-version.

@@ -95,11 +95,16 @@ class PackName(msgspec.Struct, frozen=True):
         return self.folder.blob(self.kind, self.sha256)
 
 
+PROVED = "proved"
+"""What stands after the @ for the newest snapshot whose run read the whole index."""
+
+
 class SnapshotReference(msgspec.Struct, frozen=True):
-    """A snapshot as people name it: `service/index@latest`, `service/index@<time>` or `service/index@<id>`.
+    """A snapshot as people name it: `service/index@latest`, `@proved`, `@<time>` or `@<id>` of an index.
 
     At most one of the others is set; with none, the newest is meant. `short` is the random part of an id, or its
     first four digits at least. `at`, and `back`, a time relative to now such as `-1d`, mean the newest at or before it.
+    `proved` leaves out those that are presumed, or whose counts left documents open.
     Only `id` means the same snapshot tomorrow: what is stored must be resolved to it.
     """
 
@@ -109,6 +114,7 @@ class SnapshotReference(msgspec.Struct, frozen=True):
     at: datetime | None = None
     short: str | None = None
     back: str | None = None
+    proved: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -121,12 +127,14 @@ class SnapshotReference(msgspec.Struct, frozen=True):
         place, at, point = text.partition("@")
         service, slash, index = place.partition("/")
         if not (at and slash and service and index and point) or "/" in index:
-            raise _malformed("this is not service/index@latest, @<time> or @<id>", text)
+            raise _malformed("this is not service/index@latest, @proved, @<time> or @<id>", text)
         for name in (service, index):
             if len(name) > INDEX_NAME_LENGTH:
                 raise _malformed(f"a name in it is longer than {INDEX_NAME_LENGTH} characters", text)
         if point == "latest":
             return cls(service=service, index=index)
+        if point == PROVED:
+            return cls(service=service, index=index, proved=True)
         if is_snapshot_id(point):
             return cls(service=service, index=index, id=point)
         if _SHORT_ID.fullmatch(point):
@@ -160,7 +168,8 @@ class SnapshotReference(msgspec.Struct, frozen=True):
         return now.astimezone(UTC) - int(found["number"]) * _UNITS[found["unit"]]
 
     def __str__(self) -> str:
-        point = self.id or self.short or self.back or (self.at.isoformat() if self.at else "latest")
+        point = self.id or self.short or self.back or (self.at.isoformat() if self.at else "")
+        point = point or (PROVED if self.proved else "latest")
         return f"{self.service}/{self.index}@{point}"
 
 

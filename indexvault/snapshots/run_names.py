@@ -24,6 +24,7 @@
     search-runs/protections/<service>/<index>/<id>.json
     search-runs/alerts/notices.json
     search-runs/alerts/tick.json
+    search-runs/followed/<service>/<index>.json
     search-runs/signed.json
 
 Names are escaped as those of the snapshot container are; see `names`.
@@ -263,6 +264,11 @@ def drill_name(service: str, index: str) -> str:
 def open_drill_name(service: str, index: str) -> str:
     """Return the name of the record that this index was made by a drill, and is to be removed."""
     return _index_blob(OPEN_DRILLS_PREFIX, service, index)
+
+
+def followed_name(service: str, index: str) -> str:
+    """Return the name of the record which snapshot an index of a target was proved equal to."""
+    return _index_blob("followed/", service, index)
 
 
 def _index_blob(prefix: str, service: str, index: str) -> str:

@@ -6,20 +6,23 @@ from typing import Any
 
 import msgspec
 
+from indexvault.backup.job import BackupReport
 from indexvault.restore.job import RestoreJob
 from indexvault.restore.report import PreflightReport, RestoreReport
 from indexvault.restore.workflow import PREFLIGHT_RESTORE, RESTORE_INDEX
+from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.chunk_writer import ChunkWriter, PreviousChunks, digest_of_stored
 from indexvault.snapshots.manifest import Added, Counts, Definition, Etags, Manifest, VersionedDefinition
-from indexvault.snapshots.names import PackFolder, snapshot_id
+from indexvault.snapshots.names import PackFolder, SnapshotReference, snapshot_id
 from indexvault.snapshots.pack_store import store_pack
 from indexvault.snapshots.packs import Pack
 from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.snapshots.tree_writer import TreeWriter
+from indexvault.snapshots.used_packs import used_packs
 from indexvault.snapshots.writer import commit
 from tests import hotels
 from tests.memory_store import MemorySnapshotBlobs, MemoryStore
-from tests.snapshots.samples import cut
+from tests.snapshots.samples import cut, presumption_on
 from tests.world import EAST, WEST, World
 
 FOLDER = PackFolder(service=EAST, index="hotels")
@@ -144,3 +147,21 @@ async def restore(world: World, manifest: Manifest, **changes: Any) -> RestoreRe
 
 async def preflight(world: World, manifest: Manifest, **changes: Any) -> PreflightReport:
     return await world.engine.run(PREFLIGHT_RESTORE, job_of(world, manifest, **changes))
+
+
+async def presume(world: World, made: BackupReport) -> BackupReport:
+    """Store the documents of a full reading again as a presumed snapshot, a second later, and return its report."""
+    full = await read_manifest(
+        world.store.snapshots, SnapshotReference(service=EAST, index=made.index, id=made.snapshot)
+    )
+    created = full.created + timedelta(seconds=1)
+    presumed = msgspec.structs.replace(
+        full,
+        id=snapshot_id(created, b"prs"),
+        created=created,
+        state="presumed",
+        presumption=presumption_on(full),
+        authenticity=None,
+    )
+    await commit(world.store.snapshots, presumed, await used_packs(world.store.snapshots, presumed))
+    return msgspec.structs.replace(made, snapshot=presumed.id, state=presumed.state, presumption=presumed.presumption)

@@ -276,3 +276,31 @@ class TestReadingAManifest:
         assert (
             await resolve_manifest(store.snapshots, reference("contoso-east/hotels@latest"), now=LATER)
         ).state == "lossy"
+
+
+async def test_proved_means_the_newest_full_reading_and_presumed_ones_are_the_latest(store: Store) -> None:
+    hour = timedelta(hours=1)
+    made, full = await write_snapshot(store.snapshots, documents(range(9)))
+    _, presumed = await write_snapshot(
+        store.snapshots, documents(range(10)), created=MORNING + hour, run="two", proved=made
+    )
+    found = {}
+    now = MORNING + 2 * hour
+    for point in ("latest", "proved", "2026-11-20T03:30", presumed.id, full.id):
+        reference = SnapshotReference.parse(f"contoso-east/hotels@{point}")
+        found[point] = (await resolve(store.snapshots, reference, now=now)).id
+        proved = msgspec.structs.replace(reference, proved=True)
+        if point != presumed.id:
+            assert (await resolve_manifest(store.snapshots, proved, now=now)).id == full.id
+            continue
+        for choosing in (resolve, resolve_manifest):
+            with pytest.raises(NotFoundError, match=f"not proved; the full reading it builds on is {full.id}"):
+                await choosing(store.snapshots, proved, now=now)
+    assert found == {
+        "latest": presumed.id,
+        "proved": full.id,
+        "2026-11-20T03:30": presumed.id,
+        presumed.id: presumed.id,
+        full.id: full.id,
+    }
+    assert str(SnapshotReference.parse("contoso-east/hotels@proved")) == "contoso-east/hotels@proved"

@@ -4,16 +4,18 @@ import asyncio
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import get_args
 
 import msgspec
 from rich.text import Text
 
+from indexvault.cli.changes import duration as duration_of
 from indexvault.cli.command import Command
 from indexvault.cli.commands.restore_service import RestoreServiceRequest, read_service_request, restore_service
 from indexvault.cli.exit_codes import DONE
-from indexvault.cli.formatting import count, duration
+from indexvault.cli.formatting import count, duration, instant
 from indexvault.cli.notes import losses_and_notes
 from indexvault.cli.options import add_parallel, add_snapshot, add_target_options, read_options, read_text
 from indexvault.cli.output import Output
@@ -22,9 +24,9 @@ from indexvault.cli.references import service_and_index
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import Session
 from indexvault.cli.workflows import Workflows
-from indexvault.errors import CancelledError
+from indexvault.errors import CancelledError, SettingsError
 from indexvault.model import IndexName, Mode, TargetIndexOptions, shared_options
-from indexvault.restore.job import RestoreJob
+from indexvault.restore.job import PROVE_EVERY, RestoreJob
 from indexvault.restore.report import PreflightReport, RestoreReport
 from indexvault.restore.source import resolve_source
 from indexvault.restore.workflow import ACTIVITIES, PREFLIGHT_RESTORE, RESTORE_INDEX
@@ -46,6 +48,8 @@ class RestoreOptions(TargetIndexOptions, frozen=True, kw_only=True):
     filter: str | None = None
     resume: bool = False
     discard_unfinished: bool = False
+    follow: bool = False
+    prove_every: timedelta = PROVE_EVERY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,12 @@ def add_arguments(parser: ArgumentParser) -> None:
         default="create",
         help="create: a new index (default). replace: a new index beside the old one, then the alias is swapped. sync:"
         " the existing index is made equal to the snapshot. fill: only documents that it lacks",
+    )
+    parser.add_argument(
+        "--proved",
+        action="store_true",
+        help="the newest snapshot, at or before the time if one is named, whose run read the whole index: none that is"
+        " presumed",
     )
     parser.add_argument("--dry-run", action="store_true", help="run all checks, write nothing")
     add_write_patch(parser)
@@ -118,6 +128,19 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="PATTERN",
         help="with a whole service: only these of its indexes, such as '*' and '!tmp-*'; repeatable",
     )
+    parser.add_argument(
+        "--follow",
+        action="store_true",
+        help="with --mode sync: write only what differs from the snapshot that the target was last brought to; where"
+        " that is not known, and each --prove-every, compare every document",
+    )
+    parser.add_argument(
+        "--prove-every",
+        metavar="DURATION",
+        type=duration_of,
+        default=PROVE_EVERY,
+        help="with --follow: after how long every document is compared again (default P7D)",
+    )
     parser.add_argument("--resume", action="store_true", help="resume the unfinished restore into this target")
     parser.add_argument(
         "--discard-unfinished",
@@ -138,17 +161,31 @@ def read_request(arguments: Namespace) -> RestoreRequest | RestoreServiceRequest
         return read_service_request(arguments, source, point, service, index)
     keys = list(arguments.document)
     snapshot = SnapshotReference.parse(arguments.snapshot)
+    if arguments.proved:
+        snapshot = msgspec.structs.replace(snapshot, proved=True)
     if arguments.keys is not None:
         keys += [line.strip() for line in read_text(arguments.keys).splitlines() if line.strip()]
     return RestoreRequest(
         snapshot=snapshot,
         service=service,
         index=index,
-        options=read_options(arguments, RestoreOptions, keys=tuple(sorted(set(keys)))),
+        options=_options(arguments, keys),
         parallel=arguments.parallel,
         dry_run=arguments.dry_run,
         write_patch=read_write_patch(arguments),
     )
+
+
+def _options(arguments: Namespace, keys: Sequence[str]) -> RestoreOptions:
+    """Return the options. Raises SettingsError for those that don't go together."""
+    options = read_options(arguments, RestoreOptions, keys=tuple(sorted(set(keys))))
+    if options.follow and options.mode != "sync":
+        raise SettingsError("it goes with --mode sync only", on="--follow", do="Add --mode sync, or leave it out")
+    if options.prove_every != PROVE_EVERY and not options.follow:
+        raise SettingsError("it goes with --follow only", on="--prove-every", do="Add --follow, or leave it out")
+    if options.prove_every < timedelta():
+        raise SettingsError("expected no time or more", on="--prove-every", do="Write it as P7D")
+    return options
 
 
 async def run(session: Session, request: RestoreRequest | RestoreServiceRequest) -> int:
@@ -238,6 +275,8 @@ def _lines(reference: str, report: RestoreReport) -> Sequence[Text]:
         how += f"; {report.different:,} differ and {report.extra:,} are not in the snapshot: left unchanged"
     if report.refused:
         how += f", {report.refused:,} refused by the target and not in it"
+    if report.followed is not None:
+        return _followed_lines(reference, target, report)
     read_back = report.identical + report.equal + report.different
     lines = [
         Text.assemble(("restored", "green"), "  ", (target, "bold"), f" from {reference}"),
@@ -250,6 +289,8 @@ def _lines(reference: str, report: RestoreReport) -> Sequence[Text]:
             f" {count(report.requests, 'request')}"
         ),
     ]
+    if report.presumption is not None:
+        lines.append(Text(f"  {report.presumption.words}", style="cyan"))
     if report.resumed is not None:
         lines.append(Text(f"  resumed run {report.resumed}"))
     if report.alias is not None:
@@ -259,6 +300,24 @@ def _lines(reference: str, report: RestoreReport) -> Sequence[Text]:
         lines.append(Text(f"  deleted: the index before it, {report.old_index}"))
     if report.synonym_maps:
         lines.append(Text(f"  made for it: {', '.join(f'synonym map {name}' for name in report.synonym_maps)}"))
+    return [*lines, *losses_and_notes(report.losses, report.notes)]
+
+
+def _followed_lines(reference: str, target: str, report: RestoreReport) -> Sequence[Text]:
+    compared = "" if report.proved_at is None else f"; every document was last compared {instant(report.proved_at)}"
+    lines = [
+        Text.assemble(("followed", "green"), "  ", (target, "bold"), f" to {reference}"),
+        Text(
+            f"  {count(report.uploaded, 'document')} written, {report.deleted:,} deleted, in"
+            f" {count(report.requests, 'request')}: what differs from {report.followed};"
+            f" {duration(report.finished - report.started)}"
+        ),
+        Text(f"  it counts {count(report.documents, 'document')}{compared}"),
+    ]
+    if report.presumption is not None:
+        lines.append(Text(f"  {report.presumption.words}", style="cyan"))
+    if report.resumed is not None:
+        lines.append(Text(f"  finished what run {report.resumed} had begun"))
     return [*lines, *losses_and_notes(report.losses, report.notes)]
 
 

@@ -33,6 +33,7 @@ class RestoreServiceOptions(TargetOptions, frozen=True, kw_only=True):
 
     indexes: tuple[str, ...] = ("*",)
     rename: tuple[str, ...] = ()
+    proved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,8 @@ def read_service_request(
     if index is not None:
         raise SettingsError("a whole service is restored to a service", on=repr(arguments.to), do="Leave the index out")
     snapshot = SnapshotReference.parse(f"{source}/{SERVICE_OBJECTS}@{point}")
+    if arguments.proved:
+        snapshot = msgspec.structs.replace(snapshot, proved=True)
     if snapshot.back not in {None, "yesterday"}:
         raise SettingsError(
             "it means another time whenever the command runs again, and so could not be resumed",
@@ -71,6 +74,7 @@ def read_service_request(
             RestoreServiceOptions,
             rename=tuple(arguments.rename),
             indexes=tuple(arguments.indexes) or ("*",),
+            proved=arguments.proved or snapshot.proved,
         ),
         parallel=arguments.parallel,
         dry_run=arguments.dry_run,
@@ -90,6 +94,7 @@ def _refuse_index_options(arguments: Namespace) -> None:
         "--keys": arguments.keys is not None,
         "--filter": arguments.filter is not None,
         "--store": arguments.store is not None,
+        "--follow": arguments.follow,
         "--resume": arguments.resume,
         "--discard-unfinished": arguments.discard_unfinished,
     }

@@ -38,7 +38,12 @@ def request_members(options: TargetOptions) -> dict[str, Any]:
 
     Raises SettingsError for a patch that is no JSON object.
     """
-    members = {_API_NAMES.get(name, name): value for name, value in msgspec.structs.asdict(options).items() if value}
+    defaults = {field.name: field.default for field in msgspec.structs.fields(options)}
+    members = {
+        _API_NAMES.get(name, name): msgspec.to_builtins(value)
+        for name, value in msgspec.structs.asdict(options).items()
+        if value and value != defaults[name]
+    }
     if "patch" in members:
         try:
             members["patch"] = decode(members["patch"], dict[str, Any])

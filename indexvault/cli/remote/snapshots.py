@@ -10,7 +10,8 @@ from indexvault.snapshots.names import SnapshotReference
 async def read_snapshot(session: RemoteSession, reference: SnapshotReference, *, sharing: bool = False) -> SnapshotView:
     """Read one snapshot; `sharing` asks for the chunks it shares with others, too. Raises NotFoundError."""
     path = f"snapshots/{snapshot_path(reference)}"
-    return await session.deployment.get(path, SnapshotView, {"sharing": "true"} if sharing else None)
+    query = {name: "true" for name, is_asked in (("sharing", sharing), ("proved", reference.proved)) if is_asked}
+    return await session.deployment.get(path, SnapshotView, query or None)
 
 
 def snapshot_path(reference: SnapshotReference) -> str:

@@ -345,6 +345,7 @@ async def _index_snapshots(resources: Resources, job: ServiceRestoreJob) -> tupl
     imported = set()
     for snapshot in await list_snapshots(store.snapshots, job.service):
         fits = snapshot.state != "damaged" and snapshot.is_trusted and (job.at is None or snapshot.created <= job.at)
+        fits = fits and (snapshot.is_proved or not job.proved)
         if fits and not is_in_future(snapshot.created, now) and snapshot.index != SERVICE_OBJECTS:
             if snapshot.is_imported:
                 imported.add(snapshot.index)

@@ -17,8 +17,8 @@ class ServiceRestoreJob(TargetOptions, frozen=True, kw_only=True):
     """A service to restore to another one.
 
     `snapshot` is the id of the snapshot of the service's objects; of each index that `indexes` (names and patterns)
-    selects, the newest snapshot at or before `at` is restored (None: the newest). `rename` are rules such as `*=dr-*`;
-    the first that matches a name decides.
+    selects, the newest snapshot at or before `at` is restored (None: the newest), with `proved` the newest one whose
+    run read the whole index. `rename` are rules such as `*=dr-*`; the first that matches a name decides.
     """
 
     service: str
@@ -26,6 +26,7 @@ class ServiceRestoreJob(TargetOptions, frozen=True, kw_only=True):
     target_service: str
     run: str
     at: datetime | None = None
+    proved: bool = False
     indexes: tuple[str, ...] = ("*",)
     rename: tuple[str, ...] = ()
     parallel: int = 4
@@ -48,7 +49,7 @@ class ServiceRestoreJob(TargetOptions, frozen=True, kw_only=True):
             ignoring={"run": "", "owner": "", "parallel": 1, "skip_refused": False},
             order="service snapshot target_service run at indexes rename"
             " overlay accept_loss allow_cross_region skip_refused parallel owner",
-            leaving_out={"accept_unsettled", "accept_unauthentic"},
+            leaving_out={"accept_unsettled", "accept_unauthentic", *(() if self.proved else ("proved",))},
         )
 
 
