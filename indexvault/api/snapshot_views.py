@@ -18,6 +18,7 @@ from indexvault.snapshots.manifest import (
     Etags,
     Loss,
     Manifest,
+    Missed,
     Presumption,
     Reading,
     SynonymMap,
@@ -108,6 +109,7 @@ class SnapshotView(msgspec.Struct, frozen=True, kw_only=True):
     losses: list[Loss]
     unsettled: Unsettled | None = None
     presumption: Presumption | None = None
+    missed: Missed | None = None
     counts: Counts
     started: datetime
     finished: datetime
@@ -137,6 +139,7 @@ def view_snapshot(
         losses=list(manifest.losses),
         unsettled=manifest.unsettled,
         presumption=manifest.presumption,
+        missed=manifest.missed,
         counts=manifest.counts,
         started=manifest.started,
         finished=manifest.finished,
@@ -166,6 +169,7 @@ def manifest_of(view: SnapshotView) -> Manifest:
         losses=tuple(view.losses),
         unsettled=view.unsettled,
         presumption=view.presumption,
+        missed=view.missed,
         created=summary.created,
         started=view.started,
         finished=view.finished,

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from indexvault.backup.accounting import Agreement
+from indexvault.backup.changes.proof import find_missed
 from indexvault.backup.definition_changes import concerns_only_searching, same_definition
 from indexvault.backup.definitions import read_index_definition, read_synonym_map, withheld_from_index
 from indexvault.backup.index_probe import ServiceIndexProbe
@@ -55,7 +56,7 @@ from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.lock_activities import Done
 from indexvault.workflow.patience import TOLD_AFTER, Patience, in_minutes, settle_seconds
 from indexvault.workflow.payload_size import SHOW, listed
-from indexvault.workflow.telemetry import note_snapshot
+from indexvault.workflow.telemetry import note_missed, note_snapshot
 
 _LOG = logging.getLogger(__name__)
 
@@ -166,6 +167,8 @@ async def _commit(resources: Resources, job: BackupJob, store: Store, limits: Li
         tags=job.labels.tags,
         expires=job.labels.expiry(identity.created),
     )
+    if plan.changes is None:
+        manifest = msgspec.structs.replace(manifest, missed=await find_missed(store.snapshots, manifest))
     try:
         await commit_announced(
             store,
@@ -189,6 +192,10 @@ async def _finish(
     if manifest.state in {"complete", "presumed"}:
         is_proved = manifest.state == "complete"
         note_snapshot(job.service, job.index, manifest.created, resources.clock, proved=is_proved)
+    if manifest.missed is not None and manifest.missed.documents:
+        note_missed(job.service, job.index, manifest.missed.documents)
+        notes = [*notes, f"{manifest.missed.words}: {manifest.missed.advice}"]
+        _LOG.warning("%s/%s: %s", job.service, job.index, manifest.missed.words)
     return _report(manifest, notes)
 
 
@@ -375,6 +382,7 @@ def _report(manifest: Manifest, notes: list[str]) -> BackupReport:
         losses=listed([f"{loss.field}: {loss.reason}" for loss in manifest.losses], SHOW),
         unsettled=manifest.unsettled.words if manifest.unsettled is not None else [],
         presumption=manifest.presumption,
+        missed=manifest.missed,
         documents=manifest.counts.documents,
         chunks=manifest.tree.count,
         bytes=manifest.bytes,

@@ -11,7 +11,7 @@ import msgspec
 from indexvault.model import IndexName
 from indexvault.settings.model import ChangesSettings, HiddenFields
 from indexvault.snapshots.labels import Labels
-from indexvault.snapshots.manifest import Presumption, Reading
+from indexvault.snapshots.manifest import Missed, Presumption, Reading
 from indexvault.workflow.activity import Work
 
 
@@ -153,8 +153,9 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     """A finished snapshot.
 
     `unsettled` says in words what the service's counts leave open, for a snapshot in that state. `presumption` is there
-    if only changes were read. `unchanged` says that nothing had changed since the `snapshot`, which was there already:
-    then no other was made, and `started` is the time at which the index was still the same.
+    if only changes were read, `missed` if a full reading followed presumed snapshots. `unchanged` says that nothing had
+    changed since the `snapshot`, which was there already: then no other was made, and `started` is the time at which
+    the index was still the same.
     `bytes` are those of the documents, `stored_bytes` those of their chunks (compressed). `added_chunks` were added to
     the store by this snapshot, the rest was there already; `added_bytes` (compressed) are those of these chunks and of
     the segments that list them.
@@ -167,6 +168,7 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     losses: list[str]
     unsettled: list[str] = []
     presumption: Presumption | None = None
+    missed: Missed | None = None
     unchanged: bool = False
     documents: int
     chunks: int

@@ -104,7 +104,9 @@ def back_up_index(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[Ba
     report = yield from locked(ctx, Claim(job.work, job.owner), _back_up(ctx, job))
     if job.policy is None:
         return report
-    maintained = yield from maintain(ctx, MaintenanceJob(service=job.service, index=job.index))
+    job_of_index = MaintenanceJob(service=job.service, index=job.index)
+    # Where nothing was added there is nothing new to prune; a copy that failed before is made up for all the same.
+    maintained = yield from maintain(ctx, job_of_index, prunes=not report.unchanged)
     return msgspec.structs.replace(report, notes=[*report.notes, *maintained.notes])
 
 

@@ -220,10 +220,15 @@ PRUNE = Activity("prune_snapshots", MaintenanceJob, MaintenanceReport, prune)
 ACTIVITIES = (REPLICATE, PRUNE)
 
 
-def maintain(ctx: OrchestrationContext, job: MaintenanceJob) -> Orchestration[MaintenanceReport]:
-    """Replicate, then prune. A failure ends it and goes into the notes: the snapshot that was made is still good."""
+def maintain(
+    ctx: OrchestrationContext, job: MaintenanceJob, *, prunes: bool = True
+) -> Orchestration[MaintenanceReport]:
+    """Replicate, then prune if that is asked for.
+
+    A failure ends it and goes into the notes: the snapshot that was made is still good.
+    """
     notes: list[str] = []
-    for activity in ACTIVITIES:
+    for activity in ACTIVITIES if prunes else (REPLICATE,):
         try:
             notes += (yield from call(ctx, activity, job)).notes
         except IndexvaultError as error:

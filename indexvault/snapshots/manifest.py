@@ -14,6 +14,7 @@ import msgspec
 from indexvault.bounds import check_levels
 from indexvault.errors import UNDECODABLE, IntegrityError
 from indexvault.model import Authenticity, definition_fault
+from indexvault.printable import count
 from indexvault.snapshots.authority import NO_AUTHORITY, Authority
 from indexvault.snapshots.checksum import has_checksum
 from indexvault.snapshots.chunks import BoundaryBits, Digest, Size
@@ -86,6 +87,49 @@ class Presumption(msgspec.Struct, frozen=True, kw_only=True):
             f"the snapshot is presumed: it builds on the full reading {self.proved} and on what {self.field} says was"
             " changed since; @proved means the newest full reading"
         )
+
+
+class MissedField(msgspec.Struct, frozen=True):
+    """A field that had changed, by its path, and in how many documents."""
+
+    path: Annotated[str, msgspec.Meta(max_length=2000)]
+    documents: Size
+
+
+class Missed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a full reading found that the presumed snapshots before it had missed.
+
+    `snapshot` is the last of these, `field` what they went by. Of the `documents` missed, so many were `changed`
+    without the field, and so many `added` without it in place of as many that are `gone`; `fields` are those that had
+    changed in the former. `explained` documents differ and say so by the field. Of all that had changed, the field
+    `stood_still` in so many.
+    """
+
+    snapshot: str
+    field: Annotated[str, msgspec.Meta(max_length=2000)]
+    documents: Size
+    changed: Size = 0
+    added: Size = 0
+    gone: Size = 0
+    explained: Size = 0
+    stood_still: Size = 0
+    fields: Annotated[tuple[MissedField, ...], msgspec.Meta(max_length=100)] = ()
+
+    @property
+    def words(self) -> str:
+        """In words, what was missed."""
+        if not self.documents:
+            return f"{self.snapshot} and the presumed snapshots before it had missed nothing"
+        named = ", ".join(f"{each.path} ({each.documents:,})" for each in self.fields[:5])
+        changed = f"{count(self.changed, 'document')} changed without {self.field}{f': {named}' if named else ''}"
+        swapped = f"{self.gone:,} deleted while as many were added without it"
+        parts = [text for text, number in ((changed, self.changed), (swapped, self.gone)) if number]
+        return f"{self.snapshot} and the presumed snapshots before it had missed {'; '.join(parts)}"
+
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        return "have every writer set the field, choose another one for changes, or prove more often (prove_every)"
 
 
 class VersionedDefinition(msgspec.Struct, frozen=True):
@@ -201,9 +245,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     snapshot with later documents in it. `unsettled` is there in that state only, which outweighs `losses` in `state`.
     `tool` is the name and version of what wrote it, `run` the run's id. `bytes` and `stored` are sums over the chunks
     of `tree`, so they include what other snapshots share; `added` does not. Readers ignore members that a later minor
-    version adds. `presumption` is there in the state `presumed`, and where such a reading left documents open.
-    `authenticity` is no part of what is stored: whoever reads the manifest
-    judges it (`authority`), and None says that it was not judged.
+    version adds. `presumption` is there in the state `presumed`, and where such a reading left documents open,
+    `missed` where a full reading followed presumed snapshots. `authenticity` is no part of what is stored: whoever
+    reads the manifest judges it (`authority`), and None says that it was not judged.
     """
 
     format: str = FORMAT
@@ -214,6 +258,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     losses: tuple[Loss, ...] = ()
     unsettled: Unsettled | None = None
     presumption: Presumption | None = None
+    missed: Missed | None = None
     created: AwareTime
     started: AwareTime
     finished: AwareTime
@@ -354,7 +399,13 @@ def _contradictions(manifest: Manifest) -> Sequence[str]:
 
 
 def _contradictions_of_presumption(manifest: Manifest) -> Iterator[str]:
-    presumption = manifest.presumption
+    presumption, missed = manifest.presumption, manifest.missed
+    if missed is not None and (
+        presumption is not None
+        or not is_snapshot_id(missed.snapshot)
+        or missed.documents != missed.changed + missed.added + missed.gone
+    ):
+        yield "it does not agree on what had been missed before it"
     if manifest.state != "unsettled" and (manifest.state == "presumed") != (presumption is not None):
         yield f"it is {manifest.state} and does not agree on whether only changes were read"
     if presumption is None:

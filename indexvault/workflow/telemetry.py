@@ -38,6 +38,13 @@ _DOCUMENTS = _METER.create_counter(
 _BYTES = _METER.create_counter("indexvault.bytes", unit="By", description="The bytes of those documents")
 
 
+_MISSED = _METER.create_counter(
+    "indexvault.missed",
+    unit="{document}",
+    description="Documents that presumed snapshots had missed, as full readings found",
+)
+
+
 class _Known(msgspec.Struct, frozen=True):
     created: datetime
     clock: Clock
@@ -86,6 +93,11 @@ def note_snapshot(service: str, index: str, at: datetime, clock: Clock, *, prove
         known = times.get((service, index))
         if known is None or known.created < at or is_in_future(known.created, clock()):
             times[service, index] = _Known(at, clock)
+
+
+def note_missed(service: str, index: str, documents: int) -> None:
+    """Count documents that presumed snapshots of an index had missed."""
+    _MISSED.add(documents, {SERVICE: service, INDEX: index})
 
 
 @contextlib.contextmanager

@@ -26,6 +26,9 @@ from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.store import SnapshotReader
 from indexvault.snapshots.summary import Summary
 
+_ENOUGH = 10
+"""Documents that a full reading must have found missed before it speaks against a field."""
+
 METHOD = "changes"
 """The method of a plan that reads only what a field says was changed."""
 
@@ -52,6 +55,8 @@ async def plan_changes(
     """
     on = f"{job.service} index {job.index}"
     if (fault := key_fault(schema) or field_fault(schema, changes.field)) is not None:
+        raise _refused(changes.field, fault, on)
+    if base is not None and (fault := _proved_fault(base, changes.field)) is not None:
         raise _refused(changes.field, fault, on)
     if (why := why_in_full(base, as_it_is(plan), changes)) is not None or base is None:
         return InFull(why or "")
@@ -136,6 +141,14 @@ async def base_of(blobs: SnapshotReader, earlier: Sequence[Summary]) -> Manifest
         return await read_manifest(blobs, chosen) if chosen is not None else None
     except (IntegrityError, NotFoundError):
         return None
+
+
+def _proved_fault(base: Manifest, field: str) -> str | None:
+    """Return why the last full reading, if that is the base, knows the field to be of no use."""
+    missed = base.missed
+    if missed is None or missed.field != field or missed.documents < _ENOUGH:
+        return None
+    return seen_fault(Seen(changed=missed.changed + missed.explained, stood_still=missed.stood_still))
 
 
 def _too_many(changed: int, valueless: int, documents: int, *, field: str, since: str, limits: Limits) -> str | None:

@@ -316,6 +316,8 @@ def _backup_lines(reference: str, report: BackupReport) -> Sequence[Text]:
     )
     unusual = report.reading is not None and report.reading.method != KEY_ORDER
     lines = [Text(f"  read by {report.reading.method}: {report.reading.reason}")] if report.reading and unusual else []
+    if report.missed is not None and not report.missed.documents:
+        lines.append(Text(f"  {report.missed.words}", style="green"))
     if report.presumption is not None:
         when = duration(report.started - report.presumption.proved_at)
         lines.append(Text(f"  builds on the full reading {report.presumption.proved}, {when} older"))

@@ -119,6 +119,7 @@ async def _report(session: RemoteSession, index: IndexView) -> BackupReport:
         losses=[f"{loss.field}: {loss.reason}" for loss in view.losses],
         unsettled=view.unsettled.words if view.unsettled is not None else [],
         presumption=view.presumption,
+        missed=view.missed,
         unchanged=index.unchanged,
         documents=summary.documents,
         chunks=summary.chunks,

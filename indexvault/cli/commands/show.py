@@ -165,6 +165,9 @@ def _table(reference: SnapshotReference, manifest: Manifest, chunks: int, sharin
         table.add_row("not in it", Text(f"{loss.field}: {loss.reason}", style="yellow"))
     for words in manifest.unsettled.words if manifest.unsettled is not None else ():
         table.add_row("open", Text(words, style="yellow"))
+    if manifest.missed is not None:
+        style = "yellow" if manifest.missed.documents else "green"
+        table.add_row("proved", Text(manifest.missed.words, style=style))
     for withheld in manifest.withheld:
         what = f"{withheld.path} of {withheld.kind}/{withheld.name}, which looks like a secret"
         table.add_row("withheld", Text(what, style="yellow"))
