@@ -1,10 +1,13 @@
 """Snapshots in format 2 stay readable, by this project and by the reader in docs/format.md."""
 
+import gzip
+import hashlib
 import json
 import re
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -14,6 +17,7 @@ from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolv
 from indexvault.snapshots.chunks import Chunk, document_lines
 from indexvault.snapshots.manifest import Added, Counts, Loss, Manifest
 from indexvault.snapshots.names import SNAPSHOT_CONTAINER, SnapshotReference
+from indexvault.snapshots.packs import scan_members
 from indexvault.snapshots.reader import read_chunk
 from indexvault.snapshots.tree import Node, Tree
 from tests.memory_store import MemoryStore
@@ -90,6 +94,43 @@ def test_the_page_reader_reads_them(reader: Path, reference: str) -> None:
     ended = run_reader(reader, CONTAINER, SnapshotReference.parse(reference))
     assert (ended.returncode, ended.stderr) == (0, b"")
     assert ended.stdout.decode().splitlines() == DOCUMENTS[reference]
+
+
+def compressed_again(member: bytes) -> bytes:
+    """Return a member as another writer would make it: as sound, and of another length."""
+    data = gzip.decompress(member)
+    squeezed = zlib.compressobj(9, zlib.DEFLATED, -15)
+    body = squeezed.compress(data) + squeezed.flush() + member[-8:]
+    return member[:16] + (52 + len(body)).to_bytes(4, "little") + member[20:52] + body
+
+
+@pytest.mark.parametrize("kind", ["packs", "segments"])
+async def test_both_read_what_a_repair_has_compressed_again(reader: Path, tmp_path: Path, kind: str) -> None:
+    reference = SnapshotReference.parse("contoso-east/hotels@20261120T023000Z-6e2d30")
+    shutil.copytree(CONTAINER, tmp_path / "copy")
+    index = tmp_path / "copy" / "contoso-east" / "hotels"
+    for old in sorted((index / kind).glob("*.jsonl.gz")):
+        data = old.read_bytes()
+        record, new = [], b""
+        members = list(scan_members(data, old.name))
+        for each in members:
+            made = compressed_again(data[each.offset : each.offset + each.stored])
+            record.append((each.offset, len(new), len(made)))
+            new += made
+        assert [each.stored for each in members] != [size for _was, _now, size in record]
+        name = hashlib.sha256(new).hexdigest()
+        (index / kind / f"{name}.jsonl.gz").write_bytes(new)
+        lines = b"".join(json.dumps([was, name, now, size]).encode() + b"\n" for was, now, size in record)
+        (index / "locations" / old.name).write_bytes(gzip.compress(lines))
+        old.unlink()
+    ended = run_reader(reader, tmp_path / "copy", reference)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert ended.stdout.decode().splitlines() == DOCUMENTS[str(reference)]
+    store = MemoryStore()
+    for path in (tmp_path / "copy").rglob("*.*"):
+        name = str(path.relative_to(tmp_path / "copy"))
+        await store.snapshots.create(name, path.read_bytes(), metadata=METADATA.get(name, {}))
+    (await verified(store.snapshots, await read_manifest(store.snapshots, reference))).raise_for_damage()
 
 
 @pytest.mark.parametrize("struct", [Manifest, Tree, Node, Chunk, Added, Loss, Counts])
