@@ -21,8 +21,8 @@ from indexvault.restore.patch import patch_text
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.catalogue import resolve
 from indexvault.snapshots.store import RunBlobs
-from indexvault.workflow.lock import locked_error, read_holder
 from indexvault.workflow.lock_activities import Claim
+from indexvault.workflow.lock_holder import locked_error, read_holder
 from indexvault.workflow.runs import Item, RunRecord
 from indexvault.workflow.submit import item_run, run_name
 

@@ -7,7 +7,8 @@ import msgspec
 from indexvault.clients import Clients
 from indexvault.errors import IntegrityError
 from indexvault.model import Clock, IndexName
-from indexvault.workflow.lock import read_holder, unlock
+from indexvault.workflow.lock import unlock
+from indexvault.workflow.lock_holder import read_holder
 
 
 class Unlocked(msgspec.Struct, frozen=True):

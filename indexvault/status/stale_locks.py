@@ -8,7 +8,7 @@ from indexvault.snapshots.run_names import LOCKS_PREFIX, locked_index
 from indexvault.snapshots.store import RunBlobs
 from indexvault.status.alerts import StaleLock
 from indexvault.workflow.activity import Resources
-from indexvault.workflow.lock import Holder
+from indexvault.workflow.lock_holder import Holder
 from indexvault.workflow.runs import Runs
 from indexvault.workflow.unfinished import read_unfinished
 

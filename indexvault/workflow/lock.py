@@ -16,24 +16,20 @@ import contextlib
 import logging
 import uuid
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 
 from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError, RemoteError
 from indexvault.model import Clock, IndexName
-from indexvault.snapshots.manifest import AwareTime
-from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import lock_name
 from indexvault.snapshots.store import RunBlobs
-from indexvault.snapshots.summary import CLOCK_SKEW
+from indexvault.workflow.lock_holder import EXPIRES_AFTER, LOCK_LIMIT, Holder, locked_error, read_holder
 from indexvault.workflow.lost_locks import has_lost, note_lost
 
 LEASE_SECONDS = 60
 RENEW_SECONDS = 15
-EXPIRES_AFTER = timedelta(minutes=10)
-"""How long a silent run keeps its lock: longer than the longest wait before an activity is tried again."""
 _EXTENDED_AFTER = EXPIRES_AFTER / 4
 """How long ago a lock was last extended when it is extended again."""
 _RELEASE_SECONDS = 5
@@ -42,38 +38,8 @@ _POLLS, _POLL_SECONDS = 20, 0.1
 _TAKE_ATTEMPTS = 2
 _BREAK_ATTEMPTS = 40
 _BREAK_RESTS = (0.0, 0.003, 0.011, 0.007, 0.019)
-_RECORD_LIMIT = 64 * 1024
 _LEASES = uuid.UUID("9a0d7c52-6a3e-4a53-9c3e-5b6f2f7f4a11")
 _LOG = logging.getLogger(__name__)
-
-
-class Holder(msgspec.Struct, frozen=True):
-    """Who has a lock: the run, who or what started it, until when the lock counts, and what else the run has locked.
-
-    `part_of` is the run that it is a part of, or None.
-    """
-
-    run: str
-    owner: str
-    expires: AwareTime
-    also: tuple[IndexName, ...] = ()
-    part_of: str | None = None
-
-    @property
-    def known_run(self) -> str:
-        """The run that the operator knows: the one this is a part of, or this one."""
-        return self.part_of or self.run
-
-    def works_for(self, run: str) -> bool:
-        """Return whether the lock belongs to a run or to a part of it."""
-        return run in {self.run, self.part_of}
-
-    def counts(self, now: datetime) -> bool:
-        """Return whether the lock still counts between two activities of its run.
-
-        A time further ahead than any run sets is from a clock that was wrong, and would lock the index until that day.
-        """
-        return now < self.expires <= now + EXPIRES_AFTER + CLOCK_SKEW
 
 
 class Lock:
@@ -282,30 +248,6 @@ class Lock:
         )
 
 
-def locked_error(index: IndexName, holder: Holder | None) -> ConflictError:
-    """Return the error for an index that another run has locked, naming that run if it is known."""
-    who = f"run {holder.run} ({holder.owner})" if holder is not None else "another run"
-    until = f", at the latest until {holder.expires:%Y-%m-%d %H:%M:%SZ}" if holder is not None else ""
-    return ConflictError(
-        f"it is locked by {who}{until}",
-        on=str(index),
-        do=f"Wait for that run or cancel it; if it is dead: indexvault unlock {index}",
-    )
-
-
-async def read_holder(blobs: RunBlobs, index: IndexName) -> Holder | None:
-    """Return who has, or last had, the lock of an index, or None. Raises IntegrityError if it can't be read."""
-    locks = RecordStore(
-        blobs,
-        Holder,
-        what="this lock can't be read",
-        do=f"indexvault unlock {index}",
-        limit=_RECORD_LIMIT,
-        empty_is_none=True,
-    )
-    return await locks.read(lock_name(index.service, index.index))
-
-
 async def unlock(
     blobs: RunBlobs, index: IndexName, *, clock: Clock, run: str | None = None
 ) -> Literal["unlocked", "free", "other"]:
@@ -338,7 +280,7 @@ async def unlock(
             # An activity of the run took the lease in between: break it again.
             continue
         # Emptied and not deleted: a late write of the run, with its broken lease, would recreate a deleted blob.
-        was = await blobs.read(name, _RECORD_LIMIT)
+        was = await blobs.read(name, LOCK_LIMIT)
         with contextlib.suppress(IntegrityError):
             holder = await read_holder(blobs, index)
             if holder is not None and holder.counts(clock()):

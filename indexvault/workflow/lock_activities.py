@@ -14,7 +14,8 @@ from indexvault.model import IndexName
 from indexvault.workflow.activity import Activity, Orchestration, Resources, Work
 from indexvault.workflow.calls import call
 from indexvault.workflow.checkpoints import Checkpoints
-from indexvault.workflow.lock import Lock, read_holder, unlock
+from indexvault.workflow.lock import Lock, unlock
+from indexvault.workflow.lock_holder import read_holder
 
 _REVOKED = "revoked"
 _LOG = logging.getLogger(__name__)

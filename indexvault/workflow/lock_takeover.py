@@ -10,8 +10,9 @@ from indexvault.model import IndexName
 from indexvault.snapshots.run_names import lock_name
 from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.activity import Activity, Resources
-from indexvault.workflow.lock import LEASE_SECONDS, Holder, read_holder
+from indexvault.workflow.lock import LEASE_SECONDS
 from indexvault.workflow.lock_activities import Done
+from indexvault.workflow.lock_holder import Holder, read_holder
 from indexvault.workflow.lost_locks import note_lost
 
 _POLL_SECONDS = 3

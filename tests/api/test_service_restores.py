@@ -19,8 +19,8 @@ from indexvault.restore.service.run import RUN_SERVICE_CHECK, RUN_SERVICE_RESTOR
 from indexvault.restore.service.workflow import ACTIVITIES
 from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.local import LocalEngine
-from indexvault.workflow.lock import read_holder
 from indexvault.workflow.lock_activities import revoke
+from indexvault.workflow.lock_holder import read_holder
 from indexvault.workflow.runs import RunRecord, Runs
 from tests import hotels
 from tests.memory_store import MemoryStore

@@ -17,7 +17,8 @@ from indexvault.search.batch import batch, delete_action, upload_action
 from indexvault.snapshots.run_names import restore_name
 from indexvault.workflow.activity import Activity, Resources
 from indexvault.workflow.local import LocalEngine
-from indexvault.workflow.lock import Lock, read_holder
+from indexvault.workflow.lock import Lock
+from indexvault.workflow.lock_holder import read_holder
 from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.move.test_move_index import Mover

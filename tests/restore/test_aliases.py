@@ -16,7 +16,8 @@ from indexvault.restore.start import begin
 from indexvault.restore.state import read_restore_state
 from indexvault.restore.workflow import RESTORE_INDEX
 from indexvault.search.batch import batch, delete_action
-from indexvault.workflow.lock import Lock, read_holder
+from indexvault.workflow.lock import Lock
+from indexvault.workflow.lock_holder import read_holder
 from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.world import WEST, World, open_world

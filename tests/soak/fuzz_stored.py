@@ -64,7 +64,7 @@ from indexvault.snapshots.tree import Tree, decode_segment, encode_segment, node
 from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.failures import error_of as error_of_failure
-from indexvault.workflow.lock import Holder, locked_error, read_holder
+from indexvault.workflow.lock_holder import Holder, locked_error, read_holder
 from indexvault.workflow.progress import ActivityProgress, read_progress
 from indexvault.workflow.runs import RunRecord, Runs, cancelled, closed
 from indexvault.workflow.unfinished import Unfinished, read_unfinished

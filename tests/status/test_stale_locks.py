@@ -11,7 +11,7 @@ from indexvault.backup.run import item_for
 from indexvault.model import IndexName
 from indexvault.snapshots.run_names import lock_name
 from indexvault.status.stale_locks import stale_locks
-from indexvault.workflow.lock import EXPIRES_AFTER, Holder
+from indexvault.workflow.lock_holder import EXPIRES_AFTER, Holder
 from indexvault.workflow.runs import Outcome, RunRecord, Runs, closed, with_outcome
 from indexvault.workflow.unfinished import Unfinished, note_unfinished
 from tests.memory_store import MemoryStore

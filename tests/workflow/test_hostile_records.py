@@ -6,7 +6,7 @@ from indexvault.errors import IndexvaultError, IntegrityError
 from indexvault.model import IndexName
 from indexvault.snapshots.run_names import checkpoint_name, lock_name, record_name
 from indexvault.workflow.failures import error_of
-from indexvault.workflow.lock import read_holder
+from indexvault.workflow.lock_holder import read_holder
 from indexvault.workflow.progress import read_progress
 from indexvault.workflow.runs import Runs
 from tests.memory_store import MemoryStore

@@ -13,7 +13,8 @@ from indexvault.model import IndexName
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.snapshots.run_names import lock_name
 from indexvault.snapshots.store import RunBlobs
-from indexvault.workflow.lock import EXPIRES_AFTER, Lock, read_holder, unlock
+from indexvault.workflow.lock import Lock, unlock
+from indexvault.workflow.lock_holder import EXPIRES_AFTER, read_holder
 from tests.memory_store import MemoryStore
 
 HOTELS = IndexName("contoso-east", "hotels")

@@ -11,8 +11,9 @@ from indexvault.errors import CancelledError, ConflictError
 from indexvault.model import IndexName
 from indexvault.snapshots.run_names import lock_name
 from indexvault.workflow.activity import Activity, Resources, Work
-from indexvault.workflow.lock import Lock, read_holder
+from indexvault.workflow.lock import Lock
 from indexvault.workflow.lock_activities import Claim, release_lock, revoke, take_lock
+from indexvault.workflow.lock_holder import read_holder
 from indexvault.workflow.payloads import perform
 from tests.memory_store import MemoryStore
 from tests.world import EAST, WEST, World, open_world

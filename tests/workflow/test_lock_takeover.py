@@ -7,7 +7,8 @@ import pytest
 from indexvault.errors import ConflictError
 from indexvault.model import IndexName
 from indexvault.snapshots.run_names import lock_name
-from indexvault.workflow.lock import Lock, read_holder
+from indexvault.workflow.lock import Lock
+from indexvault.workflow.lock_holder import read_holder
 from indexvault.workflow.lock_takeover import LockTakeover, take_over_lock
 from tests.memory_store import MemoryStore
 from tests.world import WEST, open_world

@@ -16,8 +16,9 @@ from indexvault.restore.service.job import ServiceRestoreJob
 from indexvault.workflow.activity import Activity, Orchestration, Resources, Work, Workflow
 from indexvault.workflow.calls import call
 from indexvault.workflow.local import LocalEngine
-from indexvault.workflow.lock import Lock, read_holder
+from indexvault.workflow.lock import Lock
 from indexvault.workflow.lock_activities import Claim, take_lock
+from indexvault.workflow.lock_holder import read_holder
 from indexvault.workflow.resume import ACTIVITIES, Interrupted, Start, fingerprint, resumable
 from tests.memory_store import MemoryStore
 from tests.world import WEST, World, open_world

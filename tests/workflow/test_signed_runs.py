@@ -19,7 +19,8 @@ from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.durable import DurableEngine
 from indexvault.workflow.fan_out import RunOrder
-from indexvault.workflow.lock import Holder, Lock, read_holder, unlock
+from indexvault.workflow.lock import Lock, unlock
+from indexvault.workflow.lock_holder import Holder, read_holder
 from indexvault.workflow.runs import RunRecord, Runs
 from tests.keyed import KEY, keyed
 from tests.memory_store import MemoryStore
