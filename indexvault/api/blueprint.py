@@ -14,6 +14,7 @@ from indexvault.api import (
     histories,
     locks,
     pins,
+    protections,
     prunes,
     runs,
     snapshots,
@@ -32,6 +33,7 @@ def service_blueprint(host: FunctionsHost, others: Sequence[Endpoint]) -> df.Blu
     own = [
         *snapshots.ENDPOINTS,
         *pins.ENDPOINTS,
+        *protections.ENDPOINTS,
         *locks.ENDPOINTS,
         *checks.ENDPOINTS,
         *verifications.ENDPOINTS,

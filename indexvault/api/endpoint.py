@@ -13,6 +13,7 @@ import msgspec
 from indexvault.api.decode import decode_body, decode_members
 from indexvault.api.problems import MEDIA_TYPE, RETRY_SECONDS, Problem, problem_of, unexpected
 from indexvault.errors import IndexvaultError
+from indexvault.snapshots.pins import Identity
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.durable import DurableEngine
 from indexvault.workflow.functions_host import FunctionsHost
@@ -25,6 +26,12 @@ _KEY_PARAMETERS = frozenset({"code", "clientId"})
 
 _KEY_HEADER = "x-functions-key"
 _CALLER_DIGITS = 12
+_AUTHENTICATION = "WEBSITE_AUTH_ENABLED"
+"""Set by the platform where its authentication is on. Source: Microsoft.Identity.Web, `AppServicesAuthentication`."""
+_PRINCIPAL_ID = "x-ms-client-principal-id"
+_PRINCIPAL_NAME = "x-ms-client-principal-name"
+_PRINCIPAL_ISSUER = "x-ms-client-principal-idp"
+_IDENTITY_LENGTH = 200
 _TRY_AGAIN = frozenset({429, 503})
 _LOG = logging.getLogger(__name__)
 
@@ -60,7 +67,8 @@ class Reply:
 class Call[Body, Query, Path]:
     """One decoded request, with the host and the engine to answer it.
 
-    `caller` tells callers apart by their function keys, without telling the keys.
+    `caller` tells callers apart by their function keys, without telling the keys. `identity` is who asks, as far as the
+    platform tells; None if it tells nothing.
     """
 
     body: Body
@@ -69,6 +77,7 @@ class Call[Body, Query, Path]:
     host: Host
     engine: DurableEngine
     caller: str = ""
+    identity: Identity | None = None
 
     @property
     def resources(self) -> Resources:
@@ -141,6 +150,7 @@ def _call(
         host=host,
         engine=DurableEngine(client),
         caller=caller_of(request.headers, request.params),
+        identity=identity_of(request.headers, request.params, host.environment),
     )
 
 
@@ -153,6 +163,24 @@ def caller_of(headers: Mapping[str, str], parameters: Mapping[str, str]) -> str:
     given = headers.get(_KEY_HEADER) or parameters.get("code") or ""
     key = given.partition(",")[0].strip()
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:_CALLER_DIGITS] if key else ""
+
+
+def identity_of(
+    headers: Mapping[str, str], parameters: Mapping[str, str], environment: Mapping[str, str]
+) -> Identity | None:
+    """Return who asks: a signed-in principal, else the holder of a function key, None if neither is known.
+
+    The platform sets the headers of the principal and lets no caller set them, but only where its authentication is
+    on: elsewhere anybody could. Source: Work with user identities in Azure App Service authentication, 2026-09.
+    """
+    if environment.get(_AUTHENTICATION, "").strip().lower() == "true":
+        principal = headers.get(_PRINCIPAL_ID, "").strip()
+        if principal:
+            issuer = headers.get(_PRINCIPAL_ISSUER, "").strip()
+            name = headers.get(_PRINCIPAL_NAME, "").strip() or principal
+            return Identity("principal", f"{issuer}/{principal}"[:_IDENTITY_LENGTH], name[:_IDENTITY_LENGTH])
+    caller = caller_of(headers, parameters)
+    return Identity("key", caller, caller) if caller else None
 
 
 def _refusal(problem: Problem) -> func.HttpResponse:

@@ -28,6 +28,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "delete": "delete snapshots, after showing what that frees",
         "pin": "keep a snapshot from being pruned or deleted",
         "unpin": "remove a snapshot's pin",
+        "protect": "protect a snapshot until two people lift that",
+        "unprotect": "ask for a protection to be lifted, or confirm it",
         "replicate": "copy snapshots to another store",
         "accept": "trust snapshots that no record key has signed",
         "records": "list records that nobody with the record key has written",

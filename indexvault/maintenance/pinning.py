@@ -1,13 +1,15 @@
-"""Pin snapshots and unpin them, by the names in the settings."""
+"""Pin and protect snapshots, and let them go again, by the names in the settings."""
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
 from indexvault.clients import Clients
 from indexvault.snapshots.catalogue import resolve
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.pins import Pin, pin, unpin
+from indexvault.snapshots.pins import Identity, Pin, pin, unpin
+from indexvault.snapshots.protection import lift, protect
 
 
 class PinResult(msgspec.Struct, frozen=True):
@@ -38,3 +40,40 @@ async def unpin_snapshot(clients: Clients, snapshot: SnapshotReference, now: dat
     store = clients.store_of(snapshot.service)
     reference = (await resolve(store.snapshots, snapshot, now=now)).reference
     return UnpinResult(str(reference), await unpin(store.runs, reference))
+
+
+class ProtectResult(msgspec.Struct, frozen=True):
+    """A snapshot that is protected now, and by whom."""
+
+    reference: str
+    protected_by: str
+
+
+class UnprotectResult(msgspec.Struct, frozen=True):
+    """What became of a request to lift a protection: `asked` waits for another person until `lapses`."""
+
+    reference: str
+    state: Literal["asked", "lifted"]
+    asked_by: str
+    lapses: datetime | None = None
+
+
+async def protect_snapshot(
+    clients: Clients, snapshot: SnapshotReference, by: Identity, reason: str, now: datetime
+) -> ProtectResult:
+    """Keep a snapshot from being removed by anything but two people. Raises NotFoundError, ConflictError."""
+    store = clients.store_of(snapshot.service)
+    await store.prepare()
+    reference = (await resolve(store.snapshots, snapshot, now=now)).reference
+    found = await protect(store, reference, by, reason, now)
+    return ProtectResult(str(reference), str(found.protected_by))
+
+
+async def unprotect_snapshot(
+    clients: Clients, snapshot: SnapshotReference, by: Identity, now: datetime
+) -> UnprotectResult:
+    """Ask for a protection to be lifted, or lift it as the second person. Raises NotFoundError, ConflictError."""
+    store = clients.store_of(snapshot.service)
+    reference = (await resolve(store.snapshots, snapshot, now=now)).reference
+    found = await lift(store, reference, by, now)
+    return UnprotectResult(str(reference), found.state, found.asked_by, found.lapses)

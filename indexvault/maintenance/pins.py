@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
 from indexvault.errors import IndexvaultError
 from indexvault.maintenance.pass_over import passed_over
 from indexvault.snapshots.names import SnapshotReference
-from indexvault.snapshots.pins import pins_by_id
+from indexvault.snapshots.pins import Identity, Pin, Release, pins_by_id
 from indexvault.snapshots.run_names import PINS_PREFIX, pinned_index
 from indexvault.workflow.activity import Resources
 
@@ -17,15 +17,21 @@ _LOG = logging.getLogger(__name__)
 
 
 class Pinned(msgspec.Struct, frozen=True):
-    """A pin: since when, and why in the operator's words. `since` is None if the pin can't be read; it keeps too."""
+    """A pin: since when, and why in the operator's words. `since` is None if the pin can't be read; it keeps too.
+
+    With `protected_by` it is a protection; `release` is a request to lift it.
+    """
 
     since: datetime | None = None
     reason: str = ""
+    protected_by: Identity | None = None
+    release: Release | None = None
 
     @property
     def words(self) -> str:
-        """Why the snapshot stays: `pinned`, or `pinned: audit`."""
-        return f"pinned: {self.reason}" if self.reason else "pinned"
+        """Why the snapshot stays: `pinned`, `pinned: audit`, `protected by operator ann on desk-1: audit`."""
+        since = self.since or datetime.min.replace(tzinfo=UTC)
+        return Pin(since, self.reason, self.protected_by, self.release).words
 
 
 async def list_pins(resources: Resources, indexes: Collection[tuple[str, str]]) -> dict[SnapshotReference, Pinned]:
@@ -52,5 +58,7 @@ async def _add_pins(
         for snapshot, pin in (await pins_by_id(runs, service, index)).items():
             reference = SnapshotReference(service=service, index=index, id=snapshot)
             known = found.get(reference)
-            if known is None or not known.reason:
-                found[reference] = Pinned() if pin is None else Pinned(pin.since, pin.reason)
+            if known is None or (not known.reason and known.protected_by is None):
+                found[reference] = (
+                    Pinned() if pin is None else Pinned(pin.since, pin.reason, pin.protected_by, pin.release)
+                )

@@ -208,8 +208,8 @@ async def _pinned(stores: Mapping[str, Store], job: MaintenanceJob) -> dict[str,
     found: dict[str, str] = {}
     for store in stores.values():
         for snapshot, pin in (await pins_by_id(store.runs, job.service, job.index)).items():
-            if pin is not None and pin.reason:
-                found[snapshot] = f"pinned: {pin.reason}"
+            if pin is not None and (pin.reason or pin.protected_by is not None):
+                found[snapshot] = pin.words
             else:
                 found.setdefault(snapshot, "pinned")
     return found

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from typing import Literal
 
 import msgspec
 
@@ -14,11 +15,48 @@ from indexvault.snapshots.run_names import pin_name, pins_prefix, tombstone_name
 from indexvault.snapshots.store import RunBlobs, Store
 
 
+class Identity(msgspec.Struct, frozen=True):
+    """Who asks, as far as that is known: a signed-in `principal`, the holder of a function `key`, or an `operator`.
+
+    `id` tells identities of one kind apart, `name` is for people: an account, the beginning of a key's hash, or user
+    and machine.
+    """
+
+    kind: Literal["principal", "key", "operator"]
+    id: str
+    name: str
+
+    def __str__(self) -> str:
+        """As a person reads it."""
+        return {"principal": self.name, "key": f"function key {self.name}", "operator": f"operator {self.name}"}[
+            self.kind
+        ]
+
+
+class Release(msgspec.Struct, frozen=True):
+    """A request to lift a protection, which another person is to confirm."""
+
+    by: Identity
+    at: AwareTime
+
+
 class Pin(msgspec.Struct, frozen=True):
-    """Keeps a snapshot: since when and, in the operator's words, why."""
+    """Keeps a snapshot: since when and, in the operator's words, why.
+
+    With `protected_by` it is a protection, which `protection` alone lifts; `release` is a request for that.
+    """
 
     since: AwareTime
     reason: str = ""
+    protected_by: Identity | None = None
+    release: Release | None = None
+
+    @property
+    def words(self) -> str:
+        """Why the snapshot stays."""
+        what = "pinned" if self.protected_by is None else f"protected by {self.protected_by}"
+        said = f"{what}: {self.reason}" if self.reason else what
+        return said if self.release is None else f"{said} ({self.release.by} asks to lift it)"
 
 
 async def pin(store: Store, reference: SnapshotReference, wanted: Pin) -> SnapshotReference:
@@ -44,8 +82,24 @@ async def pin(store: Store, reference: SnapshotReference, wanted: Pin) -> Snapsh
 
 
 async def unpin(runs: RunBlobs, reference: SnapshotReference) -> bool:
-    """Let policies decide on a snapshot again; return False if it was not pinned. The reference must have an id."""
-    return await runs.delete(pin_name(reference.service, reference.index, reference.id or ""))
+    """Let policies decide on a snapshot again; return False if it was not pinned. The reference must have an id.
+
+    Raises ConflictError if it is protected: two people lift that.
+    """
+    name = pin_name(reference.service, reference.index, reference.id or "")
+    try:
+        found = await RecordStore(runs, Pin).read_version(name)
+    except IntegrityError:  # a pin that can't be read is nobody's protection
+        return await runs.delete(name)
+    if found is None:
+        return False
+    if found.record.protected_by is not None:
+        raise ConflictError(
+            f"it is {found.record.words}",
+            on=str(reference),
+            do="Two people lift a protection: indexvault unprotect, by one and then by another",
+        )
+    return await runs.delete(name, if_match=found.etag)
 
 
 async def is_pinned(runs: RunBlobs, reference: SnapshotReference) -> bool:

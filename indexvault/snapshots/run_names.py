@@ -21,7 +21,6 @@
     search-runs/unchanged/<service>/<index>.json
     search-runs/drills/<service>/<index>.json
     search-runs/open-drills/<service>/<index>.json
-    search-runs/protections/<service>/<index>/<id>.json
     search-runs/alerts/notices.json
     search-runs/alerts/tick.json
     search-runs/followed/<service>/<index>.json

@@ -269,7 +269,7 @@ async def test_a_check_that_can_not_run_is_an_alert(monkeypatch: pytest.MonkeyPa
 
 async def test_forged_notices_and_ticks_count_for_nothing() -> None:
     clock = Calendar()
-    store = MemoryStore("local", clock)
+    store = MemoryStore("local")
     async with receiver() as server, watched(server, clock, record_key=RECORD_KEY, store=store) as world:
         clock.now += timedelta(days=3)
         silent = updated(Notices(at=clock.now, number=10**9), [alert(f"{EAST}/hotels")], ["operators"], clock.now)

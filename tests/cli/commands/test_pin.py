@@ -18,3 +18,17 @@ def test_a_pinned_snapshot_stays_until_it_is_unpinned(terminal: Terminal) -> Non
     terminal.indexvault("prune", NOTES, "--yes")
     assert terminal.references("notes") == made[:0:-1]
     assert terminal.indexvault("pin", made[0]).code == 4
+
+
+def test_one_person_alone_lifts_no_protection(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 10)
+    first, _second = terminal.back_up("notes"), terminal.back_up("notes")
+    assert "two people lift that" in terminal.indexvault("protect", first, "--reason", "audit").stdout
+    assert "is kept: protected by operator " in terminal.indexvault("snapshots").stdout
+    assert terminal.indexvault("delete", first, "--yes").code == 5
+    assert terminal.indexvault("unpin", first).code == 5
+    for _ in range(2):
+        asked = terminal.indexvault("unprotect", first)
+        assert asked.code == 0
+        assert "is still protected" in asked.stdout
+    assert terminal.indexvault("unprotect", f"{NOTES}@latest").code == 4
