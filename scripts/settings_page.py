@@ -46,6 +46,7 @@ _SECTIONS: tuple[tuple[type[msgspec.Struct], str], ...] = (
     (model.RequestLimits, "Limits of requests"),
     (model.AlertSettings, "Alerts"),
     (model.WebhookSettings, "A webhook"),
+    (model.PriceSettings, "Prices"),
     (model.EnvironmentSecret, "A secret"),
 )
 _TITLES = dict(_SECTIONS)
@@ -119,6 +120,8 @@ def _value(kind: Any) -> str:  # noqa: C901, PLR0911, PLR0912 - a case for each 
             return "`true` or `false`"
         case types.IntType(ge=least, le=most):
             return f"whole number, {least} to {most:,}" if most is not None else f"whole number, {least} or more"
+        case types.FloatType(gt=None):
+            return "number, 0 or more"
         case types.FloatType(gt=above):
             return f"number above {above:g}"
         case types.TimeDeltaType():

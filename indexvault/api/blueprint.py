@@ -14,6 +14,7 @@ from indexvault.api import (
     histories,
     locks,
     pins,
+    policies,
     protections,
     prunes,
     runs,
@@ -45,6 +46,7 @@ def service_blueprint(host: FunctionsHost, others: Sequence[Endpoint]) -> df.Blu
         *histories.ENDPOINTS,
         *runs.ENDPOINTS,
         *alerts.ENDPOINTS,
+        *policies.ENDPOINTS,
         health_endpoint(HealthCheck()),
         status_endpoint(Watch()),
     ]

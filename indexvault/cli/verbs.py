@@ -30,6 +30,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "unpin": "remove a snapshot's pin",
         "protect": "protect a snapshot until two people lift that",
         "unprotect": "ask for a protection to be lifted, or confirm it",
+        "policies": "explain when policies run, and what they keep, and why",
+        "stats": "tell what snapshots take up, and about what that costs",
         "replicate": "copy snapshots to another store",
         "accept": "trust snapshots that no record key has signed",
         "records": "list records that nobody with the record key has written",

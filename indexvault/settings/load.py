@@ -23,6 +23,7 @@ from indexvault.settings.model import (
     DrillSettings,
     EnvironmentSecret,
     PolicySettings,
+    PriceSettings,
     RequestLimits,
     ServiceSettings,
     Settings,
@@ -68,6 +69,7 @@ def read_settings(text: str | bytes, environment: Mapping[str, str] | None = Non
         ),
         requests=_decode(outline.requests, RequestLimits, "$.requests"),
         alerts=_decode(outline.alerts, AlertSettings, "$.alerts"),
+        prices=_decode(outline.prices, PriceSettings, "$.prices"),
         overlays={
             name: _decode(raw, dict[str, dict[str, Any]], f"$.overlays.{name}")
             for name, raw in outline.overlays.items()
@@ -129,6 +131,7 @@ class _Outline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     record_key: msgspec.Raw = msgspec.Raw()
     requests: msgspec.Raw = msgspec.Raw(b"{}")
     alerts: msgspec.Raw = msgspec.Raw(b"{}")
+    prices: msgspec.Raw = msgspec.Raw(b"{}")
     schema: str = msgspec.field(default="", name="$schema")
     """For editors: what it says is not read."""
 

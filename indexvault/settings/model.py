@@ -254,6 +254,19 @@ class WebhookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The kinds of alerts that it is told of, such as `recovery-point`. Without any, all."""
 
 
+class PriceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What storage costs, for estimates. The defaults are examples: look your own prices up."""
+
+    currency: str = "USD"
+    """What the prices are in."""
+    as_of: str = "2026-09, an example: East US, Hot, LRS"
+    """Of when and where they are. It stands beside each estimate."""
+    gigabyte_month: Annotated[float, msgspec.Meta(ge=0)] = 0.018
+    """A gigabyte (1,000,000,000 bytes) kept for a month."""
+    ten_thousand_writes: Annotated[float, msgspec.Meta(ge=0)] = 0.05
+    """Ten thousand blobs written."""
+
+
 class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is told of trouble, and to whom."""
 
@@ -292,3 +305,5 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many runs requests over HTTP may leave unfinished."""
     alerts: AlertSettings = AlertSettings()
     """What is told of trouble, and to whom."""
+    prices: PriceSettings = PriceSettings()
+    """What storage costs, for estimates."""

@@ -142,7 +142,14 @@ class App:
     def require_no_secret(self) -> None:
         """Require that no answer and no log entry holds a key or a management URL."""
         told = "\n".join(self.said)
-        for secret in (self.function_key, self.master_key, self.system_key, "-admin-key", "AccountKey", "webhooks"):
+        for secret in (
+            self.function_key,
+            self.master_key,
+            self.system_key,
+            "-admin-key",
+            "AccountKey",
+            "runtime/webhooks",
+        ):
             assert secret not in told, told[max(0, told.find(secret) - 300) : told.find(secret) + 100]
 
 

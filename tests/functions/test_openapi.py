@@ -24,6 +24,23 @@ include-operation-id = ["back_up", "restore", "move", "compare", "verify", "prun
 
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", "404", "409", "422", "429", "502", "503"]
+
+# A dead man's switch says that the work was not done by 503.
+[[operations]]
+include-operation-id = ["health"]
+
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["200", "422", "503"]
+
+[operations.checks.not_a_server_error]
+expected-statuses = ["2xx", "4xx", "503"]
+
+# What there is, is more than the schema tells.
+[[operations]]
+include-operation-id = ["test_alerts", "protect_snapshot", "unprotect_snapshot", "show_stats", "list_policies"]
+
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", "404", "409", "422"]
 """
 
 
