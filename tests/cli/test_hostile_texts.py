@@ -189,6 +189,11 @@ ARGUMENTS = {
     "prune": [f"{EAST}/notes", "--yes"],
     "pin": [f"{EAST}/notes@latest", "--reason", "kept"],
     "unpin": [f"{EAST}/notes@latest"],
+    "protect": [f"{EAST}/notes@latest"],
+    "unprotect": [f"{EAST}/notes@latest"],
+    "alerts": [],
+    "policies": ["explain"],
+    "stats": [],
     "delete": [f"{EAST}/notes@20261120T020000Z-7f3a9c", "--yes"],
     "repair": [f"{EAST}/notes"],
     "replicate": [f"{EAST}/notes"],
@@ -279,10 +284,13 @@ def test_names_and_reasons_in_a_store_are_harmless(terminal: Terminal, storage_a
         **ARGUMENTS,
         "find": [f"{EAST}/notes", "1", "--show"],
         "pin": [f"{EAST}/notes@latest", "--reason", HOSTILE],
+        "protect": [f"{EAST}/notes@latest", "--reason", HOSTILE],
+        "unprotect": [f"{EAST}/notes@latest"],
     }
     arguments["export"] = [f"{EAST}/notes@latest", str(tmp_path / "exported")]
     arguments["diff"] = [f"{EAST}/notes@{MORNING:%Y-%m-%dT%H:%MZ}", f"{EAST}/notes@latest", "--fields"]
-    verbs = "pin snapshots show verify find diff compare drill export restore check unlock unpin"
+    verbs = "pin protect unprotect alerts stats snapshots show verify find diff compare drill export restore check"
+    verbs += " unlock unpin"
     for verb in verbs.split():
         for form in ([], ["--json"]):
             code, said = say(*form, verb, *arguments[verb], environment=environment)
