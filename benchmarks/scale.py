@@ -1,11 +1,13 @@
 """What very large indexes take, on paper, from measured constants: `python -m benchmarks.scale`.
 
-It prints the tables of docs/scale.md. After the constants have changed, put them there again.
+It prints the tables of docs/scale.md. After the constants have changed, put them there again. With
+`--documents N --bytes N` it prints those of one index.
 """
 
+import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -81,6 +83,7 @@ class Size(msgspec.Struct, frozen=True):
         return max(1, self.documents >> boundary_bits(self.document_bytes))
 
 
+USUAL_SIZES = tuple(Size(f"{millions} million", millions * 10**6, 1000) for millions in (1, 10, 50, 100))
 SIZES = (Size("1 TB", 10**9, 1000), Size("10 TB", 10**10, 1000))
 
 
@@ -95,6 +98,8 @@ def segments(chunks: int) -> tuple[int, int]:
 
 def duration(seconds: float) -> str:
     """Return seconds in words, to two digits."""
+    if seconds < 90:  # noqa: PLR2004 - a minute and a half
+        return f"{max(1, round(seconds))} s"
     if seconds < 5400:  # noqa: PLR2004 - an hour and a half
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h" if seconds < 36_000 else f"{seconds / 3600:.0f} h"  # noqa: PLR2004 - ten hours
@@ -124,10 +129,10 @@ def constants_table() -> list[str]:
     )
 
 
-def shape_table() -> list[str]:
+def shape_table(sizes: Sequence[Size] = SIZES) -> list[str]:
     """Return the table of how large what stands in the store is."""
     rows = []
-    for size in SIZES:
+    for size in sizes:
         number, levels = segments(size.chunks)
         stored = size.bytes * CONSTANTS.stored_per_gb
         rows.append(
@@ -152,11 +157,11 @@ def shape_table() -> list[str]:
     )
 
 
-def time_table() -> list[str]:
+def time_table(sizes: Sequence[Size] = SIZES) -> list[str]:
     """Return the table of CPU time, divided by instances."""
     known = CONSTANTS
     rows = []
-    for size in SIZES:
+    for size in sizes:
         for name, cost in (
             ("first backup", known.backup),
             ("unchanged", known.unchanged),
@@ -168,40 +173,91 @@ def time_table() -> list[str]:
         rows.append((size.name, "verify, in one activity", *[duration(verify)] * len(INSTANCES)))
         alone = size.ranges * known.plan_requests_a_range * known.rank_seconds
         rows.append((size.name, "plan of the first backup, one after the other", *[duration(alone)] * len(INSTANCES)))
-        commit = size.chunks * known.commit_microseconds / 1e6 + size.ranges * known.commit_milliseconds / 1e3
-        rows.append((size.name, "commit, in one activity", *[duration(commit)] * len(INSTANCES)))
+        commit = duration(_commit_seconds(size))
+        rows.append((size.name, "commit, in one activity", *[commit] * len(INSTANCES)))
     return _table(("", "", *(f"{number} at work" for number in INSTANCES)), *rows)
 
 
-def cost_table() -> list[str]:
+def cost_table(sizes: Sequence[Size] = SIZES) -> list[str]:
     """Return the table of requests and money."""
+    rows = []
+    for size in sizes:
+        for name, searched, puts, gets, money in _costs(size):
+            rows.append((size.name, name, f"{searched:,.0f}", f"{puts:,.0f}", f"{gets:,.0f}", f"{money:,.2f}"))
+        month = price_of_storage(round(size.bytes * CONSTANTS.stored_per_gb))
+        rows.append((size.name, "storage, a month", "", "", "", f"{month:,.2f}"))
+    return _table(("", "", "search requests", "blob writes", "blob reads", "US dollars"), *rows)
+
+
+def _commit_seconds(size: Size) -> float:
+    return size.chunks * CONSTANTS.commit_microseconds / 1e6 + size.ranges * CONSTANTS.commit_milliseconds / 1e3
+
+
+def _costs(size: Size) -> Iterator[tuple[str, float, float, float, float]]:
+    """Yield each operation with its search requests, blob writes, blob reads and US dollars."""
+    known = CONSTANTS
+    pages = size.documents / _PAGE_DOCUMENTS
+    written = size.bytes * known.stored_per_gb / PACK_TARGET
+    of_segments = segments(size.chunks)[0] * known.segment_bytes / PACK_TARGET
+    of_ranges = known.writes_a_range * size.ranges
+    searches = pages + known.read_requests_a_range * size.ranges
+    planning = known.plan_requests_a_range * size.ranges
+    gigabytes = size.gigabytes
+    reads = known.reads_a_range * size.ranges
+    for name, searched, puts, gets in (
+        ("first backup", searches + planning, written + of_segments + of_ranges, reads),
+        ("unchanged", searches, of_ranges, reads + of_segments),
+        ("verify", 0, 0, known.verify_reads_per_gb * gigabytes),
+        ("restore", 2 * pages, known.restore_writes_per_gb * gigabytes, known.restore_reads_per_gb * gigabytes),
+    ):
+        yield name, searched, puts, gets, price_of_operations({"PutBlob": round(puts), "GetBlob": round(gets)})
+
+
+def overview_table(
+    sizes: Sequence[Size] = USUAL_SIZES, *, page_seconds: float = 0.5, batch_seconds: float = 1.0
+) -> list[str]:
+    """Return the table of what usual indexes take, a row each: time with PARALLEL at work, requests, storage, money.
+
+    Each time is that of indexvault or that of the service, whichever is longer: `page_seconds` and `batch_seconds` are
+    what the service is assumed to take for a page and for a batch of 1,000 documents.
+    """
     known = CONSTANTS
     rows = []
-    for size in SIZES:
-        pages = size.documents / _PAGE_DOCUMENTS
+    for size in sizes:
         stored = size.bytes * known.stored_per_gb
-        written = stored / PACK_TARGET
-        of_segments = segments(size.chunks)[0] * known.segment_bytes / PACK_TARGET
-        of_ranges = known.writes_a_range * size.ranges
-        searches = pages + known.read_requests_a_range * size.ranges
-        planning = known.plan_requests_a_range * size.ranges
-        gigabytes = size.gigabytes
-        reads = known.reads_a_range * size.ranges
-        for name, searched, puts, gets in (
-            ("first backup", searches + planning, written + of_segments + of_ranges, reads),
-            ("unchanged", searches, of_ranges, reads + of_segments),
-            ("verify", 0, 0, known.verify_reads_per_gb * gigabytes),
+        pages = math.ceil(size.documents / _PAGE_DOCUMENTS)
+        searches = pages + (known.plan_requests_a_range + known.read_requests_a_range) * size.ranges
+        alone = size.ranges * known.plan_requests_a_range * known.rank_seconds + _commit_seconds(size)
+        reading, writing = pages * page_seconds / PARALLEL, pages * batch_seconds / PARALLEL
+        own = (
+            known.backup * size.gigabytes / PARALLEL,
+            known.unchanged * size.gigabytes / PARALLEL,
+            known.restore * size.gigabytes / PARALLEL,
+        )
+        times = (
+            max(own[0], reading) + alone,
+            max(own[1], reading) + _commit_seconds(size),
+            max(own[2], reading + writing),
+            known.verify * size.gigabytes,
+        )
+        first, again, _verify, restored = (money for _name, _searched, _puts, _gets, money in _costs(size))
+        month = price_of_storage(round(stored))
+        rows.append(
             (
-                "restore",
-                2 * pages,
-                known.restore_writes_per_gb * gigabytes,
-                known.restore_reads_per_gb * gigabytes,
-            ),
-        ):
-            money = price_of_operations({"PutBlob": round(puts), "GetBlob": round(gets)})
-            rows.append((size.name, name, f"{searched:,.0f}", f"{puts:,.0f}", f"{gets:,.0f}", f"{money:,.2f}"))
-        rows.append((size.name, "storage, a month", "", "", "", f"{price_of_storage(round(stored)):,.2f}"))
-    return _table(("", "", "search requests", "blob writes", "blob reads", "US dollars"), *rows)
+                size.name,
+                *(duration(seconds) for seconds in times),
+                f"{searches:,.0f}",
+                f"{stored / _GB:,.1f} GB",
+                *(f"{money:,.2f}" for money in (first, again, restored, month)),
+            )
+        )
+    return _table(
+        (
+            *("documents", "first backup", "unchanged", "restore", "verify", "search requests", "stored"),
+            *("$ first", "$ unchanged", "$ restore", "$ a month"),
+        ),
+        *rows,
+    )
 
 
 def limits_of(size: Size) -> tuple[int, int, int]:
@@ -220,15 +276,29 @@ def _table(head: Sequence[str], *rows: Sequence[str]) -> list[str]:
     return [lines[0], f"|{'-|' * len(head)}", *lines[1:]]
 
 
-TABLES = (constants_table, shape_table, time_table, cost_table)
+TABLES = (constants_table, overview_table, shape_table, time_table, cost_table)
 
 
-def main() -> int:
-    """Print the tables."""
-    for table in TABLES:
-        sys.stdout.write("\n".join([*table(), "", ""]))
-    for size in SIZES:
-        sys.stdout.write(f"{size.name}: ranges, ranges an activity, activities: {limits_of(size)}\n")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the tables of the page, or those of one index."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__.partition("\n")[0])
+    parser.add_argument("--documents", type=int, metavar="N", help="an index of so many documents")
+    parser.add_argument("--bytes", type=int, default=1000, metavar="N", help="JSON of a document (default: 1000)")
+    parser.add_argument("--page-seconds", type=float, default=0.5, metavar="S", help="of the service (default: 0.5)")
+    parser.add_argument("--batch-seconds", type=float, default=1.0, metavar="S", help="of the service (default: 1)")
+    given = parser.parse_args(arguments)
+    if given.documents is None:
+        for table in TABLES:
+            sys.stdout.write("\n".join([*table(), "", ""]))
+        for size in SIZES:
+            sys.stdout.write(f"{size.name}: ranges, ranges an activity, activities: {limits_of(size)}\n")
+        return 0
+    if given.documents < 1 or given.bytes < 1:
+        parser.error("both numbers are above zero")
+    one = (Size(f"{given.documents:,}", given.documents, given.bytes),)
+    overview = overview_table(one, page_seconds=given.page_seconds, batch_seconds=given.batch_seconds)
+    for each in (overview, shape_table(one), time_table(one), cost_table(one)):
+        sys.stdout.write("\n".join([*each, "", ""]))
     return 0
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from indexvault.errors import SettingsError
 from indexvault.model import Clock
 from indexvault.search.client import SearchService
 from indexvault.search.credentials import authority
@@ -113,7 +114,9 @@ class Clients:
             credential: AzureKeyCredential | AsyncTokenCredential
             if settings.api_key is not None:
                 credential = AzureKeyCredential(
-                    secret_value(settings.api_key, self._environment, f"settings $.services.{name}.api_key")
+                    secret_value(
+                        settings.api_key, self._environment, self.settings.place_of(f"$.services.{name}.api_key")
+                    )
                 )
             else:
                 credential = self._identity_of(authority(settings.endpoint, token_host=settings.token_host))
@@ -154,7 +157,7 @@ class Clients:
         """The keys that records and manifests are signed with. Raises SettingsError if they can't be used."""
         if self.settings.record_key is None:
             return NO_KEYS
-        on = "settings $.record_key"
+        on = self.settings.place_of("$.record_key")
         return read_record_keys(secret_value(self.settings.record_key, self._environment, on), on)
 
     def _guarded(self, store: Store, account: str) -> Store:
@@ -185,7 +188,17 @@ class Clients:
         text = settings.connection_string
         assert text is not None  # noqa: S101 - reading the settings has seen to it
         if not isinstance(text, str):
-            text = secret_value(text, self._environment, f"settings $.stores.{name}.connection_string")
+            text = secret_value(text, self._environment, self.settings.place_of(f"$.stores.{name}.connection_string"))
+            try:
+                return AzureStore.from_connection_string(name, text, containers=containers)
+            except SettingsError as error:
+                assert isinstance(settings.connection_string, EnvironmentSecret)  # noqa: S101 - its text was read above
+                variable = f"the environment variable {settings.connection_string.env}"
+                raise SettingsError(
+                    f"{error.what}: {variable}",
+                    on=self.settings.place_of(f"$.stores.{name}.connection_string"),
+                    do="Copy it from the account's access keys, or name the account with account_url instead",
+                ) from None
         return AzureStore.from_connection_string(name, text, containers=containers)
 
     def store_of(self, service: str) -> Store:

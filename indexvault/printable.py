@@ -67,4 +67,4 @@ def count(number: int, noun: str) -> str:
 
 
 def _plural_ending(noun: str) -> str:
-    return "es" if noun.endswith(("x", "ch")) else "s"
+    return "es" if noun.endswith(("x", "ch", "s")) else "s"

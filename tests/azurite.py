@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -43,6 +44,13 @@ class Azurite:
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
     """Start Azurite on a free loopback port, in memory, for as long as the tests run."""
+    with started() as it:
+        yield it
+
+
+@contextmanager
+def started() -> Iterator[Azurite]:
+    """Run Azurite for a block."""
     if not _PROGRAM.exists():
         pytest.fail(f"{_PROGRAM} is missing: `make test` installs Azurite")
     key = base64.b64encode(secrets.token_bytes(16)).decode()

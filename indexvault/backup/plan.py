@@ -40,6 +40,7 @@ from indexvault.backup.state import (
     require_plan,
 )
 from indexvault.errors import IntegrityError, LossNotAcceptedError, NotFoundError
+from indexvault.printable import count
 from indexvault.search.request_count import counted_requests
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest, resolve
@@ -220,8 +221,8 @@ class _Planner:
 
     async def _in_key_order(self, plan: Plan, schema: Schema, previous: Manifest | None) -> Plan:
         key = schema.key.name
-        count = range_count(plan.found, self._job.parallel, self._limits, average_bytes=plan.average_document_bytes)
-        edges = await self._edges(previous, plan.boundary_bits, count)
+        number = range_count(plan.found, self._job.parallel, self._limits, average_bytes=plan.average_document_bytes)
+        edges = await self._edges(previous, plan.boundary_bits, number)
         if previous is not None and edges is not None:
             ranges, how = ranges_between(edges), f"split where chunks of {previous.id} end"
         else:
@@ -230,7 +231,7 @@ class _Planner:
                 self._job.index,
                 key,
                 documents=plan.found,
-                ranges=count,
+                ranges=number,
                 bits=plan.boundary_bits,
                 elevated=plan.elevated,
                 limits=self._limits,
@@ -240,7 +241,7 @@ class _Planner:
             plan,
             ranges=ranges,
             method=KEY_ORDER,
-            reason=f"the key field {key} is filterable and sortable; {len(ranges)} ranges, {how}",
+            reason=f"the key field {key} is filterable and sortable; {count(len(ranges), 'range')}, {how}",
         )
 
     async def _edges(self, previous: Manifest | None, bits: int, count: int) -> list[str] | None:

@@ -71,6 +71,40 @@ def variable(text: str, option: str) -> str:
     return text
 
 
+def whole_endpoint(text: str) -> str:
+    """Return an endpoint with https before it where only a host is given.
+
+    Raises SettingsError for a name that is no host.
+    """
+    if "://" in text:
+        return text
+    host = text.rstrip("/")
+    if "." not in host and ":" not in host:
+        raise SettingsError(
+            "this is the name of a service, not its address",
+            on="--endpoint",
+            do=f"Write it as https://{host}.search.windows.net"
+            if re.fullmatch(CONFIGURED_NAME, host)
+            else "Write a URL",
+        )
+    return f"https://{host}"
+
+
+def check_store(text: str) -> None:
+    """Raise SettingsError for what is neither an address, nor `env:NAME`, nor a connection string."""
+    if text.startswith(("https:", "http:", "env:")) or "=" in text:
+        return
+    if _VARIABLE.fullmatch(text) and not re.fullmatch(r"[a-z0-9]{3,24}", text):
+        do = f"If {text} is a variable that holds a connection string: --store env:{text}"
+    elif re.fullmatch(r"[a-z0-9]{3,24}", text):
+        do = f"Write it as https://{text}.blob.core.windows.net"
+    elif re.fullmatch(r"[a-z0-9]{3,24}\.blob\.[a-z.]+", text):
+        do = f"Write it as https://{text}"
+    else:
+        do = "Write it as https://ACCOUNT.blob.core.windows.net, or env:VARIABLE"
+    raise SettingsError("this is no address of a store", on="--store", do=do)
+
+
 def _service(service: FirstService, store: str) -> Mapping[str, Any]:
     key = {} if service.key_variable is None else {"api_key": {"env": service.key_variable}}
     return {

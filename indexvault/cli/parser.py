@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn, override
@@ -35,6 +36,25 @@ exit codes
 """
 
 
+_NO_VERB = "the following arguments are required: VERB"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_*-]*")
+_MEANT = {
+    **dict.fromkeys(("list", "ls", "snapshot", "history"), "snapshots"),
+    **dict.fromkeys(("create", "save", "snap", "run"), "backup"),
+    **dict.fromkeys(("rollback", "recover", "undo"), "restore"),
+    **dict.fromkeys(("copy", "cp", "mv", "migrate"), "move"),
+    **dict.fromkeys(("rm", "remove", "del"), "delete"),
+    **dict.fromkeys(("validate", "test"), "verify"),
+    **dict.fromkeys(("configure", "config", "setup", "login"), "init"),
+    **dict.fromkeys(("inspect", "describe", "info", "get"), "show"),
+    **dict.fromkeys(("compare",), "diff"),
+    **dict.fromkeys(("gc", "forget", "clean"), "prune"),
+    **dict.fromkeys(("doctor", "ping"), "check"),
+    "version": "--version",
+}
+"""What other tools call our verbs."""
+
+
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse a command line; None stands for this process's own.
 
@@ -44,7 +64,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["help"]:
         given = [*given[1:2], "--help"]
-    return _parser(as_json="--json" in given).parse_args(given)
+    parser = _parser(as_json="--json" in given)
+    parsed, unknown = parser.parse_known_args(given)
+    if unknown:
+        parser.end_unrecognized(given, unknown, parsed.verb)
+    return parsed
 
 
 def verb_parsers() -> dict[str, argparse.ArgumentParser]:
@@ -55,7 +79,7 @@ def verb_parsers() -> dict[str, argparse.ArgumentParser]:
     return dict(parsers)
 
 
-def _parser(*, as_json: bool) -> argparse.ArgumentParser:
+def _parser(*, as_json: bool) -> "_Parser":
     parser = _Parser(
         as_json=as_json,
         prog="indexvault",
@@ -65,7 +89,11 @@ def _parser(*, as_json: bool) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--version", action=_Version, as_json=as_json, help="tell the version, the format and the api-versions, and end"
+        "-V",
+        "--version",
+        action=_Version,
+        as_json=as_json,
+        help="tell the version, the format and the api-versions, and end",
     )
     verbs = parser.add_subparsers(
         dest="verb",
@@ -100,8 +128,21 @@ class _Parser(argparse.ArgumentParser):
 
     @override
     def error(self, message: str) -> NoReturn:
-        """End the process."""
-        what, do = " ".join(message.split()), f"See {self.prog} --help"
+        """End the process; where no verb is named, after the list of them."""
+        if message == _NO_VERB:
+            if not self._as_json:
+                self.print_help(sys.stderr)
+            self._end("no verb is named", "The first one is indexvault init, which writes your settings")
+        self._end(" ".join(message.split()), f"See {self.prog} --help")
+
+    def end_unrecognized(self, given: Sequence[str], unknown: Sequence[str], verb: str) -> NoReturn:
+        """End the process for arguments that a verb does not take."""
+        first = unknown[0]
+        before = given[given.index(first) - 1] if first in given[1:] else "-"
+        place = f"Write an index as {before}/{first}. " if _NAME.fullmatch(first) and _NAME.fullmatch(before) else ""
+        self._end(f"unrecognized arguments: {' '.join(unknown)}", f"{place}See {self.prog} {verb} --help")
+
+    def _end(self, what: str, do: str) -> NoReturn:
         if self._as_json:
             record = {
                 "event": "error",
@@ -112,7 +153,7 @@ class _Parser(argparse.ArgumentParser):
                 "exit_code": 2,
             }
             self.exit(2, f"{printable_json(json.dumps(record))}\n")
-        self.exit(2, f"indexvault: {what}. {do}\n")
+        self.exit(2, f"indexvault: {what}{'' if what.endswith('?') else '.'} {do}\n")
 
     @override
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -120,9 +161,9 @@ class _Parser(argparse.ArgumentParser):
         if action.choices is None or value in action.choices:
             return
         choices = [str(choice) for choice in action.choices]
-        raise argparse.ArgumentError(
-            action, f"there is no {str(value)!r}{suggestion(str(value), choices) or f'; known: {", ".join(choices)}'}"
-        )
+        meant = _MEANT.get(str(value).lower()) if action.dest == "verb" else None
+        hint = f"; did you mean {meant!r}?" if meant else suggestion(str(value), choices)
+        raise argparse.ArgumentError(action, f"there is no {str(value)!r}{hint or f'; known: {", ".join(choices)}'}")
 
 
 class _Version(argparse.Action):

@@ -7,10 +7,10 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import CANCELLED, FAILED
@@ -18,6 +18,9 @@ from indexvault.cli.logs import configure_logs
 from indexvault.cli.output import Output
 from indexvault.cli.verbs import load_command
 from indexvault.errors import CancelledError, IndexvaultError, SettingsError
+
+if TYPE_CHECKING:  # loads what --help does without
+    from indexvault.settings.model import Settings
 
 URL_VARIABLE = "INDEXVAULT_URL"
 """Holds the address of a deployment, as --url does; `--url ''` runs a verb here all the same."""
@@ -85,9 +88,23 @@ def _run_here(
         return command.run_without_settings(session, request)
     if arguments.function_key is not None:
         raise SettingsError("a function key needs a deployment, and none is named", on="--key", do="Name it with --url")
-    if command.run is None:
+    run = command.run
+    if run is None:
         raise SettingsError("only a deployment has runs", on=f"indexvault {arguments.verb}", do="Name one with --url")
-    return command.run(session.with_settings(session.load_settings()), request)
+    return _naming_variables(session.load_settings(), lambda settings: run(session.with_settings(settings), request))
+
+
+async def _naming_variables(settings: "Settings", run: "Callable[[Settings], Coroutine[Any, Any, int]]") -> int:
+    """Run a verb; a refusal of a service's key names the variable that holds the key."""
+    from indexvault.settings.secrets import naming_the_variable  # noqa: PLC0415 - not needed with a deployment
+
+    try:
+        return await run(settings)
+    except IndexvaultError as error:
+        named = naming_the_variable(error, settings)
+        if named is error:
+            raise
+        raise named from None
 
 
 def _run_remotely(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from indexvault.cli.output import Output
 from indexvault.cli.progress import ProgressDisplay
-from indexvault.cli.settings_file import find_settings
+from indexvault.cli.settings_file import CONFIG_VARIABLE, find_settings
 from indexvault.clients import FIRST_CONTACT, Clients
+from indexvault.errors import SettingsError
 from indexvault.model import Clock
 from indexvault.search.retry import RetryPolicy
 from indexvault.settings.model import Settings
@@ -31,7 +32,15 @@ class BareSession:
 
     def load_settings(self) -> Settings:
         """Read the settings. Raises SettingsError if there are none, or if they are wrong."""
-        return load_settings(find_settings(self.environment, self.config, folder=self.folder), folder=self.folder)
+        found = find_settings(self.environment, self.config, folder=self.folder)
+        try:
+            return load_settings(found, folder=self.folder)
+        except SettingsError as error:
+            if error.on != CONFIG_VARIABLE or self.config is None:
+                raise
+            raise SettingsError(
+                error.what, on="--config", do="Check the path; indexvault init --config FILE writes such a file"
+            ) from None
 
     def with_settings(self, settings: Settings) -> "Session":
         """Return what a verb works with that has settings."""

@@ -1,7 +1,7 @@
 """Check that every service and store of the settings can be used, and that the roles suffice."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -25,12 +25,17 @@ from indexvault.search.page import PageReader
 from indexvault.search.query import DocumentQuery
 from indexvault.search.schema import read_schema
 from indexvault.settings.host_storage import HOST_STORAGE, stores_of_host
+from indexvault.settings.model import Settings
+from indexvault.settings.secrets import naming_the_variable
 from indexvault.snapshots.record_keys import MAKE_A_KEY
 from indexvault.snapshots.run_names import checkpoint_name
 from indexvault.snapshots.summary import is_in_future
 
 _SECONDS = 30.0
 """The longest that one check may take."""
+
+_MOST_TRIED = 10
+"""Indexes in which a document is looked for."""
 
 _NO_INDEX = "no-index-of-this-name"
 _MEND_ABOVE = "Fix the problems above first"
@@ -98,7 +103,8 @@ async def check_everything(clients: Clients, environment: Mapping[str, str], *, 
 class _Target:
     """A store or service, and what was found out about it."""
 
-    def __init__(self, kind: str, name: str) -> None:
+    def __init__(self, kind: str, name: str, settings: Settings) -> None:
+        self._settings = settings
         self.findings: list[CheckFinding] = []
         self.code = 0
         self._short_name = name
@@ -117,10 +123,12 @@ class _Target:
                     self._note(name, detail=found.detail, hint=found.hint, ok=True, warning=True)
                 else:
                     self._note(name, detail=found, ok=True)
-        except IndexvaultError as error:
+        except IndexvaultError as met:
+            error = naming_the_variable(met, self._settings)
             self._silent = isinstance(error, UnreachableError | SettingsError)
             subject = error.on.removeprefix(f"{self._short_name} ")
-            self._note(name, detail=f"{subject}: {error.what}", hint=error.do, ok=False)
+            detail = error.what if subject == self._short_name else f"{subject}: {error.what}"
+            self._note(name, detail=detail, hint=error.do, ok=False)
             self.code = max(self.code, error.exit_code if isinstance(error, SettingsError) else 1)
         except TimeoutError:
             self._silent = True
@@ -136,7 +144,7 @@ class _Target:
 
 
 async def _try_settings(clients: Clients, environment: Mapping[str, str]) -> _Target:
-    target = _Target("settings", "record_key")
+    target = _Target("settings", "record_key", clients.settings)
 
     async def record_key() -> str | Warned:
         keys = clients.record_keys
@@ -163,7 +171,7 @@ async def _try_settings(clients: Clients, environment: Mapping[str, str]) -> _Ta
 
 
 async def _try_store(clients: Clients, name: str, run: str, clock: Clock) -> _Target:
-    target = _Target("store", name)
+    target = _Target("store", name, clients.settings)
     probe = checkpoint_name(run, "probe")
 
     async def containers() -> str:
@@ -244,7 +252,7 @@ def _stock_in_words(found: Stock, now: datetime) -> str:
 
 
 async def _try_service(clients: Clients, name: str) -> _Target:
-    target = _Target("service", name)
+    target = _Target("service", name, clients.settings)
     indexes: list[str] | None = None
 
     async def statistics() -> str:
@@ -261,11 +269,7 @@ async def _try_service(clients: Clients, name: str) -> _Target:
             raise IndexvaultError("not tried: the indexes could not be listed", on=name, do=_MEND_ABOVE)
         if not indexes:
             return "no index to try it on"
-        service, index = clients.service(name), indexes[0]
-        definition = await service.index_definition(index)
-        key = read_schema(definition.body, on=f"{name} index {index}").key.name
-        page = await service.documents(index, DocumentQuery(select=key, top=1), PageReader(key))
-        return f"{'one' if page.documents else 'there are none'} of {index}"
+        return await _a_document(clients.service(name), indexes[:_MOST_TRIED])
 
     await target.check("reach it", statistics)
     await target.check("list indexes", definitions)
@@ -286,6 +290,17 @@ async def _try_service(clients: Clients, name: str) -> _Target:
         await _try_protected(target, clients.service(name))
     await target.check("restore to it", writing)
     return target
+
+
+async def _a_document(service: SearchService, indexes: Sequence[str]) -> str:
+    """Read a document of the first index that has any, and return which that is."""
+    for index in indexes:
+        definition = await service.index_definition(index)
+        key = read_schema(definition.body, on=f"{service.name} index {index}").key.name
+        page = await service.documents(index, DocumentQuery(select=key, top=1), PageReader(key))
+        if page.documents:
+            return f"one of {index}"
+    return f"there are none of {', '.join(indexes)}"
 
 
 async def _try_protected(target: _Target, service: SearchService) -> None:

@@ -7,7 +7,7 @@ import msgspec
 
 from indexvault.clients import Clients
 from indexvault.errors import ConflictError, IndexvaultError, NotFoundError, RemoteError
-from indexvault.maintenance.pass_over import passed_over
+from indexvault.maintenance.pass_over import is_unused, passed_over
 from indexvault.settings.policies import reading_order
 from indexvault.snapshots.holds import Hold, is_live, place_hold, read_holds, release_holds
 from indexvault.snapshots.names import SnapshotReference
@@ -87,6 +87,8 @@ async def list_holds(resources: Resources, indexes: Collection[tuple[str, str]])
             try:
                 await _add_holds(resources, name, indexes, found)
             except IndexvaultError as error:
+                if isinstance(error, NotFoundError) and await is_unused(resources.clients.store(name)):
+                    continue
                 _LOG.warning("who holds the snapshots in store %s is not known: %s", name, error)
     return found
 

@@ -4,7 +4,8 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from indexvault.errors import IndexvaultError
+from indexvault.errors import IndexvaultError, NotFoundError
+from indexvault.snapshots.store import Store
 
 _LOG = logging.getLogger(__name__)
 
@@ -22,3 +23,15 @@ def passed_over(what: str) -> Iterator[None]:
         _LOG.error("%s: %s", what, error)
     except Exception:  # noqa: BLE001 - what it is, is not known; the others must go on
         _LOG.exception("%s failed unexpectedly", what)
+
+
+async def is_unused(store: Store) -> bool:
+    """Return whether nothing was ever kept in a store: its container of snapshots isn't there either."""
+    try:
+        async for _folder in store.snapshots.folders(""):
+            return False
+    except NotFoundError:
+        return True
+    except IndexvaultError:
+        return False
+    return False

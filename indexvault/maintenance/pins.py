@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from indexvault.errors import IndexvaultError
-from indexvault.maintenance.pass_over import passed_over
+from indexvault.errors import IndexvaultError, NotFoundError
+from indexvault.maintenance.pass_over import is_unused, passed_over
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.pins import Identity, Pin, Release, pins_by_id
 from indexvault.snapshots.run_names import PINS_PREFIX, pinned_index
@@ -45,6 +45,8 @@ async def list_pins(resources: Resources, indexes: Collection[tuple[str, str]]) 
             try:
                 await _add_pins(resources, name, indexes, found)
             except IndexvaultError as error:
+                if isinstance(error, NotFoundError) and await is_unused(resources.clients.store(name)):
+                    continue
                 _LOG.warning("which snapshots are pinned in store %s is not known: %s", name, error)
     return found
 

@@ -14,6 +14,7 @@ from indexvault.search.schema import Schema
 from indexvault.search.statistics import Counter, ServiceStatistics
 
 _BYTES_OF = {"Edm.Single": 4, "Edm.Half": 2, "Edm.Int16": 2, "Edm.SByte": 1, "Edm.Byte": 1}
+_SINGULAR = {"indexes": "index", "aliases": "alias"}
 _CERTAIN = 4
 """An index may take less space than its documents as JSON, but at least a quarter of it."""
 
@@ -93,16 +94,21 @@ def room(name: str, what: str, needed: int, counter: Counter | None, table: int 
     usage = counter.usage if counter is not None else 0
     quota = counter.quota if counter is not None else table
     if quota is None:
-        return Check(name, "ok", f"{needed:,} more {what}; the service names no limit")
+        return Check(name, "ok", f"{_more(needed, what)}; the service names no limit")
     if needed <= max(0, quota - usage):
-        return Check(name, "ok", f"{needed:,} more {what}, {usage:,} of {quota:,} used")
+        return Check(name, "ok", f"{_more(needed, what)}, {usage:,} of {quota:,} used")
     return Check(
         name,
         "failed",
-        f"{needed:,} more {what} are needed, and {usage:,} of {quota:,} are used",
+        f"{_more(needed, what)} {'is' if needed == 1 else 'are'} needed, and {usage:,} of {quota:,} are used",
         "Delete what is no longer needed on the target, or choose a larger tier",
         "QuotaError",
     )
+
+
+def _more(needed: int, what: str) -> str:
+    """Return `1 more index` or `20,000 more documents`; `what` is the plural."""
+    return f"{needed:,} more {_SINGULAR.get(what, what.removesuffix('s')) if needed == 1 else what}"
 
 
 def vector_bytes(schema: Schema, documents: int) -> int:

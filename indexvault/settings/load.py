@@ -18,6 +18,7 @@ from indexvault.settings.alerts import check_webhooks
 from indexvault.settings.changes import check_changes
 from indexvault.settings.members import members_at
 from indexvault.settings.model import (
+    PORTAL_TIERS,
     TIERS,
     AlertSettings,
     DrillSettings,
@@ -46,6 +47,17 @@ _PATH_OF_FIELD = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`(?P<path>[^`]*
 _QUOTED = re.compile(r"value '([^']*)'")
 _MALFORMED = re.compile(r"^JSON is malformed: | \(byte \d+\)$")
 """What the decoder puts around what is wrong: a position that counts from somewhere else than the file's begin."""
+_EXPECTED = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
+_JSON_WORDS = {
+    "object": "an object",
+    "array": "a list",
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "null",
+}
+_SECRETS = (".api_key", ".connection_string", ".record_key")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
 
@@ -98,10 +110,12 @@ def read_settings(text: str | bytes, environment: Mapping[str, str] | None = Non
 def service_settings(settings: Settings, name: str) -> ServiceSettings:
     """Return the settings of a service by its name. Raises NotFoundError naming the known services."""
     if name not in settings.services:
+        alike = suggestion(name, settings.services)
         raise NotFoundError(
             "no service of this name is configured",
             on=f"service {name}",
-            do=f"Known services: {', '.join(sorted(settings.services)) or 'none'}{suggestion(name, settings.services)}",
+            do=f"Known services: {', '.join(sorted(settings.services)) or 'none'}"
+            + (alike or ". An index is written SERVICE/INDEX"),
         )
     return settings.services[name]
 
@@ -145,6 +159,8 @@ def _decode[Decoded](text: str | bytes | msgspec.Raw, kind: type[Decoded], path:
         what = _QUOTED.sub(lambda value: value[0] if are_words(value[1]) else "value", what)
         if what.startswith("Invalid enum value") and below == "$.tier":
             what = f"{what}; expected one of {', '.join(TIERS)}"
+            what += "".join(f"; {portal} is {tier}" for portal, tier in PORTAL_TIERS.items() if f"'{portal}'" in what)
+        what = _in_words(what, below)
         unknown = _UNKNOWN.search(what)
         known = members_at(kind, below) if unknown else []
         raise SettingsError(
@@ -155,6 +171,18 @@ def _decode[Decoded](text: str | bytes | msgspec.Raw, kind: type[Decoded], path:
     except UNDECODABLE as error:
         what = _MALFORMED.sub("", str(error))
         raise SettingsError(f"not JSON: {_lower_first(what)}", on="settings", do=_CORRECT) from None
+
+
+def _in_words(what: str, member: str) -> str:
+    """Return what the decoder says of a wrong value, in the words of JSON, with an example where there is one."""
+    if what == "Invalid ISO8601 duration":
+        return 'Expected a duration in ISO 8601, such as "P90D" for ninety days or "PT36H" for 36 hours'
+    found = _EXPECTED.fullmatch(what)
+    if found is None:
+        return what
+    expected, got = (_JSON_WORDS.get(each.removesuffix(" | null"), each) for each in found.groups())
+    example = ', such as {"env": "NAME"}, which names a variable' if member.endswith(_SECRETS) else ""
+    return f"Expected {expected}{example}, not {got}"
 
 
 def _lower_first(text: str) -> str:
@@ -279,7 +307,10 @@ def _check_url(text: str, path: str) -> None:
     except ValueError:
         host, url = None, urlsplit("")
     if url.scheme not in {"https", "http"} or not host:
-        raise SettingsError("expected an https URL", on=f"settings {path}", do=_CORRECT)
+        example = (
+            "contosoeast.blob.core.windows.net" if path.endswith("account_url") else "contoso-east.search.windows.net"
+        )
+        raise SettingsError(f"expected an https URL, such as https://{example}", on=f"settings {path}", do=_CORRECT)
     if url.username or url.password or url.query or url.fragment:
         raise SettingsError(
             "expected a URL without user, query or fragment (a SAS or a key does not belong here)",

@@ -36,6 +36,19 @@ Microsoft.Search/searchServices reference, 2026-09; Service limits in Azure AI S
 
 TIERS: tuple[Tier, ...] = get_args(Tier.__value__)
 
+PORTAL_TIERS: dict[str, Tier] = {
+    "F": "free",
+    "B": "basic",
+    "S": "standard",
+    "S1": "standard",
+    "S2": "standard2",
+    "S3": "standard3",
+    "S3HD": "standard3hd",
+    "L1": "storage_optimized_l1",
+    "L2": "storage_optimized_l2",
+}
+"""What the portal and the pricing page call the tiers."""
+
 
 class EnvironmentSecret(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A secret in an environment variable (in Azure an app setting, which may be a Key Vault reference)."""
@@ -307,3 +320,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is told of trouble, and to whom."""
     prices: PriceSettings = PriceSettings()
     """What storage costs, for estimates."""
+
+    def place_of(self, path: str) -> str:
+        """Return how an error names the member at a path such as `$.services.contoso-east.api_key`."""
+        return f"settings {path}"

@@ -5,6 +5,9 @@ import re
 import string
 from collections.abc import Mapping
 from pathlib import Path
+from typing import override
+
+import msgspec
 
 from indexvault.errors import SettingsError
 from indexvault.search.random_text import are_words
@@ -20,6 +23,17 @@ _BLANK = string.whitespace + _BYTE_ORDER_MARK
 _PATH = re.compile(r"[\w./\\:~ -]{1,300}")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 _UNIT = re.compile(r"^settings \$\.?")
+
+
+class LocatedSettings(Settings, frozen=True):
+    """Settings that know in which line of which file the members are that name secrets, by their paths."""
+
+    places: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+    @override
+    def place_of(self, path: str) -> str:
+        """Return the file, the line and the member, or what any settings say."""
+        return self.places.get(path) or super().place_of(path)
 
 
 def load_settings(environment: Mapping[str, str], *, folder: Path | None = None) -> Settings:
@@ -50,9 +64,19 @@ def load_settings(environment: Mapping[str, str], *, folder: Path | None = None)
 
 def _read(text: str, source: str, environment: Mapping[str, str]) -> Settings:
     try:
-        return read_settings(text, environment)
+        return _located_settings(read_settings(text, environment), text, source)
     except SettingsError as error:
         raise SettingsError(error.what, on=_located(error, text, source), do=error.do) from None
+
+
+def _located_settings(settings: Settings, text: str, source: str) -> LocatedSettings:
+    paths = [
+        *(f"$.services.{name}.api_key" for name in settings.services),
+        *(f"$.stores.{name}.connection_string" for name in settings.stores),
+        "$.record_key",
+    ]
+    members = {name: getattr(settings, name) for name in Settings.__struct_fields__}
+    return LocatedSettings(**members, places={path: _place(text, path, source) for path in paths})
 
 
 def _located(error: SettingsError, text: str, source: str) -> str:
@@ -63,6 +87,10 @@ def _located(error: SettingsError, text: str, source: str) -> str:
     unknown = _UNKNOWN.search(error.what)
     if unknown is not None:
         path = f"{path}.{unknown[1]}"
+    return _place(text, path, source)
+
+
+def _place(text: str, path: str, source: str) -> str:
     member = path.removeprefix("$").removeprefix(".")
     return f"{source}:{line_of(text, path)}" + (f": {member}" if member else "")
 

@@ -232,6 +232,13 @@ async def not_found(
     if known:
         return NotFoundError("there is no such snapshot", on=str(reference), do=f"There are {_ids(known, now)}")
     indexes = [name async for name in _names(blobs, service_prefix(reference.service))]
+    if indexes and reference.index == SERVICE_OBJECTS:
+        return NotFoundError(
+            "the service as a whole has not been backed up",
+            on=f"service {reference.service}",
+            do=f"Back all of it up with `indexvault backup {reference.service}` without an index, or restore its"
+            f" indexes one by one, such as {reference.service}/{indexes[0]}@latest",
+        )
     if indexes:
         return NotFoundError(
             "this index has no snapshot",

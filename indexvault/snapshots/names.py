@@ -126,6 +126,11 @@ class SnapshotReference(msgspec.Struct, frozen=True):
         """
         place, at, point = text.partition("@")
         service, slash, index = place.partition("/")
+        if not at and service and index and "/" not in index:
+            place = text[: 2 * INDEX_NAME_LENGTH]
+            raise SettingsError(
+                "this is an index, not one of its snapshots", on=repr(place), do=f"{place}@latest is the newest"
+            )
         if not (at and slash and service and index and point) or "/" in index:
             raise _malformed("this is not service/index@latest, @proved, @<time> or @<id>", text)
         for name in (service, index):

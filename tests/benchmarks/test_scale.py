@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.measuring import PROJECT
-from benchmarks.scale import SIZES, TABLES, Size, duration, limits_of, segments
+from benchmarks.scale import SIZES, TABLES, Size, duration, limits_of, main, overview_table, segments
 from indexvault.backup.key_ranges import MOST_SCANS
 
 PAGE = (PROJECT / "docs/scale.md").read_text(encoding="utf-8")
@@ -32,3 +32,22 @@ def test_sizes_and_times_are_what_they_say() -> None:
     small = Size("1 GB", 10**6, 1000)
     assert (small.gigabytes, small.chunks, small.ranges) == (1.0, 125_000, 16)
     assert [duration(seconds) for seconds in (90, 7200, 72_000)] == ["2 min", "2.0 h", "20 h"]
+
+
+def test_one_index_of_one_s_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--documents", "50000000", "--bytes", "1000"]) == 0
+    told = capsys.readouterr().out
+    [row] = [line for line in overview_table() if line.startswith("| 50 million |")]
+    assert row.replace("50 million", "50,000,000") in told
+    assert "stretches of a restore" in told
+    main(["--documents", "50000000", "--page-seconds", "5"])
+    assert row.partition("|")[2].split("|")[1] not in capsys.readouterr().out.splitlines()[2]
+
+
+def test_no_index_is_smaller_than_a_document() -> None:
+    with pytest.raises(SystemExit):
+        main(["--documents", "0"])
+
+
+def test_short_times_are_seconds() -> None:
+    assert [duration(seconds) for seconds in (0.01, 8, 89)] == ["1 s", "8 s", "89 s"]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.azurite import Azurite
 from tests.cli.terminal import Terminal, open_terminal
 
 
@@ -13,6 +14,12 @@ def terminal(storage_account: str) -> Iterator[Terminal]:
     """Open a terminal. No command that a test runs there may print a secret."""
     with open_terminal(storage_account) as opened:
         yield opened
+
+
+@pytest.fixture
+def second_account(azurite: Azurite) -> str:
+    """Return the connection string of a second, empty storage account."""
+    return azurite.new_account()
 
 
 @pytest.fixture

@@ -260,7 +260,7 @@ def open_terminal(connection_string: str) -> Iterator[Terminal]:
         EmulatedService(name=EAST, tier="standard", region="eastus", api_key=ADMIN_KEY, role_keys=ROLE_KEYS),
         EmulatedService(name=WEST, tier="basic", region="westus", api_key=ADMIN_KEY, role_keys=ROLE_KEYS),
     ]
-    with _running(services) as emulator:
+    with emulator_on_a_thread(services) as emulator:
         terminal = Terminal(
             east=Service(emulator.endpoint(EAST)),
             west=Service(emulator.endpoint(WEST)),
@@ -295,7 +295,7 @@ def await_request(process: subprocess.Popen[str], service: Service, operation: s
 
 
 @contextmanager
-def _running(services: Sequence[EmulatedService]) -> Iterator[Running]:
+def emulator_on_a_thread(services: Sequence[EmulatedService]) -> Iterator[Running]:
     """Run the emulator on a thread of its own, since the tests wait for processes."""
     up = threading.Event()
     loop_and_stop: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []

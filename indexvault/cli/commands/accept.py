@@ -8,14 +8,14 @@ from rich.text import Text
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import count, instant
-from indexvault.cli.references import service_and_index
+from indexvault.cli.references import service_and_index, snapshot_reference
 from indexvault.cli.session import Session
 from indexvault.clients import Clients
 from indexvault.errors import IntegrityError, NotFoundError, SettingsError
 from indexvault.settings.policies import reading_order
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.manifest import MANIFEST_LIMIT
-from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
+from indexvault.snapshots.names import SERVICE_OBJECTS, manifest_name
 from indexvault.snapshots.record_keys import MAKE_A_KEY
 from indexvault.snapshots.service_manifest import read_service_manifest
 from indexvault.snapshots.store import Store
@@ -47,7 +47,7 @@ def read_request(arguments: Namespace) -> AcceptRequest:
     if "@" not in arguments.what:
         service, index = service_and_index(arguments.what)
         return AcceptRequest(service=service, index=index, id=None, all=arguments.all)
-    reference = SnapshotReference.parse(arguments.what)
+    reference = snapshot_reference(arguments.what)
     if reference.id is None:
         raise SettingsError("only its id names one snapshot", on=arguments.what, do="Name it as `snapshots` lists it")
     return AcceptRequest(service=reference.service, index=reference.index, id=reference.id, all=False)

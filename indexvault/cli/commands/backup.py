@@ -253,19 +253,29 @@ def print_backup(output: Output, report: BackupReport) -> int:
 def print_objects(output: Output, report: ServiceReport) -> int:
     """Print a finished snapshot of a service's objects, and return the exit code for it."""
     reference = str(SnapshotReference(service=report.service, index=SERVICE_OBJECTS, id=report.snapshot))
-    kept = ", ".join(f"{number} {kind}" for kind, number in report.objects.items() if number) or "there are none"
+    kept = (
+        ", ".join(_objects_in_words(number, kind) for kind, number in report.objects.items() if number)
+        or "there are none"
+    )
     lossy = report.state == "lossy"
     output.result(
         "service_objects",
         {"reference": reference, **msgspec.to_builtins(report)},
         Text.assemble((report.state, "yellow" if lossy else "green"), "  ", (reference, "bold")),
-        Text(f"  {kept}"),
+        Text(f"  {', '.join(kept) or 'there are none'}"),
         *(Text(f"  withheld: {each}", style="yellow") for each in report.withheld),
         *(Text(f"  not kept: {each}", style="yellow") for each in report.not_kept),
         *(Text(f"  skipped: {each}") for each in report.skipped),
         *losses_and_notes([], report.notes),
     )
     return LOSSY if lossy else DONE
+
+
+def _objects_in_words(number: int, kind: str) -> str:
+    """Return `1 synonym map`, `2 aliases` for a kind as the service's paths name it."""
+    one = {"synonymmaps": "synonym map", "aliases": "alias", "datasources": "data source"}
+    one |= {"knowledgesources": "knowledge source", "knowledgebases": "knowledge base"}
+    return count(number, one.get(kind, kind.removesuffix("s")))
 
 
 def print_not_tried(output: Output, service: str, indexes: Sequence[str]) -> list[int]:

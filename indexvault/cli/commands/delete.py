@@ -12,6 +12,7 @@ from indexvault.cli.confirmation import confirm, require_answerable
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import age, count, size
 from indexvault.cli.output import Output
+from indexvault.cli.references import snapshot_reference
 from indexvault.cli.remote.follow import follow, start
 from indexvault.cli.remote.reports import read_report
 from indexvault.cli.remote.session import RemoteSession
@@ -51,7 +52,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def read_request(arguments: Namespace) -> DeleteRequest:
     """Return what the arguments ask for: each snapshot once. Raises SettingsError for what is none."""
-    snapshots = tuple(dict.fromkeys(SnapshotReference.parse(each) for each in arguments.snapshots))
+    snapshots = tuple(dict.fromkeys(snapshot_reference(each) for each in arguments.snapshots))
     return DeleteRequest(snapshots=snapshots, dry_run=arguments.dry_run, confirmed=arguments.yes)
 
 

@@ -13,14 +13,15 @@ from indexvault.backup.comparison import Comparison, NamedChange, open_compariso
 from indexvault.backup.comparison import named as named_change
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, FAILED
-from indexvault.cli.formatting import one_line
+from indexvault.cli.formatting import count, one_line
 from indexvault.cli.options import SNAPSHOT_HELP
 from indexvault.cli.output import Output
-from indexvault.cli.references import index_or_snapshot
+from indexvault.cli.references import index_or_snapshot, snapshot_reference
 from indexvault.cli.remote.follow import follow, start
 from indexvault.cli.remote.reports import read_report
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import Session
+from indexvault.clients import Clients
 from indexvault.model import IndexName
 from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.diff import DiffTally
@@ -63,7 +64,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def read_request(arguments: Namespace) -> DiffRequest:
     """Return what the arguments ask for. Raises SettingsError for a name that can't be one."""
     return DiffRequest(
-        before=SnapshotReference.parse(arguments.before),
+        before=snapshot_reference(arguments.before),
         after=index_or_snapshot(arguments.after),
         fields=arguments.fields,
         all=arguments.all,
@@ -81,7 +82,8 @@ async def run(session: Session, request: DiffRequest) -> int:
         async with session.clients() as clients:
             store = clients.reading_store(request.before.service)
             before = await resolve_manifest(store.snapshots, request.before, now=session.clock())
-            definition, changes = await open_comparison(clients, before, request.after, tally, session.clock())
+            after = await _behind_alias(session.output, clients, request.after)
+            definition, changes = await open_comparison(clients, before, after, tally, session.clock())
             differences = definition_differences(before.definition, definition)
             for each in differences:
                 record = {"path": each.path, "before": each.before, "after": each.after}
@@ -101,6 +103,19 @@ async def run(session: Session, request: DiffRequest) -> int:
     if not request.all and found > _MOST_SHOWN:
         session.output.show(f"… and {found - _MOST_SHOWN:,} more: --all names them")
     return FAILED if request.exit_code and (found or differences) else DONE
+
+
+async def _behind_alias(
+    output: Output, clients: Clients, named: SnapshotReference | IndexName
+) -> SnapshotReference | IndexName:
+    """Return the index that an alias leads to, with a note that says so; anything else as it is."""
+    if isinstance(named, SnapshotReference):
+        return named
+    target = await clients.service(named.service).alias_target(named.index)
+    if target is None:
+        return named
+    output.note(f"{named.service}: the alias {named.index} leads to {target}")
+    return IndexName(named.service, target)
 
 
 async def run_remotely(session: RemoteSession, request: DiffRequest) -> int:
@@ -145,8 +160,9 @@ def _print_totals(output: Output, tally: DiffTally, differences: int) -> None:
     output.result(
         "diff",
         record,
-        f"{tally.added:,} added, {tally.removed:,} removed, {tally.changed:,} changed; {differences:,} differences"
-        f" in the definition; {tally.chunks_read:,} chunks read, {tally.chunks_skipped:,} the same and not read",
+        f"{tally.added:,} added, {tally.removed:,} removed, {tally.changed:,} changed;"
+        f" {count(differences, 'difference')} in the definition; {count(tally.chunks_read, 'chunk')} read,"
+        f" {tally.chunks_skipped:,} the same and not read",
     )
 
 

@@ -8,6 +8,7 @@ from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, LOSSY
 from indexvault.cli.formatting import count, size
 from indexvault.cli.options import add_snapshot
+from indexvault.cli.references import snapshot_reference
 from indexvault.cli.session import Session
 from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.export import export_snapshot
@@ -30,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def read_request(arguments: Namespace) -> ExportRequest:
     """Return what the arguments ask for. Raises SettingsError for what is no snapshot."""
-    return ExportRequest(snapshot=SnapshotReference.parse(arguments.snapshot), folder=arguments.folder)
+    return ExportRequest(snapshot=snapshot_reference(arguments.snapshot), folder=arguments.folder)
 
 
 async def run(session: Session, request: ExportRequest) -> int:

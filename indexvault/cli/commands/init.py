@@ -13,7 +13,17 @@ from indexvault.cli.command import Command
 from indexvault.cli.commands.check import print_report
 from indexvault.cli.confirmation import answer
 from indexvault.cli.exit_codes import DONE
-from indexvault.cli.first_settings import LOCAL, FirstService, FirstStore, is_local, name_of, settings_text, variable
+from indexvault.cli.first_settings import (
+    LOCAL,
+    FirstService,
+    FirstStore,
+    check_store,
+    is_local,
+    name_of,
+    settings_text,
+    variable,
+    whole_endpoint,
+)
 from indexvault.cli.roles import proposals
 from indexvault.cli.session import FIRST_CONTACT, BareSession
 from indexvault.cli.settings_file import FILE_NAME
@@ -22,7 +32,7 @@ from indexvault.discovery import CLOUDS, Cloud, Found, FoundAccount, FoundServic
 from indexvault.errors import ConflictError, IndexvaultError, SettingsError
 from indexvault.maintenance.check import check_everything
 from indexvault.settings.load import read_settings
-from indexvault.settings.model import TIERS, Settings
+from indexvault.settings.model import PORTAL_TIERS, TIERS, Settings
 from indexvault.settings.schema import SCHEMA_NAME, schema_text
 
 type Find = Callable[[Cloud], Awaitable[Found]]
@@ -30,6 +40,13 @@ type Find = Callable[[Cloud], Awaitable[Found]]
 
 _VERB = "init"
 _MODE = 0o644
+_EXAMPLES = {
+    "--endpoint": "https://contoso-east.search.windows.net",
+    "--region": "eastus",
+    "--tier": "standard",
+    "--store": "https://contosoeast.blob.core.windows.net",
+    "--store-region": "eastus",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +71,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--endpoint", metavar="URL", help="the search service (default: all that the identity sees)")
     parser.add_argument("--name", metavar="NAME", help="what to call it in the settings (default: as its host does)")
     parser.add_argument("--region", metavar="REGION", help="its region, such as eastus (default: as Azure says)")
-    parser.add_argument("--tier", choices=TIERS, metavar="TIER", help=f"its tier: {', '.join(TIERS)}")
+    parser.add_argument(
+        "--tier",
+        choices=TIERS,
+        type=_tier,
+        metavar="TIER",
+        help=f"its tier: {', '.join(TIERS)}, or S1 and the like",
+    )
     parser.add_argument(
         "--api-key-variable", metavar="VARIABLE", help="the environment variable that holds its API key (default: none)"
     )
@@ -71,11 +94,21 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--schema", action="store_true", help=f"only write {SCHEMA_NAME}, such as after an upgrade")
 
 
+def _tier(text: str) -> str:
+    """Return the tier that the portal calls so, or the text as it is."""
+    return PORTAL_TIERS.get(text.upper(), text)
+
+
 def read_request(arguments: Namespace) -> InitRequest:
-    """Return what the arguments ask for. Raises SettingsError for a key where a variable's name belongs."""
+    """Return what the arguments ask for. Raises SettingsError for a key where a variable's name belongs.
+
+    A host alone is taken for an endpoint by https.
+    """
     key = arguments.api_key_variable
+    if arguments.store is not None:
+        check_store(arguments.store)
     return InitRequest(
-        endpoint=arguments.endpoint,
+        endpoint=None if arguments.endpoint is None else whole_endpoint(arguments.endpoint),
         name=arguments.name,
         region=arguments.region,
         tier=arguments.tier,
@@ -235,8 +268,26 @@ class _Setup:
         """Ask, or return the default where nobody is asked. Raises SettingsError without an answer."""
         typed = await answer(self._session.output, question, _VERB, default=default) if self._asks else default
         if not typed:
-            raise SettingsError("it is not known", on=option, do=f"Give it: indexvault {_VERB} {option} ...")
+            raise self._lacking(option)
         return typed
+
+    def _lacking(self, first: str) -> SettingsError:
+        """Return the error that names all options that are missing, and not only the first that was needed."""
+        request = self._request
+        local = request.endpoint is not None and is_local(request.endpoint)
+        given = {
+            "--endpoint": request.endpoint,
+            "--region": request.region or local,
+            "--tier": request.tier,
+            "--store": request.store,
+        }
+        missing = list(dict.fromkeys([first, *(option for option, value in given.items() if not value)]))
+        whole = " ".join(f"{option} {_EXAMPLES[option]}" for option in missing)
+        return SettingsError(
+            "it is not known" if len(missing) == 1 else "they are not known",
+            on=", ".join(missing),
+            do=f"Give {'it' if len(missing) == 1 else 'them'}, such as: indexvault {_VERB} {whole}",
+        )
 
 
 async def _check(session: BareSession, settings: Settings, ids: dict[str, str]) -> int:
@@ -253,6 +304,8 @@ async def _check(session: BareSession, settings: Settings, ids: dict[str, str]) 
         session.output.result("proposal", record, Text(f"# {each.target}: {each.why}", "dim"), each.command)
     if code == DONE:
         session.output.show(f"next: indexvault backup {next(iter(settings.services))}")
+    else:
+        session.output.show("next: correct what failed, in the settings or in Azure, then run indexvault check")
     return code
 
 

@@ -17,7 +17,7 @@ from indexvault.cli.notes import losses_and_notes
 from indexvault.cli.options import add_parallel, add_target_options, read_options
 from indexvault.cli.output import Output
 from indexvault.cli.preflight import add_write_patch, checks_table, exit_code_of, read_write_patch, write_patch
-from indexvault.cli.references import index_name, service_and_index
+from indexvault.cli.references import index_name, service_and_index, snapshot_reference
 from indexvault.cli.remote.follow import follow, report_of, start
 from indexvault.cli.remote.options import parallel_is_given, refuse_options, request_members
 from indexvault.cli.remote.session import RemoteSession
@@ -87,7 +87,7 @@ def read_request(arguments: Namespace) -> MoveRequest:
     return MoveRequest(
         source=source,
         target=IndexName(service, index or source.index),
-        snapshot=SnapshotReference.parse(arguments.snapshot) if arguments.snapshot is not None else None,
+        snapshot=snapshot_reference(arguments.snapshot) if arguments.snapshot is not None else None,
         options=read_options(arguments, MoveOptions),
         parallel=arguments.parallel,
         dry_run=arguments.dry_run,

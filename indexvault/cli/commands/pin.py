@@ -9,6 +9,7 @@ from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.options import add_snapshot
 from indexvault.cli.output import Output
+from indexvault.cli.references import snapshot_reference
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import Session
 from indexvault.maintenance.pinning import PinResult, pin_snapshot
@@ -31,7 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def read_request(arguments: Namespace) -> PinRequest:
     """Return what the arguments ask for. Raises SettingsError for what is no snapshot."""
-    return PinRequest(snapshot=SnapshotReference.parse(arguments.snapshot), reason=arguments.reason)
+    return PinRequest(snapshot=snapshot_reference(arguments.snapshot), reason=arguments.reason)
 
 
 async def run(session: Session, request: PinRequest) -> int:

@@ -20,7 +20,7 @@ from indexvault.cli.notes import losses_and_notes
 from indexvault.cli.options import add_parallel, add_snapshot, add_target_options, read_options, read_text
 from indexvault.cli.output import Output
 from indexvault.cli.preflight import add_write_patch, checks_table, exit_code_of, read_write_patch, write_patch
-from indexvault.cli.references import service_and_index
+from indexvault.cli.references import service_and_index, snapshot_reference
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import Session
 from indexvault.cli.workflows import Workflows
@@ -160,7 +160,7 @@ def read_request(arguments: Namespace) -> RestoreRequest | RestoreServiceRequest
     if at and "/" not in source:
         return read_service_request(arguments, source, point, service, index)
     keys = list(arguments.document)
-    snapshot = SnapshotReference.parse(arguments.snapshot)
+    snapshot = snapshot_reference(arguments.snapshot)
     if arguments.proved:
         snapshot = msgspec.structs.replace(snapshot, proved=True)
     if arguments.keys is not None:

@@ -17,6 +17,7 @@ from indexvault.cli.exit_codes import DONE
 from indexvault.cli.formatting import age, count, duration, instant, size
 from indexvault.cli.options import add_snapshot
 from indexvault.cli.output import Output
+from indexvault.cli.references import snapshot_reference
 from indexvault.cli.remote.options import unsupported_verb
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.remote.snapshots import read_snapshot
@@ -47,7 +48,7 @@ class ShowRequest:
 
 def read_request(arguments: Namespace) -> ShowRequest:
     """Return what the arguments ask for. Raises SettingsError for what is no snapshot."""
-    return ShowRequest(snapshot=SnapshotReference.parse(arguments.snapshot))
+    return ShowRequest(snapshot=snapshot_reference(arguments.snapshot))
 
 
 async def run(session: Session, request: ShowRequest) -> int:

@@ -23,6 +23,7 @@ from indexvault.cli.tables import Column, Table
 from indexvault.cli.times import TIMES, TimeBound
 from indexvault.clients import Clients
 from indexvault.errors import IndexvaultError, from_record
+from indexvault.maintenance.pass_over import is_unused
 from indexvault.maintenance.stock import take_stock
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.catalogue import resolve
@@ -100,6 +101,9 @@ async def run(session: Session, request: SnapshotsRequest) -> int:
         codes = []
         for store in sorted(session.settings.stores):
             try:
+                if len(session.settings.stores) > 1 and await is_unused(clients.store(store)):
+                    session.output.note(f"store {store} has no containers yet: the first backup or copy makes them")
+                    continue
                 every += list_stock(await take_stock(clients, store, certain=False), session.clock())
             except IndexvaultError as error:
                 codes.append(session.output.error(error))

@@ -9,6 +9,7 @@ from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE
 from indexvault.cli.options import add_snapshot
 from indexvault.cli.output import Output
+from indexvault.cli.references import snapshot_reference
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.remote.snapshots import snapshot_path
 from indexvault.cli.session import Session
@@ -25,7 +26,7 @@ class UnpinRequest:
 
 def read_request(arguments: Namespace) -> UnpinRequest:
     """Return what the arguments ask for. Raises SettingsError for what is no snapshot."""
-    return UnpinRequest(snapshot=SnapshotReference.parse(arguments.snapshot))
+    return UnpinRequest(snapshot=snapshot_reference(arguments.snapshot))
 
 
 async def run(session: Session, request: UnpinRequest) -> int:

@@ -249,3 +249,56 @@ async def test_what_this_machine_is_signed_in_to_is_asked_in_the_cloud_alone() -
     elsewhere = Cloud("http://management.azure.com", "login.microsoftonline.com", ".search.windows.net")
     with pytest.raises(SettingsError, match="expected https"):
         await find_in_azure(elsewhere)
+
+
+def test_all_that_is_missing_is_named_at_once(terminal: Terminal, tmp_path: Path) -> None:
+    here = ("--config", str(tmp_path / "indexvault.json"))
+    endpoint = ("--endpoint", "https://contoso-east.search.windows.net")
+    for given, missing in (
+        (endpoint, "--region, --tier, --store"),
+        ((*endpoint, "--tier", "S1"), "--region, --store"),
+        (("--endpoint", terminal.east.endpoint), "--tier, --store"),
+    ):
+        result = terminal.indexvault("init", *here, *given)
+        assert result.code == 2
+        assert result.error_line.startswith(f"{missing}: they are not known")
+        assert "--store https://contosoeast.blob.core.windows.net" in result.error_line
+
+
+def test_tiers_may_be_named_as_the_portal_names_them(terminal: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "indexvault.json"
+    given = ("--config", str(file), "--endpoint", terminal.east.endpoint, *NAMED)
+    result = terminal.indexvault("init", *given, "--tier", "S1")
+    assert result.code == 0, result.stderr
+    assert [each["tier"] for each in json.loads(file.read_text())["services"].values()] == ["standard"]
+
+
+@pytest.mark.parametrize(
+    ("option", "typed", "advice"),
+    [
+        ("--endpoint", "contoso-east", "Write it as https://contoso-east.search.windows.net"),
+        ("--store", "contosoeast", "Write it as https://contosoeast.blob.core.windows.net"),
+        ("--store", "contosoeast.blob.core.windows.net", "Write it as https://contosoeast.blob.core.windows.net"),
+        ("--store", "MY_STORE", "--store env:MY_STORE"),
+        ("--store", "what/ever", "https://ACCOUNT.blob.core.windows.net, or env:VARIABLE"),
+    ],
+)
+def test_half_an_address_says_what_the_whole_one_is(option: str, typed: str, advice: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        request(option, typed)
+    assert advice in str(refused.value)
+    assert refused.value.on == option
+
+
+def test_a_host_alone_is_an_endpoint() -> None:
+    assert (
+        request("--endpoint", "contoso-east.search.windows.net").endpoint == "https://contoso-east.search.windows.net"
+    )
+
+
+def test_what_to_do_after_a_failed_check(terminal: Terminal, tmp_path: Path) -> None:
+    result = terminal.indexvault(
+        "init", "--config", str(tmp_path / "x.json"), "--endpoint", terminal.east.endpoint, *NAMED, SEARCH_KEY="wrong"
+    )
+    assert result.code == 1
+    assert result.stdout.splitlines()[-1].startswith("next: correct what failed")

@@ -1,0 +1,145 @@
+"""What happens on a page between two commands: accidents, deployments, nights. `<!-- world: NAME -->` names one."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from azure.storage.blob import BlobServiceClient
+
+from demo.hotels import SYNONYM_MAP, definition, documents, synonym_map
+from indexvault.snapshots.names import SNAPSHOT_CONTAINER
+from tests.cli.terminal import STORAGE_VERSION, VERSION
+from tests.docs.desk import EAST, WEST, Desk, key_of
+from tests.layout.project import text_of
+
+DOCUMENTS = 400
+_ID_ON_THE_PAGE = "20261120T023000Z-6e2d30"
+type Happening = Callable[[Desk], None]
+
+
+def _definition(name: str = "hotels", **changes: Any) -> dict[str, Any]:
+    given: dict[str, Any] = json.loads(definition())
+    return given | {"name": name} | changes
+
+
+def _upload(desk: Desk, index: str, actions: list[dict[str, Any]], service: str = EAST) -> None:
+    path = f"/indexes/{index}/docs/index?api-version={VERSION}"
+    desk.services[service].call("POST", path, {"value": actions})
+
+
+def hotels(desk: Desk) -> None:
+    """Make an index with documents, a synonym map and an alias that applications read through."""
+    east = desk.services[EAST]
+    east.put(f"synonymmaps/{SYNONYM_MAP}", json.loads(synonym_map()))
+    east.put("indexes/hotels", _definition())
+    _upload(desk, "hotels", [json.loads(line) for _key, line in documents(DOCUMENTS)])
+
+
+def rooms(desk: Desk) -> None:
+    """Make a second index."""
+    fields = [
+        {"name": "id", "type": "Edm.String", "key": True, "filterable": True, "sortable": True},
+        {"name": "text", "type": "Edm.String"},
+    ]
+    desk.services[EAST].put("indexes/rooms", {"name": "rooms", "fields": fields})
+    _upload(desk, "rooms", [{"id": f"room-{number:03}", "text": "a desk and a lamp"} for number in range(50)])
+
+
+def alias(desk: Desk) -> None:
+    """Let an alias lead to the index."""
+    desk.services[EAST].put("aliases/hotels-live", {"name": "hotels-live", "indexes": ["hotels"]})
+
+
+def alias_gone(desk: Desk) -> None:
+    desk.services[EAST].call("DELETE", f"/aliases/hotels-live?api-version={VERSION}")
+
+
+def index_deleted(desk: Desk) -> None:
+    desk.services[EAST].call("DELETE", f"/indexes/hotels?api-version={VERSION}")
+
+
+def documents_deleted(desk: Desk) -> None:
+    """Delete a tenth of the documents."""
+    keys = [key for key, _line in documents(DOCUMENTS)][:40]
+    _upload(desk, "hotels", [{"@search.action": "delete", "HotelId": key} for key in keys])
+
+
+def document_overwritten(desk: Desk) -> None:
+    action = {"@search.action": "merge", "HotelId": "hotel-000042", "Name": "TEST TEST", "Description": None}
+    _upload(desk, "hotels", [action])
+
+
+def schema_deployed(desk: Desk) -> None:
+    """Deploy a definition that lacks a field, by deleting the index and filling a new one."""
+    east = desk.services[EAST]
+    east.call("DELETE", f"/aliases/hotels-live?api-version={VERSION}")
+    index_deleted(desk)
+    given = _definition()
+    given["fields"] = [field for field in given["fields"] if field["name"] != "Category"]
+    east.put("indexes/hotels", given)
+    kept = [json.loads(line) for _key, line in documents(DOCUMENTS)]
+    _upload(desk, "hotels", [{name: value for name, value in each.items() if name != "Category"} for each in kept])
+    alias(desk)
+
+
+def key_regenerated(desk: Desk) -> None:
+    """Let the key that the environment holds be an old one."""
+    desk.variables[key_of(EAST)] = "an-old-key"
+
+
+def new_key(desk: Desk) -> None:
+    desk.variables[key_of(EAST)] = desk.variables[key_of(WEST)]
+
+
+def no_settings(desk: Desk) -> None:
+    """Start with an empty folder."""
+    (desk.folder / "indexvault.json").unlink()
+
+
+def a_deployment(desk: Desk) -> None:
+    desk.start_app()
+
+
+def a_deployment_whose_address_is_exported(desk: Desk) -> None:
+    a_deployment(desk)
+    desk.variables["INDEXVAULT_URL"] = desk.stand_ins["https://contoso-vault.azurewebsites.net"]
+
+
+def the_blobs_of_a_snapshot_in_a_folder(desk: Desk) -> None:
+    """Copy the container to the folder, and the reader of the page; the id of the page is the snapshot's."""
+    desk.run("indexvault backup contoso-east hotels")
+    account = BlobServiceClient.from_connection_string(
+        desk.variables["CONTOSO_EAST_STORE"], api_version=STORAGE_VERSION
+    )
+    with account:
+        container = account.get_container_client(SNAPSHOT_CONTAINER)
+        for blob in container.list_blobs():
+            file = desk.folder / blob.name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(container.download_blob(blob.name).readall())
+    [manifest] = (desk.folder / EAST / "hotels/manifests").iterdir()
+    desk.stand_ins[_ID_ON_THE_PAGE] = manifest.stem
+    [reader] = re.findall(r"^```python\n(.*?)^```$", text_of("docs/format.md"), re.DOTALL | re.MULTILINE)
+    (desk.folder / "reader.py").write_text(reader)
+
+
+HAPPENINGS: dict[str, Happening] = {
+    happening.__name__.replace("_", " "): happening
+    for happening in (
+        hotels,
+        rooms,
+        alias,
+        alias_gone,
+        index_deleted,
+        documents_deleted,
+        document_overwritten,
+        schema_deployed,
+        key_regenerated,
+        new_key,
+        no_settings,
+        a_deployment,
+        a_deployment_whose_address_is_exported,
+        the_blobs_of_a_snapshot_in_a_folder,
+    )
+}
