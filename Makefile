@@ -14,7 +14,7 @@ SUPPLY_READY := .tools/supply/.complete
 TEMPLATES_READY := .tools/templates/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: audit package wheel help demo serve test test-slow soak live conformance lint templates requirements settings-page bench bench-full clean
+.PHONY: audit recording package wheel help demo serve test test-slow soak live conformance lint templates requirements settings-page bench bench-full clean
 
 help: ## list the targets
 	@awk '/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "make %-14s %s\n", name, $$0 }' Makefile
@@ -85,6 +85,9 @@ requirements: $(ENVIRONMENT_READY) ## compile requirements*.txt after a change t
 settings-page: $(ENVIRONMENT_READY) ## write docs/settings.md and the schema from the types of the settings
 	@PYTHONPATH=. .venv/bin/python scripts/settings_page.py docs/settings.md
 	@PYTHONPATH=. .venv/bin/python scripts/settings_schema.py indexvault/settings/indexvault.schema.json
+
+recording: $(ENVIRONMENT_READY) $(AZURITE_READY) ## record the terminal of the README again
+	@PYTHONPATH=. .venv/bin/python scripts/recording.py docs/images/recording.svg
 
 audit: $(SUPPLY_READY) ## look the pinned versions up in a database of vulnerabilities, if one can be reached
 	@.venv/bin/python scripts/audit.py .tools/supply/bin/pip-audit requirements.txt requirements-development.txt requirements-azure.txt

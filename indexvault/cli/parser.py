@@ -131,8 +131,8 @@ class _Parser(argparse.ArgumentParser):
         """End the process; where no verb is named, after the list of them."""
         if message == _NO_VERB:
             if not self._as_json:
-                self.print_help(sys.stderr)
-            self._end("no verb is named", "The first one is indexvault init, which writes your settings")
+                self.print_help()
+            self._end(message, f"See {self.prog} --help; to begin with: indexvault init")
         self._end(" ".join(message.split()), f"See {self.prog} --help")
 
     def end_unrecognized(self, given: Sequence[str], unknown: Sequence[str], verb: str) -> NoReturn:

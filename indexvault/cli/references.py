@@ -31,7 +31,7 @@ def service_and_index(text: str) -> tuple[str, str | None]:
     if "@" in text and _PLACE.fullmatch(text.partition("@")[0]):
         place = text.partition("@")[0]
         raise SettingsError(
-            "this is one snapshot, and an index belongs here",
+            "this is not SERVICE or SERVICE/INDEX but a snapshot",
             on=repr(text),
             do=f"Leave out the @ and what follows: {place}; `indexvault show {text}` shows that snapshot",
         )

@@ -115,7 +115,7 @@ def service_settings(settings: Settings, name: str) -> ServiceSettings:
             "no service of this name is configured",
             on=f"service {name}",
             do=f"Known services: {', '.join(sorted(settings.services)) or 'none'}"
-            + (alike or ". An index is written SERVICE/INDEX"),
+            + (alike or ". An index is written SERVICE/INDEX" * bool(settings.services)),
         )
     return settings.services[name]
 
@@ -182,7 +182,7 @@ def _in_words(what: str, member: str) -> str:
         return what
     expected, got = (_JSON_WORDS.get(each.removesuffix(" | null"), each) for each in found.groups())
     example = ', such as {"env": "NAME"}, which names a variable' if member.endswith(_SECRETS) else ""
-    return f"Expected {expected}{example}, not {got}"
+    return f"{what}: {expected} is needed{example}, and this is {got}"
 
 
 def _lower_first(text: str) -> str:

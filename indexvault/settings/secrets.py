@@ -34,7 +34,9 @@ def naming_the_variable(error: IndexvaultError, settings: Settings) -> Indexvaul
     service = settings.services.get(error.on.partition(" ")[0])
     if not isinstance(error, UnauthorizedError) or service is None or service.api_key is None:
         return error
-    return UnauthorizedError(error.what, on=error.on, do=error.do.replace(_ANY_VARIABLE, service.api_key.env))
+    return UnauthorizedError(
+        error.what, on=error.on, do=error.do.replace(_ANY_VARIABLE, f"{_ANY_VARIABLE}, {service.api_key.env},")
+    )
 
 
 def secret_value(secret: EnvironmentSecret, environment: Mapping[str, str], on: str) -> str:

@@ -31,6 +31,15 @@ class LocatedSettings(Settings, frozen=True):
     places: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     @override
+    def __eq__(self, other: object) -> bool:
+        """Compare the settings, wherever they stand."""
+        return isinstance(other, Settings) and all(
+            getattr(self, name) == getattr(other, name) for name in Settings.__struct_fields__
+        )
+
+    __hash__ = Settings.__hash__
+
+    @override
     def place_of(self, path: str) -> str:
         """Return the file, the line and the member, or what any settings say."""
         return self.places.get(path) or super().place_of(path)

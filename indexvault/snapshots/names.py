@@ -129,7 +129,9 @@ class SnapshotReference(msgspec.Struct, frozen=True):
         if not at and service and index and "/" not in index:
             place = text[: 2 * INDEX_NAME_LENGTH]
             raise SettingsError(
-                "this is an index, not one of its snapshots", on=repr(place), do=f"{place}@latest is the newest"
+                "this is not service/index@latest, @<time> or @<id> but an index",
+                on=f"snapshot reference {place!r}",
+                do=f"{place}@latest is its newest snapshot",
             )
         if not (at and slash and service and index and point) or "/" in index:
             raise _malformed("this is not service/index@latest, @proved, @<time> or @<id>", text)

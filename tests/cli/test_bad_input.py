@@ -131,5 +131,5 @@ def test_key_that_is_not_set_is_named(terminal: Terminal) -> None:
     result = terminal.indexvault("backup", EAST, SEARCH_KEY="")
     assert result.code == 2
     assert result.error_line.startswith(
-        "settings $.services.contoso-east.api_key: the environment variable SEARCH_KEY is not set"
+        "INDEXVAULT_CONFIG:1: services.contoso-east.api_key: the environment variable SEARCH_KEY is not set"
     )

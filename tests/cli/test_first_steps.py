@@ -13,7 +13,7 @@ from tests.cli.terminal import EAST, WEST, Terminal
 def test_the_bare_command_lists_the_verbs(terminal: Terminal) -> None:
     result = terminal.indexvault()
     assert result.code == 2
-    assert "backup      make a snapshot of each index" in result.stderr
+    assert "backup      make a snapshot of each index" in result.stdout
     assert "indexvault init" in result.stderr
 
 
@@ -181,7 +181,6 @@ def test_the_check_reads_a_document_of_an_index_that_has_some(terminal: Terminal
 def test_a_failed_check_names_a_service_once(terminal: Terminal) -> None:
     told = terminal.indexvault("check", SEARCH_KEY="wrong").stdout
     assert f"service {EAST}: read a document: not tried" in told
-    assert "the environment variable that api_key names" not in told
     assert "SEARCH_KEY" in told
 
 
@@ -193,7 +192,7 @@ def test_what_a_setting_should_be_is_said_in_words(terminal: Terminal, tmp_path:
         return terminal.indexvault("snapshots", "--config", settings_in(tmp_path, settings)).error_line
 
     assert 'such as "P90D"' in told("policies", "full_every", "90 days")
-    assert "expected a list" in told("policies", "indexes", "hotels")
+    assert "a list is needed" in told("policies", "indexes", "hotels")
     assert '{"env": "NAME"}' in told("services", "api_key", "KEY")
     assert "S1 is standard" in told("services", "tier", "S1")
     assert "such as https://contoso-east.search.windows.net" in told("services", "endpoint", "contoso-east")

@@ -88,7 +88,7 @@ def test_help_is_a_verb_too(asked: list[str], usage: str, capsys: pytest.Capture
     ("arguments", "complaint"),
     [
         ([], "the following arguments are required: VERB"),
-        (["bakup"], "argument VERB: there is no 'bakup'; did you mean 'backup'?. "),
+        (["bakup"], "argument VERB: there is no 'bakup'; did you mean 'backup'? "),
         (["zzz"], "argument VERB: there is no 'zzz'; known: backup, snapshots, "),
         (["restore", "a/b@latest", "--to", "c", "--mode", "sinc"], "there is no 'sinc'; did you mean 'sync'?"),
         (["backup"], "the following arguments are required: SERVICE[/INDEX]. "),

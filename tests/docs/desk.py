@@ -15,7 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from emulator.service import EmulatedService
+from indexvault.cli.remote import follow
+from indexvault.restore import cut_over
 from tests.azurite import Azurite
 from tests.cli.in_process import run_in_process
 from tests.cli.terminal import ADMIN_KEY, CommandResult, Service, emulator_on_a_thread
@@ -165,7 +169,11 @@ def open_desk(folder: Path, azurite: Azurite) -> Iterator[Desk]:
         desk = Desk(folder, {name: Service(emulator.endpoint(name)) for name in tiers}, variables, settings, stand_ins)
         desk.write_settings()
         try:
-            yield desk
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(cut_over, "ALIAS_SECONDS", 0)  # an emulated alias leads elsewhere at once
+                patch.setattr(follow, "POLL_SECONDS", 0.05)
+                patch.setattr(follow, "LONGEST_POLL_SECONDS", 0.05)
+                yield desk
         finally:
             desk.end()
 

@@ -253,10 +253,7 @@ def print_backup(output: Output, report: BackupReport) -> int:
 def print_objects(output: Output, report: ServiceReport) -> int:
     """Print a finished snapshot of a service's objects, and return the exit code for it."""
     reference = str(SnapshotReference(service=report.service, index=SERVICE_OBJECTS, id=report.snapshot))
-    kept = (
-        ", ".join(_objects_in_words(number, kind) for kind, number in report.objects.items() if number)
-        or "there are none"
-    )
+    kept = [_objects_in_words(number, kind) for kind, number in report.objects.items() if number]
     lossy = report.state == "lossy"
     output.result(
         "service_objects",

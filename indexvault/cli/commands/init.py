@@ -274,20 +274,16 @@ class _Setup:
     def _lacking(self, first: str) -> SettingsError:
         """Return the error that names all options that are missing, and not only the first that was needed."""
         request = self._request
-        local = request.endpoint is not None and is_local(request.endpoint)
-        given = {
-            "--endpoint": request.endpoint,
-            "--region": request.region or local,
-            "--tier": request.tier,
-            "--store": request.store,
+        found, local = bool(self._found.services), request.endpoint is not None and is_local(request.endpoint)
+        known = {
+            "--endpoint": request.endpoint or found,
+            "--region": request.region or local or found,
+            "--tier": request.tier or found,
+            "--store": request.store or self._found.accounts,
         }
-        missing = list(dict.fromkeys([first, *(option for option, value in given.items() if not value)]))
+        missing = dict.fromkeys([first, *(option for option, value in known.items() if not value)])
         whole = " ".join(f"{option} {_EXAMPLES[option]}" for option in missing)
-        return SettingsError(
-            "it is not known" if len(missing) == 1 else "they are not known",
-            on=", ".join(missing),
-            do=f"Give {'it' if len(missing) == 1 else 'them'}, such as: indexvault {_VERB} {whole}",
-        )
+        return SettingsError("it is not known", on=first, do=f"Give it: indexvault {_VERB} {whole}")
 
 
 async def _check(session: BareSession, settings: Settings, ids: dict[str, str]) -> int:

@@ -2,6 +2,7 @@ import io
 import json
 import os
 import random
+import re
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -255,13 +256,14 @@ def test_all_that_is_missing_is_named_at_once(terminal: Terminal, tmp_path: Path
     here = ("--config", str(tmp_path / "indexvault.json"))
     endpoint = ("--endpoint", "https://contoso-east.search.windows.net")
     for given, missing in (
-        (endpoint, "--region, --tier, --store"),
-        ((*endpoint, "--tier", "S1"), "--region, --store"),
-        (("--endpoint", terminal.east.endpoint), "--tier, --store"),
+        (endpoint, ["--region", "--tier", "--store"]),
+        ((*endpoint, "--tier", "S1"), ["--region", "--store"]),
+        (("--endpoint", terminal.east.endpoint), ["--tier", "--store"]),
     ):
         result = terminal.indexvault("init", *here, *given)
         assert result.code == 2
-        assert result.error_line.startswith(f"{missing}: they are not known")
+        assert result.error_line.startswith(f"{missing[0]}: it is not known")
+        assert re.findall(r"--\w+", result.error_line.partition("indexvault init ")[2]) == missing
         assert "--store https://contosoeast.blob.core.windows.net" in result.error_line
 
 
