@@ -10,7 +10,8 @@ from indexvault.errors import UNDECODABLE, IntegrityError
 from indexvault.snapshots.manifest import Definition
 
 _ABSENT = object()
-_ANNOTATIONS = ("@odata.etag", "@odata.context")
+_NOT_COMPARED = ("@odata.etag", "@odata.context", "name")
+"""Annotations, and the name of the index: a restored one often has another, which is no difference."""
 
 
 class DefinitionDifference(msgspec.Struct, frozen=True):
@@ -37,7 +38,7 @@ def changed_fields(before: bytes, after: bytes) -> list[str]:
 
 
 def definition_differences(before: Definition, after: Definition) -> list[DefinitionDifference]:
-    """Return the members in which two definitions differ, ETags aside, in the newest api-version that both have."""
+    """Return the members in which two definitions differ, ETags and the name aside, in the newest api-version that both have."""
     one, other = before.comparable(after)
     return [
         DefinitionDifference(path=path, before=_text(old), after=_text(new))
@@ -47,7 +48,7 @@ def definition_differences(before: Definition, after: Definition) -> list[Defini
 
 def _members(body: msgspec.Raw) -> dict[str, Any]:
     members: dict[str, Any] = msgspec.json.decode(body)
-    return {name: value for name, value in members.items() if name not in _ANNOTATIONS}
+    return {name: value for name, value in members.items() if name not in _NOT_COMPARED}
 
 
 def _walk(path: str, before: Any, after: Any, *, deep: bool) -> Iterator[tuple[str, Any, Any]]:

@@ -205,3 +205,11 @@ def test_the_live_side_of_a_comparison_may_be_an_alias(terminal: Terminal) -> No
     result = terminal.indexvault("diff", f"{EAST}/notes@latest", f"{EAST}/notes-live", "--exit-code")
     assert result.code == 0, result.stderr
     assert "the alias notes-live leads to notes" in result.stderr + result.stdout
+
+
+def test_another_name_is_no_difference(terminal: Terminal) -> None:
+    terminal.east.fill("notes", 10)
+    terminal.back_up("notes")
+    assert terminal.indexvault("restore", f"{EAST}/notes@latest", "--to", f"{EAST}/notes-restored").code == 0
+    result = terminal.indexvault("diff", f"{EAST}/notes@latest", f"{EAST}/notes-restored", "--exit-code")
+    assert (result.code, "0 differences in the definition" in result.stdout) == (0, True)
