@@ -97,6 +97,26 @@ def no_settings(desk: Desk) -> None:
     (desk.folder / "indexvault.json").unlink()
 
 
+def data_may_leave_its_region(desk: Desk) -> None:
+    desk.settings["allow_cross_region"] = True
+    desk.write_settings()
+
+
+def a_first_backup(desk: Desk) -> None:
+    desk.run("indexvault backup contoso-east hotels")
+
+
+def a_copy_in_the_west_that_has_drifted(desk: Desk) -> None:
+    """Restore the index to the west, then change, delete and add some documents of the copy."""
+    data_may_leave_its_region(desk)
+    a_first_backup(desk)
+    desk.run("indexvault restore contoso-east/hotels@latest --to contoso-west")
+    keys = [key for key, _line in documents(DOCUMENTS)]
+    actions = [{"@search.action": "merge", "HotelId": key, "Stars": 9} for key in keys[10:13]]
+    actions += [{"@search.action": "delete", "HotelId": key} for key in keys[200:202]]
+    _upload(desk, "hotels", [*actions, {"HotelId": "hotel-900000", "Name": "Nobody's Inn"}], WEST)
+
+
 def a_deployment(desk: Desk) -> None:
     desk.start_app()
 
@@ -138,6 +158,9 @@ HAPPENINGS: dict[str, Happening] = {
         key_regenerated,
         new_key,
         no_settings,
+        data_may_leave_its_region,
+        a_first_backup,
+        a_copy_in_the_west_that_has_drifted,
         a_deployment,
         a_deployment_whose_address_is_exported,
         the_blobs_of_a_snapshot_in_a_folder,
