@@ -38,7 +38,10 @@ def changed_fields(before: bytes, after: bytes) -> list[str]:
 
 
 def definition_differences(before: Definition, after: Definition) -> list[DefinitionDifference]:
-    """Return the members in which two definitions differ, ETags and the name aside, in the newest api-version that both have."""
+    """Return the members in which two definitions differ, in the newest api-version that both have.
+
+    ETags and the name of the index are not compared.
+    """
     one, other = before.comparable(after)
     return [
         DefinitionDifference(path=path, before=_text(old), after=_text(new))
