@@ -7,6 +7,7 @@ the tree so far has come to an end of its own at their level, else entry by entr
 """
 
 import asyncio
+import hashlib
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 from indexvault.backup.changes.base import Base, Documents
 from indexvault.bounds import MEBIBYTE
+from indexvault.errors import AccountingError
 from indexvault.snapshots.chunk_check import DIGESTS
 from indexvault.snapshots.chunk_writer import ChunkWriter, SegmentStore, added_of, sum_added
 from indexvault.snapshots.chunks import (
@@ -22,9 +24,9 @@ from indexvault.snapshots.chunks import (
     ChunkCutter,
     CutChunk,
     Digest,
+    SealedChunk,
     content_digest,
     ends_chunk,
-    seal_all,
     zero_bits,
 )
 from indexvault.snapshots.manifest import Added
@@ -39,7 +41,6 @@ HELD_STEPS = 50_000
 """Entries that wait for a new chunk before them to get its place, at most: about 12 MB."""
 _EDITS_AT_ONCE = 500
 _READ_BYTES = 8 * MEBIBYTE
-_ALL_LEVELS = 1_000
 
 
 class Edit(NamedTuple):
@@ -72,7 +73,7 @@ class TreeEditor:
         self._tree = TreeWriter(segments.store, self._bits, least_level=base.tree.level)
         self._cutter = ChunkCutter(self._bits)
         self._pending = False
-        self._ended = _ALL_LEVELS
+        self._last: str | None = None
         self._steps: list[Chunk | CutChunk | tuple[Node, int]] = []
         self._cut_bytes = 0
         self._replaced: dict[str, Chunk] = {}
@@ -106,7 +107,7 @@ class TreeEditor:
             ends_tree = is_last and at == len(nodes) - 1
             if not self._is_touched(node.last, ends_tree=ends_tree) and self._fits(node, level, ends_tree=ends_tree):
                 self._steps.append((node, level))
-                self._ended = _levels_ended(node.last, self._bits)
+                self._last = node.last
             else:
                 if node.sha256 not in opened:
                     wanted = [nodes[place] for place in self._touched_from(nodes, at, is_last=is_last)]
@@ -122,14 +123,13 @@ class TreeEditor:
             goes_on = is_last and at == len(chunks) - 1 and not ends_chunk(chunk.last, self._bits)
             if not self._pending and not self._is_touched(chunk.last, ends_tree=goes_on):
                 self._steps.append(chunk)
-                self._ended = _levels_ended(chunk.last, self._bits)
+                self._last = chunk.last
                 continue
             if chunk.sha256 not in read:
                 wanted = [chunks[place] for place in self._touched_from(chunks, at, is_last=is_last)]
                 async with aclosing(self._base.documents(wanted)) as reading:
                     read = {found.sha256: documents async for found, documents in reading}
             documents = read.pop(chunk.sha256)
-            self._digest -= int(content_digest(documents.values()), 16)
             self._replaced[chunk.sha256] = chunk
             await self._feed(documents, chunk.last)
 
@@ -155,6 +155,7 @@ class TreeEditor:
                 edit = await anext(self._edits)
                 edits[edit.key] = edit.line
                 self._at += 1
+                self._note(documents.get(edit.key), edit.line)
             ends = not self._has_edit(until)
             place = len(waiting) if ends else bisect_right(waiting, next(reversed(edits)))
             merged: dict[str, bytes | None] = {key: documents[key] for key in waiting[:place]}
@@ -164,6 +165,13 @@ class TreeEditor:
             await self._store_some()
             if ends:
                 return
+
+    def _note(self, before: bytes | None, now: bytes | None) -> None:
+        """Count a document in the content digest in place of another. Those that stay as they are cancel out."""
+        if before is not None:
+            self._digest -= int(content_digest((before,)), 16)
+        if now is not None:
+            self._digest += int(content_digest((now,)), 16)
 
     def _has_edit(self, until: str | None) -> bool:
         return self._at < len(self._keys) and (until is None or self._keys[self._at] <= until)
@@ -185,7 +193,7 @@ class TreeEditor:
     def _cut_off(self, cut: CutChunk) -> None:
         self._steps.append(cut)
         self._cut_bytes += cut.bytes
-        self._ended = _levels_ended(cut.last, self._bits)
+        self._last = cut.last
 
     def _is_touched(self, last: str, *, ends_tree: bool) -> bool:
         """Return whether an edit belongs before a key, or, at the end of the tree, after it."""
@@ -193,7 +201,7 @@ class TreeEditor:
 
     def _fits(self, node: Node, level: int, *, ends_tree: bool) -> bool:
         """Return whether a segment can be taken over here: what is below its level has come to an end, as it does."""
-        if self._pending or self._ended < level:
+        if self._pending or (self._last is not None and _levels_ended(self._last, self._bits) < level):
             return False
         return ends_tree or ends_segment(node.last, level - 1, self._bits)
 
@@ -205,8 +213,7 @@ class TreeEditor:
         """Store the new chunks, and add everything so far to the tree."""
         steps, self._steps, self._cut_bytes = self._steps, [], 0
         cuts = [step for step in steps if isinstance(step, CutChunk)]
-        sealed = await asyncio.to_thread(seal_all, cuts)
-        self._digest += sum(int(each.digest, 16) for each in sealed)
+        sealed = await asyncio.to_thread(_sealed, cuts)
         # One that comes out as it was stays where it is.
         fresh = [each for each in sealed if each.chunk.sha256 not in self._replaced]
         stored = await self._writer.add_all(fresh)
@@ -220,6 +227,22 @@ class TreeEditor:
                 await self._tree.share(*step)
             else:
                 await self._tree.add(next(chunks) if isinstance(step, CutChunk) else step)
+
+
+def _sealed(cuts: Sequence[CutChunk]) -> list[SealedChunk]:
+    """Return chunks with their bytes and hashes, but no content digest: that is counted by document. Use a thread."""
+    sealed: list[SealedChunk] = []
+    for cut in cuts:
+        data = b"\n".join([*cut.lines, b""])
+        if data.count(b"\n") != len(cut.lines):
+            raise AccountingError(
+                "a document's JSON holds a line feed, so it is not one line",
+                on=f"documents between {cut.first!r} and {cut.last!r}",
+                do="Hand documents over as compact JSON",
+            )
+        sha256 = hashlib.sha256(data).hexdigest()
+        sealed.append(SealedChunk(Chunk(sha256, cut.first, cut.last, len(cut.lines), len(data)), "", data))
+    return sealed
 
 
 def _levels_ended(last: str, bits: int) -> int:
