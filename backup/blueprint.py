@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -24,6 +24,8 @@ from indexvault.maintenance.scrub import ACTIVITIES as SCRUB_ACTIVITIES
 from indexvault.maintenance.scrub import VERIFY_SERVICE, scrub_run
 from indexvault.recovery import drift_run, drill
 from indexvault.recovery.drill_schedule import tick_drills
+from indexvault.settings.schedule import shortest_interval
+from indexvault.settings.source import load_settings
 from indexvault.status.notices import NoticeRecords
 from indexvault.status.watch_over import watch_over
 from indexvault.workflow.durable import DurableEngine
@@ -34,6 +36,7 @@ TICK = "INDEXVAULT_TICK"
 TICK_AT = "0 */5 * * * *"
 """The default of the setting TICK: the host drops a function whose schedule names a missing setting. Source: issue
 10346 of azure-functions-host."""
+EVERY_MINUTE = "0 * * * * *"
 FORGET_AT = "0 30 3 * * *"
 VERIFY_AT = "0 0 4 * * 1"
 """Monday morning: `indexvault.maintenance.scrub` counts weeks from Monday."""
@@ -75,11 +78,33 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
     )
     register_endpoints(blueprint, host, ENDPOINTS)
 
-    tick_at = f"%{TICK}%" if host.environment.get(TICK, "").strip() else TICK_AT
+    tick_at = tick_schedule(host.environment)
     _on_schedule(blueprint, tick_at, start_due_policies(host))
     _on_schedule(blueprint, FORGET_AT, forget_runs(host))
     _on_schedule(blueprint, VERIFY_AT, verify_snapshots(host))
     return blueprint
+
+
+def tick_schedule(environment: Mapping[str, str]) -> str:
+    """Return when to look for due policies: as the setting says, else every five minutes, or every minute if need be.
+
+    Settings that can't be used are told elsewhere. A setting that looks more rarely than a policy is due is logged.
+    """
+    try:
+        policies = load_settings(environment).policies
+    except IndexvaultError:
+        policies = {}
+    often = [name for name, each in policies.items() if shortest_interval(each.schedule) < shortest_interval(TICK_AT)]
+    given = environment.get(TICK, "").strip()
+    if not given:
+        return EVERY_MINUTE if often else TICK_AT
+    try:
+        rare = [name for name in often if shortest_interval(policies[name].schedule) < shortest_interval(given)]
+    except IndexvaultError:
+        rare = []
+    if rare:
+        _LOG.warning("%s looks for due policies more rarely than %s are due", TICK, ", ".join(sorted(rare)))
+    return f"%{TICK}%"
 
 
 def start_due_policies(host: FunctionsHost) -> TimerFunction:

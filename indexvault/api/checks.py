@@ -3,6 +3,7 @@
 import msgspec
 
 from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, Reply
+from indexvault.backup.changes.check import check_fields
 from indexvault.clients import FIRST_CONTACT, Clients
 from indexvault.maintenance.check import CheckReport, check_everything
 from indexvault.workflow.submit import run_name
@@ -20,7 +21,8 @@ async def check(call: Call[CheckRequest, Nothing, Nothing]) -> Reply:
     async with Clients(
         resources.clients.settings, environment=call.host.environment, rng=resources.rng, retry=FIRST_CONTACT
     ) as clients:
-        return Reply(200, await check_everything(clients, call.host.environment, run=run, clock=resources.clock))
+        report = await check_everything(clients, call.host.environment, run=run, clock=resources.clock)
+        return Reply(200, await check_fields(clients, report, resources.clock))
 
 
 ENDPOINTS = (

@@ -120,6 +120,9 @@ async def _tick_store(
         if not is_finished:
             busy.append(record)
     now = resources.clock()
+    for record in busy:
+        with passed_over(f"run {record.run}"):
+            await _tell_overdue(runs, record, policies, now)
     due = due_policies(
         policies,
         last_runs(await runs.names(), now),
@@ -147,6 +150,28 @@ async def _tick_store(
                 _LOG.info("policy %s is due since %s: run %s", each.policy, each.scheduled, record.run)
                 await hand_over(engine, record)
                 started.append(record.run)
+
+
+def overdue(record: RunRecord, policies: Mapping[str, PolicySettings], now: datetime) -> str | None:
+    """Return what to say of a run that is still at work when its policy is due again, or None."""
+    policy = policies.get(record.policy or "")
+    if policy is None or record.scheduled is None:
+        return None
+    again = Schedule(policy.schedule, on=f"settings $.policies.{record.policy}.schedule").next(record.scheduled)
+    if again > now:
+        return None
+    return (
+        f"policy {record.policy} was due again {again:%Y-%m-%d %H:%M:%S} UTC while this run was at work: no other was"
+        " started; give the policy a longer interval, or fewer indexes"
+    )
+
+
+async def _tell_overdue(runs: Runs, record: RunRecord, policies: Mapping[str, PolicySettings], now: datetime) -> None:
+    """Note on a run, once, that its policy's interval is shorter than it takes."""
+    told = overdue(record, policies, now)
+    if told is not None and told not in record.notes:
+        _LOG.warning("run %s: %s", record.run, told)
+        await runs.change(record.run, lambda found: replace(found, notes=[*found.notes, told]))
 
 
 async def _resume_or_close(resources: Resources, engine: DurableEngine, runs: Runs, record: RunRecord) -> bool:

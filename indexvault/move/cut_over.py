@@ -74,6 +74,8 @@ async def _reasons_to_keep(resources: Resources, run: MoveRun, move_state: MoveS
         open_documents = max(each.unsettled.documents for each in (manifest, compared) if each.unsettled is not None)
         lacks = f"its snapshot is unsettled, so the target may lack {open_documents:,} of its documents"
         return [f"the source is kept although it was to be deleted: {lacks}"]
+    if manifest.presumption is not None or compared.presumption is not None:
+        return ["the source is kept although it was to be deleted: the snapshot of the move is presumed, and no proof"]
     if manifest.losses:
         lost = ", ".join(loss.field for loss in manifest.losses)
         return [f"the source is kept although it was to be deleted: the target lacks {lost}"]

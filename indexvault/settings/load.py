@@ -34,7 +34,7 @@ from indexvault.settings.model import (
 from indexvault.settings.overlays import check_overlays
 from indexvault.settings.patterns import check_patterns
 from indexvault.settings.places import check_containers, check_places
-from indexvault.settings.schedule import Schedule
+from indexvault.settings.schedule import SHORTEST, Schedule, shortest_interval
 from indexvault.settings.secrets import check_variable
 from indexvault.settings.store_hosts import check_connection_string, store_authority
 from indexvault.snapshots.labels import check_labels, check_tag_filter
@@ -282,6 +282,10 @@ def _check_policy(policy: PolicySettings, path: str, settings: Settings) -> None
     for tag in policy.keep.tagged if policy.keep is not None else ():
         check_tag_filter(tag, f"settings {path}.keep.tagged")
     Schedule(policy.schedule, on=f"settings {path}.schedule")
+    if shortest_interval(policy.schedule) < SHORTEST:
+        raise SettingsError(
+            "expected a minute or more between two times", on=f"settings {path}.schedule", do='Write "0 * * * * *"'
+        )
 
 
 def check_time_limit(limit: timedelta | None, on: str) -> None:

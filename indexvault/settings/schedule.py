@@ -10,6 +10,7 @@ both have to match. Source: Timer trigger for Azure Functions, NCRONTAB expressi
 import functools
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from indexvault.errors import SettingsError
 
@@ -20,6 +21,11 @@ _NAMES = re.compile(r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tu
 _FIELDS = 6
 _LONGEST_YEARS = 12
 """Years between two times of a schedule at most. 29 February on a given day of the week can take longer."""
+
+
+SHORTEST = timedelta(minutes=1)
+"""The shortest time between two runs of a policy: the app looks for due policies once a minute at most."""
+_TIMES_COMPARED = 100
 
 
 class Schedule:
@@ -72,6 +78,19 @@ def longest_interval(expression: str) -> timedelta:
             break
         time = after
     return longest
+
+
+@functools.lru_cache(maxsize=256)
+def shortest_interval(expression: str) -> timedelta:
+    """Return the shortest time between neighbouring times of a schedule, of the first hundred of a year.
+
+    Raises SettingsError as `Schedule` does.
+    """
+    schedule = Schedule(expression, on="schedule")
+    times = [schedule.next(datetime(2027, 1, 1, tzinfo=UTC))]
+    while len(times) < _TIMES_COMPARED:
+        times.append(schedule.next(times[-1]))
+    return min(after - before for before, after in pairwise(times))
 
 
 def _is_field(field: str) -> bool:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from indexvault.backup.run import choose, item_for
 from indexvault.errors import SettingsError
 from indexvault.maintenance.forget_runs import forget_old_runs, forgettable, kept_days
-from indexvault.maintenance.schedule import Due, due_policies, last_runs, policy_run
+from indexvault.maintenance.schedule import Due, due_policies, last_runs, overdue, policy_run
 from indexvault.model import IndexName
 from indexvault.settings.model import PolicySettings
 from indexvault.snapshots.run_names import checkpoint_name, record_name
@@ -177,3 +177,24 @@ async def test_the_mark_of_a_run_that_lost_its_lock_is_kept_as_long_as_runs_are(
         calendar.now += timedelta(days=29)
         await forget_old_runs(world.resources, DurableEngine(client), keep=timedelta(days=30))
         assert [await has_lost(world.store.runs, run, index) for run in ("old", "young")] == [False, True]
+
+
+def test_a_run_that_is_at_work_when_its_policy_is_due_again_is_told() -> None:
+    policies = {"often": PolicySettings(service=EAST, schedule="0 * * * * *")}
+    record = RunRecord(
+        run="r",
+        kind="backup",
+        workflow="w",
+        service=EAST,
+        asked="all",
+        owner="policy often",
+        created=NOW,
+        policy="often",
+        scheduled=NOW,
+    )
+    assert overdue(record, policies, NOW + timedelta(seconds=59)) is None
+    told = overdue(record, policies, NOW + timedelta(minutes=3))
+    assert told is not None
+    assert told.startswith("policy often was due again 2026-11-20 09:01:00 UTC while this run was at work")
+    assert overdue(replace(record, policy=None), policies, NOW + timedelta(days=3)) is None
+    assert due_policies(policies, {"often": NOW}, ["often"], NOW + timedelta(minutes=3)) == []

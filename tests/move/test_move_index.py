@@ -15,6 +15,7 @@ from indexvault.snapshots.run_names import move_name
 from indexvault.workflow.local import LocalEngine
 from tests import hotels
 from tests.memory_store import MemoryStore
+from tests.restore.stored import presume
 from tests.world import EAST, WEST, World, open_world
 
 
@@ -234,3 +235,12 @@ async def test_a_move_without_key_order_says_so_too(mover: Mover) -> None:
 async def test_a_plain_move_leaves_nothing_out(mover: Mover) -> None:
     await mover.world.fill(hotels.DEFINITION, hotels.hotels(20))
     assert (await mover.move()).not_compared == NotCompared()
+
+
+async def test_a_move_from_a_presumed_snapshot_keeps_the_source(mover: Mover) -> None:
+    await mover.world.fill(hotels.DEFINITION, hotels.hotels(20))
+    presumed = await presume(mover.world, await mover.world.back_up("hotels"))
+    report = await mover.move(snapshot=presumed.snapshot, delete_source=True)
+    assert not report.source_deleted
+    assert any("the snapshot of the move is presumed, and no proof" in note for note in report.notes)
+    assert await mover.world.east.count("hotels") == 20

@@ -102,3 +102,10 @@ def test_the_recovery_point_is_twice_the_longest_interval_unless_the_policy_says
     ).policies
     assert recovery_point_of(found["weekdays"]) == timedelta(days=6)
     assert recovery_point_of(found["hourly"]) == timedelta(minutes=90)
+
+
+@pytest.mark.parametrize("schedule", ["*/30 * * * * *", "0,30 * * * * *"])
+def test_no_policy_is_due_more_often_than_once_a_minute(schedule: str) -> None:
+    with pytest.raises(SettingsError, match="a minute or more between two times"):
+        settings(nightly={"schedule": schedule})
+    assert settings(nightly={"schedule": "0 * * * * *"}).policies["nightly"].schedule == "0 * * * * *"

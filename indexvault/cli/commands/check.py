@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import msgspec
 from rich.text import Text
 
+from indexvault.backup.changes.check import check_fields
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, worst
 from indexvault.cli.formatting import one_line
@@ -31,6 +32,7 @@ async def run(session: Session, _request: CheckRequest) -> int:
         report = await check_everything(
             clients, session.environment, run=session.new_run("check"), clock=session.clock
         )  # fmt: skip
+        report = await check_fields(clients, report, session.clock)
     return print_report(session.output, report)
 
 
@@ -67,7 +69,8 @@ def _line(finding: CheckFinding) -> Text:
 COMMAND = Command(
     description="Check that every service and store of the settings is reachable and that the roles suffice for a"
     " backup. Writes only one small blob to the runs container and removes it; whether a restore would be allowed is"
-    " tested with requests that can't change anything.",
+    " tested with requests that can't change anything. Of the indexes of policies it says which fields would do for"
+    " `changes`, and why others don't.",
     read_request=read_request,
     run=run,
     run_remotely=run_remotely,
