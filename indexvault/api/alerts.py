@@ -8,7 +8,7 @@ from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, R
 from indexvault.model import CONFIGURED_NAME_LENGTH
 from indexvault.snapshots.manifest import AwareTime
 from indexvault.status.alerts import Alert
-from indexvault.status.watch_over import Tested, look, try_webhooks
+from indexvault.status.watch_over import Tested, try_webhooks, what_is_wrong
 
 type WebhookName = Annotated[
     str,
@@ -42,7 +42,7 @@ class TestedWebhooks(msgspec.Struct, frozen=True):
 
 async def list_alerts(call: Call[None, Nothing, Nothing]) -> Reply:
     """Look at everything, and answer with what is wrong. Tells nobody else."""
-    looked = await look(call.resources)
+    looked = await what_is_wrong(call.resources)
     return Reply(200, AlertList(looked.tick.at, looked.alerts))
 
 

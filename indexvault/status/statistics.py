@@ -52,8 +52,8 @@ class IndexStatistics(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shared(self) -> float | None:
-        """How many times more the snapshots would take up apart; None if nothing is stored."""
-        return self.apart / self.stored if self.stored else None
+        """How many times more the snapshots would take up apart; None without documents."""
+        return self.apart / self.stored if self.stored and self.apart else None
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):

@@ -72,6 +72,16 @@ async def look(resources: Resources, troubles: Mapping[str, BaseException] | Non
     return Looked(alerts=in_order(found), tick=TickRecord(at=now, oldest=oldest, all_there=all_there))
 
 
+async def what_is_wrong(resources: Resources) -> Looked:
+    """Return what is wrong now, with the webhooks that could not be told of something. Writes nothing."""
+    looked = await look(resources)
+    notices, _etags = await NoticeRecords().read(resources.clients)
+    if notices is None:
+        return looked
+    failed = undelivered(notices, resources.clients.settings.alerts.webhooks)
+    return Looked(alerts=in_order([*looked.alerts, *failed]), tick=looked.tick)
+
+
 async def watch_over(
     resources: Resources, records: NoticeRecords, troubles: Mapping[str, BaseException] | None = None
 ) -> Looked:
@@ -92,6 +102,7 @@ async def _tell(resources: Resources, records: NoticeRecords, alerts: Sequence[A
     notices = before or Notices(at=now)
     notices = updated(notices, in_order([*alerts, *undelivered(notices, webhooks)]), webhooks, now)
     etags = await records.write(clients, notices, etags)
+    _log_changes(notices, now)
     for name, settings in webhooks.items():
         for changes in due_changes(notices, name, settings):
             failure = await _send(resources, name, settings, changes, notices)
@@ -101,6 +112,17 @@ async def _tell(resources: Resources, records: NoticeRecords, alerts: Sequence[A
             etags = await records.write(clients, notices, etags)
             if failure is not None:
                 break
+
+
+def _log_changes(notices: Notices, now: datetime) -> None:
+    """Log what has changed: rules on the log, such as those of Azure Monitor that send e-mail, see red ones as errors."""
+    for notice in notices.notices:
+        alert = notice.alert
+        if notice.ended is None and notice.since == now:
+            level = logging.ERROR if alert.level == "red" else logging.WARNING
+            _LOG.log(level, "alert %s, %s: %s. %s", alert.kind, alert.subject, alert.what, alert.do)
+        elif notice.ended == now:
+            _LOG.info("recovered from %s, %s", alert.kind, alert.subject)
 
 
 async def _send(

@@ -180,7 +180,7 @@ async def watched(
         yield world
 
 
-async def test_trouble_is_told_and_so_is_its_end() -> None:
+async def test_trouble_is_told_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
     clock = Calendar()
     async with receiver() as server, watched(server, clock) as world:
         records = NoticeRecords()
@@ -190,6 +190,12 @@ async def test_trouble_is_told_and_so_is_its_end() -> None:
         for _ in range(2):
             await watching.watch_over(world.resources, records)
         assert server.told == [("on", "recovery-point", f"{EAST}/hotels")]
+        # The rules of Azure Monitor that send e-mail look for errors in the log.
+        logged = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
+        assert logged == [
+            f"alert recovery-point, {EAST}/hotels: the last complete snapshot is 3 days old, and 2 days is the recovery"
+            " point. Look at the last run, or start a backup"
+        ]
         await world.back_up("hotels")
         # Another process knows what was told from the record.
         await watching.watch_over(world.resources, NoticeRecords())
@@ -288,6 +294,8 @@ async def test_a_broken_webhook_is_an_alert_and_holds_nothing_up() -> None:
         records = NoticeRecords()
         await watching.watch_over(world.resources, records)
         assert len(server.received) == 1
+        wrong = [(each.kind, each.subject) for each in (await watching.what_is_wrong(world.resources)).alerts]
+        assert wrong == [("recovery-point", f"{EAST}/hotels"), ("undelivered", "webhook operators")]
         server.how = 200
         await watching.watch_over(world.resources, records)
         told = server.told[1:]

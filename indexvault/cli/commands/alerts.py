@@ -14,7 +14,7 @@ from indexvault.cli.output import Output
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import FIRST_CONTACT, Session
 from indexvault.status.alerts import Alert
-from indexvault.status.watch_over import Tested, look, try_webhooks
+from indexvault.status.watch_over import Tested, try_webhooks, what_is_wrong
 
 _STYLES = {"red": "red", "amber": "yellow"}
 
@@ -44,7 +44,7 @@ async def run(session: Session, request: AlertsRequest) -> int:
         resources = session.resources(clients)
         if request.test:
             return _print_tested(session.output, await try_webhooks(resources, request.webhook))
-        return _print_alerts(session.output, (await look(resources)).alerts)
+        return _print_alerts(session.output, (await what_is_wrong(resources)).alerts)
 
 
 async def run_remotely(session: RemoteSession, request: AlertsRequest) -> int:

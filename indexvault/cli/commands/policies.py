@@ -70,7 +70,8 @@ def _lines(policy: PolicyExplained) -> list[Text]:
     for index in policy.indexes:
         others = [name for name in index.policies if name != policy.policy]
         beside = f", with policy {', '.join(others)}" if others else ""
-        lines.append(Text(f"  {index.index}: {count(index.kept, 'snapshot')} stay, {index.goes:,} go{beside}"))
+        whole = count(index.kept + index.goes, "snapshot")
+        lines.append(Text(f"  {index.index}: {index.kept:,} of {whole} would stay{beside}"))
         for snapshot in index.snapshots:
             verdict = ("keep  ", "green") if snapshot.keep else ("remove", "red")
             lines.append(Text.assemble("    ", verdict, f"  @{snapshot.id}  {', '.join(snapshot.reasons)}"))

@@ -13,7 +13,7 @@ def test_policies_and_statistics_are_told(terminal: Terminal) -> None:
         terminal.back_up("notes")
     told = terminal.indexvault("policies", "explain", "nightly").stdout
     assert "last success  none that is remembered" in told
-    assert "notes: 2 snapshots stay, 1 go" in told
+    assert "notes: 2 of 3 snapshots would stay" in told
     assert told.count("  remove  @") == 1
     assert terminal.indexvault("policies", "explain", "weekly").code == 4
     records = terminal.indexvault("--json", "policies", "explain").records
