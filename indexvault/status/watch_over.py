@@ -99,10 +99,10 @@ async def _tell(resources: Resources, records: NoticeRecords, alerts: Sequence[A
     clients, webhooks = resources.clients, resources.clients.settings.alerts.webhooks
     before, etags = await records.read(clients)
     now = resources.clock()
-    notices = before or Notices(at=now)
-    notices = updated(notices, in_order([*alerts, *undelivered(notices, webhooks)]), webhooks, now)
+    known = before or Notices(at=now)
+    notices = updated(known, in_order([*alerts, *undelivered(known, webhooks)]), webhooks, now)
     etags = await records.write(clients, notices, etags)
-    _log_changes(notices, now)
+    _log_changes(known, notices)
     for name, settings in webhooks.items():
         for changes in due_changes(notices, name, settings):
             failure = await _send(resources, name, settings, changes, notices)
@@ -114,15 +114,16 @@ async def _tell(resources: Resources, records: NoticeRecords, alerts: Sequence[A
                 break
 
 
-def _log_changes(notices: Notices, now: datetime) -> None:
-    """Log what has changed: rules on the log, such as those of Azure Monitor that send e-mail, see red ones as errors."""
-    for notice in notices.notices:
-        alert = notice.alert
-        if notice.ended is None and notice.since == now:
+def _log_changes(before: Notices, notices: Notices) -> None:
+    """Log what has changed: rules on the log, such as those of Azure Monitor that send e-mail, see red as errors."""
+    was = {notice.alert.key: notice.alert for notice in before.notices if notice.ended is None}
+    on = {notice.alert.key: notice.alert for notice in notices.notices if notice.ended is None}
+    for key, alert in on.items():
+        if key not in was:
             level = logging.ERROR if alert.level == "red" else logging.WARNING
             _LOG.log(level, "alert %s, %s: %s. %s", alert.kind, alert.subject, alert.what, alert.do)
-        elif notice.ended == now:
-            _LOG.info("recovered from %s, %s", alert.kind, alert.subject)
+    for kind, subject in was.keys() - on.keys():
+        _LOG.info("recovered from %s, %s", kind, subject)
 
 
 async def _send(

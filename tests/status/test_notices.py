@@ -192,10 +192,8 @@ async def test_trouble_is_told_and_so_is_its_end(caplog: pytest.LogCaptureFixtur
         assert server.told == [("on", "recovery-point", f"{EAST}/hotels")]
         # The rules of Azure Monitor that send e-mail look for errors in the log.
         logged = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
-        assert logged == [
-            f"alert recovery-point, {EAST}/hotels: the last complete snapshot is 3 days old, and 2 days is the recovery"
-            " point. Look at the last run, or start a backup"
-        ]
+        what = "the last complete snapshot is 3 days old, and 2 days is the recovery point"
+        assert logged == [f"alert recovery-point, {EAST}/hotels: {what}. Look at the last run, or start a backup"]
         await world.back_up("hotels")
         # Another process knows what was told from the record.
         await watching.watch_over(world.resources, NoticeRecords())
