@@ -9,12 +9,13 @@ NODE := 22.20.0
 UV_READY := .tools/uv/.complete-$(UV)
 NODE_READY := .tools/node/.complete-$(NODE)
 AZURITE_READY := .tools/azurite/.complete
+AXE_READY := .tools/axe/.complete
 ENVIRONMENT_READY := .venv/.complete
 SUPPLY_READY := .tools/supply/.complete
 TEMPLATES_READY := .tools/templates/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: audit recording package wheel help demo serve test test-slow soak live conformance lint templates requirements settings-page bench bench-full clean
+.PHONY: audit recording package wheel help demo serve test browser test-slow soak live conformance lint templates requirements settings-page bench bench-full clean
 
 help: ## list the targets
 	@awk '/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "make %-14s %s\n", name, $$0 }' Makefile
@@ -26,7 +27,11 @@ serve: $(ENVIRONMENT_READY) $(AZURITE_READY) ## run the Functions app on this ma
 	@.venv/bin/python -m tests.serve $(PORT)
 
 test: $(ENVIRONMENT_READY) $(AZURITE_READY) ## run the tests
-	.venv/bin/pytest -n auto -m "not slow"
+	.venv/bin/pytest -n auto -m "not slow and not browser"
+
+browser: $(ENVIRONMENT_READY) $(AXE_READY) ## look at the status page with Chromium and axe; installs Chromium with apt where there is none
+	@scripts/set-up.sh chromium
+	.venv/bin/pytest -n 2 --dist loadfile -m browser tests/browser
 
 test-slow: $(ENVIRONMENT_READY) $(AZURITE_READY) ## run the tests that take more than a few seconds each
 	.venv/bin/pytest -n auto -m slow
@@ -131,6 +136,10 @@ $(ENVIRONMENT_READY): requirements-development.txt pyproject.toml .python-versio
 
 $(NODE_READY): | $(UV_READY)
 	scripts/set-up.sh node $(NODE)
+	@touch $@
+
+$(AXE_READY): scripts/axe/package.json scripts/axe/package-lock.json | $(NODE_READY)
+	scripts/set-up.sh axe
 	@touch $@
 
 $(AZURITE_READY): scripts/azurite/package.json scripts/azurite/package-lock.json | $(NODE_READY)

@@ -5,6 +5,8 @@
 #   scripts/set-up.sh environment     .venv: the development requirements, and the project itself, editable
 #   scripts/set-up.sh node VERSION    .tools/node/bin/node and npm
 #   scripts/set-up.sh azurite         .tools/azurite/node_modules/.bin/azurite-blob
+#   scripts/set-up.sh axe             .tools/axe/node_modules/axe-core
+#   scripts/set-up.sh chromium        the system's Chromium, with apt; says so where that can't be
 #   scripts/set-up.sh supply          .tools/supply/bin/pip-audit and cyclonedx-py
 #   scripts/set-up.sh templates       .tools/templates: what checks infra/
 #   scripts/set-up.sh runtime FOLDER  an environment with what the wheel needs and nothing else
@@ -101,6 +103,33 @@ install_azurite() {
         --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 }
 
+install_axe() {
+    rm -rf .tools/axe
+    mkdir -p .tools/axe
+    cp scripts/axe/package.json scripts/axe/package-lock.json .tools/axe/
+    PATH="$PWD/.tools/node/bin:$PATH" npm ci --prefix .tools/axe \
+        --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+}
+
+# Chromium comes with the system, and its updates too. The names are those of tests/browser/chromium.py.
+has_chromium() {
+    for name in "${CHROMIUM:-chromium}" chromium chromium-browser google-chrome-stable google-chrome; do
+        command -v "$name" >/dev/null 2>&1 && return
+    done
+    return 1
+}
+
+# Without Chromium the tests of the page are skipped, and say NOT RUN: a machine that can't have one is no failure.
+install_chromium() {
+    has_chromium && return
+    if command -v apt-get >/dev/null 2>&1 && [ "$(id -u)" = 0 ]; then
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
+            fonts-dejavu-core >/dev/null || true
+    fi
+    has_chromium || echo "NOT RUN: the tests of the status page. There is no Chromium, and apt could not install one" \
+        "here: install it (on Debian and Ubuntu: apt install chromium), or say in CHROMIUM where it is."
+}
+
 # An environment of $1 with exactly the pins of $2.
 install_pins() {
     "$uv" venv --quiet --clear --python .venv/bin/python "$1"
@@ -112,8 +141,10 @@ case "$1" in
     environment) install_environment ;;
     node) install_node "$2" ;;
     azurite) install_azurite ;;
+    axe) install_axe ;;
+    chromium) install_chromium ;;
     supply) install_pins .tools/supply scripts/requirements-supply.txt ;;
     templates) install_pins .tools/templates scripts/requirements-templates.txt ;;
     runtime) install_pins "$2" requirements.txt ;;
-    *) fail "scripts/set-up.sh does not know '$1'; it knows uv, environment, node, azurite, supply, templates and runtime." ;;
+    *) fail "scripts/set-up.sh does not know '$1'; it knows uv, environment, node, azurite, axe, chromium, supply, templates and runtime." ;;
 esac

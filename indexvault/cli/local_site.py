@@ -6,6 +6,7 @@ out names that were rebound to 127.0.0.1, and every request needs the token, whi
 
 import hmac
 import secrets
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -48,16 +49,13 @@ class LocalSite:
 
     async def __aenter__(self) -> Self:
         """Start to serve. Raises OSError if the port is taken."""
+        listening = socket.create_server((ADDRESS, self._port))
         application = web.Application(client_max_size=_MOST_BYTES)
         application.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(application, access_log=None)
         await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, ADDRESS, self._port).start()
-        except OSError:
-            await self._runner.cleanup()
-            raise
-        self._port = self._runner.addresses[0][1]
+        await web.SockSite(self._runner, listening).start()
+        self._port = listening.getsockname()[1]
         self._names = frozenset({f"{ADDRESS}:{self._port}", f"localhost:{self._port}"})
         return self
 

@@ -51,7 +51,7 @@ def _document(number: int) -> bytes:
 
 async def broken(stage: Stage) -> None:
     """The night went wrong in several ways, and the other store is behind."""
-    await healthy(stage, nights=5)
+    await healthy(stage, nights=3)
     failure = ErrorRecord(
         kind="ForbiddenError",
         what="the identity lacks the role Search Index Data Reader",
@@ -71,9 +71,9 @@ async def broken(stage: Stage) -> None:
     await stage.record(run_at(later), "prices", failure=failure)
 
 
-async def running(stage: Stage) -> RunRecord:
+async def running(stage: Stage, *, nights: int = 3) -> RunRecord:
     """A backup of all is half done, and a restore compares."""
-    await healthy(stage, nights=6)
+    await healthy(stage, nights=nights)
     began = stage.clock.now - timedelta(minutes=6)
     record = await stage.record(run_at(began), *NAMES, working=True)
     await stage.progress(f"{record.run}-0", documents=61_420, expected=240_000, began=began)
