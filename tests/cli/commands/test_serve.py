@@ -2,16 +2,22 @@
 
 import json
 import re
-import signal
 import stat
-import urllib.error
-import urllib.request
+from collections.abc import Mapping
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
-
-import pytest
+from urllib.parse import urlsplit
 
 from indexvault.cli.commands.serve import opened
 from tests.cli.terminal import Terminal
+
+
+def ask(connection: HTTPConnection, path: str, **headers: str) -> tuple[int, Mapping[str, str], str]:
+    """Send a request, and return status, headers and body of the answer."""
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    return answer.status, dict(answer.getheaders()), answer.read().decode()
 
 
 def test_it_serves_until_interrupted_and_ends_well(terminal: Terminal) -> None:
@@ -21,19 +27,17 @@ def test_it_serves_until_interrupted_and_ends_well(terminal: Terminal) -> None:
     assert process.stdout is not None
     url = json.loads(process.stdout.readline())["url"]
     assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+/\?token=[\w-]{43}", url)
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(url.partition("?")[0], timeout=30)  # noqa: S310 - on loopback
-    assert refused.value.code == 403
-    refused.value.close()
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-    with opener.open(url, timeout=60) as answer:
-        page = answer.read().decode()
+    with closing(HTTPConnection(urlsplit(url).netloc, timeout=60)) as connection:
+        assert ask(connection, "/")[0] == 403
+        status, headers, _ = ask(connection, f"/?{urlsplit(url).query}")
+        assert (status, headers["Location"]) == (303, "/")
+        status, _, page = ask(connection, "/", Cookie=headers["Set-Cookie"].partition(";")[0])
+    assert status == 200
     assert "notes" in page
     assert "token=" not in page
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
-    assert process.stderr is not None
-    assert "Traceback" not in process.stderr.read()
+    result = terminal.interrupt(process)
+    assert result.code == 0
+    assert "Traceback" not in result.stderr
 
 
 def test_a_port_that_is_taken_is_one_line(terminal: Terminal) -> None:
