@@ -9,6 +9,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from indexvault.cli.commands.serve import opened
 from tests.cli.terminal import Terminal
 
@@ -20,6 +22,7 @@ def ask(connection: HTTPConnection, path: str, **headers: str) -> tuple[int, Map
     return answer.status, dict(answer.getheaders()), answer.read().decode()
 
 
+@pytest.mark.slow  # starts a process
 def test_it_serves_until_interrupted_and_ends_well(terminal: Terminal) -> None:
     terminal.east.fill("notes", 10)
     terminal.back_up("notes")
@@ -40,11 +43,15 @@ def test_it_serves_until_interrupted_and_ends_well(terminal: Terminal) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.slow  # starts a process
 def test_a_port_that_is_taken_is_one_line(terminal: Terminal) -> None:
     port = terminal.settings["services"]["contoso-east"]["endpoint"].rpartition(":")[2]
-    result = terminal.indexvault("serve", "--port", port)
+    result = terminal.wait(terminal.start("serve", "--port", port))
     assert result.code == 2
     assert f"port {port}: it can't be listened on" in result.error_line
+
+
+def test_what_is_no_port_is_refused(terminal: Terminal) -> None:
     assert terminal.indexvault("serve", "--port", "65536").code == 2
 
 
