@@ -13,7 +13,7 @@ from indexvault.backup.index_probe import ServiceIndexProbe
 from indexvault.backup.job import BackupJob, BackupReport
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.losses import DOCUMENTS, is_lost_content, lost_content
-from indexvault.backup.messages import to_supply
+from indexvault.backup.messages import to_supply, undeclared
 from indexvault.backup.partition import Partition
 from indexvault.backup.state import (
     CollectedPartition,
@@ -119,6 +119,8 @@ async def _commit(resources: Resources, job: BackupJob, store: Store, limits: Li
     reading = await _reading(checkpoints, job, plan, built)
     service = resources.clients.service(job.service)
     described, notes = await _describe(resources, job, plan, documents, on=on)
+    if plan.changes is not None and built.found:
+        notes = [*notes, undeclared(built.found, plan.changes.field)]
     unsettled = _unsettled(settling, plan, built)
     counted, waited = await _accounted(resources, service, job, plan, documents, is_open=unsettled is not None)
     if waited >= TOLD_AFTER:
@@ -282,7 +284,7 @@ async def _reading(checkpoints: Checkpoints, job: BackupJob, plan: Plan, built: 
     return Reading(
         method=plan.method,
         reason=plan.reason,
-        parts=len(plan.partitions) or len(plan.ranges),
+        parts=len(plan.partitions) or len(plan.ranges) or 1,
         requests=plan.requests + requests,
         again=again,
         revealed=tuple(plan.revealed),

@@ -25,6 +25,15 @@ def to_supply(withheld: Withheld) -> str:
     )
 
 
+def undeclared(documents: int, field: str) -> str:
+    """Return the note that counts showed documents which a field did not name."""
+    return (
+        f"{documents:,} documents were found where counts differed, and not by {field}: they were added while the index"
+        f" was read, or by a writer that does not set {field}; what such a writer changes is missed until the next full"
+        " reading"
+    )
+
+
 def found_in(partitioning: Partitioning) -> str:
     """Return how many partitions an index was divided into."""
     largest = max((partition.documents for partition in partitioning.partitions), default=0)

@@ -40,7 +40,8 @@ class Built:
     """The tree of everything that was read, the packs it uses, and sums over the records.
 
     `again` is how many subranges were read again, `open` how many documents the counts of ranges leave open, `added`
-    what chunks and segments added to the store.
+    what chunks and segments added to the store, `found` how many documents only the counts of a reading by changes
+    showed.
     """
 
     tree: Tree
@@ -50,6 +51,7 @@ class Built:
     again: int
     open: int
     requests: int
+    found: int = 0
 
 
 async def build_tree(store: Store, job: BackupJob, plan: Plan, settling: Settling | None, limits: Limits) -> Built:
@@ -107,6 +109,7 @@ async def merged_tree(checkpoints: Checkpoints, job: BackupJob, plan: Plan) -> B
         again=merged.again,
         open=merged.open,
         requests=merged.requests,
+        found=merged.found,
     )
 
 

@@ -58,21 +58,20 @@ async def plan_changes(
         raise _refused(changes.field, fault, on)
     if base is not None and (fault := _proved_fault(base, changes.field)) is not None:
         raise _refused(changes.field, fault, on)
-    if (why := why_in_full(base, as_it_is(plan), changes)) is not None or base is None:
-        return InFull(why or "")
     field = next(field for path, field in schema.walk() if path == changes.field)
     asking = _Asking(service, job.index, plan, changes.field, field)
     unit = await asking.unit()
     if unit is None:
         raise _refused(changes.field, "its newest value is no time: numbers must count from 1970", on)
+    ahead = literal_at(unit, plan.started + changes.margin + timedelta(seconds=1))
+    future = await asking.count(Between(changes.field, low=ahead))
+    if (fault := seen_fault(Seen(documents=plan.found, future=future))) is not None:
+        raise _refused(changes.field, fault, on)
+    if (why := why_in_full(base, as_it_is(plan), changes)) is not None or base is None:
+        return InFull(why or "")
     since = literal_at(unit, base.started - changes.margin)
     changed = await asking.count(Between(changes.field, low=since))
     valueless = await asking.count(Null(changes.field))
-    if changed:
-        ahead = literal_at(unit, plan.started + changes.margin + timedelta(seconds=1))
-        future = await asking.count(Between(changes.field, low=ahead))
-        if (fault := seen_fault(Seen(documents=plan.found, future=future))) is not None:
-            raise _refused(changes.field, fault, on)
     if (why := _too_many(changed, valueless, plan.found, field=changes.field, since=since, limits=limits)) is not None:
         return InFull(why)
     proved, proved_at = proof_of(base)

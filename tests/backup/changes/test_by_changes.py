@@ -159,6 +159,7 @@ async def test_what_the_field_did_not_name_is_found_where_counts_differ(world: W
     await delete(world, [0, 5_000])
     report = await by_changes(world)
     assert report.documents == DOCUMENTS + 4 - 2
+    assert "4 documents were found where counts differed, and not by written" in report.notes[0]
     await assert_equals(world, report)
 
 
@@ -267,6 +268,14 @@ class TestRefusals:
         await fill(world, clock)
         await write(world, [document(2 * number, clock.now + timedelta(days=30)) for number in range(100)])
         with pytest.raises(SettingsError, match="in the future in 100 of 3,000 documents"):
+            await by_changes(world)
+
+    async def test_a_field_that_lies_in_the_future_from_the_first_reading_on(
+        self, world: World, clock: Calendar
+    ) -> None:
+        ahead = clock.now + timedelta(days=30)
+        await world.fill(definition(), [document(number, ahead) for number in range(100)])
+        with pytest.raises(SettingsError, match="in the future in 100 of 100 documents"):
             await by_changes(world)
 
     async def test_a_number_that_is_no_time(self, world: World, clock: Calendar) -> None:
