@@ -15,10 +15,10 @@ import msgspec
 from msgspec.structs import replace
 
 from indexvault.clients import Clients
-from indexvault.errors import ConflictError, IndexvaultError, NotFoundError
+from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError
 from indexvault.settings.model import WebhookSettings
 from indexvault.snapshots.manifest import AwareTime
-from indexvault.snapshots.records import RecordStore
+from indexvault.snapshots.records import RECORD_LIMIT, RecordStore
 from indexvault.snapshots.run_names import NOTICES
 from indexvault.status.alerts import Alert, AlertLevel
 
@@ -218,7 +218,7 @@ class NoticeRecords:
     async def read(self, clients: Clients) -> tuple[Notices | None, dict[str, str | None]]:
         """Return the newest record there is, and the ETag of each store's, None where there is none.
 
-        A store that can't be read, and a record that can't be decoded, are logged and count as none.
+        A store that can't be read is logged and left out; a record that can't be decoded counts as none.
         """
         found, etags = self._last, dict[str, str | None]()
         for name in clients.settings.stores:
@@ -226,6 +226,11 @@ class NoticeRecords:
                 version = await _records(clients, name).read_version(NOTICES)
             except NotFoundError:  # no container yet
                 etags[name] = None
+                continue
+            except IntegrityError as error:
+                _LOG.warning("%s; it is written anew, so what is on is told once more", error)
+                damaged = await clients.store(name).runs.read(NOTICES, RECORD_LIMIT)
+                etags[name] = damaged.etag if damaged is not None else None
                 continue
             except IndexvaultError as error:
                 _LOG.warning("what was told of alerts can't be read in store %s: %s", name, error)

@@ -1,5 +1,6 @@
 """What is told, when, how often, and what survives a kill between sending and recording."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -315,3 +316,27 @@ async def test_without_its_address_a_webhook_fails_in_words_and_the_tick_goes_on
         assert "the environment variable HOOK is not set" in caplog.text
         assert await read_tick(world.clients) is not None
         assert server.received == []
+
+
+async def test_a_damaged_record_is_written_anew() -> None:
+    clock = Calendar()
+    async with receiver() as server, watched(server, clock) as world:
+        clock.now += timedelta(days=3)
+        await watching.watch_over(world.resources, NoticeRecords())
+        await world.store.runs.put(NOTICES, b"{")
+        for _ in range(3):
+            await watching.watch_over(world.resources, NoticeRecords())
+        assert server.told == [("on", "recovery-point", f"{EAST}/hotels")] * 2
+
+
+async def test_two_ticks_at_once_leave_one_record_and_lose_nothing() -> None:
+    clock = Calendar()
+    async with receiver() as server, watched(server, clock) as world:
+        clock.now += timedelta(days=3)
+        await asyncio.gather(*(watching.watch_over(world.resources, NoticeRecords()) for _ in range(3)))
+        await watching.watch_over(world.resources, NoticeRecords())
+        assert set(server.told) == {("on", "recovery-point", f"{EAST}/hotels")}
+        assert len(server.told) <= 3
+        await world.back_up("hotels")
+        await watching.watch_over(world.resources, NoticeRecords())
+        assert server.told[-1] == ("off", "recovery-point", f"{EAST}/hotels")
