@@ -88,7 +88,7 @@ async def test_a_run_is_followed_while_it_is_looked_at_and_can_be_cancelled(open
             await page.get_by_text("61,420 of 240,000").wait_for()
             began = stage.clock.now - timedelta(minutes=6)
             await stage.progress(f"{record.run}-0", documents=70_000, expected=240_000, began=began)
-            await page.get_by_text("70,000 of 240,000").wait_for(timeout=6000)
+            await page.get_by_text("70,000 of 240,000").wait_for(timeout=30_000)
             await page.get_by_text("Cancel this run").click()
             await page.get_by_role("button", name="Cancel it now").click()
             await page.locator("#state").get_by_text("cancelled", exact=True).wait_for()

@@ -1,8 +1,10 @@
 """The facts as they are gathered from services and stores, also from those that fail."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from indexvault.status.gather import read_fleet
 from indexvault.workflow.runs import RunRecord, Runs
 from tests import hotels
 from tests.memory_store import MemoryStore
+from tests.snapshots.samples import MORNING, documents, write_snapshot
 from tests.world import EAST, WEST, Calendar, World, open_world
 
 NIGHTLY = PolicySettings(service=EAST, schedule="0 0 2 * * *", indexes=("*", "!tmp-*"), replicate_to=("west",))
@@ -173,3 +176,37 @@ async def test_one_service_or_index_alone() -> None:
         assert [index.index for index in fleet.indexes] == ["hotels"]
         with pytest.raises(NotFoundError):
             await read_fleet(world.resources, service="nowhere")
+
+
+async def test_more_snapshots_take_no_more_requests() -> None:
+    """The listing brings what is to be known of each."""
+    counts = []
+    for snapshots in (1, 40):
+        store = CountingStore("local")
+        for number in range(snapshots):
+            created = MORNING - timedelta(hours=number)
+            await write_snapshot(store.snapshots, documents(range(2)), created=created, run=f"run-{number}")
+        async with open_world(store, clock=lambda: MORNING) as world:
+            store.requests.clear()
+            fleet = await read_fleet(world.resources)
+            assert index_of(fleet, "hotels").snapshots == snapshots
+        counts.append(dict(store.requests))
+    assert counts[0] == counts[1]
+
+
+class CountingStore(MemoryStore):
+    """Counts the requests to the half with the snapshots."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.requests: Counter[str] = Counter()
+        blobs = self.snapshots
+        for operation in ("list", "folders", "read", "properties"):
+            setattr(blobs, operation, self._counted(operation, getattr(blobs, operation)))
+
+    def _counted(self, operation: str, method: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any) -> Any:
+            self.requests[operation] += 1
+            return method(*arguments)
+
+        return counted
