@@ -66,8 +66,10 @@ def added_plot(points: Sequence[Point], *, large: bool = False) -> Element | Non
 
 def _cap(values: Sequence[int]) -> int:
     """Return the value at which bars end: one that is many times the next one would hide what the others are."""
-    *_rest, second, most = sorted([0, 0, *values])
-    return max(second * 4 // 3 if most > second * _FAR else most, 1)
+    if len(values) < 3:  # noqa: PLR2004 - nothing much to hide
+        return max(*values, 0, 1)
+    *_rest, second, most = sorted(values)
+    return max(second * 4 // 3 if most > second * _FAR and second else most, 1)
 
 
 def _line(values: Sequence[int], times: Sequence[datetime], said: str, *, large: bool) -> Element:
