@@ -1,8 +1,8 @@
 """Merge what has changed into the last snapshot: the second step of a reading by changes.
 
 First each document that was read is compared with the base's version of it, so that it is known which were added; then
-it is found out what was deleted (see `deletions`); then the tree is edited. Nothing is recorded in between: an attempt
-that was interrupted is made again from the documents that were read, and stores no pack twice.
+it is found out what was deleted (see `deletions`); then the tree is edited. Nothing of an earlier attempt is relied on
+but the packs it stored, which have the names of their content and are not sent again.
 """
 
 from bisect import bisect_left
@@ -38,7 +38,7 @@ _ASSUMED_KEY = 36.0
 
 
 async def merge_changes(resources: Resources, given: ChangesInput, *, limits: Limits = LIMITS) -> ScanSummary:
-    """Merge the changed documents into the base, without those that are gone, unless an earlier attempt has.
+    """Merge the changed documents into the base, without those that are gone, and record the tree.
 
     Raises OutdatedReadingError if the base can't be read, or is no longer there, or more changes than expected.
     """
@@ -46,21 +46,18 @@ async def merge_changes(resources: Resources, given: ChangesInput, *, limits: Li
     store = resources.clients.store_of(job.service)
     checkpoints = Checkpoints(store.runs, job.run)
     plan = await require_plan(checkpoints, job)
-    record = changes_record(plan, MERGED_PART)
-    merged = await checkpoints.read(record, MergedChanges)
-    if merged is None:
-        changed = await require(checkpoints, changes_record(plan, CHANGED_PART), ChangedDocuments, job)
-        require_same(job, "the record of the changes that were read", changed, given.read)
-        try:
-            base = await _base(store, require_changes(plan, job).base)
-            merged = await _Merging(resources, job, plan, base, changed=changed, limits=limits).merge()
-        except (IntegrityError, NotFoundError) as error:
-            raise OutdatedReadingError(
-                f"the snapshot that changes are merged into can't be read: {error.what}",
-                on=error.on,
-                do="Verify the snapshot; this run reads the whole index",
-            ) from error
-        await checkpoints.write(record, merged)
+    changed = await require(checkpoints, changes_record(plan, CHANGED_PART), ChangedDocuments, job)
+    require_same(job, "the record of the changes that were read", changed, given.read)
+    try:
+        base = await _base(store, require_changes(plan, job).base)
+        merged = await _Merging(resources, job, plan, base, changed=changed, limits=limits).merge()
+    except (IntegrityError, NotFoundError) as error:
+        raise OutdatedReadingError(
+            f"the snapshot that changes are merged into can't be read: {error.what}",
+            on=error.on,
+            do="Verify the snapshot; this run reads the whole index",
+        ) from error
+    await checkpoints.write(changes_record(plan, MERGED_PART), merged)
     return ScanSummary(documents=merged.tree.documents, bytes=merged.tree.bytes, digest=digest_of(merged))
 
 

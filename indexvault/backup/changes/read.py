@@ -35,21 +35,21 @@ _ROOM = 2
 
 
 async def read_changes(resources: Resources, job: BackupJob, *, limits: Limits = LIMITS) -> ScanSummary:
-    """Read the changed documents of the plan into sorted runs, unless an earlier attempt has.
+    """Read the changed documents of the plan into sorted runs, and record them.
+
+    What an earlier attempt has read is read again: nothing else would show that a record of it is whole, and it is
+    little.
 
     Raises OutdatedReadingError if more documents change meanwhile than a reading by changes is for.
     """
     store = resources.clients.store_of(job.service)
     checkpoints = Checkpoints(store.runs, job.run)
     plan = await require_plan(checkpoints, job)
-    record = changes_record(plan, CHANGED_PART)
-    found = await checkpoints.read(record, ChangedDocuments)
-    if found is None:
-        reader = _ChangesReader(resources, job, plan, SortedRunStore(store.runs, job.run, plan.key_field, limits))
-        with counted_requests() as counter:
-            documents, size = await reader.read(require_changes(plan, job), limits)
-        found = ChangedDocuments(reader.sorter.runs, documents, size, counter.requests, resources.clock())
-        await checkpoints.write(record, found)
+    reader = _ChangesReader(resources, job, plan, SortedRunStore(store.runs, job.run, plan.key_field, limits))
+    with counted_requests() as counter:
+        documents, size = await reader.read(require_changes(plan, job), limits)
+    found = ChangedDocuments(reader.sorter.runs, documents, size, counter.requests, resources.clock())
+    await checkpoints.write(changes_record(plan, CHANGED_PART), found)
     return ScanSummary(documents=found.documents, bytes=found.bytes, digest=digest_of(found))
 
 

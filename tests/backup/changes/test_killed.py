@@ -4,10 +4,14 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from indexvault.backup.changes.records import CHANGED_PART, ChangedDocuments
 from indexvault.backup.limits import Limits
+from indexvault.backup.state import PLAN_RECORD, Plan, changes_record
 from indexvault.errors import IndexvaultError, UnreachableError
+from indexvault.workflow.checkpoints import Checkpoints
 from tests.backup.changes.live_documents import (
     by_changes,
     definition,
@@ -92,6 +96,30 @@ async def test_a_run_whose_service_fails_now_and_then_ends_the_same(world: World
         report = await by_changes(world)
         await world.faults(EAST)
         assert (await manifest_of(world, report.snapshot)).content_digest == await digest_of_index(world)
+
+
+async def test_a_resumed_run_believes_no_record_of_what_was_read(world: World, clock: Calendar) -> None:
+    """Somebody who can write to the runs container hides what was changed; there is no record key."""
+    await change(world, clock, 1)
+
+    async def kill(_run: Any, _resources: Any, _given: Any) -> Any:
+        raise UnreachableError("no answer", on="the store", do="Try again")
+
+    world.around["merge_changes"] = kill
+    with pytest.raises(IndexvaultError):
+        await by_changes(world, run="interrupted")
+    del world.around["merge_changes"]
+    checkpoints = Checkpoints(world.store.runs, "interrupted")
+    plan = await checkpoints.read(PLAN_RECORD, Plan)
+    assert plan is not None
+    record = changes_record(plan, CHANGED_PART)
+    changed = await checkpoints.read(record, ChangedDocuments)
+    assert changed is not None
+    assert changed.documents > 10
+    await checkpoints.write(record, msgspec.structs.replace(changed, runs=[], documents=0))
+    report = await by_changes(world, run="interrupted")
+    assert report.notes == []
+    assert (await manifest_of(world, report.snapshot)).content_digest == await digest_of_index(world)
 
 
 async def test_a_resumed_run_follows_the_base_that_there_is_now(world: World, clock: Calendar) -> None:
