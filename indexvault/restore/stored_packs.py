@@ -62,9 +62,10 @@ class PackCount:
 
 async def read_share(records: Checkpoints, number: int, digest: str, on: str) -> tuple[UsedPack, ...]:
     """Return the packs of a share. Raises IntegrityError if its record is gone or another."""
-    share = await records.read(_part(number), PackShare)
-    if share is None or digest_of(share) != digest:
-        raise altered("its record of the packs is not what this restore wrote", on)
+    another = altered("its record of the packs is not what this restore wrote", on)
+    share = await records.read_exactly(_part(number), PackShare, digest, otherwise=another)
+    if share is None:
+        raise another
     return share.packs
 
 

@@ -176,12 +176,13 @@ class StretchSource:
     async def _more(self, number: int) -> MoreChunks:
         place = self.place
         part = _part(place.start, place.end, number)
-        more = await place.records.read(part, MoreChunks)
+        digest, another = self.stretch.rest[number - 1], _altered_stretch(place)
+        more = await place.records.read_exactly(part, MoreChunks, digest, otherwise=another)
         if more is None:
             await _rewrite(place)
-            more = await place.records.read(part, MoreChunks)
-        if more is None or digest_of(more) != self.stretch.rest[number - 1]:
-            raise _altered_stretch(place)
+            more = await place.records.read_exactly(part, MoreChunks, digest, otherwise=another)
+        if more is None:
+            raise another
         return more
 
 
@@ -202,9 +203,11 @@ async def read_sources(
     """
     place = _Place(records, store, snapshot, start, end, tuple(keys))
     source = await read_source(records, digests and digests[0], str(snapshot))
-    stretch = await records.read(_part(start, end), StretchChunks)
-    if stretch is not None and digests is not None and stretch.digest != digests[1]:
-        raise _altered_stretch(place)
+    part = _part(start, end)
+    if digests is None:
+        stretch = await records.read(part, StretchChunks)
+    else:
+        stretch = await records.read_exactly(part, StretchChunks, digests[1], otherwise=_altered_stretch(place))
     if source is None or stretch is None:
         source = await _rewrite(place)
         stretch = await records.read(_part(start, end), StretchChunks)

@@ -1,8 +1,10 @@
 """Check the trees of an index's snapshots: each segment, that every pack is there, and what the chunks hold."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Literal
+
+import msgspec
 
 from indexvault.errors import IntegrityError
 from indexvault.snapshots.chunk_check import DIGESTS, document_check
@@ -15,18 +17,28 @@ from indexvault.snapshots.seen_members import SeenMembers
 from indexvault.snapshots.slices import WHOLE, Slice
 from indexvault.snapshots.store import BlobProperties, SnapshotReader
 from indexvault.snapshots.tree import Node, as_chunks
-from indexvault.snapshots.tree_reader import TreeReader
+from indexvault.snapshots.tree_reader import WHOLE_KEYS, KeyStretch, TreeReader
 from indexvault.snapshots.used_packs import UsedPacks
 
 Depth = Literal["content", "sizes"]
 """`content` reads chunks back; `sizes` reads only the trees, and compares where chunks lie with the sizes of packs."""
 
 
+class PacksOfFolder(msgspec.Struct, frozen=True):
+    """The packs of one generation that trees use: of chunks, and of segments."""
+
+    folder: PackFolder
+    chunks: list[str]
+    segments: list[str]
+
+
 class TreeChecker:
     """Checks the trees of several snapshots, each segment and each chunk that they share once.
 
-    `there` are the blobs of the index as listed. `named` counts the distinct chunks that were found in the trees;
-    `chunks`, `documents` and `bytes` count those that were checked and are sound.
+    `there` are the blobs of the index as listed, `within` limits it to chunks whose last keys are in a stretch. `named`
+    counts the distinct chunks that were found in the trees; `chunks`, `documents` and `bytes` count those that were
+    checked and are sound. `sums` are the sums of documents by the ids of the snapshots of which one was made, None if a
+    chunk or a segment is missing in it.
     """
 
     def __init__(
@@ -36,20 +48,24 @@ class TreeChecker:
         depth: Depth,
         sample: Slice,
         progress: OnChunk | None,
+        *,
+        within: KeyStretch = WHOLE_KEYS,
     ) -> None:
+        self._within = within
         self._blobs = blobs
         self._there = there
         self._depth = depth
         self._sample = sample
         self._progress = progress
         self._generations: dict[PackFolder, _Generation] = {}
+        self._met_damage = False
         self.damage = Damage()
+        self.sums: dict[str, int | None] = {}
         self.named = self.chunks = self.documents = self.bytes = 0
 
-    async def check(self, snapshot: CheckedSnapshot, *, is_last: bool = False) -> bool:
-        """Check what no snapshot before had. Return False if the snapshot's content digest is wrong.
+    async def check(self, snapshot: CheckedSnapshot, *, is_last: bool = False) -> None:
+        """Check what no snapshot before had, and sum up the documents of the first snapshot of each generation.
 
-        It is summed up for the first snapshot of each generation, and counts only if all chunks are read and sound.
         `is_last` says that no other snapshot of its generation follows: then what it has need not be remembered.
         """
         generation = self._generations.get(snapshot.folder)
@@ -71,8 +87,22 @@ class TreeChecker:
                     else:
                         missed += 1
                         self._is_bad(snapshot.folder, chunk, found)
-        is_whole = summed and not missed and not self.damage.segments
-        return not is_whole or total % DIGESTS == int(snapshot.content_digest, 16)
+        if summed:
+            self.sums[snapshot.id] = None if missed or self._met_damage else total % DIGESTS
+
+    def used(self) -> list[PacksOfFolder]:
+        """Return the packs that the trees use, each once."""
+        return [
+            PacksOfFolder(folder, sorted(generation.used.chunks), sorted(generation.used.segments))
+            for folder, generation in self._generations.items()
+        ]
+
+    def add_used(self, used: Iterable[PacksOfFolder]) -> None:
+        """Add packs that trees use, which were found in other stretches."""
+        for each in used:
+            generation = self._generations.setdefault(each.folder, _Generation(self._blobs, each.folder, self._there))
+            generation.used.chunks.update(dict.fromkeys(each.chunks, 0))
+            generation.used.segments.update(dict.fromkeys(each.segments, 0))
 
     async def used_names(self) -> set[str]:
         """Return the names of all packs that the trees use, and of those into which they were rewritten."""
@@ -87,15 +117,17 @@ class TreeChecker:
         """Yield the new chunks that are to be read, in key order; look for the others."""
 
         def on_failure(node: Node, failure: Failure) -> None:
-            self.damage.add_segment(snapshot.folder, node, failure)
+            self._met_damage = True
+            if self._within.has(node.last):  # else it counts in the stretch that has its last key
+                self.damage.add_segment(snapshot.folder, node, failure)
 
-        walk = generation.reader.unseen(snapshot.tree, generation.segments, on_failure)
+        walk = generation.reader.unseen(snapshot.tree, generation.segments, on_failure, within=self._within)
         async with aclosing(walk) as found:
             async for level, entries in found:
                 if level:
                     generation.used.add(entries)
                     continue
-                chunks = as_chunks(entries)
+                chunks = self._in_stretch(as_chunks(entries))
                 new = generation.seen.new(chunks) if is_last else generation.seen.add_all(chunks)
                 generation.used.add(new)
                 self.named += len(new)
@@ -105,6 +137,9 @@ class TreeChecker:
                     await self._look(generation, [chunk for chunk in new if chunk in passed_over])
                 if read:
                     yield read
+
+    def _in_stretch(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+        return chunks if self._within == WHOLE_KEYS else [chunk for chunk in chunks if self._within.has(chunk.last)]
 
     def _to_be_read(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
         """Return the chunks that are read back."""

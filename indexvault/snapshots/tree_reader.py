@@ -7,6 +7,8 @@ from contextlib import aclosing
 from hashlib import sha256
 from itertools import batched
 
+import msgspec
+
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.locations import MovedPacks
@@ -21,6 +23,27 @@ NODES_AT_ONCE = 256
 
 After many snapshots they lie in many packs, of which each takes a request.
 """
+
+
+class KeyStretch(msgspec.Struct, frozen=True):
+    """The keys above `after` and up to `until`, in ordinal order. None means no bound."""
+
+    after: str | None = None
+    until: str | None = None
+
+    def has(self, key: str) -> bool:
+        """Return whether a key is in it."""
+        return (self.after is None or key > self.after) and (self.until is None or key <= self.until)
+
+    def meets(self, before: str | None, last: str) -> bool:
+        """Return whether it has some of the keys above `before` and up to `last`."""
+        return (self.after is None or last > self.after) and (
+            self.until is None or before is None or before < self.until
+        )
+
+
+WHOLE_KEYS = KeyStretch()
+"""All keys."""
 
 type _Group = tuple[Entries, str | None]
 """Entries of one segment, and the last key before them."""
@@ -118,15 +141,21 @@ class TreeReader:
                 yield node
 
     async def unseen(
-        self, tree: Tree, seen: set[bytes], on_failure: OnFailure | None = None
+        self,
+        tree: Tree,
+        seen: set[bytes],
+        on_failure: OnFailure | None = None,
+        *,
+        within: KeyStretch = WHOLE_KEYS,
     ) -> AsyncGenerator[tuple[int, Entries]]:
         """Yield the entries of the root and of each segment under it that is not in `seen`, with their level.
 
         Segments are added to `seen`, each with the key before it, after which its own must come: so of several trees,
         what they share is read once. An entry comes before the entries under it. With `on_failure`, a segment that
         can't be had is passed to it, with what is wrong, and the walk goes on without it; otherwise that is raised.
+        Segments that have no keys `within` a stretch are not read.
         """
-        async with aclosing(self._unseen(tree.level, [(tree.entries, None)], seen, on_failure)) as found:
+        async with aclosing(self._unseen(tree.level, [(tree.entries, None)], seen, on_failure, within)) as found:
             async for level, entries in found:
                 yield level, entries
 
@@ -208,7 +237,12 @@ class TreeReader:
                         yield node
 
     async def _unseen(
-        self, level: int, groups: Sequence[_Group], seen: set[bytes], on_failure: OnFailure | None
+        self,
+        level: int,
+        groups: Sequence[_Group],
+        seen: set[bytes],
+        on_failure: OnFailure | None,
+        within: KeyStretch,
     ) -> AsyncGenerator[tuple[int, Entries]]:
         new: list[tuple[Node, str | None]] = []
         for entries, before in groups:
@@ -217,7 +251,7 @@ class TreeReader:
                 continue
             after = before
             for node in as_nodes(entries):
-                if _mark(node, after) not in seen:
+                if within.meets(after, node.last) and _mark(node, after) not in seen:
                     new.append((node, after))
                 after = node.last
         for some in batched(new, NODES_AT_ONCE, strict=False):
@@ -233,7 +267,7 @@ class TreeReader:
                     continue
                 walked.append(_mark(node, last))
                 below.append((found, last))
-            async with aclosing(self._unseen(level - 1, below, seen, on_failure)) as walk:
+            async with aclosing(self._unseen(level - 1, below, seen, on_failure, within)) as walk:
                 async for each in walk:
                     yield each
             # After what is under them: a walk that fails in between leaves them to be walked again.

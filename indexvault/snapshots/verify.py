@@ -3,15 +3,19 @@
 A chunk that several snapshots share is read once, and damage is reported with every snapshot it belongs to.
 """
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 
+from indexvault.bounds import MEBIBYTE
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.model import Authenticity
 from indexvault.snapshots.catalogue import read_manifest
+from indexvault.snapshots.chunk_check import DIGESTS
 from indexvault.snapshots.chunks import OnChunk
-from indexvault.snapshots.damage import CheckedSnapshot, Finding
+from indexvault.snapshots.damage import BadBlob, CheckedSnapshot, Finding, united
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import (
     SERVICE_OBJECTS,
@@ -25,9 +29,16 @@ from indexvault.snapshots.service_manifest import read_service_manifest
 from indexvault.snapshots.slices import WHOLE, Slice
 from indexvault.snapshots.store import BlobProperties, SnapshotReader
 from indexvault.snapshots.summary import from_metadata, summarise
-from indexvault.snapshots.tree_check import Depth, TreeChecker
+from indexvault.snapshots.tree import Tree, as_nodes
+from indexvault.snapshots.tree_check import Depth, PacksOfFolder, TreeChecker
+from indexvault.snapshots.tree_reader import KeyStretch, TreeReader
 
 _OTHER_DIGEST = "its content digest is not that of its chunks' documents"
+STRETCH_BYTES = 8 * 1024 * MEBIBYTE
+"""Uncompressed bytes that are checked at once where a verification is divided: two minutes or less, on one core."""
+MOST_STRETCHES = 500
+"""Stretches of a verification at most: those of a very large index are longer."""
+
 _NONE: Mapping[str, str] = {}
 
 
@@ -103,45 +114,218 @@ async def verify_index(
     Holds two windows of chunks, a few bytes for each chunk there is, and the hashes of the segments.
     """
     there = await _listed(blobs, service, index, required=not missing)
+    plan = await _planned(blobs, there, service, index, only=only, missing=missing, most=None)
+    found = await verify_stretch(blobs, plan, 0, depth=depth, sample=sample, there=there, progress=progress)
+    return await _concluded(blobs, there, plan, [found])
+
+
+class VerifyPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verification checks, and what was found in the manifests.
+
+    `stretches` are those of the keys that are checked one by one: `verify_stretch` for each, then `conclude`.
+    """
+
+    service: str
+    index: str
+    snapshots: list[CheckedSnapshot]
+    stretches: list[KeyStretch]
+    read: int
+    is_everything: bool
+    findings: list[Finding]
+    authenticity: dict[str, Authenticity]
+
+
+class StretchFound(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found in one stretch of the keys.
+
+    `sums` are the sums of documents by the ids of the snapshots of which one was made, in hex; None if some were not
+    read.
+    """
+
+    named: int
+    chunks: int
+    documents: int
+    bytes: int
+    sums: dict[str, str | None]
+    damage: list[BadBlob]
+    used: list[PacksOfFolder]
+
+
+async def plan_verification(
+    blobs: SnapshotReader,
+    service: str,
+    index: str,
+    *,
+    only: Collection[str] | None = None,
+    missing: Mapping[str, str] = _NONE,
+    most: int = STRETCH_BYTES,
+) -> VerifyPlan:
+    """Read the manifests, and divide what is to be checked into stretches of about `most` uncompressed bytes.
+
+    Arguments and errors as `verify_index`.
+    """
+    there = await _listed(blobs, service, index, required=not missing)
+    return await _planned(blobs, there, service, index, only=only, missing=missing, most=most)
+
+
+async def verify_stretch(
+    blobs: SnapshotReader,
+    plan: VerifyPlan,
+    number: int,
+    *,
+    depth: Depth = "content",
+    sample: Slice = WHOLE,
+    there: Mapping[str, BlobProperties] | None = None,
+    progress: OnChunk | None = None,
+) -> StretchFound:
+    """Check all that the snapshots of a plan have in one of its stretches, each chunk once. Damage is not raised.
+
+    `there` are the blobs of the index as listed, if they are at hand.
+    """
+    within = plan.stretches[number]
+    if there is None:
+        reads_all = depth == "content" and sample == WHOLE
+        there = {} if reads_all else await _listed(blobs, plan.service, plan.index, required=False)
+    checker = TreeChecker(blobs, there, depth, sample, progress, within=within)
+    last = {snapshot.folder: snapshot.id for snapshot in plan.snapshots}
+    for snapshot in plan.snapshots:
+        await checker.check(snapshot, is_last=snapshot.id == last[snapshot.folder])
+    damage: list[BadBlob] = []
+    if checker.damage:
+        others = await _other_snapshots(blobs, plan)
+        damage = await checker.damage.found(blobs, [*plan.snapshots, *others], within)
+    return StretchFound(
+        named=checker.named,
+        chunks=checker.chunks,
+        documents=checker.documents,
+        bytes=checker.bytes,
+        sums={snapshot: None if total is None else f"{total:x}" for snapshot, total in checker.sums.items()},
+        damage=damage,
+        used=checker.used(),
+    )
+
+
+async def conclude(blobs: SnapshotReader, plan: VerifyPlan, found: Iterable[StretchFound]) -> VerifyReport:
+    """Return the report on a plan from what was found in its stretches."""
+    there = await _listed(blobs, plan.service, plan.index, required=False)
+    return await _concluded(blobs, there, plan, found)
+
+
+async def _planned(
+    blobs: SnapshotReader,
+    there: Mapping[str, BlobProperties],
+    service: str,
+    index: str,
+    *,
+    only: Collection[str] | None,
+    missing: Mapping[str, str],
+    most: int | None,
+) -> VerifyPlan:
     references = [found for name in there if (found := parse_manifest_name(name)) is not None]
     wanted = [reference for reference in references if only is None or reference.id in only]
     _require_known(service, index, only, [*(each.id or "" for each in wanted), *missing])
     reading = _Reading(blobs, there)
     await reading.read(wanted)
-    checker = TreeChecker(blobs, there, depth, sample, progress)
-    findings = list(reading.findings)
-    snapshots = sorted(reading.snapshots, key=lambda each: each.id, reverse=True)
-    last = {snapshot.folder: snapshot.id for snapshot in snapshots}
-    findings += [
-        Finding("damaged", manifest_name(service, index, snapshot.id), _OTHER_DIGEST, (snapshot.id,))
-        for snapshot in snapshots
-        if not await checker.check(snapshot, is_last=snapshot.id == last[snapshot.folder])
-    ]
-    if checker.damage:
-        others = _Reading(blobs, there)
-        await others.read(each for each in references if each not in wanted)
-        findings += await checker.damage.findings(blobs, [*snapshots, *others.snapshots])
-    findings += [
+    lost = [
         Finding("missing", manifest_name(service, index, snapshot), what, (snapshot,))
         for snapshot, what in missing.items()
         if only is None or snapshot in only
     ]
+    snapshots = sorted(reading.snapshots, key=lambda each: each.id, reverse=True)
+    return VerifyPlan(
+        service=service,
+        index=index,
+        snapshots=snapshots,
+        stretches=[KeyStretch()] if most is None else await _stretches(blobs, snapshots, reading.added, most),
+        read=len(wanted) - len(reading.unread),
+        is_everything=len(snapshots) == len(references),
+        findings=reading.findings + lost,
+        authenticity=reading.authenticity,
+    )
+
+
+async def _stretches(
+    blobs: SnapshotReader, snapshots: Sequence[CheckedSnapshot], added: Mapping[str, int], most: int
+) -> list[KeyStretch]:
+    """Return stretches of the keys, in each of which the snapshots have about `most` uncompressed bytes together."""
+    if not snapshots:
+        return [KeyStretch()]
+    largest = max(snapshots, key=lambda each: each.tree.bytes)
+    total = largest.tree.bytes + sum([added[each.id] for each in snapshots if each is not largest])
+    most = max(most, math.ceil(total / MOST_STRETCHES))
+    share = math.ceil(most * largest.tree.bytes / max(total, 1))
+    keys = await _cuts(TreeReader(blobs, largest.folder), largest.tree, share)
+    return [KeyStretch(*pair) for pair in pairwise([None, *keys, None])]
+
+
+async def _cuts(reader: TreeReader, tree: Tree, most: int) -> list[str]:
+    """Return the keys at which a tree is cut into pieces of about `most` uncompressed bytes; few segments are read."""
+    entries = tree.entries
+    try:
+        for level in range(tree.level, 1, -1):
+            if max(entry.bytes for entry in entries) * 4 <= most:
+                break
+            entries = [entry for some in await reader.open(as_nodes(entries), level) for entry in some]
+    except (IntegrityError, NotFoundError):
+        pass  # what is above is cut; the damage is found and named later
+    keys: list[str] = []
+    size = 0
+    for entry in entries[:-1]:
+        size += entry.bytes
+        if size >= most:
+            keys.append(entry.last)
+            size = 0
+    return keys
+
+
+async def _concluded(
+    blobs: SnapshotReader, there: Mapping[str, BlobProperties], plan: VerifyPlan, found: Iterable[StretchFound]
+) -> VerifyReport:
+    checker = TreeChecker(blobs, there, "content", WHOLE, None)
+    named = chunks = documents = size = 0
+    sums: dict[str, int | None] = {}
+    damage: list[BadBlob] = []
+    for each in found:
+        named, chunks = named + each.named, chunks + each.chunks
+        documents, size = documents + each.documents, size + each.bytes
+        damage = united([*damage, *each.damage])
+        checker.add_used(each.used)
+        for snapshot, text in each.sums.items():
+            before = sums.get(snapshot, 0)
+            sums[snapshot] = None if text is None or before is None else before + int(text, 16)
+    service, index = plan.service, plan.index
+    findings = [*plan.findings, *(bad.finding for bad in damage)]
+    findings += [
+        Finding("damaged", manifest_name(service, index, snapshot.id), _OTHER_DIGEST, (snapshot.id,))
+        for snapshot in plan.snapshots
+        if (total := sums.get(snapshot.id)) is not None and total % DIGESTS != int(snapshot.content_digest, 16)
+    ]
     findings += [_foreign(name) for name in there if _is_foreign(name)]
-    is_known = len(snapshots) == len(references) and not checker.damage.segments
+    is_known = plan.is_everything and not any(bad.segments for bad in damage)
     unnamed = _unnamed(there, await checker.used_names()) if is_known else None
     return VerifyReport(
         service=service,
         index=index,
-        snapshots=len(wanted) - len(reading.unread),
-        chunks_named=checker.named,
-        chunks=checker.chunks,
-        documents=checker.documents,
-        bytes=checker.bytes,
+        snapshots=plan.read,
+        chunks_named=named,
+        chunks=chunks,
+        documents=documents,
+        bytes=size,
         unnamed=None if unnamed is None else len(unnamed),
         unnamed_bytes=None if unnamed is None else sum(blob.size for blob in unnamed),
         findings=tuple(sorted(findings, key=lambda finding: finding.blob)),
-        authenticity=reading.authenticity,
+        authenticity=plan.authenticity,
     )
+
+
+async def _other_snapshots(blobs: SnapshotReader, plan: VerifyPlan) -> list[CheckedSnapshot]:
+    """Return the snapshots of the index that are not checked: damage may belong to them too."""
+    there = await _listed(blobs, plan.service, plan.index, required=False)
+    checked = {snapshot.id for snapshot in plan.snapshots}
+    others = _Reading(blobs, there)
+    references = [found for name in there if (found := parse_manifest_name(name)) is not None]
+    await others.read(each for each in references if each.id not in checked)
+    return others.snapshots
 
 
 class _Reading:
@@ -153,6 +337,7 @@ class _Reading:
         self.snapshots: list[CheckedSnapshot] = []
         self.findings: list[Finding] = []
         self.unread: list[str] = []
+        self.added: dict[str, int] = {}
         self.authenticity: dict[str, Authenticity] = {}
 
     async def read(self, references: Iterable[SnapshotReference]) -> None:
@@ -174,6 +359,7 @@ class _Reading:
         manifest = await read_manifest(self._blobs, reference)
         if not self._has_summary(manifest):
             self._found(reference, "the summary in its metadata is not that of the manifest")
+        self.added[manifest.id] = manifest.added.bytes
         self.snapshots.append(
             CheckedSnapshot(
                 id=manifest.id,

@@ -6,6 +6,7 @@ it finds the checkpoint and returns it.
 
 from typing import Any
 
+from indexvault.errors import IntegrityError
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import checkpoint_name, run_prefix
 from indexvault.snapshots.store import RunBlobs
@@ -21,6 +22,15 @@ class Checkpoints:
     async def read[Kind](self, part: str, kind: type[Kind]) -> Kind | None:
         """Return the checkpoint of a part, or None if there is none. Raises IntegrityError if it can't be read."""
         return await self._records(kind).read(checkpoint_name(self._run, part))
+
+    async def read_exactly[Kind](
+        self, part: str, kind: type[Kind], digest: str, *, otherwise: IntegrityError
+    ) -> Kind | None:
+        """Return the checkpoint of a part, or None if there is none. Raises `otherwise` if it has another digest.
+
+        The digest is that of the record when it was written (see `resume.digest_of`).
+        """
+        return await self._records(kind).read_exactly(checkpoint_name(self._run, part), digest, otherwise=otherwise)
 
     async def write(self, part: str, record: Any) -> None:
         """Write the checkpoint of a part, replacing an earlier one."""

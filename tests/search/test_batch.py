@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from indexvault.errors import IntegrityError
-from indexvault.search.batch import upload_action
+from indexvault.search.batch import upload_action, upload_actions
 from indexvault.search.page import PageReader, document_line
 
 FAR = '"text":"' + "x" * 300 + '",'
@@ -73,3 +73,17 @@ def test_what_only_looks_like_an_annotation_keeps_its_bytes(line: bytes) -> None
 def test_a_stored_line_that_is_no_document_is_never_sent(line: bytes) -> None:
     with pytest.raises(IntegrityError):
         upload_action(line)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_actions_of_many_documents_are_those_of_each(count: int) -> None:
+    lines = [b'{"id":"%d","text":"{\\"x\\":1}","inner":{"a":[{"b":1}]}}' % number for number in range(count)]
+    assert upload_actions(b"".join(line + b"\n" for line in lines), count) == [upload_action(line) for line in lines]
+
+
+@pytest.mark.parametrize("other", [*(line.encode() for line in HOSTILE), b' {"id":"k"}', b"{}", b"[]", b""])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_documents_that_need_a_look_are_left_to_be_looked_at(other: bytes, at: int) -> None:
+    lines = [b'{"id":"a"}', b'{"id":"b"}']
+    lines.insert(at, other)
+    assert upload_actions(b"".join(line + b"\n" for line in lines), 3) is None

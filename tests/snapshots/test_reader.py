@@ -96,6 +96,30 @@ class TestReading:
         chunks = await stored(store, lines, packs=packs)
         assert await everything(store, chunks, window=window) == list(lines.values())
 
+    async def test_packs_of_which_little_is_needed_are_one_request_for_several_windows(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = MemoryStore()
+        lines = contents(range(400))
+        scattered = {key: line for at, (key, line) in enumerate(lines.items()) if at % 20 == 0}
+        chunks = await stored(store, {key: line for key, line in lines.items() if key not in scattered}, packs=1)
+        chunks = sorted([*chunks, *await stored(store, scattered, packs=5)], key=lambda chunk: chunk.first)
+        asked: list[str] = []
+        held: list[int] = []
+        read_range = store.snapshots.read_range
+
+        async def counted(name: str, offset: int, length: int) -> bytes:
+            asked.append(name)
+            held.append(length)
+            return await read_range(name, offset, length)
+
+        monkeypatch.setattr(store.snapshots, "read_range", counted)
+        window = sum(chunk.stored for chunk in chunks) // 6
+        assert await everything(store, chunks, window=window) == list(lines.values())
+        # The large pack once in each of its windows, the others once.
+        assert len(asked) <= 7 + 5
+        assert max(held) < 1.2 * window
+
     async def test_a_pack_is_one_request_a_window(self, monkeypatch: pytest.MonkeyPatch) -> None:
         store = MemoryStore()
         lines = contents(range(200))

@@ -44,3 +44,13 @@ def test_ten_million_would_take_a_hundred_megabytes() -> None:
     tracemalloc.stop()
     assert len(seen) == 200_000
     assert taken < 10 * len(seen)
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 99), st.sampled_from("abc")))))
+def test_several_are_added_as_one_by_one(batches: list[list[tuple[int, str]]]) -> None:
+    one_by_one, together = SeenMembers(), SeenMembers()
+    for places in batches:
+        entries = [chunk(place, pack=pack) for place, pack in places]
+        assert list(together.new(entries)) == [entry for entry in entries if entry not in one_by_one]
+        assert together.add_all(entries) == [entry for entry in entries if one_by_one.add(entry)]
+    assert len(together) == len(one_by_one)
