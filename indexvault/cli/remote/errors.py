@@ -1,5 +1,7 @@
 """Errors of a deployment, as errors of our own tree."""
 
+import re
+
 from indexvault.api.problems import Problem
 from indexvault.bounds import decode
 from indexvault.errors import (
@@ -22,6 +24,22 @@ _AS_COMMANDS = {
     "Compare the request with GET /api/openapi.json": "Correct the command: indexvault help VERB",
 }
 """What the app advises those who send requests, and what a command line has instead."""
+_ARGUMENTS = {
+    "indexes": "INDEX",
+    "index": "SERVICE/INDEX",
+    "service": "SERVICE",
+    "snapshot": "SNAPSHOT",
+    "snapshots": "SNAPSHOT",
+    "before": "SNAPSHOT",
+    "after": "SNAPSHOT",
+    "source_service": "SERVICE/INDEX",
+    "source_index": "SERVICE/INDEX",
+    "target_service": "--to",
+    "target_index": "--to",
+}
+"""Members of a request's body, by the arguments that they come from. Others come from the option of their name."""
+_MEMBER = re.compile(r"body\.([a-z_]+)(?:\[\d+\])?")
+_PATTERN = "matching regex"
 _SENT_BY_US = {"body.dry_run", "path"}
 """Members whose content no argument holds: a refusal of them is one of the app."""
 _NO_APP = "Check --url: it is the address of the Functions app, without a path"
@@ -37,7 +55,14 @@ def error_of(status: int, data: bytes, on: str) -> IndexvaultError:
     for requests, commands in _AS_COMMANDS.items():
         do = do.replace(requests, commands)
     about = on if problem.on in _SENT_BY_US else problem.on
-    return from_record(ErrorRecord(kind=problem.kind, what=problem.what or problem.detail, on=about or on, do=do))
+    what = problem.what or problem.detail
+    member = _MEMBER.fullmatch(about)
+    if member is not None:
+        about = _ARGUMENTS.get(member[1], f"--{member[1].replace('_', '-')}")
+        if _PATTERN in what and about in {"INDEX", "SERVICE/INDEX", "--to"}:
+            what = "this is no name that an index can have"
+            do = "Use lower-case letters, digits, inner dashes and underscores, at most 128"
+    return from_record(ErrorRecord(kind=problem.kind, what=what, on=about or on, do=do))
 
 
 def _without_document(status: int, on: str) -> IndexvaultError:

@@ -89,7 +89,7 @@ async def test_lossy_and_failed_indexes_each_have_their_say(app: App, ground: Gr
         (["prune", EAST, "--yes"], 4, "the container is not there"),
         (["backup", EAST, "--dry-run"], 2, "--url: a deployment does not support --dry-run"),
         (["backup", EAST, "!h*"], 2, "expected at least one entry without !"),
-        (["backup", EAST, "No-Index"], 2, "body.indexes[0]: "),
+        (["backup", EAST, "No-Index"], 2, "INDEX: this is no name that an index can have"),
         (["backup", EAST, "no/index"], 2, "it is not of contoso-east"),
         (["backup", "nobody"], 4, "service nobody"),
         (["snapshots", f"{EAST}/rooms"], 4, "rooms"),

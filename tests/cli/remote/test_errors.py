@@ -5,6 +5,7 @@ import re
 import msgspec
 import pytest
 
+from backup.backups import BackupRequest
 from indexvault.api import decode, runs, start_run
 from indexvault.api.problems import Problem
 from indexvault.cli.remote.errors import error_of
@@ -36,3 +37,29 @@ def test_a_command_line_is_not_told_to_send_requests(kind: type[Exception], modu
     )
     error = error_of(429, msgspec.json.encode(problem), "app")
     assert (type(error), error.do) == (kind, advised)
+
+
+@pytest.mark.parametrize(
+    ("member", "argument"),
+    [
+        ("body.indexes[0]", "INDEX"),
+        ("body.target_index", "--to"),
+        ("body.accept_loss", "--accept-loss"),
+        ("body.snapshot", "SNAPSHOT"),
+        ("path.run", "path.run"),
+    ],
+)
+def test_a_member_of_the_request_is_told_as_the_argument_that_it_came_from(member: str, argument: str) -> None:
+    problem = Problem(type="urn", title="t", status=422, detail="d", kind="RequestError", what="w", on=member, do="d")
+    assert error_of(422, msgspec.json.encode(problem), "app").on == argument
+
+
+def test_a_name_that_no_index_can_have_is_told_without_a_pattern() -> None:
+    with pytest.raises(RequestError) as refused:
+        decode.decode_body(b'{"service": "contoso-east", "indexes": ["No Index"]}', BackupRequest)
+    given = refused.value
+    problem = Problem(
+        type="urn", title="t", status=422, detail="d", kind="RequestError", what=given.what, on=given.on, do=given.do
+    )
+    error = error_of(422, msgspec.json.encode(problem), "app")
+    assert str(error).startswith("INDEX: this is no name that an index can have. Use lower-case letters")
