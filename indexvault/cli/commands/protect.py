@@ -10,6 +10,7 @@ from indexvault.cli.exit_codes import DONE
 from indexvault.cli.identity import operator
 from indexvault.cli.options import add_snapshot
 from indexvault.cli.output import Output
+from indexvault.cli.references import snapshot_reference
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import Session
 from indexvault.maintenance.pinning import ProtectResult, protect_snapshot
@@ -32,7 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def read_request(arguments: Namespace) -> ProtectRequest:
     """Return what the arguments ask for. Raises SettingsError for what is no snapshot."""
-    return ProtectRequest(snapshot=SnapshotReference.parse(arguments.snapshot), reason=arguments.reason)
+    return ProtectRequest(snapshot=snapshot_reference(arguments.snapshot), reason=arguments.reason)
 
 
 async def run(session: Session, request: ProtectRequest) -> int:

@@ -11,6 +11,7 @@ from indexvault.cli.formatting import instant
 from indexvault.cli.identity import operator
 from indexvault.cli.options import add_snapshot
 from indexvault.cli.output import Output
+from indexvault.cli.references import snapshot_reference
 from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.remote.snapshots import snapshot_path
 from indexvault.cli.session import Session
@@ -27,7 +28,7 @@ class UnprotectRequest:
 
 def read_request(arguments: Namespace) -> UnprotectRequest:
     """Return what the arguments ask for. Raises SettingsError for what is no snapshot."""
-    return UnprotectRequest(snapshot=SnapshotReference.parse(arguments.snapshot))
+    return UnprotectRequest(snapshot=snapshot_reference(arguments.snapshot))
 
 
 async def run(session: Session, request: UnprotectRequest) -> int:
