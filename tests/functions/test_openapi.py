@@ -37,7 +37,10 @@ expected-statuses = ["2xx", "4xx", "503"]
 
 # What there is, is more than the schema tells.
 [[operations]]
-include-operation-id = ["test_alerts", "protect_snapshot", "unprotect_snapshot", "show_stats", "list_policies"]
+include-operation-id = [
+  "test_alerts", "protect_snapshot", "unprotect_snapshot", "show_stats", "list_policies", "status", "measure_drift",
+  "start_drill",
+]
 
 [operations.checks.positive_data_acceptance]
 expected-statuses = ["2xx", "404", "409", "422"]
