@@ -6,6 +6,7 @@ from indexvault.settings.load import service_settings
 from indexvault.settings.model import PolicySettings, Settings
 from indexvault.settings.patterns import select
 from indexvault.settings.schedule import longest_interval
+from indexvault.snapshots.names import SERVICE_OBJECTS
 from indexvault.snapshots.retention import Retention
 
 
@@ -21,6 +22,19 @@ def policies_covering(settings: Settings, service: str, index: str) -> dict[str,
 def retentions(settings: Settings, service: str, index: str) -> list[Retention]:
     """Return what each policy of an index keeps, for `retention.decide`. Without `keep` it keeps everything."""
     return [policy.keep or Retention() for policy in policies_covering(settings, service, index).values()]
+
+
+def drill_within(settings: Settings, service: str, index: str) -> timedelta | None:
+    """Return how old the last good drill of an index may be: twice the longest time between two. None if none is due.
+
+    The other objects of a service are not drilled.
+    """
+    covering = [
+        drill
+        for drill in settings.drills.values()
+        if drill.service == service and index != SERVICE_OBJECTS and select([index], drill.indexes).found
+    ]
+    return min((2 * longest_interval(drill.schedule) for drill in covering), default=None)
 
 
 def replica_stores(settings: Settings, service: str, index: str | None = None) -> list[str]:

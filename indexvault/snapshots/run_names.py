@@ -251,13 +251,16 @@ def unchanged_name(service: str, index: str) -> str:
     return _index_blob(UNCHANGED_PREFIX, service, index)
 
 
+DRILLS_PREFIX = "drills/"
+"""The prefix of the results of all drills."""
+
 OPEN_DRILLS_PREFIX = "open-drills/"
 """The prefix of the records of all temporary indexes of drills."""
 
 
 def drill_name(service: str, index: str) -> str:
     """Return the name of the record of the last drill of this index's snapshots."""
-    return _index_blob("drills/", service, index)
+    return _index_blob(DRILLS_PREFIX, service, index)
 
 
 def open_drill_name(service: str, index: str) -> str:

@@ -14,12 +14,14 @@ from datetime import datetime
 from indexvault.backup.reveal_records import RevealRecords
 from indexvault.errors import IndexvaultError, NotFoundError
 from indexvault.maintenance.verified import Verified, read_verified
+from indexvault.model import IndexName
+from indexvault.recovery.drill_records import DrillResults, read_results
 from indexvault.settings.model import PolicySettings, Settings
-from indexvault.settings.policies import policies_covering, reading_order
+from indexvault.settings.policies import drill_within, policies_covering, reading_order
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.known import known_snapshots, lost_snapshots
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, parse_segment, service_prefix
-from indexvault.snapshots.run_names import REVEALS_PREFIX, reveal_name
+from indexvault.snapshots.run_names import DRILLS_PREFIX, REVEALS_PREFIX, drill_name, reveal_name
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary
 from indexvault.status.facts import Fleet, ServiceFacts, StoreFacts
@@ -77,6 +79,7 @@ class _OwnReadings:
 
     lost: list[SnapshotReference] | str
     verified: dict[str, Verified | str | None]
+    drills: dict[str, DrillResults | None] | str
     revealed: set[str] | str
 
 
@@ -212,17 +215,25 @@ async def _own_readings(
         }
 
     if found.unread:
-        return _OwnReadings(lost=[], verified={}, revealed=set())
+        return _OwnReadings(lost=[], verified={}, drills={}, revealed=set())
 
     async def verified(name: str) -> Verified | str | None:
         return await part.ask("the record of verification", lambda: read_verified(store.runs, service, name), None)
 
-    gone, left, records = await asyncio.gather(
+    async def drilled() -> dict[str, DrillResults | None]:
+        # Results are read only where there are some: most indexes have none.
+        kept = {blob.name async for blob in store.runs.list(DRILLS_PREFIX)}
+        some = [index for index in indexes if drill_name(service, index) in kept]
+        return {index: await read_results(store.runs, IndexName(service, index)) for index in some}
+
+    gone, left, drills, records = await asyncio.gather(
         part.ask("the records of snapshots", lost, list[SnapshotReference]()),
         part.ask("the records of revealed fields", revealed, set[str]()),
+        part.ask("the results of drills", drilled, dict[str, DrillResults | None]()),
         asyncio.gather(*map(verified, indexes)),
     )
-    return _OwnReadings(lost=gone, verified=dict(zip(indexes, records, strict=True)), revealed=left)
+    verifications = dict(zip(indexes, records, strict=True))
+    return _OwnReadings(lost=gone, verified=verifications, drills=drills, revealed=left)
 
 
 async def _runs(resources: Resources, store: str, part: _Part, now: datetime) -> RunReadings | str:
@@ -297,7 +308,8 @@ def _index_readings(
     lost = found.own.lost
     verified = found.own.verified.get(index)
     policies = _policies(settings, service, index)
-    unread = [what for what in (listing, lost, verified, found.own.revealed, runs) if isinstance(what, str)]
+    drills = found.own.drills
+    unread = [what for what in (listing, lost, verified, drills, found.own.revealed, runs) if isinstance(what, str)]
     copied_to = dict.fromkeys(store for policy in policies.values() for store in policy.replicate_to)
     is_live: bool | None = index == SERVICE_OBJECTS or (None if isinstance(found.live, str) else index in found.live)
     if is_live is None:
@@ -310,6 +322,8 @@ def _index_readings(
         snapshots=listing if isinstance(listing, list) else [],
         lost=[] if isinstance(lost, str) else [each.id or "" for each in lost if each.index == index],
         verified=None if isinstance(verified, str) else verified,
+        drills=None if isinstance(drills, str) else drills.get(index),
+        drill_within=drill_within(settings, service, index),
         is_revealed=index in found.own.revealed if isinstance(found.own.revealed, set) else False,
         copies={name: found.stores[name].unread or found.stores[name].snapshots.get(index, []) for name in copied_to},
         runs=None if isinstance(runs, str) else runs,

@@ -28,6 +28,7 @@ type ReasonKind = Literal[
     "replica",  # a replica is behind, or lacks it
     "no-policy",  # no policy covers it
     "indexes",  # of a service: some of its indexes are amber or red
+    "drill",  # the last drill failed, or is older than it should be
     "unverified",  # its packs have not been read back for too long
     "gone",  # it is on the service no more
     "well",  # nothing is wrong
@@ -71,9 +72,10 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
     `first` is when its oldest snapshot was made, `last_whole` when the newest was made that lacks nothing,
     `last_proved` when the newest was made that was read in full, `last_verified` when stored packs were last read back.
-    `scheduled` is the latest time at which a policy was due, `recovery_point` how old the last whole snapshot may be;
-    both are None without a policy. `damage` says what is wrong with stored snapshots, `unread` what could not be found
-    out, each in words.
+    `drill_within` is how old the last good drill may be (None: no drill of the settings covers it), `drill_failure` why
+    the last one failed. `scheduled` is the latest time at which a policy was due, `recovery_point` how old the last
+    whole snapshot may be; both are None without a policy. `damage` says what is wrong with stored snapshots, `unread`
+    what could not be found out, each in words.
     """
 
     now: datetime
@@ -88,6 +90,9 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     last_whole: datetime | None = None
     last_proved: datetime | None = None
     last_verified: datetime | None = None
+    drill_within: timedelta | None = None
+    last_drill: datetime | None = None
+    drill_failure: str | None = None
     failure: str | None = None
     damage: Sequence[str] = ()
     unauthentic: int = 0
@@ -126,6 +131,7 @@ def judge_index(known: Judged) -> Health:
     if expected:
         reasons += _against_recovery_point(known) if not known.unread else []
         reasons += _verification(known)
+        reasons += _drill(known)
         reasons += [reason for replica in known.replicas for reason in _replica(known, replica)]
     elif known.policies:
         reasons.append(Reason("grey", "gone", "the index is not on the service any more; its snapshots stay"))
@@ -177,6 +183,18 @@ def _verification(known: Judged) -> Iterable[Reason]:
             f"no stored pack was read back for {in_words(known.now - since)}",
             "See that the app runs on Mondays, or run `indexvault verify`",
         )
+
+
+def _drill(known: Judged) -> Iterable[Reason]:
+    """Tell if the last drill failed, or if there was no good one for too long."""
+    do = "`indexvault drill` tries again and says more"
+    if known.drill_failure is not None:
+        yield Reason("red", "drill", f"the last drill failed: {known.drill_failure}", do)
+        return
+    since = known.last_drill or known.first
+    if known.drill_within is not None and since is not None and known.now - since > known.drill_within:
+        last = "no drill has succeeded" if known.last_drill is None else f"the last drill is {_ago(since, known.now)}"
+        yield Reason("amber", "drill", last, do)
 
 
 def _advice(known: Judged) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from indexvault.maintenance.verified import Verified
+from indexvault.recovery.drill_records import DrillResults
 from indexvault.settings.model import PolicySettings
 from indexvault.settings.policies import recovery_point_of
 from indexvault.settings.schedule import Schedule
@@ -33,6 +34,8 @@ class IndexReadings:
     snapshots: Sequence[Summary]
     lost: Sequence[str]
     verified: Verified | None
+    drills: DrillResults | None
+    drill_within: timedelta | None
     is_revealed: bool
     copies: Mapping[str, Sequence[Summary] | str]
     runs: RunReadings | None
@@ -54,6 +57,7 @@ def index_facts(read: IndexReadings, now: datetime) -> IndexFacts:
     recovery_point = min(map(recovery_point_of, policies), default=None)
     replicas = tuple(_replica(store, copies, whole, now) for store, copies in read.copies.items())
     verification = _verification(read.verified)
+    last_drill = read.drills.last_good.finished if read.drills is not None and read.drills.last_good else None
     judged = Judged(
         now=now,
         is_on_service=read.is_on_service,
@@ -69,6 +73,9 @@ def index_facts(read: IndexReadings, now: datetime) -> IndexFacts:
         last_whole=whole[0].created if whole else None,
         last_proved=proved[0].created if proved else None,
         last_verified=verification.at if verification is not None else None,
+        drill_within=read.drill_within,
+        last_drill=last_drill,
+        drill_failure=_drill_failure(read.drills),
         failure=_failure(last_run, whole),
         damage=(*_snapshot_damage(damaged, read.lost), *(verification.damage if verification is not None else ())),
         unauthentic=len(unauthentic),
@@ -92,6 +99,7 @@ def index_facts(read: IndexReadings, now: datetime) -> IndexFacts:
         last_complete=_point(whole[0]) if whole else None,
         last_proved=_point(proved[0]) if proved else None,
         last_verified=verification,
+        last_drill=last_drill,
         last_run=last_run,
         snapshots=len(read.snapshots),
         damaged=tuple(damaged),
@@ -127,6 +135,10 @@ def _replica(store: str, copies: Sequence[Summary] | str, whole: Sequence[Summar
         last=there[0].created if there else None,
         behind=sum(each.id not in ids for each in whole),
     )
+
+
+def _drill_failure(found: DrillResults | None) -> str | None:
+    return found.last.faults[0] if found is not None and found.last.faults else None
 
 
 def _verification(found: Verified | None) -> VerificationFacts | None:

@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from indexvault.errors import NotFoundError, UnreachableError
+from indexvault.recovery.drill_job import DrillReport
+from indexvault.recovery.drill_records import note_result
 from indexvault.settings.model import PolicySettings
 from indexvault.snapshots.names import manifest_name
 from indexvault.snapshots.run_names import record_name
@@ -53,6 +56,33 @@ async def test_facts_of_an_index_with_its_snapshots() -> None:
     assert index_of(fleet, "$service").health.reasons[0].kind == "no-snapshot"
     assert fleet.health.level == "red"
     assert [store.store for store in fleet.replicas] == ["local", "west"]
+
+
+async def test_the_last_good_drill_stands_beside_one_that_failed() -> None:
+    nightly = replace(NIGHTLY, replicate_to=())
+    async with open_world(MemoryStore("local"), clock=Calendar(), policies={"nightly": nightly}) as world:
+        await two_indexes(world)
+        good = DrillReport(
+            service=EAST,
+            index="hotels",
+            target_service=WEST,
+            run="drill",
+            snapshot="20261116T023000Z-000000",
+            snapshot_created=MORNING,
+            started=MORNING,
+            finished=MORNING,
+            seconds=60.0,
+        )
+        await note_result(world.store.runs, good)
+        drilled = index_of(await read_fleet(world.resources), "hotels")
+        assert drilled.last_drill == MORNING
+        assert "drill" not in {reason.kind for reason in drilled.health.reasons}
+        await note_result(world.store.runs, replace(good, recovery_time=timedelta(seconds=1)))
+        failed = index_of(await read_fleet(world.resources), "hotels")
+    assert failed.last_drill == MORNING
+    assert [each.what for each in failed.health.reasons if each.kind == "drill"] == [
+        "the last drill failed: the restore took 60 s, and 1 s are allowed"
+    ]
 
 
 async def test_a_service_that_does_not_answer_takes_nothing_else_down() -> None:
