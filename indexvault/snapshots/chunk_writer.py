@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from indexvault.bounds import MEBIBYTE
 from indexvault.errors import IntegrityError, NotFoundError
-from indexvault.snapshots.chunks import Chunk, Digest, SealedChunk, add_digests
+from indexvault.snapshots.chunks import Chunk, Digest, SealedChunk, digest_of_total
 from indexvault.snapshots.manifest import Added
 from indexvault.snapshots.names import PackFolder
 from indexvault.snapshots.pack_store import store_pack
@@ -24,13 +24,13 @@ _COMPRESSED_AT_ONCE = MEBIBYTE
 
 @dataclass(slots=True)
 class StoredChunk:
-    """A chunk, the content digest of its documents, and whether it was not there before, as far as is known.
+    """A chunk, the sum of its documents' SHA-256, and whether it was not there before, as far as is known.
 
     Once its pack is stored, `chunk` says where it lies.
     """
 
     chunk: Chunk
-    digest: Digest
+    total: int
     added: bool
 
 
@@ -121,7 +121,7 @@ class ChunkWriter:
         found = [None] * len(chunks) if previous is None else await previous.find_all([each.chunk for each in chunks])
         stored: list[StoredChunk] = []
         for sealed, known in zip(chunks, found, strict=True):
-            entry = StoredChunk(known or sealed.chunk, sealed.digest, added=known is None)
+            entry = StoredChunk(known or sealed.chunk, sealed.total, added=known is None)
             stored.append(entry)
             if known is None:
                 self._fresh.append((entry, sealed))
@@ -235,4 +235,4 @@ def sum_added(one: Added, other: Added) -> Added:
 
 def digest_of_stored(stored: Iterable[StoredChunk]) -> Digest:
     """Return the content digest of stored chunks' documents together."""
-    return add_digests(each.digest for each in stored)
+    return digest_of_total(sum(each.total for each in stored))

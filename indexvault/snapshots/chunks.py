@@ -76,12 +76,18 @@ type OnChunk = Callable[[Chunk], None]
 class SealedChunk(msgspec.Struct, frozen=True):
     """A finished chunk with its bytes, not yet stored.
 
-    `digest` is the content digest of its documents (see `content_digest`); `data` is uncompressed.
+    `total` is the sum of the SHA-256 of its documents, `digest` their content digest (see `content_digest`); `data` is
+    uncompressed.
     """
 
     chunk: Chunk
-    digest: str
+    total: int
     data: bytes
+
+    @property
+    def digest(self) -> str:
+        """The content digest of its documents."""
+        return digest_of_total(self.total)
 
 
 def boundary_bits(average_document_bytes: float, target: int = CHUNK_TARGET) -> int:
@@ -93,8 +99,13 @@ def boundary_bits(average_document_bytes: float, target: int = CHUNK_TARGET) -> 
 
 def zero_bits(key: str) -> int:
     """Return how many low bits of SHA-256(key), a big-endian number, are zero; 64 at most."""
-    tail = int.from_bytes(hashlib.sha256(key.encode()).digest()[-_TAIL_BYTES:])
+    tail = low_bits(key)
     return (tail & -tail).bit_length() - 1 if tail else 8 * _TAIL_BYTES
+
+
+def low_bits(key: str) -> int:
+    """Return the low 64 bits of SHA-256(key), a big-endian number."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[-_TAIL_BYTES:])
 
 
 def ends_chunk(key: str, bits: int) -> bool:
@@ -109,13 +120,22 @@ def content_digest(lines: Iterable[bytes]) -> str:
     in lower-case hex of 64 digits. It shows that two readings hold the same documents. It does not guard against
     forgery; the SHA-256 of the chunks and of the manifest do.
     """
-    sha256 = hashlib.sha256
-    return _hex(sum(map(int.from_bytes, [sha256(line).digest() for line in lines])))
+    return digest_of_total(_total(lines))
 
 
 def add_digests(digests: Iterable[str]) -> str:
     """Return the content digest of several sets of documents together, from the digests of the sets."""
-    return _hex(sum(int(digest, 16) for digest in digests))
+    return digest_of_total(sum(int(digest, 16) for digest in digests))
+
+
+def digest_of_total(total: int) -> str:
+    """Return the content digest of documents whose SHA-256 add up to a total."""
+    return f"{total % 2**256:064x}"
+
+
+def _total(lines: Iterable[bytes]) -> int:
+    sha256 = hashlib.sha256
+    return sum(map(int.from_bytes, [sha256(line).digest() for line in lines]))
 
 
 class CutChunk(msgspec.Struct, frozen=True):
@@ -141,10 +161,11 @@ class ChunkCutter:
         self._lines: list[bytes] = []
         self._size = 0
         self._first = ""
+        self._held_last = ""
         self._last = ""
-        self._complete = False
+        self._complete: CutChunk | None = None
 
-    def cut(self, keys: Sequence[str], lines: Sequence[bytes]) -> list[CutChunk]:
+    def cut(self, keys: Sequence[str], lines: list[bytes]) -> list[CutChunk]:
         """Add the next documents. Return the chunks that are complete, except one that ends with the last of them.
 
         Raises AccountingError if a key does not come after the one before.
@@ -156,16 +177,29 @@ class ChunkCutter:
         done: list[CutChunk] = []
         start = 0
         for end in self._ends(keys):
-            self._take(keys, lines, start, end, done)
-            self._complete = True
+            if self._complete is not None:
+                done.append(self._complete)
+            some = lines[start:end]
+            size = sum(map(len, some)) + end - start
+            if not self._lines and size <= CHUNK_CAP:
+                self._complete = CutChunk(keys[start], keys[end - 1], some, size)
+            else:
+                self._take(keys[start:end], some, size, done)
+                self._complete = self._cut_off()
             start = end
         if start < len(keys):
-            self._take(keys, lines, start, len(keys), done)
+            if self._complete is not None:
+                done.append(self._complete)
+                self._complete = None
+            some = lines[start:]
+            self._take(keys[start:], some, sum(map(len, some)) + len(some), done)
+        self._last = keys[-1]
         return done
 
     def rest(self) -> CutChunk | None:
         """Return the last chunk, or None if no document is left."""
-        return self._cut_off() if self._lines else None
+        rest, self._complete = self._complete, None
+        return self._cut_off() if self._lines else rest
 
     def add(self, key: str, line: bytes) -> SealedChunk | None:
         """Add the next document. Return the chunk that was complete before it, if any.
@@ -174,7 +208,7 @@ class ChunkCutter:
         """
         if b"\n" in line:
             raise _two_lines(repr(key))
-        cut = self.cut((key,), (line,))
+        cut = self.cut([key], [line])
         return seal(cut[0]) if cut else None
 
     def finish(self) -> SealedChunk | None:
@@ -190,16 +224,12 @@ class ChunkCutter:
         sha256, number = hashlib.sha256, int.from_bytes
         return [at for at, key in enumerate(keys, 1) if not number(sha256(key.encode()).digest()[-2:]) & mask]
 
-    def _take(self, keys: Sequence[str], lines: Sequence[bytes], start: int, end: int, done: list[CutChunk]) -> None:
+    def _take(self, keys: Sequence[str], lines: list[bytes], size: int, done: list[CutChunk]) -> None:
         """Take documents of which at most the last ends a chunk."""
-        if self._complete:
-            done.append(self._cut_off())
-        some = lines[start:end]
-        size = sum(map(len, some)) + len(some)
         if self._size + size <= CHUNK_CAP:
-            self._hold(keys[start], keys[end - 1], some, size)
+            self._hold(keys[0], keys[-1], lines, size)
             return
-        for key, line in zip(keys[start:end], some, strict=True):
+        for key, line in zip(keys, lines, strict=True):
             size = len(line) + 1
             if self._lines and self._size + size > CHUNK_CAP:
                 done.append(self._cut_off())
@@ -210,11 +240,11 @@ class ChunkCutter:
             self._first = first
         self._lines.extend(lines)
         self._size += size
-        self._last = last
+        self._held_last = last
 
     def _cut_off(self) -> CutChunk:
-        cut = CutChunk(self._first, self._last, self._lines, self._size)
-        self._lines, self._size, self._complete = [], 0, False
+        cut = CutChunk(self._first, self._held_last, self._lines, self._size)
+        self._lines, self._size = [], 0
         return cut
 
     def _not_rising(self, keys: Sequence[str]) -> AccountingError:
@@ -228,22 +258,26 @@ class ChunkCutter:
 
 
 def seal(cut: CutChunk) -> SealedChunk:
-    """Return a chunk that was cut off with its bytes and hashes.
-
-    Raises AccountingError if a line holds a line feed. Releases the interpreter lock: see `seal_all`.
-    """
-    lines = cut.lines
-    for line in lines:
-        if b"\n" in line:
-            raise _two_lines(f"between {cut.first!r} and {cut.last!r}")
-    data = b"\n".join([*lines, b""])
-    chunk = Chunk(hashlib.sha256(data).hexdigest(), cut.first, cut.last, len(lines), len(data))
-    return SealedChunk(chunk, content_digest(lines), data)
+    """Return a chunk that was cut off with its bytes and hashes. Raises as `seal_all`."""
+    return seal_all((cut,))[0]
 
 
 def seal_all(cuts: Iterable[CutChunk]) -> list[SealedChunk]:
-    """Return several chunks, sealed. Use a thread, with about a megabyte at once."""
-    return [seal(cut) for cut in cuts]
+    """Return several chunks, sealed. Use a thread, with about a megabyte at once.
+
+    Raises AccountingError if a line holds a line feed.
+    """
+    sha256 = hashlib.sha256
+    sealed = []
+    for cut in cuts:
+        lines = cut.lines
+        for line in lines:
+            if b"\n" in line:
+                raise _two_lines(f"between {cut.first!r} and {cut.last!r}")
+        data = b"\n".join([*lines, b""])
+        chunk = Chunk(sha256(data).hexdigest(), cut.first, cut.last, len(lines), len(data))
+        sealed.append(SealedChunk(chunk, _total(lines), data))
+    return sealed
 
 
 def _two_lines(which: str) -> AccountingError:
@@ -285,7 +319,3 @@ def key_reader(key_field: str) -> Callable[[bytes], str]:
         return key
 
     return read
-
-
-def _hex(number: int) -> str:
-    return f"{number % 2**256:064x}"

@@ -18,7 +18,7 @@ import msgspec
 
 from indexvault.bounds import MEBIBYTE, check_levels
 from indexvault.errors import UNDECODABLE, IntegrityError
-from indexvault.snapshots.chunks import CHUNK_CAP, Chunk, Digest, Size, size_fault, zero_bits
+from indexvault.snapshots.chunks import CHUNK_CAP, Chunk, Digest, Size, low_bits, size_fault
 from indexvault.snapshots.names import repair_advice
 from indexvault.snapshots.packs import PACK_LIMIT, SMALLEST_MEMBER
 
@@ -126,7 +126,7 @@ def as_nodes(entries: Entries) -> Sequence[Node]:
 
 def ends_segment(last: str, level: int, boundary_bits: int) -> bool:
     """Return whether a segment of a level, whose entries are of that level, ends after an entry with this last key."""
-    return zero_bits(last) >= boundary_bits + SEGMENT_BITS * (level + 1)
+    return not low_bits(last) & ((1 << boundary_bits + SEGMENT_BITS * (level + 1)) - 1)
 
 
 def encode_segment(entries: Sequence[Entry]) -> bytes:

@@ -17,7 +17,7 @@ WHOLE = KeyRange(None, None)
 def cut(keys: Sequence[str]) -> list[StoredChunk]:
     cutter = ChunkCutter(BITS)
     sealed = [cutter.add(key, key.encode()) for key in keys] + [cutter.finish()]
-    return [StoredChunk(chunk=each.chunk, digest=each.digest, added=True) for each in sealed if each is not None]
+    return [StoredChunk(chunk=each.chunk, total=each.total, added=True) for each in sealed if each is not None]
 
 
 def within(keys: Sequence[str], bounds: KeyRange) -> list[str]:

@@ -119,3 +119,49 @@ def test_annotations_of_one_document_of_a_page_go(name: str, before: str) -> Non
 def test_line_breaks_of_one_document_of_a_page_go() -> None:
     page = PageReader("id").read(b'{"value":[{"id":"a"},{"id":"b",\r\n"n":1}]}', on="x")
     assert [each.line for each in page.documents] == [b'{"id":"a"}', b'{"id":"b",  "n":1}']
+
+
+SCORE = b'{"@search.score":1.0,'
+HEAD = b'{"@odata.context":"x","@search.coverage":100.0,"value":['
+
+
+@given(documents=st.lists(st.dictionaries(NAMES, JSON, max_size=4), max_size=6), key=st.text(max_size=5))
+def test_a_page_in_the_usual_form_is_read_as_any_other(documents: list[dict[str, object]], key: str) -> None:
+    lines = [msgspec.json.encode({"id": f"{key}{at}"} | each) for at, each in enumerate(documents)]
+    lines = [line for line in lines if isinstance(msgspec.json.decode(line)["id"], str)]
+    scored = [SCORE + line[1:] for line in lines]
+    usual = PageReader("id").read(HEAD + b",".join(scored) + b"]}", on="contoso")
+    other = PageReader("id").read(HEAD + b" , ".join(scored) + b" ]}", on="contoso")
+    assert (usual.documents, usual.coverage) == (other.documents, other.coverage)
+    assert [document.line for document in usual.documents] == lines
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        HEAD + b'{"@search.score":1.0,"id":"1"}{"id":"2"}]}',
+        HEAD
+        + b'{"@search.score":1.0,"id":"1","x":,{"@search.score":1.0,"id":"2"}},'
+        + b'{"@search.score":1.0,"id":"3"}{"id":"4"}]}',
+        HEAD + b'{"@search.score":1.0,"id":"1"},,{"@search.score":1.0,"id":"2"}]}',
+        HEAD + b'{"@search.score":1.0,"id":"1"}]]}',
+        HEAD + b'{"@search.score":1.0,"id":"1"}}]}',
+        b'{"x":"value":[{"@search.score":1.0,"id":"1"}]}',
+        b'{"x":{"value":[{"@search.score":1.0,"id":"1"}]}',
+    ],
+)
+def test_what_is_no_json_is_no_page_even_where_scores_would_cut_it_into_documents(body: bytes) -> None:
+    with pytest.raises(UnexpectedAnswerError):
+        PageReader("id").read(body, on="contoso")
+
+
+def test_a_score_within_a_document_does_not_cut_it() -> None:
+    inner = b'{"id":"1","x":[{"y":1},{"@search.score":1.0,"id":"2"}]}'
+    (document,) = PageReader("id").read(HEAD + SCORE + inner[1:] + b"]}", on="contoso").documents
+    assert document.line == inner
+
+
+def test_documents_of_the_usual_form_may_not_nest_too_deep() -> None:
+    deep = b'{"id":"1","x":' + b"[" * 200 + b"]" * 200 + b"}"
+    with pytest.raises(UnexpectedAnswerError):
+        PageReader("id").read(HEAD + SCORE + b'"id":"0"},' + SCORE + deep[1:] + b"]}", on="contoso")

@@ -230,7 +230,7 @@ class TreeEditor:
 
 
 def _sealed(cuts: Sequence[CutChunk]) -> list[SealedChunk]:
-    """Return chunks with their bytes and hashes, but no content digest: that is counted by document. Use a thread."""
+    """Return chunks with their bytes and hashes, but no sum of documents, which are counted singly. Use a thread."""
     sealed: list[SealedChunk] = []
     for cut in cuts:
         data = b"\n".join([*cut.lines, b""])
@@ -241,7 +241,7 @@ def _sealed(cuts: Sequence[CutChunk]) -> list[SealedChunk]:
                 do="Hand documents over as compact JSON",
             )
         sha256 = hashlib.sha256(data).hexdigest()
-        sealed.append(SealedChunk(Chunk(sha256, cut.first, cut.last, len(cut.lines), len(data)), "", data))
+        sealed.append(SealedChunk(Chunk(sha256, cut.first, cut.last, len(cut.lines), len(data)), 0, data))
     return sealed
 
 
