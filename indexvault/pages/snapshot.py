@@ -215,7 +215,7 @@ async def _since(
     except IndexvaultError as error:
         return h("p", f"The one before can't be read: {error.on}: {error.what}.", class_="notice amber")
     lines = definition_differences(earlier.definition.fullest.body, manifest.definition.fullest.body)
-    command = f"indexvault diff {before.reference} {manifest.id}"
+    command = f"indexvault diff {before.reference} {manifest.service}/{manifest.index}@{manifest.id}"
     return facts(
         [
             (

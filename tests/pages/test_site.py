@@ -106,6 +106,14 @@ async def test_damage_is_a_page_with_what_to_do() -> None:
     assert b"damaged" in index.body
 
 
+async def test_a_snapshot_says_how_to_compare_it_with_the_one_before() -> None:
+    async with open_world(MemoryStore("local")) as world:
+        await world.fill(hotels.definition(), hotels.hotels(3))
+        first, second = [(await world.back_up("hotels")).snapshot for _ in range(2)]
+        shown = await get(world, "snapshots", EAST, "hotels", second)
+    assert f"<code>indexvault diff {EAST}/hotels@{first} {EAST}/hotels@{second}</code>".encode() in shown.body
+
+
 async def test_forms_are_for_post_only_and_only_where_there_is_one() -> None:
     async with open_world(MemoryStore("local")) as world:
         assert (await get(world, method="POST")).status == 409
