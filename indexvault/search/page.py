@@ -14,7 +14,7 @@ from indexvault.bounds import MEBIBYTE, MOST_LEVELS_READ, MOST_NESTED, brackets,
 from indexvault.errors import UNDECODABLE, OversizedAnswerError, UnexpectedAnswerError
 from indexvault.search.annotations import has_escaped_mark, without_annotations, without_raw_annotations
 
-_SCORE_FIRST = re.compile(rb'\{"@search\.score":[-+0-9.eE]+,')
+_SCORE_FIRST = re.compile(rb'\{"@search\.score":-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?,')
 
 
 _LARGE = 8 * MEBIBYTE
