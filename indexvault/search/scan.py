@@ -5,7 +5,7 @@ is neither repeated nor missed. A short page is never taken for the end; only an
 range.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 
@@ -49,7 +49,7 @@ async def scan_range(
         page = await read_page(service, index, query, reader, size, elevated=elevated)
         if not page.documents:
             return
-        last = _require_progress(page.documents, last, keys.until, on=f"{service.name} index {index}")
+        last = require_progress(page.documents, last, keys.until, on=f"{service.name} index {index}")
         yield page.documents
         if last == keys.until:
             return
@@ -77,7 +77,8 @@ async def read_page(
         return page
 
 
-def _require_progress(documents: list[Document], last: str | None, until: str | None, *, on: str) -> str:
+def require_progress(documents: Sequence[Document], last: str | None, until: str | None, *, on: str) -> str:
+    """Return the last key of a page. Raises AccountingError unless keys rise, above `last` and up to `until`."""
     for document in documents:
         if last is not None and document.key <= last:
             raise AccountingError(

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from indexvault.errors import RefusedError
+from indexvault.errors import RefusedError, UnexpectedAnswerError
 from indexvault.search.client import SearchService
 from indexvault.search.page import Page, PageReader
 from indexvault.search.page_size import PAGE_BYTES
 from indexvault.search.query import MOST_PER_PAGE, DocumentQuery, key_range
-from indexvault.search.scan import KeyRange
+from indexvault.search.scan import KeyRange, require_progress
 from indexvault.search.schema import Schema
 
 MOST_FACETS = 50_000
@@ -46,6 +46,7 @@ class KeyLister:
         key = schema.key
         self._service = service
         self._index = index
+        self._on = f"{service.name} index {index}"
         self._key_field = key.name
         self._elevated = elevated
         self._reader = PageReader(key.name)
@@ -69,11 +70,19 @@ class KeyLister:
         return await self._service.count_found(self._index, query, self._reader, elevated=self._elevated)
 
     async def first(self, keys: KeyRange) -> Listed:
-        """Return a page of the first keys of a range."""
+        """Return a page of the first keys of a range.
+
+        Raises AccountingError for keys out of order or range, UnexpectedAnswerError without a count: what is not listed
+        would count as deleted.
+        """
         page = await self._answer(
             keys, DocumentQuery(orderby=f"{self._key_field} asc", select=self._key_field, top=MOST_PER_PAGE)
         )
-        return Listed([document.key for document in page.documents], page.count or 0)
+        if page.count is None:
+            raise UnexpectedAnswerError("no count in an answer that was to have one", on=self._on, do="Repeat")
+        if page.documents:
+            require_progress(page.documents, keys.after, keys.until, on=self._on)
+        return Listed([document.key for document in page.documents], page.count)
 
     async def keys(self, keys: KeyRange) -> list[str]:
         """Return all keys of a range in order, of each stretch as one answer holds them."""
@@ -102,8 +111,13 @@ class KeyLister:
         values = [each.value for each in page.facets.get(self._key_field, []) if isinstance(each.value, str)]
         values.sort()  # they come sorted, by some order: ours is that of the tree
         are_distinct = all(map(lt, values, islice(values, 1, None)))
-        return values if are_distinct and len(values) == page.count else None
+        are_asked = all(_is_within(value, keys) for value in (*values[:1], *values[-1:]))
+        return values if are_distinct and are_asked and len(values) == page.count else None
 
     async def _answer(self, keys: KeyRange, query: DocumentQuery) -> Page:
         asked = msgspec.structs.replace(query, filter=key_range(self._key_field, keys.after, keys.until), count=True)
         return await self._service.documents(self._index, asked, self._reader, elevated=self._elevated)
+
+
+def _is_within(key: str, keys: KeyRange) -> bool:
+    return (keys.after is None or key > keys.after) and (keys.until is None or key <= keys.until)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from indexvault.backup.changes.base import Base
 from indexvault.backup.changes.deletions import DeletionFinder, Ledger
 from indexvault.backup.changes.listing import KeyLister
-from indexvault.errors import RefusedError
+from indexvault.errors import AccountingError, RefusedError, UnexpectedAnswerError
 from indexvault.search.client import SearchService
 from indexvault.search.page import Document, Facet, Page
 from indexvault.search.query import DocumentQuery, key_range
@@ -67,10 +67,16 @@ def base() -> tuple[MemoryStore, Manifest]:
 
 
 async def find(
-    base: tuple[MemoryStore, Manifest], there: Sequence[str], added: Sequence[str], *, facetable: bool, most: int = 200
+    base: tuple[MemoryStore, Manifest],
+    there: Sequence[str],
+    added: Sequence[str],
+    *,
+    facetable: bool,
+    most: int = 200,
+    kind: type[Keys] = Keys,
 ) -> tuple[Ledger, Keys]:
     store, manifest = base
-    keys = Keys(there, most)
+    keys = kind(there, most)
     key = Field(name="HotelId", type="Edm.String", key=True, facetable=facetable)
     lister = KeyLister(
         cast("SearchService", keys), "hotels", Schema(name="hotels", fields=(key,)), elevated=False, key_bytes=12
@@ -138,6 +144,54 @@ async def test_requests_grow_with_the_deletions(base: tuple[MemoryStore, Manifes
         taken[number] = keys.requests
     assert taken[1] <= 16
     assert taken[10] <= 60
+
+
+class OutOfOrder(Keys):
+    """A replica that sorts by something else than the bytes of the keys."""
+
+    async def documents(self, _index: str, query: DocumentQuery, _reader: Any, *, elevated: bool) -> Page:
+        page = await super().documents(_index, query, _reader, elevated=elevated)
+        return msgspec.structs.replace(page, documents=page.documents[::-1])
+
+
+class OutOfRange(Keys):
+    """A replica that leaves the lower bound of a list out."""
+
+    async def documents(self, _index: str, query: DocumentQuery, _reader: Any, *, elevated: bool) -> Page:
+        page = await super().documents(_index, query, _reader, elevated=elevated)
+        if not query.facets and not page.documents:
+            return page
+        more = [self.keys[0]]
+        return msgspec.structs.replace(
+            page,
+            documents=[*(Document(key, b"") for key in more), *page.documents][: query.top or 0],
+            facets={"HotelId": [*(Facet(key, 1) for key in more), *page.facets["HotelId"]]} if page.facets else {},
+            count=(page.count or 0) + 1,
+        )
+
+
+class WithoutCount(Keys):
+    """A replica whose lists come without a count, as an empty answer might."""
+
+    async def documents(self, _index: str, query: DocumentQuery, _reader: Any, *, elevated: bool) -> Page:
+        page = await super().documents(_index, query, _reader, elevated=elevated)
+        if not query.top and not query.facets:
+            return page
+        return msgspec.structs.replace(page, documents=[], facets={}, count=None)
+
+
+@pytest.mark.parametrize("facetable", [False, True])
+@pytest.mark.parametrize("kind", [OutOfOrder, OutOfRange, WithoutCount])
+async def test_a_list_that_is_not_what_was_asked_for_deletes_nothing(
+    base: tuple[MemoryStore, Manifest], kind: type[Keys], *, facetable: bool
+) -> None:
+    there = sorted(documents(range(0, 2 * NUMBER, 2)))
+    gone = there.pop(4_000)
+    try:
+        ledger, _keys = await find(base, there, [], facetable=facetable, kind=kind)
+    except (AccountingError, UnexpectedAnswerError):
+        return
+    assert ledger.gone == [gone]
 
 
 async def test_facets_that_the_service_refuses_are_replaced_by_pages(base: tuple[MemoryStore, Manifest]) -> None:
