@@ -22,7 +22,7 @@ from indexvault.snapshots.retention import Decision, Retention, decide
 from indexvault.snapshots.run_names import tombstone_name
 from indexvault.snapshots.service_manifest import ServiceManifest, read_service_manifest
 from indexvault.snapshots.store import Store
-from indexvault.snapshots.summary import Summary, damaged_summary, is_in_future
+from indexvault.snapshots.summary import Summary, damaged_summary, is_in_future, summarise
 from indexvault.snapshots.sweep import GRACE, sweep_index
 from indexvault.snapshots.sweep_report import Refusal, SweepReport
 from indexvault.snapshots.tombstones import Tombstone, write_tombstone
@@ -167,7 +167,9 @@ async def _proved(store: Store, snapshot: Summary) -> Summary:
         return damaged_summary(snapshot.reference)
     if manifest.authenticity == "unauthentic":
         return msgspec.structs.replace(snapshot, authenticity="unauthentic")
-    return msgspec.structs.replace(snapshot, tags=manifest.tags, expires=manifest.expires)
+    if isinstance(manifest, Manifest):
+        return msgspec.structs.replace(summarise(manifest), authenticity=snapshot.authenticity)
+    return msgspec.structs.replace(snapshot, state=manifest.state, tags=manifest.tags, expires=manifest.expires)
 
 
 async def _tombstone(store: Store, reference: SnapshotReference, reason: str, now: datetime) -> Tombstone:

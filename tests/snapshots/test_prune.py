@@ -11,7 +11,7 @@ import pytest
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError
 from indexvault.snapshots.announcements import ANNOUNCED_FOR, SWEEP_FOR, SweepRecord, announced
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
-from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.manifest import MANIFEST_LIMIT, Loss, Manifest
 from indexvault.snapshots.names import SnapshotReference, index_prefix, manifest_name, snapshot_id
 from indexvault.snapshots.pins import Pin, pin, pins_by_id, unpin
 from indexvault.snapshots.prune import (
@@ -25,7 +25,7 @@ from indexvault.snapshots.prune import (
 from indexvault.snapshots.retention import Retention
 from indexvault.snapshots.run_names import sweep_name, tombstone_name
 from indexvault.snapshots.store import Store
-from indexvault.snapshots.summary import summarise
+from indexvault.snapshots.summary import summarise, to_metadata
 from indexvault.snapshots.sweep import sweep_index
 from indexvault.snapshots.tombstones import Tombstone, write_tombstone
 from indexvault.snapshots.tree import Tree
@@ -220,6 +220,28 @@ async def test_a_manifest_that_can_t_be_read_stays_and_nothing_goes_for_its_sake
     assert [each.snapshot.id for each in decisions if each.keep] == [made[number].id for number in kept]
     reasons = next(each.reasons for each in decisions if each.snapshot.id == made[damaged].id)
     assert reasons == ("its manifest can't be read",)
+
+
+async def test_metadata_that_calls_a_lossy_snapshot_complete_has_no_complete_one_removed(
+    store: Store, calendar: Calendar
+) -> None:
+    whole = await snapshot(store, calendar)
+    lossy, summary = await write_snapshot(
+        store.snapshots,
+        lines_of([1], 1),
+        created=calendar.now - timedelta(days=1),
+        losses=(Loss(field="Secret", reason="hidden"),),
+    )
+    name = manifest_name(EAST, HOTELS, lossy.id)
+    data = await store.snapshots.read(name, MANIFEST_LIMIT)
+    await store.snapshots.delete(name)
+    wrong = msgspec.structs.replace(summary, state="complete", losses=0)
+    metadata = store.snapshots.authority.signed_metadata(name, data, to_metadata(wrong))
+    await store.snapshots.create(name, data, metadata=metadata, content_type="application/json")
+    listed = await list_snapshots(store.snapshots)
+    assert [each.state for each in listed] == ["complete", "complete"]
+    decisions = await decide_proved(store, listed, [Retention(last=1)], now=calendar.now)
+    assert {each.snapshot.id: each.keep for each in decisions} == {whole.id: True, lossy.id: True}
 
 
 async def test_the_last_complete_snapshot_is_not_removed_whoever_asks(store: Store, calendar: Calendar) -> None:
