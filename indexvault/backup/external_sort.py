@@ -143,6 +143,7 @@ async def _merged(store: SortedRunStore, runs: dict[str, SortedRun]) -> AsyncGen
                 break
         heapq.heapify(heap)
         page: list[Document] = []
+        size = 0
         last: str | None = None
         while heap:
             key, position, document = heap[0]
@@ -153,10 +154,11 @@ async def _merged(store: SortedRunStore, runs: dict[str, SortedRun]) -> AsyncGen
                 heapq.heapreplace(heap, (following.key, position, following))
             if key != last:
                 page.append(document)
+                size += len(document.line)
                 last = key
-            if len(page) >= store.limits.merged_page:
+            if len(page) >= store.limits.merged_page or size >= store.limits.sorted_run_bytes:
                 yield page
-                page = []
+                page, size = [], 0
         if page:
             yield page
 

@@ -29,7 +29,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     - `sorted_run_bytes`: bytes of documents that are sorted in memory at once.
     - `segment_bytes`: bytes of documents in one segment of a sorted run, unless a single document is larger.
     - `merged_at_once`: sorted runs that are merged at once. One segment of each is in memory.
-    - `merged_page`: merged documents that are handed on together.
+    - `merged_page`: merged documents that are handed on together, unless they are as large as a sorted run before.
     - `most_changes`, `most_changed_share`: documents, and which share of all, that a run reads by changes at most.
       Above that, it reads the whole index, which costs little more. The keys of changes are held in memory. As many as
       `few_changes` are no reason for that, however small the index.

@@ -151,8 +151,10 @@ class TreeEditor:
         waiting = list(documents)
         while True:
             edits: dict[str, bytes | None] = {}
-            while self._has_edit(until) and len(edits) < _EDITS_AT_ONCE:
+            size = 0
+            while self._has_edit(until) and len(edits) < _EDITS_AT_ONCE and size < HELD_BYTES:
                 edit = await anext(self._edits)
+                size += len(edit.line or b"")
                 edits[edit.key] = edit.line
                 self._at += 1
                 self._note(documents.get(edit.key), edit.line)

@@ -18,6 +18,7 @@ from indexvault.backup.external_sort import SortedRun, SortedRunStore, Sorter, m
 from indexvault.backup.job import BackupJob, ChangesInput, ScanSummary
 from indexvault.backup.limits import LIMITS, Limits
 from indexvault.backup.state import Plan, changes_record, require, require_changes, require_plan, require_same
+from indexvault.bounds import MEBIBYTE
 from indexvault.errors import IntegrityError, NotFoundError, OutdatedReadingError
 from indexvault.search.lookup import KeyLookup
 from indexvault.search.page import Document
@@ -34,6 +35,8 @@ from indexvault.workflow.resume import digest_of
 
 _COMPARED_AT_ONCE = 2_000
 """Changed documents whose chunks of the base are read together."""
+_COMPARED_BYTES = 8 * MEBIBYTE
+"""Bytes of changed documents that are compared together, however few they are."""
 _ASSUMED_KEY = 36.0
 
 
@@ -128,12 +131,14 @@ class _Merging:
         """Note the keys of documents that are not as in the base, and return those that the base has not, in order."""
         added: list[str] = []
         held: list[Document] = []
+        size = 0
         async with aclosing(self._documents(self._runs([self._read.runs]))) as pages:
             async for page in pages:
                 held += page
-                if len(held) >= _COMPARED_AT_ONCE:
+                size += sum(len(document.line) for document in page)
+                if len(held) >= _COMPARED_AT_ONCE or size >= _COMPARED_BYTES:
                     added += await self._compare_some(held)
-                    held = []
+                    held, size = [], 0
         return added + await self._compare_some(held)
 
     async def _compare_some(self, documents: Sequence[Document]) -> list[str]:

@@ -18,6 +18,7 @@ from indexvault.snapshots.tree import Node, Tree
 from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.snapshots.tree_writer import TreeWriter
 from tests.memory_store import MemoryStore
+from tests.peak import taking_at_most
 from tests.snapshots.samples import document, documents, write_snapshot
 from tests.snapshots.trees import FOLDER, chunks_for, write_tree
 
@@ -202,3 +203,19 @@ async def test_documents_come_in_the_order_of_the_base() -> None:
     for _ in range(2):
         async with aclosing(opened.documents(chunks[::2])) as reading:
             assert [chunk async for chunk, _documents in reading] == chunks[::2]
+
+
+async def test_large_documents_within_one_gap_take_little_memory() -> None:
+    store = MemoryStore()
+    base, _ = await write_snapshot(store.snapshots, documents(range(0, 2000, 1000)), bits=BITS)
+    keys = [key for key, _line in documents(range(1, 600)).items()]
+
+    async def large() -> AsyncGenerator[Edit]:
+        for key in keys:
+            yield Edit(key, b'{"HotelId":"%s","Text":"%s"}' % (key.encode(), b"x" * 200_000))
+
+    writer = ChunkWriter(store.snapshots, base.folder)
+    editor = TreeEditor(Base(store.snapshots, base), keys, writer, SegmentStore(store.snapshots, base.folder))
+    with taking_at_most(64):
+        result = await editor.merge(large())
+    assert result.tree.documents == len(keys) + 2
