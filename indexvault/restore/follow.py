@@ -145,13 +145,14 @@ async def find_target(resources: Resources, job: RestoreJob) -> FollowTarget:
     return FollowTarget(target.index, found.record.run if found is not None and is_interrupted else None)
 
 
-async def follow_check(resources: Resources, job: RestoreJob, facts: TargetFacts, store: StoreReader) -> Check:
-    """Return whether a restore would follow. Writes nothing."""
-    target = IndexName(job.target_service, facts.resolved.index or job.target_index)
-    state = await _look(resources, FollowInput(job, target.index), facts, store)
+async def follow_check(resources: Resources, job: RestoreJob, facts: TargetFacts) -> Check:
+    """Return whether a restore would follow. Writes nothing. Raises SettingsError as `require_followable`."""
+    require_followable(job)
+    given = FollowInput(job, facts.resolved.index or job.target_index)
+    state = await _look(resources, given, facts, _store(resources, job))
     if isinstance(state, str):
-        return Check("follow", "ok", f"every document would be compared: {state}")
-    return Check("follow", "ok", f"only what differs from {state.record.equal.id} would be written")
+        return Check("follow", "ok", f"every document is compared: {state}")
+    return Check("follow", "ok", f"only what differs from {state.record.equal.id} is written")
 
 
 async def follow(resources: Resources, given: FollowInput) -> FollowOutcome:

@@ -11,6 +11,7 @@ import msgspec
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.model import IndexName, is_index_name
 from indexvault.restore.checks import Check, failure
+from indexvault.restore.follow import follow_check
 from indexvault.restore.job import RestoreJob, RestoreRun, StartedRestore
 from indexvault.restore.plan import decide
 from indexvault.restore.preflight import checks, estimate
@@ -47,6 +48,8 @@ async def preflight(resources: Resources, job: RestoreJob) -> StartedRestore:
     if restore_state is not None and restore_state.touched and await has_written_index(resources, restore_state, job):
         conflict = unfinished(restore_state, job.target)
         found.insert(0, Check("unfinished", "failed", conflict.what, conflict.do, "ConflictError"))
+    if job.follow and all(check.outcome != "failed" for check in found):
+        found.append(await follow_check(resources, job, facts))
     return _started(job, plan, None, found)
 
 

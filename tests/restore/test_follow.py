@@ -109,6 +109,25 @@ async def test_the_same_snapshot_again_writes_nothing(stage: Stage) -> None:
     assert again.followed == made.snapshot
 
 
+async def test_a_preflight_says_whether_it_would_follow_and_writes_nothing(stage: Stage) -> None:
+    first = await stage.record()
+    assert first is not None
+    await stage.change(EAST, upload=docs(3, stars=9))
+    made = await stage.back_up()
+    asked = {"index": "hotels", "mode": "sync", "follow": True}
+
+    async def told() -> str:
+        report = await stage.world.preflight(made, **asked)
+        return next(check.what for check in report.checks if check.name == "follow")
+
+    assert await told() == f"only what differs from {first.equal.id} is written"
+    assert await stage.record() == first
+    await stage.world.store.runs.delete(followed_name(WEST, "hotels"))
+    assert await told() == "every document is compared: no sync has proved which snapshot it equals"
+    with pytest.raises(SettingsError, match="it can't be used with keys or filter"):
+        await stage.world.preflight(made, **asked, keys=["h000001"])
+
+
 async def test_an_older_snapshot_is_followed_back(stage: Stage) -> None:
     first = await stage.record()
     await stage.change(EAST, upload=docs(3, 4, stars=9))
