@@ -40,6 +40,7 @@ from indexvault.backup.state import (
     require_plan,
 )
 from indexvault.errors import IntegrityError, LossNotAcceptedError, NotFoundError
+from indexvault.model import IndexName
 from indexvault.printable import count
 from indexvault.search.request_count import counted_requests
 from indexvault.search.schema import Schema, read_schema
@@ -48,6 +49,7 @@ from indexvault.snapshots.chunks import boundary_bits
 from indexvault.snapshots.generation import choose_generation
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.restored import read_restored
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.tree_reader import TreeReader
 from indexvault.workflow.activity import ProgressUpdate, Resources
@@ -205,7 +207,14 @@ class _Planner:
         if job.changes is not None:
             base = await base_of(self._store.snapshots, earlier)
             by_changes = await plan_changes(
-                self._service, job, job.changes, plan, schema, base=base if not again else None, limits=self._limits
+                self._service,
+                job,
+                job.changes,
+                plan,
+                schema,
+                base=base if not again else None,
+                restored=await read_restored(self._store.runs, IndexName(job.service, job.index), started),
+                limits=self._limits,
             )
             if isinstance(by_changes, ChangesPlan) and base is not None:
                 made = _by_changes(plan, by_changes, base)

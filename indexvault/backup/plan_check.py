@@ -15,10 +15,12 @@ from indexvault.backup.job import BackupJob
 from indexvault.backup.key_ranges import covers_all_keys
 from indexvault.backup.losses import DOCUMENTS, losses, lost_content
 from indexvault.backup.state import Plan
+from indexvault.model import IndexName
 from indexvault.search.client import SearchService
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.manifest import Definition
+from indexvault.snapshots.restored import read_restored
 from indexvault.snapshots.summary import is_in_future
 from indexvault.workflow.activity import Resources
 
@@ -52,9 +54,10 @@ async def _follows_snapshots(resources: Resources, job: BackupJob, plan: Plan) -
         return True
     if plan.ranges or plan.partitions:
         return False
-    blobs = resources.clients.store_of(job.service).snapshots
-    base = await base_of(blobs, await list_snapshots(blobs, job.service, job.index))
-    return follows(plan, base, job.changes)
+    store = resources.clients.store_of(job.service)
+    base = await base_of(store.snapshots, await list_snapshots(store.snapshots, job.service, job.index))
+    restored = await read_restored(store.runs, IndexName(job.service, job.index), resources.clock())
+    return follows(plan, base, job.changes, restored)
 
 
 def _reads_all(plan: Plan, schema: Schema) -> bool:

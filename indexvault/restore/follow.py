@@ -34,6 +34,7 @@ from indexvault.search.schema import Schema, read_schema
 from indexvault.settings.load import service_settings
 from indexvault.settings.policies import reading_order
 from indexvault.snapshots.manifest import Manifest, Presumption
+from indexvault.snapshots.restored import note_restored
 from indexvault.snapshots.store import RunBlobs, SnapshotReader, StoreReader
 from indexvault.workflow.activity import Activity, Resources, Work
 from indexvault.workflow.patience import Patience, settle_seconds
@@ -211,6 +212,7 @@ async def settle_following(resources: Resources, asked: SettleFollowInput) -> Fo
             record, equal=record.towards, towards=None, after="", written=Written(), at=now, times=record.times + 1
         )
         await resources.fence()
+        await note_restored(resources.clients.store_of(job.target_service), given.target, at=now, run=job.run)
         await write_followed(runs, arrived, etag=version.etag)
     return FollowSettled(agrees=True, counted=counted, finished=now)
 

@@ -17,6 +17,7 @@ from indexvault.search.batch import delete_action, upload_action
 from indexvault.search.schema import Schema, read_schema
 from indexvault.snapshots.diff import DiffTally, diff_snapshots
 from indexvault.snapshots.manifest import Manifest
+from indexvault.snapshots.restored import note_restored
 from indexvault.snapshots.store import SnapshotReader
 from indexvault.workflow.activity import ProgressUpdate, Resources
 
@@ -53,6 +54,9 @@ class FollowWriter:
         start = msgspec.structs.replace(record, run=self._run)
         self.written = start.written
         await self._note(start)
+        resources = self._resources
+        store = resources.clients.store_of(self._target.service)
+        await note_restored(store, self._target, at=resources.clock(), run=self._run)
         uploader = Uploader(
             self._resources.clients.service(self._target.service),
             self._target.index,

@@ -43,6 +43,7 @@ from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.holds import Hold
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.restored import note_restored
 from indexvault.snapshots.run_names import checkpoint_name, restore_name
 from indexvault.workflow.activity import Activity, Resources
 from indexvault.workflow.checkpoints import Checkpoints
@@ -199,7 +200,10 @@ async def touch(resources: Resources, run: RestoreRun) -> Done:
         raise ConflictError(
             "another restore has taken its place", on=context.on, do="See what it does before you start again"
         )
-    await forget_followed(context.runs, IndexName(run.target.service, context.plan.written_index))
+    written = IndexName(run.target.service, context.plan.written_index)
+    await forget_followed(context.runs, written)
+    store = resources.clients.store_of(run.target.service)
+    await note_restored(store, written, at=resources.clock(), run=run.records)
     touched = msgspec.structs.replace(restore_state, touched=True)
     await write_restore_state(context.runs, run.target.service, touched)
     return Done()
@@ -240,6 +244,9 @@ async def conclude(resources: Resources, run: RestoreRun) -> RestoreFinished:
     runs = resources.clients.store_of(run.target.service).runs
     restore_state = await read_restore_state(runs, run.mark)
     if restore_state is not None and restore_state.records == run.records:
+        written = IndexName(run.target.service, restore_state.written_index)
+        store = resources.clients.store_of(run.target.service)
+        await note_restored(store, written, at=resources.clock(), run=run.records)
         await forget_restore_state(runs, run.target.service, restore_state)
     await forget_records(resources, run.target.service, run.records)
     return RestoreFinished(finished=resources.clock())

@@ -24,6 +24,7 @@
     search-runs/alerts/notices.json
     search-runs/alerts/tick.json
     search-runs/followed/<service>/<index>.json
+    search-runs/restored/<service>/<index>.json
     search-runs/signed.json
 
 Names are escaped as those of the snapshot container are; see `names`.
@@ -271,6 +272,11 @@ def open_drill_name(service: str, index: str) -> str:
 def followed_name(service: str, index: str) -> str:
     """Return the name of the record which snapshot an index of a target was proved equal to."""
     return _index_blob("followed/", service, index)
+
+
+def restored_name(service: str, index: str) -> str:
+    """Return the name of the record when a restore last wrote to this index."""
+    return _index_blob("restored/", service, index)
 
 
 def _index_blob(prefix: str, service: str, index: str) -> str:

@@ -13,7 +13,10 @@ from indexvault.snapshots.summary import Summary
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
-    """What an index is like as a run begins, as far as it decides what the run can build on."""
+    """What an index is like as a run begins, as far as it decides what the run can build on.
+
+    `restored` is when a restore last wrote to it, None if none has.
+    """
 
     started: datetime
     key_field: str
@@ -22,6 +25,7 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
     etag: str
     losses: Sequence[Loss]
     revealed: Sequence[str]
+    restored: datetime | None
 
 
 def candidate(summaries: Sequence[Summary]) -> Summary | None:
@@ -52,13 +56,7 @@ def why_in_full(base: Manifest | None, now: Now, changes: ChangesSettings) -> st
 
 
 def _reasons(base: Manifest, now: Now, changes: ChangesSettings) -> Iterator[str]:
-    _proved, proved_at = proof_of(base)
-    if base.authenticity == "unauthentic":
-        yield f"nobody vouches for {base.id}, the last snapshot"
-    if base.started > now.started:
-        yield f"{base.id}, the last snapshot, was begun in the future"
-    if now.started - proved_at >= changes.prove_every:
-        yield f"the last full reading is of {proved_at:%Y-%m-%d %H:%M} UTC, and one is due {_every(changes)}"
+    yield from _reasons_of_time(base, now, changes)
     if base.presumption is not None and base.presumption.field != changes.field:
         yield f"the last snapshot went by {base.presumption.field}, and not by {changes.field}"
     if base.key_field != now.key_field:
@@ -71,6 +69,18 @@ def _reasons(base: Manifest, now: Now, changes: ChangesSettings) -> Iterator[str
         yield "the service returns other fields or documents than for the last snapshot"
     if (fault := _definition_fault(base, now)) is not None:
         yield fault
+
+
+def _reasons_of_time(base: Manifest, now: Now, changes: ChangesSettings) -> Iterator[str]:
+    _proved, proved_at = proof_of(base)
+    if base.authenticity == "unauthentic":
+        yield f"nobody vouches for {base.id}, the last snapshot"
+    if base.started > now.started:
+        yield f"{base.id}, the last snapshot, was begun in the future"
+    if now.restored is not None and now.restored >= base.started - changes.margin:
+        yield "a restore has written to the index since its last snapshot, with older times"
+    if now.started - proved_at >= changes.prove_every:
+        yield f"the last full reading is of {proved_at:%Y-%m-%d %H:%M} UTC, and one is due {_every(changes)}"
 
 
 def _definition_fault(base: Manifest, now: Now) -> str | None:

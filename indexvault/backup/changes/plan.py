@@ -1,7 +1,7 @@
 """Plan a reading by changes: the first step of a run that reads only what a field says was changed."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -47,11 +47,13 @@ async def plan_changes(
     schema: Schema,
     *,
     base: Manifest | None,
+    restored: datetime | None,
     limits: Limits,
 ) -> ChangesPlan | InFull:
     """Return how to read only what has changed since the last snapshot, or why to read everything.
 
-    `plan` is what is known so far. Raises SettingsError if the field can never say what was changed.
+    `plan` is what is known so far, `restored` when a restore last wrote to the index. Raises SettingsError if the field
+    can never say what was changed.
     """
     on = f"{job.service} index {job.index}"
     if (fault := key_fault(schema) or field_fault(schema, changes.field)) is not None:
@@ -67,7 +69,7 @@ async def plan_changes(
     future = await asking.count(Between(changes.field, low=ahead))
     if (fault := seen_fault(Seen(documents=plan.found, future=future))) is not None:
         raise _refused(changes.field, fault, on)
-    if (why := why_in_full(base, as_it_is(plan), changes)) is not None or base is None:
+    if (why := why_in_full(base, as_it_is(plan, restored), changes)) is not None or base is None:
         return InFull(why or "")
     since = literal_at(unit, base.started - changes.margin)
     changed = await asking.count(Between(changes.field, low=since))
@@ -99,7 +101,7 @@ def reason(made: ChangesPlan) -> str:
     )
 
 
-def as_it_is(plan: Plan) -> Now:
+def as_it_is(plan: Plan, restored: datetime | None) -> Now:
     """Return what the index is like, as a plan found it."""
     return Now(
         started=plan.started,
@@ -109,17 +111,18 @@ def as_it_is(plan: Plan) -> Now:
         etag=plan.etag,
         losses=plan.losses,
         revealed=plan.revealed,
+        restored=restored,
     )
 
 
-def follows(made: Plan, base: Manifest | None, changes: ChangesSettings | None) -> bool:
+def follows(made: Plan, base: Manifest | None, changes: ChangesSettings | None, restored: datetime | None) -> bool:
     """Return whether how an earlier plan reads by changes follows from the snapshots there are, and the job."""
     plan = made.changes
     if plan is None:
         return True
     if changes is None or base is None or base.id != plan.base.id:
         return False
-    if why_in_full(base, as_it_is(made), changes) is not None or made.boundary_bits != base.boundary_bits:
+    if why_in_full(base, as_it_is(made, restored), changes) is not None or made.boundary_bits != base.boundary_bits:
         return False
     proved, proved_at = proof_of(base)
     return (plan.field, plan.margin, plan.since, plan.proved, plan.proved_at, plan.base_started, plan.documents) == (
