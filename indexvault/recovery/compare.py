@@ -102,7 +102,9 @@ async def _compare(one: Side, other: Side, wait: Callable[[], Wait], *, by_count
         )
     definition = [each for each in definition_differences(one.definition, other.definition) if each.path != "name"]
     ranges = await _ranges(one, other)
-    counted = await _counted(ranges, one, other) if _is_ordered(other) else []
+    if by_counts and not _is_ordered(other):
+        ranges = [_EVERY_KEY]
+    counted = await _counted(ranges, one, other) if by_counts or _is_ordered(other) else []
     if by_counts:
         return Drift(one=one.name, other=other.name, definition=definition, ranges=counted, by_counts=True)
     found = _Found(most_found)
@@ -209,7 +211,9 @@ async def _deviations(
 ) -> AsyncGenerator[tuple[Deviation, bool]]:
     """Yield what deviates, and whether it is told from the second side's point of view."""
     by, tally = terms.by, part.tally
-    stored, present, is_swapped = (other, one, True) if isinstance(other, SnapshotSide) else (one, other, False)
+    # Ranges end between chunks of the first snapshot, and anywhere in those of a second one.
+    is_swapped = isinstance(other, SnapshotSide) and not isinstance(one, SnapshotSide)
+    stored, present = (other, one) if is_swapped else (one, other)
     if isinstance(stored, SnapshotSide):
         # The projections change places with the sides.
         projection = terms.other if is_swapped else by.projection
@@ -291,6 +295,11 @@ def _number(named: Sequence[Deviating], kind: Kind) -> int:
     return sum(each.kind == kind and not each.moving for each in named)
 
 
+def turned(each: Deviating) -> Deviating:
+    """Return a deviating document as the other side sees it."""
+    return Deviating(each.key, _other_way(each.kind), each.moving)
+
+
 def _other_way(kind: Kind) -> Kind:
     match kind:
         case "missing":
@@ -311,6 +320,6 @@ def _swapped(drift: Drift) -> Drift:
         missing=drift.extra + drift.uncounted,
         extra=drift.missing,
         uncounted=0,
-        found=[Deviating(each.key, _other_way(each.kind), each.moving) for each in drift.found],
+        found=[turned(each) for each in drift.found],
         ranges=[RangeCounted(each.after, each.until, each.other, each.one) for each in drift.ranges],
     )

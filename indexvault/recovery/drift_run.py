@@ -4,7 +4,7 @@ from durabletask.task import OrchestrationContext
 
 from indexvault.clients import Clients
 from indexvault.model import IndexName
-from indexvault.recovery.compare import Wait, compare
+from indexvault.recovery.compare import Wait, compare, turned
 from indexvault.recovery.job import DriftJob, DriftReport, parse_state
 from indexvault.recovery.mend import mend, require_other
 from indexvault.recovery.sides import LiveSide, Side, SnapshotSide
@@ -49,7 +49,7 @@ async def compare_and_mend(resources: Resources, job: DriftJob) -> DriftReport:
     mended = await mend(
         source,
         target,
-        drift.found,
+        drift.found if source is one else [turned(each) for each in drift.found],
         rng=resources.rng,
         sleep=resources.sleep,
         fence=resources.fence,

@@ -16,7 +16,7 @@ from indexvault.recovery.compare import Terms
 from indexvault.recovery.drift import Deviating
 from indexvault.recovery.settle import deviation
 from indexvault.recovery.sides import LiveSide, Side
-from indexvault.restore.projection import Projection
+from indexvault.restore.projection import Projection, readable
 from indexvault.restore.upload import Uploader
 from indexvault.search.batch import delete_action, merge_action
 
@@ -39,6 +39,49 @@ class Mended(msgspec.Struct, frozen=True, kw_only=True):
     refused: list[tuple[str, str]] = []
 
 
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """What writing documents of `source` to `target` would lose.
+
+    `added` are the fields that an added document would lack. `merged` are those inside collections that a merged one
+    would lose: a merge keeps fields that it does not name, but replaces collections whole. Source: Model complex data
+    types (Azure AI Search), data updates, 2026-09.
+    """
+
+    source: str = ""
+    target: str = ""
+    added: list[str] = []
+    merged: list[str] = []
+
+    @classmethod
+    def of(cls, source: Side, target: Side) -> "Loss":
+        """Return what is lost by fields that the source hides, or by sub-fields that it does not have."""
+        returned = {path for path, _field in readable(source.schema).walk()}
+        known = {path for path, _field in source.schema.walk()}
+        lists = [f"{path}/" for path, field in target.schema.walk() if field.is_complex and field.is_collection]
+        kept = [path for path, field in target.schema.walk() if not field.is_complex and path not in returned]
+        return cls(
+            source=source.name,
+            target=target.name,
+            added=[path for path in kept if path in known],
+            merged=[path for path in kept if path.startswith(tuple(lists))],
+        )
+
+    def check(self, *, adds: bool, merges: bool) -> None:
+        """Raise LossNotAcceptedError if adding or merging documents loses something."""
+        for does, lost, what in ((adds, self.added, "added to"), (merges, self.merged, "merged into")):
+            if does and lost:
+                raise LossNotAcceptedError(
+                    f"documents are to be {what} {self.target} without {', '.join(lost)}, which {self.source} does not"
+                    " return",
+                    on=self.target,
+                    do="Write them with what fills the index, restore them from a snapshot that has the field, or"
+                    " accept the loss",
+                )
+
+
+NO_LOSS = Loss()
+
+
 async def mend(
     source: Side,
     target: LiveSide,
@@ -51,24 +94,19 @@ async def mend(
 ) -> Mended:
     """Write the source's documents over those of the target that deviate, and delete those that the source lacks.
 
-    `fence` raises ConflictError if the run has lost the target's lock. Raises LossNotAcceptedError, with nothing
-    written, if documents are to be added whose fields the source does not return, unless that is accepted.
+    `found` tells from the source's point of view: the target has `extra` documents. `fence` raises ConflictError if the
+    run has lost the target's lock. Raises LossNotAcceptedError if values would be lost that the source does not return,
+    unless that is accepted: with nothing written, or before the document that was removed or added meanwhile.
     """
-    terms = Terms.between(source, target)
-    hidden = terms.not_compared.hidden
-    if hidden and not accept_loss and any(each.kind != "different" for each in found):
-        raise LossNotAcceptedError(
-            f"documents are to be added to {target.name} without {', '.join(hidden)}, which {source.name} does not"
-            " return",
-            on=target.name,
-            do="Write them with what fills the index, or restore them from a snapshot that has the field",
-        )
+    loss = NO_LOSS if accept_loss else Loss.of(source, target)
+    kinds = {each.kind for each in found}
+    loss.check(adds="missing" in kinds, merges="different" in kinds)
     counts = {"written": 0, "deleted": 0, "unchanged": 0}
     uploader = Uploader(target.service, target.index, rng=rng, sleep=sleep, most_refused=None)
 
     async def actions() -> AsyncGenerator[list[tuple[str, bytes]]]:
         for keys in batched(sorted(each.key for each in found), _AT_ONCE, strict=False):
-            some = await _actions(source, target, keys, terms, counts)
+            some = await _actions(source, target, keys, counts, loss)
             await fence()
             if some:
                 yield some
@@ -79,9 +117,10 @@ async def mend(
 
 
 async def _actions(
-    source: Side, target: LiveSide, keys: Sequence[str], terms: Terms, counts: dict[str, int]
+    source: Side, target: LiveSide, keys: Sequence[str], counts: dict[str, int], loss: Loss
 ) -> list[tuple[str, bytes]]:
     """Return what makes some documents of the target as those of the source, counted by what is done."""
+    terms = Terms.between(source, target)
     onto_target = Projection(source.schema, target.schema)
     here, there = await source.find(keys), await target.find(keys)
     actions: list[tuple[str, bytes]] = []
@@ -93,6 +132,7 @@ async def _actions(
             actions.append((key, delete_action(target.schema.key.name, key)))
             counts["deleted"] += 1
         else:
+            loss.check(adds=key not in there, merges=key in there)
             actions.append((key, merge_action(onto_target.project(line))))
             counts["written"] += 1
     return actions

@@ -40,8 +40,8 @@ class Side(Protocol):
         """Return those of its documents that have these keys."""
         ...
 
-    async def count(self, keys: KeyRange) -> int | None:
-        """Return how many documents it has in a range of keys, or None if it can't tell without reading them."""
+    async def count(self, keys: KeyRange) -> int:
+        """Return how many documents it has in a range of keys."""
         ...
 
 
@@ -79,7 +79,7 @@ class LiveSide:
         async with aclosing(looked_up(lookup, keys)) as found:
             return {key: line async for some in found for key, line in some}
 
-    async def count(self, keys: KeyRange) -> int | None:
+    async def count(self, keys: KeyRange) -> int:
         """See `Side.count`."""
         key_field = self.schema.key.name
         query = DocumentQuery(filter=key_range(key_field, keys.after, keys.until))
@@ -141,17 +141,21 @@ class SnapshotSide:
                 found |= {key: line for key, line in documents or () if key in wanted}
         return found
 
-    async def count(self, keys: KeyRange) -> int | None:
+    async def count(self, keys: KeyRange) -> int:
         """See `Side.count`."""
         if keys == KeyRange(None, None):
             return self.manifest.counts.documents
-        total = 0
+        total, partly = 0, list[Chunk]()
         async with aclosing(self.chunks(keys)) as batches:
             async for batch in batches:
                 for chunk in batch:
-                    if not (_is_within(chunk.first, keys) and _is_within(chunk.last, keys)):
-                        return None
-                    total += chunk.documents
+                    if _is_within(chunk.first, keys) and _is_within(chunk.last, keys):
+                        total += chunk.documents
+                    else:
+                        partly.append(chunk)
+        async with aclosing(self.read([partly])) as reading:
+            async for _chunk, documents in reading:
+                total += sum(_is_within(key, keys) for key, _line in documents or ())
         return total
 
 

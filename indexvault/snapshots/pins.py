@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 from typing import Literal
 
 import msgspec
@@ -89,8 +90,15 @@ async def unpin(runs: RunBlobs, reference: SnapshotReference) -> bool:
     name = pin_name(reference.service, reference.index, reference.id or "")
     try:
         found = await RecordStore(runs, Pin).read_version(name)
-    except IntegrityError:  # a pin that can't be read is nobody's protection
-        return await runs.delete(name)
+    except IntegrityError:
+        unreadable = await runs.read(name, _ANY_SIZE)
+        if unreadable is not None and _PROTECTED.search(unreadable.data):
+            raise ConflictError(
+                "its protection can't be read, and may be another person's",
+                on=str(reference),
+                do=f"Use the newest indexvault; if the record is damaged, delete {name} from the runs container",
+            ) from None
+        return await runs.delete(name, if_match=None if unreadable is None else unreadable.etag)
     if found is None:
         return False
     if found.record.protected_by is not None:
@@ -128,3 +136,4 @@ async def pins_by_id(runs: RunBlobs, service: str, index: str) -> dict[str, Pin 
 
 _LOG = logging.getLogger(__name__)
 _ANY_SIZE = 1 << 31
+_PROTECTED = re.compile(rb'"protected_by"\s*:\s*(?!null)')

@@ -36,21 +36,26 @@ _LOG = logging.getLogger(__name__)
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """What a webhook was told last of an alert, None for nothing.
+    """What a webhook was told last of an alert, None for nothing, and at which `level` the alert was then.
 
     `attempts` is how often telling it of the change since has failed, `failure` why.
     """
 
     told: ChangeState | None = None
+    level: AlertLevel | None = None
     attempts: int = 0
     failure: str = ""
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert, since when it is on, when it ended (None while it is on), and what each webhook was told."""
+    """An alert, since when it is on, when it ended (None while it is on), and what each webhook was told.
+
+    `worse_since` is when it turned from amber to red, None if it has not.
+    """
 
     alert: Alert
     since: AwareTime
+    worse_since: AwareTime | None = None
     ended: AwareTime | None = None
     deliveries: dict[str, Delivery] = {}
 
@@ -98,9 +103,13 @@ def updated(before: Notices, alerts: Sequence[Alert], webhooks: Iterable[str], n
             ended = notice.ended or now
             kept.append(replace(notice, ended=ended, deliveries=_anew(deliveries, "off", notice.state)))
         else:
-            since = notice.since if notice.ended is None else now
-            fresh = _anew(deliveries, "on", notice.state)
-            kept.append(replace(notice, alert=alert, since=since, ended=None, deliveries=fresh))
+            since, worse_since = (notice.since, notice.worse_since) if notice.ended is None else (now, None)
+            is_worse = alert.level == "red" != notice.alert.level and worse_since is None
+            worse_since = now if is_worse and since != now else worse_since
+            fresh = _anew(deliveries, "on", "off" if is_worse else notice.state)
+            kept.append(
+                replace(notice, alert=alert, since=since, worse_since=worse_since, ended=None, deliveries=fresh)
+            )
     kept += [Notice(alert=alert, since=now) for alert in on.values()]
     pending = [notice for notice in kept if notice.ended is None or _is_owed(notice)]
     if len(pending) > _MOST_KEPT:
@@ -113,7 +122,9 @@ def due_changes(notices: Notices, name: str, webhook: WebhookSettings) -> list[l
     owed = [
         notice
         for notice in notices.notices
-        if is_meant(notice.alert, webhook) and _is_due(notice, notice.deliveries.get(name, Delivery()))
+        if _is_due(notice, notice.deliveries.get(name, Delivery()))
+        # Whoever was told of an alert is told of its end, whatever they want to be told by now.
+        and (notice.ended is not None or is_meant(notice.alert, webhook))
     ]
     owed.sort(key=lambda notice: (notice.alert.level != "red", notice.state == "off", notice.since))
     changes = [change_of(notice) for notice in owed[: MOST_CHANGES * MOST_MESSAGES]]
@@ -121,16 +132,22 @@ def due_changes(notices: Notices, name: str, webhook: WebhookSettings) -> list[l
 
 
 def noted(notices: Notices, name: str, changes: Iterable[Change], failure: str | None) -> Notices:
-    """Return the notices after a message with these changes was delivered, or was not for a reason in words."""
+    """Return the notices after a message with these changes was delivered, or was not for a reason in words.
+
+    A webhook that took one is tried once more with what it was no longer tried with.
+    """
     ids = {change.id for change in changes}
     after = []
     for notice in notices.notices:
         if change_of(notice).id in ids:
             before = notice.deliveries.get(name, Delivery())
-            delivery = Delivery(told=notice.state)
+            delivery = Delivery(told=notice.state, level=notice.alert.level)
             if failure is not None:
                 delivery = replace(before, attempts=before.attempts + 1, failure=failure)
             notice = replace(notice, deliveries=notice.deliveries | {name: delivery})  # noqa: PLW2901 - the same one
+        elif failure is None and (given_up := notice.deliveries.get(name, Delivery())).attempts >= MOST_ATTEMPTS:
+            again = replace(given_up, attempts=MOST_ATTEMPTS - 1)
+            notice = replace(notice, deliveries=notice.deliveries | {name: again})  # noqa: PLW2901 - the same one
         after.append(notice)
     return replace(
         notices,
@@ -166,7 +183,8 @@ def undelivered(notices: Notices, webhooks: Mapping[str, WebhookSettings]) -> li
 def change_of(notice: Notice) -> Change:
     """Return an alert's last change as webhooks are told it."""
     alert = notice.alert
-    facts = (alert.kind, alert.subject, notice.since.isoformat(), notice.state)
+    times = [notice.since, *([notice.worse_since] if notice.worse_since is not None else [])]
+    facts = (alert.kind, alert.subject, *(time.isoformat() for time in times), notice.state)
     return Change(
         id=hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16],
         state=notice.state,
@@ -189,13 +207,14 @@ def _anew(deliveries: Mapping[str, Delivery], state: ChangeState, before: Change
     """Return deliveries with the attempts of another change forgotten."""
     if state == before:
         return dict(deliveries)
-    return {name: Delivery(told=each.told) for name, each in deliveries.items()}
+    return {name: Delivery(told=each.told, level=each.level) for name, each in deliveries.items()}
 
 
 def _is_due(notice: Notice, delivery: Delivery) -> bool:
     if delivery.attempts >= MOST_ATTEMPTS:
         return False
-    return delivery.told != "on" if notice.ended is None else _owes_end(notice, delivery)
+    is_worse = notice.alert.level == "red" and delivery.level == "amber"
+    return delivery.told != "on" or is_worse if notice.ended is None else _owes_end(notice, delivery)
 
 
 def _owes_end(notice: Notice, delivery: Delivery) -> bool:

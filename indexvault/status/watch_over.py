@@ -119,7 +119,7 @@ def _log_changes(before: Notices, notices: Notices) -> None:
     was = {notice.alert.key: notice.alert for notice in before.notices if notice.ended is None}
     on = {notice.alert.key: notice.alert for notice in notices.notices if notice.ended is None}
     for key, alert in on.items():
-        if key not in was:
+        if key not in was or (alert.level == "red" != was[key].level):
             level = logging.ERROR if alert.level == "red" else logging.WARNING
             _LOG.log(level, "alert %s, %s: %s. %s", alert.kind, alert.subject, alert.what, alert.do)
     for kind, subject in was.keys() - on.keys():

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,22 @@ def _replace_damaged(ground: Ground) -> Rights:
     return ground.used("repair", f"{EAST}/{FIRST}")
 
 
+_TURNS = count()
+
+
+def _new_snapshot(ground: Ground) -> None:
+    """Make a snapshot that no replica has, whichever operations came before: a restore holds it in those that do."""
+    ground.terminal.east.change("notes", {"id": "000004", "text": f"changed {next(_TURNS)}"})
+    ground.say("backup", EAST, "notes")
+
+
+def _create(ground: Ground) -> Rights:
+    _new_snapshot(ground)
+    return ground.used("restore", LATEST, "--to", f"{WEST}/created")
+
+
 def _sync(ground: Ground) -> Rights:
+    _new_snapshot(ground)
     ground.say("restore", f"{EAST}/notes@latest", "--to", f"{WEST}/synced")
     ground.terminal.west.change("synced", {"@search.action": "delete", "id": "000001"})
     return ground.used("restore", f"{EAST}/notes@latest", "--to", f"{WEST}/synced", "--mode", "sync")
@@ -153,7 +169,7 @@ OPERATIONS: dict[str, Callable[[Ground], Rights]] = {
     "find, diff": lambda ground: _both(
         ground.used("find", f"{EAST}/notes", "000001"), ground.used("diff", LATEST, LATEST)
     ),
-    "restore --mode create": _verb("restore", LATEST, "--to", f"{WEST}/created"),
+    "restore --mode create": _create,
     "restore --mode sync": _sync,
     "move": _move,
     "move --delete-source": _move_away,

@@ -11,6 +11,7 @@ from indexvault.recovery.compare import compare
 from indexvault.recovery.drift import Deviating
 from indexvault.recovery.sides import LiveSide, SnapshotSide
 from indexvault.search.batch import batch, delete_action, upload_action
+from indexvault.search.scan import KeyRange
 from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.workflow.patience import Patience
@@ -134,6 +135,22 @@ async def test_one_side_without_key_order_is_looked_up(world: World, compared: C
         assert (drift.missing, drift.extra, drift.uncounted) == (1, 1, 0)
 
 
+@pytest.mark.parametrize("ordered", [EAST, WEST])
+async def test_counts_are_compared_where_one_side_has_no_key_order(
+    world: World, compared: CompareBoth, ordered: str
+) -> None:
+    for service in (EAST, WEST):
+        await world.fill(
+            NOTES if service == ordered else without_order(), [note(number) for number in range(50)], service
+        )
+    before = await compared(by_counts=True)
+    await delete(world, WEST, note(9)["id"])
+    drift = await compared(by_counts=True)
+    assert [(each.one, each.other) for each in drift.ranges] == [(50, 49)]
+    assert drift.definition == before.definition
+    assert [each.differs for each in (*before.ranges, *drift.ranges)] == [False, True]
+
+
 async def test_two_sides_without_key_order_are_refused(world: World, compared: CompareBoth) -> None:
     for service in (EAST, WEST):
         await world.fill(without_order(), [note(1)], service)
@@ -205,3 +222,29 @@ async def test_two_snapshots_can_be_compared_too(both: World) -> None:
     drift = await compare(before, after, wait=lambda: Patience(10, both.resources.sleep))
     assert drift.found == [Deviating(note(11)["id"], "different")]
     assert both.slept == []
+
+
+async def test_two_snapshots_with_other_chunks_are_counted_once(world: World) -> None:
+    await world.fill(NOTES, [note(number, "x" * 4000) for number in range(COUNT)])
+    made = [await world.back_up("notes")]
+    await world.east.index_documents("notes", batch(delete_action("id", note(n)["id"]) for n in range(700, 1100)))
+    made.append(await world.back_up("notes"))
+    blobs = world.store.snapshots
+
+    class Divided(SnapshotSide):
+        async def edges(self) -> list[str]:
+            lasts = [each.last async for some in self.chunks(KeyRange(None, None)) for each in some]
+            return lasts[:-1]
+
+    sides = [
+        Divided(blobs, await resolve_manifest(blobs, SnapshotReference(EAST, "notes", each.snapshot), now=LATER))
+        for each in made
+    ]
+    assert len(await sides[0].edges()) > 2
+    for one, other in (sides, sides[::-1]):
+        counted = await compare(one, other, wait=lambda: Patience(10, world.resources.sleep), by_counts=True)
+        assert not counted.is_alike
+        numbers = [(sum(each.one or 0 for each in counted.ranges), sum(each.other or 0 for each in counted.ranges))]
+        assert numbers == [(COUNT, COUNT - 400) if one is sides[0] else (COUNT - 400, COUNT)]
+        drift = await compare(one, other, wait=lambda: Patience(10, world.resources.sleep))
+        assert (drift.identical + drift.equal, drift.missing + drift.extra) == (COUNT - 400, 400)

@@ -12,10 +12,11 @@ from indexvault.model import IndexName
 from indexvault.recovery.drill import ACTIVITIES, DRILL_INDEX, drill_for, remove_temporary
 from indexvault.recovery.drill_job import DrillJob, DrillReport
 from indexvault.recovery.drill_records import OpenDrill, all_open, note_open, read_results
-from indexvault.recovery.drill_schedule import remove_left_behind
+from indexvault.recovery.drill_schedule import remove_left_behind, tick_drills
 from indexvault.settings.model import DrillQuery, DrillSettings
 from indexvault.settings.patterns import select
 from indexvault.workflow.activity import Activity
+from indexvault.workflow.durable import DurableEngine
 from indexvault.workflow.local import LocalEngine
 from indexvault.workflow.lock_activities import Claim, release_lock, take_lock
 from tests.memory_store import MemoryStore
@@ -161,6 +162,17 @@ async def test_a_dead_drill_is_cleaned_up_by_a_tick(world: World) -> None:
     assert await remove_left_behind(world.resources, WEST) == []
     await release_lock(world.resources, claim)
     assert await remove_left_behind(world.resources, WEST) == [JOB.temporary.index]
+    assert await left(world) == []
+
+
+@pytest.mark.usefixtures("engine")
+async def test_a_tick_cleans_up_where_no_drill_of_the_settings_goes(world: World) -> None:
+    """A drill may be asked for by hand, to any service."""
+    async with LocalEngine(world.resources, failing("close_drill"), [DRILL_INDEX]) as broken:
+        with pytest.raises(ConflictError):
+            await drill(broken)
+    assert not world.clients.settings.drills
+    assert await tick_drills(world.resources, DurableEngine.__new__(DurableEngine)) == []
     assert await left(world) == []
 
 

@@ -11,7 +11,7 @@ from indexvault.recovery.drift import Drift
 from indexvault.recovery.mend import Mended, mend, require_other
 from indexvault.recovery.sides import LiveSide
 from tests.recovery.conftest import NOTES, CompareBoth, note
-from tests.recovery.test_compare import both, drift_apart, write
+from tests.recovery.test_compare import both, delete, drift_apart, write
 from tests.world import EAST, WEST, World
 
 __all__ = ["both"]
@@ -109,3 +109,48 @@ async def test_drift_among_many_documents(world: World, compared: CompareBoth) -
     assert (left.is_alike, left.identical) == (True, many)
     # Two counts for each range, and pages of at most a thousand documents on both sides.
     assert drift.requests < 2 * many / 1000 * 1.2 + 100, drift.requests
+
+
+def rooms_index(**price: Any) -> dict[str, Any]:
+    """Return an index with a collection of complex values, whose `price` has these attributes; without any, none."""
+    inside = [{"name": "number", "type": "Edm.Int32"}]
+    inside += [{"name": "price", "type": "Edm.Int32", **price}] if price else []
+    rooms = {"name": "rooms", "type": "Collection(Edm.ComplexType)", "fields": inside}
+    return NOTES | {"fields": [NOTES["fields"][0], rooms]}
+
+
+@pytest.mark.parametrize("source", [rooms_index(), rooms_index(retrievable=False)])
+async def test_what_collections_hold_besides_is_not_written_over(
+    world: World, compared: CompareBoth, source: dict[str, Any]
+) -> None:
+    """A merge replaces a collection whole: its items would lose the sub-fields that the right side does not return."""
+    await world.fill(source, [{"id": "a", "rooms": [{"number": 1}]}], EAST)
+    await world.fill(rooms_index(retrievable=True), [{"id": "a", "rooms": [{"number": 2, "price": 80}]}], WEST)
+    drift = await compared()
+    assert [each.kind for each in drift.found] == ["different"]
+    with pytest.raises(LossNotAcceptedError, match="rooms/price"):
+        await mend_west(world, drift)
+    assert await world.documents(WEST, "notes", "id") == [{"id": "a", "rooms": [{"number": 2, "price": 80}]}]
+    assert (await mend_west(world, drift, accept_loss=True)).written == 1
+
+
+async def test_a_document_that_went_meanwhile_is_not_added_without_hidden_fields(
+    world: World, compared: CompareBoth
+) -> None:
+    for service in (EAST, WEST):
+        await world.fill(HIDING, [note(number) | {"secret": "s"} for number in range(3)], service)
+    await world.west.index_documents("notes", b'{"value":[{"@search.action":"merge","id":"n000001","text":"changed"}]}')
+    drift = await compared()
+    assert [each.kind for each in drift.found] == ["different"]
+    await delete(world, WEST, "n000001")
+    with pytest.raises(LossNotAcceptedError, match="secret"):
+        await mend_west(world, drift)
+    assert len(await world.documents(WEST, "notes", "id")) == 2
+
+
+async def test_extra_documents_are_deleted_although_there_are_hidden_fields(
+    world: World, compared: CompareBoth
+) -> None:
+    await world.fill(HIDING, [note(number) | {"secret": "s"} for number in range(3)], EAST)
+    await world.fill(HIDING, [note(number) | {"secret": "s"} for number in range(4)], WEST)
+    assert (await mend_west(world, await compared())).deleted == 1

@@ -137,3 +137,18 @@ async def test_over_http_two_keys_lift_it_where_the_settings_allow_it() -> None:
         assert (await unprotect(call(KEY_OF_BEN))).content.state == "asked"
         assert (await unprotect(call(KEY_OF_BEN))).content.state == "asked"
         assert (await unprotect(call(Identity("key", "77", "77")))).content.state == "lifted"
+
+
+async def test_a_protection_that_cannot_be_read_is_not_unpinned_by_one_person() -> None:
+    """A newer version may have written it: that one knows how two people lift it."""
+    clock = Calendar()
+    async with open_world(MemoryStore("local"), clock=clock) as world:
+        first = await two_snapshots(world, clock)
+        name = pin_name(EAST, "hotels", first.id or "")
+        by = {"kind": "badge", "id": "ann", "name": "ann"}
+        await world.store.runs.put(name, msgspec.json.encode({"since": clock.now, "protected_by": by}))
+        with pytest.raises(ConflictError, match="can't be read"):
+            await unpin_snapshot(world.clients, first, clock.now)
+        assert await world.store.runs.read(name, 1 << 20) is not None
+        await world.store.runs.put(name, b"{")
+        assert (await unpin_snapshot(world.clients, first, clock.now)).was_pinned

@@ -128,6 +128,44 @@ def test_a_webhook_is_told_of_its_level_and_kinds() -> None:
     assert story.tick(amber, alert("west")) == [("red", "on", "west"), ("lossy", "on", "east")]
 
 
+def test_an_alert_that_gets_worse_is_told_again_and_one_that_gets_better_is_not() -> None:
+    story = Story()
+    amber = alert("east", kind="replica", level="amber")
+    assert story.tick(amber) == [("hook", "on", "east")]
+    first = change_of(story.notices.notices[0]).id
+    assert story.tick(replace(amber, level="red")) == [("hook", "on", "east")]
+    assert change_of(story.notices.notices[0]).id != first
+    assert story.tick(replace(amber, level="red")) == []
+    assert story.tick(amber) == []
+    assert story.tick() == [("hook", "off", "east")]
+
+
+def test_who_was_told_of_red_is_told_of_the_end_although_it_was_amber_by_then() -> None:
+    story = Story(red=replace(HOOK, level="red"))
+    red = alert("east", kind="replica")
+    assert story.tick(red) == [("red", "on", "east")]
+    assert story.tick(replace(red, level="amber")) == []
+    assert story.tick() == [("red", "off", "east")]
+    assert story.notices.notices == ()
+
+
+def test_who_no_longer_wants_a_kind_is_told_of_its_end_and_it_is_forgotten() -> None:
+    story = Story()
+    story.tick(alert("east"))
+    story.webhooks = {"hook": replace(HOOK, kinds=("lossy",))}
+    assert story.tick() == [("hook", "off", "east")]
+    assert story.notices.notices == ()
+
+
+def test_what_is_no_longer_tried_is_told_once_the_webhook_takes_something_again() -> None:
+    story = Story()
+    for _ in range(MOST_ATTEMPTS):
+        story.tick(alert("east"), failing=["hook"])
+    assert story.tick(alert("east"), alert("west")) == [("hook", "on", "west")]
+    assert story.tick(alert("east"), alert("west")) == [("hook", "on", "east")]
+    assert undelivered(story.notices, story.webhooks) == []
+
+
 def test_a_new_webhook_learns_what_is_on_and_one_that_is_gone_is_forgotten() -> None:
     story = Story(old=HOOK)
     story.tick(alert("east"))
@@ -202,6 +240,14 @@ async def test_trouble_is_told_and_so_is_its_end(caplog: pytest.LogCaptureFixtur
         tick = await read_tick(world.clients)
         assert tick is not None
         assert (tick.at, tick.oldest, tick.all_there) == (clock.now, clock.now, True)
+
+
+def test_an_alert_that_turns_red_is_logged_as_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    """The rules of Azure Monitor that send e-mail look for errors in the log."""
+    amber = alert("east", kind="replica", level="amber")
+    before = updated(Notices(at=NOW), [amber], [], NOW)
+    watching._log_changes(before, updated(before, [replace(amber, level="red")], [], NOW + TICK))
+    assert [each.levelname for each in caplog.records] == ["ERROR"]
 
 
 async def test_a_kill_between_sending_and_recording_tells_it_once_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,16 @@ def test_drift_is_told_and_repaired(alike: Terminal) -> None:
     assert (left["alike"], left["identical"]) == (True, 60)
 
 
+def test_what_only_the_wrong_side_has_is_deleted_from_either_point_of_view(alike: Terminal) -> None:
+    """A hidden field keeps documents from being added, not from being deleted."""
+    for service, number in ((alike.east, 5), (alike.west, 4)):
+        service.fill("hidden", number, retrievable=False)
+    names = f"{EAST}/hidden", f"{WEST}/hidden"
+    refused = alike.indexvault("compare", names[1], names[0], "--repair-from", names[0])
+    assert (refused.code, "documents are to be added" in refused.stderr) == (3, True)
+    assert alike.indexvault("compare", names[1], names[0], "--repair-from", names[1]).code == 0
+
+
 def test_services_are_compared_whole(alike: Terminal) -> None:
     alike.east.fill("rooms", 3)
     alike.east.put("/synonymmaps/words", {"name": "words", "format": "solr", "synonyms": "inn, hotel"})
