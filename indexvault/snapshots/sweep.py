@@ -179,8 +179,8 @@ class _Sweep:
         self._note(hindrance=await self._look.look(forget=False))
         packs = [each for kind in _KINDS async for each in self._list(kind)]
         lost = self._look.live.lost({blob.name for _pack, blob in packs})
-        if lost is not None and self._look.is_announced:
-            self._look.is_held = True
+        if lost is not None and (self._look.is_announced or self._look.is_held):
+            self._look.is_held = True  # it may be on its way, or a removed snapshot's: until that is past, all stays
         elif lost is not None and not self.report.hindrance:
             what = "the pack is gone, and no record says where its members lie"
             self._note(hindrance=f"{lost.blob}: {what}. {repair_advice(lost.blob)}")

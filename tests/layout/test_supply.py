@@ -33,7 +33,7 @@ def test_set_up_installs_nothing_without_a_hash() -> None:
         for line in re.sub(r"\\\n\s*", "", text_of("scripts/set-up.sh")).splitlines()
         if re.search(r"pip (install|sync)|npm ci", line) and not line.strip().startswith("#")
     ]
-    assert len(installs) == 6
+    assert len(installs) == 7
     for line in installs:
         # The project itself is no download, and npm's lock file holds the hashes of what it installs.
         assert "--require-hashes" in line or "--no-build-isolation --editable ." in line or "npm ci" in line, line

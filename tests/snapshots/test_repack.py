@@ -631,13 +631,27 @@ class TestDoubts:
         name = [pack for pack in packs if await _alive_in(history, pack)][0]  # noqa: RUF015 - asynchronous
         data = await history.store.snapshots.read(name.blob, 1 << 30)
         members = list(scan_members(data, name.blob))
-        lie = [Location(each.offset, "ab" * 32, each.offset, each.stored) for each in members]
+        other = next(pack for pack in packs if pack != name)
+        lie = [Location(each.offset, other.sha256, each.offset, each.stored) for each in members]
         await history.store.snapshots.create(FOLDER.locations(name.sha256), encode_locations(lie))
         history.calendar.now += 2 * DAY
         report = await history.sweep()
         assert "not where its record of locations says" in report.not_rewritten
         assert name.blob in await history.names("packs")
         await history.require_whole()
+
+    async def test_a_record_that_leads_to_no_pack_stops_a_sweep(self) -> None:
+        history = await worn()
+        packs = [pack for blob in sorted(await history.names("packs")) if (pack := parse_pack_name(blob)) is not None]
+        name = [pack for pack in packs if await _alive_in(history, pack)][0]  # noqa: RUF015 - asynchronous
+        data = await history.store.snapshots.read(name.blob, 1 << 30)
+        lie = [Location(each.offset, "ab" * 32, each.offset, each.stored) for each in scan_members(data, name.blob)]
+        await history.store.snapshots.create(FOLDER.locations(name.sha256), encode_locations(lie))
+        history.calendar.now += 2 * DAY
+        before = await history.names("packs")
+        report = await history.sweep()
+        assert "ab" * 32 in report.hindrance
+        assert await history.names("packs") == before
 
     async def test_what_is_needed_since_the_proof_keeps_a_pack(self) -> None:
         """A killed sweep left a record. Of its copies, those that no snapshot needed are gone by now."""
