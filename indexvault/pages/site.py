@@ -13,6 +13,7 @@ from indexvault.pages.request import SECURITY_HEADERS, Page, PageRequest, PageRe
 from indexvault.pages.restore import restore_page
 from indexvault.pages.runs import cancel_page, run_page, runs_page
 from indexvault.pages.snapshot import snapshot_page
+from indexvault.printable import printable_line
 
 _LOG = logging.getLogger(__name__)
 _YEAR = "public, max-age=31536000, immutable"
@@ -48,10 +49,10 @@ async def _answer(request: PageRequest) -> PageResponse:
         page = await _page(request)
         return redirected(page) if isinstance(page, Redirect) else laid_out(request, page)
     except IndexvaultError as error:
-        _LOG.info("page %s: %s", "/".join(request.path), error)
+        _LOG.info("page %s: %s", printable_line("/".join(request.path)), error)
         problem = problem_of(error)
     except Exception:  # noqa: BLE001 - the last handler before the caller, who must not see internals
-        _LOG.exception("page %s failed unexpectedly", "/".join(request.path))
+        _LOG.exception("page %s failed unexpectedly", printable_line("/".join(request.path)))
         problem = unexpected()
     return refusal(request, problem)
 

@@ -120,7 +120,8 @@ def oldest_recovery_point(fleet: Fleet) -> tuple[datetime | None, bool]:
     unread = any(service.unread for service in fleet.services) or any(
         reason.kind == "unread" for index in watched for reason in index.health.reasons
     )
-    return min(times, default=None), len(times) == len(watched) and not unread
+    gone = any(reason.kind == "gone" for service in fleet.services for reason in service.health.reasons)
+    return min(times, default=None), len(times) == len(watched) and not unread and not gone
 
 
 def _of_service(service: ServiceFacts) -> Iterator[Alert]:

@@ -270,6 +270,18 @@ def _service_facts(
         for each in its_policies
         if each.failure is not None
     ]
+    reasons += [
+        Reason(
+            "amber",
+            "gone",
+            f"policy {each} covers no index that is on the service",
+            "See whether the service's address is right, and whether the indexes were deleted",
+        )
+        for each in sorted(policies)
+        if not isinstance(found.live, str)
+        and not any(each in policies_covering(settings, name, index) for index in found.live)
+        and any(each in index.policies for index in indexes if index.snapshots and index.index != SERVICE_OBJECTS)
+    ]
     unreadable = () if isinstance(runs, str) else runs.unread
     reasons += [Reason("red", "unread", what, "Delete the blob if the run no longer matters") for what in unreadable]
     levels: tuple[Level, ...] = ("red", "amber")

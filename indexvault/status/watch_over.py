@@ -69,6 +69,7 @@ async def look(resources: Resources, troubles: Mapping[str, BaseException] | Non
         except Exception as error:  # noqa: BLE001 - the same
             _LOG.warning("the locks in store %s could not be checked: %s", store, error)
             found.append(check_failed(f"locks in store {store}", error))
+    all_there = all_there and all(each.kind != "check-failed" for each in found)
     return Looked(alerts=in_order(found), tick=TickRecord(at=now, oldest=oldest, all_there=all_there))
 
 

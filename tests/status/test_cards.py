@@ -76,7 +76,7 @@ SAMPLES: dict[str, Alert] = {kind: of_an_index(kind) for kind in OF_AN_INDEX} | 
     "undelivered": failed_delivery(),
 }
 REPORTED_BY_OTHERS = {"drift", "drill", "gone"}
-"""Kinds for which there are no facts yet."""
+"""Kinds of which there are no golden files: nothing reports `drift` yet, and the others read as the rest."""
 
 
 def begun(alert: Alert) -> Change:

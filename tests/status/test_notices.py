@@ -318,6 +318,27 @@ async def test_a_check_that_can_not_run_is_an_alert(monkeypatch: pytest.MonkeyPa
         assert not tick.all_there
 
 
+async def test_an_outside_monitor_sees_that_a_check_could_not_run() -> None:
+    clock = Calendar()
+    async with receiver() as server, watched(server, clock) as world:
+        trouble = {"due policies": UnreachableError("no answer", on="the engine", do="See the log")}
+        assert not (await watching.look(world.resources, trouble)).tick.all_there
+        assert (await watching.look(world.resources)).tick.all_there
+
+
+async def test_a_service_whose_indexes_are_all_gone_is_an_alert() -> None:
+    """Its address may lead to another service, or somebody has deleted what is to be backed up."""
+    clock = Calendar()
+    async with receiver() as server, watched(server, clock) as world:
+        await world.east.delete_index("hotels", before=await world.east.index_definition("hotels"))
+        looked = await watching.look(world.resources)
+        assert [(each.kind, each.level, each.subject) for each in looked.alerts] == [
+            ("gone", "amber", f"service {EAST}")
+        ]
+        assert "policy nightly" in looked.alerts[0].what
+        assert not looked.tick.all_there
+
+
 async def test_forged_notices_and_ticks_count_for_nothing() -> None:
     clock = Calendar()
     store = MemoryStore("local")
