@@ -17,6 +17,8 @@ type Unit = Literal["time", "seconds", "milliseconds", "microseconds"]
 """How a field counts: as a time of its own type, or in numbers since 1970."""
 
 _NUMBERS = frozenset({"Edm.Int32", "Edm.Int64", "Edm.Double"})
+NUMBER_UNITS: tuple[Unit, ...] = ("seconds", "milliseconds", "microseconds")
+"""The units of numbers, those with the smallest values first."""
 _PER_SECOND: dict[Unit, int] = {"seconds": 1, "milliseconds": 1000, "microseconds": 1_000_000}
 _EARLIEST, _LATEST = datetime(2001, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _FUTURE_SHARE = 0.01
@@ -108,6 +110,11 @@ def unit_of(field: Field, newest: float | None) -> Unit | None:
         if _EARLIEST.timestamp() <= newest / per_second <= _LATEST.timestamp():
             return unit
     return None
+
+
+def bounds_of(unit: Unit) -> tuple[str, str]:
+    """Return as literals between which values a number counts in a unit. The units' bounds don't overlap."""
+    return literal_at(unit, _EARLIEST), literal_at(unit, _LATEST)
 
 
 def literal_at(unit: Unit, moment: datetime) -> str:

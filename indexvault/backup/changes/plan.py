@@ -7,7 +7,17 @@ import msgspec
 
 from indexvault.backup.answers import value_reader
 from indexvault.backup.changes.choice import Now, candidate, proof_of, why_in_full
-from indexvault.backup.changes.fields import Seen, Unit, field_fault, key_fault, literal_at, seen_fault, unit_of
+from indexvault.backup.changes.fields import (
+    NUMBER_UNITS,
+    Seen,
+    Unit,
+    bounds_of,
+    field_fault,
+    key_fault,
+    literal_at,
+    seen_fault,
+    unit_of,
+)
 from indexvault.backup.changes.records import ChangesPlan
 from indexvault.backup.index_probe import ServiceIndexProbe
 from indexvault.backup.job import BackupJob
@@ -178,7 +188,10 @@ class _Asking:
         return await self._probe.count(Partition(conditions=(condition,)))
 
     async def unit(self) -> Unit | None:
-        """Return how the field counts. A number says so by its newest value; without any, it does not matter."""
+        """Return how the field counts. A number says so by its newest value; without any, it does not matter.
+
+        Where that would be another unit than seconds, a single document may be wrong: the unit of most counts.
+        """
         if unit_of(self._field, None) == "time":
             return "time"
         query = DocumentQuery(
@@ -196,7 +209,18 @@ class _Asking:
             newest = value_reader(self._path)(page.documents[0].line)
         except UNDECODABLE:
             newest = None
-        return unit_of(self._field, newest if isinstance(newest, int | float) else None)
+        unit = unit_of(self._field, newest if isinstance(newest, int | float) else None)
+        return unit if unit == "seconds" else await self._usual_unit()
+
+    async def _usual_unit(self) -> Unit | None:
+        """Return the unit that most documents count in, None if none does."""
+        units = NUMBER_UNITS[:1] if self._field.type == "Edm.Int32" else NUMBER_UNITS
+        numbers: dict[Unit, int] = {}
+        for unit in units:
+            low, high = bounds_of(unit)
+            numbers[unit] = await self.count(Between(self._path, low=low, high=high))
+        usual = max(numbers, key=lambda unit: numbers[unit])
+        return usual if numbers[usual] else None
 
 
 def _refused(field: str, fault: str, on: str) -> SettingsError:

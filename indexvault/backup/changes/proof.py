@@ -15,9 +15,9 @@ from typing import Any
 
 from indexvault.backup.answers import value_reader
 from indexvault.backup.changes.choice import candidate
-from indexvault.backup.changes.fields import literal_at, unit_of
+from indexvault.backup.changes.fields import Unit, literal_at, unit_of
 from indexvault.errors import UNDECODABLE, ConflictError, IntegrityError, NotFoundError
-from indexvault.search.schema import read_schema
+from indexvault.search.schema import Field, read_schema
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.diff import DiffTally, DocumentChange, diff_snapshots
 from indexvault.snapshots.field_diff import changed_fields
@@ -69,6 +69,7 @@ class _Tally:
         self._path = presumption.field
         schema = read_schema(full.definition.fullest.body, on=f"snapshot {full.id}")
         self._field = next((field for path, field in schema.walk() if path == presumption.field), None)
+        self._unit = _unit(self._field, presumption)
         self._read: Callable[[bytes], Any] = value_reader(presumption.field)
         self._from = datetime.fromtimestamp(presumed.started.timestamp() - presumption.margin, presumed.started.tzinfo)
         self._explained = self._changed = self._added = self._removed = self._stood_still = 0
@@ -107,12 +108,21 @@ class _Tally:
         """Return whether a reading by changes would have asked for a document with this value: nulls it always does."""
         if value is None or self._field is None:
             return True
-        unit = unit_of(self._field, value if isinstance(value, int | float) else None)
-        if unit is None:
+        if self._unit is None:
             return False
-        if unit == "time":
+        if self._unit == "time":
             try:
                 return datetime.fromisoformat(str(value)) >= self._from
             except (ValueError, TypeError):
                 return False
-        return bool(value >= int(literal_at(unit, self._from)))
+        return isinstance(value, int | float) and value >= int(literal_at(self._unit, self._from))
+
+
+def _unit(field: Field | None, presumption: Presumption) -> Unit | None:
+    """Return the unit in which a reading asked for documents: that of its bound, whatever a document's own may be."""
+    if field is None:
+        return None
+    try:
+        return unit_of(field, float(presumption.since)) if unit_of(field, None) != "time" else "time"
+    except ValueError:
+        return None

@@ -1,0 +1,55 @@
+"""A field that counts from 1970 in numbers, and single documents in which it counts in another unit."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from indexvault.settings.model import ChangesSettings
+from tests.backup.changes.live_documents import INDEX, by_changes, definition, digest_of_index, manifest_of, write
+from tests.memory_store import MemoryStore
+from tests.world import Calendar, World, open_world
+
+FIELD = ChangesSettings(field="ts")
+STRAY = 400
+"""The number of a document with a time in milliseconds, where all others have seconds."""
+
+
+@pytest.fixture
+def clock() -> Calendar:
+    return Calendar()
+
+
+@pytest.fixture
+async def world(clock: Calendar) -> AsyncIterator[World]:
+    fields = [*definition()["fields"], {"name": "ts", "type": "Edm.Int64", "filterable": True, "sortable": True}]
+    async with open_world(MemoryStore("local"), clock=clock) as opened:
+        await opened.fill({"name": INDEX, "fields": fields}, [stamped(number, clock) for number in range(300)])
+        yield opened
+
+
+def stamped(number: int, clock: Calendar, *, per_second: int = 1, version: int = 0) -> dict[str, Any]:
+    return {"id": f"{number:06}", "ts": int(clock.now.timestamp() * per_second), "version": version}
+
+
+async def test_one_document_in_another_unit_hides_no_changes(world: World, clock: Calendar) -> None:
+    assert (await by_changes(world, FIELD)).state == "complete"
+    clock.now += timedelta(minutes=30)
+    await write(world, [stamped(STRAY, clock, per_second=1000)])
+    await write(world, [stamped(number, clock, version=1) for number in range(40)])
+    report = await by_changes(world, FIELD)
+    assert report.state == "presumed"
+    assert (await manifest_of(world, report.snapshot)).content_digest == await digest_of_index(world)
+
+
+async def test_a_proof_judges_documents_in_the_unit_that_they_were_asked_for(world: World, clock: Calendar) -> None:
+    """What one writer stamps in seconds is missed where all others stamp in milliseconds, and the proof says so."""
+    await write(world, [stamped(number, clock, per_second=1000) for number in range(300)])
+    assert (await by_changes(world, FIELD)).state == "complete"
+    clock.now += timedelta(minutes=30)
+    await write(world, [stamped(102, clock, version=7), stamped(103, clock, per_second=1000, version=7)])
+    assert (await by_changes(world, FIELD)).state == "presumed"
+    full = await world.back_up(INDEX)
+    assert full.missed is not None
+    assert (full.missed.documents, full.missed.changed) == (1, 1)
