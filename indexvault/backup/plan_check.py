@@ -8,7 +8,7 @@ are taken anew.
 from collections.abc import AsyncIterator
 
 from indexvault.backup.access import may_read_elevated
-from indexvault.backup.changes.plan import base_of, follows
+from indexvault.backup.changes.plan import base_of, follows, has_unit
 from indexvault.backup.definition_changes import same_definition
 from indexvault.backup.definitions import read_synonym_map, withheld_from_index
 from indexvault.backup.job import BackupJob
@@ -43,12 +43,12 @@ async def what_does_not_follow(
         return "a snapshot of another index before it"
     if plan.changes is None and not _reads_all(plan, schema):
         return "other parts than the index"
-    if not await _follows_snapshots(resources, job, plan):
+    if not await _follows_snapshots(resources, job, plan, schema):
         return "other changes than those since the last snapshot"
     return await anext(_other_content(service, job, plan, definition, schema), None)
 
 
-async def _follows_snapshots(resources: Resources, job: BackupJob, plan: Plan) -> bool:
+async def _follows_snapshots(resources: Resources, job: BackupJob, plan: Plan, schema: Schema) -> bool:
     """Return whether a plan reads by changes as the last snapshot and the job say, if it does at all."""
     if plan.changes is None:
         return True
@@ -57,7 +57,9 @@ async def _follows_snapshots(resources: Resources, job: BackupJob, plan: Plan) -
     store = resources.clients.store_of(job.service)
     base = await base_of(store.snapshots, await list_snapshots(store.snapshots, job.service, job.index))
     restored = await read_restored(store.runs, IndexName(job.service, job.index), resources.clock())
-    return follows(plan, base, job.changes, restored)
+    if not follows(plan, base, job.changes, restored):
+        return False
+    return await has_unit(resources.clients.service(job.service), job, plan, schema)
 
 
 def _reads_all(plan: Plan, schema: Schema) -> bool:

@@ -146,6 +146,15 @@ def follows(made: Plan, base: Manifest | None, changes: ChangesSettings | None, 
     )
 
 
+async def has_unit(service: SearchService, job: BackupJob, plan: Plan, schema: Schema) -> bool:
+    """Return whether the field of an earlier plan by changes counts as the plan says."""
+    changes = plan.changes
+    field = next((field for path, field in schema.walk() if changes is not None and path == changes.field), None)
+    if changes is None or field is None:
+        return False
+    return await _Asking(service, job.index, plan, changes.field, field).unit() == changes.unit
+
+
 async def base_of(blobs: SnapshotReader, earlier: Sequence[Summary]) -> Manifest | None:
     """Return the manifest to build on. One that can't be read is none: then everything is read."""
     chosen = candidate(earlier)

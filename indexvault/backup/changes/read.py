@@ -76,9 +76,8 @@ class _ChangesReader:
         self._most = _ROOM * max(limits.most_changes, changes.changed + changes.valueless)
         pieces = PieceReader(self._answers, self._probe, self._take, self._refuse)
         cuts = ways_along(self._schema, changes.field)
-        if changes.valueless:
-            without = Partition(conditions=(Null(changes.field),), documents=changes.valueless)
-            await pieces.read(without, cuts)
+        # Also if none was counted: nothing vouches for the count in the plan of a resumed run.
+        await pieces.read(Partition(conditions=(Null(changes.field),), documents=changes.valueless), cuts)
         changed = Partition(conditions=(Between(changes.field, low=changes.since),), documents=changes.changed)
         await pieces.read(changed, cuts)
         await self.sorter.finish()

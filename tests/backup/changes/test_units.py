@@ -4,9 +4,14 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from indexvault.backup.changes.fields import literal_at
+from indexvault.backup.state import PLAN_RECORD, Plan
+from indexvault.errors import IndexvaultError, UnreachableError
 from indexvault.settings.model import ChangesSettings
+from indexvault.workflow.checkpoints import Checkpoints
 from tests.backup.changes.live_documents import INDEX, by_changes, definition, digest_of_index, manifest_of, write
 from tests.memory_store import MemoryStore
 from tests.world import Calendar, World, open_world
@@ -53,3 +58,33 @@ async def test_a_proof_judges_documents_in_the_unit_that_they_were_asked_for(wor
     full = await world.back_up(INDEX)
     assert full.missed is not None
     assert (full.missed.documents, full.missed.changed) == (1, 1)
+
+
+@pytest.mark.parametrize("forged", [{"unit": "milliseconds"}, {"valueless": 0}])
+async def test_a_resumed_run_believes_neither_the_unit_nor_the_counts_of_its_plan(
+    world: World, clock: Calendar, forged: dict[str, Any]
+) -> None:
+    """Somebody who can write to the runs container hides what was changed; there is no record key."""
+    await write(world, [{"id": f"{number:06}", "ts": None, "version": 0} for number in range(5)])
+    base = await by_changes(world, FIELD)
+    clock.now += timedelta(minutes=30)
+    await write(world, [{"id": f"{number:06}", "ts": None, "version": 7} for number in range(5)])
+    await write(world, [stamped(number, clock, version=7) for number in range(100, 140)])
+
+    async def kill(_run: Any, _resources: Any, _given: Any) -> Any:
+        raise UnreachableError("no answer", on="the store", do="Try again")
+
+    world.around["read_changes"] = kill
+    with pytest.raises(IndexvaultError):
+        await by_changes(world, FIELD, run="interrupted")
+    del world.around["read_changes"]
+    checkpoints = Checkpoints(world.store.runs, "interrupted")
+    plan = await checkpoints.read(PLAN_RECORD, Plan)
+    assert plan is not None
+    assert plan.changes is not None
+    changes = msgspec.structs.replace(plan.changes, **forged)
+    started = (await manifest_of(world, base.snapshot)).started
+    changes = msgspec.structs.replace(changes, since=literal_at(changes.unit, started - FIELD.margin))
+    await checkpoints.write(PLAN_RECORD, msgspec.structs.replace(plan, changes=changes))
+    report = await by_changes(world, FIELD, run="interrupted")
+    assert (await manifest_of(world, report.snapshot)).content_digest == await digest_of_index(world)
