@@ -29,6 +29,7 @@ from indexvault.backup.state import (
 )
 from indexvault.backup.tree_building import Built, build_tree, merged_tree
 from indexvault.errors import AccountingError, IntegrityError, NotFoundError, OutdatedReadingError, RemoteError
+from indexvault.model import IndexName
 from indexvault.search.client import SearchService
 from indexvault.search.schema import read_schema
 from indexvault.search.secret_scan import is_for_secrets
@@ -46,6 +47,7 @@ from indexvault.snapshots.manifest import (
     state_of,
 )
 from indexvault.snapshots.names import SnapshotReference, snapshot_id
+from indexvault.snapshots.restored import read_restored
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import is_in_future, summarise
 from indexvault.snapshots.unchanged import note_unchanged, read_unchanged
@@ -170,7 +172,9 @@ async def _commit(resources: Resources, job: BackupJob, store: Store, limits: Li
         expires=job.labels.expiry(identity.created),
     )
     if plan.changes is None:
-        manifest = msgspec.structs.replace(manifest, missed=await find_missed(store.snapshots, manifest))
+        restored = await read_restored(store.runs, IndexName(job.service, job.index), now)
+        missed = await find_missed(store.snapshots, manifest, restored=restored)
+        manifest = msgspec.structs.replace(manifest, missed=missed)
     try:
         await commit_announced(
             store,

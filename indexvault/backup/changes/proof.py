@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from indexvault.backup.answers import value_reader
@@ -29,11 +29,12 @@ MOST_FIELDS = 20
 _LOG = logging.getLogger(__name__)
 
 
-async def find_missed(blobs: SnapshotReader, full: Manifest) -> Missed | None:
+async def find_missed(blobs: SnapshotReader, full: Manifest, *, restored: datetime | None) -> Missed | None:
     """Return what the snapshots before a full reading had missed, or None if the last one is not presumed.
 
     `full` need not be committed, but what its tree leads to must be stored. None too, which is logged, if the last one
-    can't be read: that must not keep a good reading from being committed.
+    can't be read: that must not keep a good reading from being committed. None if a restore has written to the index
+    since, `restored`: what it brought back would count as changed without the field, which no writer has done.
     """
     before = candidate(
         [
@@ -47,6 +48,9 @@ async def find_missed(blobs: SnapshotReader, full: Manifest) -> Missed | None:
     try:
         manifest = await read_manifest(blobs, before)
         if manifest.presumption is None or manifest.authenticity == "unauthentic":
+            return None
+        if restored is not None and restored >= manifest.started - timedelta(seconds=manifest.presumption.margin):
+            _LOG.info("what %s had missed is not known: a restore has written to the index since", before.reference)
             return None
         return await compare(blobs, manifest, manifest.presumption, full)
     except (IntegrityError, NotFoundError, ConflictError, *UNDECODABLE) as error:

@@ -57,6 +57,7 @@ async def test_an_index_that_was_restored_is_read_in_full_once(world: World, clo
     after = await back_up(world, clock, "complete")
     assert after.reading is not None
     assert after.reading.reason.endswith("a restore has written to the index since its last snapshot, with older times")
+    assert (after.missed, after.notes) == (None, [])
     await damage(world, clock)
     await back_up(world, clock, "presumed")
 
