@@ -5,9 +5,10 @@ from typing import Annotated
 import msgspec
 
 from indexvault.api.endpoint import Call, Endpoint, Nothing, Reply
+from indexvault.api.regions import check_region_request
 from indexvault.api.start_run import STARTED, start_run
 from indexvault.errors import RequestError
-from indexvault.recovery.drift_run import RUN_COMPARE
+from indexvault.recovery.drift_run import RUN_COMPARE, require_region
 from indexvault.recovery.job import DriftJob, parse_state
 from indexvault.settings.load import service_settings
 from indexvault.workflow.lock_activities import Claim
@@ -25,7 +26,7 @@ class DriftRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     `repair_from` is one of the two, the side that is right: the other is made as it. `by_counts` compares only
     definitions and numbers of documents. `accept_loss` adds documents even without fields that the right side does not
-    return.
+    return, `allow_cross_region` lets documents leave their region.
     """
 
     one: State
@@ -33,6 +34,7 @@ class DriftRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     repair_from: State | None = None
     by_counts: bool = False
     accept_loss: bool = False
+    allow_cross_region: bool = False
 
 
 async def measure(call: Call[DriftRequest, Nothing, Nothing]) -> Reply:
@@ -44,9 +46,11 @@ async def measure(call: Call[DriftRequest, Nothing, Nothing]) -> Reply:
         raise RequestError("counts read no documents", on="body.by_counts", do="Leave it out, or repair_from")
     for text in (asked.one, asked.other):
         service_settings(resources.clients.settings, parse_state(text).service)
+    check_region_request(resources.clients.settings, asks_to_leave=asked.allow_cross_region)
     now = resources.clock()
     run = run_name(now, "compare", resources.rng.randbytes(3))
     job = DriftJob(**msgspec.structs.asdict(asked), run=item_run(run, 0), owner=OWNER)
+    require_region(resources.clients.settings, job)
     record = RunRecord(
         run=run,
         kind="compare",

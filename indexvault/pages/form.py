@@ -1,7 +1,7 @@
 """Forms: read what a browser sends, and refuse what another site made it send."""
 
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from indexvault.errors import ConflictError, OversizedError, RequestError
 from indexvault.pages.request import PageRequest
@@ -48,7 +48,7 @@ def require_same_origin(headers: Mapping[str, str]) -> None:
     if site is not None:
         is_ours = site == "same-origin"
     else:
-        is_ours = origin is not None and origin != "null" and urlsplit(origin).netloc == headers.get("host")
+        is_ours = origin is not None and origin != "null" and origin.partition("://")[2] == headers.get("host")
     if not is_ours:
         raise ConflictError(
             "this form was not sent by a page of this app", on="form", do="Open the page and send it from there"

@@ -8,6 +8,10 @@ from indexvault.recovery.compare import Wait, compare, turned
 from indexvault.recovery.job import DriftJob, DriftReport, parse_state
 from indexvault.recovery.mend import mend, require_other
 from indexvault.recovery.sides import LiveSide, Side, SnapshotSide
+from indexvault.restore.checks import failure
+from indexvault.restore.regions import Regions, region_check
+from indexvault.settings.load import service_settings
+from indexvault.settings.model import Settings
 from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Workflow
 from indexvault.workflow.calls import call
@@ -37,8 +41,23 @@ def settling(resources: Resources) -> Wait:
     return Patience(SETTLE_SECONDS, resources.sleep)
 
 
+def require_region(settings: Settings, job: DriftJob) -> None:
+    """Raise ConflictError if a repair would take documents out of their region, unless job or settings allow it."""
+    if job.repair_from is None or job.target is None:
+        return
+    source = parse_state(job.repair_from)
+    home = service_settings(settings, source.service)
+    store = None if isinstance(source, IndexName) else settings.stores[home.store].region
+    regions = Regions(source=home.region, store=store, target=service_settings(settings, job.target.service).region)
+    allowed = job.allow_cross_region or settings.allow_cross_region
+    error = failure([region_check(regions, allowed=allowed)], str(job.target))
+    if error is not None:
+        raise error
+
+
 async def compare_and_mend(resources: Resources, job: DriftJob) -> DriftReport:
     """Compare the two sides of a job, and make one as the other if it says so."""
+    require_region(resources.clients.settings, job)
     one, other = [await open_side(resources.clients, text, resources) for text in (job.one, job.other)]
     drift = await compare(one, other, wait=lambda: settling(resources), by_counts=job.by_counts)
     resources.report(ProgressUpdate(stage="compare", documents=drift.identical + drift.equal))

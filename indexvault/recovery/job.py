@@ -24,7 +24,8 @@ def parse_state(text: str) -> State:
 class DriftJob(msgspec.Struct, frozen=True, kw_only=True):
     """Two states of an index to compare, as text: SERVICE/INDEX or a snapshot.
 
-    With `repair_from`, which is one of the two, the other one is made as it. `by_counts` compares no documents.
+    With `repair_from`, which is one of the two, the other one is made as it; `allow_cross_region` lets its documents
+    leave their region for that. `by_counts` compares no documents.
     """
 
     one: str
@@ -33,6 +34,7 @@ class DriftJob(msgspec.Struct, frozen=True, kw_only=True):
     repair_from: str | None = None
     by_counts: bool = False
     accept_loss: bool = False
+    allow_cross_region: bool = False
     owner: str = "the command line"
 
     @property

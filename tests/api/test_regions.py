@@ -8,10 +8,11 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from indexvault.api.drifts import DriftRequest, measure
 from indexvault.api.endpoint import Call, Nothing
 from indexvault.api.restore_requests import RestoreRequest
 from indexvault.api.restores import restore
-from indexvault.errors import RequestError
+from indexvault.errors import ConflictError, RequestError
 from indexvault.settings.load import read_settings
 from restore.moves import MoveRequest, move
 from tests.memory_store import MemoryStore
@@ -44,6 +45,15 @@ async def test_a_request_alone_takes_no_data_out_of_its_region(more: dict[str, A
             with pytest.raises(RequestError) as denied:
                 await asked
             assert denied.value.on == "body.allow_cross_region"
+
+
+async def test_a_repair_takes_no_documents_out_of_their_region() -> None:
+    there, here = f"{EAST}/hotels", f"{WEST}/hotels"
+    async with two_regions() as (world, _members):
+        for right, asks in ((there, True), (there, False), (f"{there}@latest", False)):
+            body = DriftRequest(one=right, other=here, repair_from=right, allow_cross_region=asks)
+            with pytest.raises(RequestError if asks else ConflictError, match="region"):
+                await measure(call(world, body))
 
 
 @pytest.mark.parametrize("setting", ["allow_cross_region_requests", "allow_cross_region"])

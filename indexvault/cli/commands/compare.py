@@ -42,6 +42,7 @@ class CompareRequest:
     counts: bool
     repair_from: str | None
     accept_loss: bool
+    allow_cross_region: bool
     all: bool
 
 
@@ -63,6 +64,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--accept-loss",
         action="store_true",
         help="with --repair-from: add documents even without fields that the right side does not return",
+    )
+    parser.add_argument(
+        "--allow-cross-region",
+        action="store_true",
+        help="with --repair-from: allow the data to leave the region of its service",
     )
 
 
@@ -91,6 +97,7 @@ def read_request(arguments: Namespace) -> CompareRequest:
         counts=arguments.counts,
         repair_from=right,
         accept_loss=arguments.accept_loss,
+        allow_cross_region=arguments.allow_cross_region,
         all=arguments.all,
     )
 
@@ -123,6 +130,7 @@ async def run_remotely(session: RemoteSession, request: CompareRequest) -> int:
         "repair_from": request.repair_from,
         "by_counts": request.counts,
         "accept_loss": request.accept_loss,
+        "allow_cross_region": request.allow_cross_region,
     }
     view = await follow(session, await start(session, "drifts", body), f"{request.one} and {request.other}")
     return _print_report(session.output, await read_report(session, view, 0, DriftReport), request)
@@ -136,6 +144,7 @@ def _job(request: CompareRequest, run: str) -> DriftJob:
         repair_from=request.repair_from,
         by_counts=request.counts,
         accept_loss=request.accept_loss,
+        allow_cross_region=request.allow_cross_region,
         owner="indexvault compare",
     )
 
