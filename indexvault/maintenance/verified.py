@@ -14,7 +14,9 @@ from indexvault.snapshots.slices import Slice
 from indexvault.snapshots.store import RunBlobs
 
 MOST_FINDINGS = 20
-"""Findings that are kept with their words; of the others only the number is."""
+"""Findings of a turn that are kept with their words; of the others only the number is."""
+_MOST_KEPT = 1000
+"""Findings that are kept of all turns. Those of a turn must not push out those of others: their slices come later."""
 _LIMIT = 1024 * 1024
 
 
@@ -46,7 +48,9 @@ def verified_after(
     earlier = before.damage if before is not None else ()
     kept = [each for each in earlier if each.blob not in names and not _was_read(each.blob, slices)]
     new = [KnownDamage(blob=finding.blob, what=finding.what, found=now) for finding in found]
-    return Verified(turn=turn, at=now, damage=tuple([*new, *kept][:MOST_FINDINGS]), damaged=len(new) + len(kept))
+    return Verified(
+        turn=turn, at=now, damage=tuple([*new[:MOST_FINDINGS], *kept][:_MOST_KEPT]), damaged=len(new) + len(kept)
+    )
 
 
 def _was_read(blob: str, slices: Sequence[Slice]) -> bool:

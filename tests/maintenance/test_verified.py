@@ -1,13 +1,14 @@
 """What verification leaves behind for the status: when, and damage until it is seen sound."""
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 
 from indexvault.maintenance.scrub import IndexToVerify, verify_due
 from indexvault.maintenance.verified import MOST_FINDINGS, Verified, read_verified, verified_after
 from indexvault.snapshots.damage import Finding
-from indexvault.snapshots.names import PackFolder, PackName, manifest_name
+from indexvault.snapshots.names import PackFolder, PackName, manifest_name, parse_pack_name
 from indexvault.snapshots.run_names import verified_name
 from indexvault.snapshots.slices import Slice
 from tests import hotels
@@ -68,3 +69,21 @@ async def test_a_turn_records_what_it_found(damaged: bool) -> None:  # noqa: FBT
     assert found is not None
     assert found.at == clock.now
     assert found.damaged == len(found.damage) == int(damaged)
+
+
+def test_much_new_damage_does_not_make_earlier_damage_forgotten() -> None:
+    there = [PackName("packs", FOLDER, sha256(str(number).encode()).hexdigest()).blob for number in range(400)]
+    one, two = Slice(1, 4), Slice(2, 4)
+    here = [blob for blob in there if one.has(_sha256(blob))][:1]
+    many = [blob for blob in there if two.has(_sha256(blob))][: MOST_FINDINGS + 5]
+    assert len(many) > MOST_FINDINGS
+    first = verified_after(None, 1, [one], [finding(blob) for blob in here], NOW)
+    second = verified_after(first, 2, [two], [finding(blob) for blob in many], NOW)
+    mended = verified_after(second, 6, [two], [], NOW)
+    assert (mended.damaged, [each.blob for each in mended.damage]) == (1, here)
+
+
+def _sha256(blob: str) -> str:
+    found = parse_pack_name(blob)
+    assert found is not None
+    return found.sha256
