@@ -7,7 +7,7 @@ import msgspec
 from indexvault.api.endpoint import Call, Endpoint, Nothing, Reply
 from indexvault.api.regions import check_region_request
 from indexvault.api.start_run import STARTED, start_run
-from indexvault.errors import RequestError
+from indexvault.errors import RequestError, SettingsError
 from indexvault.recovery.drift_run import RUN_COMPARE, require_region
 from indexvault.recovery.job import DriftJob, parse_state
 from indexvault.settings.load import service_settings
@@ -44,8 +44,12 @@ async def measure(call: Call[DriftRequest, Nothing, Nothing]) -> Reply:
         raise RequestError("it is neither of the two", on="body.repair_from", do="Name one of them, as it is written")
     if asked.repair_from is not None and asked.by_counts:
         raise RequestError("counts read no documents", on="body.by_counts", do="Leave it out, or repair_from")
-    for text in (asked.one, asked.other):
-        service_settings(resources.clients.settings, parse_state(text).service)
+    for member, text in (("one", asked.one), ("other", asked.other)):
+        try:
+            state = parse_state(text)
+        except SettingsError as error:
+            raise RequestError(error.what, on=f"body.{member}", do=error.do) from None
+        service_settings(resources.clients.settings, state.service)
     check_region_request(resources.clients.settings, asks_to_leave=asked.allow_cross_region)
     now = resources.clock()
     run = run_name(now, "compare", resources.rng.randbytes(3))

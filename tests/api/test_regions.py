@@ -76,3 +76,10 @@ def test_the_setting_is_off_by_default() -> None:
     assert read_settings(
         '{"stores": {}, "services": {}, "allow_cross_region_requests": true}'
     ).allow_cross_region_requests
+
+
+async def test_a_snapshot_that_can_be_none_is_a_fault_of_the_request() -> None:
+    async with two_regions() as (world, _members):
+        with pytest.raises(RequestError) as denied:
+            await measure(call(world, DriftRequest(one=f"{EAST}/hotels@\u00de", other=f"{WEST}/hotels")))
+        assert denied.value.on == "body.one"
