@@ -22,10 +22,8 @@ def test_the_bare_command_with_json_is_a_record(terminal: Terminal) -> None:
     assert (result.code, json.loads(result.stderr)["exit_code"]) == (2, 2)
 
 
-@pytest.mark.parametrize("verb", ["show", "delete", "pin", "verify", "export"])
+@pytest.mark.parametrize("verb", ["show", "delete", "pin", "export"])
 def test_an_index_where_a_snapshot_belongs_says_how_to_name_one(terminal: Terminal, verb: str) -> None:
-    if verb == "verify":
-        pytest.skip("it takes an index too")
     result = terminal.indexvault(verb, f"{EAST}/notes", *(["folder"] if verb == "export" else []))
     assert result.code == 2
     assert f"{EAST}/notes@latest" in result.error_line
