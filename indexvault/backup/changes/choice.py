@@ -89,7 +89,8 @@ def _definition_fault(base: Manifest, now: Now) -> str | None:
             return None
         return "the index was made anew since the last snapshot, or its definition changed and changed back"
     if concerns_only_searching(base.definition, now.definition):
-        return None
+        # Whether it is the same index as before, nothing shows: its documents may have come back with the same times.
+        return "the definition has changed since the last snapshot, or the index was made anew with another one"
     return "the definition has changed since the last snapshot in what documents depend on"
 
 

@@ -211,6 +211,19 @@ class TestInFull:
         report = await by_changes(world)
         assert (report.state, report.documents) == ("complete", 10)
 
+    async def test_an_index_made_anew_that_is_searched_otherwise(self, world: World, clock: Calendar) -> None:
+        """The same keys with the same old times hold other values: neither the field nor a count tells."""
+        await fill(world, clock)
+        kept = await world.documents(EAST, INDEX, "id")
+        current = await world.east.index_definition(INDEX)
+        await world.east.delete_index(INDEX, before=current)
+        other = definition() | {"corsOptions": {"allowedOrigins": ["https://contoso.example"], "maxAgeInSeconds": 300}}
+        await world.fill(other, [each | {"text": "made anew"} for each in kept])
+        report = await by_changes(world)
+        assert report.reading is not None
+        assert "the index was made anew" in report.reading.reason
+        assert (await manifest_of(world)).content_digest == await digest_of_index(world)
+
     async def test_more_changes_than_are_worth_it(self, world: World, clock: Calendar) -> None:
         await fill(world, clock)
         await write(world, [document(2 * number, clock.now, 1) for number in range(1_200)])
