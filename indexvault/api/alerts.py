@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from indexvault.api.endpoint import Call, DocumentedAnswer, Endpoint, Nothing, Reply
-from indexvault.model import CONFIGURED_NAME_LENGTH
+from indexvault.model import CONFIGURED_NAME, CONFIGURED_NAME_LENGTH
 from indexvault.snapshots.manifest import AwareTime
 from indexvault.status.alerts import Alert
 from indexvault.status.watch_over import Tested, try_webhooks, what_is_wrong
@@ -13,7 +13,7 @@ from indexvault.status.watch_over import Tested, try_webhooks, what_is_wrong
 type WebhookName = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$(?!\n)",
+        pattern=rf"^{CONFIGURED_NAME}$(?!\n)",
         max_length=CONFIGURED_NAME_LENGTH,
         description="A webhook in the app's settings.",
         examples=["operators"],

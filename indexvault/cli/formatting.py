@@ -45,3 +45,10 @@ def instant(time: datetime) -> str:
 def one_line(text: str) -> str:
     """Return a text on one line, without the control characters that could make a terminal do something."""
     return "".join(character for character in " ".join(text.split()) if character.isprintable())
+
+
+def short_value(value: str | None) -> str:
+    """Return the JSON of a definition's member on one line, cut at 60 characters; None is a member that is absent."""
+    if value is None:
+        return "absent"
+    return one_line(value if len(value) <= 60 else f"{value[:57]}...")  # noqa: PLR2004 - a line's worth

@@ -24,7 +24,6 @@ from indexvault.restore.projection import Projection
 from indexvault.restore.read_target import count_all, looked_up
 from indexvault.restore.selection import Selection
 from indexvault.restore.values import same_document
-from indexvault.search.lookup import KeyLookup
 from indexvault.search.request_count import counted_requests
 from indexvault.search.scan import KeyRange
 from indexvault.snapshots.chunk_documents import KeyedLine
@@ -40,7 +39,6 @@ _AT_ONCE = 4
 _EVERY_KEY = KeyRange(None, None)
 _ALL_BITS = 0
 """Ranges may end at any key: nothing is cut into chunks here."""
-_AVERAGE_DOCUMENT_BYTES = 1000
 
 type Wait = Callable[[], Awaitable[bool]]
 
@@ -240,13 +238,7 @@ async def _by_look_up(
     documents: AsyncGenerator[list[KeyedLine]], other: LiveSide, terms: Terms, part: _Part
 ) -> AsyncGenerator[Deviation]:
     """Yield what deviates from an index whose keys have no order: its documents are looked up one page at a time."""
-    lookup = KeyLookup(
-        other.service,
-        other.index,
-        other.schema,
-        average_document_bytes=_AVERAGE_DOCUMENT_BYTES,
-        elevated=other.schema.is_protected,
-    )
+    lookup = other.lookup()
     async with aclosing(documents):
         async for some in documents:
             there = _counting(_projected(looked_up(lookup, [key for key, _line in some]), terms.other), part)

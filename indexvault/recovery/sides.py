@@ -67,16 +67,19 @@ class LiveSide:
         """See `Side.documents`."""
         return scanned(self.service, self.index, self.schema, keys, average_document_bytes=_AVERAGE_DOCUMENT_BYTES)
 
-    async def find(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """See `Side.find`."""
-        lookup = KeyLookup(
+    def lookup(self) -> KeyLookup:
+        """Return how to look its documents up by their keys."""
+        return KeyLookup(
             self.service,
             self.index,
             self.schema,
             average_document_bytes=_AVERAGE_DOCUMENT_BYTES,
             elevated=self.schema.is_protected,
         )
-        async with aclosing(looked_up(lookup, keys)) as found:
+
+    async def find(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """See `Side.find`."""
+        async with aclosing(looked_up(self.lookup(), keys)) as found:
             return {key: line async for some in found for key, line in some}
 
     async def count(self, keys: KeyRange) -> int:

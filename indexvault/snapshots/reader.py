@@ -217,7 +217,7 @@ async def read_chunk(blobs: SnapshotReader, folder: PackFolder, chunk: Chunk) ->
     return await blobs.first_sound(lambda one: _read_chunk(one, folder, chunk))
 
 
-async def read_chunks[Used](
+def read_chunks[Used](
     blobs: SnapshotReader,
     folder: PackFolder,
     chunks: AsyncIterable[Sequence[Chunk]] | Iterable[Sequence[Chunk]],
@@ -229,10 +229,7 @@ async def read_chunks[Used](
 
     What is wrong with a chunk is raised in its turn.
     """
-    async with aclosing(read_batches(blobs, folder, chunks, use, window=window)) as reading:
-        async for some in reading:
-            for each in some:
-                yield each
+    return _singly(read_batches(blobs, folder, chunks, use, window=window))
 
 
 async def read_batches[Used](
@@ -259,7 +256,7 @@ async def read_batches[Used](
             yield sound
 
 
-async def try_chunks[Used](
+def try_chunks[Used](
     blobs: SnapshotReader,
     folder: PackFolder,
     chunks: AsyncIterable[Sequence[Chunk]] | Iterable[Sequence[Chunk]],
@@ -271,8 +268,13 @@ async def try_chunks[Used](
 
     See `try_batches`. Close the generator (`aclosing`) to cancel what is under way.
     """
-    async with aclosing(try_batches(blobs, folder, chunks, use, window=window)) as reading:
-        async for some in reading:
+    return _singly(try_batches(blobs, folder, chunks, use, window=window))
+
+
+async def _singly[Each](batches: AsyncGenerator[list[Each]]) -> AsyncGenerator[Each]:
+    """Yield what comes in batches one by one."""
+    async with aclosing(batches):
+        async for some in batches:
             for each in some:
                 yield each
 

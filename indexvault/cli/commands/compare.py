@@ -9,7 +9,7 @@ from rich.text import Text
 
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, FAILED
-from indexvault.cli.formatting import count, one_line
+from indexvault.cli.formatting import count, one_line, short_value
 from indexvault.cli.output import Output
 from indexvault.cli.references import index_or_snapshot, service_and_index
 from indexvault.cli.remote.follow import follow, start
@@ -216,7 +216,7 @@ def _details(drift: Drift) -> Sequence[str]:
     if drift.not_compared.hidden or drift.not_compared.dropped:
         lines.append(f"  compared with {drift.not_compared.of(drift.one)}")
     lines += [
-        f"  definition {one_line(each.path)}: {_short(each.before)} -> {_short(each.after)}"
+        f"  definition {one_line(each.path)}: {short_value(each.before)} -> {short_value(each.after)}"
         for each in drift.definition
     ]
     return lines
@@ -246,15 +246,12 @@ def _print_services(output: Output, drift: ServiceDrift) -> None:
         },
         f"{alike} of the {len(drift.indexes)} indexes that both have are alike",
         *(f"  only in {each.only_in}: {each.kind} {one_line(each.name)}" for each in drift.absent),
-        *(f"  {one_line(each.path)}: {_short(each.before)} -> {_short(each.after)}" for each in drift.objects),
+        *(
+            f"  {one_line(each.path)}: {short_value(each.before)} -> {short_value(each.after)}"
+            for each in drift.objects
+        ),
         *(f"  {one_line(name)} was not compared: {one_line(reason)}" for name, reason in drift.unreadable),
     )
-
-
-def _short(value: str | None) -> str:
-    if value is None:
-        return "absent"
-    return one_line(value if len(value) <= 60 else f"{value[:57]}...")  # noqa: PLR2004 - a line's worth
 
 
 COMMAND = Command(

@@ -13,7 +13,7 @@ from indexvault.backup.comparison import Comparison, NamedChange, open_compariso
 from indexvault.backup.comparison import named as named_change
 from indexvault.cli.command import Command
 from indexvault.cli.exit_codes import DONE, FAILED
-from indexvault.cli.formatting import count, one_line
+from indexvault.cli.formatting import count, one_line, short_value
 from indexvault.cli.options import SNAPSHOT_HELP
 from indexvault.cli.output import Output
 from indexvault.cli.references import index_or_snapshot, snapshot_reference
@@ -167,8 +167,8 @@ def _print_totals(output: Output, tally: DiffTally, differences: int) -> None:
 
 
 def _definition_line(difference: DefinitionDifference) -> Text:
-    line = f"definition {difference.path}: {_short(difference.before)} -> {_short(difference.after)}"
-    return Text(one_line(line))
+    change = f"{short_value(difference.before)} -> {short_value(difference.after)}"
+    return Text(f"definition {one_line(difference.path)}: {change}")
 
 
 def _change_line(record: dict[str, Any]) -> Text:
@@ -177,12 +177,6 @@ def _change_line(record: dict[str, Any]) -> Text:
     if "fields" in record:
         line.append(f"  {', '.join(record['fields']) or 'only written differently'}", style="dim")
     return line
-
-
-def _short(value: str | None) -> str:
-    if value is None:
-        return "absent"
-    return value if len(value) <= 60 else f"{value[:57]}..."  # noqa: PLR2004 - a line's worth
 
 
 COMMAND = Command(
