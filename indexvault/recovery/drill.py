@@ -13,7 +13,14 @@ from msgspec.structs import replace
 
 from indexvault.errors import ConflictError, IndexvaultError, NotFoundError, VerificationError
 from indexvault.model import IndexName
-from indexvault.recovery.drill_job import Answered, DrillJob, DrillReport, OpenedDrill, RestoredDrill
+from indexvault.recovery.drill_job import (
+    Answered,
+    DrillJob,
+    DrillReport,
+    FailedDrill,
+    OpenedDrill,
+    RestoredDrill,
+)
 from indexvault.recovery.drill_records import OpenDrill, forget_open, note_open, note_result, read_open
 from indexvault.restore.mark_target import forget_records
 from indexvault.restore.state import forget_restore_state, read_restore_state
@@ -99,16 +106,41 @@ async def close_drill(resources: Resources, restored: RestoredDrill) -> DrillRep
     return report
 
 
+async def note_failed(resources: Resources, failed: FailedDrill) -> Done:
+    """Keep the result of a drill that failed before it had made anything."""
+    job, now = failed.job, resources.clock()
+    report = DrillReport(
+        service=job.service,
+        index=job.index,
+        target_service=job.target_service,
+        run=job.run,
+        snapshot=job.snapshot or "",
+        started=now,
+        finished=now,
+        recovery_time=job.recovery_time,
+        failure=failed.failure,
+    )
+    await note_result(resources.clients.store_of(job.service).runs, report)
+    return Done()
+
+
 def drill_index(ctx: OrchestrationContext, job: DrillJob) -> Orchestration[DrillReport]:
     """Restore a snapshot under a temporary name, prove it, query it, and remove it again.
 
-    What fails after the snapshot was chosen is in the report, and nothing is left behind.
+    What fails after the snapshot was chosen is in the report, and nothing is left behind. What fails before is raised,
+    and kept as the last result unless there is no such snapshot.
     """
     return (yield from locked(ctx, Claim(job.work, job.owner), _drill(ctx, job)))
 
 
 def _drill(ctx: OrchestrationContext, job: DrillJob) -> Orchestration[DrillReport]:
-    opened = yield from call(ctx, OPEN_DRILL, job)
+    try:
+        opened = yield from call(ctx, OPEN_DRILL, job)
+    except NotFoundError:
+        raise
+    except IndexvaultError as error:
+        yield from call(ctx, NOTE_FAILED, FailedDrill(job, error.record()))
+        raise
     restored = RestoredDrill(job=job, opened=opened)
     try:
         report = yield from restore_index(ctx, job.restore(opened.snapshot))
@@ -248,6 +280,7 @@ def item_of(job: DrillJob) -> Item:
 OPEN_DRILL = Activity("open_drill", DrillJob, OpenedDrill, open_drill, lambda job: job.work)
 ANSWER = Activity("answer_drill_queries", RestoredDrill, RestoredDrill, answer_queries)
 CLOSE_DRILL = Activity("close_drill", RestoredDrill, DrillReport, close_drill, lambda restored: restored.job.work)
+NOTE_FAILED = Activity("note_failed_drill", FailedDrill, Done, note_failed, lambda failed: failed.job.work)
 OPEN_DRILLS = Activity("open_drills", RunOrder, OpenItems, open_drills)
 DRILL_INDEX = Workflow("drill_index", DrillJob, DrillReport, drill_index)
 _FAN_OUT = FanOut(opening=OPEN_DRILLS, each=ItemWorkflow(DRILL_INDEX, outcome_of), failed=failed)
@@ -259,6 +292,6 @@ def run_drill(ctx: OrchestrationContext, order: RunOrder) -> Orchestration[Done]
 
 
 RUN_DRILL = Workflow("run_drill", RunOrder, Done, run_drill)
-OWN_ACTIVITIES = (OPEN_DRILL, ANSWER, CLOSE_DRILL, OPEN_DRILLS)
+OWN_ACTIVITIES = (OPEN_DRILL, ANSWER, CLOSE_DRILL, NOTE_FAILED, OPEN_DRILLS)
 ACTIVITIES = (*FAN_OUT_ACTIVITIES, *RESTORE_ACTIVITIES, *OWN_ACTIVITIES)
 WORKFLOWS = (DRILL_INDEX, RUN_DRILL)

@@ -83,16 +83,24 @@ class Answered(msgspec.Struct, frozen=True):
         """Whether at least half of what one finds is found by the other: a live index goes on changing."""
         return not self.fault and 2 * self.same >= self.of
 
+    @property
+    def found_nothing(self) -> bool:
+        """Whether neither found anything, so that the two are alike and it means nothing."""
+        return not self.fault and self.of == 0
+
 
 class DrillReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a drill came to. `seconds` is what the restore took with its proofs, if it got that far."""
+    """What a drill came to. `seconds` is what the restore took with its proofs, if it got that far.
+
+    `snapshot` is empty and `snapshot_created` None if the drill failed before it had chosen one.
+    """
 
     service: str
     index: str
     target_service: str
     run: str
-    snapshot: str
-    snapshot_created: AwareTime
+    snapshot: str = ""
+    snapshot_created: AwareTime | None = None
     started: AwareTime
     finished: AwareTime
     documents: int = 0
@@ -117,12 +125,25 @@ class DrillReport(msgspec.Struct, frozen=True, kw_only=True):
             for each in self.queries
             if not each.is_alike
         ]
+        if self.documents:  # an empty index has nothing that a query could find
+            faults += [
+                f"query {each.query} was answered otherwise: it finds nothing on either side"
+                for each in self.queries
+                if each.found_nothing
+            ]
         return faults
 
     @property
     def is_good(self) -> bool:
         """Whether the snapshot was restored and proved in time, and the queries were answered alike."""
         return not self.faults
+
+
+class FailedDrill(msgspec.Struct, frozen=True):
+    """A drill that failed before it had made anything."""
+
+    job: DrillJob
+    failure: ErrorRecord
 
 
 class RestoredDrill(msgspec.Struct, frozen=True, kw_only=True):

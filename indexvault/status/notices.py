@@ -30,6 +30,8 @@ MOST_CHANGES = 10
 """Changes in one message. A card of Teams has 28 KB at most."""
 MOST_MESSAGES = 5
 """Messages that a webhook gets in one tick. The next tick sends on: Teams takes four requests in a second."""
+_TOGETHER = 3
+"""How often a change is tried together with others: one that is refused for its own sake then holds nothing back."""
 _MOST_KEPT = 5000
 _LIMIT = 16 * 1024 * 1024
 _LOG = logging.getLogger(__name__)
@@ -118,7 +120,10 @@ def updated(before: Notices, alerts: Sequence[Alert], webhooks: Iterable[str], n
 
 
 def due_changes(notices: Notices, name: str, webhook: WebhookSettings) -> list[list[Change]]:
-    """Return the messages that a webhook is owed, each a list of changes, the worst first."""
+    """Return the messages that a webhook is owed, each a list of changes, the worst first.
+
+    What it has refused several times comes last, one change a message, the least often refused first.
+    """
     owed = [
         notice
         for notice in notices.notices
@@ -127,8 +132,11 @@ def due_changes(notices: Notices, name: str, webhook: WebhookSettings) -> list[l
         and (notice.ended is not None or is_meant(notice.alert, webhook))
     ]
     owed.sort(key=lambda notice: (notice.alert.level != "red", notice.state == "off", notice.since))
-    changes = [change_of(notice) for notice in owed[: MOST_CHANGES * MOST_MESSAGES]]
-    return [changes[at : at + MOST_CHANGES] for at in range(0, len(changes), MOST_CHANGES)]
+    refused = {id(each): each.deliveries.get(name, Delivery()).attempts for each in owed}
+    fresh = [change_of(each) for each in owed if refused[id(each)] < _TOGETHER]
+    alone = sorted((each for each in owed if refused[id(each)] >= _TOGETHER), key=lambda each: refused[id(each)])
+    messages = [fresh[at : at + MOST_CHANGES] for at in range(0, len(fresh), MOST_CHANGES)]
+    return [*messages, *([change_of(each)] for each in alone)][:MOST_MESSAGES]
 
 
 def noted(notices: Notices, name: str, changes: Iterable[Change], failure: str | None) -> Notices:

@@ -120,6 +120,18 @@ async def test_queries_are_answered_alike(world: World, engine: LocalEngine) -> 
     assert await left(world) == []
 
 
+async def test_a_query_that_finds_nothing_anywhere_proves_nothing(engine: LocalEngine) -> None:
+    report = await drill(engine, queries=(DrillQuery(filter="rank gt 1000000"),))
+    assert report.faults == ["query 1 was answered otherwise: it finds nothing on either side"]
+
+
+async def test_of_an_empty_index_queries_find_nothing(world: World, engine: LocalEngine) -> None:
+    await world.fill(QUERY | {"name": "empty"}, [])
+    await world.back_up("empty")
+    report = await drill(engine, index="empty", queries=(DrillQuery(),))
+    assert (report.documents, report.faults) == (0, [])
+
+
 def failing(name: str) -> list[Activity[Any, Any]]:
     """Return the activities of a drill, of which one fails."""
 
@@ -184,10 +196,24 @@ async def test_an_index_that_no_record_names_is_not_removed(world: World, engine
     assert JOB.temporary.index in await world.west.index_names()
 
 
+async def test_a_drill_that_could_not_begin_is_kept_too(world: World, engine: LocalEngine) -> None:
+    """Its last result would otherwise stay the good one until that is too old."""
+    good = await drill(engine)
+    await world.fill(QUERY | {"name": JOB.temporary.index}, [note(1)], WEST)
+    with pytest.raises(ConflictError):
+        await drill(engine, run="drill-2-0")
+    results = await read_results(world.store.runs, NOTES_EAST)
+    assert results is not None
+    assert results.last_good == good
+    assert results.last.faults == [f"{JOB.temporary}: it exists, and no drill has made it"]
+    assert JOB.temporary.index in await world.west.index_names()
+
+
 async def test_without_a_snapshot_there_is_no_drill(world: World, engine: LocalEngine) -> None:
     with pytest.raises(NotFoundError):
         await drill(engine, index="nothing")
     assert await left(world) == []
+    assert await read_results(world.store.runs, IndexName(EAST, "nothing")) is None
 
 
 def test_no_pattern_matches_a_temporary_index() -> None:

@@ -53,14 +53,15 @@ class Story:
         self.notices = Notices(at=NOW)
         self.now = NOW
 
-    def tick(self, *alerts: Alert, failing: Sequence[str] = ()) -> list[tuple[str, str, str]]:
-        """Return what was told: the webhook, the state and the subject."""
+    def tick(self, *alerts: Alert, failing: Sequence[str] = (), poison: str = "") -> list[tuple[str, str, str]]:
+        """Return what was told: the webhook, the state and the subject. No webhook takes a message with `poison`."""
         self.now += TICK
         self.notices = updated(self.notices, alerts, self.webhooks, self.now)
         told: list[tuple[str, str, str]] = []
         for name, settings in self.webhooks.items():
             for changes in due_changes(self.notices, name, settings):
-                failure = "it answered 500" if name in failing else None
+                is_refused = name in failing or poison in {change.subject for change in changes}
+                failure = "it answered 500" if is_refused else None
                 self.notices = noted(self.notices, name, changes, failure)
                 if failure is not None:
                     break
@@ -96,6 +97,17 @@ def test_trying_again_has_a_bound() -> None:
     assert "1 are no longer tried" in told.what
     # Another change is another story.
     assert story.tick(alert("east"), alert("west")) == [("hook", "on", "west")]
+
+
+def test_one_that_is_always_refused_does_not_hold_back_the_others() -> None:
+    """The webhook may choke on a single alert: the others go without it, and it is still tried."""
+    story, alerts = Story(), [alert("poison"), *(alert(f"index {number}") for number in range(24))]
+    told: list[tuple[str, str, str]] = []
+    for _ in range(12):
+        told += story.tick(*alerts, poison="poison")
+    assert sorted(told) == sorted(("hook", "on", each.subject) for each in alerts[1:])
+    assert story.tick(*alerts, alert("new"), poison="poison") == [("hook", "on", "new")]
+    assert story.tick(*alerts, alert("new")) == [("hook", "on", "poison")]
 
 
 def test_the_end_is_tried_again_too_and_told_only_to_whoever_knew_the_beginning() -> None:
