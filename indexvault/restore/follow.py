@@ -58,7 +58,7 @@ class FollowInput(msgspec.Struct, frozen=True):
     @property
     def work(self) -> Work:
         """What the activities of a following work for."""
-        return msgspec.structs.replace(self.job.work, also=(self.target,))
+        return msgspec.structs.replace(self.job.work, run=self.job.locked_by or self.job.run, also=(self.target,))
 
 
 class FollowTarget(msgspec.Struct, frozen=True):

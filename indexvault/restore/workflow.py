@@ -96,6 +96,9 @@ def restore_index(ctx: OrchestrationContext, job: RestoreJob) -> Orchestration[R
     An interrupted restore resumes. Raises the error of the first failed check, with nothing touched, VerificationError
     if the target differs from the snapshot. A failure after the target was touched leaves it marked as unfinished.
     """
+    if job.locked_by is not None and job.follow:
+        found = yield from call(ctx, FIND_TARGET, job)
+        return (yield from _follow(ctx, FollowInput(job, found.written_index)))
     if job.locked_by is not None:
         return (yield from _restore(ctx, (yield from call(ctx, BEGIN, job))))
     if job.follow:
@@ -130,7 +133,7 @@ def _follow(ctx: OrchestrationContext, given: FollowInput) -> Orchestration[Rest
         if settled.agrees:
             return followed_report(job, given.written_index, followed, started, settled.finished)
         why = f"after following, the target counts {settled.counted:,} documents, not {followed.documents:,}"
-    full = msgspec.structs.replace(job, follow=False, run=f"{job.run}{FULL}", locked_by=job.run)
+    full = msgspec.structs.replace(job, follow=False, run=f"{job.run}{FULL}", locked_by=job.locked_by or job.run)
     report = yield from _restore(ctx, (yield from call(ctx, BEGIN, full)))
     whole = not report.refused and report.not_compared == NotCompared()
     noted = yield from call(ctx, NOTE_PROVED, ProvedInput(given, whole))

@@ -25,6 +25,8 @@
     search-runs/alerts/tick.json
     search-runs/followed/<service>/<index>.json
     search-runs/restored/<service>/<index>.json
+    search-runs/standbys/<pair>/<service>/<index>.json
+    search-runs/drifts/<pair>/<index>.json
     search-runs/signed.json
 
 Names are escaped as those of the snapshot container are; see `names`.
@@ -277,6 +279,26 @@ def followed_name(service: str, index: str) -> str:
 def restored_name(service: str, index: str) -> str:
     """Return the name of the record when a restore last wrote to this index."""
     return _index_blob("restored/", service, index)
+
+
+def standbys_prefix(pair: str) -> str:
+    """Return the prefix of what is known of the indexes of a pair's standby."""
+    return f"standbys/{segment_of(pair)}/"
+
+
+def standby_name(pair: str, service: str, index: str) -> str:
+    """Return the name of the record which snapshot an index of a pair's standby equals."""
+    return _index_blob(standbys_prefix(pair), service, index)
+
+
+def drifts_prefix(pair: str) -> str:
+    """Return the prefix of the last measured drifts of a pair."""
+    return f"drifts/{segment_of(pair)}/"
+
+
+def drift_name(pair: str, index: str) -> str:
+    """Return the name of the record of the last measured drift of an index that both services of a pair have."""
+    return f"{drifts_prefix(pair)}{segment_of(index)}.json"
 
 
 def _index_blob(prefix: str, service: str, index: str) -> str:
