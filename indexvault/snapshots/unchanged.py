@@ -91,7 +91,7 @@ async def read_unchanged(
             continue
         if record is None:
             continue
-        if name != unchanged_name(record.service, record.index) or not _is_sound(record, now):
+        if not _is_sound(record, name, now):
             _LOG.warning("the record %s of an unchanged index counts for nothing: it contradicts itself", name)
             continue
         reference = SnapshotReference(service=record.service, index=record.index, id=record.snapshot)
@@ -107,9 +107,12 @@ def as_of(
     return created if record is None else max(created, record.last)
 
 
-def _is_sound(record: Unchanged, now: datetime) -> bool:
+def _is_sound(record: Unchanged, name: str, now: datetime) -> bool:
     return (
-        is_snapshot_id(record.snapshot)
+        record.service != ""
+        and record.index != ""
+        and name == unchanged_name(record.service, record.index)
+        and is_snapshot_id(record.snapshot)
         and id_time(record.snapshot) <= record.first <= record.last
         and not is_in_future(record.last, now)
     )

@@ -58,6 +58,8 @@ async def test_another_snapshot_begins_anew(runs: RunBlobs) -> None:
         {"last": NOW + timedelta(hours=1)},
         {"first": MORNING - MINUTE},
         {"index": "rooms"},
+        {"index": ""},
+        {"service": "."},
         {"snapshot": "../x"},
         {"first": NOW},
     ],

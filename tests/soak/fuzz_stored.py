@@ -1,4 +1,4 @@
-"""Targets of the fuzzer: what lies in a store, and what a workflow engine keeps."""
+"""Targets of the fuzzer: what lies in a store beside the records of runs, and what a workflow engine keeps."""
 
 import contextlib
 import functools
@@ -10,29 +10,20 @@ from typing import Any
 import msgspec
 from durabletask.task import FailureDetails
 
-from indexvault.api.run_views import view_run
 from indexvault.api.snapshot_views import view_snapshot
-from indexvault.backup import state as backup_state
-from indexvault.backup.reveal_records import Reveal, RevealRecords, with_retrievable
 from indexvault.errors import (
     IndexvaultError,
     IntegrityError,
 )
 from indexvault.model import IndexName
-from indexvault.move.job import MoveState
-from indexvault.move.state import other_move, read_move_state
-from indexvault.restore import state as restore_state
 from indexvault.restore.definition import target_definition
 from indexvault.restore.secrets import missing_paths
 from indexvault.restore.service.names import Rules, renamed
-from indexvault.restore.service.state import ServiceRestoreState, read_service_restore_state
 from indexvault.search.schema import read_schema
-from indexvault.snapshots.announcements import Announcement, SweepRecord, announced_trees, is_being_swept
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.checksum import TRAILER_LENGTH, with_checksum
 from indexvault.snapshots.chunks import Chunk, document_lines
 from indexvault.snapshots.generation import choose_generation
-from indexvault.snapshots.holds import Hold, is_held, is_live, read_holds
 from indexvault.snapshots.locations import Location, decode_locations, encode_locations
 from indexvault.snapshots.manifest import Manifest, open_manifest, seal
 from indexvault.snapshots.names import (
@@ -41,33 +32,12 @@ from indexvault.snapshots.names import (
     manifest_name,
 )
 from indexvault.snapshots.packs import member, open_chunk, open_member, scan_members
-from indexvault.snapshots.pins import Pin, pins_by_id
 from indexvault.snapshots.retention import Retention, decide
-from indexvault.snapshots.run_names import (
-    announcement_name,
-    checkpoint_name,
-    hold_name,
-    lock_name,
-    move_name,
-    pin_name,
-    record_name,
-    restore_name,
-    reveal_name,
-    sweep_name,
-    tombstone_name,
-    unfinished_name,
-)
 from indexvault.snapshots.service_manifest import read_service_manifest
 from indexvault.snapshots.summary import from_metadata, summarise
-from indexvault.snapshots.tombstones import Tombstone, read_tombstones
 from indexvault.snapshots.tree import Tree, decode_segment, encode_segment, node_of
 from indexvault.snapshots.tree_reader import TreeReader
-from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.failures import error_of as error_of_failure
-from indexvault.workflow.lock_holder import Holder, locked_error, read_holder
-from indexvault.workflow.progress import ActivityProgress, read_progress
-from indexvault.workflow.runs import RunRecord, Runs, cancelled, closed
-from indexvault.workflow.unfinished import Unfinished, read_unfinished
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import cut, documents, manifest_of
 from tests.soak import fuzz_examples as examples
@@ -124,7 +94,7 @@ async def _walk(manifest: Manifest) -> None:
         pass
 
 
-async def _read_stored(data: bytes, name: str, read: Callable[[MemoryStore], Awaitable[Any]]) -> Any:
+async def read_stored(data: bytes, name: str, read: Callable[[MemoryStore], Awaitable[Any]]) -> Any:
     store = MemoryStore(clock=lambda: _NOW)
     await store.snapshots.create(name, data)
     await store.runs.put(name, data)
@@ -137,7 +107,7 @@ def _use_manifest_blob(data: bytes) -> None:
         reference = SnapshotReference(service=_INDEX.service, index=_INDEX.index, id=_MANIFEST_ID)
         await read_manifest(store.snapshots, reference)
 
-    wait(_read_stored(data, manifest_name(_INDEX.service, _INDEX.index, _MANIFEST_ID), read))
+    wait(read_stored(data, manifest_name(_INDEX.service, _INDEX.index, _MANIFEST_ID), read))
 
 
 def _draw_service_manifest(rng: random.Random) -> bytes:
@@ -155,7 +125,7 @@ def _use_service_manifest(data: bytes) -> None:
                 missing_paths(version.body)
                 renamed(each.kind, version.body, Rules(["*=dr-*"]), "x")
 
-    wait(_read_stored(data, manifest_name(_INDEX.service, SERVICE_OBJECTS, _ID), read))
+    wait(read_stored(data, manifest_name(_INDEX.service, SERVICE_OBJECTS, _ID), read))
 
 
 @functools.cache
@@ -241,121 +211,6 @@ def _use_locations(data: bytes) -> None:
     decode_locations(data, _ON)
 
 
-def _one(kind: type[Any], name: str, read: Callable[[MemoryStore], Awaitable[Any]]) -> tuple[type[Any], str, Any]:
-    return kind, name, read
-
-
-async def _read_lock(store: MemoryStore) -> None:
-    holder = await read_holder(store.runs, _INDEX)
-    if holder is not None:
-        assert (holder.expires > _NOW) in {True, False}
-        str(locked_error(_INDEX, holder))
-
-
-async def _read_run(store: MemoryStore) -> None:
-    record = await Runs(store.runs).read("run-1")
-    assert record is not None
-    msgspec.json.encode(view_run(record, {}, _NOW))
-    closed(record, _NOW)
-    msgspec.json.encode(cancelled(record, _NOW))
-
-
-async def _read_progress(store: MemoryStore) -> None:
-    other = checkpoint_name("run-1", "progress-other")
-    await store.runs.put(other, msgspec.json.encode(ActivityProgress(_NOW, {})))
-    await read_progress([store.runs], "run-1")
-
-
-async def _read_restore(store: MemoryStore) -> None:
-    found = await restore_state.read_restore_state(store.runs, _INDEX)
-    if found is not None:
-        str(restore_state.unfinished(found, _INDEX))
-        assert found.marked
-
-
-async def _read_move(store: MemoryStore) -> None:
-    found = await read_move_state(store.runs, _INDEX)
-    if found is not None:
-        str(other_move(found))
-
-
-async def _read_reveals(store: MemoryStore) -> None:
-    async for reveal in RevealRecords(store.runs).all():
-        with_retrievable(bytes(reveal.definition.stable.body), reveal.fields, retrievable=False)
-
-
-async def _read_sweep(store: MemoryStore) -> None:
-    await is_being_swept(store.runs, _INDEX.service, _INDEX.index, _NOW)
-
-
-async def _read_announcements(store: MemoryStore) -> None:
-    await announced_trees(store.runs, _INDEX.service, _INDEX.index, _NOW)
-
-
-async def _read_holds(store: MemoryStore) -> None:
-    assert await is_held(store.runs, _REFERENCE, lambda _store: store.runs, _NOW) in {True, False}
-    async for _snapshot, hold in read_holds(store.runs, *_PLACE):
-        assert hold.reason
-        await is_live(hold, lambda _store: store.runs, _NOW)
-
-
-async def _read_tombstones(store: MemoryStore) -> None:
-    for tombstone in (await read_tombstones(store.runs, _INDEX.service, _INDEX.index)).values():
-        assert (_NOW - tombstone.removed).days < 10**9
-
-
-def _checkpoint(kind: type[Any]) -> tuple[type[Any], str, Any]:
-    return kind, checkpoint_name("run-1", "part"), lambda store: Checkpoints(store.runs, "run-1").read("part", kind)
-
-
-_PLACE = (_INDEX.service, _INDEX.index)
-_RECORDS: tuple[tuple[type[Any], str, Any], ...] = (
-    _one(Holder, lock_name(*_PLACE), _read_lock),
-    _one(RunRecord, record_name("run-1"), _read_run),
-    _one(ActivityProgress, checkpoint_name("run-1", "progress-x"), _read_progress),
-    _one(restore_state.RestoreState, restore_name(*_PLACE), _read_restore),
-    _one(MoveState, move_name(*_PLACE), _read_move),
-    _one(
-        ServiceRestoreState,
-        restore_name(_INDEX.service, SERVICE_OBJECTS),
-        lambda store: read_service_restore_state(store.runs, _INDEX.service),
-    ),
-    _one(Reveal, reveal_name(*_PLACE), _read_reveals),
-    _one(Unfinished, unfinished_name(*_PLACE), lambda store: read_unfinished(store.runs, _INDEX)),
-    _one(Pin, pin_name(*_PLACE, _ID), lambda store: pins_by_id(store.runs, *_PLACE)),
-    _one(Hold, hold_name(*_PLACE, _ID, "run-1"), _read_holds),
-    _one(Tombstone, tombstone_name(*_PLACE, _ID), _read_tombstones),
-    _one(Announcement, announcement_name(*_PLACE, _ID), _read_announcements),
-    _one(SweepRecord, sweep_name(*_PLACE), _read_sweep),
-    *map(
-        _checkpoint,
-        (
-            restore_state.RestorePlan,
-            restore_state.TargetIndex,
-            restore_state.LoadCheckpoint,
-            restore_state.Hiding,
-            backup_state.Plan,
-            backup_state.PlanHeader,
-            backup_state.ScannedRange,
-            backup_state.CollectedPartition,
-            backup_state.SnapshotIdentity,
-            backup_state.StartedOver,
-        ),
-    ),
-)
-
-
-def _draw_record(rng: random.Random) -> tuple[int, bytes]:
-    at = rng.randrange(len(_RECORDS))
-    return at, inputs.damaged_json(rng, [examples.example_of(_RECORDS[at][0], rng)])
-
-
-def _use_record(given: tuple[int, bytes]) -> None:
-    at, data = given
-    _kind, name, read = _RECORDS[at]
-    wait(_read_stored(data, name, read))
-
-
 def _use_failure(text: str) -> None:
     str(error_of_failure(FailureDetails(text, "indexvault.x.ActivityFailedError", None)))
 
@@ -391,6 +246,5 @@ STORED: tuple[Target, ...] = (
         raises=(IntegrityError,),
         peak_bytes=64 << 20,
     ),
-    Target(name="record", draw=_draw_record, use=_use_record, raises=(IntegrityError,), weight=2),
     Target(name="failure", draw=text_like(examples.FAILURES, surrogates=True), use=_use_failure, raises=()),
 )
