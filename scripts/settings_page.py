@@ -43,6 +43,7 @@ _SECTIONS: tuple[tuple[type[msgspec.Struct], str], ...] = (
     (TaggedRetention, "What a policy keeps of a tag"),
     (model.DrillSettings, "A drill"),
     (model.DrillQuery, "A query of a drill"),
+    (model.PairSettings, "A pair"),
     (model.RequestLimits, "Limits of requests"),
     (model.AlertSettings, "Alerts"),
     (model.WebhookSettings, "A webhook"),
@@ -110,6 +111,8 @@ def _value(kind: Any) -> str:  # noqa: C901, PLR0911, PLR0912 - a case for each 
             return f"by name, each {_link(struct)}"
         case types.DictType(value_type=types.StrType()):
             return "texts by name"
+        case types.DictType(value_type=types.LiteralType(values=values)):
+            return f"by kind, each {' or '.join(f'`{value}`' for value in values)}"
         case types.DictType():
             return f"see {_OVERLAYS}"
         case types.LiteralType(values=values):

@@ -15,7 +15,7 @@ from indexvault.settings.model import Settings
 from scripts.settings_page import KINDS, fields, meanings, paragraphs
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_NAMED = ("stores", "services", "policies", "overlays")
+_NAMED = ("stores", "services", "policies", "pairs", "overlays")
 """Members of the settings whose own members have names that an operator chooses."""
 _SIX_FIELDS = r"^\s*\S+(\s+\S+){5}\s*$"
 

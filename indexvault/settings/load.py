@@ -23,6 +23,7 @@ from indexvault.settings.model import (
     AlertSettings,
     DrillSettings,
     EnvironmentSecret,
+    PairSettings,
     PolicySettings,
     PriceSettings,
     RequestLimits,
@@ -32,6 +33,7 @@ from indexvault.settings.model import (
     StoreSettings,
 )
 from indexvault.settings.overlays import check_overlays
+from indexvault.settings.pairs import check_pairs
 from indexvault.settings.patterns import check_patterns
 from indexvault.settings.places import check_containers, check_places
 from indexvault.settings.schedule import SHORTEST, Schedule, shortest_interval
@@ -73,6 +75,7 @@ def read_settings(text: str | bytes, environment: Mapping[str, str] | None = Non
         services={name: _decode(raw, ServiceSettings, f"$.services.{name}") for name, raw in outline.services.items()},
         policies={name: _decode(raw, PolicySettings, f"$.policies.{name}") for name, raw in outline.policies.items()},
         drills={name: _decode(raw, DrillSettings, f"$.drills.{name}") for name, raw in outline.drills.items()},
+        pairs={name: _decode(raw, PairSettings, f"$.pairs.{name}") for name, raw in outline.pairs.items()},
         allow_cross_region=outline.allow_cross_region,
         allow_cross_region_requests=outline.allow_cross_region_requests,
         allow_removal_requests=outline.allow_removal_requests,
@@ -99,11 +102,14 @@ def read_settings(text: str | bytes, environment: Mapping[str, str] | None = Non
     for name, drill in settings.drills.items():
         _check_name(name, f"$.drills.{name}")
         _check_drill(drill, f"$.drills.{name}", settings)
+    for name in settings.pairs:
+        _check_name(name, f"$.pairs.{name}")
     for name in settings.alerts.webhooks:
         _check_name(name, f"$.alerts.webhooks.{name}")
     check_webhooks(settings.alerts)
     check_places(settings, environment or {})
     check_overlays(settings)
+    check_pairs(settings)
     return settings
 
 
@@ -138,6 +144,7 @@ class _Outline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     services: dict[str, msgspec.Raw]
     policies: dict[str, msgspec.Raw] = {}
     drills: dict[str, msgspec.Raw] = {}
+    pairs: dict[str, msgspec.Raw] = {}
     allow_cross_region: bool = False
     allow_cross_region_requests: bool = False
     allow_removal_requests: bool = False

@@ -239,6 +239,61 @@ class DrillSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the other."""
 
 
+type PairMode = Literal["hot-cold", "hot-warm", "hot-hot"]
+"""What a standby is kept at: snapshots beside it, a copy that follows the snapshots, or a service that is written to as
+the primary is."""
+
+type PairedKind = Literal["synonymmaps", "indexers", "skillsets", "datasources", "aliases"]
+"""Kinds of objects that can have another mode than their pair."""
+
+
+class PairSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Two services in two regions, of which one takes over when the other fails.
+
+    A service is in one pair at most.
+    """
+
+    primary: str
+    """The service that is active until a failover."""
+    recovery_point: timedelta
+    """How much may be lost, a minute or more: no shorter than the longest time between two backups of the policies that
+    feed the standby, or between two measurements of drift."""
+    recovery_time: timedelta
+    """How long a failover may take, a minute or more."""
+    standby: str | None = None
+    """The service that takes over. Only with `hot-cold` may it be left out: then a failover names one."""
+    store: str | None = None
+    """The store in the standby's region. Without it, the standby's."""
+    mode: PairMode = "hot-warm"
+    """`hot-cold`: snapshots are copied to the standby's store, and restored by a failover. `hot-warm`: the standby is
+    brought to each new snapshot as well. `hot-hot`: the application or indexers write to both, and indexvault measures
+    what differs."""
+    indexes: tuple[str, ...] = ("*",)
+    """Names of indexes, and patterns with `*`, as a policy's."""
+    kinds: dict[PairedKind, PairMode] = {}
+    """Modes of the other objects, by kind: `synonymmaps`, `datasources`, `skillsets`, `indexers` and `aliases`. A kind
+    that is left out has the pair's mode. `hot-hot` leaves both services' objects of that kind to you."""
+    overlay: str | None = None
+    """The overlay that completes definitions on the standby."""
+    drift_schedule: str | None = None
+    """When to measure what differs, in UTC, in six fields as a policy's. `hot-hot` needs it."""
+    authority: str | None = None
+    """With `hot-hot`, the service that repairs take documents from. Without it, the primary."""
+    geo_redundant: tuple[str, ...] = ()
+    """Names of data sources whose data is in both regions. indexvault takes your word for it."""
+    allow_cross_region: bool = False
+    """Whether its documents may be taken to the other region. They must be, here or for all pairs."""
+
+    @property
+    def modes(self) -> frozenset[PairMode]:
+        """The modes of its indexes and of its other objects."""
+        return frozenset((self.mode, *self.kinds.values()))
+
+    def mode_of(self, kind: str) -> PairMode:
+        """Return the mode of a kind of objects, such as `indexers`; of `indexes`, the pair's."""
+        return next((mode for each, mode in self.kinds.items() if each == kind), self.mode)
+
+
 class RequestLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The most runs that requests over HTTP may leave unfinished in a store, at work or waiting.
 
@@ -290,7 +345,7 @@ class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that is configured.
 
-    Names of stores, services, policies and overlays are lower-case letters, digits and inner dashes.
+    Names of stores, services, policies, drills, pairs and overlays are lower-case letters, digits and inner dashes.
     """
 
     stores: dict[str, StoreSettings]
@@ -301,6 +356,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the Functions app backs up by itself."""
     drills: dict[str, DrillSettings] = {}
     """What the Functions app restores by itself, to see that it could."""
+    pairs: dict[str, PairSettings] = {}
+    """Services that take over from each other."""
     allow_cross_region: bool = False
     """Whether every restore and move may take data out of its source's region."""
     allow_cross_region_requests: bool = False

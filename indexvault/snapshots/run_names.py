@@ -21,6 +21,7 @@
     search-runs/unchanged/<service>/<index>.json
     search-runs/drills/<service>/<index>.json
     search-runs/open-drills/<service>/<index>.json
+    search-runs/pairs/<pair>/<generation>.json
     search-runs/alerts/notices.json
     search-runs/alerts/tick.json
     search-runs/followed/<service>/<index>.json
@@ -269,6 +270,28 @@ def drill_name(service: str, index: str) -> str:
 def open_drill_name(service: str, index: str) -> str:
     """Return the name of the record that this index was made by a drill, and is to be removed."""
     return _index_blob(OPEN_DRILLS_PREFIX, service, index)
+
+
+GENERATION_DIGITS = 9
+"""Digits of a generation in a name, so that names are in the order of generations."""
+
+
+def roles_prefix(pair: str) -> str:
+    """Return the prefix of the records which service of a pair is active."""
+    return f"pairs/{segment_of(pair)}/"
+
+
+def role_name(pair: str, generation: int) -> str:
+    """Return the name of the record which service of a pair is active since a generation."""
+    return f"{roles_prefix(pair)}{generation:0{GENERATION_DIGITS}}.json"
+
+
+def role_generation(name: str) -> int | None:
+    """Return the generation of the record of this name, or None if the blob is foreign."""
+    digits = name.rpartition("/")[2].removesuffix(".json")
+    if len(digits) != GENERATION_DIGITS or not (digits.isascii() and digits.isdecimal()):
+        return None
+    return int(digits)
 
 
 def followed_name(service: str, index: str) -> str:
