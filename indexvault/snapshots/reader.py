@@ -18,7 +18,7 @@ from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.locations import MOST_HOPS, MovedPacks, gone_pack, misled
 from indexvault.snapshots.names import PackFolder, repair_advice
-from indexvault.snapshots.packs import Placed, open_chunk
+from indexvault.snapshots.packs import Placed, open_chunk, open_chunks
 from indexvault.snapshots.store import SnapshotReader
 
 MOST_HOLE = 128 * 1024
@@ -35,6 +35,8 @@ _PLANNED_AT_ONCE = 8
 """Windows that are planned together: their chunks are listed in memory."""
 _OPENED_AT_ONCE = 4 * MEBIBYTE
 """Uncompressed bytes that one hop to a thread opens."""
+_OPENED_TOGETHER = 256 * 1024
+"""Uncompressed bytes that one call opens: few enough to stay in the processor's cache while they are used."""
 
 type Failure = IntegrityError | NotFoundError
 
@@ -313,7 +315,7 @@ async def try_batches[Used](
             held.update(zip(planned.fetched, await task, strict=True))
             ahead.popleft()
             some = planned.chunks
-            for start, end in _batches(some):
+            for start, end in _batches(some, _OPENED_AT_ONCE):
                 stored = [held.pop(planned.first + at) for at in range(start, end)]
                 used, failed = await asyncio.to_thread(_open_all, some[start:end], stored, use)
                 del stored
@@ -355,16 +357,36 @@ def _open_all[Used](
     """Return what is made of each chunk, or what is wrong with it, and the positions where something is."""
     results: list[Used | Failure] = []
     failed: list[int] = []
-    for at, (chunk, found) in enumerate(zip(chunks, stored, strict=True)):
-        try:
-            if not isinstance(found, StoredMember):
-                raise found
-            data, blob = found
-            results.append(use(chunk, open_chunk(chunk, data, blob)))
-        except (IntegrityError, NotFoundError) as error:
-            results.append(error)
-            failed.append(at)
+    for start, end in _batches(chunks, _OPENED_TOGETHER):
+        some = chunks[start:end]
+        for at, (chunk, opened) in enumerate(zip(some, _opened(some, stored[start:end]), strict=True), start):
+            if not isinstance(opened, bytes):
+                results.append(opened)
+                failed.append(at)
+                continue
+            try:
+                results.append(use(chunk, opened))
+            except (IntegrityError, NotFoundError) as error:
+                results.append(error)
+                failed.append(at)
     return results, failed
+
+
+def _opened(chunks: list[Chunk], stored: list[StoredMember | Failure]) -> Sequence[bytes | Failure]:
+    """Return the uncompressed bytes of each chunk, or what is wrong with it."""
+    members = [found.data for found in stored if isinstance(found, StoredMember)]
+    if 1 < len(members) == len(chunks) and (opened := open_chunks(chunks, members)) is not None:
+        return opened
+    return [_opened_alone(chunk, found) for chunk, found in zip(chunks, stored, strict=True)]
+
+
+def _opened_alone(chunk: Chunk, stored: StoredMember | Failure) -> bytes | Failure:
+    if not isinstance(stored, StoredMember):
+        return stored
+    try:
+        return open_chunk(chunk, stored.data, stored.blob)
+    except IntegrityError as error:
+        return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,15 +479,15 @@ async def _batches_of(
             yield batch
 
 
-def _batches(chunks: list[Chunk]) -> list[tuple[int, int]]:
-    """Return where to cut chunks so that one hop to a thread opens some megabytes."""
+def _batches(chunks: list[Chunk], most: int) -> list[tuple[int, int]]:
+    """Return where to cut chunks into pieces of at most so many uncompressed bytes, or of one chunk."""
     cut: list[tuple[int, int]] = []
     start = size = 0
     for position, chunk in enumerate(chunks):
+        if size and size + chunk.bytes > most:
+            cut.append((start, position))
+            start, size = position, 0
         size += chunk.bytes
-        if size >= _OPENED_AT_ONCE:
-            cut.append((start, position + 1))
-            start, size = position + 1, 0
     if start < len(chunks):
         cut.append((start, len(chunks)))
     return cut

@@ -18,9 +18,11 @@ from indexvault.snapshots.packs import (
     is_sound,
     member,
     open_chunk,
+    open_chunks,
     open_member,
     scan_members,
 )
+from tests.peak import taking_at_most
 from tests.snapshots.samples import cut, documents
 
 BLOB = "contoso-east/hotels/packs/x.jsonl.gz"
@@ -165,3 +167,67 @@ class TestOpening:
         assert int.from_bytes(stored[16:20], "little") == len(stored)
         assert stored[20:52] == hashlib.sha256(data).digest()
         assert Member(sha256(data), 0, len(stored)) == next(scan_members(stored, BLOB))
+
+
+class TestOpeningSeveral:
+    @pytest.fixture
+    def sealed(self) -> list[SealedChunk]:
+        return cut(documents(range(60)), bits=3)
+
+    @pytest.fixture
+    def chunks(self, sealed: list[SealedChunk]) -> list[Chunk]:
+        return [each.chunk for each in sealed]
+
+    @pytest.fixture
+    def stored(self, sealed: list[SealedChunk]) -> list[bytes]:
+        return [member(each.chunk.sha256, each.data) for each in sealed]
+
+    def test_gives_each_chunk(self, sealed: list[SealedChunk], chunks: list[Chunk], stored: list[bytes]) -> None:
+        assert len(chunks) > 3
+        assert open_chunks(chunks, stored) == [each.data for each in sealed]
+
+    def test_gives_none_for_every_change_of_one_byte_unless_it_carries_nothing(
+        self, sealed: list[SealedChunk], chunks: list[Chunk], stored: list[bytes]
+    ) -> None:
+        missed = 0
+        for position, flip in itertools.product(range(len(stored[1])), (1, 8, 128, 255)):
+            changed = bytearray(stored[1])
+            changed[position] ^= flip
+            opened = open_chunks(chunks, [stored[0], bytes(changed), *stored[2:]])
+            assert opened in (None, [each.data for each in sealed])
+            missed += opened is not None
+        assert missed < 9
+
+    def test_gives_none_for_every_truncation(self, chunks: list[Chunk], stored: list[bytes]) -> None:
+        for length in range(len(stored[-1])):
+            assert open_chunks(chunks, [*stored[:-1], stored[-1][:length]]) is None
+
+    @pytest.mark.parametrize("more", [b"\0", b"\n", b"\0" * 200, member(sha256(b"{}\n"), b"{}\n")])
+    @pytest.mark.parametrize("at", [0, -1])
+    def test_gives_none_for_bytes_after_a_member_whatever_it_says(
+        self, chunks: list[Chunk], stored: list[bytes], more: bytes, at: int
+    ) -> None:
+        member_bytes = stored[at]
+        size = len(member_bytes) + len(more)
+        stored[at] = member_bytes[:16] + size.to_bytes(4, "little") + member_bytes[20:] + more
+        assert open_chunks(chunks, stored) is None
+
+    def test_does_not_unpack_a_bomb(self, chunks: list[Chunk], stored: list[bytes]) -> None:
+        bomb = member(chunks[1].sha256, b"\0" * (64 << 20))
+        stored[1] = bomb[:-4] + chunks[1].bytes.to_bytes(4, "little")
+        with taking_at_most(32):
+            assert open_chunks(chunks, stored) is None
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"documents": 1000}, {"bytes": 100}, {"bytes": 10**6}, {"bytes": 2**53}, {"sha256": "0" * 64}],
+        ids=str,
+    )
+    def test_gives_none_for_an_entry_that_says_otherwise(
+        self, chunks: list[Chunk], stored: list[bytes], wrong: dict[str, int | str]
+    ) -> None:
+        entry = {name: wrong.get(name, getattr(chunks[2], name)) for name in Chunk.__struct_fields__}
+        assert open_chunks([*chunks[:2], Chunk(**entry), *chunks[3:]], stored) is None
+
+    def test_gives_none_for_chunks_that_changed_places(self, chunks: list[Chunk], stored: list[bytes]) -> None:
+        assert open_chunks(chunks, [stored[1], stored[0], *stored[2:]]) is None
