@@ -41,6 +41,9 @@ FIRST_CONTACT = RetryPolicy(attempts=3, first_wait=0.5, longest_wait=1.0, longes
 """How often to ask at the start. Work under way is worth retrying for minutes; a service that is down, a wrong key or a
 missing role should show in seconds."""
 
+HEALTH = RetryPolicy(attempts=3, first_wait=0.1, longest_wait=0.3, longest_retry_after=1.0)
+"""How often to ask for health: whoever routes by it asks again in seconds, and counts failures itself."""
+
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
@@ -87,6 +90,7 @@ class Clients:
         self._clock = clock
         self._identities: dict[tuple[str, str | None], AsyncTokenCredential] = {}
         self._services: dict[str, SearchService] = {}
+        self._health_services: dict[str, SearchService] = {}
         self._stores: dict[str, Store] = {}
 
     async def __aenter__(self) -> Self:
@@ -97,7 +101,7 @@ class Clients:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close every client that was opened."""
-        for service in self._services.values():
+        for service in (*self._services.values(), *self._health_services.values()):
             await service.close()
         for name, store in self._stores.items():
             if name not in self._given_stores:
@@ -108,31 +112,43 @@ class Clients:
     def service(self, name: str) -> SearchService:
         """Return the client of a service."""
         if name not in self._services:
-            from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415 - slow to load
-
-            settings = service_settings(self.settings, name)
-            credential: AzureKeyCredential | AsyncTokenCredential
-            if settings.api_key is not None:
-                credential = AzureKeyCredential(
-                    secret_value(
-                        settings.api_key, self._environment, self.settings.place_of(f"$.services.{name}.api_key")
-                    )
-                )
-            else:
-                credential = self._identity_of(authority(settings.endpoint, token_host=settings.token_host))
-            self._services[name] = SearchService(
-                name,
-                settings.endpoint,
-                credential,
-                rng=self._rng,
-                retry=self._retry,
-                throttle=ThrottleLimits(
-                    most_at_once=settings.throttle.most_at_once,
-                    requests_per_second=settings.throttle.requests_per_second,
-                ),
-                token_host=settings.token_host,
+            throttle = service_settings(self.settings, name).throttle
+            limits = ThrottleLimits(
+                most_at_once=throttle.most_at_once, requests_per_second=throttle.requests_per_second
             )
+            self._services[name] = self._open_service(name, self._retry, limits)
         return self._services[name]
+
+    def health_service(self, name: str) -> SearchService:
+        """Return the client of a service for health queries.
+
+        It waits for no other request of this process, so that a backup can't make the service look slow, and gives up
+        soon.
+        """
+        if name not in self._health_services:
+            self._health_services[name] = self._open_service(name, HEALTH, ThrottleLimits())
+        return self._health_services[name]
+
+    def _open_service(self, name: str, retry: RetryPolicy | None, throttle: ThrottleLimits) -> SearchService:
+        from azure.core.credentials import AzureKeyCredential  # noqa: PLC0415 - slow to load
+
+        settings = service_settings(self.settings, name)
+        credential: AzureKeyCredential | AsyncTokenCredential
+        if settings.api_key is not None:
+            credential = AzureKeyCredential(
+                secret_value(settings.api_key, self._environment, self.settings.place_of(f"$.services.{name}.api_key"))
+            )
+        else:
+            credential = self._identity_of(authority(settings.endpoint, token_host=settings.token_host))
+        return SearchService(
+            name,
+            settings.endpoint,
+            credential,
+            rng=self._rng,
+            retry=retry,
+            throttle=throttle,
+            token_host=settings.token_host,
+        )
 
     def store(self, name: str) -> Store:
         """Return the client of a store: one that signs and checks what is in it, if there is a record key."""

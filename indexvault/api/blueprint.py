@@ -24,6 +24,7 @@ from indexvault.api import (
 from indexvault.api.endpoint import Endpoint, register_endpoints
 from indexvault.api.health import HealthCheck, health_endpoint
 from indexvault.api.openapi import openapi_endpoint
+from indexvault.api.service_health import ServiceChecks, service_health_endpoint
 from indexvault.api.status import status_endpoint
 from indexvault.status.watch import Watch
 from indexvault.workflow.functions_host import FunctionsHost
@@ -48,6 +49,7 @@ def service_blueprint(host: FunctionsHost, others: Sequence[Endpoint]) -> df.Blu
         *alerts.ENDPOINTS,
         *policies.ENDPOINTS,
         health_endpoint(HealthCheck()),
+        service_health_endpoint(ServiceChecks()),
         status_endpoint(Watch()),
     ]
     blueprint = df.Blueprint()

@@ -108,6 +108,8 @@ class Endpoint:
     query: type[Any] = Nothing
     path: type[Any] = Nothing
     anonymous: bool = False
+    also_head: bool = False
+    """Whether it answers HEAD as it does GET, without the content: probes of routers ask so."""
 
 
 def register_endpoints(blueprint: df.Blueprint, host: FunctionsHost, endpoints: Sequence[Endpoint]) -> None:
@@ -115,9 +117,8 @@ def register_endpoints(blueprint: df.Blueprint, host: FunctionsHost, endpoints: 
     for endpoint in endpoints:
         level = func.AuthLevel.ANONYMOUS if endpoint.anonymous else func.AuthLevel.FUNCTION
         function = blueprint.durable_client_input(client_name="client")(_function(endpoint, host))
-        blueprint.route(
-            route=endpoint.route, methods=[endpoint.method], auth_level=level, trigger_arg_name="request"
-        )(function)  # fmt: skip
+        methods = [endpoint.method, "HEAD"] if endpoint.also_head else [endpoint.method]
+        blueprint.route(route=endpoint.route, methods=methods, auth_level=level, trigger_arg_name="request")(function)
 
 
 def _function(

@@ -39,14 +39,14 @@ class HealthQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     within: Annotated[str, msgspec.Meta(pattern=r"^P[0-9DTHMS]{2,12}$", examples=["PT26H"])] | None = None
 
 
-class HealthCheck:
-    """Checks whether everything answers, at most once in `KEPT_SECONDS`."""
+class HealthCheck[Kind = bool]:
+    """Checks something at most once in `KEPT_SECONDS`."""
 
     def __init__(self) -> None:
-        self._asking: asyncio.Task[bool] | None = None
+        self._asking: asyncio.Task[Kind] | None = None
         self._until = 0.0
 
-    async def __call__(self, check: Callable[[], Awaitable[bool]]) -> bool:
+    async def __call__(self, check: Callable[[], Awaitable[Kind]]) -> Kind:
         """Return the cached answer, or check."""
         now = asyncio.get_running_loop().time()
         if self._asking is None or (self._asking.done() and now >= self._until):
@@ -54,10 +54,10 @@ class HealthCheck:
         # A caller that disconnects must not cancel the check for the others.
         return await asyncio.shield(self._asking)
 
-    async def _ask(self, check: Callable[[], Awaitable[bool]]) -> bool:
-        is_up = await check()
+    async def _ask(self, check: Callable[[], Awaitable[Kind]]) -> Kind:
+        found = await check()
         self._until = asyncio.get_running_loop().time() + KEPT_SECONDS
-        return is_up
+        return found
 
 
 def health_endpoint(check: HealthCheck, *, seconds: float = CHECK_SECONDS) -> Endpoint:
@@ -81,6 +81,7 @@ def health_endpoint(check: HealthCheck, *, seconds: float = CHECK_SECONDS) -> En
         query=HealthQuery,
         handle=health,
         anonymous=True,
+        also_head=True,
         answers={
             200: DocumentedAnswer("All can be reached, and with `within` all is recent enough.", Health),
             503: DocumentedAnswer("At least one can't, or is not.", Health),

@@ -12,14 +12,16 @@ from indexvault.api.alerts import list_alerts
 from indexvault.api.endpoint import Call, Nothing, Reply
 from indexvault.api.health import HealthCheck, HealthQuery, health_endpoint
 from indexvault.api.runs import RunPath, RunsQuery, list_runs, show_run
+from indexvault.api.service_health import ServiceChecks, ServicePath, service_health_endpoint
 from indexvault.api.snapshots import SnapshotPath, SnapshotQuery, SnapshotsQuery, list_all, show_snapshot
 from indexvault.errors import NotFoundError, UnreachableError
+from indexvault.settings.model import PairSettings
 from indexvault.snapshots.azure_store import AzureStore
 from indexvault.workflow.runs import RunRecord, Runs
 from tests.azurite import Azurite
 from tests.memory_store import MemoryStore
 from tests.snapshots.samples import MORNING, documents, write_snapshot
-from tests.world import EAST, World, open_world
+from tests.world import EAST, WEST, World, open_world
 
 NOW = MORNING + timedelta(days=1)
 READING = {"read", "list", "folders", "properties", "first_sound", "authority"}
@@ -77,6 +79,16 @@ async def dead_mans_switch(world: World) -> Reply:
     return Reply(200 if reply.status == 503 else 500, reply.content)  # no tick has ever been
 
 
+async def service_health(world: World) -> Reply:
+    pair = PairSettings(
+        primary=EAST, standby=WEST, mode="hot-hot", recovery_point=timedelta(hours=1), recovery_time=timedelta(hours=1)
+    )
+    world.clients.settings = msgspec.structs.replace(world.clients.settings, pairs={"contoso": pair})
+    endpoint = service_health_endpoint(ServiceChecks())
+    reply = await endpoint.handle(call(world, path=ServicePath(EAST)))
+    return Reply(200 if reply.status == 503 else 500, reply.content)  # the service has no index
+
+
 async def alerts(world: World) -> Reply:
     return await list_alerts(call(world))
 
@@ -98,7 +110,7 @@ async def snapshot(world: World) -> Reply:
     return await show_snapshot(call(world, query=SnapshotQuery(sharing=True), path=path))
 
 
-@pytest.mark.parametrize("ask", [health, dead_mans_switch, alerts, runs, run, snapshots, snapshot])
+@pytest.mark.parametrize("ask", [health, service_health, dead_mans_switch, alerts, runs, run, snapshots, snapshot])
 async def test_a_get_writes_nothing(ask: Ask) -> None:
     store = WatchedStore()
     await write_snapshot(store.kept.snapshots, documents(range(9)))
@@ -116,6 +128,7 @@ async def test_a_get_writes_nothing(ask: Ask) -> None:
     ("ask", "expected"),
     [
         (health, '"up"'),
+        (service_health, "has no index"),
         (dead_mans_switch, '"unknown"'),
         (alerts, '"alerts":['),
         (runs, '"runs":[]'),
@@ -135,7 +148,7 @@ async def test_a_container_that_is_not_there_is_empty_and_not_made(ask: Ask, exp
         assert set(store.calls) <= READING
 
 
-@pytest.mark.parametrize("ask", [health, dead_mans_switch, alerts, runs, snapshots])
+@pytest.mark.parametrize("ask", [health, service_health, dead_mans_switch, alerts, runs, snapshots])
 async def test_a_deleted_container_of_a_real_store_stays_deleted(azurite: Azurite, ask: Ask) -> None:
     async with AzureStore.from_connection_string("local", azurite.new_account()) as store:
         async with open_world(store, clock=lambda: NOW) as world:

@@ -46,6 +46,7 @@ async def test_the_worker_indexes_every_function(app: App) -> None:
         ("GET", "runs/{run}/reports/{item}", "FUNCTION"),
         ("DELETE", "runs/{run}", "FUNCTION"),
         ("GET", "health", "ANONYMOUS"),
+        ("GET", "health/{service}", "ANONYMOUS"),
         ("GET", "openapi.json", "FUNCTION"),
     }
     timer = triggers["start_due_policies"]
@@ -193,6 +194,16 @@ async def test_health_is_up_when_all_can_be_reached(app: App) -> None:
         while (answer := await app.ask("GET", "/api/health", key="")).status == 503:  # noqa: ASYNC110 - a process
             await asyncio.sleep(1)  # an app that has just started on a busy machine may not make it in time
     assert (answer.status, answer.text) == (200, '{"status":"up"}')
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_probes_of_routers_need_no_key(app: App, method: str) -> None:
+    answer = await app.ask(method, f"/api/health/{EAST}", key="")
+    told = '{"status":"unknown","reason":"no service of this name is in a pair"}'
+    assert (answer.status, answer.text) == (404, told if method == "GET" else "")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert (await app.ask(method, "/api/health/No_Name", key="")).status == 422
+    assert (await app.ask(method, "/api/health", key="")).status in {200, 503}
 
 
 @pytest.mark.slow  # the app asks again until its time for an answer is over; tests/api/test_health.py has less of it

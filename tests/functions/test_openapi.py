@@ -27,10 +27,10 @@ expected-statuses = ["2xx", "404", "409", "422", "429", "502", "503"]
 
 # A dead man's switch says that the work was not done by 503.
 [[operations]]
-include-operation-id = ["health"]
+include-operation-id = ["health", "service_health"]
 
 [operations.checks.positive_data_acceptance]
-expected-statuses = ["200", "422", "503"]
+expected-statuses = ["200", "404", "422", "503"]
 
 [operations.checks.not_a_server_error]
 expected-statuses = ["2xx", "4xx", "503"]
