@@ -13,23 +13,29 @@ BATCH_BYTES = 8 * 1000 * 1000
 _FRAME = len(b'{"value":[]}')
 _SEPARATOR = 1
 
-type Actions = AsyncIterator[Sequence[tuple[str, bytes]]]
-"""Keys, each with the JSON of the action on its document, some at once."""
+type Action = bytes | memoryview
+"""The JSON of an action, or what follows the bytes that all actions of an upload begin with."""
+
+type Actions = AsyncIterator[Sequence[tuple[str, Action]]]
+"""Keys, each with the action on its document, some at once."""
 
 
 class Batch(msgspec.Struct, frozen=True):
     """Actions to send in one request, keys and actions in the same order."""
 
     keys: list[str]
-    actions: list[bytes]
+    actions: list[Action]
 
 
-async def batches(actions: Actions) -> AsyncIterator[Batch]:
-    """Yield batches by count and bytes; an action larger than BATCH_BYTES is a batch of its own."""
+async def batches(actions: Actions, beginning: int = 0) -> AsyncIterator[Batch]:
+    """Yield batches by count and bytes; an action larger than BATCH_BYTES is a batch of its own.
+
+    Each action has so many bytes at its `beginning` that are not in it yet.
+    """
     held = Batch([], [])
     size = _FRAME
     async for some in actions:
-        ends = list(accumulate([len(action) + _SEPARATOR for _key, action in some]))
+        ends = list(accumulate([len(action) + beginning + _SEPARATOR for _key, action in some]))
         start = taken = 0
         while start < len(some):
             most = min(len(some), start + MOST_ACTIONS - len(held.keys))

@@ -20,7 +20,7 @@ from indexvault.restore.selection import chunks_holding
 from indexvault.restore.state import LoadCheckpoint
 from indexvault.restore.stretch_context import StretchContext, open_stretch
 from indexvault.restore.upload import MOST_REFUSED, Refused, Uploader, UploadTotals
-from indexvault.search.batch import delete_action, upload_action, upload_actions
+from indexvault.search.batch import UPLOAD, delete_action, upload_action, uploads
 from indexvault.snapshots.chunk_documents import KeyedLine
 from indexvault.snapshots.chunks import Chunk
 from indexvault.snapshots.run_names import report_name
@@ -56,14 +56,14 @@ async def load(resources: Resources, stretch: Stretch) -> StretchLoaded:
         await context.records.write(part, before)
         return _loaded(before)
     projection = await context.projection()
-    uploader = _uploader(context, len(before.refused))
+    uploader = _uploader(context, len(before.refused), begin=UPLOAD)
     noted = _Noted(context.records, part, before)
 
-    def action(line: bytes) -> bytes:
-        return upload_action(projection.project(line))
+    def action(line: bytes) -> memoryview:
+        return memoryview(upload_action(projection.project(line)))[len(UPLOAD) :]
 
-    def actions(lines: bytes, documents: int) -> list[bytes] | None:
-        return upload_actions(lines, documents) if projection.keeps(lines) else None
+    def actions(lines: bytes, documents: int) -> list[memoryview] | None:
+        return uploads(lines, documents) if projection.keeps(lines) else None
 
     async def acknowledged(key: str) -> None:
         await noted.note(_added(before, uploader.totals, key, done=False))
@@ -219,13 +219,14 @@ def load_part(start: int, end: int) -> str:
     return f"loaded-{start}-{end}"
 
 
-def _uploader(context: RestoreContext, refused_before: int) -> Uploader:
+def _uploader(context: RestoreContext, refused_before: int, *, begin: bytes = b"") -> Uploader:
     return Uploader(
         context.target,
         context.plan.written_index,
         rng=context.resources.rng,
         sleep=context.resources.sleep,
         most_refused=None if context.plan.job.skip_refused else max(0, MOST_REFUSED - refused_before),
+        begin=begin,
     )
 
 

@@ -23,7 +23,7 @@ from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.reader import read_batches, try_chunks
 from indexvault.workflow.activity import ProgressUpdate, Resources
 
-type MakeAll = Callable[[bytes, int], list[bytes] | None]
+type MakeAll[Made] = Callable[[bytes, int], list[Made] | None]
 """Makes something of each of so many documents, one a line; returns None if it can't do so at once."""
 
 _WINDOW = 4 * MEBIBYTE
@@ -66,41 +66,51 @@ class StretchContext(RestoreContext):
                     raise found
                 yield chunk, None if isinstance(found, NotFoundError) else found
 
-    async def selected(
-        self, after: str | None, make: Callable[[bytes], bytes], make_all: MakeAll, *, stage: str
-    ) -> AsyncGenerator[list[KeyedLine]]:
+    async def selected[Made](
+        self, after: str | None, make: Callable[[bytes], Made], make_all: MakeAll[Made], *, stage: str
+    ) -> AsyncGenerator[list[tuple[str, Made]]]:
         """Yield the selected documents with keys above `after`, by their keys, with what is made of each.
 
         `make_all` makes the same of all documents of a chunk at once, where it can. Each chunk is proved before its
         first document.
         """
-        keys_of, split, is_whole = self._keys, self._split, self.selection.everything
+        documents = 0
+        async with aclosing(self.stretch.batches(after=after)) as batches:
+            made = self._all_made(batches, make, make_all) if self.selection.everything else self._made(batches, make)
+            async with aclosing(made) as coming:
+                async for chunks, found in coming:
+                    is_begun = after is not None and chunks[0].first <= after
+                    yield [each for each in found if each[0] > (after or "")] if is_begun else found
+                    read = sum([chunk.documents for chunk in chunks])
+                    documents += read
+                    size = sum([chunk.bytes for chunk in chunks])
+                    self.resources.report(ProgressUpdate(stage=stage, documents=read, bytes=size))
+        if before := self.stretch.stretch.documents - documents:
+            self.resources.report(ProgressUpdate(stage=stage, documents=before))
 
-        def use(chunk: Chunk, data: bytes) -> list[KeyedLine]:
-            if not is_whole:
-                return split(chunk, data)
+    async def _all_made[Made](
+        self, batches: Chunks, make: Callable[[bytes], Made], make_all: MakeAll[Made]
+    ) -> AsyncGenerator[tuple[list[Chunk], list[tuple[str, Made]]]]:
+        """Yield chunks with what is made of all their documents, by key."""
+        keys_of = self._keys
+
+        def use(chunk: Chunk, data: bytes) -> list[tuple[str, Made]]:
             keys = keys_of(chunk, data)
             made = make_all(data, len(keys)) or list(map(make, document_lines(data)))
             return list(zip(keys, made, strict=True))
 
-        documents = 0
-        async with (
-            aclosing(self.stretch.batches(after=after)) as batches,
-            aclosing(self._read_batches(batches, use)) as reading,
-        ):
+        async with aclosing(self._read_batches(batches, use)) as reading:
             async for some in reading:
-                found = list(chain.from_iterable([each for _chunk, each in some]))
-                if not is_whole:
-                    found = [(key, make(line)) for key, line in await self.selection.selected(found)]
-                if after is not None and some[0][0].first <= after:
-                    found = [each for each in found if each[0] > after]
-                yield found
-                read = sum([chunk.documents for chunk, _each in some])
-                documents += read
-                size = sum([chunk.bytes for chunk, _each in some])
-                self.resources.report(ProgressUpdate(stage=stage, documents=read, bytes=size))
-        if before := self.stretch.stretch.documents - documents:
-            self.resources.report(ProgressUpdate(stage=stage, documents=before))
+                yield [chunk for chunk, _made in some], list(chain.from_iterable([made for _chunk, made in some]))
+
+    async def _made[Made](
+        self, batches: Chunks, make: Callable[[bytes], Made]
+    ) -> AsyncGenerator[tuple[list[Chunk], list[tuple[str, Made]]]]:
+        """Yield chunks with what is made of their selected documents, by key."""
+        async with aclosing(self._read_batches(batches, self._split)) as reading:
+            async for some in reading:
+                documents = await self.selection.selected(list(chain.from_iterable([each for _chunk, each in some])))
+                yield [chunk for chunk, _each in some], [(key, make(line)) for key, line in documents]
 
     async def target_schema(self) -> Schema:
         """Return the schema of the index that is written. Raises IntegrityError if its record is gone."""

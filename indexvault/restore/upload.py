@@ -59,7 +59,8 @@ class _TooManyRefusedError(Exception):
 class Uploader:
     """Sends actions to one index.
 
-    Gives up once `most_refused` documents are refused for good (None: never). Raises OverloadedError for a document
+    `begin` is what each action begins with and lacks. Gives up once `most_refused` documents are refused for good
+    (None: never). Raises OverloadedError for a document
     that the service did not take within the retry limits, QuotaError if the service is full: then no document is at
     fault, and skipping them would skip all that follow.
     """
@@ -73,6 +74,7 @@ class Uploader:
         retry: RetryPolicy | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         most_refused: int | None = MOST_REFUSED,
+        begin: bytes = b"",
     ) -> None:
         self._service = service
         self._index = index
@@ -81,13 +83,14 @@ class Uploader:
         self._retry = retry or RetryPolicy()
         self._sleep = sleep
         self._most_refused = most_refused
+        self._begin = begin
         self._at_once = MOST_ACTIONS
         self._quota = ""
         self.totals = UploadTotals()
 
     async def upload(self, actions: Actions, acknowledged: Acknowledged | None = None) -> UploadTotals:
         """Send actions, in the order of their keys, and return the totals."""
-        async for each in batches(actions):
+        async for each in batches(actions, len(self._begin)):
             try:
                 await self._store(each)
             except _TooManyRefusedError:
@@ -131,7 +134,7 @@ class Uploader:
 
     async def _send(self, part: Batch) -> Batch:
         """Send a batch and return what to send again."""
-        size = sum(map(len, part.actions))
+        size = self._size(part)
         with batch_span(self._service.name, self._index, len(part.keys), size) as span:
             again = await self._sent(part)
             span.set_attribute("indexvault.documents.again", len(again.keys))
@@ -140,7 +143,7 @@ class Uploader:
     async def _sent(self, part: Batch) -> Batch:
         self.totals.requests += 1
         try:
-            answer = await self._service.index_documents(self._index, batch(part.actions))
+            answer = await self._service.index_documents(self._index, batch(part.actions, self._begin))
         except RefusedError as error:
             if len(part.keys) > 1:
                 return joined([await self._send(half) for half in halves(part)])
@@ -152,7 +155,7 @@ class Uploader:
         results = [answer.results.get(key) for key in part.keys]
         if all(result is not None and result.status for result in results):
             self.totals.documents += len(part.keys)
-            self.totals.bytes += sum(map(len, part.actions))
+            self.totals.bytes += self._size(part)
             return Batch([], [])
         again: set[str] = set()
         others: set[str] = set()
@@ -173,8 +176,12 @@ class Uploader:
                 self._refuse(key, _reason(result))
         stored = without(part, others)
         self.totals.documents += len(stored.keys)
-        self.totals.bytes += sum(map(len, stored.actions))
+        self.totals.bytes += self._size(stored)
         return only(part, again)
+
+    def _size(self, part: Batch) -> int:
+        """Return the bytes of a batch's actions as sent."""
+        return sum(map(len, part.actions)) + len(self._begin) * len(part.actions)
 
     def _refuse(self, key: str, reason: str) -> None:
         self.totals.refused.append(Refused(key=key, reason=reason))

@@ -17,11 +17,11 @@ MOST_BYTES = 16 * 1000 * 1000
 
 MOST_REASON = 200
 """Characters kept of the service's reason for refusing a document."""
-_UPLOAD = b'{"@search.action":"upload",'
+UPLOAD = b'{"@search.action":"upload",'
+"""What the action of an upload begins with; the document follows, without its first brace."""
+
 _MERGE = b'{"@search.action":"mergeOrUpload",'
 _BEGIN_DOCUMENT = b'{"'
-_BETWEEN_DOCUMENTS = b'\n{"'
-_UPLOAD_FIRST = _UPLOAD + b'"'
 _BEGIN, _END = b'{"value":[', b"]}"
 _OBJECT_WITH_MEMBERS = re.compile(rb'\{\s*"')
 
@@ -64,7 +64,7 @@ def upload_action(line: bytes) -> bytes:
 
     Raises IntegrityError if the line can't be a document.
     """
-    return _action(_UPLOAD, line)
+    return _action(UPLOAD, line)
 
 
 def merge_action(line: bytes) -> bytes:
@@ -87,19 +87,22 @@ def _action(start: bytes, line: bytes) -> bytes:
     return b"".join((start, memoryview(document)[1:]))
 
 
-def upload_actions(lines: bytes, documents: int) -> list[bytes] | None:
-    """Return the upload actions for so many stored documents, one a line, each line ended by a line feed.
+def uploads(lines: bytes, documents: int) -> list[memoryview] | None:
+    """Return the upload actions for so many stored documents, one a line, each without `UPLOAD`, and not copied.
 
     Return None where `upload_action` has to look at each: one may have annotations, or a line may be no document.
     """
-    if may_have_annotations(lines) or not lines.startswith(_BEGIN_DOCUMENT):
+    if may_have_annotations(lines):
         return None
-    rests = lines.split(_BETWEEN_DOCUMENTS)
-    if len(rests) != documents:
-        return None
-    rests[0] = rests[0].removeprefix(_BEGIN_DOCUMENT)
-    rests[-1] = rests[-1].removesuffix(b"\n")
-    return [_UPLOAD_FIRST + rest for rest in rests]
+    view = memoryview(lines)
+    found: list[memoryview] = []
+    start = 0
+    while (end := lines.find(b"\n", start)) >= 0:
+        if not lines.startswith(_BEGIN_DOCUMENT, start):
+            return None
+        found.append(view[start + 1 : end])
+        start = end + 1
+    return found if len(found) == documents and start == len(lines) else None
 
 
 def delete_action(key_field: str, key: str) -> bytes:
@@ -107,13 +110,15 @@ def delete_action(key_field: str, key: str) -> bytes:
     return msgspec.json.encode({"@search.action": "delete", key_field: key})
 
 
-def batch(actions: Iterable[bytes]) -> bytes:
-    """Return the body of a batch of actions."""
+def batch(actions: Iterable[bytes | memoryview], begin: bytes = b"") -> bytes:
+    """Return the body of a batch of actions, each of which lacks the bytes that all `begin` with."""
     taken = list(actions)
-    parts = [b","] * (2 * len(taken) + 1)
+    if not taken:
+        return _BEGIN + _END
+    parts: list[bytes | memoryview] = [b"," + begin] * (2 * len(taken) + 1)
     parts[1::2] = taken
-    parts[0], parts[-1] = _BEGIN, _END
-    return b"".join(parts) if taken else _BEGIN + _END
+    parts[0], parts[-1] = _BEGIN + begin, _END
+    return b"".join(parts)
 
 
 def read_batch_answer(body: bytes, *, on: str) -> BatchAnswer:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexvault.errors import OverloadedError, QuotaError, UnexpectedAnswerError
-from indexvault.restore.batches import BATCH_BYTES, Batch, batches, halves, joined, only, pieces
+from indexvault.restore.batches import BATCH_BYTES, Action, Batch, batches, halves, joined, only, pieces
 from indexvault.restore.upload import MOST_REFUSED, QUOTA_ROUNDS, Uploader
-from indexvault.search.batch import MOST_ACTIONS, MOST_BYTES, batch, upload_action
+from indexvault.search.batch import MOST_ACTIONS, MOST_BYTES, UPLOAD, batch, upload_action
 from indexvault.search.retry import RetryPolicy
 from tests.scripted import Scripted
 
@@ -165,20 +165,24 @@ async def test_a_full_service_is_not_taken_for_a_bad_document(scripted: Scripted
     assert len(scripted.requests) == 1
 
 
-@given(st.lists(st.integers(0, 3_000_000), max_size=30))
-async def test_batches_keep_order_and_limits(sizes: list[int]) -> None:
-    actions = [(f"k{position}", b'{"id":"' + b"x" * size + b'"}') for position, size in enumerate(sizes)]
+@given(st.lists(st.integers(0, 3_000_000), max_size=30), st.sampled_from([b"", UPLOAD]))
+async def test_batches_keep_order_and_limits(sizes: list[int], begin: bytes) -> None:
+    last = b'"}' if not begin else b'","id":1}'
+    first = b'{"id":"' if not begin else b'"text":"'
+    actions: list[tuple[str, Action]] = [
+        (f"k{position}", first + b"x" * size + last) for position, size in enumerate(sizes)
+    ]
 
-    async def source() -> AsyncIterator[Sequence[tuple[str, bytes]]]:
+    async def source() -> AsyncIterator[Sequence[tuple[str, Action]]]:
         for some in batched(actions, 4, strict=False):
             yield some
 
-    cut = [each async for each in batches(source())]
+    cut = [each async for each in batches(source(), len(begin))]
     assert [pair for each in cut for pair in zip(each.keys, each.actions, strict=True)] == actions
     for each in cut:
-        body = batch(each.actions)
+        body = batch(each.actions, begin)
         assert len(each.keys) <= MOST_ACTIONS
-        assert len(body) <= max(BATCH_BYTES, len(batch(each.actions[:1])))
+        assert len(body) <= max(BATCH_BYTES, len(batch(each.actions[:1], begin)))
         assert len(body) <= MOST_BYTES
         assert len(msgspec.json.decode(body)["value"]) == len(each.keys)
 

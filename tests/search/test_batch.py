@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from indexvault.errors import IntegrityError
-from indexvault.search.batch import upload_action, upload_actions
+from indexvault.search.batch import UPLOAD, batch, upload_action, uploads
 from indexvault.search.page import PageReader, document_line
 
 FAR = '"text":"' + "x" * 300 + '",'
@@ -78,7 +78,10 @@ def test_a_stored_line_that_is_no_document_is_never_sent(line: bytes) -> None:
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_actions_of_many_documents_are_those_of_each(count: int) -> None:
     lines = [b'{"id":"%d","text":"{\\"x\\":1}","inner":{"a":[{"b":1}]}}' % number for number in range(count)]
-    assert upload_actions(b"".join(line + b"\n" for line in lines), count) == [upload_action(line) for line in lines]
+    rests = uploads(b"".join(line + b"\n" for line in lines), count)
+    assert rests is not None
+    assert [UPLOAD + rest for rest in rests] == [upload_action(line) for line in lines]
+    assert batch(rests, UPLOAD) == batch([upload_action(line) for line in lines])
 
 
 @pytest.mark.parametrize("other", [*(line.encode() for line in HOSTILE), b' {"id":"k"}', b"{}", b"[]", b""])
@@ -86,4 +89,14 @@ def test_actions_of_many_documents_are_those_of_each(count: int) -> None:
 def test_documents_that_need_a_look_are_left_to_be_looked_at(other: bytes, at: int) -> None:
     lines = [b'{"id":"a"}', b'{"id":"b"}']
     lines.insert(at, other)
-    assert upload_actions(b"".join(line + b"\n" for line in lines), 3) is None
+    assert uploads(b"".join(line + b"\n" for line in lines), 3) is None
+
+
+@pytest.mark.parametrize("lines", [b'{"id":"a"}\n{"id":"b"}', b'{"id":"a"}\n', b""])
+def test_lines_that_are_not_so_many_documents_are_left_to_be_looked_at(lines: bytes) -> None:
+    assert uploads(lines, 2) is None
+
+
+@pytest.mark.parametrize("begin", [b"", UPLOAD])
+def test_a_batch_of_nothing_is_json(begin: bytes) -> None:
+    assert json.loads(batch([], begin)) == {"value": []}
