@@ -71,7 +71,7 @@ lint: $(ENVIRONMENT_READY) ## run ruff, mypy and import-linter
 templates: $(TEMPLATES_READY) ## check infra/ against the schemas of Azure's resources, and with the Bicep CLI where there is one
 	@.tools/templates/bin/python -m tests.infra.check_templates
 	@if command -v bicep >/dev/null; then for file in infra/main.bicepparam infra/pair.bicepparam; do \
-	    bicep build-params $$file --stdout >/dev/null || exit 1; done; bicep lint infra/main.bicep; \
+	    bicep build-params $$file --stdout >/dev/null || exit 1; done; for file in infra/main.bicep infra/routing/*.bicep; do bicep lint $$file || exit 1; done; \
 	else echo "The Bicep CLI is not installed: azd compiles and lints the templates when it deploys them."; fi
 
 requirements: $(ENVIRONMENT_READY) ## compile requirements*.txt after a change to requirements*.in, and docs/licences.md

@@ -3,7 +3,8 @@
 using 'main.bicep'
 
 param environmentName = readEnvironmentVariable('AZURE_ENV_NAME', 'indexvault')
-param location = readEnvironmentVariable('AZURE_LOCATION', 'eastus')
+// The app outlives the primary's region in the standby's: see docs/routing.md.
+param location = readEnvironmentVariable('AZURE_LOCATION', 'westus2')
 
 param stores = [
   { name: 'east', region: 'eastus' }

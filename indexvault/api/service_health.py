@@ -31,7 +31,7 @@ from indexvault.settings.model import PairSettings, Settings
 from indexvault.settings.pairs import pair_of, standby_store
 from indexvault.workflow.activity import Resources
 
-ROLE_SECONDS = 2.5
+ROLE_SECONDS = 2.0
 """How long the stores may take to tell the role: below what a router waits, also where the other region hangs."""
 _LOG = logging.getLogger(__name__)
 

@@ -10,6 +10,9 @@ JQ = "jq is not on every machine; tests/snapshots/test_format_2.py reads the sam
 NOT_RUN: dict[tuple[str, str], str] = {
     ("README.md", "make demo"): SET_UP,
     ("docs/recipes.md", "az storage container legal-hold"): SUBSCRIPTION,
+    ("docs/routing.md", "az deployment group create"): SUBSCRIPTION,
+    ("docs/routing.md", "az network traffic-manager endpoint"): SUBSCRIPTION,
+    ("docs/routing.md", "curl -s https://func-indexvault"): SUBSCRIPTION,
     ("docs/deploy.md", "az search service update"): SUBSCRIPTION,
     ("docs/deploy.md", "azd auth login"): SUBSCRIPTION,
     ("docs/deploy.md", "export INDEXVAULT_URL=$(azd env"): SUBSCRIPTION,

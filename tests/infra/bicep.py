@@ -7,6 +7,7 @@ deployment, such as the client id of an identity, is derived from the resource's
 
 import ipaddress
 import json
+import operator as operators
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -98,10 +99,11 @@ class Deployment:
         return [each for each in self.resources if each.type == kind]
 
 
-def deploy(template: Path, parameters: Mapping[str, Any]) -> Deployment:
-    """Evaluate a template for the whole subscription. Raises BicepError."""
+def deploy(template: Path, parameters: Mapping[str, Any], *, group: str | None = None) -> Deployment:
+    """Evaluate a template for the whole subscription, or for a resource group. Raises BicepError."""
     made = Deployment()
-    made.outputs = dict(_Template(template, parameters, f"/subscriptions/{SUBSCRIPTION}", made).evaluate())
+    where = f"/subscriptions/{SUBSCRIPTION}" + (f"/resourceGroups/{group}" if group else "")
+    made.outputs = dict(_Template(template, parameters, where, made).evaluate())
     return made
 
 
@@ -245,6 +247,9 @@ _EVALUATED = {
 }
 
 
+_OPERATORS = {"+": operators.add, "*": operators.mul, ">": operators.gt, "==": operators.eq}
+
+
 class _Scope:
     """Values by name, and what expressions come to with them."""
 
@@ -321,7 +326,7 @@ class _Scope:
     def _binary_expression(self, node: Node) -> Any:
         left, right = (self.value(child) for child in node.named_children)
         operator = next(_text(child) for child in node.children if not child.is_named)
-        return {"*": lambda: left * right, ">": lambda: left > right, "==": lambda: left == right}[operator]()
+        return _OPERATORS[operator](left, right)
 
     def _lambda_expression(self, node: Node, *path: Node) -> Callable[[Any], Any]:
         key, body = _text(node.named_children[0]), _last(node)
@@ -379,6 +384,7 @@ def _functions(where: str) -> dict[str, Callable[..., Any]]:
         "concat": lambda *lists: [item for each in lists for item in each],
         "empty": lambda value: not value,
         "environment": lambda: {"suffixes": {"storage": "core.windows.net"}},
+        "filter": lambda values, chosen: [item for item in values if chosen(item)],
         "guid": lambda *parts: str(uuid.uuid5(uuid.NAMESPACE_URL, "#".join(parts))),
         "items": lambda value: [{"key": key, "value": value[key]} for key in sorted(value)],
         "last": lambda value: value[-1] if value else "",

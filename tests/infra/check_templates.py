@@ -14,19 +14,27 @@ from pathlib import Path
 from typing import Any
 
 from tests.infra.bicep import Deployed, deploy
-from tests.infra.deployments import DEPLOYMENTS, TEMPLATE
+from tests.infra.deployments import DEPLOYMENTS, ROUTERS, TEMPLATE, deployed_router
 
 MODELS = {
     "Microsoft.Authorization/roleAssignments": "authorization.v2022_04_01.models:RoleAssignmentCreateParameters",
     "Microsoft.Authorization/roleDefinitions": "authorization.v2022_04_01.models:RoleDefinition",
+    "Microsoft.Cdn/profiles": "cdn.models:Profile",
+    "Microsoft.Cdn/profiles/afdEndpoints": "cdn.models:AFDEndpoint",
+    "Microsoft.Cdn/profiles/afdEndpoints/routes": "cdn.models:Route",
+    "Microsoft.Cdn/profiles/originGroups": "cdn.models:AFDOriginGroup",
+    "Microsoft.Cdn/profiles/originGroups/origins": "cdn.models:AFDOrigin",
     "Microsoft.Insights/actionGroups": "monitor.models:ActionGroupResource",
     "Microsoft.Insights/components": "applicationinsights.v2020_02_02.models:ApplicationInsightsComponent",
     "Microsoft.Insights/scheduledQueryRules": "monitor.models:ScheduledQueryRuleResource",
     "Microsoft.ManagedIdentity/userAssignedIdentities": "msi.v2024_11_30.models:Identity",
+    "Microsoft.Network/applicationGateways": "network.models:ApplicationGateway",
     "Microsoft.Network/privateDnsZones": "privatedns.models:PrivateZone",
     "Microsoft.Network/privateDnsZones/virtualNetworkLinks": "privatedns.models:VirtualNetworkLink",
     "Microsoft.Network/privateEndpoints": "network.models:PrivateEndpoint",
     "Microsoft.Network/privateEndpoints/privateDnsZoneGroups": "network.models:PrivateDnsZoneGroup",
+    "Microsoft.Network/publicIPAddresses": "network.models:PublicIPAddress",
+    "Microsoft.Network/trafficmanagerprofiles": "trafficmanager.models:Profile",
     "Microsoft.Network/virtualNetworks": "network.models:VirtualNetwork",
     "Microsoft.OperationalInsights/workspaces": "loganalytics.models:Workspace",
     "Microsoft.Storage/storageAccounts": "storage.models:StorageAccountCreateParameters",
@@ -67,8 +75,9 @@ def main() -> int:
     """Check every deployment, and return the exit code."""
     checked: set[str] = set()
     problems: dict[str, None] = {}
-    for given in DEPLOYMENTS.values():
-        for each in deploy(TEMPLATE, given).resources:
+    deployments = [deploy(TEMPLATE, given) for given in DEPLOYMENTS.values()]
+    for made in [*deployments, *map(deployed_router, ROUTERS)]:
+        for each in made.resources:
             checked.add(f"{each.type}@{each.version}")
             problems |= dict.fromkeys(problems_of(each))
     for problem in problems:

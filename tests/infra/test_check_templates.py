@@ -13,8 +13,10 @@ PLANT = """
 import copy, dataclasses, json, sys
 from tests.infra.bicep import deploy
 from tests.infra.check_templates import problems_of
-from tests.infra.deployments import DEPLOYMENTS, TEMPLATE
+from tests.infra.deployments import DEPLOYMENTS, ROUTERS, TEMPLATE, deployed_router
 made, found = deploy(TEMPLATE, DEPLOYMENTS["everything"]), []
+for router in ROUTERS:
+    made.resources += deployed_router(router).resources
 for kind, path, value, version in json.loads(sys.argv[1]):
     each = copy.deepcopy(made.of(kind)[0])
     *above, last = path
@@ -48,6 +50,27 @@ MISTAKES: list[tuple[str, list[Any], Any, str | None, str]] = [
         "'pythn' is none of",
     ),
     ("Microsoft.Insights/scheduledQueryRules", ["properties", "severity"], "3", None, "'3' is not of type int"),
+    (
+        "Microsoft.Network/trafficmanagerprofiles",
+        ["properties", "endpoints", 0, "properties", "weigth"],
+        1,
+        None,
+        "there is no such member",
+    ),
+    (
+        "Microsoft.Cdn/profiles/originGroups",
+        ["properties", "healthProbeSettings", "probeRequestType"],
+        "POST",
+        None,
+        "'POST' is none of",
+    ),
+    (
+        "Microsoft.Network/applicationGateways",
+        ["properties", "probes", 0, "properties", "interval"],
+        "10",
+        None,
+        "'10' is not of type int",
+    ),
     ("Microsoft.Insights/scheduledQueryRules", ["properties", "scopes"], "x", None, "expected a list"),
 ]
 
