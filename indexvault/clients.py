@@ -4,7 +4,7 @@ The SDKs are imported when a client is opened: they take longer to load than all
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from types import TracebackType
@@ -221,9 +221,12 @@ class Clients:
         """Return the client of the store that a service's snapshots go to."""
         return self.store(service_settings(self.settings, service).store)
 
-    def source_store(self, service: str, store: str) -> StoreReader:
-        """Return a store that holds a service's snapshots, with the others that do behind it should it not answer."""
-        names = dict.fromkeys([store, *reading_order(self.settings, service)])
+    def source_store(self, service: str, store: str, *, without: Collection[str] = ()) -> StoreReader:
+        """Return a store that holds a service's snapshots, with the others that do behind it should it not answer.
+
+        `without` are stores that are not asked.
+        """
+        names = dict.fromkeys([store, *(each for each in reading_order(self.settings, service) if each not in without)])
         return self.store(store) if len(names) == 1 else Replicas([self.store(name) for name in names])
 
     def reading_store(self, service: str, *, near: str | None = None) -> StoreReader:

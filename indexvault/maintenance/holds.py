@@ -24,17 +24,20 @@ class Held(msgspec.Struct, frozen=True):
     notes: list[str]
 
 
-async def hold_snapshot(resources: Resources, reference: SnapshotReference, wanted: Hold, also: str) -> Held:
+async def hold_snapshot(
+    resources: Resources, reference: SnapshotReference, wanted: Hold, also: str, *, without: Collection[str] = ()
+) -> Held:
     """Hold a snapshot, by its id, in the store `also` and all others of its service that have it.
 
-    A store that can't be written is noted, so that a restore works from stores that can only be read. Raises
-    ConflictError if the snapshot is being removed from every store that has it. Raises RemoteError if no store holds
-    it and `also` may do so at another attempt.
+    Those in `without` are passed over, as they don't answer: a prune there may remove it. A store that can't be written
+    is noted, so that a restore works from stores that can only be read. Raises ConflictError if the snapshot is being
+    removed from every store that has it. Raises RemoteError if no store holds it and `also` may do so at another
+    attempt.
     """
     held, notes = [], []
     removals: list[ConflictError] = []
     may_pass: RemoteError | None = None
-    for name in _stores(resources.clients, reference.service, also):
+    for name in _stores(resources.clients, reference.service, also, without):
         try:
             if await place_hold(resources.clients.store(name), reference, wanted, resources.clock()):
                 held.append(name)
@@ -54,9 +57,20 @@ async def hold_snapshot(resources: Resources, reference: SnapshotReference, want
     return Held(held, notes)
 
 
-async def release_snapshots(resources: Resources, service: str, index: str, run: str, also: str | None = None) -> None:
-    """Remove every hold that a run has on snapshots of an index. One that can't be removed expires by itself."""
-    for name in _stores(resources.clients, service, also):
+async def release_snapshots(
+    resources: Resources,
+    service: str,
+    index: str,
+    run: str,
+    also: str | None = None,
+    *,
+    without: Collection[str] = (),
+) -> None:
+    """Remove every hold that a run has on snapshots of an index. One that can't be removed expires by itself.
+
+    Stores in `without` are not asked.
+    """
+    for name in _stores(resources.clients, service, also, without):
         try:
             await release_holds(resources.clients.store(name).runs, service, index, run)
         except (RemoteError, NotFoundError) as error:
@@ -108,7 +122,11 @@ async def _add_holds(
             known += [hold for hold in holds if hold.run not in {each.run for each in known}]
 
 
-def _stores(clients: Clients, service: str, also: str | None) -> list[str]:
-    """Return the stores that may have snapshots of a service, the one in `also` first."""
+def _stores(clients: Clients, service: str, also: str | None, without: Collection[str]) -> list[str]:
+    """Return the stores that may have snapshots of a service, the one in `also` first, without some."""
     known = reading_order(clients.settings, service) if service in clients.settings.services else []
-    return [name for name in dict.fromkeys([*filter(None, [also]), *known]) if name in clients.settings.stores]
+    return [
+        name
+        for name in dict.fromkeys([*filter(None, [also]), *known])
+        if name in clients.settings.stores.keys() - set(without)
+    ]

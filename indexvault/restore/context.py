@@ -63,7 +63,7 @@ async def open_context(resources: Resources, run: RestoreRun) -> RestoreContext:
         resources=resources,
         run=run,
         plan=plan,
-        store=resources.clients.source_store(plan.job.service, plan.store),
+        store=resources.clients.source_store(plan.job.service, plan.store, without=plan.job.without),
         runs=runs,
         records=Checkpoints(runs, run.records),
         target=resources.clients.service(run.target.service),

@@ -325,7 +325,8 @@ async def _bring_on(
 def _store(resources: Resources, job: RestoreJob) -> StoreReader:
     settings = resources.clients.settings
     near = service_settings(settings, job.target_service).region
-    return resources.clients.source_store(job.service, job.store or reading_order(settings, job.service, near=near)[0])
+    first = job.store or reading_order(settings, job.service, near=near)[0]
+    return resources.clients.source_store(job.service, first, without=job.without)
 
 
 def _snapshot(manifest: Manifest) -> FollowedSnapshot:

@@ -28,7 +28,8 @@ class RestoreJob(TargetIndexOptions, frozen=True, kw_only=True):
     snapshot that the target equals, as long as it was proved in full within `prove_every`.
 
     `locked_by` is the run that already holds the target's locks, if this restore is part of it; `part_of` is the run
-    that users know, if this one is a part with locks of its own.
+    that users know, if this one is a part with locks of its own. `without` are stores that are not asked for anything,
+    because they don't answer.
     """
 
     service: str
@@ -52,6 +53,7 @@ class RestoreJob(TargetIndexOptions, frozen=True, kw_only=True):
     owner: str = "the command line"
     locked_by: str | None = None
     part_of: str | None = None
+    without: tuple[str, ...] = ()
 
     @property
     def reference(self) -> str:
@@ -85,7 +87,7 @@ class RestoreJob(TargetIndexOptions, frozen=True, kw_only=True):
             order="service index snapshot target_service target_index run mode store alias in_place delete_old"
             " update_definition patch overlay keys filter skip_refused accept_loss allow_cross_region"
             " discard_unfinished resume parallel owner locked_by",
-            leaving_out={"accept_unsettled", "accept_unauthentic", "part_of", "follow", "prove_every"},
+            leaving_out={"accept_unsettled", "accept_unauthentic", "part_of", "follow", "prove_every", "without"},
         )
 
 

@@ -263,21 +263,21 @@ async def _hold(resources: Resources, run: RestoreRun, plan: RestorePlan) -> Hel
         state=restore_name(run.target.service, plan.written_index),
     )
     reference = SnapshotReference(service=job.service, index=job.index, id=job.snapshot)
-    return await hold_snapshot(resources, reference, wanted, plan.store)
+    return await hold_snapshot(resources, reference, wanted, plan.store, without=job.without)
 
 
 async def forget_records(resources: Resources, service: str, records: str, snapshot: str | None = None) -> None:
     """Remove the checkpoints of a run whose state is gone, and its holds of its snapshot, which its plan names."""
     checkpoints = Checkpoints(resources.clients.store_of(service).runs, records)
-    store = None
+    store, without = None, tuple[str, ...]()
     with contextlib.suppress(IntegrityError):
         plan = await checkpoints.read(PLAN, RestorePlan)
         if plan is not None:
-            store, snapshot = plan.store, plan.job.reference
+            store, snapshot, without = plan.store, plan.job.reference, plan.job.without
     if snapshot is not None:
         with contextlib.suppress(SettingsError):
             reference = SnapshotReference.parse(snapshot)
-            await release_snapshots(resources, reference.service, reference.index, records, store)
+            await release_snapshots(resources, reference.service, reference.index, records, store, without=without)
     await checkpoints.clear()
 
 

@@ -33,7 +33,7 @@ async def decide(resources: Resources, job: RestoreJob) -> tuple[TargetFacts, Re
     settings = resources.clients.settings
     near = service_settings(settings, job.target_service).region
     store_name = job.store or reading_order(settings, job.service, near=near)[0]
-    store = resources.clients.source_store(job.service, store_name)
+    store = resources.clients.source_store(job.service, store_name, without=job.without)
     manifest = await manifest_of(store, job.service, job.index, job.snapshot)
     selection = Selection(job.keys, job.filter)
     if job.mode == "replace" and not selection.everything:

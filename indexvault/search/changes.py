@@ -96,6 +96,36 @@ class ChangeRequests(DocumentRequests):
         """
         await self._create_object(f"{kind}('{segment(name)}')", definition, f"{kind} {name}", preview=preview)
 
+    async def update_definition(
+        self, kind: str, name: str, definition: bytes, *, before: FetchedDefinition, preview: bool
+    ) -> None:
+        """Change an object of a collection that has the contents `before`.
+
+        Raises ConflictError if it has other contents by now.
+        """
+        path, on = f"{kind}('{segment(name)}')", f"{kind} {name}"
+
+        async def send(etag: str) -> None:
+            await self._transport.send(
+                "PUT",
+                path,
+                on=on,
+                body=definition,
+                headers=_SHOW | {"If-Match": etag},
+                api_version=PREVIEW if preview else STABLE,
+                metadata="minimal",
+            )
+
+        async def look() -> str | None:
+            # What is left out of a definition does not show in what it includes, so what was there is looked for first.
+            unchanged = await self._unchanged(path, on, before)
+            if unchanged:
+                return unchanged
+            present = await self._read(path, on, preview=preview)
+            return None if includes(present.body, msgspec.Raw(definition)) else ""
+
+        await _send_until_settled(send, before.etag, look)
+
     async def create_synonym_map(self, name: str, definition: bytes, *, preview: bool) -> None:
         """Create a synonym map that must not exist. Raises ConflictError if it does."""
         await self._create_object(f"synonymmaps('{segment(name)}')", definition, f"synonym map {name}", preview=preview)

@@ -22,6 +22,7 @@
     search-runs/drills/<service>/<index>.json
     search-runs/open-drills/<service>/<index>.json
     search-runs/pairs/<pair>/<generation>.json
+    search-runs/failovers/<pair>.json
     search-runs/alerts/notices.json
     search-runs/alerts/tick.json
     search-runs/followed/<service>/<index>.json
@@ -292,6 +293,11 @@ def role_generation(name: str) -> int | None:
     if len(digits) != GENERATION_DIGITS or not (digits.isascii() and digits.isdecimal()):
         return None
     return int(digits)
+
+
+def failover_name(pair: str) -> str:
+    """Return the name of the state of a pair's last failover to the service whose store this is."""
+    return f"failovers/{segment_of(pair)}.json"
 
 
 def followed_name(service: str, index: str) -> str:

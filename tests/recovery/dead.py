@@ -30,12 +30,14 @@ class Dead:
 
 
 class DeadStore(MemoryStore):
-    """A store whose region is gone. It comes back with what it had by `revive`."""
+    """A store whose region is gone, or will be. It comes back with what it had by `revive`."""
 
-    def __init__(self, name: str = "dead", *, hangs: bool = False) -> None:
+    def __init__(self, name: str = "dead", *, hangs: bool = False, alive: bool = False) -> None:
         super().__init__(name)
         self._alive = self.runs, self.snapshots
-        self.kill(hangs=hangs)
+        self._hangs = hangs
+        if not alive:
+            self.kill(hangs=hangs)
 
     def kill(self, *, hangs: bool = False) -> None:
         """Let nothing be read or written from now on."""

@@ -212,7 +212,7 @@ async def _make(
     resources: Resources, job: ServiceRestoreJob, planned: PlannedObject, source: ServiceObject
 ) -> ObjectOutcome:
     target = resources.clients.service(job.target_service)
-    definition = await _complete(resources, job, planned, source, frozenset())
+    definition = await complete_object(resources, job, planned, source, frozenset())
     if isinstance(definition, ObjectOutcome):
         return definition
     try:
@@ -232,7 +232,7 @@ async def _check(
     coming: AbstractSet[tuple[str, str]],
 ) -> ObjectOutcome:
     """Return what would become of one object, where `coming` are those that the restore makes before it."""
-    definition = await _complete(resources, job, planned, source, coming)
+    definition = await complete_object(resources, job, planned, source, coming)
     if isinstance(definition, ObjectOutcome):
         return definition
     target = resources.clients.service(job.target_service)
@@ -244,12 +244,12 @@ async def _check(
 
 
 def _compared(planned: PlannedObject, wanted: TargetDefinition, present: FetchedDefinition) -> ObjectOutcome:
-    if not _says_the_same(msgspec.json.decode(wanted.body), content(present.body)):
+    if not says_the_same(msgspec.json.decode(wanted.body), content(present.body)):
         return _outcome(planned, "left out", "another one of this name exists and differs")
     return _outcome(planned, "there")
 
 
-async def _complete(
+async def complete_object(
     resources: Resources,
     job: ServiceRestoreJob,
     planned: PlannedObject,
@@ -302,8 +302,8 @@ async def _is_there(target: SearchService, reference: Reference) -> bool:
     return True
 
 
-def _says_the_same(wanted: Any, present: dict[str, Any]) -> bool:
-    """Return whether a definition equals the existing one, whose secrets can't be read."""
+def says_the_same(wanted: Any, present: dict[str, Any]) -> bool:
+    """Return whether a definition equals the existing one, whose secrets can't be read. Both are decoded JSON."""
     asked = content(msgspec.Raw(msgspec.json.encode(_without_secrets(wanted))))
     return asked == content(msgspec.Raw(msgspec.json.encode(_without_secrets(present))))
 

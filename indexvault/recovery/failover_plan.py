@@ -1,0 +1,155 @@
+"""Decide what a failover brings over. Pure: `failover_facts` gathers the facts."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from indexvault.errors import ConflictError, NotFoundError
+from indexvault.recovery.failover_job import (
+    Candidate,
+    FailoverFacts,
+    FailoverJob,
+    FailoverPlan,
+    IndexFacts,
+    LeftOut,
+    PlannedIndex,
+)
+from indexvault.restore.service.names import ORDER
+from indexvault.settings.model import PairSettings
+from indexvault.snapshots.names import SnapshotReference
+
+OBJECT_KINDS = tuple(kind for kind in ORDER if kind != "indexes")
+"""The kinds of a service's other objects, in the order in which they are made."""
+
+
+def plan_failover(job: FailoverJob, pair: PairSettings, facts: FailoverFacts) -> FailoverPlan:
+    """Return what a failover does.
+
+    Raises ConflictError if an index can't be brought over and nobody has said to leave it out, NotFoundError for a
+    snapshot or an index that was named and is not there.
+    """
+    wanted = _wanted(job)
+    _require_known(job, facts, wanted)
+    planned: list[PlannedIndex] = []
+    left_out: list[LeftOut] = []
+    if pair.mode != "hot-hot":
+        for index in facts.indexes:
+            found = _decide(job, index, wanted)
+            if isinstance(found, PlannedIndex):
+                planned.append(found)
+            else:
+                left_out.append(found)
+    refused = [each for each in left_out if not each.accepted]
+    if refused:
+        raise ConflictError(
+            "; ".join(f"{each.index}: {each.why}" for each in refused) + "; nothing was changed",
+            on=f"pair {job.pair}",
+            do=_what_to_do(refused, accept_loss=job.accept_loss),
+        )
+    objects = next((each for each in facts.objects if not each.fault), None)
+    kinds = tuple(kind for kind in OBJECT_KINDS if pair.mode_of(kind) != "hot-hot")
+    return FailoverPlan(
+        pair=job.pair,
+        mode=pair.mode,
+        source=facts.source,
+        to=job.to,
+        generation=facts.generation + 1,
+        started=facts.now,
+        recovery_point=pair.recovery_point,
+        recovery_time=pair.recovery_time,
+        overlay=job.overlay or pair.overlay,
+        indexes=tuple(planned),
+        left_out=tuple(left_out),
+        lock=tuple(sorted({*(each.index for each in facts.indexes), *facts.only_there})),
+        objects=objects.id if objects is not None else None,
+        objects_as_of=objects.as_of if objects is not None else None,
+        kinds=kinds if objects is not None else (),
+        unread=facts.unread,
+        answers=facts.answers,
+        warnings=tuple(_warnings(job, pair, facts, kinds, objects)),
+    )
+
+
+def age_in_words(age: timedelta) -> str:
+    """Return an age as a person says it: `43 min`, `2 h 5 min` or `3 d 4 h`."""
+    minutes = max(0, round(age / timedelta(minutes=1)))
+    if minutes < 1:
+        return f"{max(0, round(age.total_seconds()))} s"
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min")]
+    first = next(number for number, (count, _unit) in enumerate(parts) if count)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
+
+
+def _decide(job: FailoverJob, index: IndexFacts, wanted: dict[str, str]) -> PlannedIndex | LeftOut:
+    if index.index in job.leave_out:
+        return LeftOut(index.index, "it is left out, as asked", accepted=True)
+    if index.alias:
+        return LeftOut(index.index, f"{job.to} has an alias of this name")
+    named = wanted.get(index.index)
+    candidates = [each for each in index.snapshots if job.at is None or each.as_of <= job.at]
+    chosen = next(
+        (each for each in candidates if (each.id == named if named is not None else not each.fault)),
+        None,
+    )
+    if chosen is None or chosen.fault:
+        return LeftOut(index.index, _why_none(index, candidates, chosen))
+    newer = [each for each in candidates if each.as_of > chosen.as_of and each.id != chosen.id and named is None]
+    return PlannedIndex(
+        index=index.index,
+        snapshot=chosen.id,
+        as_of=chosen.as_of,
+        mode="sync" if index.there else "create",
+        note="; ".join(f"the newer snapshot {each.id} is passed over: {each.fault}" for each in newer),
+    )
+
+
+def _why_none(index: IndexFacts, candidates: Sequence[Candidate], chosen: Candidate | None) -> str:
+    if chosen is not None:
+        return f"the snapshot {chosen.id} can't be used: {chosen.fault}"
+    if candidates:
+        return f"its newest snapshot {candidates[0].id} can't be used: {candidates[0].fault}"
+    return "no snapshot of it is that old" if index.snapshots else "no snapshot of it is in reach"
+
+
+def _wanted(job: FailoverJob) -> dict[str, str]:
+    references = [SnapshotReference.parse(text) for text in job.snapshots]
+    return {each.index: each.id or "" for each in references}
+
+
+def _require_known(job: FailoverJob, facts: FailoverFacts, wanted: dict[str, str]) -> None:
+    known = {each.index: each for each in facts.indexes}
+    for index, snapshot in wanted.items():
+        there = [each.id for each in known[index].snapshots] if index in known else []
+        if snapshot not in there:
+            raise NotFoundError(
+                f"the snapshot {snapshot} of {index} is not in reach",
+                on=f"pair {job.pair}",
+                do=f"In reach: {', '.join(there[:5]) or 'none'}",
+            )
+    for index in job.leave_out:
+        if index not in known:
+            raise NotFoundError(
+                f"the pair has no index {index}", on=f"pair {job.pair}", do=f"Known: {', '.join(known) or 'none'}"
+            )
+
+
+def _what_to_do(refused: Sequence[LeftOut], *, accept_loss: bool) -> str:
+    options = [f"--leave-out {each.index}" for each in refused]
+    accept = "" if accept_loss else "accept what is lost with --accept-loss, or "
+    return f"To fail over all the same, {accept}leave them out with {' '.join(options)}"
+
+
+def _warnings(
+    job: FailoverJob, pair: PairSettings, facts: FailoverFacts, kinds: Sequence[str], objects: Candidate | None
+) -> list[str]:
+    found = []
+    if facts.answers and not job.planned:
+        found.append(f"{facts.source} answers: with --planned, nothing would be lost")
+    if facts.unread:
+        found.append(f"store {', '.join(facts.unread)} does not answer, and is passed over")
+    if kinds and objects is None:
+        found.append("no snapshot of the service's other objects is in reach: none of them are made")
+    if pair.mode == "hot-hot" and not job.planned:
+        found.append("what differs between the two is not known: the other service is not read")
+    return found
