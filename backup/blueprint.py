@@ -22,8 +22,9 @@ from indexvault.maintenance.retention import MAINTAIN
 from indexvault.maintenance.schedule import tick
 from indexvault.maintenance.scrub import ACTIVITIES as SCRUB_ACTIVITIES
 from indexvault.maintenance.scrub import VERIFY_SERVICE, scrub_run
-from indexvault.recovery import drift_run, drill
+from indexvault.recovery import drift_run, drill, follow_run
 from indexvault.recovery.drill_schedule import tick_drills
+from indexvault.recovery.follow_schedule import tick_following
 from indexvault.settings.schedule import shortest_interval
 from indexvault.settings.source import load_settings
 from indexvault.status.notices import NoticeRecords
@@ -61,6 +62,7 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
             *comparison.ACTIVITIES,
             *drift_run.OWN_ACTIVITIES,
             *drill.OWN_ACTIVITIES,
+            *follow_run.OWN_ACTIVITIES,
         ],
         [
             BACK_UP_INDEX,
@@ -74,6 +76,7 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
             *comparison.WORKFLOWS,
             *drift_run.WORKFLOWS,
             *drill.WORKFLOWS,
+            *follow_run.WORKFLOWS,
         ],
     )
     register_endpoints(blueprint, host, ENDPOINTS)
@@ -120,6 +123,7 @@ def start_due_policies(host: FunctionsHost) -> TimerFunction:
             try:
                 started = await tick(resources, DurableEngine(client), backup_workflow=RUN_BACKUP.name)
                 started += await tick_drills(resources, DurableEngine(client))
+                started += await tick_following(resources, DurableEngine(client))
                 _LOG.info("tick: %d runs started", len(started))
             except Exception as error:
                 troubles["due policies"] = error

@@ -26,6 +26,10 @@ type ServiceName = Annotated[
         description="A service in the app's settings.",
     ),
 ]
+type PairName = Annotated[
+    str,
+    _text(CONFIGURED_NAME, "contoso", longest=CONFIGURED_NAME_LENGTH, description="A pair in the app's settings."),
+]
 type IndexName = Annotated[
     str, _text(INDEX_NAME, "hotels", longest=INDEX_NAME_LENGTH, description="The name of an index.")
 ]

@@ -43,7 +43,7 @@ def require_room(unfinished: Sequence[RunRecord], caller: str, limits: RequestLi
 
     Requests that arrive at once may each find the last room, and all get it.
     """
-    asked_for = [record for record in unfinished if record.policy is None and record.drill is None]
+    asked_for = [record for record in unfinished if not (record.policy or record.drill or record.pair)]
     of_caller = sum(record.caller == caller for record in asked_for)
     if of_caller >= limits.runs_per_key:
         raise TooManyRunsError(

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from typing import TextIO
+from typing import Literal, TextIO
 
 from indexvault.cli.output import Output
 from indexvault.errors import CancelledError, SettingsError
@@ -12,23 +12,28 @@ from indexvault.errors import CancelledError, SettingsError
 _MOST_BYTES = 4096
 
 
-def require_answerable(output: Output, verb: str) -> None:
+def require_answerable(output: Output, verb: str, *, does: Literal["remove", "overwrite"] = "remove") -> None:
     """Raise SettingsError if nobody can be asked: a command that removes something never takes silence for a yes."""
     if not output.can_ask:
+        done = "overwritten" if does == "overwrite" else "removed"
         raise SettingsError(
-            "it asks before it removes anything, and there is no terminal to ask on",
+            f"it asks before it {does}s anything, and there is no terminal to ask on",
             on=f"indexvault {verb}",
-            do="Add --yes, or --dry-run to see what would be removed",
+            do=f"Add --yes, or --dry-run to see what would be {done}",
         )
 
 
-async def confirm(output: Output, question: str, verb: str) -> None:
-    """Ask a question on the terminal. Raises CancelledError unless the answer is yes."""
+async def confirm(output: Output, question: str, verb: str, *, does: Literal["remove", "overwrite"] = "remove") -> None:
+    """Ask a question on the terminal. Raises CancelledError unless the answer is yes.
+
+    `does` is what a yes leads to: `remove` or `overwrite`.
+    """
     output.ask(question)
     assert output.answers is not None  # noqa: S101 - `require_answerable` came first
     answer = await _line(output.answers)
     if answer.strip().lower() not in {"y", "yes"}:
-        raise CancelledError("not confirmed: nothing was removed", on=f"indexvault {verb}", do="Answer y to remove it")
+        done = "overwritten" if does == "overwrite" else "removed"
+        raise CancelledError(f"not confirmed: nothing was {done}", on=f"indexvault {verb}", do=f"Answer y to {does} it")
 
 
 async def answer(output: Output, question: str, verb: str, *, default: str = "") -> str:

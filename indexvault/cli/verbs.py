@@ -20,6 +20,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "restore and move": {
         "restore": "rebuild an index from a snapshot and prove it",
         "drill": "restore a snapshot under a temporary name, prove it, and remove it",
+        "follow": "bring the standby of a pair to the newest snapshots",
         "move": "move an index to another service, tier or region, and prove it",
     },
     "keep snapshots": {

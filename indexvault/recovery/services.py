@@ -1,6 +1,6 @@
 """Compare all of two services: their indexes, and the definitions of everything else."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from indexvault.backup.service_objects import KINDS
 from indexvault.errors import ConflictError, NotFoundError, RefusedError, UnreadableIndexError
@@ -8,6 +8,7 @@ from indexvault.recovery.compare import compare
 from indexvault.recovery.drift import Absent, Drift, ServiceDrift
 from indexvault.recovery.sides import LiveSide
 from indexvault.search.client import SearchService
+from indexvault.settings.patterns import select
 from indexvault.snapshots.field_diff import DefinitionDifference, definition_differences
 from indexvault.snapshots.manifest import Definition, VersionedDefinition
 
@@ -21,12 +22,15 @@ async def compare_services(
     wait: Callable[[], Wait],
     by_counts: bool = False,
     compared: Callable[[Drift], None] = lambda _drift: None,
+    indexes: Sequence[str] = ("*",),
+    kinds: Sequence[str] = KINDS,
 ) -> ServiceDrift:
     """Compare two services, index by index. `compared` is told of each index.
 
-    An index that can't be compared, or is deleted meanwhile, is named with the reason and does not end the rest.
+    `indexes` are names and patterns of those to compare, `kinds` the other objects. An index that can't be compared, or
+    is deleted meanwhile, is named with the reason and does not end the rest.
     """
-    here, there = set(await one.index_names()), set(await other.index_names())
+    here, there = [set(select(await each.index_names(), indexes).found) for each in (one, other)]
     absent = [Absent("indexes", name, one.name if name in here else other.name) for name in sorted(here ^ there)]
     drifts: list[Drift] = []
     unreadable: list[tuple[str, str]] = []
@@ -40,8 +44,8 @@ async def compare_services(
         drifts.append(drift)
         compared(drift)
     objects: list[DefinitionDifference] = []
-    for kind in KINDS:
-        found = await _compare_kind(one, other, kind)
+    for kind in kinds:
+        found = await compare_kind(one, other, kind)
         absent += found[0]
         objects += found[1]
     return ServiceDrift(
@@ -49,7 +53,7 @@ async def compare_services(
     )
 
 
-async def _compare_kind(
+async def compare_kind(
     one: SearchService, other: SearchService, kind: str
 ) -> tuple[list[Absent], list[DefinitionDifference]]:
     """Return the objects of a kind that one of the two lacks, and what differs in those that both have."""

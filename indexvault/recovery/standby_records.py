@@ -83,9 +83,9 @@ async def read_state(runs: RunBlobs, pair: str, target: IndexName) -> Version[St
     return await _records(runs).read_version(standby_name(pair, target.service, target.index))
 
 
-async def write_state(runs: RunBlobs, state: StandbyState) -> None:
-    """Write what is known of an index. The index's lock keeps others from doing so."""
-    await _records(runs).write(standby_name(state.pair, state.service, state.index), state)
+async def write_state(runs: RunBlobs, state: StandbyState, *, etag: str | None = None) -> None:
+    """Write what is known of an index, under its lock, or in place of the record with an ETag. Raises ConflictError."""
+    await _records(runs).write(standby_name(state.pair, state.service, state.index), state, if_match=etag)
 
 
 async def forget_state(runs: RunBlobs, pair: str, target: IndexName) -> None:

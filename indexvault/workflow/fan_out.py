@@ -4,7 +4,7 @@ Backup, restore and move runs are all carried out by `fan_out`; each says in a `
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,13 +65,20 @@ class FanOut:
     """How one kind of run is carried out.
 
     `opening` returns the items to do, `each` carries one out, `failed` makes the outcome of an item whose workflow
-    failed. `special` are items with a workflow of their own, by the name in their index's place.
+    failed. `special` are items with a workflow of their own, by the name in their index's place. `alone` are those, by
+    that name, beside which no other item is worked on: they keep their place between the others.
     """
 
     opening: Activity[RunOrder, OpenItems]
     each: ItemWorkflow[Any]
     failed: Callable[[Item, IndexvaultError], Outcome]
     special: Mapping[str, ItemWorkflow[Any]] = field(default_factory=dict)
+    alone: frozenset[str] = frozenset()
+
+    def may_start(self, item: Item, running: Collection[Item]) -> bool:
+        """Return whether an item may be worked on beside others."""
+        names = {each.index.index for each in (item, *running)}
+        return not running or not names & self.alone
 
     def workflow_for(self, item: Item) -> ItemWorkflow[Any]:
         """Return how an item is carried out."""
@@ -144,7 +151,7 @@ def _carry_out(ctx: OrchestrationContext, order: RunOrder, kind: FanOut, items: 
     waiting = deque(items)
     running: dict[Task[Any], Item] = {}
     while waiting or running:
-        while waiting and len(running) < INDEXES_AT_ONCE:
+        while waiting and len(running) < INDEXES_AT_ONCE and kind.may_start(waiting[0], running.values()):
             item = waiting.popleft()
             workflow = kind.workflow_for(item).workflow
             running[ctx.call_sub_orchestrator(workflow.name, input=item.job, instance_id=item.run)] = item

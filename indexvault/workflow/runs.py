@@ -24,7 +24,9 @@ from indexvault.snapshots.run_names import OPEN_PREFIX, RECORDS_PREFIX, open_nam
 from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.stalled import Resumptions
 
-type RunKind = Literal["backup", "restore", "move", "verify", "prune", "delete", "diff", "compare", "drill"]
+type RunKind = Literal[
+    "backup", "restore", "move", "verify", "prune", "delete", "diff", "compare", "drill", "follow", "drift"
+]
 type RunState = Literal["waiting", "running", "done", "lossy", "unsettled", "failed", "cancelled"]
 type ItemState = Literal["waiting", "done", "lossy", "unsettled", "gone", "failed", "cancelled"]
 FINISHED: frozenset[str] = frozenset({"done", "lossy", "unsettled", "failed", "cancelled"})
@@ -77,10 +79,11 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The record of one run.
 
-    `workflow` is the name of its workflow, `service` the service that its snapshots are from, `asked` what was asked
-    for, in words. `policy` or `drill` is that of the settings that the run is for, and `scheduled` the time it was
-    scheduled for, if any. `choose` are the names and patterns by which the items are still to be chosen, `changes` is
-    by which field their changes are told, if a request asked for that. `resumptions` counts how often it was handed to
+    `workflow` is the name of its workflow, `service` the service that its snapshots are from, or that a pair's run
+    writes to, `asked` what was asked for, in words. `policy`, `drill` or `pair` is that of the settings that the run is
+    for, and `scheduled` the time it was scheduled for, if any. `choose` are the names and patterns by which the items
+    are still to be chosen, `changes` is by which field their changes are told, if a request asked for that.
+    `resumptions` counts how often it was handed to
     the engine again. `caller` is who asked for it over HTTP, by a name of the API's.
     """
 
@@ -93,6 +96,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     created: AwareTime
     policy: str | None = None
     drill: str | None = None
+    pair: str | None = None
     scheduled: AwareTime | None = None
     choose: list[str] = []
     changes: ChangesSettings | None = None

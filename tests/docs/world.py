@@ -117,6 +117,15 @@ def a_copy_in_the_west_that_has_drifted(desk: Desk) -> None:
     _upload(desk, "hotels", [*actions, {"HotelId": "hotel-900000", "Name": "Nobody's Inn"}], WEST)
 
 
+def a_pair(desk: Desk) -> None:
+    """Pair the two services; an hourly policy feeds the standby."""
+    policy = {"service": EAST, "schedule": "0 0 * * * *", "replicate_to": ["west"]}
+    desk.settings["policies"] = {"hourly": policy}
+    pair = {"primary": EAST, "standby": WEST, "recovery_point": "PT2H", "recovery_time": "PT30M"}
+    desk.settings["pairs"] = {"contoso": pair | {"allow_cross_region": True}}
+    desk.write_settings()
+
+
 def a_deployment(desk: Desk) -> None:
     desk.start_app()
 
@@ -161,6 +170,7 @@ HAPPENINGS: dict[str, Happening] = {
         data_may_leave_its_region,
         a_first_backup,
         a_copy_in_the_west_that_has_drifted,
+        a_pair,
         a_deployment,
         a_deployment_whose_address_is_exported,
         the_blobs_of_a_snapshot_in_a_folder,

@@ -1,0 +1,150 @@
+"""Two services with a store each that are a pair, and an engine that follows and measures."""
+
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from msgspec.structs import replace
+
+from indexvault.backup.service_objects import ServiceJob, back_up_objects
+from indexvault.recovery import follow_run
+from indexvault.recovery.follow_plan import plan_following
+from indexvault.recovery.follow_schedule import tick_following
+from indexvault.recovery.standby_records import StandbyState, read_standby
+from indexvault.settings.model import PairSettings
+from indexvault.snapshots.roles import PairRole, create_role
+from indexvault.workflow.activity import Activity
+from indexvault.workflow.durable import DurableEngine
+from indexvault.workflow.fan_out import RunOrder
+from indexvault.workflow.local import LocalEngine
+from indexvault.workflow.runs import RunRecord, Runs
+from tests.memory_store import MemoryStore
+from tests.world import EAST, WEST, Calendar, World, open_world
+
+PAIR = PairSettings(
+    primary=EAST,
+    standby=WEST,
+    recovery_point=timedelta(hours=1),
+    recovery_time=timedelta(minutes=30),
+    allow_cross_region=True,
+)
+START = datetime(2026, 11, 22, 3, tzinfo=UTC)
+
+
+@dataclasses.dataclass
+class PairWorld:
+    """A pair `contoso` of east and west. `tick` does what a tick of the app does for it, runs included."""
+
+    world: World
+    west_store: MemoryStore
+    engine: LocalEngine
+    clock: Calendar
+
+    @property
+    def resources(self) -> Any:
+        return self.world.resources
+
+    @property
+    def west_runs(self) -> Any:
+        return self.world.clients.store_of(WEST).runs
+
+    def settle(self, **changes: Any) -> None:
+        """Change the pair's settings."""
+        settings = self.world.clients.settings
+        pair = replace(settings.pairs["contoso"], **changes)
+        self.world.clients.settings = replace(settings, pairs={"contoso": pair})
+
+    async def back_up(self, index: str = "notes") -> str:
+        self.clock.now += timedelta(minutes=1)
+        return (await self.world.back_up(index)).snapshot
+
+    async def back_up_objects(self) -> str:
+        self.clock.now += timedelta(minutes=1)
+        self.world.runs += 1
+        job = ServiceJob(service=EAST, run=f"objects-{self.world.runs}")
+        return (await back_up_objects(self.resources, job)).snapshot
+
+    async def tick(self) -> list[RunRecord]:
+        """Tick, and return the records of the runs that were started, as they ended."""
+        self.clock.now += timedelta(minutes=1)
+        engine = InProcess(self.engine)
+        started = await tick_following(self.resources, engine)
+        await engine.finish()
+        runs = Runs(self.west_runs)
+        return [record for run in started if (record := await runs.read(run)) is not None]
+
+    async def plan(self, **options: Any) -> Any:
+        return await plan_following(self.resources, "contoso", run="by-hand", owner="a test", **options)
+
+    async def states(self) -> dict[str, StandbyState]:
+        return {each.index: each for each in await read_standby(self.west_runs, "contoso", WEST)}
+
+    async def swap(self, active: str, *, generation: int, following: bool = True) -> PairRole:
+        """Write the role of a swap to both stores."""
+        role = PairRole(
+            pair="contoso",
+            generation=generation,
+            active=active,
+            since=self.clock.now,
+            run=f"failover-{generation}",
+            planned=following,
+            following=following,
+        )
+        for service in (EAST, WEST):
+            await create_role(self.world.clients.store_of(service).runs, role)
+        return role
+
+
+class InProcess(DurableEngine):
+    """Carries runs out in an engine of this process when it is told to finish."""
+
+    def __init__(self, engine: LocalEngine) -> None:
+        self._engine = engine
+        self.orders: list[tuple[str, RunOrder]] = []
+
+    async def start(self, workflow: str, order: Any) -> bool:
+        self.orders.append((workflow, order))
+        return True
+
+    async def state(self, run: str) -> Any:  # noqa: ARG002 - it knows none
+        return "unknown"
+
+    async def finish(self) -> None:
+        workflows: dict[str, Any] = {each.name: each for each in follow_run.WORKFLOWS}
+        for name, order in self.orders:
+            await self._engine.run(workflows[name], order, run=order.run)
+        self.orders.clear()
+
+
+type Around = Callable[..., Awaitable[Any]]
+
+
+@asynccontextmanager
+async def open_pair(
+    *, pair: PairSettings = PAIR, activities: Sequence[Activity[Any, Any]] = (), **options: Any
+) -> AsyncIterator[PairWorld]:
+    """Open a world of two services with a store each."""
+    clock = Calendar(START)
+    west_store = MemoryStore("west", clock)
+    async with open_world(
+        MemoryStore("east", clock),
+        clock=clock,
+        replicas={"westus2": west_store},
+        store_of={WEST: "westus2"},
+        **options,
+    ) as world:
+        world.clients.settings = replace(world.clients.settings, pairs={"contoso": pair})
+
+        def with_around(activity: Activity[Any, Any]) -> Activity[Any, Any]:
+            async def run(resources: Any, given: Any) -> Any:
+                if activity.name in world.around:
+                    return await world.around[activity.name](activity.run, resources, given)
+                return await activity.run(resources, given)
+
+            return dataclasses.replace(activity, run=run)
+
+        chosen: dict[Activity[Any, Any], None] = dict.fromkeys([*follow_run.ACTIVITIES, *activities])
+        async with LocalEngine(world.resources, map(with_around, chosen), [*follow_run.WORKFLOWS]) as engine:
+            yield PairWorld(world, west_store, engine, clock)
