@@ -200,6 +200,7 @@ ARGUMENTS = {
     "diff": [f"{EAST}/notes@latest", f"{EAST}/notes"],
     "compare": [f"{EAST}/notes", f"{EAST}/rooms"],
     "drill": [f"{EAST}/notes", "--to", EAST],
+    "follow": ["contoso"],
     "find": [f"{EAST}/notes", "000001"],
     "export": [f"{EAST}/notes@latest", "/nonexistent/folder"],
     "import": ["/nonexistent/folder", "--as", f"{EAST}/notes"],

@@ -29,6 +29,7 @@ async def test_the_worker_indexes_every_function(app: App) -> None:
         ("GET", "status", "FUNCTION"),
         ("POST", "drifts", "FUNCTION"),
         ("POST", "drills", "FUNCTION"),
+        ("POST", "followings", "FUNCTION"),
         ("GET", "alerts", "FUNCTION"),
         ("POST", "alerts/tests", "FUNCTION"),
         ("GET", "policies", "FUNCTION"),
