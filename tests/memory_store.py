@@ -203,7 +203,7 @@ class MemoryRunBlobs:
         blob, running = self._blobs.get(name), self._running(name)
         if if_absent and blob is not None:
             raise self._conflict(name, "it is already there")
-        if if_match is not None and (blob is None or blob.etag != if_match):
+        if if_match is not None and (blob is None or if_match not in {blob.etag, "*"}):
             raise self._conflict(name, "it has changed")
         if (running.id if running else None) != lease:
             raise self._conflict(name, "it is leased, or no longer under this lease")

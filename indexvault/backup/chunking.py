@@ -7,7 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 from indexvault.backup.job import BackupJob
 from indexvault.backup.state import Leftover, Plan, ScannedRange
 from indexvault.bounds import MEBIBYTE
-from indexvault.errors import IntegrityError, NotFoundError
+from indexvault.errors import IntegrityError, NotFoundError, OutdatedReadingError
 from indexvault.search.page import Document
 from indexvault.search.scan import KeyRange
 from indexvault.snapshots.catalogue import read_manifest
@@ -53,6 +53,35 @@ class Earlier:
     def reader(self) -> TreeReader | None:
         """What reads that tree."""
         return self._reader
+
+    @property
+    def is_relied_on(self) -> bool:
+        """Whether a range that is as in that snapshot needs no record: its chunks are then read from there again."""
+        return self._manifest is not None and self._trusting
+
+    async def chunks(self, keys: KeyRange) -> AsyncGenerator[Sequence[Chunk]]:
+        """Yield the chunks that may hold keys of a range, in batches.
+
+        Raises OutdatedReadingError if there is no such snapshot any more, or it is damaged there.
+        """
+        if self._manifest is None or self._reader is None:
+            raise OutdatedReadingError(
+                "the last snapshot is gone or damaged, and the index was read as having the same chunks",
+                on="the last snapshot",
+                do="Run the backup again",
+            )
+        batches = self._reader.chunks(self._manifest.tree, after=keys.after, until=keys.until)
+        try:
+            async with aclosing(batches):
+                async for batch in batches:
+                    yield batch
+        except (IntegrityError, NotFoundError) as error:
+            raise OutdatedReadingError(error.what, on=error.on, do=error.do) from error
+
+    async def chunks_in(self, keys: KeyRange) -> list[Chunk]:
+        """Return the chunks of that snapshot that may hold keys of a range. Raises as `chunks`."""
+        async with aclosing(self.chunks(keys)) as batches:
+            return [chunk async for batch in batches for chunk in batch]
 
     @asynccontextmanager
     async def within(self, keys: KeyRange) -> AsyncIterator[PreviousChunks]:

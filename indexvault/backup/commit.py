@@ -1,6 +1,7 @@
 """Account for every document and write the manifest: the last step of a backup."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
@@ -20,12 +21,10 @@ from indexvault.backup.state import (
     OpenPart,
     Plan,
     Settling,
-    SnapshotIdentity,
     partition_record,
     require,
     require_plan,
     settling_record,
-    snapshot_record,
 )
 from indexvault.backup.tree_building import Built, build_tree, merged_tree
 from indexvault.errors import AccountingError, IntegrityError, NotFoundError, OutdatedReadingError, RemoteError
@@ -34,6 +33,13 @@ from indexvault.search.client import SearchService
 from indexvault.search.schema import read_schema
 from indexvault.search.secret_scan import is_for_secrets
 from indexvault.snapshots import known
+from indexvault.snapshots.announcements import (
+    Announced,
+    Announcement,
+    announce_once,
+    forget_announcement,
+    read_announcement,
+)
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.manifest import (
     Counts,
@@ -46,8 +52,9 @@ from indexvault.snapshots.manifest import (
     UnsettledPart,
     state_of,
 )
-from indexvault.snapshots.names import SnapshotReference, snapshot_id
+from indexvault.snapshots.names import SnapshotReference, is_snapshot_id, snapshot_id
 from indexvault.snapshots.restored import read_restored
+from indexvault.snapshots.run_names import announcement_name
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import is_in_future, summarise
 from indexvault.snapshots.unchanged import note_unchanged, read_unchanged
@@ -108,10 +115,11 @@ async def _committed(store: Store, job: BackupJob) -> Manifest | None:
 async def _commit(resources: Resources, job: BackupJob, store: Store, limits: Limits) -> BackupReport:
     checkpoints = Checkpoints(store.runs, job.run)
     plan = await require_plan(checkpoints, job)
-    if await checkpoints.read(snapshot_record(plan), SnapshotIdentity) is not None:
+    announcement = announcement_name(job.service, job.index, plan.id)
+    if await read_announcement(store.runs, announcement) is not None:
         manifest = await _committed(store, job)
         if manifest is not None:
-            return await _finish(resources, job, store, manifest, [])
+            return await _finish(resources, job, store, manifest, announcement=announcement)
     settling = await require(checkpoints, settling_record(plan), Settling, job) if plan.partitions else None
     on = f"{job.service} index {job.index}"
     built = await (
@@ -134,23 +142,31 @@ async def _commit(resources: Resources, job: BackupJob, store: Store, limits: Li
         if _is_as(base, built, described) and _carries(base, job):
             return await _finish_unchanged(resources, job, store, plan, base=base, notes=notes)
     now = resources.clock()
-    fresh = SnapshotIdentity(id=snapshot_id(now, resources.rng.randbytes(3)), created=now)
-    identity = await checkpoints.write_once(snapshot_record(plan), fresh)
-    if is_in_future(identity.created, now) or identity.created < plan.started:
-        identity = fresh
-        await checkpoints.write(snapshot_record(plan), identity)
+    announced = await announce_once(
+        store.runs,
+        announcement,
+        Announcement(
+            made=now,
+            generation=plan.generation,
+            tree=built.tree,
+            id=snapshot_id(now, resources.rng.randbytes(3)),
+            created=now,
+        ),
+        is_valid=lambda found: _is_possible(found, plan, now),
+    )
+    created = announced.created or now
     presumption = plan.changes.presumption if plan.changes is not None else None
     manifest = Manifest(
-        id=identity.id,
+        id=announced.id,
         service=job.service,
         index=job.index,
         state=state_of(losses=losses, unsettled=unsettled, presumption=presumption),
         losses=tuple(losses),
         unsettled=unsettled,
         presumption=presumption,
-        created=identity.created,
+        created=created,
         started=plan.started,
-        finished=identity.created,
+        finished=created,
         tool=f"indexvault {VERSION}",
         run=job.run,
         key_field=plan.key_field,
@@ -169,7 +185,7 @@ async def _commit(resources: Resources, job: BackupJob, store: Store, limits: Li
         tree=built.tree,
         description=job.labels.description,
         tags=job.labels.tags,
-        expires=job.labels.expiry(identity.created),
+        expires=job.labels.expiry(created),
     )
     if plan.changes is None:
         restored = await read_restored(store.runs, IndexName(job.service, job.index), now)
@@ -183,18 +199,37 @@ async def _commit(resources: Resources, job: BackupJob, store: Store, limits: Li
             clock=resources.clock,
             fence=resources.fence,
             shared_with=plan.changes.base if plan.changes is not None else None,
+            earlier=Announced(announcement, announced.made),
         )
     except IntegrityError as error:
         raise OutdatedReadingError(error.what, on=error.on, do=error.do) from error
-    return await _finish(resources, job, store, manifest, notes)
+    return await _finish(resources, job, store, manifest, notes, announcement=announcement)
+
+
+def _is_possible(announced: Announcement, plan: Plan, now: datetime) -> bool:
+    """Return whether a snapshot of a plan can have the id and the time of an announcement."""
+    created = announced.created
+    if created is None or is_in_future(created, now) or created < plan.started:
+        return False
+    return is_snapshot_id(announced.id) and announced.id.startswith(f"{created:%Y%m%dT%H%M%SZ}-")
 
 
 async def _finish(
-    resources: Resources, job: BackupJob, store: Store, manifest: Manifest, notes: list[str]
+    resources: Resources,
+    job: BackupJob,
+    store: Store,
+    manifest: Manifest,
+    notes: Sequence[str] = (),
+    *,
+    announcement: str,
 ) -> BackupReport:
-    """Do what follows a commit, however often: note the snapshot and clear the run's checkpoints."""
+    """Do what follows a commit, however often: note the snapshot, clear the run's checkpoints and the announcement.
+
+    In this order: a commit that is repeated finds the announcement, or no plan any more, and so the manifest.
+    """
     await known.note_snapshot(store.runs, summarise(manifest))
-    await _clear(store, job)
+    if await _clear(store, job):
+        await forget_announcement(store.runs, announcement)
     if manifest.state in {"complete", "presumed"}:
         is_proved = manifest.state == "complete"
         note_snapshot(job.service, job.index, manifest.created, resources.clock, proved=is_proved)
@@ -259,11 +294,14 @@ def _unchanged_report(base: Manifest, started: datetime, finished: datetime, not
     )
 
 
-async def _clear(store: Store, job: BackupJob) -> None:
+async def _clear(store: Store, job: BackupJob) -> bool:
+    """Clear the run's checkpoints, and return whether that was possible."""
     try:
         await Checkpoints(store.runs, job.run).clear()
     except RemoteError as error:
         _LOG.warning("checkpoints of run %s stay: %s", job.run, error)
+        return False
+    return True
 
 
 async def require_definition(resources: Resources, job: BackupJob) -> Done:
@@ -379,7 +417,7 @@ def _disagreeing(documents: int, found: int, counted: int, waited: float, on: st
     )
 
 
-def _report(manifest: Manifest, notes: list[str]) -> BackupReport:
+def _report(manifest: Manifest, notes: Sequence[str]) -> BackupReport:
     return BackupReport(
         service=manifest.service,
         index=manifest.index,

@@ -13,22 +13,37 @@ from indexvault.settings.model import ChangesSettings, HiddenFields
 from indexvault.snapshots.labels import Labels
 from indexvault.snapshots.manifest import Missed, Presumption, Reading
 from indexvault.workflow.activity import Work
+from indexvault.workflow.lock_holder import LocalProcess
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """All ranges that are as in the last snapshot: their positions as a bitmap in hex, and sums over them."""
+
+    positions: str = "0"
+    documents: int = 0
+    digest: str = ""
+    requests: int = 0
+
+    def has(self, position: int) -> bool:
+        """Return whether the range at a position is one of them."""
+        return bool(int(self.positions, 16) >> position & 1)
 
 
 class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     """An index to back up.
 
     `run` names the execution and is in the name of each of its durable records. `parallel` is how many ranges or
-    partitions are read at once, `owner` says in words who started it. A generation of chunks older than `full_every` is
-    not continued: all chunks are stored again. `hidden_fields` says what to do about fields that the service has but
-    does not return: `report` them as losses, `fail`, or `reveal` them while the index is read. With `changes`, only
-    what a field says was changed is read, if there is a snapshot to merge it into. With a `policy`, the index's
-    snapshots are replicated and pruned afterwards. `part_of` is the run that users know, if the backup is part of one.
-    `labels` are what the snapshot is to carry.
+    partitions are read at once, `owner` says in words who started it, `process` names the process of a command. A
+    generation of chunks older than `full_every` is not continued: all chunks are stored again. `hidden_fields` says
+    what to do about fields that the service has but does not return: `report` them as losses, `fail`, or `reveal` them
+    while the index is read. With `changes`, only what a field says was changed is read, if there is a snapshot to merge
+    it into. With a `policy`, the index's snapshots are replicated and pruned afterwards. `part_of` is the run that
+    users know, if the backup is part of one. `labels` are what the snapshot is to carry.
 
     The rest is filled in by the workflow, so that activities follow no records but the run's own: `revealed` are the
     fields that the run reveals, `plan` is the digest of the plan, `read` that of the records of what was read last.
-    `left` are the positions of the ranges that left something over for shared packs.
+    `left` are the positions of the ranges that left something over for shared packs, `kept` sums up those that are as
+    in the last snapshot.
     """
 
     service: str
@@ -37,6 +52,7 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     parallel: int = 4
     owner: str = "the command line"
     policy: str | None = None
+    process: LocalProcess | None = None
     full_every: timedelta | None = None
     hidden_fields: HiddenFields = "report"
     changes: ChangesSettings | None = None
@@ -46,6 +62,7 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     plan: str = ""
     read: str = ""
     left: tuple[int, ...] = ()
+    kept: Kept = Kept()
 
     @property
     def work(self) -> Work:
@@ -64,7 +81,8 @@ class Prepared(msgspec.Struct, frozen=True):
 class PlanSummary(msgspec.Struct, frozen=True):
     """What there is to read: a number of key ranges, or of partitions, or `by_changes`; and the documents expected.
 
-    `digest` is that of the plan. `notes` tell what an operator should know, such as why an earlier attempt was not
+    `digest` is that of the plan, `resumed` says whether an earlier attempt made it. What is as in the last snapshot is
+    recorded each `checkpoint_bytes`. `notes` tell what an operator should know, such as why an earlier attempt was not
     continued.
     """
 
@@ -74,14 +92,40 @@ class PlanSummary(msgspec.Struct, frozen=True):
     by_changes: bool = False
     notes: list[str] = []
     digest: str = ""
+    resumed: bool = False
+    checkpoint_bytes: int = 1 << 62
 
 
 class ScanInput(msgspec.Struct, frozen=True):
-    """The ranges to read one after the other: the position of the first in the plan, and their number."""
+    """The ranges to read one after the other: the position of the first in the plan, and their number.
+
+    `resumed` says whether an earlier attempt of the run may have read some of them.
+    """
 
     job: BackupJob
     position: int
     ranges: int = 1
+    resumed: bool = True
+
+
+class KeptRange(msgspec.Struct, frozen=True, array_like=True):
+    """A range, by its position, whose chunks are those of the last snapshot, so that it has no record of its own.
+
+    `digest` is the content digest of its documents.
+    """
+
+    position: int
+    documents: int
+    bytes: int
+    digest: str
+    requests: int = 0
+
+
+class KeptInput(msgspec.Struct, frozen=True):
+    """Ranges that are as in the last snapshot, to be recorded together."""
+
+    job: BackupJob
+    ranges: tuple[KeptRange, ...]
 
 
 class CollectInput(msgspec.Struct, frozen=True):
@@ -140,13 +184,15 @@ class StartOverInput(msgspec.Struct, frozen=True):
 class ScanSummary(msgspec.Struct, frozen=True):
     """How many documents, and bytes of documents, an activity read or merged, and the digest of its records.
 
-    `left` are the positions of the ranges that left something over for a shared pack.
+    `left` are the positions of the ranges that left something over for a shared pack, `kept` the ranges that are as in
+    the last snapshot and have no record.
     """
 
     documents: int
     bytes: int
     digest: str = ""
     left: tuple[int, ...] = ()
+    kept: tuple[KeptRange, ...] = ()
 
 
 class BackupReport(msgspec.Struct, frozen=True, kw_only=True):

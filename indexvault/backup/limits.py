@@ -23,6 +23,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     - `smallest_range`: documents below which another key range costs more requests than it saves time.
     - `largest_range_documents`, `largest_range_bytes`: documents, and their bytes, that a key range should have at
       most. The chunks of a range are held in memory and stand in one record.
+    - `checkpoint_bytes`: bytes of documents that are as in the last snapshot and that an interrupted run reads again at
+      most. Ranges with changes have a record each, which is as durable as the packs that they filled.
     - `pack_bytes`: stored bytes of chunks at which a pack is full.
     - `smallest_pack`: stored bytes that a range's last pack has at least. A smaller one is left over, and joined with
       those of other ranges: then it is sent twice and read once, which costs more than a pack of this size.
@@ -47,6 +49,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     smallest_range: int = 5_000
     largest_range_documents: int = 1_000_000
     largest_range_bytes: int = 128 * _MEBIBYTE
+    checkpoint_bytes: int = 4096 * _MEBIBYTE
     pack_bytes: int = PACK_TARGET
     smallest_pack: int = _MEBIBYTE
     sorted_run_bytes: int = 8 * _MEBIBYTE

@@ -71,6 +71,7 @@ async def plan_backup(resources: Resources, job: BackupJob, *, limits: Limits = 
     started_over = await checkpoints.read(STARTED_OVER_RECORD, StartedOver)
     notes = [] if started_over is None else [f"the index was read twice: {started_over.why}"]
     plan, mismatch = await _earlier(resources, job, checkpoints)
+    resumed = plan is not None
     if mismatch is not None:
         notes.append(f"an unfinished attempt was not continued: {mismatch}")
     if plan is None:
@@ -88,6 +89,8 @@ async def plan_backup(resources: Resources, job: BackupJob, *, limits: Limits = 
         by_changes=plan.changes is not None,
         notes=notes,
         digest=digest_of(plan),
+        resumed=resumed,
+        checkpoint_bytes=limits.checkpoint_bytes,
     )
 
 

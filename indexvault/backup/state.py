@@ -11,7 +11,7 @@ import msgspec
 
 from indexvault.backup.changes.records import ChangesPlan
 from indexvault.backup.external_sort import SortedRun
-from indexvault.backup.job import BackupJob
+from indexvault.backup.job import BackupJob, KeptRange
 from indexvault.backup.partition import Partition
 from indexvault.backup.pieces import Piece
 from indexvault.errors import IntegrityError, OutdatedReadingError
@@ -22,10 +22,11 @@ from indexvault.snapshots.names import SnapshotReference
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.resume import digest_of
 
-PLAN_FORMAT = f"{FORMAT} plan 7"
+PLAN_FORMAT = f"{FORMAT} plan 8"
 """Changes whenever a run's records change their meaning: a run in another format is not continued."""
 PLAN_RECORD = "plan"
 STARTED_OVER_RECORD = "again"
+_POSITION_DIGITS = 10
 KEY_ORDER = "key order"
 """The method of a plan that reads in the order of the keys, as for most indexes."""
 
@@ -106,6 +107,12 @@ class ScannedRange(msgspec.Struct, frozen=True, kw_only=True):
     requests: int = 0
 
 
+class KeptRanges(msgspec.Struct, frozen=True):
+    """Ranges that are as in the snapshot before, so that the trees of both have the same chunks there."""
+
+    ranges: tuple[KeptRange, ...]
+
+
 class SortedSet(msgspec.Struct, frozen=True):
     """The sorted runs that one round wrote of a partition: the set's name, and the segments of each run."""
 
@@ -182,16 +189,27 @@ class Settling(msgspec.Struct, frozen=True, kw_only=True):
     open: list[OpenPart] = []
 
 
-class SnapshotIdentity(msgspec.Struct, frozen=True):
-    """The snapshot's id and creation time, fixed before the manifest is written."""
-
-    id: str
-    created: datetime
-
-
 def range_record(plan: Plan, position: int) -> str:
     """Return the name of a scanned range's record."""
     return f"{plan.id}-range-{position}"
+
+
+def kept_prefix(plan: Plan) -> str:
+    """Return what the names of the records of ranges begin with that are as in the snapshot before."""
+    return f"{plan.id}-kept-"
+
+
+def kept_record(plan: Plan, ranges: Sequence[KeptRange]) -> str:
+    """Return the name of the record of such ranges. It tells the first position and the last."""
+    positions = [each.position for each in ranges]
+    return f"{kept_prefix(plan)}{min(positions)}-{max(positions)}"
+
+
+def may_have_kept(record: str, plan: Plan, first: int, last: int) -> bool:
+    """Return whether the name of a record of such ranges tells some of the positions from `first` to `last`."""
+    least, _, most = record.removeprefix(kept_prefix(plan)).partition("-")
+    is_name = least.isdecimal() and most.isdecimal() and len(least) < _POSITION_DIGITS > len(most)
+    return is_name and int(least) <= last and first <= int(most)
 
 
 def partition_record(plan: Plan, position: int) -> str:
@@ -212,11 +230,6 @@ def merged_record(plan: Plan) -> str:
 def merged_part_record(plan: Plan, position: int) -> str:
     """Return the name of the record with the chunks of a part of that."""
     return f"{plan.id}-merged-{position}"
-
-
-def snapshot_record(plan: Plan) -> str:
-    """Return the name of the record with the snapshot's identity."""
-    return f"{plan.id}-snapshot"
 
 
 def changes_record(plan: Plan, part: str) -> str:

@@ -24,6 +24,7 @@ from indexvault.backup.state import (
     require,
     require_same,
 )
+from indexvault.errors import OutdatedReadingError
 from indexvault.snapshots.chunk_writer import SegmentStore, sum_added
 from indexvault.snapshots.chunks import Chunk, Digest, add_digests
 from indexvault.snapshots.manifest import Added
@@ -64,14 +65,21 @@ async def build_tree(store: Store, job: BackupJob, plan: Plan, settling: Settlin
     earlier = await Earlier.open(store, plan)
     segments = SegmentStore(store.snapshots, folder_of(job, plan))
     rising = RisingChunks()
-    digest, added, again, left_open, requests = add_digests(()), Added(), 0, 0, 0
-    records = _merged(checkpoints, job, plan, settling) if settling is not None else _ranges(checkpoints, job, plan)
+    added, again, left_open = Added(), 0, 0
+    digest = add_digests([job.kept.digest] if job.kept.digest else [])
+    requests = job.kept.requests
+    records = (
+        _merged(checkpoints, job, plan, settling) if settling is not None else _ranges(checkpoints, job, plan, earlier)
+    )
     building = TreeWriter(
         segments.store, plan.boundary_bits, previous=earlier.tree(plan.boundary_bits), reader=earlier.reader
     )
     async with building, aclosing(records):
-        position = 0
-        async for scanned in records:
+        async for position, scanned in records:
+            if isinstance(scanned, list):
+                rising.note(scanned)
+                await building.add_all(scanned)
+                continue
             chunks: Sequence[Chunk] = leftovers.placed(position, scanned.chunks, scanned.leftover)
             rising.note(chunks)
             await building.add_all(chunks)
@@ -79,7 +87,6 @@ async def build_tree(store: Store, job: BackupJob, plan: Plan, settling: Settlin
             added = sum_added(added, scanned.added)
             again, left_open = again + scanned.again, left_open + scanned.open
             requests += scanned.requests
-            position += 1
         # By now the records are known to be those of the run.
         rising.require(on=f"{job.service} index {job.index}")
         tree = await building.finish()
@@ -113,26 +120,44 @@ async def merged_tree(checkpoints: Checkpoints, job: BackupJob, plan: Plan) -> B
     )
 
 
-async def _ranges(checkpoints: Checkpoints, job: BackupJob, plan: Plan) -> AsyncGenerator[ScannedRange]:
-    """Yield the records of all ranges in key order. After the last it raises if they are not those of the run."""
+async def _ranges(
+    checkpoints: Checkpoints, job: BackupJob, plan: Plan, earlier: Earlier
+) -> AsyncGenerator[tuple[int, ScannedRange | list[Chunk]]]:
+    """Yield the records of all ranges in key order, or chunks of the last snapshot for those that are as there.
+
+    After the last it raises OutdatedReadingError if the records are not those of the run, or that snapshot has others.
+    """
     scans: list[str] = []
+    kept = 0
     for positions in batched(range(len(plan.ranges)), ranges_a_scan(len(plan.ranges)), strict=False):
         digests: list[str] = []
         for position in positions:
+            if job.kept.has(position):
+                async with aclosing(earlier.chunks(plan.ranges[position])) as batches:
+                    async for batch in batches:
+                        kept += sum(chunk.documents for chunk in batch)
+                        yield position, list(batch)
+                continue
             scanned = await require(checkpoints, range_record(plan, position), ScannedRange, job)
             digests.append(digest_of(scanned))
-            yield scanned
+            yield position, scanned
         scans.append(digest_of(digests))
     require_same(job, "a record of what was read", scans, job.read)
+    if kept != job.kept.documents:
+        raise OutdatedReadingError(
+            "the last snapshot has other documents where the index was found to be as in it",
+            on=f"{job.service} index {job.index}",
+            do="Run the backup again",
+        )
 
 
 async def _merged(
     checkpoints: Checkpoints, job: BackupJob, plan: Plan, settling: Settling
-) -> AsyncGenerator[ScannedRange]:
+) -> AsyncGenerator[tuple[int, ScannedRange | list[Chunk]]]:
     """Yield the records of the parts that all partitions were merged into, in key order."""
     merged = await require(checkpoints, merged_record(plan), Merged, job)
     require_same(job, "a record of what was read", [digest_of(merged), digest_of(settling)], job.read)
     for position, digest in enumerate(merged.parts):
         part = await require(checkpoints, merged_part_record(plan, position), ScannedRange, job)
         require_same(job, "a record of what was merged", part, digest)
-        yield part
+        yield position, part

@@ -1,14 +1,16 @@
 """The workflow of a backup: the order of its activities, under the index's lock.
 
 Each activity may be killed or run twice: it finds what it had finished. Durable, in this order: that fields will be
-revealed; the plan; for each range its packs, what it left over, then its record; or for each partition its sorted runs,
-then its record, in each round, what is known of the whole after it, and last the packs they are merged into; or the
-changed documents in sorted runs, their record, the packs and segments they are merged into, then the record of that;
-packs of what was left over; the tree's segments; the snapshot's identity; the manifest, which makes the snapshot. Then
-the run's records are removed.
+revealed; the plan; for each range its packs, what it left over, then its record, or for those that are as in the last
+snapshot a record now and then; or for each partition its sorted runs, then its record, in each round, what is known of
+the whole after it, and last the packs they are merged into; or the changed documents in sorted runs, their record, the
+packs and segments they are merged into, then the record of that; packs of what was left over; the tree's segments; the
+announcement, with the snapshot's id; the manifest, which makes the snapshot. Then the run's records are removed, and
+the announcement after them.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -26,6 +28,9 @@ from indexvault.backup.job import (
     BackupReport,
     ChangesInput,
     CollectInput,
+    Kept,
+    KeptInput,
+    KeptRange,
     MergeInput,
     PlanSummary,
     Prepared,
@@ -39,12 +44,13 @@ from indexvault.backup.key_ranges import ranges_a_scan
 from indexvault.backup.limits import Limits
 from indexvault.backup.merge import merge_partitions
 from indexvault.backup.plan import plan_backup
-from indexvault.backup.scan import scan
+from indexvault.backup.scan import keep, scan
 from indexvault.backup.settle import settle_partitions
 from indexvault.backup.start_over import start_over
 from indexvault.errors import IndexvaultError, OutdatedReadingError
 from indexvault.maintenance.retention import ACTIVITIES as MAINTENANCE_ACTIVITIES
 from indexvault.maintenance.retention import MaintenanceJob, maintain
+from indexvault.snapshots.chunks import add_digests
 from indexvault.workflow.activity import Activity, Orchestration, Workflow
 from indexvault.workflow.calls import call, call_all
 from indexvault.workflow.lock_activities import ACTIVITIES as LOCK_ACTIVITIES
@@ -54,6 +60,7 @@ from indexvault.workflow.resume import digest_of
 PREPARE = Activity("prepare_fields", BackupJob, Prepared, prepare_fields, lambda job: job.work)
 PLAN = Activity("plan_backup", BackupJob, PlanSummary, plan_backup, lambda job: job.work)
 SCAN = Activity("scan_range", ScanInput, ScanSummary, scan, lambda given: given.job.work)
+KEEP = Activity("keep_ranges", KeptInput, Done, keep, lambda given: given.job.work)
 COLLECT = Activity("collect_partition", CollectInput, ScanSummary, collect, lambda given: given.job.work)
 SETTLE = Activity("settle_partitions", SettleInput, Settled, settle_partitions, lambda given: given.job.work)
 MERGE = Activity("merge_partitions", MergeInput, ScanSummary, merge_partitions, lambda given: given.job.work)
@@ -68,6 +75,7 @@ ACTIVITIES: tuple[Activity[Any, Any], ...] = (
     PREPARE,
     PLAN,
     SCAN,
+    KEEP,
     COLLECT,
     SETTLE,
     MERGE,
@@ -101,7 +109,7 @@ def back_up_index(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[Ba
 
     With a policy, then replicate and prune the index's snapshots; results go into the notes.
     """
-    report = yield from locked(ctx, Claim(job.work, job.owner), _back_up(ctx, job))
+    report = yield from locked(ctx, Claim(job.work, job.owner, job.process), _back_up(ctx, job))
     if job.policy is None:
         return report
     job_of_index = MaintenanceJob(service=job.service, index=job.index)
@@ -141,9 +149,7 @@ def _read(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[tuple[Back
         elif plan.partitions:
             job = yield from _collect(ctx, job, plan)
         else:
-            scanned = yield from call_all(ctx, SCAN, scans(job, plan.ranges), at_once=job.parallel)
-            left = tuple(position for each in scanned for position in each.left)
-            job = msgspec.structs.replace(job, read=digest_of([each.digest for each in scanned]), left=left)
+            job = yield from _scan(ctx, job, plan)
         if job.hidden_fields == "reveal":
             yield from call(ctx, REQUIRE_DEFINITION, job)
     except IndexvaultError:
@@ -155,11 +161,42 @@ def _read(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[tuple[Back
     return job, [*prepared.notes, *plan.notes]
 
 
-def scans(job: BackupJob, ranges: int) -> list[ScanInput]:
+def _scan(ctx: OrchestrationContext, job: BackupJob, plan: PlanSummary) -> Orchestration[BackupJob]:
+    """Read every range. Each time enough was found to be as in the last snapshot, that is recorded."""
+    unrecorded: list[KeptRange] = []
+
+    def record(scanned: ScanSummary) -> Orchestration[None]:
+        unrecorded.extend(scanned.kept)
+        if sum(each.bytes for each in unrecorded) >= plan.checkpoint_bytes:
+            ranges = tuple(unrecorded)
+            unrecorded.clear()
+            yield from call(ctx, KEEP, KeptInput(job, ranges))
+
+    inputs = scans(job, plan.ranges, resumed=plan.resumed)
+    scanned = yield from call_all(ctx, SCAN, inputs, at_once=job.parallel, after_each=record)
+    return msgspec.structs.replace(
+        job,
+        read=digest_of([each.digest for each in scanned]),
+        left=tuple(position for each in scanned for position in each.left),
+        kept=sum_kept([kept for each in scanned for kept in each.kept]),
+    )
+
+
+def sum_kept(ranges: Sequence[KeptRange]) -> Kept:
+    """Return what ranges that are as in the last snapshot come to."""
+    return Kept(
+        positions=f"{sum(1 << each.position for each in ranges):x}",
+        documents=sum(each.documents for each in ranges),
+        digest=add_digests(each.digest for each in ranges),
+        requests=sum(each.requests for each in ranges),
+    )
+
+
+def scans(job: BackupJob, ranges: int, *, resumed: bool = False) -> list[ScanInput]:
     """Return what the activities that read ranges are given: all ranges, as evenly as possible."""
     each = ranges_a_scan(ranges)
     return [
-        ScanInput(job=job, position=position, ranges=min(each, ranges - position))
+        ScanInput(job=job, position=position, ranges=min(each, ranges - position), resumed=resumed)
         for position in range(0, ranges, each)
     ]
 

@@ -8,27 +8,23 @@ from indexvault.errors import CancelledError, ConflictError, IndexvaultError, Ou
 from indexvault.model import IndexName
 from indexvault.snapshots.store import Store
 from indexvault.workflow.checkpoints import Checkpoints
+from indexvault.workflow.lock_holder import LocalProcess
 from indexvault.workflow.lost_locks import forgive
-from indexvault.workflow.unfinished import Unfinished, note_finished, note_unfinished, read_unfinished
+from indexvault.workflow.unfinished import Unfinished, note_failed, note_finished, read_unfinished
 
 
-async def begin_backup(session: Session, store: Store, index: IndexName) -> tuple[str, bool]:
-    """Return the run to back an index up with, recorded durably, and whether it resumes an earlier one.
+async def begin_backup(session: Session, store: Store, index: IndexName) -> tuple[str, bool, LocalProcess]:
+    """Return the run to back an index up with, whether it resumes an earlier one, and the process for its lock to name.
 
     A run of this machine whose process is gone is resumed. One whose process lives, or that runs on another machine,
     is left unchanged: the index's lock decides whether it still counts.
     """
-    host, process = socket.gethostname(), os.getpid()
+    process = LocalProcess(host=socket.gethostname(), process=os.getpid(), started=session.clock())
     earlier = await read_unfinished(store.runs, index)
-    resumed = earlier is not None and is_dead(earlier)
-    run = earlier.run if earlier is not None and resumed else session.new_run("backup")
-    if resumed:
-        await forgive(store.runs, run, index)
-    if earlier is None or resumed or earlier.host != host:
-        await note_unfinished(
-            store.runs, index, Unfinished(run=run, host=host, process=process, started=session.clock())
-        )
-    return run, resumed
+    if earlier is None or not is_dead(earlier):
+        return session.new_run("backup"), False, process
+    await forgive(store.runs, earlier.run, index)
+    return earlier.run, True, process
 
 
 async def end_backup(store: Store, index: IndexName, run: str, error: IndexvaultError | None = None) -> None:
@@ -38,11 +34,11 @@ async def end_backup(store: Store, index: IndexName, run: str, error: Indexvault
     """
     if isinstance(error, RemoteError | CancelledError | ConflictError) and not isinstance(error, OutdatedReadingError):
         return
-    if error is not None:
-        await Checkpoints(store.runs, run).clear()
-    noted = await read_unfinished(store.runs, index)
-    if noted is not None and noted.run == run:
+    if error is None:
         await note_finished(store.runs, index)
+        return
+    await Checkpoints(store.runs, run).clear()
+    await note_failed(store.runs, index, run)
 
 
 def is_dead(unfinished: Unfinished) -> bool:

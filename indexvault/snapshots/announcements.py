@@ -6,6 +6,9 @@ and then looks for a sweep; the sweep writes which packs it is about to delete a
 manifests. Whichever comes second sees the first: the sweep leaves announced packs alone, and the backup refuses to
 commit on packs that are being swept, unless they were rewritten and it finds what it needs in its new place.
 
+A backup announces under the name of its plan, and in the same record fixes the snapshot's id: a commit that is repeated
+finds both there.
+
 An announcement counts for a day. A process may be suspended for longer between its check of the packs and its
 manifest, so `write_announced` looks at the clock before and after.
 """
@@ -43,11 +46,26 @@ _LOG = logging.getLogger(__name__)
 
 
 class Announcement(msgspec.Struct, frozen=True):
-    """The tree of a snapshot that is about to be committed. Its segments are stored already."""
+    """The tree of a snapshot that is about to be committed. Its segments are stored already.
+
+    `id` and `created` are what the snapshot will have, if whoever announces it may have to find them again.
+    """
 
     made: AwareTime
     generation: str
     tree: Tree
+    id: str = ""
+    created: AwareTime | None = None
+
+
+class Announced(msgspec.Struct, frozen=True):
+    """An announcement that was written under the name of a plan: whoever made it removes it, after its other records.
+
+    As long as it is there, a commit that is repeated looks for the manifest.
+    """
+
+    name: str
+    made: AwareTime
 
 
 class SweepRecord(msgspec.Struct, frozen=True):
@@ -65,21 +83,64 @@ class SweepRecord(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def announced(store: Store, manifest: Manifest, used: UsedPacks, now: datetime) -> AsyncIterator[None]:
+async def announced(
+    store: Store, manifest: Manifest, used: UsedPacks, now: datetime, *, earlier: Announced | None = None
+) -> AsyncIterator[None]:
     """Keep sweeps away from a manifest's packs while the block checks that they are there and commits.
 
-    Raises OutdatedReadingError if one of them is being swept. If the block fails the announcement stays, since the
+    It is announced now, unless it was `earlier` at the same time, and then it is left announced. Raises
+    OutdatedReadingError if one of the packs is being swept. If the block fails the announcement stays, since the
     manifest may have been written all the same; it expires by itself.
     """
-    name = announcement_name(manifest.service, manifest.index, manifest.id)
-    record = Announcement(made=now, generation=manifest.generation, tree=manifest.tree)
-    await RecordStore(store.runs, Announcement).write(name, record)
-    await _require_unswept(store, manifest, used, now)
+    name = earlier.name if earlier is not None else announcement_name(manifest.service, manifest.index, manifest.id)
+    if earlier is None or earlier.made != now:
+        await RecordStore(store.runs, Announcement).write(name, _announcement_of(manifest, now))
+    await _require_unswept(store, manifest, used, name, now)
     yield
+    if earlier is None:
+        await forget_announcement(store.runs, name)
+
+
+async def announce_once(
+    runs: RunBlobs, name: str, fresh: Announcement, *, is_valid: Callable[[Announcement], bool]
+) -> Announcement:
+    """Announce a snapshot under a name unless an earlier attempt has, and return what is announced then.
+
+    An earlier announcement of the same tree keeps its id, so that two attempts can't make two snapshots; it is made
+    again if it has stood for long. One of another tree, or that is not valid, is replaced. Raises IntegrityError if it
+    can't be read.
+    """
+    records = RecordStore(runs, Announcement)
+    there = await records.write_once(name, fresh)
+    if there == fresh:
+        return fresh
+    if (there.generation, there.tree) != (fresh.generation, fresh.tree) or not is_valid(there):
+        there = fresh
+    elif timedelta() <= fresh.made - there.made < RELIED_ON_FOR / 2:
+        return there
+    else:
+        there = msgspec.structs.replace(there, made=fresh.made)
+    await records.write(name, there)
+    return there
+
+
+async def read_announcement(runs: RunBlobs, name: str) -> Announcement | None:
+    """Return what is announced under a name, or None. Raises IntegrityError if it can't be read."""
+    return await RecordStore(runs, Announcement).read(name)
+
+
+async def forget_announcement(runs: RunBlobs, name: str) -> None:
+    """Remove an announcement. A store that fails is logged and not raised: it expires by itself."""
     try:
-        await store.runs.delete(name)
+        await runs.delete(name)
     except RemoteError as error:
         _LOG.warning("an announcement stays until it expires: %s", error)
+
+
+def _announcement_of(manifest: Manifest, now: datetime) -> Announcement:
+    return Announcement(
+        made=now, generation=manifest.generation, tree=manifest.tree, id=manifest.id, created=manifest.created
+    )
 
 
 async def write_announced[Written](
@@ -90,17 +151,19 @@ async def write_announced[Written](
     clock: Clock,
     check: Callable[[], Awaitable[None]],
     write: Callable[[], Awaitable[Written]],
+    earlier: Announced | None = None,
 ) -> Written:
     """Check that a manifest's packs are there and write it, and keep sweeps away from them all the while.
 
-    If that took longer than an announcement is relied on, it is announced and checked again; a manifest that was
-    written by then and fails is removed. Raises as `announced`, `check` and `write` do.
+    It may have been announced `earlier` (see `announced`). If that took longer than an announcement is relied on, it is
+    announced and checked again; a manifest that was written by then and fails is removed. Raises as `announced`,
+    `check` and `write` do.
     """
     written: list[Written] = []
+    made = clock() if earlier is None else earlier.made
     while True:
-        made = clock()
         try:
-            async with announced(store, manifest, used, made):
+            async with announced(store, manifest, used, made, earlier=earlier):
                 await check()
                 if not written and clock() - made < RELIED_ON_FOR:
                     written.append(await write())
@@ -110,6 +173,7 @@ async def write_announced[Written](
             raise
         if written and clock() - made < RELIED_ON_FOR:
             return written[0]
+        made = clock()
 
 
 async def is_being_swept(runs: RunBlobs, service: str, index: str, now: datetime) -> bool:
@@ -134,9 +198,9 @@ async def announced_trees(
     return found
 
 
-async def _require_unswept(store: Store, manifest: Manifest, used: UsedPacks, now: datetime) -> None:
+async def _require_unswept(store: Store, manifest: Manifest, used: UsedPacks, name: str, now: datetime) -> None:
     found = await RecordStore(store.runs, SweepRecord).read_version(sweep_name(manifest.service, manifest.index))
-    if found is None or not found.record.blobs or await _is_stale(store, manifest, found, now):
+    if found is None or not found.record.blobs or await _is_stale(store, name, found, now):
         return
     try:
         await require_packs(store.snapshots, manifest, used, without=frozenset(found.record.blobs))
@@ -148,12 +212,11 @@ async def _require_unswept(store: Store, manifest: Manifest, used: UsedPacks, no
         ) from error
 
 
-async def _is_stale(store: Store, manifest: Manifest, sweep: Version[SweepRecord], now: datetime) -> bool:
+async def _is_stale(store: Store, name: str, sweep: Version[SweepRecord], now: datetime) -> bool:
     """Return whether a sweep has ended without taking its declaration back, as when its process was killed."""
     if sweep.record.until > now:
         return False
     # The clock here may be ahead. The store's has been read twice: for that record, and for the announcement.
-    name = announcement_name(manifest.service, manifest.index, manifest.id)
     announcement = await RecordStore(store.runs, Announcement).read_version(name)
     if announcement is None or announcement.modified is None or sweep.modified is None:
         return True

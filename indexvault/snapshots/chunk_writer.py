@@ -45,6 +45,8 @@ class PreviousChunks:
         self._batches = batches
         self._batch: Sequence[Chunk] = ()
         self._at = 0
+        self._is_found = False
+        self._found_all = batches is not None
 
     async def find(self, chunk: Chunk) -> Chunk | None:
         """Return the same chunk of the previous snapshot, or None. Keys rise from call to call."""
@@ -59,8 +61,19 @@ class PreviousChunks:
             while there is None and self._batches is not None:
                 await self._read(self._batches)
                 there = self._held(chunk.last)
-            found.append(there if there is not None and _are_same(there, chunk) else None)
+            self._is_found = there is not None and _are_same(there, chunk)
+            found.append(there if self._is_found else None)
         return found
+
+    async def found_all(self) -> bool:
+        """Return whether all chunks there are have been found, one after the other. Then ask for no more.
+
+        False if there is no previous snapshot, or it is damaged.
+        """
+        self._pass_over(len(self._batch))
+        if self._found_all and self._batches is not None:
+            await self._read(self._batches)
+        return self._found_all and not self._batch
 
     def _held(self, last: str) -> Chunk | None:
         """Return the first chunk in memory, from here on, that does not end before a key."""
@@ -68,14 +81,22 @@ class PreviousChunks:
             there = self._batch[self._at]
             if there.last >= last:
                 return there
-            self._at += 1
+            self._pass_over(self._at + 1)
         return None
+
+    def _pass_over(self, until: int) -> None:
+        """Go on to a place in memory. Of what is passed over, only the first may have been found."""
+        if until - self._at > int(self._is_found):
+            self._found_all = False
+        if until > self._at:
+            self._is_found = False
+        self._at = until
 
     async def _read(self, batches: AsyncIterator[Sequence[Chunk]]) -> None:
         try:
             batch = await anext(batches, None)
         except (IntegrityError, NotFoundError):
-            batch = None
+            batch, self._found_all = None, False
         self._batch, self._at = batch or (), 0
         if not self._batch:
             self._batches = None

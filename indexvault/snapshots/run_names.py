@@ -206,7 +206,7 @@ def announcements_prefix(service: str, index: str) -> str:
 
 
 def announcement_name(service: str, index: str, snapshot: str) -> str:
-    """Return the name of the record that a snapshot is about to be committed."""
+    """Return the name of the record that a snapshot is about to be committed: by its id, or by that of its plan."""
     return f"{announcements_prefix(service, index)}{snapshot}.json"
 
 

@@ -174,8 +174,9 @@ class RunBlobs(Protocol):
     ) -> str:
         """Write a whole blob and return its new ETag.
 
-        `if_match` requires that the blob still has this ETag, `if_absent` that there is no such blob. A leased blob can
-        be written only with its lease. Metadata is as for `SnapshotWriter.create`; it replaces that of the blob before.
+        `if_match` requires that the blob still has this ETag, or with `*` that there is one, `if_absent` that there is
+        no such blob. A leased blob can be written only with its lease. Metadata is as for `SnapshotWriter.create`; it
+        replaces that of the blob before.
         """
         ...
 

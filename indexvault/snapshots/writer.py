@@ -7,7 +7,7 @@ import msgspec
 
 from indexvault.errors import ConflictError, IntegrityError
 from indexvault.model import Clock
-from indexvault.snapshots.announcements import write_announced
+from indexvault.snapshots.announcements import Announced, write_announced
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.manifest import Manifest, seal
 from indexvault.snapshots.names import SnapshotReference, manifest_name
@@ -38,8 +38,9 @@ async def commit_announced(
     clock: Clock,
     fence: Callable[[], Awaitable[None]] | None = None,
     shared_with: SnapshotReference | None = None,
+    earlier: Announced | None = None,
 ) -> Summary:
-    """Commit as `commit` does, announced to sweeps. Raises as `commit` and `announced` do.
+    """Commit as `commit` does, announced to sweeps, now or `earlier`. Raises as `commit` and `announced` do.
 
     With `shared_with`, the packs under segments that were taken over from that snapshot are not in `used`. It must
     still be there once this one is announced: so no sweep that has begun takes them for unused, and later ones see the
@@ -66,6 +67,7 @@ async def commit_announced(
         clock=clock,
         check=check,
         write=lambda: _write_manifest(blobs, manifest, data, fence),
+        earlier=earlier,
     )
 
 

@@ -1,7 +1,7 @@
 """Call activities from a workflow: typed, retried where that can help, a limited number at once."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -35,9 +35,16 @@ def call[Input, Output](
 
 
 def call_all[Input, Output](
-    ctx: OrchestrationContext, activity: Activity[Input, Output], given: Iterable[Input], *, at_once: int
+    ctx: OrchestrationContext,
+    activity: Activity[Input, Output],
+    given: Iterable[Input],
+    *,
+    at_once: int,
+    after_each: Callable[[Output], Orchestration[None]] | None = None,
 ) -> Orchestration[list[Output]]:
     """Run an activity for each input, at most `at_once` at a time, and return the outputs in the order of the inputs.
+
+    `after_each` is run with each output as it comes, while the other activities go on.
 
     After a failure nothing new is started; what runs is awaited, then the first error is raised: no activity may be at
     work after its workflow has ended.
@@ -57,7 +64,7 @@ def call_all[Input, Output](
             continue
         attempt = running.pop(finished)
         try:
-            outputs[attempt.position] = msgspec.convert(finished.get_result(), activity.output_type)
+            output = msgspec.convert(finished.get_result(), activity.output_type)
         except TaskFailedError as error:
             known = failure_of(error)
             if known.may_pass and attempt.number < ATTEMPTS:
@@ -65,6 +72,13 @@ def call_all[Input, Output](
                 resting[timer] = replace(attempt, number=attempt.number + 1)
             elif failure is None:
                 failure = known
+            continue
+        outputs[attempt.position] = output
+        if after_each is not None and failure is None:
+            try:
+                yield from after_each(output)
+            except IndexvaultError as error:
+                failure = error
     if failure is not None:
         raise failure
     return [outputs[position] for position in sorted(outputs)]

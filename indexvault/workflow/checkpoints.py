@@ -4,9 +4,11 @@ An activity writes its checkpoint after the work that it records is durable, nev
 it finds the checkpoint and returns it.
 """
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from indexvault.errors import IntegrityError
+from indexvault.snapshots.names import parse_segment
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.run_names import checkpoint_name, run_prefix
 from indexvault.snapshots.store import RunBlobs
@@ -39,6 +41,14 @@ class Checkpoints:
     async def write_once[Kind](self, part: str, record: Kind) -> Kind:
         """Write the checkpoint of a part unless there is one, and return the one that is there afterwards."""
         return await self._records(type(record)).write_once(checkpoint_name(self._run, part), record)
+
+    async def parts(self, prefix: str) -> AsyncIterator[str]:
+        """Yield the parts that have checkpoints and begin with a prefix."""
+        before = run_prefix(self._run)
+        async for blob in self._runs.list(checkpoint_name(self._run, prefix).removesuffix(".json")):
+            part = parse_segment(blob.name.removeprefix(before).removesuffix(".json"))
+            if part is not None:
+                yield part
 
     async def clear(self) -> None:
         """Remove the run's checkpoints."""

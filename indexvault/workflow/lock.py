@@ -5,6 +5,9 @@ The lease (a minute, renewed while an activity works) lets exactly one run chang
 operator breaks it. The time in the blob (`EXPIRES_AFTER`) bridges what a lease can't: the pauses between the activities
 of a run, and a host that restarts.
 
+A run that has ended deletes its lock, so that taking and releasing one costs a single write. One that failed or was
+stopped leaves it, expired: a command given again finds there what it can resume.
+
 A run takes its lock first, and each later activity only holds it: a lock that was broken or went to another run
 meanwhile is not taken again. An activity stops as soon as its lease is gone, so a run that has lost its lock can't
 commit. Taking may be repeated, and a requested run takes its locks before its workflow does: so whoever takes a lock
@@ -25,8 +28,16 @@ from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, No
 from indexvault.model import Clock, IndexName
 from indexvault.snapshots.run_names import lock_name
 from indexvault.snapshots.store import RunBlobs
-from indexvault.workflow.lock_holder import EXPIRES_AFTER, LOCK_LIMIT, Holder, locked_error, read_holder
+from indexvault.workflow.lock_holder import (
+    EXPIRES_AFTER,
+    LOCK_LIMIT,
+    Holder,
+    LocalProcess,
+    locked_error,
+    read_holder,
+)
 from indexvault.workflow.lost_locks import has_lost, note_lost
+from indexvault.workflow.unfinished import note_unfinished, unfinished_of
 
 LEASE_SECONDS = 60
 RENEW_SECONDS = 15
@@ -59,6 +70,7 @@ class Lock:
         clock: Clock,
         also: tuple[IndexName, ...] = (),
         part_of: str | None = None,
+        process: LocalProcess | None = None,
     ) -> None:
         self._blobs = blobs
         self._index = index
@@ -68,6 +80,7 @@ class Lock:
         self._clock = clock
         self._also = also
         self._part_of = part_of
+        self._process = process
         # Every process that works for a run uses the same lease id.
         self._lease = str(uuid.uuid5(_LEASES, run))
         self._expires = clock()
@@ -77,18 +90,49 @@ class Lock:
 
         Raises ConflictError if another run is, naming it, or if the lock was taken from this run before.
         """
+        if not await self._has_lost() and await self._make():
+            # Nobody has had it, and nobody else takes it while the blob names this run.
+            await self._lease_again()
+            await self._require_kept()
+            return
         holder = await self._lease_unless_locked()
         if holder is not None and holder.run != self._run and holder.counts(self._clock()):
             await self._end_lease()
             raise locked_error(self._index, holder)
+        if await self._has_lost():
+            await self._end_lease()
+            raise self._lost(None)
+        if holder is not None:
+            await self._remember_unfinished(holder)
+        await self._write(self._clock() + EXPIRES_AFTER)
+        await self._require_kept()
+
+    async def _make(self) -> bool:
+        """Take a lock that has no blob, and return whether there was none. The lease is yet to be taken."""
+        expires = self._clock() + EXPIRES_AFTER
+        try:
+            await self._blobs.put(self._name, self._holder(expires), if_absent=True)
+        except ConflictError:
+            return False
+        self._expires = expires
+        return True
+
+    async def _require_kept(self) -> None:
+        """Let the lock go again if it was taken from this run before. Raises ConflictError then.
+
+        The mark of that is written before the lock is emptied. So without one now, the lock is not emptied unnoticed.
+        """
         if not await self._has_lost():
-            await self._write(self._clock() + EXPIRES_AFTER)
-            # The mark is written before the lock is emptied: without one now, an empty lock is not written over later.
-            if not await self._has_lost():
-                return
-            await self._blobs.put(self._name, b"", lease=self._lease)
+            return
+        await self._blobs.put(self._name, b"", lease=self._lease)
         await self._end_lease()
         raise self._lost(None)
+
+    async def _remember_unfinished(self, holder: Holder) -> None:
+        """Record the unfinished run that a lock names before something else is written there."""
+        unfinished = unfinished_of(holder)
+        if unfinished is not None and not (self._process is not None and holder.run == self._run):
+            await note_unfinished(self._blobs, self._index, unfinished)
 
     async def hold(self) -> None:
         """Have the lock count for most of `EXPIRES_AFTER` from now. Raises ConflictError if the run no longer has it.
@@ -100,22 +144,30 @@ class Lock:
         if holder is None or not self._is_ours(holder):
             await self._end_lease()
             raise self._lost(holder)
-        self._owner, self._also = holder.owner, holder.also
+        self._owner, self._also, self._process = holder.owner, holder.also, holder.process
         self._expires = holder.expires
         if self._is_due():
             await self._write(self._clock() + EXPIRES_AFTER)
 
-    async def release(self) -> None:
-        """Release the lock if the run has it. An activity of the run that is repeated can still hold it."""
+    async def release(self, *, ended: bool = False) -> None:
+        """Release the lock if the run has it. An activity of the run that is repeated can still hold it.
+
+        A run that has `ended` leaves no lock that it could hold again.
+        """
         holder = await read_holder(self._blobs, self._index)
         if holder is None or not self._is_ours(holder):
             return
         try:
             holder = await self._lease_and_read()
-            if holder is not None and self._is_ours(holder):
+            if holder is None or not self._is_ours(holder):
+                await self._end_lease()
+            elif ended:
+                await self._blobs.delete(self._name, lease=self._lease)
+            else:
+                self._owner, self._also, self._process = holder.owner, holder.also, holder.process
                 await self._write(self._clock())
-            await self._end_lease()
-        except ConflictError:
+                await self._end_lease()
+        except (ConflictError, NotFoundError):
             _LOG.info("%s was no longer locked by run %s", self._index, self._run)
 
     @contextlib.asynccontextmanager
@@ -170,10 +222,13 @@ class Lock:
                 _LOG.warning("the lock of %s could not be renewed; trying again", self._index)
 
     async def _lease_and_read(self) -> Holder | None:
+        await self._blobs.acquire(self._name, self._lease, LEASE_SECONDS)
+        return await read_holder(self._blobs, self._index)
+
+    async def _make_and_lease(self) -> Holder | None:
         while True:
             try:
-                await self._blobs.acquire(self._name, self._lease, LEASE_SECONDS)
-                return await read_holder(self._blobs, self._index)
+                return await self._lease_and_read()
             except NotFoundError:
                 await _make(self._blobs, self._name)
 
@@ -185,7 +240,7 @@ class Lock:
         """
         for _ in range(_TAKE_ATTEMPTS):
             try:
-                return await self._lease_and_read()
+                return await self._make_and_lease()
             except ConflictError:
                 holder = await self._wait_for_holder()
                 if holder is not None:
@@ -197,6 +252,8 @@ class Lock:
         for _ in range(_POLLS):
             try:
                 return await self._lease_and_read()
+            except NotFoundError:
+                raise self._lost(None) from None
             except ConflictError:
                 holder = await read_holder(self._blobs, self._index)
                 if holder is None or not self._is_ours(holder):
@@ -220,10 +277,21 @@ class Lock:
         """Return whether this run has the lock: a part has the same name in every execution that resumes it."""
         return (holder.run, holder.part_of) == (self._run, self._part_of)
 
+    def _holder(self, expires: datetime) -> bytes:
+        holder = Holder(
+            run=self._run,
+            owner=self._owner,
+            expires=expires,
+            also=self._also,
+            part_of=self._part_of,
+            process=self._process,
+        )
+        return msgspec.json.encode(holder)
+
     async def _write(self, expires: datetime) -> None:
-        holder = Holder(run=self._run, owner=self._owner, expires=expires, also=self._also, part_of=self._part_of)
+        """Write the lock again, which must still be there: a late write must not bring back one that was deleted."""
         try:
-            await self._blobs.put(self._name, msgspec.json.encode(holder), lease=self._lease)
+            await self._blobs.put(self._name, self._holder(expires), lease=self._lease, if_match="*")
         except ConflictError:
             raise self._lost(None) from None
         self._expires = expires
@@ -285,6 +353,8 @@ async def unlock(
             holder = await read_holder(blobs, index)
             if holder is not None and holder.counts(clock()):
                 await note_lost(blobs, holder.known_run, index)
+            if holder is not None and (unfinished := unfinished_of(holder)) is not None:
+                await note_unfinished(blobs, index, unfinished)
         await blobs.put(name, b"", lease=ours)
         await blobs.release(name, ours)
         return "unlocked" if was is not None and was.data else "free"

@@ -15,24 +15,29 @@ from indexvault.workflow.activity import Activity, Orchestration, Resources, Wor
 from indexvault.workflow.calls import call
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.lock import Lock, unlock
-from indexvault.workflow.lock_holder import read_holder
+from indexvault.workflow.lock_holder import LocalProcess, read_holder
 
 _REVOKED = "revoked"
 _LOG = logging.getLogger(__name__)
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """The locks that a run needs. `owner` says in words who started it."""
+    """The locks that a run needs. `owner` says in words who started it.
+
+    `process` is that of a command that can resume the run later. `ended` says that they are released for good.
+    """
 
     work: Work
     owner: str
+    process: LocalProcess | None = None
+    ended: bool = False
 
 
 class Done(msgspec.Struct, frozen=True):
     """The output of an activity that has no result."""
 
 
-def locks_of(resources: Resources, work: Work, owner: str = "") -> list[Lock]:
+def locks_of(resources: Resources, work: Work, owner: str = "", process: LocalProcess | None = None) -> list[Lock]:
     """Return the locks that a work needs, in the order to take them, each in the store of its index's service."""
     return [
         Lock(
@@ -43,6 +48,7 @@ def locks_of(resources: Resources, work: Work, owner: str = "") -> list[Lock]:
             clock=resources.clock,
             also=work.also if name == work.index else (),
             part_of=work.part_of,
+            process=process if name == work.index else None,
         )
         for name in work.names
     ]
@@ -58,7 +64,7 @@ async def take_lock(resources: Resources, claim: Claim) -> Done:
     for service in sorted({name.service for name in work.names}):
         await resources.clients.store_of(service).prepare()
     try:
-        for lock in locks_of(resources, work, claim.owner):
+        for lock in locks_of(resources, work, claim.owner, claim.process):
             await lock.take()
         # Read after taking: `revoke` writes this mark before it takes the locks away.
         await _require_unrevoked(resources, work)
@@ -79,7 +85,7 @@ async def release_lock(resources: Resources, claim: Claim) -> Done:
     """Release the locks of a run. One that can't be released expires by itself, so that is logged and not raised."""
     for name, lock in zip(claim.work.names, locks_of(resources, claim.work, claim.owner), strict=True):
         try:
-            await lock.release()
+            await lock.release(ended=claim.ended)
         except RemoteError as error:
             _LOG.warning("the lock of %s could not be released and expires by itself: %s", name, error)
     return Done()
@@ -120,5 +126,5 @@ def locked[Output](ctx: OrchestrationContext, claim: Claim, inner: Orchestration
     except IndexvaultError:
         yield from call(ctx, RELEASE, claim)
         raise
-    yield from call(ctx, RELEASE, claim)
+    yield from call(ctx, RELEASE, msgspec.structs.replace(claim, ended=True))
     return output

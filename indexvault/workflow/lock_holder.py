@@ -19,10 +19,19 @@ LOCK_LIMIT = 64 * 1024
 """Bytes of the largest lock that is read."""
 
 
+class LocalProcess(msgspec.Struct, frozen=True):
+    """The process of a command that a run works in: its host's name, its process id there, and when it began."""
+
+    host: str
+    process: int
+    started: AwareTime
+
+
 class Holder(msgspec.Struct, frozen=True):
     """Who has a lock: the run, who or what started it, until when the lock counts, and what else the run has locked.
 
-    `part_of` is the run that it is a part of, or None.
+    `part_of` is the run that it is a part of, or None. `process` is there for a command's run that another process can
+    resume, once this one is gone (see `unfinished`).
     """
 
     run: str
@@ -30,6 +39,7 @@ class Holder(msgspec.Struct, frozen=True):
     expires: AwareTime
     also: tuple[IndexName, ...] = ()
     part_of: str | None = None
+    process: LocalProcess | None = None
 
     @property
     def known_run(self) -> str:

@@ -14,6 +14,7 @@ from indexvault.workflow.lock import LEASE_SECONDS
 from indexvault.workflow.lock_activities import Done
 from indexvault.workflow.lock_holder import Holder, read_holder
 from indexvault.workflow.lost_locks import note_lost
+from indexvault.workflow.unfinished import note_unfinished, unfinished_of
 
 _POLL_SECONDS = 3
 _TAKEOVERS = uuid.UUID("4f1d5a0e-5a2b-4b62-8f8b-0f7a3f5f0d11")
@@ -57,6 +58,8 @@ async def take_over_lock(resources: Resources, takeover: LockTakeover) -> Done:
         )
     if (holder := await _held(blobs, takeover)) is not None:
         await note_lost(blobs, holder.known_run, index)
+        if (unfinished := unfinished_of(holder)) is not None:
+            await note_unfinished(blobs, index, unfinished)
         # Emptied and not deleted: a late write of the dead run, with its lapsed lease, would recreate a deleted blob.
         await blobs.put(name, b"", lease=lease)
     await blobs.release(name, lease)

@@ -16,16 +16,17 @@ from indexvault.backup.state import (
     Plan,
     ScannedRange,
     Settling,
-    SnapshotIdentity,
 )
 from indexvault.errors import ConflictError, IndexvaultError
 from indexvault.search.scan import KeyRange
 from indexvault.search.schema import read_schema
+from indexvault.snapshots.announcements import Announcement
 from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
 from indexvault.snapshots.manifest import Definition, Manifest, VersionedDefinition
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.records import RecordStore
-from indexvault.snapshots.run_names import checkpoint_name
+from indexvault.snapshots.run_names import announcement_name, checkpoint_name
+from indexvault.snapshots.tree import Tree
 from tests import hotels
 from tests.memory_store import MemoryStore
 from tests.world import EAST, LATER, Run, World, open_world
@@ -223,21 +224,34 @@ async def test_a_settling_that_is_altered_before_the_commit_is_not_believed(worl
     assert any("runs container" in note for note in report.notes)
 
 
-async def test_an_identity_of_the_future_is_not_taken(world: World) -> None:
+@pytest.mark.parametrize("lie", ["another tree", "the future", "a path"])
+async def test_an_identity_that_somebody_announced_is_not_taken(world: World, lie: str) -> None:
     await world.fill(hotels.DEFINITION, hotels.hotels(DOCUMENTS))
+    there = await world.back_up("hotels")
+    manifest = await resolve_manifest(
+        world.store.snapshots, SnapshotReference(service=EAST, index="hotels", id=there.snapshot), now=LATER
+    )
 
     async def alter(run: Run, resources: Any, given: Any) -> Any:
         found = await RecordStore(world.store.runs, Plan).read(checkpoint_name(RUN, PLAN_RECORD))
         assert found is not None
-        created = datetime(2099, 1, 1, tzinfo=UTC)
-        identity = SnapshotIdentity(id="20990101T000000Z-7f3a9c", created=created)
-        await RecordStore(world.store.runs, SnapshotIdentity).write(
-            checkpoint_name(RUN, f"{found.id}-snapshot"), identity
+        now = datetime.now(UTC)
+        created = datetime(2099, 1, 1, tzinfo=UTC) if lie == "the future" else now
+        forged = Announcement(
+            made=now,
+            generation=manifest.generation,
+            tree=Tree() if lie == "another tree" else manifest.tree,
+            id="../../x" if lie == "a path" else f"{created:%Y%m%dT%H%M%SZ}-7f3a9c",
+            created=created,
         )
+        await RecordStore(world.store.runs, Announcement).write(announcement_name(EAST, "hotels", found.id), forged)
         return await run(resources, given)
 
     world.around["commit_snapshot"] = alter
-    await require_whole(world, await world.back_up("hotels", run=RUN))
+    report = await world.back_up("hotels", run=RUN)
+    await require_whole(world, report)
+    assert not report.snapshot.endswith("-7f3a9c")
+    assert report.snapshot < "2099"
 
 
 async def forge_reveal(world: World, run: str, fields: list[str]) -> None:

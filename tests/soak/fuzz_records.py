@@ -216,7 +216,7 @@ _RECORDS: tuple[tuple[type[Any], str, Any], ...] = (
             backup_state.PlanHeader,
             backup_state.ScannedRange,
             backup_state.CollectedPartition,
-            backup_state.SnapshotIdentity,
+            backup_state.KeptRanges,
             backup_state.StartedOver,
         ),
     ),

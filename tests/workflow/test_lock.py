@@ -16,6 +16,7 @@ from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.lock import Lock, unlock
 from indexvault.workflow.lock_holder import EXPIRES_AFTER, read_holder
 from tests.memory_store import MemoryStore
+from tests.watched_store import WatchedStore
 
 HOTELS = IndexName("contoso-east", "hotels")
 
@@ -263,7 +264,7 @@ async def test_a_run_that_is_unlocked_while_it_takes_its_lock_does_not_keep_it(c
         await first.take()
 
         async def put_after_an_unlock(name: str, data: bytes, **conditions: Any) -> str:
-            if b"first" in data and name.startswith("locks/"):
+            if b"first" in data and name.startswith("locks/") and "lease" in conditions:
                 store.runs.put = put  # type: ignore[method-assign]
                 assert await unlock(store.runs, HOTELS, clock=clock) == "unlocked"
                 await store.runs.acquire(name, conditions["lease"], 60)  # as the same activity does, run twice
@@ -274,3 +275,76 @@ async def test_a_run_that_is_unlocked_while_it_takes_its_lock_does_not_keep_it(c
             await first.take()
         assert await read_holder(store.runs, HOTELS) is None
         await lock(store.runs, "second", clock).take()
+
+
+async def test_a_run_that_is_unlocked_while_it_makes_its_lock_does_not_keep_it(clock: Clock) -> None:
+    async with MemoryStore() as store:
+        await store.prepare()
+        first, put = lock(store.runs, "first", clock), store.runs.put
+
+        async def unlock_after_a_put(name: str, data: bytes, **conditions: Any) -> str:
+            etag = await put(name, data, **conditions)
+            if conditions.get("if_absent"):
+                store.runs.put = put  # type: ignore[method-assign]
+                assert await unlock(store.runs, HOTELS, clock=clock) == "unlocked"
+            return etag
+
+        store.runs.put = unlock_after_a_put  # type: ignore[method-assign]
+        with pytest.raises(ConflictError, match="run first has lost its lock"):
+            await first.take()
+        assert await read_holder(store.runs, HOTELS) is None
+        await lock(store.runs, "second", clock).take()
+
+
+async def test_a_run_that_has_ended_leaves_no_lock(blobs: RunBlobs, clock: Clock) -> None:
+    first = lock(blobs, "first", clock)
+    await first.take()
+    await first.release(ended=True)
+    assert await blobs.read(lock_name(HOTELS.service, HOTELS.index), 1024) is None
+    await first.release(ended=True)
+    with pytest.raises(ConflictError, match="has lost its lock"):
+        await lock(blobs, "first", clock).hold()
+    await lock(blobs, "second", clock).take()
+
+
+async def test_a_run_that_has_ended_deletes_no_lock_of_another_one(blobs: RunBlobs, clock: Clock) -> None:
+    first = lock(blobs, "first", clock)
+    await first.take()
+    await unlock(blobs, HOTELS, clock=clock)
+    await lock(blobs, "second", clock).take()
+    await first.release(ended=True)
+    holder = await read_holder(blobs, HOTELS)
+    assert holder is not None
+    assert holder.run == "second"
+
+
+async def test_a_late_write_does_not_bring_a_deleted_lock_back(blobs: RunBlobs, clock: Clock) -> None:
+    stalled = lock(blobs, "first", clock)
+    await stalled.take()
+    clock.now += EXPIRES_AFTER / 2
+    await lock(blobs, "first", clock).release(ended=True)
+    with pytest.raises(ConflictError, match="has lost its lock"):
+        await stalled._write(clock.now + EXPIRES_AFTER)
+    assert await read_holder(blobs, HOTELS) is None
+
+
+async def test_taking_a_lock_and_ending_writes_one_blob(clock: Clock) -> None:
+    async with WatchedStore() as store:
+        await store.prepare()
+        for run in ("first", "second"):
+            store.written.clear()
+            taken = lock(store.runs, run, clock)
+            await taken.take()
+            await taken.hold()
+            await taken.release(ended=True)
+            assert store.written == [lock_name(HOTELS.service, HOTELS.index)]
+
+
+async def test_of_many_that_make_it_at_once_one_gets_it_and_the_others_are_told_who(
+    blobs: RunBlobs, clock: Clock
+) -> None:
+    for attempt in range(3):
+        locks = [lock(blobs, f"run-{attempt}-{number}", clock) for number in range(4)]
+        taken = await asyncio.gather(*(each.take() for each in locks), return_exceptions=True)
+        assert sorted(type(each).__name__ for each in taken) == ["ConflictError"] * 3 + ["NoneType"]
+        await locks[taken.index(None)].release(ended=True)

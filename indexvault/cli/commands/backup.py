@@ -191,12 +191,13 @@ def _index_of(service: str, text: str) -> str:
 
 async def _back_up(session: Session, workflows: Workflows, store: Store, request: BackupRequest, index: str) -> int:
     name = IndexName(request.service, index)
-    run, resumed = await begin_backup(session, store, name)
+    run, resumed, process = await begin_backup(session, store, name)
     job = BackupJob(
         service=request.service,
         index=index,
         run=run,
         parallel=request.parallel,
+        process=process,
         hidden_fields=request.hidden_fields,
         changes=request.changes,
         labels=request.labels,
