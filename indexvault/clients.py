@@ -246,6 +246,10 @@ class Clients:
         patch = overlay_of(self.settings, name).get(entry)
         return None if patch is None else overlay_entry(patch, self._environment, f"settings $.overlays.{name}.{entry}")
 
+    def identity(self, authority_host: str) -> "AsyncTokenCredential":
+        """Return the Entra identity that asks a host for tokens."""
+        return self._identity_of(authority_host)
+
     def _identity_of(self, authority_host: str, client_id: str | None = None) -> "AsyncTokenCredential":
         wanted = authority_host, client_id
         if wanted not in self._identities:

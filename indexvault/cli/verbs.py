@@ -19,6 +19,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     },
     "restore and move": {
         "restore": "rebuild an index from a snapshot and prove it",
+        "readiness": "tell what a pair of services would survive, and what not",
         "drill": "restore a snapshot under a temporary name, prove it, and remove it",
         "follow": "bring the standby of a pair to the newest snapshots",
         "move": "move an index to another service, tier or region, and prove it",

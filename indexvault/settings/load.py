@@ -36,6 +36,7 @@ from indexvault.settings.overlays import check_overlays
 from indexvault.settings.pairs import check_pairs
 from indexvault.settings.patterns import check_patterns
 from indexvault.settings.places import check_containers, check_places
+from indexvault.settings.resources import check_resource
 from indexvault.settings.schedule import SHORTEST, Schedule, shortest_interval
 from indexvault.settings.secrets import check_variable
 from indexvault.settings.store_hosts import check_connection_string, store_authority
@@ -229,6 +230,7 @@ def _check_service(service: ServiceSettings, path: str, settings: Settings) -> N
         check_variable(service.api_key.env, f"settings {path}.api_key")
     else:
         _check_token_host(service.endpoint, service.token_host, audience, f"{path}.endpoint")
+    check_resource(service, path)
     if service.store not in settings.stores:
         raise SettingsError(
             f"no store is named {service.store!r} (stores: {', '.join(sorted(settings.stores)) or 'none'})",

@@ -129,6 +129,12 @@ class ServiceSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A host outside Azure AI Search that gets tokens of the Entra identity. It must be the host of `endpoint`."""
     throttle: ThrottleSettings = msgspec.field(default=ThrottleSettings(), name="pressure")
     """The most requests that one process sends to it."""
+    resource_id: str | None = None
+    """The service's id in Azure Resource Manager,
+    `/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Search/searchServices/NAME`. `indexvault readiness`
+    asks there for replicas, tier and age."""
+    replicas: Annotated[int, msgspec.Meta(ge=1, le=12)] | None = None
+    """How many replicas it has, where Azure Resource Manager can't be asked."""
     settle_seconds: Annotated[int, msgspec.Meta(ge=0, le=3600)] = 600
     """How long runs wait for its counts to agree. With several partitions and one replica they can be off for minutes.
     Source: Search documents (REST API), `count`, 2026-09."""
@@ -192,6 +198,10 @@ class PolicySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """After how long all chunks are written again instead of shared, a day or more. Without it, never."""
     replicate_to: tuple[str, ...] = ()
     """Other stores that get a copy of each snapshot."""
+    regions: tuple[str, ...] | None = None
+    """The regions that its documents may be in, such as `["westeurope", "northeurope"]`. Copies, restores, moves,
+    drills and failovers elsewhere are refused, whatever else allows them. Without it, any region that
+    `allow_cross_region` leaves open."""
     changes: ChangesSettings | None = None
     """Read only what a field says was changed. Without it, every backup reads the whole index."""
     verify_within: timedelta | None = None

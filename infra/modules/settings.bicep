@@ -17,6 +17,7 @@ var serviceMembers = toObject(services, each => each.name, each => {
   region: each.region
   tier: each.tier
   store: each.store
+  resource_id: each.resourceId
 })
 var recordKey = empty(recordKeyVariable) ? {} : { record_key: { env: recordKeyVariable } }
 

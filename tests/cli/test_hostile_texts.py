@@ -210,6 +210,7 @@ ARGUMENTS = {
     "records": ["local"],
     "accept": [f"{EAST}/notes@latest"],
     "check": [],
+    "readiness": [],
 }
 
 
@@ -223,9 +224,33 @@ def settings(service: str) -> str:
     }
     return json.dumps(
         {
-            "stores": {"local": {"connection_string": {"env": "STORE"}, "region": "local"}},
-            "services": {EAST: of_service, WEST: of_service},
-            "policies": {"nightly": {"service": EAST, "schedule": "0 0 2 * * *", "keep": {"last": 1}}},
+            "stores": {
+                "local": {"connection_string": {"env": "STORE"}, "region": "local"},
+                "away": {
+                    "connection_string": {"env": "STORE"},
+                    "region": "westus",
+                    "snapshots_container": "away-snapshots",
+                    "runs_container": "away-runs",
+                },
+            },
+            "services": {EAST: of_service, WEST: of_service | {"region": "westus", "store": "away"}},
+            "policies": {
+                "nightly": {
+                    "service": EAST,
+                    "schedule": "0 0 2 * * *",
+                    "keep": {"last": 1},
+                    "replicate_to": ["away"],
+                }
+            },
+            "pairs": {
+                "contoso": {
+                    "primary": EAST,
+                    "standby": WEST,
+                    "recovery_point": "P2D",
+                    "recovery_time": "PT30M",
+                    "allow_cross_region": True,
+                }
+            },
         }
     )
 

@@ -126,6 +126,34 @@ def a_pair(desk: Desk) -> None:
     desk.write_settings()
 
 
+def a_pair_backed_up_both_ways(desk: Desk) -> None:
+    """Configure both services as a pair: whichever is active is backed up, and copied to the other region."""
+    hourly = {"schedule": "0 0 * * * *", "keep": {"hourly": 24, "daily": 7}}
+    desk.settings["policies"] = {
+        "east-hourly": {"service": EAST, **hourly, "replicate_to": ["west"]},
+        "west-hourly": {"service": WEST, **hourly, "replicate_to": ["east"]},
+    }
+    desk.settings["pairs"] = {
+        "contoso": {
+            "primary": EAST,
+            "standby": WEST,
+            "mode": "hot-warm",
+            "recovery_point": "PT1H",
+            "recovery_time": "PT30M",
+            "allow_cross_region": True,
+        }
+    }
+    for service in (EAST, WEST):
+        desk.settings["services"][service]["replicas"] = 2
+    desk.write_settings()
+
+
+def backed_up_and_copied(desk: Desk) -> None:
+    """Let an hour of the app's timer pass: a backup of everything, and its copy in the west."""
+    desk.run("indexvault backup contoso-east")
+    desk.run("indexvault replicate contoso-east --to west")
+
+
 def a_deployment(desk: Desk) -> None:
     desk.start_app()
 
@@ -171,6 +199,8 @@ HAPPENINGS: dict[str, Happening] = {
         a_first_backup,
         a_copy_in_the_west_that_has_drifted,
         a_pair,
+        a_pair_backed_up_both_ways,
+        backed_up_and_copied,
         a_deployment,
         a_deployment_whose_address_is_exported,
         the_blobs_of_a_snapshot_in_a_folder,

@@ -27,6 +27,7 @@ async def test_the_worker_indexes_every_function(app: App) -> None:
         ("POST", "deletions", "FUNCTION"),
         ("POST", "comparisons", "FUNCTION"),
         ("GET", "status", "FUNCTION"),
+        ("GET", "readiness", "FUNCTION"),
         ("POST", "drifts", "FUNCTION"),
         ("POST", "drills", "FUNCTION"),
         ("POST", "followings", "FUNCTION"),

@@ -1,0 +1,1 @@
+"""What a pair of services would survive and what not, check by check, each with what to do."""
