@@ -12,7 +12,9 @@ from durabletask.task import OrchestrationContext
 from indexvault.errors import ErrorRecord, IndexvaultError
 from indexvault.maintenance.holds import live_holds
 from indexvault.maintenance.protection import kept_versions, protection_of
+from indexvault.settings.load import store_settings
 from indexvault.settings.policies import replica_stores, retentions
+from indexvault.settings.residency import require_resident, residencies
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.known import note_unrecorded
 from indexvault.snapshots.names import SERVICE_OBJECTS, index_prefix
@@ -81,7 +83,13 @@ async def replicate(resources: Resources, job: MaintenanceJob) -> MaintenanceRep
 
 
 async def replicate_to(resources: Resources, job: MaintenanceJob, source: Store, name: str) -> ReplicationReport:
-    """Copy an index's snapshots to the store of a name, and return what was copied and skipped."""
+    """Copy an index's snapshots to the store of a name, and return what was copied and skipped.
+
+    Raises ConflictError if a policy keeps the index in regions that the store is not in.
+    """
+    settings = resources.clients.settings
+    region = store_settings(settings, name).region
+    require_resident(residencies(settings, job.service, job.index), [region], on=f"store {name}")
     replica = resources.clients.store(name)
     await replica.prepare()
     return await replicate_index(

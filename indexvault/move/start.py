@@ -26,6 +26,7 @@ from indexvault.restore.stretch_source import manifest_of
 from indexvault.restore.target_facts import resolve_name
 from indexvault.restore.target_name import alias_checks, name_checks
 from indexvault.settings.load import service_settings, store_settings
+from indexvault.settings.residency import residencies
 from indexvault.suggestions import suggestion
 from indexvault.workflow.activity import Activity, Resources
 from indexvault.workflow.checkpoints import Checkpoints
@@ -191,6 +192,7 @@ async def require_movable(resources: Resources, job: MoveJob) -> None:
         source=service_settings(settings, job.service).region,
         store=store_settings(settings, there.store).region,
         target=there.region,
+        kept=residencies(settings, job.service, job.index),
     )
     allowed = job.allow_cross_region or settings.allow_cross_region
     error = failure([region_check(regions, allowed=allowed)], str(job.target))

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from indexvault.readiness.facts import PairFacts, SideFacts
 from indexvault.readiness.report import CheckKind, FactSource, ReadinessCheck, finding
-from indexvault.readiness.zones import AS_OF, PAIRED, ZONES, plain, same
+from indexvault.readiness.zones import AS_OF, PAIRED, ZONES, same
+from indexvault.settings.residency import plain_region
 
 READ_REPLICAS = 2
 WRITE_REPLICAS = 3
@@ -128,7 +129,7 @@ def _promise(
 
 
 def _zones(side: SideFacts, subject: str) -> ReadinessCheck:
-    region = plain(side.resource.region if side.resource is not None and side.resource.region else side.region)
+    region = plain_region(side.resource.region if side.resource is not None and side.resource.region else side.region)
     since = ZONES.get(region)
     if since is None:
         return finding(
@@ -194,7 +195,7 @@ def _regions(facts: PairFacts) -> ReadinessCheck:
             "Put the standby into another region",
             source="settings",
         )
-    paired = PAIRED.get(plain(here))
+    paired = PAIRED.get(plain_region(here))
     if paired is not None and same(paired, there):
         return finding("regions", subject, "good", f"{here} and {there}, which are paired", source="settings")
     if facts.geo_redundant:

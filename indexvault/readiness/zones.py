@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import date
 
+from indexvault.settings.residency import plain_region
+
 AS_OF = "2026-09"
 
 ZONES: Mapping[str, date] = {
@@ -77,11 +79,6 @@ PAIRED: Mapping[str, str] = {one: two for pair in _PAIRS for one, two in (pair, 
 direction only. Source: List of Azure regions; Azure region pairs and nonpaired regions."""
 
 
-def plain(region: str) -> str:
-    """Return a region in the one form of our tables: `East US 2` is `eastus2`."""
-    return "".join(region.split()).lower()
-
-
 def same(one: str, other: str) -> bool:
     """Return whether two texts name one region."""
-    return plain(one) == plain(other)
+    return plain_region(one) == plain_region(other)

@@ -12,6 +12,7 @@ from indexvault.restore.checks import failure
 from indexvault.restore.regions import Regions, region_check
 from indexvault.settings.load import service_settings
 from indexvault.settings.model import Settings
+from indexvault.settings.residency import residencies
 from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Workflow
 from indexvault.workflow.calls import call
@@ -48,7 +49,12 @@ def require_region(settings: Settings, job: DriftJob) -> None:
     source = parse_state(job.repair_from)
     home = service_settings(settings, source.service)
     store = None if isinstance(source, IndexName) else settings.stores[home.store].region
-    regions = Regions(source=home.region, store=store, target=service_settings(settings, job.target.service).region)
+    regions = Regions(
+        source=home.region,
+        store=store,
+        target=service_settings(settings, job.target.service).region,
+        kept=residencies(settings, source.service, source.index),
+    )
     allowed = job.allow_cross_region or settings.allow_cross_region
     error = failure([region_check(regions, allowed=allowed)], str(job.target))
     if error is not None:

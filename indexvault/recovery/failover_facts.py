@@ -12,6 +12,7 @@ from indexvault.settings.model import PairSettings, Settings
 from indexvault.settings.pairs import pair_settings, standby_store
 from indexvault.settings.patterns import select
 from indexvault.settings.policies import reading_order
+from indexvault.settings.residency import require_resident, residencies, residencies_of
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.snapshots.replicas import ReplicaBlobs
@@ -25,9 +26,19 @@ _PROBE = "indexvault-asks-whether-it-answers"
 
 
 def require_target(settings: Settings, pair: str, to: str) -> PairSettings:
-    """Return the settings of a pair. Raises SettingsError if a service can't become its active one."""
+    """Return the settings of a pair.
+
+    Raises SettingsError if a service can't become its active one, ConflictError if a policy keeps documents of the pair
+    out of its region.
+    """
     found = pair_settings(settings, pair)
     service = service_settings(settings, to)
+    regions = service.region, settings.stores[service.store].region
+    for member in (found.primary, found.standby):
+        if member is None or member == to:
+            continue
+        kept = [*residencies_of(settings, member, found.indexes), *residencies(settings, member, SERVICE_OBJECTS)]
+        require_resident(kept, regions, on=f"service {to}")
     if to in {found.primary, found.standby}:
         return found
     if found.standby is None and service.store == standby_store(settings, found):

@@ -24,6 +24,7 @@ from indexvault.search.client import SearchService
 from indexvault.settings.load import service_settings
 from indexvault.settings.model import Settings
 from indexvault.settings.policies import reading_order
+from indexvault.settings.residency import residencies
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.store import SnapshotReader
 from indexvault.workflow.resume import altered
@@ -69,6 +70,7 @@ def require_allowed(settings: Settings, job: RestoreJob, plan: RestorePlan) -> N
         source=home.region if home is not None else None,
         store=settings.stores[plan.store].region if plan.store in settings.stores else None,
         target=there,
+        kept=residencies(settings, job.service, job.index),
     )
     allowed = plan.job.allow_cross_region or settings.allow_cross_region
     if region_check(regions, allowed=allowed).outcome == "failed":

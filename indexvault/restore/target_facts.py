@@ -18,6 +18,7 @@ from indexvault.search.definitions import Alias
 from indexvault.search.schema import Schema, read_schema
 from indexvault.search.statistics import IndexStatistics, ServiceStatistics
 from indexvault.settings.load import service_settings
+from indexvault.settings.residency import residencies
 from indexvault.snapshots.manifest import Manifest, SynonymMap
 from indexvault.workflow.activity import Resources
 
@@ -92,6 +93,7 @@ async def gather_facts(
             source=home.region if home is not None else None,
             store=settings.stores[store].region if store in settings.stores else None,
             target=service_settings(settings, job.target_service).region,
+            kept=residencies(settings, job.service, job.index),
         ),
         allow_cross_region=job.allow_cross_region or settings.allow_cross_region,
         denied=await _denied(target, job.target_index),

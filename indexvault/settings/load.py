@@ -36,6 +36,7 @@ from indexvault.settings.overlays import check_overlays
 from indexvault.settings.pairs import check_pairs
 from indexvault.settings.patterns import check_patterns
 from indexvault.settings.places import check_containers, check_places
+from indexvault.settings.residency import check_residency
 from indexvault.settings.resources import check_resource
 from indexvault.settings.schedule import SHORTEST, Schedule, shortest_interval
 from indexvault.settings.secrets import check_variable
@@ -111,6 +112,7 @@ def read_settings(text: str | bytes, environment: Mapping[str, str] | None = Non
     check_places(settings, environment or {})
     check_overlays(settings)
     check_pairs(settings)
+    check_residency(settings)
     return settings
 
 

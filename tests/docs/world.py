@@ -148,6 +148,12 @@ def a_pair_backed_up_both_ways(desk: Desk) -> None:
     desk.write_settings()
 
 
+def documents_stay_in_the_east(desk: Desk) -> None:
+    policy = {"service": EAST, "schedule": "0 0 2 * * *", "regions": ["eastus"]}
+    desk.settings |= {"policies": {"nightly": policy}, "allow_cross_region": True}
+    desk.write_settings()
+
+
 def backed_up_and_copied(desk: Desk) -> None:
     """Let an hour of the app's timer pass: a backup of everything, and its copy in the west."""
     desk.run("indexvault backup contoso-east")
@@ -200,6 +206,7 @@ HAPPENINGS: dict[str, Happening] = {
         a_copy_in_the_west_that_has_drifted,
         a_pair,
         a_pair_backed_up_both_ways,
+        documents_stay_in_the_east,
         backed_up_and_copied,
         a_deployment,
         a_deployment_whose_address_is_exported,

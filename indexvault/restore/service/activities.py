@@ -44,6 +44,7 @@ from indexvault.search.secret_scan import SECRET_MEMBERS
 from indexvault.settings.load import service_settings
 from indexvault.settings.overlays import OverlayEntry
 from indexvault.settings.patterns import select
+from indexvault.settings.residency import require_resident, residencies
 from indexvault.snapshots.catalogue import list_snapshots, read_manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, id_time, manifest_name
 from indexvault.snapshots.service_manifest import ServiceManifest, ServiceObject, read_service_manifest
@@ -115,7 +116,11 @@ async def plan(resources: Resources, job: ServiceRestoreJob) -> ServicePlan:
     whole names. Raises SettingsError if a rule gives two objects one name, NotFoundError if an index that is asked for
     has no snapshot.
     """
-    service_settings(resources.clients.settings, job.target_service)
+    settings = resources.clients.settings
+    there = service_settings(settings, job.target_service)
+    require_resident(
+        residencies(settings, job.service, SERVICE_OBJECTS), [there.region], on=f"service {job.target_service}"
+    )
     rules = Rules(job.rename)
     manifest = await _manifest(resources, job)
     found, imported = await _index_snapshots(resources, job)
