@@ -22,7 +22,8 @@ from indexvault.maintenance.retention import MAINTAIN
 from indexvault.maintenance.schedule import tick
 from indexvault.maintenance.scrub import ACTIVITIES as SCRUB_ACTIVITIES
 from indexvault.maintenance.scrub import VERIFY_SERVICE, scrub_run
-from indexvault.recovery import drift_run, drill, follow_run
+from indexvault.recovery import drift_run, drift_schedule, drill, follow_run
+from indexvault.recovery.drift_schedule import tick_drifts
 from indexvault.recovery.drill_schedule import tick_drills
 from indexvault.recovery.follow_schedule import tick_following
 from indexvault.settings.schedule import shortest_interval
@@ -63,6 +64,7 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
             *drift_run.OWN_ACTIVITIES,
             *drill.OWN_ACTIVITIES,
             *follow_run.OWN_ACTIVITIES,
+            *drift_schedule.OWN_ACTIVITIES,
         ],
         [
             BACK_UP_INDEX,
@@ -77,6 +79,7 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
             *drift_run.WORKFLOWS,
             *drill.WORKFLOWS,
             *follow_run.WORKFLOWS,
+            *drift_schedule.WORKFLOWS,
         ],
     )
     register_endpoints(blueprint, host, ENDPOINTS)
@@ -124,6 +127,7 @@ def start_due_policies(host: FunctionsHost) -> TimerFunction:
                 started = await tick(resources, DurableEngine(client), backup_workflow=RUN_BACKUP.name)
                 started += await tick_drills(resources, DurableEngine(client))
                 started += await tick_following(resources, DurableEngine(client))
+                started += await tick_drifts(resources, DurableEngine(client))
                 _LOG.info("tick: %d runs started", len(started))
             except Exception as error:
                 troubles["due policies"] = error

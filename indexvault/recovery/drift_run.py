@@ -7,6 +7,7 @@ from indexvault.model import IndexName
 from indexvault.recovery.compare import Wait, compare, turned
 from indexvault.recovery.job import DriftJob, DriftReport, parse_state
 from indexvault.recovery.mend import mend, require_other
+from indexvault.recovery.pair_drift import drift_kept
 from indexvault.recovery.sides import LiveSide, Side, SnapshotSide
 from indexvault.restore.checks import failure
 from indexvault.restore.regions import Regions, region_check
@@ -86,15 +87,16 @@ async def compare_and_mend(resources: Resources, job: DriftJob) -> DriftReport:
 
 
 async def _measure(resources: Resources, job: DriftJob) -> Written:
-    report = await unless_cancelled(resources, job.work, compare_and_mend(resources, job))
-    return await _written(resources, job, report)
+    return await unless_cancelled(resources, job.work, _repair(resources, job))
 
 
 async def _repair(resources: Resources, job: DriftJob) -> Written:
-    return await _written(resources, job, await compare_and_mend(resources, job))
-
-
-async def _written(resources: Resources, job: DriftJob, report: DriftReport) -> Written:
+    if job.pair is not None:
+        async with drift_kept(resources, job) as keep:
+            report = await compare_and_mend(resources, job)
+            await keep(report)
+    else:
+        report = await compare_and_mend(resources, job)
     await write_report(resources, job.work, report)
     return Written(documents=report.drift.identical + report.drift.equal)
 

@@ -6,7 +6,7 @@ from indexvault.errors import ConflictError
 from indexvault.model import IndexName
 from indexvault.recovery.drift import Drift, ServiceDrift
 from indexvault.recovery.mend import Mended
-from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.workflow.activity import Work
 
 type State = IndexName | SnapshotReference
@@ -25,7 +25,8 @@ class DriftJob(msgspec.Struct, frozen=True, kw_only=True):
     """Two states of an index to compare, as text: SERVICE/INDEX or a snapshot.
 
     With `repair_from`, which is one of the two, the other one is made as it; `allow_cross_region` lets its documents
-    leave their region for that. `by_counts` compares no documents.
+    leave their region for that. `by_counts` compares no documents. For a `pair`, the result is kept as its drift in the
+    store of the service `home`, with the report.
     """
 
     one: str
@@ -36,6 +37,8 @@ class DriftJob(msgspec.Struct, frozen=True, kw_only=True):
     accept_loss: bool = False
     allow_cross_region: bool = False
     owner: str = "the command line"
+    pair: str | None = None
+    home: str | None = None
 
     @property
     def target(self) -> IndexName | None:
@@ -54,16 +57,24 @@ class DriftJob(msgspec.Struct, frozen=True, kw_only=True):
         if target is None:
             first = parse_state(self.one)
             target = IndexName(first.service, first.index)
-        return Work(run=self.run, service=target.service, index=target)
+        return Work(run=self.run, service=self.home or target.service, index=target)
 
 
-class ServicesJob(msgspec.Struct, frozen=True, kw_only=True):
-    """Two services to compare, index by index."""
+class ObjectsJob(msgspec.Struct, frozen=True, kw_only=True):
+    """The definitions of `kinds` of objects of a pair's two services to compare; see `DriftJob`."""
 
+    pair: str
     one: str
     other: str
+    home: str
+    kinds: tuple[str, ...]
     run: str
-    by_counts: bool = False
+    owner: str = "the command line"
+
+    @property
+    def work(self) -> Work:
+        """What the activity of this job works for."""
+        return Work(run=self.run, service=self.home, index=IndexName(self.other, SERVICE_OBJECTS))
 
 
 class DriftReport(msgspec.Struct, frozen=True):
@@ -80,7 +91,7 @@ class DriftReport(msgspec.Struct, frozen=True):
         return now.is_alike
 
 
-class ServicesReport(msgspec.Struct, frozen=True):
-    """What differs between two services."""
+class ObjectsReport(msgspec.Struct, frozen=True):
+    """What differs between the other objects of two services: it has no indexes."""
 
     drift: ServiceDrift

@@ -43,17 +43,31 @@ async def compare_services(
             continue
         drifts.append(drift)
         compared(drift)
-    objects: list[DefinitionDifference] = []
-    for kind in kinds:
-        found = await compare_kind(one, other, kind)
-        absent += found[0]
-        objects += found[1]
+    lacking, objects = await compare_objects(one, other, kinds)
     return ServiceDrift(
-        one=one.name, other=other.name, indexes=drifts, absent=absent, objects=objects, unreadable=unreadable
+        one=one.name,
+        other=other.name,
+        indexes=drifts,
+        absent=[*absent, *lacking],
+        objects=objects,
+        unreadable=unreadable,
     )
 
 
-async def compare_kind(
+async def compare_objects(
+    one: SearchService, other: SearchService, kinds: Sequence[str] = KINDS
+) -> tuple[list[Absent], list[DefinitionDifference]]:
+    """Return the objects of some kinds that one of two services lacks, and what differs in those that both have."""
+    absent: list[Absent] = []
+    objects: list[DefinitionDifference] = []
+    for kind in kinds:
+        found = await _compare_kind(one, other, kind)
+        absent += found[0]
+        objects += found[1]
+    return absent, objects
+
+
+async def _compare_kind(
     one: SearchService, other: SearchService, kind: str
 ) -> tuple[list[Absent], list[DefinitionDifference]]:
     """Return the objects of a kind that one of the two lacks, and what differs in those that both have."""

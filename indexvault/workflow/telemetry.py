@@ -26,6 +26,7 @@ from indexvault.workflow.runs import RunRecord
 RUN, SERVICE, INDEX = "indexvault.run", "indexvault.service", "indexvault.index"
 POSITION = "indexvault.position"
 STAGE = "indexvault.stage"
+KIND = "indexvault.kind"
 
 _LABELS = {"run": RUN, "service": SERVICE, "index": INDEX}
 _TRACER = trace.get_tracer("indexvault", VERSION)
@@ -49,6 +50,22 @@ class _Known(msgspec.Struct, frozen=True):
     created: datetime
     clock: Clock
 
+
+_DRIFT: dict[tuple[str, str, str], int] = {}
+
+
+def _drifts(_options: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
+    for (service, index, kind), documents in list(_DRIFT.items()):
+        yield metrics.Observation(documents, {SERVICE: service, INDEX: index, KIND: kind})
+
+
+_METER.create_observable_gauge(
+    "indexvault.drift",
+    callbacks=[_drifts],
+    unit="{document}",
+    description="Documents of an index that are changed, missing or extra beside the other service of its pair, as last"
+    " measured and as far as this process knows",
+)
 
 _NEWEST: dict[tuple[str, str], _Known] = {}
 _PROVED: dict[tuple[str, str], _Known] = {}
@@ -93,6 +110,12 @@ def note_snapshot(service: str, index: str, at: datetime, clock: Clock, *, prove
         known = times.get((service, index))
         if known is None or known.created < at or is_in_future(known.created, clock()):
             times[service, index] = _Known(at, clock)
+
+
+def note_drift(service: str, index: str, *, changed: int, missing: int, extra: int) -> None:
+    """Record how many documents of an index differ from those of the other service of its pair, as last measured."""
+    for kind, documents in (("changed", changed), ("missing", missing), ("extra", extra)):
+        _DRIFT[service, index, kind] = documents
 
 
 def note_missed(service: str, index: str, documents: int) -> None:

@@ -160,6 +160,16 @@ def backed_up_and_copied(desk: Desk) -> None:
     desk.run("indexvault replicate contoso-east --to west")
 
 
+def two_hot_services_one_of_which_missed_updates(desk: Desk) -> None:
+    """Make the pair hot-hot; let an update, an addition and a deletion fail in the west."""
+    desk.settings["pairs"]["contoso"] |= {"mode": "hot-hot", "drift_schedule": "0 0 * * * *"}
+    desk.write_settings()
+    keys = [key for key, _line in documents(DOCUMENTS)]
+    merged = [{"@search.action": "merge", "HotelId": keys[10], "Stars": 9}]
+    _upload(desk, "hotels", [*merged, {"HotelId": "hotel-900000", "Name": "Nobody's Inn"}])
+    _upload(desk, "hotels", [{"@search.action": "delete", "HotelId": keys[200]}])
+
+
 def a_deployment(desk: Desk) -> None:
     desk.start_app()
 
@@ -208,6 +218,7 @@ HAPPENINGS: dict[str, Happening] = {
         a_pair_backed_up_both_ways,
         documents_stay_in_the_east,
         backed_up_and_copied,
+        two_hot_services_one_of_which_missed_updates,
         a_deployment,
         a_deployment_whose_address_is_exported,
         the_blobs_of_a_snapshot_in_a_folder,

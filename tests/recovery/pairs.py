@@ -15,7 +15,7 @@ from indexvault.recovery.follow_schedule import tick_following
 from indexvault.recovery.standby_records import StandbyState, read_standby
 from indexvault.settings.model import PairSettings
 from indexvault.snapshots.roles import PairRole, create_role
-from indexvault.workflow.activity import Activity
+from indexvault.workflow.activity import Activity, Workflow
 from indexvault.workflow.durable import DurableEngine
 from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.local import LocalEngine
@@ -100,8 +100,9 @@ class PairWorld:
 class InProcess(DurableEngine):
     """Carries runs out in an engine of this process when it is told to finish."""
 
-    def __init__(self, engine: LocalEngine) -> None:
+    def __init__(self, engine: LocalEngine, workflows: Sequence[Workflow[Any, Any]] = follow_run.WORKFLOWS) -> None:
         self._engine = engine
+        self._workflows: dict[str, Workflow[Any, Any]] = {each.name: each for each in workflows}
         self.orders: list[tuple[str, RunOrder]] = []
 
     async def start(self, workflow: str, order: Any) -> bool:
@@ -112,9 +113,8 @@ class InProcess(DurableEngine):
         return "unknown"
 
     async def finish(self) -> None:
-        workflows: dict[str, Any] = {each.name: each for each in follow_run.WORKFLOWS}
         for name, order in self.orders:
-            await self._engine.run(workflows[name], order, run=order.run)
+            await self._engine.run(self._workflows[name], order, run=order.run)
         self.orders.clear()
 
 
@@ -123,7 +123,11 @@ type Around = Callable[..., Awaitable[Any]]
 
 @asynccontextmanager
 async def open_pair(
-    *, pair: PairSettings = PAIR, activities: Sequence[Activity[Any, Any]] = (), **options: Any
+    *,
+    pair: PairSettings = PAIR,
+    activities: Sequence[Activity[Any, Any]] = (),
+    workflows: Sequence[Workflow[Any, Any]] = (),
+    **options: Any,
 ) -> AsyncIterator[PairWorld]:
     """Open a world of two services with a store each."""
     clock = Calendar(START)
@@ -146,5 +150,7 @@ async def open_pair(
             return dataclasses.replace(activity, run=run)
 
         chosen: dict[Activity[Any, Any], None] = dict.fromkeys([*follow_run.ACTIVITIES, *activities])
-        async with LocalEngine(world.resources, map(with_around, chosen), [*follow_run.WORKFLOWS]) as engine:
+        async with LocalEngine(
+            world.resources, map(with_around, chosen), [*follow_run.WORKFLOWS, *workflows]
+        ) as engine:
             yield PairWorld(world, west_store, engine, clock)

@@ -1,5 +1,6 @@
 import pytest
 
+from tests.azurite import Azurite
 from tests.cli.terminal import EAST, WEST, Terminal
 
 NOTES, THERE = f"{EAST}/notes", f"{WEST}/notes"
@@ -74,3 +75,39 @@ def test_what_cannot_be_compared_is_said(terminal: Terminal, arguments: tuple[st
     terminal.east.fill("notes", 3)
     told = terminal.indexvault("compare", *arguments)
     assert (told.code, said in told.stderr) == (code, True), told.stderr
+
+
+@pytest.fixture
+def pair(alike: Terminal, azurite: Azurite) -> Terminal:
+    """Make a hot-hot pair of the two services, each with a store."""
+    alike.environment["SECOND"] = azurite.new_account()
+    region = alike.settings["services"][WEST]["region"]
+    alike.settings["stores"]["second"] = {"connection_string": {"env": "SECOND"}, "region": region}
+    alike.settings["services"][WEST]["store"] = "second"
+    times = {"recovery_point": "PT2H", "recovery_time": "PT30M", "drift_schedule": "0 0 * * * *"}
+    hot = {"primary": EAST, "standby": WEST, "mode": "hot-hot", "allow_cross_region": True}
+    alike.settings["pairs"] = {"contoso": times | hot}
+    return alike
+
+
+@pytest.mark.parametrize("named", [["contoso"], [EAST, WEST], [WEST, EAST]])
+def test_a_pair_is_mended_by_one_command(pair: Terminal, named: list[str]) -> None:
+    for service in (pair.east, pair.west):
+        service.fill("rooms", 30)
+    pair.west.change("notes", {"id": "000007", "text": "other"}, {"id": "x"})
+    pair.west.change("rooms", {"@search.action": "delete", "id": "000009"})
+    told = pair.indexvault("compare", *named)
+    assert told.code == 1, told.stderr
+    assert "0 of the 2 indexes that both have are alike" in told.stdout
+    done = pair.indexvault("compare", *named, "--repair-from", EAST)
+    assert done.code == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert f"{WEST}/notes: 1 document written, 1 deleted" in lines
+    assert f"{WEST}/rooms: 1 document written, 0 deleted" in lines
+    assert lines[-1] == "2 of the 2 indexes that both have are alike"
+    assert pair.indexvault("compare", *named, "--repair-from", "contoso-none").code == 2
+
+
+def test_what_is_no_pair_is_refused(pair: Terminal) -> None:
+    assert pair.indexvault("compare", NOTES).code == 2
+    assert pair.indexvault("compare", "none").code == 4
