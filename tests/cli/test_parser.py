@@ -190,7 +190,14 @@ def test_every_verb_is_in_the_table_and_has_a_run() -> None:
         command = load_command(verb)
         assert command.description
         assert command.run or command.run_remotely or command.run_without_settings
-    siblings = {"backup_dry_run", "backup_remote", "restore_remote", "restore_service"}
+    siblings = {
+        "backup_dry_run",
+        "backup_remote",
+        "restore_remote",
+        "restore_service",
+        "compare_print",
+        "compare_services",
+    }
     assert modules - siblings == set(VERBS)
 
 
