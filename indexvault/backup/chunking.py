@@ -119,7 +119,7 @@ def folder_of(job: BackupJob, plan: Plan) -> PackFolder:
 
 
 async def store_chunks(
-    pages: AsyncGenerator[list[Document]], bits: int, writer: ChunkWriter, previous: PreviousChunks
+    pages: AsyncGenerator[Sequence[Document]], bits: int, writer: ChunkWriter, previous: PreviousChunks
 ) -> AsyncGenerator[list[StoredChunk]]:
     """Cut the documents of all pages into chunks, hand them to the writer and yield them in key order, some at once.
 
@@ -151,7 +151,7 @@ async def store_chunks(
 
 
 async def stored_parts(
-    pages: AsyncGenerator[list[Document]], bits: int, writer: ChunkWriter, previous: PreviousChunks, part_bytes: int
+    pages: AsyncGenerator[Sequence[Document]], bits: int, writer: ChunkWriter, previous: PreviousChunks, part_bytes: int
 ) -> AsyncGenerator[list[StoredChunk]]:
     """Store the documents of all pages, and yield the chunks in key order, in parts of about so many bytes.
 

@@ -1,7 +1,7 @@
 """Read one key range of an index into chunks."""
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from indexvault.backup.chunking import Earlier, folder_of, scanned_range, store_chunks
@@ -193,7 +193,7 @@ class _Scanner:
             wait=Patience(settle_seconds(self._resources, self._service.name), self._resources.sleep),
         )
 
-    async def _stored(self, keys: KeyRange, pages: AsyncGenerator[list[Document]]) -> list[StoredChunk]:
+    async def _stored(self, keys: KeyRange, pages: AsyncGenerator[Sequence[Document]]) -> list[StoredChunk]:
         async with self._earlier.within(keys) as previous:
             storing = store_chunks(pages, self._plan.boundary_bits, self._writer, previous)
             async with aclosing(storing) as some:
@@ -223,7 +223,7 @@ class _Scanner:
                 return Reread(await self._stored(keys, _one_page(page.documents)), counted=page.count)
         return Reread(await self._stored(keys, self._pages(keys)), counted=None)
 
-    def _pages(self, keys: KeyRange) -> AsyncGenerator[list[Document]]:
+    def _pages(self, keys: KeyRange) -> AsyncGenerator[Sequence[Document]]:
         return scan_range(
             self._service,
             self._index,
@@ -234,7 +234,7 @@ class _Scanner:
             elevated=self._plan.elevated,
         )
 
-    async def _reported(self, pages: AsyncGenerator[list[Document]]) -> AsyncGenerator[list[Document]]:
+    async def _reported(self, pages: AsyncGenerator[Sequence[Document]]) -> AsyncGenerator[Sequence[Document]]:
         async with aclosing(pages):
             async for documents in pages:
                 yield documents
@@ -248,5 +248,5 @@ async def _count(service: SearchService, index: str, plan: Plan, keys: KeyRange)
     return await service.count_found(index, query, PageReader(plan.key_field), elevated=plan.elevated)
 
 
-async def _one_page(documents: list[Document]) -> AsyncGenerator[list[Document]]:
+async def _one_page(documents: Sequence[Document]) -> AsyncGenerator[Sequence[Document]]:
     yield documents

@@ -23,17 +23,18 @@ from indexvault.move.job import (
     SourceRange,
 )
 from indexvault.move.state import excepted_keys, follow_move_state, require_own_snapshot
-from indexvault.restore.compare import Chunks, Comparison, ComparisonTally, Deviation, Documents, deviations, differing
+from indexvault.restore.compare import Chunks, Comparison, ComparisonTally, Deviation, deviations, differing
 from indexvault.restore.definition import target_definition
 from indexvault.restore.job import ClaimedStretch
 from indexvault.restore.not_compared import fields_not_compared
 from indexvault.restore.projection import Projection, readable
 from indexvault.restore.proof import COMPARE_SECONDS
-from indexvault.restore.read_target import count_all, looked_up, scanned
+from indexvault.restore.read_target import count_all, looked_up, scanned, scanned_unsplit
 from indexvault.restore.report import StretchCompared
 from indexvault.restore.selection import Selection
 from indexvault.restore.stretch_source import manifest_of, packs_required, read_sources, write_sources
 from indexvault.restore.stretches import stretch_keys, stretches
+from indexvault.restore.windows import Documents
 from indexvault.search.client import SearchService
 from indexvault.search.lookup import KeyLookup
 from indexvault.search.scan import KeyRange
@@ -163,7 +164,8 @@ async def compare_snapshot(resources: Resources, stretch: SnapshotStretch) -> St
 
     async def compare(tally: ComparisonTally) -> AsyncGenerator[Deviation]:
         if sides.schema.has_key_order:
-            present: Documents = sides.scan(KeyRange(after=part.after, until=part.until))
+            keys = KeyRange(after=part.after, until=part.until)
+            present: Documents = sides.scan_unsplit(keys) if by.by_hash else sides.scan(keys)
         else:
             present = looked_up(sides.lookup(), await stored_keys())
         async with (
@@ -205,6 +207,12 @@ class _Sides:
     def scan(self, keys: KeyRange) -> AsyncGenerator[list[KeyedLine]]:
         """Yield the target's documents over a range of keys."""
         return scanned(self.target, self.index, self.schema, keys, average_document_bytes=_AVERAGE_DOCUMENT_BYTES)
+
+    def scan_unsplit(self, keys: KeyRange) -> AsyncGenerator[Sequence[KeyedLine]]:
+        """Yield the same, to be compared by the hashes of chunks."""
+        return scanned_unsplit(
+            self.target, self.index, self.schema, keys, average_document_bytes=_AVERAGE_DOCUMENT_BYTES
+        )
 
     def lookup(self) -> KeyLookup:
         """Return how to look the target's documents up by their keys."""

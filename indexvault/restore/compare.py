@@ -6,8 +6,6 @@ if their bytes differ. Memory holds some megabytes of chunks, and as much of the
 """
 
 import asyncio
-import hashlib
-from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -15,27 +13,20 @@ from typing import Literal
 
 import msgspec
 
-from indexvault.bounds import MEBIBYTE
 from indexvault.restore.projection import Projection
 from indexvault.restore.report import MOST_NAMED, Difference
 from indexvault.restore.selection import Selection
 from indexvault.restore.values import same_document
+from indexvault.restore.windows import COMPARED_AT_ONCE, Documents, Lookahead, Window, unlike_of
 from indexvault.search.schema import Schema
 from indexvault.snapshots.chunk_documents import KeyedLine
 from indexvault.snapshots.chunks import Chunk
-
-type Documents = AsyncIterator[Sequence[KeyedLine]]
-"""Documents in batches, keys strictly ascending."""
 
 type Chunks = AsyncIterable[Sequence[Chunk]]
 """Chunks in key order, in batches."""
 
 type ReadChunks = Callable[[Chunks | Iterable[Sequence[Chunk]]], AsyncGenerator[tuple[Chunk, list[KeyedLine] | None]]]
 """Yields each chunk with its documents, proved, or with None if it is gone: then its documents count as unproved."""
-
-_COMPARED_AT_ONCE = 4 * MEBIBYTE
-"""Uncompressed bytes of chunks whose documents are read from the index before those that differ are read themselves:
-these are then fetched together."""
 
 _MERGED_HERE = 64
 """Documents that are compared at once without a thread of their own."""
@@ -104,7 +95,7 @@ async def deviations(
     `present` are the index's documents over the keys that the chunks cover. If only some documents are selected, others
     in the index are ignored.
     """
-    coming = _Lookahead(present)
+    coming = Lookahead(present)
     compare = _by_hash if by.by_hash else _by_document
     async with aclosing(compare(chunks, read, coming, by, tally)) as found:
         async for deviation in found:
@@ -133,17 +124,18 @@ async def differing(
 
 
 async def _by_hash(
-    chunks: Chunks, read: ReadChunks, coming: "_Lookahead", by: Comparison, tally: ComparisonTally
+    chunks: Chunks, read: ReadChunks, coming: Lookahead, by: Comparison, tally: ComparisonTally
 ) -> AsyncGenerator[Deviation]:
     """Compare with chunks of which only those are read that differ from the index."""
     async for batch in chunks:
         start = 0
         while start < len(batch):
-            windows = await coming.windows(batch, start)
-            start += len(windows)
-            unlike = await asyncio.to_thread(_unlike, windows)
-            tally.untouched += len(windows) - len(unlike)
-            tally.identical += sum(each.chunk.documents for each in windows if each not in unlike)
+            end, windows = await coming.windows(batch, start)
+            unlike = await asyncio.to_thread(unlike_of, windows) if windows else []
+            tally.untouched += end - start - len(unlike)
+            tally.identical += sum([chunk.documents for chunk in batch[start:end]])
+            tally.identical -= sum([each.chunk.documents for each in unlike])
+            start = end
             if unlike:
                 async with aclosing(_read_and_compare(unlike, read, coming, by, tally)) as found:
                     async for deviation in found:
@@ -151,7 +143,7 @@ async def _by_hash(
 
 
 async def _read_and_compare(
-    windows: Sequence["_Window"], read: ReadChunks, coming: "_Lookahead", by: Comparison, tally: ComparisonTally
+    windows: Sequence[Window], read: ReadChunks, coming: Lookahead, by: Comparison, tally: ComparisonTally
 ) -> AsyncGenerator[Deviation]:
     """Read the chunks of windows, of which only the last may not be whole, and compare."""
     stored: list[KeyedLine] = []
@@ -175,7 +167,7 @@ async def _read_and_compare(
 
 
 async def _by_document(
-    chunks: Chunks, read: ReadChunks, coming: "_Lookahead", by: Comparison, tally: ComparisonTally
+    chunks: Chunks, read: ReadChunks, coming: Lookahead, by: Comparison, tally: ComparisonTally
 ) -> AsyncGenerator[Deviation]:
     """Compare with chunks that are all read."""
     async with aclosing(read(chunks)) as reading, aclosing(_together(reading, by.selection, tally)) as groups:
@@ -211,7 +203,7 @@ async def _together(
         tally.passed_over += len(documents) - len(selected)
         stored += selected
         size, last = size + chunk.bytes, chunk.last
-        if size >= _COMPARED_AT_ONCE:
+        if size >= COMPARED_AT_ONCE:
             yield last, stored
             stored, size = [], 0
     if size:
@@ -272,84 +264,6 @@ def _merge(here: _Side, there: _Side, by: Comparison, tally: ComparisonTally) ->
     for deviation in found:
         tally.note(deviation)
     return found
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Window:
-    """A chunk, and the first documents of the index up to its last key; `whole` if there are no more."""
-
-    chunk: Chunk
-    documents: list[KeyedLine]
-    whole: bool
-
-
-def _unlike(windows: Sequence[_Window]) -> list[_Window]:
-    """Return the windows that don't have exactly their chunks' documents, byte for byte. Use a thread."""
-    return [each for each in windows if not _is_same(each)]
-
-
-def _is_same(window: _Window) -> bool:
-    if not window.whole or len(window.documents) != window.chunk.documents:
-        return False
-    data = b"".join([part for _key, line in window.documents for part in (line, b"\n")])
-    return hashlib.sha256(data).hexdigest() == window.chunk.sha256
-
-
-class _Lookahead:
-    """The documents of an index in order, of which one batch is held."""
-
-    def __init__(self, documents: Documents) -> None:
-        self._documents = documents
-        self._batch: Sequence[KeyedLine] = ()
-        self._at = 0
-        self._over = False
-
-    async def windows(self, chunks: Sequence[Chunk], start: int) -> list[_Window]:
-        """Return the documents that go with some of these chunks, from `start` on: of one at least.
-
-        Only the last window may not be whole.
-        """
-        windows: list[_Window] = []
-        size = 0
-        for position in range(start, len(chunks)):
-            windows.append(await self._window(chunks[position]))
-            size += chunks[position].bytes
-            if not windows[-1].whole or size >= _COMPARED_AT_ONCE:
-                break
-        return windows
-
-    async def until(self, until: str | None) -> AsyncGenerator[Sequence[KeyedLine]]:
-        """Yield the documents up to a key."""
-        while some := await self._take(until):
-            yield some
-
-    async def _window(self, chunk: Chunk) -> _Window:
-        """Return the documents up to a chunk's last key, but not much more of them than the chunk has."""
-        held: list[KeyedLine] = []
-        while len(held) <= chunk.documents:
-            some = await self._take(chunk.last, chunk.documents + 1 - len(held))
-            if not some:
-                return _Window(chunk, held, whole=True)
-            held += some
-        return _Window(chunk, held, whole=False)
-
-    async def _take(self, until: str | None, most: int | None = None) -> Sequence[KeyedLine]:
-        """Return some of the next documents up to a key, or none if there are no more."""
-        while self._at == len(self._batch) and not self._over:
-            try:
-                self._batch, self._at = await anext(self._documents), 0
-            except StopAsyncIteration:
-                self._batch, self._at, self._over = (), 0, True
-        start = self._at
-        end = len(self._batch) if most is None else min(len(self._batch), start + most)
-        if until is not None:
-            end = bisect_right(self._batch, until, start, end, key=_key)
-        self._at = end
-        return self._batch[start:end]
-
-
-def _key(document: KeyedLine) -> str:
-    return document[0]
 
 
 async def _given(documents: Sequence[KeyedLine]) -> AsyncGenerator[Sequence[KeyedLine]]:

@@ -165,7 +165,7 @@ async def _compare(context: StretchContext, refused: set[str]) -> StretchCompare
     comparison = await context.comparison()
     tally = ComparisonTally(differences=[])
     skipped = 0
-    present = await context.present()
+    present = await context.present(unsplit=comparison.by_hash)
     async with (
         aclosing(context.stretch.batches()) as chunks,
         aclosing(deviations(chunks, context.documents_unless_gone, present, comparison, tally)) as found,

@@ -1,11 +1,12 @@
 """Read an index in the order of its keys, and count it."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 
+from indexvault.restore.windows import UnsplitBatch
 from indexvault.search.client import SearchService
 from indexvault.search.lookup import KeyLookup
-from indexvault.search.page import PageReader
+from indexvault.search.page import PageReader, UnsplitDocuments
 from indexvault.search.query import DocumentQuery
 from indexvault.search.scan import KeyRange, scan_range
 from indexvault.search.schema import Schema
@@ -27,6 +28,30 @@ async def scanned(
     async with aclosing(pages):
         async for page in pages:
             yield [(document.key, document.line) for document in page]
+
+
+async def scanned_unsplit(
+    service: SearchService, index: str, schema: Schema, keys: KeyRange, *, average_document_bytes: float
+) -> AsyncGenerator[Sequence[KeyedLine]]:
+    """Yield an index's documents as `scanned` does, most pages as UnsplitBatches.
+
+    That pays where most documents are compared by the hashes of the chunks that they make.
+    """
+    pages = scan_range(
+        service,
+        index,
+        schema.key.name,
+        keys,
+        average_document_bytes=average_document_bytes,
+        elevated=schema.is_protected,
+        unsplit=True,
+    )
+    async with aclosing(pages):
+        async for page in pages:
+            if isinstance(page, UnsplitDocuments):
+                yield UnsplitBatch(page)
+            else:
+                yield [(document.key, document.line) for document in page]
 
 
 async def looked_up(lookup: KeyLookup, keys: Iterable[str]) -> AsyncGenerator[list[KeyedLine]]:

@@ -8,12 +8,13 @@ from itertools import chain
 
 from indexvault.bounds import MEBIBYTE
 from indexvault.errors import IntegrityError, NotFoundError
-from indexvault.restore.compare import Chunks, Comparison, Documents
+from indexvault.restore.compare import Chunks, Comparison
 from indexvault.restore.context import RestoreContext, open_context
 from indexvault.restore.job import Stretch
 from indexvault.restore.projection import Projection, readable
-from indexvault.restore.read_target import looked_up, scanned
+from indexvault.restore.read_target import looked_up, scanned, scanned_unsplit
 from indexvault.restore.stretch_source import SnapshotSource, StretchSource, packs_required, read_sources
+from indexvault.restore.windows import Documents
 from indexvault.search.lookup import KeyLookup
 from indexvault.search.scan import KeyRange
 from indexvault.search.schema import Schema, read_schema
@@ -120,10 +121,11 @@ class StretchContext(RestoreContext):
         """Return how stored documents become documents of the index that is written."""
         return Projection(self.source.schema, await self.target_schema())
 
-    async def present(self) -> Documents:
+    async def present(self, *, unsplit: bool = False) -> Documents:
         """Return the target's documents over the keys of the stretch.
 
-        If keys have no order they are looked up by the snapshot's keys.
+        If keys have no order they are looked up by the snapshot's keys. With `unsplit`, most are UnsplitBatches: that
+        pays where few chunks differ and those that don't are compared by their hash.
         """
         schema = await self.target_schema()
         if not schema.has_key_order:
@@ -135,7 +137,8 @@ class StretchContext(RestoreContext):
                 elevated=schema.is_protected,
             )
             return looked_up(lookup, await self._stored_keys())
-        return scanned(
+        scan = scanned_unsplit if unsplit else scanned
+        return scan(
             self.target,
             self.plan.written_index,
             schema,

@@ -10,7 +10,7 @@ the one before, and holds the count of its moment if the query asks for it: call
 """
 
 import collections
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 
@@ -30,7 +30,7 @@ STEPS_BACK = 24
 class SkippedPage(msgspec.Struct, frozen=True):
     """Some documents, and the query's count if it was asked for. `joins` says that they follow those before them."""
 
-    documents: list[Document]
+    documents: Sequence[Document]
     count: int | None
     joins: bool
 

@@ -11,7 +11,7 @@ import msgspec
 
 from indexvault.errors import AccountingError, TooLargeError, TooSlowError
 from indexvault.search.client import SearchService
-from indexvault.search.page import Document, Page, PageReader
+from indexvault.search.page import Document, Page, PageReader, UnsplitDocuments, UnsplitReader
 from indexvault.search.page_size import PageSize
 from indexvault.search.query import DocumentQuery, key_range
 
@@ -32,14 +32,15 @@ async def scan_range(
     average_document_bytes: float,
     session: str | None = None,
     elevated: bool = False,
-) -> AsyncGenerator[list[Document]]:
+    unsplit: bool = False,
+) -> AsyncGenerator[Sequence[Document]]:
     """Yield the documents of a range page by page, keys strictly rising.
 
-    `session` makes it likely that one replica answers all pages; it can't begin with an underscore. Raises
-    AccountingError if the service answers keys outside the range or out of order: then nothing that was read can be
-    relied on.
+    `session` makes it likely that one replica answers all pages; it can't begin with an underscore. With `unsplit`,
+    most pages are UnsplitDocuments, which are split and checked when one of them is looked at. Raises AccountingError
+    if the service answers keys outside the range or out of order: then nothing that was read can be relied on.
     """
-    reader = PageReader(key_field)
+    reader = UnsplitReader(key_field) if unsplit else PageReader(key_field)
     size = PageSize(average_document_bytes)
     last = keys.after
     while True:
@@ -49,10 +50,26 @@ async def scan_range(
         page = await read_page(service, index, query, reader, size, elevated=elevated)
         if not page.documents:
             return
-        last = require_progress(page.documents, last, keys.until, on=f"{service.name} index {index}")
-        yield page.documents
+        documents, on = page.documents, f"{service.name} index {index}"
+        if isinstance(documents, UnsplitDocuments):
+            documents = _checked(documents, last, keys.until, on)
+            last = require_progress([Document(documents.last, b"")], last, keys.until, on=on)
+        else:
+            last = require_progress(documents, last, keys.until, on=on)
+        yield documents
         if last == keys.until:
             return
+
+
+def _checked(documents: UnsplitDocuments, after: str | None, until: str | None, on: str) -> UnsplitDocuments:
+    """Return documents that are checked as `require_progress` does once they are split."""
+
+    def split() -> Sequence[Document]:
+        found = documents.documents
+        require_progress(found, after, until, on=on)
+        return found
+
+    return UnsplitDocuments(documents.text, documents.last, split)
 
 
 async def read_page(

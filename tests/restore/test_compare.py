@@ -8,13 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexvault.errors import VerificationError
+from indexvault.errors import IntegrityError, VerificationError
 from indexvault.restore.compare import Comparison, ComparisonTally, Deviation, deviations
 from indexvault.restore.definition import same_definition, target_definition
 from indexvault.restore.projection import Projection
 from indexvault.restore.report import MOST_NAMED, Difference, Proof
 from indexvault.restore.selection import Selection
+from indexvault.restore.windows import UnsplitBatch
 from indexvault.restore.workflow import require_proved
+from indexvault.search.page import Document, UnsplitDocuments
 from indexvault.search.schema import Field, Schema
 from indexvault.snapshots.chunk_documents import KeyedLine, document_reader
 from indexvault.snapshots.chunks import Chunk
@@ -30,6 +32,26 @@ SIDES = st.dictionaries(KEYS, st.sampled_from(["1", "1.0", "2"]), max_size=12)
 async def side(documents: dict[str, str], size: int = 7) -> AsyncIterator[list[KeyedLine]]:
     for some in batched(sorted(documents), size, strict=False):
         yield [(key, line_of(key, documents[key])) for key in some]
+
+
+class Pages:
+    """A page for so many documents each, not split yet. `split` are the numbers of those that were."""
+
+    def __init__(self, documents: dict[str, str], size: int = 7) -> None:
+        self._documents = documents
+        self._size = size
+        self.split: list[int] = []
+
+    async def __aiter__(self) -> AsyncIterator[UnsplitBatch]:
+        for number, keys in enumerate(batched(sorted(self._documents), self._size, strict=False)):
+            found = [Document(key, line_of(key, self._documents[key])) for key in keys]
+            text = b"".join(document.line + b"\n" for document in found)
+
+            def split(number: int = number, found: list[Document] = found) -> list[Document]:
+                self.split.append(number)
+                return found
+
+            yield UnsplitBatch(UnsplitDocuments(text, keys[-1], split))
 
 
 def cut(documents: dict[str, str], size: int) -> tuple[list[Chunk], dict[str, bytes]]:
@@ -80,17 +102,18 @@ class Compared:
         for some in batched(self.chunks, 4, strict=False):
             yield some
 
-    async def to(self, present: dict[str, str], by: Comparison | None = None) -> "Compared":
-        found = deviations(self._batches(), self._read, side(present), by or comparison(), self.tally)
+    async def to(self, present: dict[str, str], by: Comparison | None = None, pages: Pages | None = None) -> "Compared":
+        documents = side(present) if pages is None else aiter(pages)
+        found = deviations(self._batches(), self._read, documents, by or comparison(), self.tally)
         self.told = [deviation async for deviation in found]
         return self
 
 
-@given(stored=SIDES, present=SIDES, size=st.integers(1, 5))
+@given(stored=SIDES, present=SIDES, size=st.integers(1, 5), page=st.integers(0, 7))
 async def test_every_document_of_either_side_is_judged_once(
-    stored: dict[str, str], present: dict[str, str], size: int
+    stored: dict[str, str], present: dict[str, str], size: int, page: int
 ) -> None:
-    found = await Compared(stored, size).to(present)
+    found = await Compared(stored, size).to(present, pages=Pages(present, page) if page else None)
     tally = found.tally
     both = stored.keys() & present.keys()
     assert tally.identical == sum(stored[key] == present[key] for key in both)
@@ -135,6 +158,35 @@ async def test_chunks_that_differ_are_read_together() -> None:
     found = await Compared(stored, 10).to(dict.fromkeys(stored, "2"))
     assert len(found.read) == 40
     assert found.requests == 10
+
+
+@pytest.mark.parametrize("page", [1, 7, 10, 13, 33, 1000])
+async def test_pages_that_are_chunks_byte_for_byte_are_not_split(page: int) -> None:
+    stored = {f"{number:04}": "1" for number in range(100)}
+    pages = Pages(stored, page)
+    found = await Compared(stored, 10).to(stored, pages=pages)
+    assert (found.read, found.tally.untouched, found.tally.identical) == ([], 10, 100)
+    if page >= 10:  # no chunk is longer than a page
+        assert pages.split == []
+
+
+async def test_only_pages_around_a_difference_are_split() -> None:
+    stored = {f"{number:04}": "1" for number in range(300)}
+    present = stored | {"0155": "2"}
+    pages = Pages(present, 30)
+    found = await Compared(stored, 10).to(present, pages=pages)
+    assert found.read == [found.chunks[15].sha256]
+    assert (found.tally.untouched, found.tally.different, found.tally.identical) == (29, 1, 299)
+    assert pages.split == [5]
+
+
+async def test_a_chunk_that_claims_other_documents_than_it_has_is_not_passed_over() -> None:
+    stored = {f"{number:04}": "1" for number in range(20)}
+    compared = Compared(stored, 10)
+    compared.chunks[0] = msgspec.structs.replace(compared.chunks[0], documents=11)
+    with pytest.raises(IntegrityError):
+        await compared.to(stored, pages=Pages(stored, 7))
+    assert compared.tally.untouched <= 1
 
 
 async def test_what_comes_after_the_last_chunk_is_extra_and_leaves_the_chunk_unread() -> None:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexvault.errors import UnexpectedAnswerError
-from indexvault.search.page import PageReader, document_line
+from indexvault.search.page import PageReader, UnsplitDocuments, UnsplitReader, document_line
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -165,3 +165,69 @@ def test_documents_of_the_usual_form_may_not_nest_too_deep() -> None:
     deep = b'{"id":"1","x":' + b"[" * 200 + b"]" * 200 + b"}"
     with pytest.raises(UnexpectedAnswerError):
         PageReader("id").read(HEAD + SCORE + b'"id":"0"},' + SCORE + deep[1:] + b"]}", on="contoso")
+
+
+@given(
+    documents=st.lists(st.dictionaries(NAMES, JSON | st.text("@x", min_size=3), max_size=4), min_size=1, max_size=6),
+    key=st.text(max_size=5),
+    filler=st.sampled_from([0, 2000]),
+)
+def test_a_page_that_is_not_split_yet_has_the_lines_of_its_documents(
+    documents: list[dict[str, object]], key: str, filler: int
+) -> None:
+    lines = [
+        msgspec.json.encode({"id": f"{key}{at}"} | {name: value for name, value in each.items() if name != "id"})
+        for at, each in enumerate(documents)
+    ]
+    lines = [line[:-1] + b',"filler":"' + b"x" * filler + b'"}' for line in lines]
+    body = HEAD + b",".join(SCORE + line[1:] for line in lines) + b"]}"
+    page = UnsplitReader("id").read(body, on="contoso")
+    assert isinstance(page.documents, UnsplitDocuments)
+    assert page.documents.text == b"".join(line + b"\n" for line in lines)
+    assert page.documents.last == f"{key}{len(lines) - 1}"
+    assert (len(page.documents), page.coverage, page.size) == (len(lines), 100, len(body))
+    assert list(page.documents) == PageReader("id").read(body, on="contoso").documents
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        HEAD + SCORE + b'"id":"1"}]]}',
+        HEAD + SCORE + b'"id":"1"}}]}',
+        HEAD + SCORE + b'"id":"1"}{"id":"2"}]}',
+        HEAD + SCORE + b'"id":"1"},,' + SCORE + b'"id":"2"}]}',
+        HEAD + SCORE + b'"id":"1","x":,' + SCORE + b'"id":"2"}},' + SCORE + b'"id":"3"}]}',
+        HEAD + SCORE + b'"id":"1"},' + SCORE + b'"id":' + b"[" * 200 + b"]" * 200 + b"}]}",
+        HEAD + SCORE + b'"x":' + b"[" * 200 + b"]" * 200 + b',"id":"1"},' + SCORE + b'"id":"2"}]}',
+        b'{"x":{"value":[' + SCORE + b'"id":"1"}]}',
+    ],
+)
+def test_what_is_no_page_is_refused_at_the_latest_when_it_is_split(body: bytes) -> None:
+    with pytest.raises(UnexpectedAnswerError):
+        list(UnsplitReader("id").read(body, on="contoso").documents)
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        b'{"id":"1","x":[{"y":1},{"@search.score":1.0,"id":"2"}]}',
+        b'{"id":"1","x":"@,{\\"@search.score\\":1.0,"}',
+    ],
+)
+def test_a_page_is_split_between_its_documents_only(inner: bytes) -> None:
+    page = UnsplitReader("id").read(HEAD + SCORE + inner[1:] + b"]}", on="contoso")
+    assert [document.line for document in page.documents] == [inner]
+
+
+def test_annotations_of_a_page_that_is_not_split_yet_go_when_it_is() -> None:
+    body = HEAD + SCORE + b'"id":"1"},' + SCORE + b'"id":"2","@search.action":"delete","\\u0040search.x":1}]}'
+    page = UnsplitReader("id").read(body, on="contoso")
+    assert [document.line for document in page.documents] == [b'{"id":"1"}', b'{"id":"2"}']
+
+
+def test_what_a_page_says_beside_its_documents_is_read_at_once() -> None:
+    begin = b'{"@search.coverage":50.0,"@odata.count":7,"@search.nextPageParameters":{"skip":2},"value":['
+    page = UnsplitReader("id").read(begin + SCORE + b'"id":"1"}]}', on="contoso")
+    assert isinstance(page.documents, UnsplitDocuments)
+    assert (page.coverage, page.count, page.cut_short) == (50, 7, True)
+    assert UnsplitReader("id").read(begin + b"]}", on="contoso").documents == []

@@ -29,7 +29,7 @@ from indexvault.search.batch import batch, read_batch_answer, upload_action
 from indexvault.search.client import SearchService
 from indexvault.search.definition_content import same_content
 from indexvault.search.documents import DocumentRequests
-from indexvault.search.page import PageReader, document_line
+from indexvault.search.page import PageReader, UnsplitReader, document_line
 from indexvault.search.query import DocumentQuery
 from indexvault.search.retry import RetryPolicy
 from indexvault.search.schema import read_schema
@@ -99,6 +99,7 @@ class _Service(SearchService):
 
 def _use_page(body: bytes) -> None:
     page = PageReader("HotelId").read(body, on=_ON)
+    assert list(UnsplitReader("HotelId").read(body, on=_ON).documents) == page.documents
     projection = Projection(_SCHEMA, readable(_SCHEMA))
     for document in page.documents:
         assert b"\n" not in document.line
