@@ -13,10 +13,12 @@ import msgspec
 from msgspec.structs import replace
 
 from indexvault.errors import ErrorRecord, IndexvaultError
+from indexvault.maintenance.other_app import note_app, works_elsewhere
 from indexvault.maintenance.pass_over import passed_over
 from indexvault.maintenance.snapshot_age import note_ages
 from indexvault.settings.model import PolicySettings
 from indexvault.settings.schedule import Schedule
+from indexvault.snapshots.store import RunBlobs
 from indexvault.snapshots.summary import is_in_future
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.durable import DurableEngine
@@ -112,11 +114,12 @@ async def _tick_store(
     store = resources.clients.store(name)
     await store.prepare()
     runs = Runs(store.runs)
+    await note_app(resources, store.runs)
     busy = []
     for record in await runs.unfinished():
         is_finished = False
         with passed_over(f"run {record.run}"):
-            is_finished = await _resume_or_close(resources, engine, runs, record)
+            is_finished = await _resume_or_close(resources, engine, store.runs, record)
         if not is_finished:
             busy.append(record)
     now = resources.clock()
@@ -144,6 +147,7 @@ async def _tick_store(
             choose=list(policy.indexes),
             labels=policy.labels,
             time_limit=policy.time_limit,
+            app=resources.app,
         )
         with passed_over(f"policy {each.policy}"):
             if await runs.create(record):
@@ -174,14 +178,15 @@ async def _tell_overdue(runs: Runs, record: RunRecord, policies: Mapping[str, Po
         await runs.change(record.run, lambda found: replace(found, notes=[*found.notes, told]))
 
 
-async def _resume_or_close(resources: Resources, engine: DurableEngine, runs: Runs, record: RunRecord) -> bool:
+async def _resume_or_close(resources: Resources, engine: DurableEngine, blobs: RunBlobs, record: RunRecord) -> bool:
     """Resume or close an unfinished run if the engine no longer works on it, and return whether it is finished now.
 
     A run that the engine does not know, because it was never told or lost its history, is handed over again and resumes
     from its checkpoints, unless it was resumed too often without progress. Such a run, and one that the engine ended
     without closing its record, is closed as failed and loses its locks. So is one that has worked for longer than its
-    time limit.
+    time limit. A run of another app is left to it while that ticks.
     """
+    runs = Runs(blobs)
     if record.time_limit is not None and is_past_limit(record, resources.clock()):
         late = past_limit(record.time_limit, f"run {record.run}")
         await _give_up(resources, engine, runs, record, late.record())
@@ -190,12 +195,16 @@ async def _resume_or_close(resources: Resources, engine: DurableEngine, runs: Ru
     if state == "active":
         return False
     if state == "unknown":
+        if await works_elsewhere(resources, blobs, record):
+            return False
         durable = await _durable(resources, record)
         resumptions = record.resumptions.again(durable)
         if not resumptions.too_many:
             _LOG.warning("run %s is unknown to the engine and resumes from its checkpoints", record.run)
             if await hand_over(engine, record):
-                await runs.change(record.run, lambda record: replace(record, resumptions=resumptions))
+                await runs.change(
+                    record.run, lambda record: replace(record, resumptions=resumptions, app=resources.app)
+                )
             return False
     failure = (_LOST if state == "ended" else stalled_error(f"run {record.run}")).record()
     await _give_up(resources, engine, runs, record, failure)

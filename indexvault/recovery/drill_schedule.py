@@ -59,6 +59,7 @@ async def _start_if_due(resources: Resources, engine: DurableEngine, name: str, 
         asked=f"indexes {', '.join(drill.indexes)} of {drill.service} on {drill.target}",
         owner=f"drill {name}",
         created=now,
+        app=resources.app,
         drill=name,
         scheduled=scheduled,
     )

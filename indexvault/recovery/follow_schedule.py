@@ -71,6 +71,7 @@ async def start_following(
         asked=f"{plan.standby} as {plan.role.active}",
         owner=owner,
         created=now,
+        app=resources.app,
         pair=name,
         items=items_of(plan),
     )

@@ -247,6 +247,11 @@ def accepted_name(service: str, index: str) -> str:
     return _index_blob("accepted/", service, index)
 
 
+def app_name(app: str) -> str:
+    """Return the name of the record when an app last looked at this store's runs."""
+    return f"apps/{segment_of(app)}.json"
+
+
 UNCHANGED_PREFIX = "unchanged/"
 """The prefix of the records of all indexes that were found unchanged."""
 

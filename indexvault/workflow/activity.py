@@ -67,7 +67,7 @@ class Resources:
     """What activities work with, passed in by the host that runs them.
 
     `fence` raises ConflictError if the run has lost a lock: an activity calls it right before what can't be undone.
-    `sleep` takes seconds.
+    `sleep` takes seconds. `app` is the name of the Functions app, empty on one's own machine.
     """
 
     clients: Clients
@@ -76,6 +76,7 @@ class Resources:
     report: Callable[[ProgressUpdate], None]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     fence: Callable[[], Awaitable[None]] = _open_fence
+    app: str = ""
 
 
 @dataclass(frozen=True, slots=True)

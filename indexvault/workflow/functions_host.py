@@ -24,6 +24,9 @@ from indexvault.workflow.failures import ActivityFailedError
 from indexvault.workflow.payloads import orchestrator, perform
 from indexvault.workflow.progress import reported
 
+APP = "WEBSITE_SITE_NAME"
+"""Set by the platform to the app's name. Source: Environment variables and app settings reference (App Service)."""
+_MOST_OF_NAME = 100
 _LOG = logging.getLogger(__name__)
 
 
@@ -55,6 +58,7 @@ class FunctionsHost:
             clock=self._clock,
             rng=self._rng,
             report=lambda _progress: None,
+            app=self.environment.get(APP, "").strip()[:_MOST_OF_NAME],
         )
 
     def register(

@@ -84,7 +84,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     for, and `scheduled` the time it was scheduled for, if any. `choose` are the names and patterns by which the items
     are still to be chosen, `changes` is by which field their changes are told, if a request asked for that.
     `resumptions` counts how often it was handed to
-    the engine again. `caller` is who asked for it over HTTP, by a name of the API's.
+    the engine again. `caller` is who asked for it over HTTP, by a name of the API's. `app` is the Functions app whose
+    engine works on it.
     """
 
     run: str
@@ -110,6 +111,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     caller: str = ""
     labels: Labels = Labels()
     time_limit: timedelta | None = None
+    app: str = ""
 
     @property
     def is_finished(self) -> bool:

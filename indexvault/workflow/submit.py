@@ -4,6 +4,8 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from indexvault.errors import ConflictError, IndexvaultError
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.durable import DurableEngine
@@ -44,7 +46,7 @@ async def claim_and_record(resources: Resources, record: RunRecord, claims: Sequ
         for claim in claims:
             await take_lock(resources, claim)
             taken.append(claim)
-        if not await runs_of(resources, record.service).create(record):
+        if not await runs_of(resources, record.service).create(replace(record, app=resources.app)):
             raise ConflictError("a run of this name exists", on=f"run {record.run}", do="Ask again")
     except IndexvaultError:
         for claim in taken:

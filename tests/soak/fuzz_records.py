@@ -11,6 +11,7 @@ from indexvault.api.run_views import view_run
 from indexvault.backup import state as backup_state
 from indexvault.backup.reveal_records import Reveal, RevealRecords, with_retrievable
 from indexvault.errors import IntegrityError
+from indexvault.maintenance.other_app import AppTick, seen_at
 from indexvault.maintenance.verified import Verified, read_verified, verified_after
 from indexvault.model import IndexName
 from indexvault.move.job import MoveState
@@ -32,6 +33,7 @@ from indexvault.snapshots.run_names import (
     NOTICES,
     accepted_name,
     announcement_name,
+    app_name,
     checkpoint_name,
     drill_name,
     followed_name,
@@ -200,6 +202,7 @@ _RECORDS: tuple[tuple[type[Any], str, Any], ...] = (
     _one(OpenDrill, open_drill_name(*_PLACE), _read_open_drills),
     _one(Notices, NOTICES, _read_notices),
     _one(TickRecord, LAST_TICK, _read_tick),
+    _one(AppTick, app_name("func-east"), lambda store: seen_at(store.runs, "func-east")),
     _one(
         AcceptedSnapshots,
         accepted_name(*_PLACE),
