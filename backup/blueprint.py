@@ -22,10 +22,11 @@ from indexvault.maintenance.retention import MAINTAIN
 from indexvault.maintenance.schedule import tick
 from indexvault.maintenance.scrub import ACTIVITIES as SCRUB_ACTIVITIES
 from indexvault.maintenance.scrub import VERIFY_SERVICE, scrub_run
-from indexvault.recovery import drift_run, drift_schedule, drill, follow_run
+from indexvault.recovery import drift_run, drift_schedule, drill, failover_run, follow_run
 from indexvault.recovery.drift_schedule import tick_drifts
 from indexvault.recovery.drill_schedule import tick_drills
 from indexvault.recovery.follow_schedule import tick_following
+from indexvault.recovery.pair_schedule import tick_pairs
 from indexvault.settings.schedule import shortest_interval
 from indexvault.settings.source import load_settings
 from indexvault.status.notices import NoticeRecords
@@ -65,6 +66,7 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
             *drill.OWN_ACTIVITIES,
             *follow_run.OWN_ACTIVITIES,
             *drift_schedule.OWN_ACTIVITIES,
+            *failover_run.OWN_ACTIVITIES,
         ],
         [
             BACK_UP_INDEX,
@@ -80,6 +82,7 @@ def backup_blueprint(host: FunctionsHost) -> df.Blueprint:
             *drill.WORKFLOWS,
             *follow_run.WORKFLOWS,
             *drift_schedule.WORKFLOWS,
+            *failover_run.WORKFLOWS,
         ],
     )
     register_endpoints(blueprint, host, ENDPOINTS)
@@ -124,7 +127,8 @@ def start_due_policies(host: FunctionsHost) -> TimerFunction:
             resources = host.resources
             troubles: dict[str, BaseException] = {}
             try:
-                started = await tick(resources, DurableEngine(client), backup_workflow=RUN_BACKUP.name)
+                resting = await tick_pairs(resources)
+                started = await tick(resources, DurableEngine(client), backup_workflow=RUN_BACKUP.name, resting=resting)
                 started += await tick_drills(resources, DurableEngine(client))
                 started += await tick_following(resources, DurableEngine(client))
                 started += await tick_drifts(resources, DurableEngine(client))

@@ -10,30 +10,32 @@ from indexvault.cli.output import Output
 from indexvault.errors import CancelledError, SettingsError
 
 _MOST_BYTES = 4096
+type Does = Literal["remove", "overwrite", "change"]
+_DONE = {"remove": "removed", "overwrite": "overwritten", "change": "changed"}
 
 
-def require_answerable(output: Output, verb: str, *, does: Literal["remove", "overwrite"] = "remove") -> None:
+def require_answerable(output: Output, verb: str, *, does: Does = "remove") -> None:
     """Raise SettingsError if nobody can be asked: a command that removes something never takes silence for a yes."""
     if not output.can_ask:
-        done = "overwritten" if does == "overwrite" else "removed"
         raise SettingsError(
             f"it asks before it {does}s anything, and there is no terminal to ask on",
             on=f"indexvault {verb}",
-            do=f"Add --yes, or --dry-run to see what would be {done}",
+            do=f"Add --yes, or --dry-run to see what would be {_DONE[does]}",
         )
 
 
-async def confirm(output: Output, question: str, verb: str, *, does: Literal["remove", "overwrite"] = "remove") -> None:
+async def confirm(output: Output, question: str, verb: str, *, does: Does = "remove") -> None:
     """Ask a question on the terminal. Raises CancelledError unless the answer is yes.
 
-    `does` is what a yes leads to: `remove` or `overwrite`.
+    `does` is what a yes leads to: `remove`, `overwrite` or `change`.
     """
     output.ask(question)
     assert output.answers is not None  # noqa: S101 - `require_answerable` came first
     answer = await _line(output.answers)
     if answer.strip().lower() not in {"y", "yes"}:
-        done = "overwritten" if does == "overwrite" else "removed"
-        raise CancelledError(f"not confirmed: nothing was {done}", on=f"indexvault {verb}", do=f"Answer y to {does} it")
+        raise CancelledError(
+            f"not confirmed: nothing was {_DONE[does]}", on=f"indexvault {verb}", do=f"Answer y to {does} it"
+        )
 
 
 async def answer(output: Output, question: str, verb: str, *, default: str = "") -> str:

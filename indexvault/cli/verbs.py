@@ -22,6 +22,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "readiness": "tell what a pair of services would survive, and what not",
         "drill": "restore a snapshot under a temporary name, prove it, and remove it",
         "follow": "bring the standby of a pair to the newest snapshots",
+        "failover": "make the other service of a pair the active one",
+        "failback": "make the primary of a pair the active service again",
         "move": "move an index to another service, tier or region, and prove it",
     },
     "keep snapshots": {

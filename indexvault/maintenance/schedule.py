@@ -6,7 +6,7 @@ run, runs at the next tick. A policy with an unfinished run is not started again
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -82,16 +82,19 @@ def last_runs(names: Iterable[str], now: datetime, middle: str = _MIDDLE) -> dic
     return last
 
 
-async def tick(resources: Resources, engine: DurableEngine, *, backup_workflow: str) -> list[str]:
+async def tick(
+    resources: Resources, engine: DurableEngine, *, backup_workflow: str, resting: Collection[str] = ()
+) -> list[str]:
     """Resume unfinished runs, start every policy that is due, and return the names of the runs that were started.
 
-    `backup_workflow` is the workflow of a policy's run. A store, a run or a policy that fails, whatever the error, is
-    logged and does not stop the others.
+    `backup_workflow` is the workflow of a policy's run; policies that are `resting` are not started. A store, a run or
+    a policy that fails, whatever the error, is logged and does not stop the others.
     """
     settings = resources.clients.settings
     policies_of: dict[str, dict[str, PolicySettings]] = {store: {} for store in settings.stores}
     for name, policy in settings.policies.items():
-        policies_of[settings.services[policy.service].store][name] = policy
+        if name not in resting:
+            policies_of[settings.services[policy.service].store][name] = policy
     started: list[str] = []
     for store, policies in policies_of.items():
         with passed_over(f"tick of store {store}"):

@@ -9,6 +9,8 @@ import contextlib
 from durabletask.task import OrchestrationContext
 from msgspec.structs import replace
 
+from indexvault.backup.service_objects import OBJECTS
+from indexvault.backup.workflow import ACTIVITIES as BACKUP_ACTIVITIES
 from indexvault.errors import IndexvaultError, VerificationError
 from indexvault.recovery.failover_index import CLOSE_INDEX, OPEN_INDEX, brought, not_brought
 from indexvault.recovery.failover_job import (
@@ -27,6 +29,18 @@ from indexvault.recovery.failover_job import (
 )
 from indexvault.recovery.failover_objects import ENABLE, MAKE_OBJECTS
 from indexvault.recovery.failover_plan import OBJECT_KINDS
+from indexvault.recovery.failover_planned import OWN_ACTIVITIES as PLANNED_ACTIVITIES
+from indexvault.recovery.failover_planned import (
+    ROUNDS,
+    STOP_INDEXERS,
+    LiveDrift,
+    back_up_objects_of,
+    compare_all,
+    overwritten,
+    read_index,
+    still_written,
+    with_overwritten,
+)
 from indexvault.recovery.failover_steps import BEGIN, CHECK, END, FIND, GIVE_UP, PREEMPT, SWAP
 from indexvault.restore.follow import NOTE_PROVED, FollowInput, ProvedInput
 from indexvault.restore.job import RestoreJob
@@ -83,10 +97,87 @@ def _bring_and_swap(ctx: OrchestrationContext, started: StartedFailover) -> Orch
     return (yield from call(ctx, END, FailoverEnd(started, swapped, enabled)))
 
 
+def _bring_planned(ctx: OrchestrationContext, started: StartedFailover) -> Orchestration[Swap]:
+    """Bring over what the active service holds now: read, make equal and compare, until nothing differs."""
+    held: dict[str, LiveDrift] = {}
+    if started.job.back:
+        held = {each.index: each for each in (yield from compare_all(ctx, started))}
+    yield from call(ctx, STOP_INDEXERS, started)
+    started = yield from back_up_objects_of(ctx, started)
+    before, after = _stages(started.plan.kinds)
+    objects = list((yield from call(ctx, MAKE_OBJECTS, ObjectsTurn(started, before))).outcomes)
+    results: dict[str, IndexResult] = {}
+    pending = list(started.plan.indexes)
+    differing: dict[str, LiveDrift] = {}
+    for number in range(1, ROUNDS + 1):
+        for index in pending:
+            read = yield from read_index(ctx, started, index, number)
+            result = yield from bring_index(ctx, started, read)
+            result = with_overwritten(started.plan, result, held.get(index.index))
+            yield from call(ctx, CLOSE_INDEX, ClosedIndex(started, result))
+            results[index.index] = result
+        drifts = yield from compare_all(ctx, started)
+        differing = {each.index: each for each in drifts if each.differs or each.absent}
+        if not differing:
+            uncompared = [each for each in drifts if each.why]
+            for each in uncompared:
+                results[each.index] = _not_compared(results[each.index], each)
+            objects += (yield from call(ctx, MAKE_OBJECTS, ObjectsTurn(started, after))).outcomes
+            return Swap(started, list(results.values()), objects, rounds=number)
+        pending = [each for each in started.plan.indexes if each.index in differing]
+    raise still_written(started, list(differing.values()))
+
+
+def _bring_hot(ctx: OrchestrationContext, started: StartedFailover) -> Orchestration[Swap]:
+    """Compare the two services of a hot-hot pair, as far as the other one answers, and repair if that was asked for.
+
+    Raises VerificationError if they differ and nobody has said which is right.
+    """
+    plan = started.plan
+    results = []
+    differing = []
+    for each in (yield from compare_all(ctx, started, repair=plan.repair)):
+        is_ours = started.job.repair and not plan.repair
+        if (each.differs or each.absent) and not is_ours:
+            differing.append(each)
+        notes = [f"{each.repaired} documents were made as on {plan.source}"] if each.repaired else []
+        notes += [each.words] if each.differs else []
+        notes += [f"it could not be compared: {each.why}"] if each.why else []
+        results.append(IndexResult(index=each.index, outcome="left as it is", notes=notes))
+    if differing:
+        what = "; ".join(f"{each.index}: {'it is not there' if each.absent else each.words}" for each in differing)
+        raise VerificationError(
+            f"{plan.to} differs from {plan.source}: {what}; nothing was swapped",
+            on=f"pair {plan.pair}",
+            do="Add --repair to make documents as on the pair's authority, or see them with `indexvault compare"
+            f" {plan.source} {plan.to}`",
+        )
+    before, after = _stages(plan.kinds)
+    objects = list((yield from call(ctx, MAKE_OBJECTS, ObjectsTurn(started, (*before, *after)))).outcomes)
+    return Swap(started, results, objects)
+
+
+def _not_compared(result: IndexResult, drift: LiveDrift) -> IndexResult:
+    told = f"it could not be compared with the live one, and is as in its fresh snapshot: {drift.why}"
+    return replace(result, notes=[*result.notes, told])
+
+
+def _stages(kinds: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the kinds that indexes refer to, and the others, each in the order in which they are made."""
+    chosen = [each for each in OBJECT_KINDS if each in kinds]
+    return tuple(each for each in chosen if each in BEFORE), tuple(each for each in chosen if each not in BEFORE)
+
+
 def _bring(ctx: OrchestrationContext, started: StartedFailover) -> Orchestration[Swap]:
-    kinds = started.plan.kinds
-    before = tuple(each for each in kinds if each in BEFORE)
-    after = tuple(each for each in OBJECT_KINDS if each in kinds and each not in BEFORE)
+    if started.plan.mode == "hot-hot":
+        return (yield from _bring_hot(ctx, started))
+    if started.job.planned:
+        return (yield from _bring_planned(ctx, started))
+    return (yield from _bring_snapshots(ctx, started))
+
+
+def _bring_snapshots(ctx: OrchestrationContext, started: StartedFailover) -> Orchestration[Swap]:
+    before, after = _stages(started.plan.kinds)
     objects: list[ObjectResult] = []
     objects += (yield from call(ctx, MAKE_OBJECTS, ObjectsTurn(started, before))).outcomes
     done = {each.index: each for each in started.done if each.outcome == "brought"}
@@ -144,6 +235,8 @@ def _not_proved(started: StartedFailover, failures: list[tuple[str, IndexvaultEr
 def check_failover(ctx: OrchestrationContext, job: FailoverJob) -> Orchestration[FailoverReport]:
     """Return what a failover would do, with every stored chunk proved. Writes nothing."""
     checked = yield from call(ctx, CHECK, job)
+    started = StartedFailover(job=job, plan=checked.plan)
+    held = {each.index: each for each in (yield from compare_all(ctx, started))}
     results = {each.index: each for each in checked.report.indexes}
     for restore in checked.restores:
         result = results[restore.index]
@@ -160,11 +253,14 @@ def check_failover(ctx: OrchestrationContext, job: FailoverJob) -> Orchestration
             outcome="failed" if wrong else result.outcome,
             why="; ".join(f"{each.what}. {each.do}" for each in wrong),
         )
-    return replace(checked.report, indexes=list(results.values()))
+    told = {each.index: overwritten(checked.plan, each, "would be") for each in held.values()}
+    indexes = [replace(each, notes=[*filter(None, [told.get(each.index)]), *each.notes]) for each in results.values()]
+    return replace(checked.report, indexes=indexes)
 
 
 FAIL_OVER = Workflow("fail_over", FailoverJob, FailoverReport, fail_over)
 CHECK_FAILOVER = Workflow("check_failover_run", FailoverJob, FailoverReport, check_failover)
-OWN_ACTIVITIES = (FIND, BEGIN, PREEMPT, SWAP, END, GIVE_UP, CHECK, OPEN_INDEX, CLOSE_INDEX, MAKE_OBJECTS, ENABLE)
-ACTIVITIES = (*RESTORE_ACTIVITIES, *OWN_ACTIVITIES)
+_STEPS = (FIND, BEGIN, PREEMPT, SWAP, END, GIVE_UP, CHECK)
+OWN_ACTIVITIES = (*_STEPS, *PLANNED_ACTIVITIES, OPEN_INDEX, CLOSE_INDEX, MAKE_OBJECTS, ENABLE)
+ACTIVITIES = (*BACKUP_ACTIVITIES, OBJECTS, *RESTORE_ACTIVITIES, *OWN_ACTIVITIES)
 WORKFLOWS = (FAIL_OVER, CHECK_FAILOVER)

@@ -79,7 +79,7 @@ async def gather_failover_facts(resources: Resources, job: FailoverJob, seen: Se
     now = resources.clock()
     there, aliases = await _names_on(resources, job.to)
     answers = await service_answers(resources, source)
-    if job.planned:
+    if answers and (job.planned or pair.mode == "hot-hot"):
         indexes = await _live_indexes(resources, source, pair, there, aliases)
         objects: tuple[Candidate, ...] = ()
     else:
@@ -113,7 +113,7 @@ async def gather_failover_facts(resources: Resources, job: FailoverJob, seen: Se
 async def service_answers(resources: Resources, service: str) -> bool:
     """Return whether a service answers within seconds."""
     try:
-        await in_time(resources.clients.service(service).index_names(), on=f"service {service}")
+        await in_time(resources.clients.health_service(service).index_names(), on=f"service {service}")
     except IndexvaultError:
         return False
     return True

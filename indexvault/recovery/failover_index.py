@@ -43,7 +43,7 @@ def restore_of(settings: Settings, job: FailoverJob, plan: FailoverPlan, index: 
         snapshot=index.snapshot,
         target_service=plan.to,
         target_index=index.index,
-        run=f"{job.run}-index-{position}",
+        run=f"{job.run}-index-{position}" + (f"-{index.round}" if index.round else ""),
         mode=index.mode,
         store=own if near in plan.unread else None,
         overlay=plan.overlay,

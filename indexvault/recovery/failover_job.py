@@ -24,7 +24,8 @@ class FailoverJob(msgspec.Struct, frozen=True, kw_only=True):
 
     With `planned`, the active service is read first, so that nothing is lost. `at` and `snapshots` (references with an
     id) choose older snapshots than the newest ones; `leave_out` are indexes that are not brought over. The `accept_…`
-    members are those of a restore. `back` says that it was asked for as a failback.
+    members are those of a restore. `back` says that it was asked for as a failback. With `repair`, documents in which a
+    hot-hot pair differs are made as on its authority.
     """
 
     pair: str
@@ -32,6 +33,7 @@ class FailoverJob(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     planned: bool = False
     back: bool = False
+    repair: bool = False
     overlay: str | None = None
     at: AwareTime | None = None
     snapshots: tuple[str, ...] = ()
@@ -101,7 +103,7 @@ class FailoverFacts(msgspec.Struct, frozen=True, kw_only=True):
 class PlannedIndex(msgspec.Struct, frozen=True, kw_only=True):
     """An index to bring over: the snapshot, the time it is as of, and how.
 
-    `note` says which newer snapshots are passed over, and why.
+    `note` says which newer snapshots are passed over, and why. A planned failover makes a snapshot in each `round`.
     """
 
     index: str
@@ -109,6 +111,7 @@ class PlannedIndex(msgspec.Struct, frozen=True, kw_only=True):
     as_of: AwareTime
     mode: Literal["create", "sync"]
     note: str = ""
+    round: int = 0
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -123,7 +126,8 @@ class FailoverPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a failover does.
 
     `generation` is the one that it begins, `lock` the indexes of `to` that are locked until then. `objects` is the
-    snapshot of the source's other objects, None if there is none; `kinds` are those that are made as in it.
+    snapshot of the source's other objects, None if there is none; `kinds` are those that are made as in it. `compared`
+    are the indexes that are held against the live ones of the source, `repair` whether they are then made as these.
     """
 
     pair: str
@@ -141,8 +145,10 @@ class FailoverPlan(msgspec.Struct, frozen=True, kw_only=True):
     objects: str | None = None
     objects_as_of: AwareTime | None = None
     kinds: tuple[str, ...] = ()
+    compared: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     answers: bool = False
+    repair: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -235,6 +241,7 @@ class FailoverReport(msgspec.Struct, frozen=True, kw_only=True):
 class CheckedFailover(msgspec.Struct, frozen=True):
     """What a failover would do, and the restores whose stored chunks are still to be proved."""
 
+    plan: FailoverPlan
     report: FailoverReport
     restores: list[RestoreJob]
 

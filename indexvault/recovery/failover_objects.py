@@ -193,11 +193,13 @@ async def enable_indexers(resources: Resources, turn: ObjectsTurn) -> Enabled:
     """
     started = turn.started
     plan = started.plan
-    manifest = await read_objects(resources, plan)
-    if INDEXERS not in plan.kinds or manifest is None:
+    if INDEXERS not in plan.kinds:
         return Enabled([], [])
-    state = await require_failover(resources.clients.store_of(plan.to).runs, started.job)
-    names = state.stopped if started.job.planned else enabled_in(manifest)
+    if started.job.planned:
+        names = (await require_failover(resources.clients.store_of(plan.to).runs, started.job)).stopped
+    else:
+        manifest = await read_objects(resources, plan)
+        names = [] if manifest is None else enabled_in(manifest)
     target = resources.clients.service(plan.to)
     enabled: list[str] = []
     failed: list[ObjectResult] = []

@@ -1,9 +1,9 @@
 """Decide what a failover brings over. Pure: `failover_facts` gathers the facts."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
-from indexvault.errors import ConflictError, NotFoundError
+from indexvault.errors import ConflictError, NotFoundError, SettingsError
 from indexvault.recovery.failover_job import (
     Candidate,
     FailoverFacts,
@@ -27,13 +27,17 @@ def plan_failover(job: FailoverJob, pair: PairSettings, facts: FailoverFacts) ->
     Raises ConflictError if an index can't be brought over and nobody has said to leave it out, NotFoundError for a
     snapshot or an index that was named and is not there.
     """
+    if job.planned and (job.snapshots or job.at is not None):
+        raise SettingsError(
+            "a planned failover makes snapshots of its own", on=f"pair {job.pair}", do="Leave out which ones to use"
+        )
     wanted = _wanted(job)
     _require_known(job, facts, wanted)
     planned: list[PlannedIndex] = []
     left_out: list[LeftOut] = []
     if pair.mode != "hot-hot":
         for index in facts.indexes:
-            found = _decide(job, index, wanted)
+            found = _decide(job, index, wanted, facts.now)
             if isinstance(found, PlannedIndex):
                 planned.append(found)
             else:
@@ -43,7 +47,7 @@ def plan_failover(job: FailoverJob, pair: PairSettings, facts: FailoverFacts) ->
         raise ConflictError(
             "; ".join(f"{each.index}: {each.why}" for each in refused) + "; nothing was changed",
             on=f"pair {job.pair}",
-            do=_what_to_do(refused, accept_loss=job.accept_loss),
+            do=_what_to_do(refused),
         )
     objects = next((each for each in facts.objects if not each.fault), None)
     kinds = tuple(kind for kind in OBJECT_KINDS if pair.mode_of(kind) != "hot-hot")
@@ -62,7 +66,9 @@ def plan_failover(job: FailoverJob, pair: PairSettings, facts: FailoverFacts) ->
         lock=tuple(sorted({*(each.index for each in facts.indexes), *facts.only_there})),
         objects=objects.id if objects is not None else None,
         objects_as_of=objects.as_of if objects is not None else None,
-        kinds=kinds if objects is not None else (),
+        kinds=kinds if objects is not None or job.planned else (),
+        compared=_compared(job, pair, facts, planned),
+        repair=job.repair and (pair.authority or pair.primary) == facts.source,
         unread=facts.unread,
         answers=facts.answers,
         warnings=tuple(_warnings(job, pair, facts, kinds, objects)),
@@ -81,15 +87,19 @@ def age_in_words(age: timedelta) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
 
 
-def _decide(job: FailoverJob, index: IndexFacts, wanted: dict[str, str]) -> PlannedIndex | LeftOut:
+def _decide(
+    job: FailoverJob, index: IndexFacts, wanted: Mapping[str, SnapshotReference], now: datetime
+) -> PlannedIndex | LeftOut:
     if index.index in job.leave_out:
         return LeftOut(index.index, "it is left out, as asked", accepted=True)
     if index.alias:
         return LeftOut(index.index, f"{job.to} has an alias of this name")
+    if job.planned:
+        return PlannedIndex(index=index.index, snapshot="", as_of=now, mode="sync" if index.there else "create")
     named = wanted.get(index.index)
     candidates = [each for each in index.snapshots if job.at is None or each.as_of <= job.at]
     chosen = next(
-        (each for each in candidates if (each.id == named if named is not None else not each.fault)),
+        (each for each in candidates if (named.names(each.id) if named is not None else not each.fault)),
         None,
     )
     if chosen is None or chosen.fault:
@@ -104,6 +114,15 @@ def _decide(job: FailoverJob, index: IndexFacts, wanted: dict[str, str]) -> Plan
     )
 
 
+def _compared(
+    job: FailoverJob, pair: PairSettings, facts: FailoverFacts, planned: Sequence[PlannedIndex]
+) -> tuple[str, ...]:
+    """Return the indexes that are held against the live ones of the source: in a hot-hot pair, if it answers."""
+    if pair.mode == "hot-hot":
+        return tuple(each.index for each in facts.indexes if facts.answers and each.index not in job.leave_out)
+    return tuple(each.index for each in planned) if job.planned else ()
+
+
 def _why_none(index: IndexFacts, candidates: Sequence[Candidate], chosen: Candidate | None) -> str:
     if chosen is not None:
         return f"the snapshot {chosen.id} can't be used: {chosen.fault}"
@@ -112,20 +131,26 @@ def _why_none(index: IndexFacts, candidates: Sequence[Candidate], chosen: Candid
     return "no snapshot of it is that old" if index.snapshots else "no snapshot of it is in reach"
 
 
-def _wanted(job: FailoverJob) -> dict[str, str]:
+def _wanted(job: FailoverJob) -> dict[str, SnapshotReference]:
+    """Return the snapshots that are named, by index. Raises SettingsError for one that is not named by its id."""
     references = [SnapshotReference.parse(text) for text in job.snapshots]
-    return {each.index: each.id or "" for each in references}
+    for each in references:
+        if not each.is_by_id:
+            raise SettingsError(
+                "it names no single snapshot", on=str(each), do="Name it by its id; --at takes a time for all indexes"
+            )
+    return {each.index: each for each in references}
 
 
-def _require_known(job: FailoverJob, facts: FailoverFacts, wanted: dict[str, str]) -> None:
+def _require_known(job: FailoverJob, facts: FailoverFacts, wanted: Mapping[str, SnapshotReference]) -> None:
     known = {each.index: each for each in facts.indexes}
     for index, snapshot in wanted.items():
         there = [each.id for each in known[index].snapshots] if index in known else []
-        if snapshot not in there:
+        if snapshot.service != facts.source or sum(map(snapshot.names, there)) != 1:
             raise NotFoundError(
-                f"the snapshot {snapshot} of {index} is not in reach",
+                f"no single snapshot of this name is in reach: {snapshot}",
                 on=f"pair {job.pair}",
-                do=f"In reach: {', '.join(there[:5]) or 'none'}",
+                do=f"In reach of {facts.source}/{index}: {', '.join(there[:5]) or 'none'}",
             )
     for index in job.leave_out:
         if index not in known:
@@ -134,10 +159,9 @@ def _require_known(job: FailoverJob, facts: FailoverFacts, wanted: dict[str, str
             )
 
 
-def _what_to_do(refused: Sequence[LeftOut], *, accept_loss: bool) -> str:
+def _what_to_do(refused: Sequence[LeftOut]) -> str:
     options = [f"--leave-out {each.index}" for each in refused]
-    accept = "" if accept_loss else "accept what is lost with --accept-loss, or "
-    return f"To fail over all the same, {accept}leave them out with {' '.join(options)}"
+    return f"To fail over all the same, leave them out: {' '.join(options)}"
 
 
 def _warnings(
@@ -148,8 +172,8 @@ def _warnings(
         found.append(f"{facts.source} answers: with --planned, nothing would be lost")
     if facts.unread:
         found.append(f"store {', '.join(facts.unread)} does not answer, and is passed over")
-    if kinds and objects is None:
+    if kinds and objects is None and not job.planned:
         found.append("no snapshot of the service's other objects is in reach: none of them are made")
-    if pair.mode == "hot-hot" and not job.planned:
-        found.append("what differs between the two is not known: the other service is not read")
+    if pair.mode == "hot-hot" and not facts.answers:
+        found.append(f"what differs between the two is not known: {facts.source} does not answer")
     return found

@@ -242,8 +242,20 @@ async def check(resources: Resources, job: FailoverJob) -> CheckedFailover:
     report = replace(report, window=window_of(planned, planned=job.planned))
     restores = [restore_of(resources.clients.settings, job, plan, each) for each in plan.indexes if each.snapshot]
     return CheckedFailover(
-        report, [replace(each, update_definition=each.mode == "sync", locked_by=None) for each in restores]
+        plan, report, [replace(each, update_definition=each.mode == "sync", locked_by=None) for each in restores]
     )
+
+
+async def foresee(resources: Resources, job: FailoverJob) -> FailoverReport | None:
+    """Return what a failover would do, or None if one is to be resumed or is done. Writes nothing. Raises as `decide`.
+
+    The chunks of the snapshots are not proved: this is shown before a person is asked.
+    """
+    state = await read_failover(resources.clients.store_of(job.to).runs, job.pair)
+    seen = await pair_role(resources.clients, job.pair)
+    if state is not None and (state.phase == "swapped" or (state.phase == "ended" and _is_still(state, seen))):
+        return None
+    return (await check(resources, job)).report
 
 
 def report_of(

@@ -59,6 +59,15 @@ def feeding_policies(settings: Settings, pair: PairSettings) -> dict[str, Policy
     }
 
 
+def policies_of(settings: Settings, pair: PairSettings, service: str) -> list[str]:
+    """Return the policies that back indexes of a pair up on one of its services."""
+    return [
+        name
+        for name, policy in settings.policies.items()
+        if policy.service == service and any(_fed(policy, pair, entry) != "none" for entry in _entries(pair))
+    ]
+
+
 def check_pairs(settings: Settings) -> None:
     """Raise SettingsError for a pair that could not keep what it says, or names what is not there."""
     taken: dict[str, str] = {}

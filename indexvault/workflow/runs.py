@@ -25,7 +25,7 @@ from indexvault.snapshots.store import RunBlobs
 from indexvault.workflow.stalled import Resumptions
 
 type RunKind = Literal[
-    "backup", "restore", "move", "verify", "prune", "delete", "diff", "compare", "drill", "follow", "drift"
+    "backup", "restore", "move", "verify", "prune", "delete", "diff", "compare", "drill", "follow", "drift", "failover"
 ]
 type RunState = Literal["waiting", "running", "done", "lossy", "unsettled", "failed", "cancelled"]
 type ItemState = Literal["waiting", "done", "lossy", "unsettled", "gone", "failed", "cancelled"]

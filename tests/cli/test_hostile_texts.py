@@ -201,6 +201,8 @@ ARGUMENTS = {
     "compare": [f"{EAST}/notes", f"{EAST}/rooms"],
     "drill": [f"{EAST}/notes", "--to", EAST],
     "follow": ["contoso"],
+    "failover": ["contoso", "--yes"],
+    "failback": ["contoso", "--yes"],
     "find": [f"{EAST}/notes", "000001"],
     "export": [f"{EAST}/notes@latest", "/nonexistent/folder"],
     "import": ["/nonexistent/folder", "--as", f"{EAST}/notes"],

@@ -170,6 +170,14 @@ def two_hot_services_one_of_which_missed_updates(desk: Desk) -> None:
     _upload(desk, "hotels", [{"@search.action": "delete", "HotelId": keys[200]}])
 
 
+def the_east_is_gone(desk: Desk) -> None:
+    """Let neither the service nor the store of the first region answer."""
+    store = desk.variables["CONTOSO_EAST_STORE"]
+    desk.variables["CONTOSO_EAST_STORE"] = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:9", store)
+    desk.settings["services"][EAST]["endpoint"] = "http://127.0.0.1:9"
+    desk.write_settings()
+
+
 def a_deployment(desk: Desk) -> None:
     desk.start_app()
 
@@ -219,6 +227,7 @@ HAPPENINGS: dict[str, Happening] = {
         documents_stay_in_the_east,
         backed_up_and_copied,
         two_hot_services_one_of_which_missed_updates,
+        the_east_is_gone,
         a_deployment,
         a_deployment_whose_address_is_exported,
         the_blobs_of_a_snapshot_in_a_folder,

@@ -31,6 +31,7 @@ async def test_the_worker_indexes_every_function(app: App) -> None:
         ("POST", "drifts", "FUNCTION"),
         ("POST", "drills", "FUNCTION"),
         ("POST", "followings", "FUNCTION"),
+        ("POST", "failovers", "FUNCTION"),
         ("GET", "alerts", "FUNCTION"),
         ("POST", "alerts/tests", "FUNCTION"),
         ("GET", "policies", "FUNCTION"),

@@ -39,7 +39,7 @@ expected-statuses = ["2xx", "4xx", "503"]
 [[operations]]
 include-operation-id = [
   "test_alerts", "protect_snapshot", "unprotect_snapshot", "show_stats", "list_policies", "status", "measure_drift",
-  "start_drill", "readiness",
+  "start_drill", "readiness", "start_failover",
 ]
 
 [operations.checks.positive_data_acceptance]

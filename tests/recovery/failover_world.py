@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from azure.core.credentials import AzureKeyCredential
 from msgspec.structs import replace
 
 from indexvault.backup.service_objects import ServiceJob, back_up_objects
@@ -17,8 +16,6 @@ from indexvault.recovery import failover
 from indexvault.recovery.failover_job import FailoverJob, FailoverReport
 from indexvault.recovery.failover_state import FailoverState, read_failover
 from indexvault.recovery.pair_role import pair_role
-from indexvault.search.client import SearchService
-from indexvault.search.retry import RetryPolicy
 from indexvault.settings.model import PairSettings, PolicySettings
 from indexvault.snapshots.roles import PairRole, read_role
 from indexvault.workflow.activity import Activity, Resources
@@ -26,7 +23,7 @@ from indexvault.workflow.local import LocalEngine
 from tests.memory_store import MemoryStore
 from tests.recovery.conftest import NOTES, note
 from tests.recovery.dead import DeadStore
-from tests.world import EAST, KEYS, WEST, Calendar, World, open_world
+from tests.world import EAST, WEST, Calendar, World, open_world
 
 START = datetime(2026, 11, 22, 3, tzinfo=UTC)
 PAIR = PairSettings(
@@ -116,13 +113,13 @@ class FailoverWorld:
 
     async def _connect_east(self, endpoint: str) -> None:
         await self.world.east.close()
-        self.world.clients._services[EAST] = SearchService(
-            EAST,
-            endpoint,
-            AzureKeyCredential(KEYS[EAST]),
-            rng=self.world.clients._rng,
-            retry=RetryPolicy(first_wait=0.001, longest_wait=0.01, longest_retry_after=0.01),
-        )
+        del self.world.clients._services[EAST]
+        probe = self.world.clients._health_services.pop(EAST, None)
+        if probe is not None:
+            await probe.close()
+        settings = self.world.clients.settings
+        east = replace(settings.services[EAST], endpoint=endpoint)
+        self.world.clients.settings = replace(settings, services={**settings.services, EAST: east})
 
     def job(self, **options: Any) -> FailoverJob:
         self.runs += 1
