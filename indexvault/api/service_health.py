@@ -177,7 +177,14 @@ class ServiceChecks:
         except RemoteError as error:
             _LOG.warning("health of %s: the drifts of pair %s can't be read: %s", service, name, error)
             drifts = []
-        return judge_content(drifts, seen.role, service, recovery_point=pair.recovery_point, now=resources.clock())
+        return judge_content(
+            drifts,
+            seen.role,
+            service,
+            authority=pair.authority or pair.primary,
+            recovery_point=pair.recovery_point,
+            now=resources.clock(),
+        )
 
 
 def open_pairs(settings: Settings) -> dict[str, PairSettings]:

@@ -81,19 +81,28 @@ def role_here(role: PairRole | None, service: str, *, is_hot_hot: bool) -> RoleH
 
 
 def judge_content(
-    drifts: Sequence[DriftState], role: PairRole, service: str, *, recovery_point: timedelta, now: datetime
+    drifts: Sequence[DriftState],
+    role: PairRole,
+    service: str,
+    *,
+    authority: str,
+    recovery_point: timedelta,
+    now: datetime,
 ) -> Content:
-    """Return how the content of a side of a hot-hot pair compares with that of the authority.
+    """Return how the content of a side of a hot-hot pair compares with the side that is right.
 
-    A drift that can't be measured, since the authority is down, keeps what was measured last: else the side that is
-    left would be out of traffic just when it is needed. But a side that was down while the other took over may lack
-    what was written meanwhile, until a measurement finds the two alike.
+    That is the pair's authority, and after an unplanned failover the side that took over. A drift that can't be
+    measured, since the other side is down, keeps what was measured last: else the side that is left would be out of
+    traffic just when it is needed. But a side that was down while the other took over may lack what was written
+    meanwhile, until a measurement finds the two alike.
     """
-    here = [each for each in drifts if each.other == service]
-    if any(each.since is not None and now - each.since > recovery_point for each in here):
+    took_over = role.generation > 0 and not role.following
+    if service == (role.active if took_over else authority):
+        return "recent"
+    if any(each.since is not None and now - each.since > recovery_point for each in drifts):
         return "behind"
-    if role.generation and not role.following and role.active != service:
-        alike = [not each.differs and _is_after(each.measured, role.since) for each in here]
+    if took_over:
+        alike = [not each.differs and _is_after(each.measured, role.since) for each in drifts]
         return "recent" if alike and all(alike) else "unproved"
     return "recent"
 

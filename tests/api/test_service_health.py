@@ -229,12 +229,14 @@ async def test_both_sides_of_a_hot_hot_pair_are_up_until_drift_lasts() -> None:
         clock.now += HOUR + timedelta(seconds=1)
         behind = "the content has differed from the other side's for longer than the recovery point"
         assert [await it.says(each) for each in (EAST, WEST)] == [(200, UP), (503, behind)]
-        # The authority is lost: the side that is left takes over, and counts from then on.
+        # The authority is lost, and the side that is left takes over: from then on it is right.
         await it.swap()
-        assert await it.says(WEST) == (503, behind)
-        await write_drift(it.west.runs, msgspec.structs.replace(state, one=WEST, other=EAST))
+        assert [await it.says(each) for each in (EAST, WEST)] == [(503, behind), (200, UP)]
+        await write_drift(it.west.runs, state)
         unproved = "the content was not compared with the other side's since that took over"
         assert [await it.says(each) for each in (EAST, WEST)] == [(503, unproved), (200, UP)]
+        await write_drift(it.west.runs, msgspec.structs.replace(state, measured=clock.now + timedelta(seconds=1)))
+        assert [await it.says(each) for each in (EAST, WEST)] == [(200, UP), (200, UP)]
 
 
 async def test_a_hot_hot_side_stays_while_its_drifts_cannot_be_read() -> None:
