@@ -22,6 +22,7 @@ from indexvault.snapshots.tree_reader import TreeReader
 EVERY_KEY = KeyRange(after=None, until=None)
 
 _SEALED_AT_ONCE = MEBIBYTE
+_SEALED_HERE = 4 * MEBIBYTE
 
 
 class Earlier:
@@ -173,13 +174,20 @@ async def stored_parts(
 
 
 async def _hand_over(cuts: list[CutChunk], writer: ChunkWriter, previous: PreviousChunks) -> list[StoredChunk]:
-    """Hash chunks in threads, about a megabyte at once, and hand them to the writer."""
+    """Hash chunks, about a megabyte at once, and hand them to the writer.
+
+    Hashing that takes two milliseconds costs less here than in a thread: for each chunk, that would let the interpreter
+    lock go and wait for it again. The event loop goes on in between.
+    """
     stored: list[StoredChunk] = []
     start = size = 0
     for position, cut in enumerate(cuts, 1):
         size += cut.bytes
         if size >= _SEALED_AT_ONCE or position == len(cuts):
-            stored += await writer.add_all(await asyncio.to_thread(seal_all, cuts[start:position]), previous)
+            some = cuts[start:position]
+            sealed = seal_all(some) if size <= _SEALED_HERE else await asyncio.to_thread(seal_all, some)
+            stored += await writer.add_all(sealed, previous)
+            await asyncio.sleep(0)
             start, size = position, 0
     return stored
 

@@ -20,6 +20,7 @@ This bounds the memory that a range takes.
 """
 
 _COMPRESSED_AT_ONCE = MEBIBYTE
+_COMPRESSED_HERE = 4 * MEBIBYTE
 
 
 @dataclass(slots=True)
@@ -184,7 +185,12 @@ class ChunkWriter:
         fresh, self._fresh, self._fresh_bytes = self._fresh, [], 0
         if not fresh:
             return
-        members = await asyncio.to_thread(members_of, [sealed for _stored, sealed in fresh])
+        sealed = [sealed for _stored, sealed in fresh]
+        # Small members cost less here than in a thread, which would wait for the interpreter lock after each of them;
+        # and a thread's own memory pool holds on to what it freed.
+        small = sum(each.chunk.bytes for each in sealed) <= _COMPRESSED_HERE
+        members = members_of(sealed) if small else await asyncio.to_thread(members_of, sealed)
+        await asyncio.sleep(0)
         for (stored, _sealed), member in zip(fresh, members, strict=True):
             self._packed.append(stored)
             if (pack := self._packer.add(stored.chunk.sha256, member)) is not None:

@@ -90,12 +90,19 @@ class Lock:
 
         Raises ConflictError if another run is, naming it, or if the lock was taken from this run before.
         """
-        if not await self._has_lost() and await self._make():
-            # Nobody has had it, and nobody else takes it while the blob names this run.
-            await self._lease_again()
-            await self._require_kept()
-            return
-        holder = await self._lease_unless_locked()
+        holder: Holder | None = None
+        while True:
+            try:
+                holder = await self._lease_unless_locked()
+                break
+            except NotFoundError:
+                if await self._has_lost():
+                    raise self._lost(None) from None
+                if await self._make():
+                    # Nobody had it, and nobody else takes it while the blob names this run.
+                    await self._lease_again()
+                    await self._require_kept()
+                    return
         if holder is not None and holder.run != self._run and holder.counts(self._clock()):
             await self._end_lease()
             raise locked_error(self._index, holder)
@@ -225,22 +232,15 @@ class Lock:
         await self._blobs.acquire(self._name, self._lease, LEASE_SECONDS)
         return await read_holder(self._blobs, self._index)
 
-    async def _make_and_lease(self) -> Holder | None:
-        while True:
-            try:
-                return await self._lease_and_read()
-            except NotFoundError:
-                await _make(self._blobs, self._name)
-
     async def _lease_unless_locked(self) -> Holder | None:
         """Take the lease and return the holder in the blob.
 
         Another run that only checks whether it still has the lock leases it for a moment without writing its name, so
-        a second attempt can succeed. Raises ConflictError if another run has the lock.
+        a second attempt can succeed. Raises ConflictError if another run has the lock, NotFoundError if there is none.
         """
         for _ in range(_TAKE_ATTEMPTS):
             try:
-                return await self._make_and_lease()
+                return await self._lease_and_read()
             except ConflictError:
                 holder = await self._wait_for_holder()
                 if holder is not None:
@@ -359,10 +359,3 @@ async def unlock(
         await blobs.release(name, ours)
         return "unlocked" if was is not None and was.data else "free"
     raise ConflictError("its lease is taken again each time it is broken", on=str(index), do="Try again")
-
-
-async def _make(blobs: RunBlobs, name: str) -> None:
-    try:
-        await blobs.put(name, b"", if_absent=True)
-    except ConflictError:
-        _LOG.debug("%s was made by another run", name)
