@@ -248,6 +248,16 @@ ASSUMPTIONS: Sequence[Assumption] = (
         otherwise="`indexvault init`, signed in with `az login`",
     ),
     Assumption(
+        name="management",
+        says="Azure Resource Manager tells the replicas, the state and `systemData.createdAt` of a search service to whoever"
+        " has *Reader* on it, and that date is when it was made",
+        where="`indexvault/readiness/management.py`, `indexvault/readiness/places.py`",
+        expected="what the service's page in the portal shows",
+        if_wrong="`readiness` calls replicas, state or zones unknown, or judges the zones of a service by another date;"
+        " nothing else is affected",
+        otherwise="`indexvault readiness` of a pair whose services have `resource_id`",
+    ),
+    Assumption(
         name="functions_host",
         says="The Functions host runs the app on Python 3.13 with the preview bundle of Durable Functions",
         where="`indexvault/workflow/functions_host.py`",

@@ -109,6 +109,8 @@ class PairFacts(msgspec.Struct, frozen=True, kw_only=True):
     is_following: bool = True
     role_unread: str = ""
     """Why the role is known from one store only, or empty."""
+    role_failure: str = ""
+    """Why it is not known at all, or empty: then `active` is only the primary of the settings."""
     overlay: str | None = None
     geo_redundant: tuple[str, ...] = ()
     has_record_key: bool = False

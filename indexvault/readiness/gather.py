@@ -5,6 +5,7 @@ written.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,6 +33,7 @@ from indexvault.status.facts import Fleet, IndexFacts
 from indexvault.status.gather import read_fleet
 from indexvault.workflow.activity import Resources
 
+_LOG = logging.getLogger(__name__)
 SECONDS = 15.0
 """How long everything about a pair may take."""
 
@@ -56,7 +58,8 @@ async def read_pair(resources: Resources, name: str, *, management: AskManagemen
     clients = resources.clients
     pair = pair_settings(clients.settings, name)
     unread: list[str] = []
-    seen = await _or_told(pair_role(clients, name), unread)
+    no_role: list[str] = []
+    seen = await _or_told(pair_role(clients, name), no_role)
     role = seen.role if seen is not None else first_role(name, pair.primary)
     other = _other_than(pair, role.active)
     async with asyncio.TaskGroup() as tasks:
@@ -70,7 +73,8 @@ async def read_pair(resources: Resources, name: str, *, management: AskManagemen
     kept = records.result()
     indexes = _indexes_of(pair, fleet.result())
     drills = await _drills(clients, role.active, [each.index for each in indexes], active.facts)
-    return _facts(resources, name, _Read(pair, seen, active, there, indexes, drills, kept, tuple(unread)))
+    read = _Read(pair, seen, "".join(no_role), active, there, indexes, drills, kept, tuple(unread))
+    return _facts(resources, name, read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class _Kept:
 class _Read:
     pair: PairSettings
     seen: SeenRole | None
+    no_role: str
     active: Held
     other: Held | None
     indexes: list[IndexFacts]
@@ -113,6 +118,7 @@ def _facts(resources: Resources, name: str, read: _Read) -> PairFacts:
         recovery_time=pair.recovery_time,
         is_following=read.seen is None or read.seen.role.following,
         role_unread="" if read.seen is None or not read.seen.unread else f"store {read.seen.unread[0]}",
+        role_failure=read.no_role,
         overlay=pair.overlay,
         geo_redundant=pair.geo_redundant,
         has_record_key=settings.record_key is not None,
@@ -214,4 +220,7 @@ async def _or_told[Answer](asking: Awaitable[Answer], unread: list[str], seconds
         return await in_time(asking, on="readiness", seconds=seconds)
     except IndexvaultError as error:
         unread.append(f"{error.on}: {error.what}")
-        return None
+    except Exception:  # noqa: BLE001 - whatever it is, it must not hide the rest
+        _LOG.exception("a part of readiness failed unexpectedly")
+        unread.append("a part of it failed unexpectedly; the log says more")
+    return None

@@ -1,6 +1,7 @@
 """Read what one service of a pair and its store tell, within a time limit."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from indexvault.settings.patterns import select
 SECONDS = 15.0
 """How long one service or store may take, with all that it is asked."""
 AT_ONCE = 8
+_LOG = logging.getLogger(__name__)
 KINDS = ("synonymmaps", "aliases", "datasources", "skillsets", "indexers")
 _NO_INDEX = "no-index-of-this-name"
 
@@ -147,4 +149,7 @@ async def _words[Answer](asking: Awaitable[Answer], on: str) -> Answer | str:
     try:
         return await in_time(asking, on=on, seconds=SECONDS)
     except IndexvaultError as error:
-        return f"{error.what}" if error.on == on else f"{error.on}: {error.what}"
+        return error.what if error.on == on else f"{error.on}: {error.what}"
+    except Exception:  # noqa: BLE001 - whatever it is, it must not hide the rest
+        _LOG.exception("%s failed unexpectedly", on)
+        return "it failed unexpectedly; the log says more"

@@ -27,6 +27,14 @@ def takeover_checks(facts: PairFacts) -> Iterator[ReadinessCheck]:
 
 
 def _role(facts: PairFacts, subject: str) -> ReadinessCheck:
+    if facts.role_failure:
+        return finding(
+            "role",
+            subject,
+            "bad",
+            f"which service is active is not known: {facts.role_failure}",
+            "Mend this first: all other checks take the primary for active",
+        )
     if facts.role_unread:
         return finding(
             "role",

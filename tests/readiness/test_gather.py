@@ -26,6 +26,7 @@ from indexvault.recovery.drill_records import note_result
 from indexvault.recovery.standby_records import StandbyState, write_state
 from indexvault.settings.model import PairSettings, PolicySettings, ServiceSettings
 from indexvault.snapshots.roles import PairRole, create_role
+from indexvault.snapshots.run_names import role_name
 from tests import hotels
 from tests.discovery.resource_graph import Identity
 from tests.memory_store import MemoryStore
@@ -263,6 +264,26 @@ async def test_after_a_swap_the_other_is_the_primary_and_older_records_count_for
     assert (found.active, found.other) == (WEST, EAST)
     assert check(found, "role").level == "bad"
     assert check(found, "standby").level == "bad"
+
+
+async def test_a_role_that_is_none_is_bad_and_never_no_role() -> None:
+    async with opened() as world:
+        await snapshots(world)
+        await world.clients.store(AWAY).runs.put(role_name("contoso", 1), b"not a record")
+        found = await readiness(world)
+    assert check(found, "role").level == "bad"
+    assert "which service is active is not known" in check(found, "role").what
+    assert next(each for each in found.survives if each.of == "the region").survived == "no"
+
+
+async def test_a_part_that_fails_unexpectedly_hides_nothing_else() -> None:
+    async def fail(_clients: Clients, _service: ServiceSettings) -> Resource:
+        raise KeyError("subscription")
+
+    async with opened() as world:
+        [found] = (await read_readiness(world.resources, management=fail)).pairs
+    assert check(found, "reads promised", EAST).level == "unknown"
+    assert check(found, "reach it", EAST).level == "good"
 
 
 async def test_nothing_is_written() -> None:

@@ -144,6 +144,7 @@ SCENES: dict[str, PairFacts] = {
         READY, indexes=(index("hotels", standby=standby("hotels", gone_since=NOW - DAY)),)
     ),
     "an unplanned failover": replace(READY, is_following=False),
+    "a role that was forged": replace(READY, role_failure="pairs/contoso/000001: no record key has signed it"),
     "secrets and data sources are left": replace(
         READY,
         overlay=None,
