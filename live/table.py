@@ -249,8 +249,8 @@ ASSUMPTIONS: Sequence[Assumption] = (
     ),
     Assumption(
         name="management",
-        says="Azure Resource Manager tells the replicas, the state and `systemData.createdAt` of a search service to whoever"
-        " has *Reader* on it, and that date is when it was made",
+        says="Azure Resource Manager tells the replicas, the state and `systemData.createdAt` of a search service to"
+        " whoever has *Reader* on it, and that date is when it was made",
         where="`indexvault/readiness/management.py`, `indexvault/readiness/places.py`",
         expected="what the service's page in the portal shows",
         if_wrong="`readiness` calls replicas, state or zones unknown, or judges the zones of a service by another date;"

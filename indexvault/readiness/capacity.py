@@ -42,8 +42,7 @@ def capacity_checks(facts: PairFacts) -> Iterator[ReadinessCheck]:
     subject = f"service {other.service}"
     lacking = _unread(facts.active, other)
     if lacking:
-        for check in ("indexes", "storage", "documents", "vectors", "objects"):
-            yield finding(check, subject, "unknown", lacking, "Check both services: `indexvault check`")
+        yield finding("storage", subject, "unknown", lacking, "Check both services: `indexvault check`")
     else:
         yield from _sizes(facts, other, subject)
         yield _objects(facts.active, other, subject)
@@ -53,7 +52,8 @@ def capacity_checks(facts: PairFacts) -> Iterator[ReadinessCheck]:
 def _unread(active: SideFacts, other: SideFacts) -> str:
     for side in (active, other):
         if side.statistics is None or side.sizes is None or side.objects is None:
-            return f"what service {side.service} holds is not known: {side.unread or 'it did not say'}"
+            why = side.unread or "it did not say"
+            return f"whether there is room is not known, since service {side.service} was not read: {why}"
     return ""
 
 

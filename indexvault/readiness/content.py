@@ -66,8 +66,10 @@ def _over(
     for level in order:
         found = {name: what for name, (has, what) in judged.items() if has == level}
         if found:
-            said = some((f"{name}: {what}" for name, what in found.items()), between="; ")
             which = "" if len(judged) == 1 else f"{len(found):,} of {count(len(judged), 'index')}: "
+            if len(found) > 1 and len(set(found.values())) == 1:
+                return finding(check, subject, level, f"{which}{next(iter(found.values()))}", do)
+            said = some((f"{name}: {what}" for name, what in found.items()), between="; ")
             return finding(check, subject, level, f"{which}{said}", do)
     good = [what for _level, what in judged.values() if what]
     return finding(check, subject, "good", f"{good[0] if len(judged) == 1 and good else f'all {len(judged):,} {well}'}")

@@ -170,11 +170,22 @@ def two_hot_services_one_of_which_missed_updates(desk: Desk) -> None:
     _upload(desk, "hotels", [{"@search.action": "delete", "HotelId": keys[200]}])
 
 
+def the_standby_is_as_the_last_backup(desk: Desk) -> None:
+    desk.run("indexvault follow contoso")
+
+
 def the_east_is_gone(desk: Desk) -> None:
     """Let neither the service nor the store of the first region answer."""
-    store = desk.variables["CONTOSO_EAST_STORE"]
+    store = desk.variables["AWAY_STORE"] = desk.variables["CONTOSO_EAST_STORE"]
     desk.variables["CONTOSO_EAST_STORE"] = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:9", store)
     desk.settings["services"][EAST]["endpoint"] = "http://127.0.0.1:9"
+    desk.write_settings()
+
+
+def the_east_is_back(desk: Desk) -> None:
+    """Let the first region answer again, with what it had."""
+    desk.variables["CONTOSO_EAST_STORE"] = desk.variables.pop("AWAY_STORE")
+    desk.settings["services"][EAST]["endpoint"] = desk.services[EAST].endpoint
     desk.write_settings()
 
 
@@ -227,7 +238,9 @@ HAPPENINGS: dict[str, Happening] = {
         documents_stay_in_the_east,
         backed_up_and_copied,
         two_hot_services_one_of_which_missed_updates,
+        the_standby_is_as_the_last_backup,
         the_east_is_gone,
+        the_east_is_back,
         a_deployment,
         a_deployment_whose_address_is_exported,
         the_blobs_of_a_snapshot_in_a_folder,

@@ -54,7 +54,7 @@ async def run_remotely(session: RemoteSession, request: ReadinessRequest) -> int
 def _print(output: Output, found: Readiness) -> int:
     if not found.pairs:
         raise SettingsError(
-            "there is no pair, so nothing stands by", on="settings $.pairs", do="Configure one; see docs/settings.md"
+            "there is no pair, so nothing stands by", on="settings $.pairs", do="Configure one; see docs/pairs.md"
         )
     for pair in found.pairs:
         # What is worst comes first: who looks may be in a hurry.
