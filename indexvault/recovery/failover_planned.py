@@ -4,6 +4,7 @@ Its indexers are disabled for as long as the failover takes, which the failover'
 ends the failover without a swap enables them again.
 """
 
+from datetime import UTC
 from typing import Literal
 
 import msgspec
@@ -123,7 +124,7 @@ def back_up_objects_of(ctx: OrchestrationContext, started: StartedFailover) -> O
     """Back the other objects of the active service up, and return the failover with that snapshot in its plan."""
     plan, job = started.plan, started.job
     report = yield from back_up_service(ctx, ServiceJob(service=plan.source, run=f"{job.run}-objects", owner=job.owner))
-    now = ctx.current_utc_datetime
+    now = ctx.current_utc_datetime.replace(tzinfo=UTC)
     return replace(started, plan=replace(plan, objects=report.snapshot, objects_as_of=now))
 
 
@@ -152,7 +153,7 @@ def read_index(
             on=f"{plan.source}/{index.index}",
             do="Stop what writes to it, then run the same command again",
         )
-    return replace(index, snapshot=report.snapshot, as_of=ctx.current_utc_datetime, round=number)
+    return replace(index, snapshot=report.snapshot, as_of=ctx.current_utc_datetime.replace(tzinfo=UTC), round=number)
 
 
 def compare_all(
