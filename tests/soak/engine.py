@@ -8,7 +8,7 @@ import asyncio
 import traceback
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -53,6 +53,11 @@ class InlineEngine:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+    @property
+    def now(self) -> datetime:
+        """The time that workflows see."""
+        return self._resources.clock()
 
     async def run(self, workflow: Workflow[Any, Any], given: Any, *, run: str | None = None) -> Any:
         """Run a workflow to its end and return its output. Raises the IndexvaultError that ended it."""
@@ -109,6 +114,10 @@ class _Context:
         self._engine = engine
         self._changed = asyncio.Event()
         self._fatal: BaseException | None = None
+
+    @property
+    def current_utc_datetime(self) -> datetime:
+        return self._engine.now.replace(tzinfo=None)
 
     def call_activity(self, activity: str, *, input: Any = None) -> Task[Any]:  # noqa: A002 - durabletask's name
         return self._started(self._engine.perform(activity, input))

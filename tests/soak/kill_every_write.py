@@ -14,10 +14,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from indexvault.recovery.failover_state import read_failover
 from indexvault.snapshots.retention import Retention
+from indexvault.snapshots.roles import read_role
 from tests.soak.invariants import Memory, ViolationError, read_snapshot, require, same, snapshots_in
 from tests.soak.process import When
-from tests.soak.stage import EAST, LOCAL, REPLICA, WEST, Ended, Stage
+from tests.soak.stage import EAST, LOCAL, PAIR, REPLICA, WEST, WESTERN, Ended, Stage
 from tests.soak.truth import Dump
 from tests.soak.virtual_loop import run
 
@@ -316,6 +318,49 @@ async def _replicated(world: World) -> None:
         require(not flaws, "the replica is whole", str(flaws[:3]))
 
 
+async def _failed_over(world: World) -> None:
+    world.target(INDEX, world.source)
+    await _swapped_to(world, WEST, generation=1)
+    _runs_on(world, WEST)
+
+
+async def _failed_over_as_planned(world: World) -> None:
+    await _failed_over(world)
+    _rests_on(world, EAST)
+
+
+async def _failed_back(world: World) -> None:
+    """The west was written to while it was active; the east held a document that nobody else had."""
+    west = world.stage.dump(WEST, INDEX) or {}
+    require("written-in-the-west" in west, "nothing that was written is lost", str(sorted(west)[-3:]))
+    same(world.stage.dump(EAST, INDEX), west, what=f"{EAST}/{INDEX}")
+    await _swapped_to(world, EAST, generation=2)
+    _runs_on(world, EAST)
+    _rests_on(world, WEST)
+
+
+async def _swapped_to(world: World, service: str, *, generation: int) -> None:
+    """Check that both stores say the same, and that the roles were swapped as often as was asked for."""
+    for store in (LOCAL, WESTERN):
+        role = await read_role(world.stage.stores[store].runs, PAIR)
+        require(role is not None, "both stores have the role", store)
+        assert role is not None
+        found = (role.active, role.generation)
+        require(found == (service, generation), "the roles are swapped once", f"{store}: {found}")
+    state = await read_failover(world.stage.stores[WESTERN if service == WEST else LOCAL].runs, PAIR)
+    require(state is not None and state.phase == "ended", "the failover has ended", str(state and state.phase))
+
+
+def _runs_on(world: World, service: str) -> None:
+    indexer = world.stage.service(service).resources["indexers"]["reads"].body
+    require(indexer.get("disabled") is not True, "the indexer runs on the service that is active", service)
+
+
+def _rests_on(world: World, service: str) -> None:
+    indexer = world.stage.service(service).resources["indexers"]["reads"].body
+    require(indexer.get("disabled") is True, "the indexer rests on the other service", service)
+
+
 async def _revealed(world: World) -> None:
     fields = world.stage.service(EAST).indexes[INDEX].definition["fields"]
     hidden = [field["name"] for field in fields if not field["retrievable"]]
@@ -335,6 +380,40 @@ async def _imported(world: World) -> None:
 # How worlds are made
 
 _OLD = ("0003", "0500", "0501")
+
+
+async def _with_copies(world: World) -> None:
+    """An indexer on the east, and all of the east as copied snapshots in the region of the west."""
+    source = {"name": "table", "type": "azuretable", "container": {"name": "t"}}
+    world.stage.tell(EAST, "POST", "/datasources", {**source, "credentials": {"connectionString": "UseManaged"}})
+    world.stage.tell(WEST, "POST", "/datasources", {**source, "credentials": {"connectionString": "UseManaged"}})
+    indexer = {"name": "reads", "dataSourceName": "table", "targetIndexName": INDEX}
+    world.stage.tell(EAST, "POST", "/indexers", indexer)
+    await world.done("backup", EAST)
+    await world.done("replicate", EAST, "--to", WESTERN)
+
+
+async def _with_warm_standby(world: World) -> None:
+    """The west is as an earlier snapshot of the east."""
+    document = {"id": "0000", "number": 9, "text": "as it was", "secret": "s"}
+    now = world.source["0000"]
+    world.stage.tell(EAST, "POST", f"/indexes/{INDEX}/docs/index", {"value": [document]})
+    await _with_copies(world)
+    await world.stage.run("follow", PAIR)
+    require(world.stage.dump(WEST, INDEX) is not None, "the standby follows", INDEX)
+    world.stage.tell(EAST, "POST", f"/indexes/{INDEX}/docs/index", {"value": [now]})
+    await world.done("backup", EAST)
+    await world.done("replicate", EAST, "--to", WESTERN)
+
+
+async def _with_failover(world: World) -> None:
+    """The west is active; a document was written to it since, and the east holds one that no snapshot has."""
+    await _with_copies(world)
+    document = {"id": "only-in-the-east", "number": 1, "text": "lost", "secret": "s"}
+    world.stage.tell(EAST, "POST", f"/indexes/{INDEX}/docs/index", {"value": [document]})
+    await world.done("failover", PAIR, "--yes")
+    document = {"id": "written-in-the-west", "number": 1, "text": "kept", "secret": "s"}
+    world.stage.tell(WEST, "POST", f"/indexes/{INDEX}/docs/index", {"value": [document]})
 
 
 async def _nothing(_world: World) -> None:
@@ -395,6 +474,7 @@ _RESTORE = ("restore", "{snapshot}", "--parallel", "1", "--to")
 _MOVE = ("move", f"{EAST}/{INDEX}", "--parallel", "1", "--to", f"{WEST}/moved")
 _BARE = {"filterable": False, "sortable": False}
 _APART = {"shared_store": False}
+_PAIRED = {"paired": True}
 
 CASES: Sequence[Case] = (
     Case(name="backup", argv=("backup", EAST, INDEX), prepare=_nothing, check=_source_backed_up),
@@ -443,6 +523,34 @@ CASES: Sequence[Case] = (
         prepare=_with_damage,
         check=_repaired,
         stage={"replicated": True},
+    ),
+    Case(
+        name="failover",
+        argv=("failover", PAIR, "--yes"),
+        prepare=_with_copies,
+        check=_failed_over,
+        stage=_PAIRED,
+    ),
+    Case(
+        name="failover of a warm standby",
+        argv=("failover", PAIR, "--yes"),
+        prepare=_with_warm_standby,
+        check=_failed_over,
+        stage=_PAIRED,
+    ),
+    Case(
+        name="planned failover",
+        argv=("failover", PAIR, "--planned", "--yes"),
+        prepare=_with_copies,
+        check=_failed_over_as_planned,
+        stage=_PAIRED,
+    ),
+    Case(
+        name="failback",
+        argv=("failback", PAIR, "--yes"),
+        prepare=_with_failover,
+        check=_failed_back,
+        stage=_PAIRED,
     ),
     Case(name="replicate", argv=("replicate", EAST, "--to", REPLICA), prepare=_with_snapshot, check=_replicated),
     Case(

@@ -36,7 +36,14 @@ from indexvault.errors import IndexvaultError
 from indexvault.search.client import SearchService
 from indexvault.search.retry import RetryPolicy
 from indexvault.search.throttle import Timer
-from indexvault.settings.model import EnvironmentSecret, PolicySettings, ServiceSettings, Settings, StoreSettings
+from indexvault.settings.model import (
+    EnvironmentSecret,
+    PairSettings,
+    PolicySettings,
+    ServiceSettings,
+    Settings,
+    StoreSettings,
+)
 from indexvault.snapshots.retention import Retention
 from indexvault.workflow.activity import Activity, Resources
 from tests.memory_store import MemoryStore
@@ -59,6 +66,14 @@ SMALL = Limits(
     segment_bytes=2 * 1024,
     merged_at_once=3,
     merged_page=7,
+)
+PAIR = "contoso"
+_PAIR = PairSettings(
+    primary=EAST,
+    standby=WEST,
+    recovery_point=timedelta(days=1),
+    recovery_time=timedelta(minutes=30),
+    allow_cross_region=True,
 )
 STRETCH_BYTES = 16 * 1024
 BEGAN = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
@@ -89,36 +104,47 @@ class Ended:
 
 
 class Stage:
-    """The world of one sequence. `shared_store` lets both services keep their snapshots in one store."""
+    """The world of one sequence.
+
+    `shared_store` lets both services keep their snapshots in one store; `paired` gives each a store in a region of its
+    own, and makes them the pair PAIR.
+    """
 
     def __init__(
-        self, *, shared_store: bool = True, replicated: bool = False, keep: Retention | None = None, seed: int = 0
+        self,
+        *,
+        shared_store: bool = True,
+        replicated: bool = False,
+        paired: bool = False,
+        keep: Retention | None = None,
+        seed: int = 0,
     ) -> None:
         self.rng = random.Random(seed)
         self.skew = timedelta()
         self.truth = Truth()
         self.emulated = {name: Emulated(name, KEYS[name], self.truth) for name in (EAST, WEST)}
         self.stores = {name: MemoryStore(name, clock=self.clock) for name in (LOCAL, REPLICA, WESTERN)}
+        others = (WESTERN,) if paired else (REPLICA,) if replicated else ()
         self.settings = Settings(
             stores={
-                name: StoreSettings(region="eastus", connection_string="UseDevelopmentStorage=true")
+                name: StoreSettings(
+                    region="westus" if paired and name == WESTERN else "eastus",
+                    connection_string="UseDevelopmentStorage=true",
+                )
                 for name in self.stores
             },
-            policies={
-                "nightly": PolicySettings(
-                    service=EAST, schedule="0 0 2 * * *", keep=keep, replicate_to=(REPLICA,) if replicated else ()
-                )
-            },
+            policies={"nightly": PolicySettings(service=EAST, schedule="0 0 2 * * *", keep=keep, replicate_to=others)},
             services={
                 name: ServiceSettings(
                     endpoint=f"http://127.0.0.1/{name}",
-                    region="eastus",
+                    region="westus" if paired and name == WEST else "eastus",
                     tier="standard",
-                    store=LOCAL if shared_store or name == EAST else WESTERN,
+                    store=LOCAL if name == EAST or (shared_store and not paired) else WESTERN,
                     api_key=EnvironmentSecret(env=name),
                 )
                 for name in self.emulated
             },
+            pairs={PAIR: _PAIR} if paired else {},
         )
 
     def close(self) -> None:
@@ -284,6 +310,9 @@ class _Clients(Clients):
         self._stage = stage
         self._process = process
         self._random = random.Random(stage.rng.random())
+
+    def health_service(self, name: str) -> SearchService:
+        return self.service(name)
 
     def service(self, name: str) -> SearchService:
         if name not in self._services:
