@@ -15,7 +15,7 @@ def coverage(patterns: Sequence[str], entry: str, *, apart_from: Sequence[str] =
     whole, some = True, False
     for pattern in reversed(patterns):
         matched = pattern.removeprefix("!")
-        if not _overlap(matched, entry):
+        if not _overlap(matched, entry) or any(_contains(other, matched) for other in apart_from):
             continue
         if not pattern.startswith("!"):
             if _contains(matched, entry):
@@ -23,7 +23,7 @@ def coverage(patterns: Sequence[str], entry: str, *, apart_from: Sequence[str] =
             some = True
         elif _contains(matched, entry):
             break
-        elif not any(_contains(other, matched) for other in apart_from):
+        else:
             whole = False
     return "some" if some else "none"
 

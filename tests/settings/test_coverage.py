@@ -22,6 +22,8 @@ NAMES = ["".join(letters) for length in (1, 2, 3, 4) for letters in product("ab"
         (["*", "!tmp-*"], "*", ["tmp-*"], "all"),
         (["*", "!tmp-*"], "*", ["t*"], "all"),
         (["*", "!tmp-*"], "tmp-1", [], "none"),
+        (["reports"], "*", ["reports"], "none"),
+        (["reports", "hotels"], "*", ["rep*"], "some"),
         (["*", "!t*", "tmp-*"], "tmp-1", [], "all"),
         (["a*"], "*b", [], "some"),
         (["a*c", "!b*"], "*d", [], "none"),

@@ -1,0 +1,113 @@
+"""The tick of pairs: who is backed up, copies of roles, and what a dead planned failover has left behind."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from indexvault.errors import ForbiddenError
+from indexvault.maintenance.schedule import tick
+from indexvault.model import IndexName
+from indexvault.recovery.pair_schedule import tick_pairs
+from indexvault.settings.model import PolicySettings
+from indexvault.snapshots.names import SERVICE_OBJECTS
+from indexvault.snapshots.roles import PairRole, create_role
+from indexvault.snapshots.run_names import role_name
+from indexvault.workflow.activity import Work
+from indexvault.workflow.lock_activities import Claim, take_lock
+from tests.recovery.failover_world import START, FailoverWorld, fill_notes, open_failover
+from tests.recovery.test_drill_schedule import StartedRuns
+from tests.recovery.test_failover_planned import disabled, put_objects
+from tests.world import EAST, WEST, quick_rests
+
+__all__ = ["quick_rests"]
+
+POLICIES = {
+    "east": PolicySettings(service=EAST, schedule="0 0 * * * *", replicate_to=("westus2",)),
+    "west": PolicySettings(service=WEST, schedule="0 0 * * * *", replicate_to=("local",)),
+    "reports": PolicySettings(service=WEST, schedule="0 0 * * * *", indexes=("reports",)),
+}
+
+
+def with_policies(opened: FailoverWorld) -> None:
+    opened.world.clients.settings = replace(opened.world.clients.settings, policies=POLICIES)
+    opened.settle(indexes=("*", "!reports"))
+
+
+def role(active: str, generation: int = 1) -> PairRole:
+    return PairRole(pair="contoso", generation=generation, active=active, since=START, run="failover-1")
+
+
+async def due(opened: FailoverWorld) -> set[str]:
+    """Return the policies that a tick starts."""
+    resting = await tick_pairs(opened.resources)
+    started = await tick(opened.resources, StartedRuns(), backup_workflow="run_backup", resting=resting)
+    return {each.partition("-policy-")[2] for each in started}
+
+
+async def test_only_the_active_service_of_a_pair_is_backed_up() -> None:
+    async with open_failover() as opened:
+        with_policies(opened)
+        assert await due(opened) == {"east", "reports"}
+
+
+async def test_the_old_primary_that_comes_back_is_not_backed_up_and_gets_the_role() -> None:
+    async with open_failover() as opened:
+        with_policies(opened)
+        await create_role(opened.west_store.runs, role(WEST))
+        assert await due(opened) == {"west", "reports"}
+        assert await opened.role_in(EAST) == role(WEST)
+        assert await tick_pairs(opened.resources) == {"east"}
+
+
+async def test_with_the_other_store_gone_the_own_one_decides() -> None:
+    async with open_failover() as opened:
+        with_policies(opened)
+        await create_role(opened.west_store.runs, role(WEST))
+        await opened.kill_east()
+        assert await tick_pairs(opened.resources) == {"east"}
+
+
+async def test_both_services_of_a_hot_pair_are_backed_up() -> None:
+    async with open_failover() as opened:
+        with_policies(opened)
+        opened.settle(mode="hot-hot", drift_schedule="0 0 * * * *")
+        assert await tick_pairs(opened.resources) == frozenset()
+
+
+async def test_nothing_of_a_pair_runs_whose_role_can_not_be_read() -> None:
+    async with open_failover() as opened:
+        with_policies(opened)
+        await opened.west_store.runs.put(role_name("contoso", 1), b"nonsense")
+        assert await tick_pairs(opened.resources) == {"east", "west"}
+
+
+async def test_a_planned_failover_that_died_has_its_indexers_enabled_again() -> None:
+    async with open_failover() as opened:
+        await fill_notes(opened, 3)
+        await put_objects(opened)
+
+        async def die(_run: Any, _resources: Any, _given: Any) -> Any:
+            raise ForbiddenError("killed", on="a test", do="Run it again")
+
+        for step in ("back_up_objects", "give_failover_up"):
+            opened.world.around[step] = die
+        opened.world.around["make_failover_objects"] = die
+        with pytest.raises(ForbiddenError, match="killed"):
+            await opened.fail_over(planned=True)
+        assert await disabled(opened, EAST) == {"read-blobs": True, "idle": True}
+        state = await opened.state()
+        assert state is not None
+        assert (state.phase, state.stopped) == ("working", ["read-blobs"])
+        # While another run has the lock, the failover may be alive.
+        work = Work(run="other", service=WEST, index=IndexName(WEST, SERVICE_OBJECTS))
+        held = Claim(work, "a test")
+        await take_lock(opened.resources, held)
+        await tick_pairs(opened.resources)
+        assert await disabled(opened, EAST) == {"read-blobs": True, "idle": True}
+        opened.clock.now = opened.clock.now.replace(hour=9)
+        await tick_pairs(opened.resources)
+        assert await disabled(opened, EAST) == {"read-blobs": False, "idle": True}
+        state = await opened.state()
+        assert state is not None
+        assert state.phase == "given up"
