@@ -16,7 +16,10 @@ from indexvault.maintenance.verified import Verified, read_verified, verified_af
 from indexvault.model import IndexName
 from indexvault.move.job import MoveState
 from indexvault.move.state import other_move, read_move_state
+from indexvault.recovery.drift_records import DriftState, read_drift, read_drifts
 from indexvault.recovery.drill_records import DrillResults, OpenDrill, all_open, read_results
+from indexvault.recovery.failover_state import FailoverState, read_failover
+from indexvault.recovery.standby_records import StandbyState, read_standby, read_state
 from indexvault.restore import state as restore_state
 from indexvault.restore.followed import Followed, read_followed
 from indexvault.restore.service.state import ServiceRestoreState, read_service_restore_state
@@ -28,6 +31,7 @@ from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.snapshots.pins import Pin, pins_by_id
 from indexvault.snapshots.records import RecordStore
 from indexvault.snapshots.restored import Restored, read_restored
+from indexvault.snapshots.roles import PairRole, read_role
 from indexvault.snapshots.run_names import (
     LAST_TICK,
     NOTICES,
@@ -35,7 +39,9 @@ from indexvault.snapshots.run_names import (
     announcement_name,
     app_name,
     checkpoint_name,
+    drift_name,
     drill_name,
+    failover_name,
     followed_name,
     hold_name,
     lock_name,
@@ -46,6 +52,8 @@ from indexvault.snapshots.run_names import (
     restore_name,
     restored_name,
     reveal_name,
+    role_name,
+    standby_name,
     sweep_name,
     tombstone_name,
     unchanged_name,
@@ -159,6 +167,26 @@ async def _read_open_drills(store: MemoryStore) -> None:
         str(drill.target)
 
 
+async def _read_failover(store: MemoryStore) -> None:
+    found = await read_failover(store.runs, "contoso")
+    if found is not None and found.report is not None:
+        assert found.report.keeps_point in {True, False}
+        assert found.report.keeps_time in {True, False}
+        assert all(found.report.faults)
+
+
+async def _read_standby(store: MemoryStore) -> None:
+    for found in await read_standby(store.runs, "contoso", _INDEX.service):
+        assert found.is_equal in {True, False}
+    await read_state(store.runs, "contoso", _INDEX)
+
+
+async def _read_drifts(store: MemoryStore) -> None:
+    for found in await read_drifts(store.runs, "contoso"):
+        assert found.differs in {True, False}
+    await read_drift(store.runs, "contoso", _INDEX.index)
+
+
 async def _read_notices(store: MemoryStore) -> None:
     found = await RecordStore(store.runs, Notices).read(NOTICES)
     assert found is not None
@@ -200,6 +228,10 @@ _RECORDS: tuple[tuple[type[Any], str, Any], ...] = (
     _one(Restored, restored_name(*_PLACE), lambda store: read_restored(store.runs, _INDEX, _NOW)),
     _one(DrillResults, drill_name(*_PLACE), _read_drills),
     _one(OpenDrill, open_drill_name(*_PLACE), _read_open_drills),
+    _one(PairRole, role_name("contoso", 1), lambda store: read_role(store.runs, "contoso")),
+    _one(FailoverState, failover_name("contoso"), _read_failover),
+    _one(StandbyState, standby_name("contoso", *_PLACE), _read_standby),
+    _one(DriftState, drift_name("contoso", _INDEX.index), _read_drifts),
     _one(Notices, NOTICES, _read_notices),
     _one(TickRecord, LAST_TICK, _read_tick),
     _one(AppTick, app_name("func-east"), lambda store: seen_at(store.runs, "func-east")),
