@@ -40,7 +40,7 @@ async def bring_on(call: Call[FollowingRequest, Nothing, Nothing]) -> Reply:
     if not seen.role.following:
         if not asked.overwrite:
             raise ConflictError(
-                f"following is off since the failover {seen.role.run}: the other service may hold documents that"
+                f"following is off since run {seen.role.run}: the other service may hold documents that"
                 f" {seen.role.active} lacks",
                 on=f"pair {asked.pair}",
                 do='Compare the two services, then ask with "overwrite": true',

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from indexvault.pages.html import Child, Element, h
+from indexvault.pages.pairs import pairs_sections
 from indexvault.pages.parts import (
     LEVEL_WORDS,
     Column,
@@ -60,6 +61,7 @@ async def overview(request: PageRequest) -> Page:
             _verdict(fleet, links),
             _at_work(at_work, links, now) if at_work else h("div", id="at-work", data_live=True),
             _filter(request, wanted, level) if sum(1 for _ in fleet.indexes) > 1 else None,
+            pairs_sections(fleet) if fleet.pairs else None,
             [_service(service, links, now, wanted, level) for service in fleet.services],
             _stores(fleet) if fleet.replicas else None,
             section(
@@ -94,6 +96,18 @@ def _verdict(fleet: Fleet, links: Links) -> Element:
         for store in fleet.replicas
         for reason in store.health.reasons
     ]
+    lines += [
+        (reason.level, _on(f"pair {pair.pair}"), reason)
+        for pair in fleet.pairs
+        for reason in pair.health.reasons
+        if reason.kind != "indexes"
+    ]
+    lines += [
+        (reason.level, _on(f"{index.service}/{_plain(index.index)}"), reason)
+        for pair in fleet.pairs
+        for index in pair.indexes
+        for reason in index.health.reasons
+    ]
     lines += [(reason.level, _link(index, links), reason) for index in fleet.indexes for reason in index.health.reasons]
     bad = [line for wanted in ("red", "amber") for line in lines if line[0] == wanted]
     parts = [h("li", on, reason_line(reason)) for _level, on, reason in bad[:_MOST_REASONS]]
@@ -105,7 +119,7 @@ def _verdict(fleet: Fleet, links: Links) -> Element:
         h(
             "div",
             sign(level),
-            h("p", _said(levels, level), class_="said"),
+            h("p", _said(levels, level, _pairs_said(fleet)), class_="said"),
             h("p", "Checked ", h("time", f"{fleet.checked_at:%H:%M:%S} UTC", datetime=fleet.checked_at.isoformat())),
             class_="line",
         ),
@@ -116,7 +130,20 @@ def _verdict(fleet: Fleet, links: Links) -> Element:
     )
 
 
-def _said(levels: Sequence[Level], level: Level) -> str:
+def _pairs_said(fleet: Fleet) -> str:
+    """Return what is so with the pairs if they are the reason for the level, or nothing."""
+    level = fleet.health.level
+    others = [*(each.health.level for each in fleet.services), *(each.health.level for each in fleet.replicas)]
+    bad = sum(pair.health.level == level for pair in fleet.pairs)
+    if level not in {"red", "amber"} or not bad or level in others:
+        return ""
+    does = "is failing" if level == "red" else "needs attention"
+    if bad > 1:
+        does = "are failing" if level == "red" else "need attention"
+    return f"{bad} of {count(len(fleet.pairs), 'pair')} {does}"
+
+
+def _said(levels: Sequence[Level], level: Level, pairs: str) -> str:
     watched = [each for each in levels if each != "grey"]
     if not levels:
         return "No index and no snapshot is known yet" if level != "red" else "Nothing could be read"
@@ -126,11 +153,10 @@ def _said(levels: Sequence[Level], level: Level) -> str:
     if red or amber:
         parts = [f"{red} failing"] if red else []
         parts += [f"{amber} need{'s' if amber == 1 else ''} attention"] if amber else []
-        return f"Of {count(len(watched), 'index')}, {' and '.join(parts)}"
-    if level == "red":
-        return "The indexes are well, but not everything could be checked"
-    if level == "amber":
-        return "The indexes are well, but something needs attention"
+        return f"Of {count(len(watched), 'index')}, {' and '.join(parts)}" + (f"; {pairs}" if pairs else "")
+    wrong = {"red": "not everything could be checked", "amber": "something needs attention"}.get(level)
+    if wrong is not None:
+        return f"The indexes are well, but {pairs or wrong}"
     return (
         "The one index has what it should" if len(watched) == 1 else f"All {len(watched)} indexes have what they should"
     )
@@ -145,7 +171,11 @@ def _link(index: IndexFacts, links: Links) -> Element:
 
 
 def _named(index: IndexFacts) -> str:
-    return f"{index.service}/{'service objects' if index.index == SERVICE_OBJECTS else index.index}"
+    return f"{index.service}/{_plain(index.index)}"
+
+
+def _plain(index: str) -> str:
+    return "service objects" if index == SERVICE_OBJECTS else index
 
 
 def _at_work(runs: Sequence[RunFacts], links: Links, now: datetime) -> Element:

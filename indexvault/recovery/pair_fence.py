@@ -38,7 +38,7 @@ async def require_standby(resources: Resources, pair: str, service: str, generat
         )
     if not role.following:
         raise ConflictError(
-            f"following is off since the failover {role.run}: {service} may hold documents that {role.active} lacks",
+            f"following is off since run {role.run}: {service} may hold documents that {role.active} lacks",
             on=f"pair {pair}",
             do=f"See what it holds, then decide: indexvault follow {pair}",
         )

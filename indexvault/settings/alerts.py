@@ -10,6 +10,8 @@ KINDS = (
     "check-failed",
     "drift",
     "drill",
+    "follow-failed",
+    "follow-off",
     "gone",
     "integrity",
     "late",
@@ -18,8 +20,10 @@ KINDS = (
     "recovery-point",
     "replica",
     "revealed",
+    "role",
     "run-failed",
     "stale-lock",
+    "standby",
     "unauthentic",
     "undelivered",
     "unproved",
@@ -27,7 +31,7 @@ KINDS = (
     "unsettled",
     "unverified",
 )
-"""Every kind of alert. Kinds that nothing reports yet are here so that webhooks can ask for them."""
+"""Every kind of alert."""
 SHORTEST_SECRET = 32
 
 

@@ -72,6 +72,19 @@ def alerts_of(fleet: Fleet) -> list[Alert]:
             for reason in store.health.reasons
             if _counts(reason)
         ),
+        *(
+            _alert(reason, f"pair {pair.pair}")
+            for pair in fleet.pairs
+            for reason in pair.health.reasons
+            if _counts(reason)
+        ),
+        *(
+            _alert(reason, f"{index.service}/{index.index}")
+            for pair in fleet.pairs
+            for index in pair.indexes
+            for reason in index.health.reasons
+            if _counts(reason)
+        ),
         *_of_runs(fleet.runs, fleet.checked_at),
     ]
     return in_order(found)
@@ -147,6 +160,9 @@ def _of_service(service: ServiceFacts) -> Iterator[Alert]:
 
 def _of_runs(runs: Sequence[RunFacts], now: datetime) -> Iterator[Alert]:
     for run in runs:
+        # What such a run of a pair came to is told of each index, as long as it is so.
+        if run.kind in {"follow", "drift"}:
+            continue
         if run.policy is None and run.state == "failed" and run.finished and now - run.finished <= RUN_TOLD_FOR:
             yield Alert(
                 kind="run-failed",

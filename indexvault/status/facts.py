@@ -168,6 +168,70 @@ class StoreFacts(msgspec.Struct, frozen=True, kw_only=True):
     unread: str = ""
 
 
+class DriftFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What was last measured between the two services of a pair that are both written to.
+
+    `other` is the service that lacks the `missing` documents and has the `extra` ones. `definition` names what differs
+    in definitions, `absent` the service that lacks the index. `since` is when the drift was first seen, `failure` why
+    the last measurement failed.
+    """
+
+    other: str
+    changed: int = 0
+    missing: int = 0
+    extra: int = 0
+    definition: tuple[str, ...] = ()
+    absent: str | None = None
+    measured: AwareTime | None = None
+    since: AwareTime | None = None
+    failure: str | None = None
+
+
+class PairIndexFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """One index of a pair, as its other service has it. `index` is `$service` for the service's other objects.
+
+    On a standby it equals `snapshot`, which holds what was in the active service's index up to `as_of`; both are None
+    if it was never proved. `towards` is the snapshot that it is being brought to, `failure` why it could not be, and
+    `gone_since` when it was deleted on the active service. `drift` is there if both services are written to.
+    """
+
+    service: str
+    index: str
+    health: Health
+    snapshot: str | None = None
+    as_of: AwareTime | None = None
+    towards: str | None = None
+    failure: str | None = None
+    gone_since: AwareTime | None = None
+    drift: DriftFacts | None = None
+
+
+class PairFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Two services that take over from each other.
+
+    `active`, `generation` and `since` are None if the role could not be read, `standby` if the settings name none, too.
+    `following` says whether the standby is kept equal. `as_of` is up to when all of the standby's indexes hold what the
+    active ones had, None if one was never proved. `last_drill` is the oldest of their last good drills. `unread` are
+    the stores whose role could not be read.
+    """
+
+    pair: str
+    mode: str
+    primary: str
+    active: str | None
+    standby: str | None
+    generation: int | None
+    since: AwareTime | None
+    following: bool
+    recovery_point: timedelta
+    recovery_time: timedelta
+    health: Health
+    as_of: AwareTime | None = None
+    last_drill: AwareTime | None = None
+    unread: tuple[str, ...] = ()
+    indexes: tuple[PairIndexFacts, ...] = ()
+
+
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """All that is configured, as it was at `checked_at`. `runs` are the unfinished ones, then the newest others."""
 
@@ -176,6 +240,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     runs: tuple[RunFacts, ...]
     replicas: tuple[StoreFacts, ...]
     checked_at: AwareTime
+    pairs: tuple[PairFacts, ...] = ()
 
     @property
     def indexes(self) -> Iterator[IndexFacts]:

@@ -7,7 +7,7 @@ depends on how many indexes there are, not on how many snapshots: snapshots are 
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,7 +16,9 @@ from indexvault.errors import IndexvaultError, NotFoundError
 from indexvault.maintenance.verified import Verified, read_verified
 from indexvault.model import IndexName
 from indexvault.recovery.drill_records import DrillResults, read_results
+from indexvault.recovery.follow_plan import other_of
 from indexvault.settings.model import PolicySettings, Settings
+from indexvault.settings.patterns import select
 from indexvault.settings.policies import drill_within, policies_covering, reading_order
 from indexvault.snapshots.catalogue import list_snapshots
 from indexvault.snapshots.known import known_snapshots, lost_snapshots
@@ -24,9 +26,10 @@ from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, parse
 from indexvault.snapshots.run_names import DRILLS_PREFIX, REVEALS_PREFIX, drill_name, reveal_name
 from indexvault.snapshots.store import Store
 from indexvault.snapshots.summary import Summary
-from indexvault.status.facts import Fleet, ServiceFacts, StoreFacts
+from indexvault.status.facts import Fleet, PairFacts, ServiceFacts, StoreFacts
 from indexvault.status.health import Health, Level, Reason, health_of, worst
 from indexvault.status.indexes import IndexReadings, index_facts
+from indexvault.status.pairs import PairReadings, pair_facts, read_pair
 from indexvault.status.runs import RunReadings, policy_facts, read_runs, run_facts
 from indexvault.workflow.activity import Resources
 
@@ -107,16 +110,33 @@ async def read_fleet(
             name: tasks.create_task(_service(resources, name, index, parts, _Part(f"service {name}", until, seconds)))
             for name in names
         }
+        pairs = {
+            name: tasks.create_task(read_pair(resources, name, pair))
+            for name, pair in settings.pairs.items()
+            if service is None or service in {pair.primary, pair.standby}
+        }
+    found_pairs = {name: task.result() for name, task in pairs.items()}
+    standbys = _standbys(settings, found_pairs)
     found_runs = {name: task.result() for name, task in runs.items()}
     services = tuple(
-        _service_facts(settings, name, readings[name].result(), found_runs[settings.services[name].store], now)
+        _service_facts(
+            settings,
+            name,
+            readings[name].result(),
+            found_runs[settings.services[name].store],
+            now,
+            is_standby=name in standbys,
+        )
         for name in names
     )
+    its_pairs = tuple(_pair_facts(settings, name, read, services, now) for name, read in found_pairs.items())
     stores = tuple(_store_facts(settings, name, parts[name]) for name in settings.stores) if service is None else ()
-    levels = [*(each.health.level for each in services), *(each.health.level for each in stores)]
+    healths = [each.health for each in services]
+    healths += [*(each.health for each in stores), *(each.health for each in its_pairs)]
+    levels = [each.level for each in healths]
     level = worst(levels)
     return Fleet(
-        health=Health(level, _fleet_reasons(services, stores)),
+        health=Health(level, _fleet_reasons(services, stores, its_pairs)),
         services=services,
         runs=tuple(
             run
@@ -127,10 +147,41 @@ async def read_fleet(
         ),
         replicas=stores,
         checked_at=now,
+        pairs=its_pairs,
     )
 
 
-def _fleet_reasons(services: tuple[ServiceFacts, ...], stores: tuple[StoreFacts, ...]) -> tuple[Reason, ...]:
+def _standbys(settings: Settings, pairs: Mapping[str, PairReadings]) -> set[str]:
+    """Return the services that are not backed up at present, since the other one of their pair is active."""
+    found: set[str] = set()
+    for name, read in pairs.items():
+        pair, role = settings.pairs[name], read.role
+        other = None if role is None else other_of(pair, role.active)
+        if pair.mode != "hot-hot" and other is not None:
+            found.add(other)
+    return found
+
+
+def _pair_facts(
+    settings: Settings, name: str, read: PairReadings, services: tuple[ServiceFacts, ...], now: datetime
+) -> PairFacts:
+    """Return the facts about a pair, whose active service's indexes are known from that service's facts."""
+    pair, role = settings.pairs[name], read.role
+    active = next((each for each in services if role is not None and each.service == role.active), None)
+    expected: list[str] | None = None
+    drills: list[datetime | None] = []
+    if active is not None and not active.unread:
+        there = {each.index: each for each in active.indexes if each.is_on_service and each.index != SERVICE_OBJECTS}
+        expected = select(sorted(there), pair.indexes).found
+        drills = [there[index].last_drill for index in expected]
+    drilled = [each for each in drills if each is not None]
+    last_drill = min(drilled) if drilled and len(drilled) == len(drills) else None
+    return pair_facts(name, pair, read, expected=expected, last_drill=last_drill, now=now)
+
+
+def _fleet_reasons(
+    services: tuple[ServiceFacts, ...], stores: tuple[StoreFacts, ...], pairs: tuple[PairFacts, ...]
+) -> tuple[Reason, ...]:
     reasons = [
         Reason(reason.level, reason.kind, f"{each.service}: {reason.what}", reason.do)
         for each in services
@@ -138,6 +189,12 @@ def _fleet_reasons(services: tuple[ServiceFacts, ...], stores: tuple[StoreFacts,
         if reason.level in {"amber", "red"}
     ]
     reasons += [reason for each in stores for reason in each.health.reasons if reason.level in {"amber", "red"}]
+    reasons += [
+        Reason(reason.level, reason.kind, f"pair {each.pair}: {reason.what}", reason.do)
+        for each in pairs
+        for reason in each.health.reasons
+        if reason.level in {"amber", "red"}
+    ]
     return health_of(reasons).reasons
 
 
@@ -248,11 +305,20 @@ async def _runs(resources: Resources, store: str, part: _Part, now: datetime) ->
 
 
 def _service_facts(
-    settings: Settings, name: str, found: _ServiceReadings, runs: RunReadings | str, now: datetime
+    settings: Settings,
+    name: str,
+    found: _ServiceReadings,
+    runs: RunReadings | str,
+    now: datetime,
+    *,
+    is_standby: bool = False,
 ) -> ServiceFacts:
     own = settings.services[name].store
-    policies = {each: policy for each, policy in settings.policies.items() if policy.service == name}
-    indexes = tuple(index_facts(_index_readings(settings, name, index, found, runs), now) for index in found.indexes)
+    policies = {each: policy for each, policy in settings.policies.items() if policy.service == name and not is_standby}
+    indexes = tuple(
+        index_facts(_index_readings(settings, name, index, found, runs, is_standby=is_standby), now)
+        for index in found.indexes
+    )
     its_policies = tuple(
         policy_facts(each, policy, None if isinstance(runs, str) else runs, now) for each, policy in policies.items()
     )
@@ -292,6 +358,8 @@ def _service_facts(
     green = sum(each.health.level == "green" for each in indexes)
     if not reasons and green:
         reasons.append(Reason("green", "well", "every index that a policy covers has what it should"))
+    elif not reasons and is_standby:
+        reasons.append(Reason("grey", "no-policy", "it is a standby, and is backed up while it is active"))
     elif not reasons:
         reasons.append(Reason("grey", "no-policy", "no policy covers any of its indexes"))
     service = settings.services[name]
@@ -313,13 +381,20 @@ def _some(names: list[str], most: int = 5) -> str:
 
 
 def _index_readings(
-    settings: Settings, service: str, index: str, found: _ServiceReadings, runs: RunReadings | str
+    settings: Settings,
+    service: str,
+    index: str,
+    found: _ServiceReadings,
+    runs: RunReadings | str,
+    *,
+    is_standby: bool = False,
 ) -> IndexReadings:
     store = found.stores[settings.services[service].store]
     listing = store.unread or store.snapshots.get(index, [])
     lost = found.own.lost
     verified = found.own.verified.get(index)
-    policies = _policies(settings, service, index)
+    # Nothing is expected of a standby while the other service is active.
+    policies = {} if is_standby else _policies(settings, service, index)
     drills = found.own.drills
     unread = [what for what in (listing, lost, verified, drills, found.own.revealed, runs) if isinstance(what, str)]
     copied_to = dict.fromkeys(store for policy in policies.values() for store in policy.replicate_to)
@@ -340,6 +415,7 @@ def _index_readings(
         copies={name: found.stores[name].unread or found.stores[name].snapshots.get(index, []) for name in copied_to},
         runs=None if isinstance(runs, str) else runs,
         unread=unread,
+        is_standby=is_standby,
     )
 
 

@@ -31,6 +31,11 @@ type ReasonKind = Literal[
     "drill",  # the last drill failed, or is older than it should be
     "unverified",  # its packs have not been read back for too long
     "gone",  # it is on the service no more
+    "role",  # which service of a pair is active could not be read everywhere
+    "standby",  # a standby has no copy of an index, or one that is older than the recovery point
+    "follow-failed",  # a standby could not be brought to a snapshot
+    "follow-off",  # nothing keeps the other service of a pair equal since an unplanned failover
+    "drift",  # the two services of a pair differ, or that was not measured
     "well",  # nothing is wrong
 ]
 
@@ -80,6 +85,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
     now: datetime
     is_on_service: bool | None = None
+    is_standby: bool = False
     policies: Sequence[str] = ()
     recovery_point: timedelta | None = None
     prove_every: timedelta | None = None
@@ -133,6 +139,8 @@ def judge_index(known: Judged) -> Health:
         reasons += _verification(known)
         reasons += _drill(known)
         reasons += [reason for replica in known.replicas for reason in _replica(known, replica)]
+    elif known.is_standby:
+        reasons.append(Reason("grey", "no-policy", "its service is a standby, and is backed up while it is active"))
     elif known.policies:
         reasons.append(Reason("grey", "gone", "the index is not on the service any more; its snapshots stay"))
     else:

@@ -40,6 +40,7 @@ class IndexReadings:
     copies: Mapping[str, Sequence[Summary] | str]
     runs: RunReadings | None
     unread: Sequence[str]
+    is_standby: bool = False
 
 
 def index_facts(read: IndexReadings, now: datetime) -> IndexFacts:
@@ -61,6 +62,7 @@ def index_facts(read: IndexReadings, now: datetime) -> IndexFacts:
     judged = Judged(
         now=now,
         is_on_service=read.is_on_service,
+        is_standby=read.is_standby,
         policies=tuple(read.policies),
         recovery_point=recovery_point,
         prove_every=min(

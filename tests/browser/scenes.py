@@ -4,9 +4,13 @@ import random
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from indexvault.errors import ErrorRecord
+from indexvault.recovery.drift_records import DriftState, write_drift
+from indexvault.recovery.standby_records import StandbyState, write_state
 from indexvault.search.batch import batch, upload_action
+from indexvault.settings.model import PairSettings
 from indexvault.snapshots.catalogue import read_manifest, resolve
 from indexvault.snapshots.manifest import Definition, Loss, VersionedDefinition, seal
 from indexvault.snapshots.names import SnapshotReference, manifest_name
@@ -14,7 +18,7 @@ from indexvault.snapshots.summary import summarise, to_metadata
 from indexvault.workflow.runs import RunRecord
 from tests import hotels
 from tests.browser.stage import DAY, NIGHT, Stage
-from tests.world import EAST
+from tests.world import EAST, WEST
 
 NAMES = ("guests", "hotels", "prices", "rooms-2026")
 SERVICE = "$service"
@@ -69,6 +73,55 @@ async def broken(stage: Stage) -> None:
     await stage.back_up("rooms-2026", stage.clock.now - timedelta(hours=31))
     later = stage.clock.now.replace(hour=2, minute=0)
     await stage.record(run_at(later), "prices", failure=failure)
+
+
+async def paired(stage: Stage) -> None:
+    """A standby has followed, has failed, and lacks an index; two services that are both written to have drifted."""
+    await healthy(stage, nights=2)
+    now = stage.clock.now
+    warm = PairSettings(
+        primary=EAST,
+        standby=WEST,
+        indexes=("*", "!scratch"),
+        recovery_point=timedelta(hours=8),
+        recovery_time=timedelta(minutes=30),
+    )
+    hot = replace(warm, mode="hot-hot", drift_schedule="0 0 * * * *", indexes=("guests", "hotels", "rooms-*"))
+    settings = stage.world.clients.settings
+    stage.world.clients.settings = replace(settings, pairs={"contoso": warm, "mirror": hot})
+    runs = stage.world.clients.store_of(WEST).runs
+    equal = StandbyState(
+        pair="contoso",
+        index="guests",
+        source=EAST,
+        service=WEST,
+        generation=0,
+        run="20261120T020500Z-follow-of-contoso-1",
+        tried_at=now - timedelta(hours=7),
+        snapshot="20261120T020400Z-7f3a9c",
+        created=NIGHT,
+        equal_at=now - timedelta(hours=7),
+    )
+    failure = ErrorRecord(
+        kind="ConflictError",
+        what="the index has another schema: stars",
+        on=f"{WEST} index hotels",
+        do="Delete it there, and the next run creates it again",
+    )
+    await write_state(runs, equal)
+    await write_state(runs, replace(equal, index=SERVICE))
+    old = replace(equal, index="hotels", created=NIGHT - 2 * DAY)
+    await write_state(runs, replace(old, failure=failure, failed_since=now - 2 * DAY))
+    await write_state(runs, replace(equal, index="prices", gone_since=now - timedelta(hours=1)))
+    drift = DriftState(
+        pair="mirror", index="guests", one=EAST, other=WEST, run="x", tried_at=now, measured=now - timedelta(minutes=12)
+    )
+    await write_drift(runs, drift)
+    since = now - timedelta(hours=3)
+    await write_drift(runs, replace(drift, index="hotels", changed=37, missing=5, extra=3, since=since))
+    gone = replace(drift, index="rooms-2026", absent=WEST, since=now - timedelta(hours=9))
+    await write_drift(runs, gone)
+    await write_drift(runs, replace(drift, index=SERVICE, definition=["synonymmaps/words/synonyms"], since=since))
 
 
 async def running(stage: Stage, *, nights: int = 3) -> RunRecord:

@@ -33,6 +33,13 @@ async def running() -> AsyncIterator[tuple[Stage, str]]:
         yield stage, f"page/runs/{record.run}"
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def paired() -> AsyncIterator[Stage]:
+    async with open_stage() as stage:
+        await scenes.paired(stage)
+        yield stage
+
+
 async def fits(page: Page) -> bool:
     """Return whether nothing has to be scrolled sideways."""
     wide: bool = await page.evaluate("document.scrollingElement.scrollWidth <= document.documentElement.clientWidth")
@@ -100,3 +107,21 @@ async def test_what_an_index_can_hold_is_text(open_page: OpenPage) -> None:
                 assert await fits(page)
                 if script:
                     assert await violations(page) == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", [360, 1280])
+async def test_pairs_are_shown_with_what_is_wrong(
+    paired: Stage, open_page: OpenPage, scheme: Literal["light", "dark"], width: int
+) -> None:
+    async with open_page(paired.url, color_scheme=scheme, width=width) as page:
+        await page.get_by_text("The indexes are well, but 2 of 2 pairs are failing").wait_for()
+        pairs = page.get_by_role("table", name="Services that take over from each other")
+        assert await pairs.get_by_role("row").count() == 3
+        standby = page.get_by_role("table", name="Pair contoso: contoso-west following contoso-east")
+        row = standby.get_by_role("row", name="hotels")
+        assert "is 2 days 7 hours old, and 8 hours is the recovery point" in await row.inner_text()
+        mirror = page.get_by_role("table", name="Pair mirror: contoso-west beside contoso-east")
+        assert "37 changed, 5 missing, 3 extra" in await mirror.get_by_role("row", name="hotels").inner_text()
+        assert await violations(page) == []
+        assert await fits(page)

@@ -10,12 +10,17 @@ import pytest
 from msgspec.structs import replace
 
 from indexvault.errors import UnreachableError
+from indexvault.recovery.drift_records import DriftState
+from indexvault.recovery.pair_role import SeenRole
+from indexvault.recovery.standby_records import StandbyState
 from indexvault.settings.alerts import KINDS
-from indexvault.settings.model import EnvironmentSecret, WebhookSettings
+from indexvault.settings.model import EnvironmentSecret, PairSettings, WebhookSettings
+from indexvault.snapshots.roles import PairRole
 from indexvault.status.alerts import Alert, AlertLevel, StaleLock, check_failed, stale_lock_alert
 from indexvault.status.cards import MESSAGE_LIMIT, Format, Message, body_of
 from indexvault.status.health import Judged, JudgedReplica, ReasonKind, judge_index
 from indexvault.status.notices import Change, Delivery, Notice, Notices, change_of, undelivered
+from indexvault.status.pairs import PairReadings, pair_facts
 from indexvault.status.watch_over import change_of_a_test
 
 GOLDEN = Path(__file__).resolve().parent.parent / "fixtures" / "alerts"
@@ -68,15 +73,71 @@ def failed_delivery() -> Alert:
     return undelivered(Notices(at=NOW, notices=(notice,)), {"teams": webhook})[0]
 
 
+PAIR = PairSettings(
+    primary="contoso-east",
+    standby="contoso-west",
+    recovery_point=timedelta(hours=1),
+    recovery_time=timedelta(minutes=30),
+)
+STANDBY = StandbyState(
+    pair="contoso",
+    index="hotels",
+    source="contoso-east",
+    service="contoso-west",
+    generation=0,
+    run="20261120T080000Z-follow-of-contoso-1",
+    tried_at=NOW,
+    snapshot="20261120T060300Z-7f3a9c",
+    created=NOW - timedelta(hours=3),
+    failure=DOWN.record(),
+    failed_since=NOW - timedelta(minutes=55),
+)
+DRIFT = DriftState(
+    pair="contoso",
+    index="hotels",
+    one="contoso-east",
+    other="contoso-west",
+    run="20261120T080000Z-drift-of-contoso-0",
+    tried_at=NOW,
+    measured=NOW,
+    changed=37,
+    missing=5,
+    extra=3,
+    since=NOW - timedelta(minutes=30),
+)
+ROLE = PairRole(pair="contoso", generation=0, active="contoso-east")
+OFF = replace(ROLE, generation=1, active="contoso-west", run="failover-20261119T030000Z-7f3a9c", following=False)
+HOT = replace(PAIR, mode="hot-hot", drift_schedule="0 0 * * * *")
+OF_A_PAIR: dict[str, tuple[PairSettings, PairReadings]] = {
+    "standby": (PAIR, PairReadings(seen=SeenRole(ROLE), states=[STANDBY])),
+    "follow-failed": (PAIR, PairReadings(seen=SeenRole(ROLE), states=[STANDBY])),
+    "follow-off": (PAIR, PairReadings(seen=SeenRole(OFF))),
+    "role": (PAIR, PairReadings(seen=SeenRole(ROLE, ("west",)))),
+    "drift": (HOT, PairReadings(seen=SeenRole(ROLE), drifts=[DRIFT])),
+}
+
+
+def of_a_pair(kind: str) -> Alert:
+    settings, read = OF_A_PAIR[kind]
+    pair = pair_facts("contoso", settings, read, expected=None, last_drill=None, now=NOW)
+    healths = {"pair contoso": pair.health} | {f"{each.service}/{each.index}": each.health for each in pair.indexes}
+    subject, reason = next(
+        (subject, reason) for subject, health in healths.items() for reason in health.reasons if reason.kind == kind
+    )
+    level: AlertLevel = "red" if reason.level == "red" else "amber"
+    return Alert(kind=kind, level=level, subject=subject, what=reason.what, do=reason.do)
+
+
 SAMPLES: dict[str, Alert] = {kind: of_an_index(kind) for kind in OF_AN_INDEX} | {
+    **{kind: of_a_pair(kind) for kind in OF_A_PAIR},
     "stale-lock": stale_lock_alert(
         StaleLock(service="contoso-east", index="hotels", run="backup-20261120T020000Z-7f3a9c", since=NOW - DAY)
     ),
     "check-failed": check_failed("services and stores", DOWN),
     "undelivered": failed_delivery(),
 }
-REPORTED_BY_OTHERS = {"drift", "drill", "gone"}
-"""Kinds of which there are no golden files: nothing reports `drift` yet, and the others read as the rest."""
+REPORTED_BY_OTHERS = {"drill", "gone"}
+"""Kinds of which there are no golden files: they read as the rest."""
 
 
 def begun(alert: Alert) -> Change:

@@ -17,7 +17,7 @@ from indexvault.cli.remote.session import RemoteSession
 from indexvault.cli.session import FIRST_CONTACT, Session
 from indexvault.cli.tables import Column, Table
 from indexvault.errors import NotFoundError
-from indexvault.status.facts import Fleet, IndexFacts, RunFacts
+from indexvault.status.facts import Fleet, IndexFacts, PairFacts, RunFacts
 from indexvault.status.gather import read_fleet
 from indexvault.status.health import Health
 
@@ -72,6 +72,7 @@ def _print(output: Output, fleet: Fleet, request: StatusRequest) -> int:
     for service in fleet.services:
         output.result("service", {**msgspec.to_builtins(service), "indexes": len(service.indexes)})
         _show_reasons(output, service.service, service.health, but="indexes")
+    _print_pairs(output, fleet)
     for store in fleet.replicas:
         output.result("store", msgspec.to_builtins(store))
         _show_reasons(output, f"store {store.store}", store.health)
@@ -94,6 +95,62 @@ def _print_indexes(output: Output, fleet: Fleet) -> None:
         output.show(indexes_table(indexes, fleet.checked_at))
     elif not any(service.unread for service in fleet.services):
         output.show("There are no indexes and no snapshots")
+
+
+def _print_pairs(output: Output, fleet: Fleet) -> None:
+    for pair in fleet.pairs:
+        output.result("pair", msgspec.to_builtins(pair))
+    if fleet.pairs:
+        output.show(pairs_table(fleet.pairs, fleet.checked_at))
+    for pair in fleet.pairs:
+        _show_reasons(output, f"pair {pair.pair}", pair.health, but="indexes")
+        for index in pair.indexes:
+            _show_reasons(output, f"{index.service}/{index.index}", index.health)
+
+
+def pairs_table(pairs: Sequence[PairFacts], now: datetime) -> Table:
+    """Return pairs as a table, at most 80 columns wide where names are short.
+
+    It tells which service is active, and how old the other one is against the recovery point, or how many documents
+    differ.
+    """
+    columns = [
+        Column("status", names=True),
+        Column("pair", names=True),
+        Column("mode", names=True),
+        Column("active", names=True),
+        Column("standby"),
+        Column("within"),
+        Column("drift", right=True),
+        Column("drill"),
+    ]
+    return Table(columns, [_pair_row(pair, now) for pair in pairs])
+
+
+def _pair_row(pair: PairFacts, now: datetime) -> tuple[Text | str, ...]:
+    deviating = sum(
+        each.drift.changed + each.drift.missing + each.drift.extra for each in pair.indexes if each.drift is not None
+    )
+    is_measured = any(each.drift is not None and each.drift.measured is not None for each in pair.indexes)
+    return (
+        Text(pair.health.level, style=STYLES[pair.health.level]),
+        pair.pair,
+        pair.mode,
+        pair.active or "not known",
+        _standby(pair, now),
+        _span(pair.recovery_point),
+        f"{deviating:,}" if is_measured else "",
+        "never" if pair.last_drill is None else age(pair.last_drill, now),
+    )
+
+
+def _standby(pair: PairFacts, now: datetime) -> str:
+    """Return how old the standby's content is, where indexvault keeps it."""
+    if pair.mode == "hot-hot" or pair.standby is None or not pair.indexes:
+        return ""
+    if not pair.following:
+        return "off"
+    return "not proved" if pair.as_of is None else age(pair.as_of, now)
 
 
 def indexes_table(indexes: Sequence[IndexFacts], now: datetime) -> Table:

@@ -1,6 +1,6 @@
 """`indexvault status`: the table, the lines of JSON, and the exit code."""
 
-from tests.cli.terminal import EAST, Terminal, delete_blobs
+from tests.cli.terminal import EAST, WEST, Terminal, delete_blobs
 
 
 def with_policy(terminal: Terminal) -> None:
@@ -58,3 +58,27 @@ def test_unknown_names_are_refused(terminal: Terminal) -> None:
     assert terminal.indexvault("status", "contoso-south").code == 4
     assert terminal.indexvault("status", f"{EAST}/nothing").code == 4
     assert terminal.indexvault("status", "a/b/c").code == 2
+
+
+def test_pairs_are_told_with_the_age_of_the_standby(terminal: Terminal, second_store: str) -> None:
+    assert second_store
+    terminal.settings["stores"]["second"]["region"] = terminal.settings["services"][WEST]["region"]
+    terminal.settings["services"][WEST]["store"] = "second"
+    terminal.settings["policies"]["nightly"]["schedule"] = "0 0 * * * *"
+    times = {"recovery_point": "PT2H", "recovery_time": "PT30M"}
+    terminal.settings["pairs"] = {"contoso": {"primary": EAST, "standby": WEST, "allow_cross_region": True} | times}
+    terminal.east.fill("notes", 10)
+    terminal.back_up("notes")
+    result = terminal.indexvault("status")
+    lines = result.stdout.splitlines()
+    heading = next(at for at, line in enumerate(lines) if line.startswith("status  pair"))
+    assert lines[heading].split() == ["status", "pair", "mode", "active", "standby", "within", "drift", "drill"]
+    assert lines[heading + 1].split()[:6] == ["red", "contoso", "hot-warm", EAST, "not", "proved"]
+    assert any(line.startswith(f"{WEST}/notes: {WEST} has no copy of it that was proved. ") for line in lines)
+    assert terminal.indexvault("follow", "contoso").code == 0
+    after = terminal.indexvault("status").stdout.splitlines()
+    row = next(line for line in after if "hot-warm" in line)
+    assert row.split() == ["green", "contoso", "hot-warm", EAST, "now", "2", "h", "never"]
+    assert max(map(len, after[heading : heading + 2])) <= 80
+    told = [each for each in terminal.indexvault("status", "--json").records if each["event"] == "pair"]
+    assert [(each["active"], each["generation"], each["following"]) for each in told] == [(EAST, 0, True)]
