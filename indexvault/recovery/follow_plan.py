@@ -96,7 +96,7 @@ async def plan_following(
     await store.prepare()
     states = [each for each in await read_standby(store.runs, name, standby) if each.generation == role.generation]
     plan = FollowPlan(pair=name, role=role, standby=standby, states=states)
-    newest = await _newest(resources, role.active, near=service_settings(clients.settings, standby).region)
+    newest = await _newest(resources, role, near=service_settings(clients.settings, standby).region)
     jobs: list[FollowJob] = []
     gone = None
     if pair.mode == "hot-warm":
@@ -186,12 +186,17 @@ def _with_objects(
     return msgspec.structs.replace(plan, before=before, after=after)
 
 
-async def _newest(resources: Resources, service: str, *, near: str) -> dict[str, Followed]:
-    """Return the newest usable snapshot of each index of a service, and of its other objects."""
-    now = resources.clock()
+async def _newest(resources: Resources, role: PairRole, *, near: str) -> dict[str, Followed]:
+    """Return the newest usable snapshot of each index of the active service, and of its other objects.
+
+    One from before the service became active holds less than the standby, which was active then.
+    """
+    service, now = role.active, resources.clock()
     blobs = resources.clients.reading_store(service, near=near).snapshots
     newest: dict[str, Summary] = {}
     for each in await list_snapshots(blobs, service):
+        if role.since is not None and each.created <= role.since:
+            continue
         if each.state in USABLE and each.is_trusted and not each.is_imported and not is_in_future(each.created, now):
             known = newest.get(each.index)
             if known is None or each.created > known.created:

@@ -97,6 +97,27 @@ async def test_an_index_that_is_new_on_the_primary_appears_and_one_that_is_gone_
     assert set(await pair.states()) == {"other"}
 
 
+async def test_after_a_failback_no_snapshot_of_before_it_is_followed(pair: PairWorld) -> None:
+    """Such a one would take the standby back to what the primary held before the disaster."""
+    await pair.world.fill(NOTES, [note(1)])
+    await pair.back_up()
+    await pair.back_up_objects()
+    await pair.tick()
+    pair.clock.now += timedelta(minutes=1)
+    await pair.swap(WEST, generation=1, following=False)
+    await change(pair, note(2, "written to the west"), service=WEST)
+    await change(pair, note(2, "written to the west"))  # by the failback
+    pair.clock.now += timedelta(minutes=1)
+    await pair.swap(EAST, generation=2)
+    assert await pair.tick() == []
+    assert await contents(pair) == [note(1), note(2, "written to the west")]
+    await change(pair, note(3))
+    await pair.back_up()
+    (run,) = await pair.tick()
+    assert [item.index.index for item in run.items] == ["notes"]
+    assert await contents(pair) == [note(1), note(2, "written to the west"), note(3)]
+
+
 async def test_only_what_the_pair_names_is_followed(pair: PairWorld) -> None:
     pair.settle(indexes=("*", "!other"))
     for name in ("notes", "other"):
