@@ -27,7 +27,7 @@ from indexvault.workflow.activity import ProgressUpdate, Resources
 type MakeAll[Made] = Callable[[bytes, int], list[Made] | None]
 """Makes something of each of so many documents, one a line; returns None if it can't do so at once."""
 
-_WINDOW = 4 * MEBIBYTE
+_WINDOW = 2 * MEBIBYTE
 """Stored bytes of chunks that a stretch fetches at once; several stretches are at work at the same time."""
 
 

@@ -65,11 +65,13 @@ class UnsplitDocuments(Sequence[Document]):
     """The documents of a page, which is split when one of them is looked at.
 
     `text` has a line for each, ended by a line feed, and is what they are only if every line is a document: a caller
-    knows that where it finds the bytes of documents that it knows. `last` is the key of the last one.
+    knows that where it finds the bytes of documents that it knows. There are `number` lines; `last` is the key of the
+    last one.
     """
 
-    def __init__(self, text: bytes, last: str, split: Callable[[], Sequence[Document]]) -> None:
+    def __init__(self, text: bytes, number: int, last: str, split: Callable[[], Sequence[Document]]) -> None:
         self.text = text
+        self.number = number
         self.last = last
         self._split = split
 
@@ -79,7 +81,7 @@ class UnsplitDocuments(Sequence[Document]):
         return self._split()
 
     def __len__(self) -> int:
-        return self.text.count(b"\n")
+        return self.number
 
     @overload
     def __getitem__(self, index: int) -> Document: ...
@@ -238,7 +240,7 @@ class UnsplitReader(PageReader):
         except UNDECODABLE:
             return None
         return Page(
-            documents=UnsplitDocuments(text, key, split),
+            documents=UnsplitDocuments(text, len(parts), key, split),
             size=len(body),
             coverage=page.coverage,
             count=page.count,

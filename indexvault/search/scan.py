@@ -69,7 +69,7 @@ def _checked(documents: UnsplitDocuments, after: str | None, until: str | None, 
         require_progress(found, after, until, on=on)
         return found
 
-    return UnsplitDocuments(documents.text, documents.last, split)
+    return UnsplitDocuments(documents.text, documents.number, documents.last, split)
 
 
 async def read_page(

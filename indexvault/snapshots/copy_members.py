@@ -65,7 +65,7 @@ class MemberCopier:
         for each, found in zip(lacking, await self._fetch(self._source, pack, lacking), strict=True):
             if not isinstance(found, StoredMember):
                 raise found
-            if (new := packer.add(each.sha256, found.data)) is not None:
+            if (new := packer.add(each.sha256, bytes(found.data))) is not None:
                 locations |= await self._store(pack, new, waiting)
         if (new := packer.finish()) is not None:
             locations |= await self._store(pack, new, waiting)

@@ -126,7 +126,7 @@ def members_of(sealed: list[SealedChunk]) -> list[bytes]:
     return [member(each.chunk.sha256, each.data) for each in sealed]
 
 
-def open_member(sha256: str, stored: bytes, most: int, on: str) -> bytes:
+def open_member(sha256: str, stored: bytes | memoryview, most: int, on: str) -> bytes:
     """Return the contents of a member, proved by their hash. Use a thread, with about a megabyte of members at once.
 
     Never decompresses more than `most` bytes and one, whatever the member claims to hold. Raises IntegrityError about
@@ -149,7 +149,7 @@ def open_member(sha256: str, stored: bytes, most: int, on: str) -> bytes:
     return data
 
 
-def open_chunk(chunk: Chunk, stored: bytes, on: str) -> bytes:
+def open_chunk(chunk: Chunk, stored: bytes | memoryview, on: str) -> bytes:
     """Return the uncompressed bytes of a chunk, proved to be what was stored, from its member.
 
     Raises IntegrityError about `on`, as `open_member` does, and for another number of bytes or lines.
@@ -164,7 +164,7 @@ def open_chunk(chunk: Chunk, stored: bytes, on: str) -> bytes:
     return data
 
 
-def open_chunks(chunks: Sequence[Chunk], stored: Sequence[bytes]) -> list[bytes] | None:
+def open_chunks(chunks: Sequence[Chunk], stored: Sequence[bytes | memoryview]) -> list[bytes] | None:
     """Return the uncompressed bytes of several chunks, each proved, or None if any is not as `open_chunk` wants it.
 
     They are decompressed in one call, as a gzip file of many members. Each call lets other threads have the GIL and
@@ -175,7 +175,7 @@ def open_chunks(chunks: Sequence[Chunk], stored: Sequence[bytes]) -> list[bytes]
         return None
     # What ends with its size is not padded: gzip would read over zeros behind a member.
     if not all(
-        _begins_as_listed(chunk.sha256, each) and each.endswith(chunk.bytes.to_bytes(_SIZE_BYTES, "little"))
+        _begins_as_listed(chunk.sha256, each) and each[-_SIZE_BYTES:] == chunk.bytes.to_bytes(_SIZE_BYTES, "little")
         for chunk, each in zip(chunks, stored, strict=True)
     ):
         return None
@@ -219,8 +219,9 @@ def is_sound(name: str, data: bytes) -> bool:
     return hashlib.sha256(data).hexdigest() == name
 
 
-def _begins_as_listed(sha256: str, stored: bytes) -> bool:
-    return stored.startswith(b"".join((_PREFIX, len(stored).to_bytes(_SIZE_BYTES, "little"), bytes.fromhex(sha256))))
+def _begins_as_listed(sha256: str, stored: bytes | memoryview) -> bool:
+    listed = b"".join((_PREFIX, len(stored).to_bytes(_SIZE_BYTES, "little"), bytes.fromhex(sha256)))
+    return stored[: len(listed)] == listed
 
 
 def _holds_documents(chunk: Chunk, data: bytes) -> bool:

@@ -33,7 +33,7 @@ WINDOW = 8 * MEBIBYTE
 REQUESTS_AT_ONCE = 4
 _PLANNED_AT_ONCE = 8
 """Windows that are planned together: their chunks are listed in memory."""
-_OPENED_AT_ONCE = 4 * MEBIBYTE
+_OPENED_AT_ONCE = 2 * MEBIBYTE
 """Uncompressed bytes that one hop to a thread opens."""
 _OPENED_TOGETHER = 256 * 1024
 """Uncompressed bytes that one call opens: few enough to stay in the processor's cache while they are used."""
@@ -42,9 +42,12 @@ type Failure = IntegrityError | NotFoundError
 
 
 class StoredMember(NamedTuple):
-    """A member as it is stored, not proved, and the name of the blob that it was read from."""
+    """A member as it is stored, not proved, and the name of the blob that it was read from.
 
-    data: bytes
+    A view holds all members that were read with it.
+    """
+
+    data: bytes | memoryview
     blob: str
 
 
@@ -146,8 +149,11 @@ class _Fetching:
                 broken = IntegrityError(error.what, on=name, do=repair_advice(name))
             else:
                 found, start = self.found, span.start
+                # Members with holes between them are copied: the holes may be far larger.
+                is_whole = sum([each.stored for each in span.members]) == len(data)
+                source = memoryview(data) if is_whole else data
                 for position, _pack, offset, stored in span.members:
-                    found[position] = StoredMember(data[offset - start : offset - start + stored], name)
+                    found[position] = StoredMember(source[offset - start : offset - start + stored], name)
                 return
         if len(span.members) == 1:
             self.fail(span.members[0], broken)

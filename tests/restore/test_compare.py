@@ -51,7 +51,7 @@ class Pages:
                 self.split.append(number)
                 return found
 
-            yield UnsplitBatch(UnsplitDocuments(text, keys[-1], split))
+            yield UnsplitBatch(UnsplitDocuments(text, len(found), keys[-1], split))
 
 
 def cut(documents: dict[str, str], size: int) -> tuple[list[Chunk], dict[str, bytes]]:

@@ -175,6 +175,17 @@ class TestReading:
         found = await fetch_members(store.snapshots, FOLDER, FOLDER.pack, chunks)
         assert [isinstance(each, StoredMember) for each in found] == [True] * 20 + [False] * 10
 
+    async def test_a_member_holds_no_holes_that_were_read_over(self) -> None:
+        store = MemoryStore()
+        chunks = await stored(store, contents(range(30)), packs=1)
+        together = await fetch_members(store.snapshots, FOLDER, FOLDER.pack, chunks)
+        apart = await fetch_members(store.snapshots, FOLDER, FOLDER.pack, chunks[::2])
+        assert [each.data for each in together[::2] if isinstance(each, StoredMember)] == [
+            each.data for each in apart if isinstance(each, StoredMember)
+        ]
+        assert {type(each.data) for each in together if isinstance(each, StoredMember)} == {memoryview}
+        assert {type(each.data) for each in apart if isinstance(each, StoredMember)} == {bytes}
+
     async def test_nothing_is_read_after_it_was_closed(self) -> None:
         store = MemoryStore()
         chunks = await stored(store, contents(range(100)))
