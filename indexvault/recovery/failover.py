@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from indexvault.backup.service_objects import OBJECTS
 from indexvault.backup.workflow import ACTIVITIES as BACKUP_ACTIVITIES
 from indexvault.errors import IndexvaultError, VerificationError
-from indexvault.recovery.failover_index import CLOSE_INDEX, OPEN_INDEX, brought, not_brought
+from indexvault.recovery.failover_index import CLOSE_INDEX, OPEN_INDEX, brought, kept, not_brought
 from indexvault.recovery.failover_job import (
     ClosedIndex,
     FailoverEnd,
@@ -102,8 +102,9 @@ def _bring_planned(ctx: OrchestrationContext, started: StartedFailover) -> Orche
     held: dict[str, LiveDrift] = {}
     if started.job.back:
         held = {each.index: each for each in (yield from compare_all(ctx, started))}
-    yield from call(ctx, STOP_INDEXERS, started)
+    # In this order: in the snapshot, the indexers are as they are without a failover.
     started = yield from back_up_objects_of(ctx, started)
+    yield from call(ctx, STOP_INDEXERS, started)
     before, after = _stages(started.plan.kinds)
     objects = list((yield from call(ctx, MAKE_OBJECTS, ObjectsTurn(started, before))).outcomes)
     results: dict[str, IndexResult] = {}
@@ -187,6 +188,10 @@ def _bring_snapshots(ctx: OrchestrationContext, started: StartedFailover) -> Orc
         known = done.get(index.index)
         if known is not None and known.snapshot == index.snapshot:
             results.append(known)
+            continue
+        if index.mode == "keep":
+            results.append(kept(started.plan, index))
+            yield from call(ctx, CLOSE_INDEX, ClosedIndex(started, results[-1]))
             continue
         try:
             result = yield from bring_index(ctx, started, index)

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from indexvault.errors import ConflictError, IndexvaultError, NotFoundError, RemoteError, SettingsError
+from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError, RemoteError, SettingsError
 from indexvault.recovery.failover_job import Candidate, FailoverFacts, FailoverJob, IndexFacts
 from indexvault.recovery.pair_role import SeenRole, in_time, pair_role
+from indexvault.recovery.standby_records import read_standby
 from indexvault.settings.load import service_settings
 from indexvault.settings.model import PairSettings, Settings
 from indexvault.settings.pairs import pair_settings, standby_store
@@ -86,14 +87,16 @@ async def gather_failover_facts(resources: Resources, job: FailoverJob, seen: Se
         newest = await _summaries(blobs, source)
         unchanged = await _unchanged(resources, answering, source, now)
         had = await _had(blobs, newest, now)
+        held = await _held(resources, job, seen.role.generation)
         names = [each for each in newest if each != SERVICE_OBJECTS and (had is None or each in had)]
-        chosen = select(sorted({*names, *(had or ())}), pair.indexes).found
+        chosen = select(sorted({*names, *(had or ()), *held}), pair.indexes).found
         indexes = tuple(
             IndexFacts(
                 index=name,
                 snapshots=_candidates(job, newest.get(name, ()), unchanged, now),
                 there=name in there,
                 alias=name in aliases,
+                held=held.get(name),
             )
             for name in chosen
         )
@@ -191,6 +194,23 @@ async def _had(blobs: SnapshotReader, newest: Mapping[str, Sequence[Summary]], n
     return None
 
 
+async def _held(resources: Resources, job: FailoverJob, generation: int) -> dict[str, Candidate]:
+    """Return the snapshots that indexes of the service were proved equal to by following, and equal still.
+
+    A standby reads snapshots where they are made, so it may be newer than any copy that is in reach.
+    """
+    try:
+        states = await read_standby(resources.clients.store_of(job.to).runs, job.pair, job.to)
+    except (IntegrityError, NotFoundError):
+        return {}
+    return {
+        each.index: Candidate(id=each.snapshot, as_of=each.as_of, created=each.created)
+        for each in states
+        if each.snapshot is not None and each.as_of is not None and each.is_equal and each.gone_since is None
+        if each.generation == generation and each.index != SERVICE_OBJECTS
+    }
+
+
 def _candidates(
     job: FailoverJob,
     newest_first: Sequence[Summary],
@@ -198,7 +218,12 @@ def _candidates(
     now: datetime,
 ) -> tuple[Candidate, ...]:
     return tuple(
-        Candidate(id=each.id, as_of=as_of(each.created, each.reference, unchanged), fault=_fault(job, each, now))
+        Candidate(
+            id=each.id,
+            as_of=as_of(each.created, each.reference, unchanged),
+            fault=_fault(job, each, now),
+            created=each.created,
+        )
         for each in newest_first
     )
 

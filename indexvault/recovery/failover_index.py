@@ -14,6 +14,7 @@ from indexvault.recovery.failover_job import (
     PlannedIndex,
 )
 from indexvault.recovery.failover_state import require_failover, write_failover
+from indexvault.recovery.standby_records import read_state, write_state
 from indexvault.restore.checks import failure
 from indexvault.restore.follow import require_followable
 from indexvault.restore.followed import read_followed
@@ -44,7 +45,7 @@ def restore_of(settings: Settings, job: FailoverJob, plan: FailoverPlan, index: 
         target_service=plan.to,
         target_index=index.index,
         run=f"{job.run}-index-{position}" + (f"-{index.round}" if index.round else ""),
-        mode=index.mode,
+        mode="create" if index.mode == "create" else "sync",
         store=own if near in plan.unread else None,
         overlay=plan.overlay,
         accept_loss=job.accept_loss,
@@ -84,6 +85,7 @@ async def open_index(resources: Resources, turn: IndexTurn) -> OpenedIndex:
     job = restore_of(clients.settings, started.job, started.plan, index)
     target = IndexName(started.plan.to, index.index)
     runs = clients.store_of(target.service).runs
+    await _note_written(resources, started.plan, index)
     restoring = await read_restore_state(runs, target)
     created = replace(job, mode="create")
     if restoring is not None and restoring.touched and restoring.fingerprint == created.fingerprint:
@@ -107,6 +109,28 @@ async def open_index(resources: Resources, turn: IndexTurn) -> OpenedIndex:
     return OpenedIndex(replace(wanted, discard_unfinished=is_other))
 
 
+async def _note_written(resources: Resources, plan: FailoverPlan, index: PlannedIndex) -> None:
+    """Note that an index of a standby is written to: if the failover fails, following makes it equal again."""
+    runs = resources.clients.store_of(plan.to).runs
+    version = await read_state(runs, plan.pair, IndexName(plan.to, index.index))
+    if version is not None and version.record.generation == plan.generation - 1:
+        await resources.fence()
+        await write_state(runs, replace(version.record, towards=index.snapshot))
+
+
+async def is_still_brought(resources: Resources, plan: FailoverPlan, result: IndexResult) -> bool:
+    """Return whether an index is known to equal the snapshot that an interrupted failover has brought it to."""
+    runs = resources.clients.store_of(plan.to).runs
+    known = await read_followed(runs, IndexName(plan.to, result.index))
+    if known is None or known.record.towards is not None:
+        return False
+    return (known.record.service, known.record.index, known.record.equal.id) == (
+        plan.source,
+        result.index,
+        result.snapshot,
+    )
+
+
 async def close_index(resources: Resources, closed: ClosedIndex) -> Done:
     """Note what became of an index, so that a run which resumes this one does not do it again."""
     job = closed.started.job
@@ -124,12 +148,25 @@ def brought(plan: FailoverPlan, index: PlannedIndex, report: RestoreReport) -> I
         outcome="brought",
         snapshot=index.snapshot,
         as_of=index.as_of,
-        age=max(plan.started - index.as_of, type(plan.recovery_point)()),
+        age=max(plan.until - index.as_of, type(plan.recovery_point)()),
         mode="follow" if report.followed is not None else report.mode,
         documents=report.documents,
         written=report.uploaded + report.deleted,
         losses=listed(report.losses, SHOW),
         notes=listed([*([index.note] if index.note else []), *report.notes], SHOW),
+    )
+
+
+def kept(plan: FailoverPlan, index: PlannedIndex) -> IndexResult:
+    """Return the result of an index that is newer than what could be restored."""
+    return IndexResult(
+        index=index.index,
+        outcome="left as it is",
+        snapshot=index.snapshot,
+        as_of=index.as_of,
+        age=max(plan.until - index.as_of, type(plan.recovery_point)()),
+        mode=index.mode,
+        notes=[index.note],
     )
 
 

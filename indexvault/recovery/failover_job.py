@@ -63,24 +63,32 @@ class FailoverJob(msgspec.Struct, frozen=True, kw_only=True):
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot in reach. `as_of` is the time up to which it holds what was written to its index.
 
-    `fault` says in words why it is not used.
+    It was made at `created`, if that was earlier. `fault` says in words why it is not used.
     """
 
     id: str
     as_of: AwareTime
     fault: str = ""
+    created: AwareTime | None = None
+
+    @property
+    def holds_since(self) -> datetime:
+        """The time from which on the index was as in it, as far as is known."""
+        return self.as_of if self.created is None else self.created
 
 
 class IndexFacts(msgspec.Struct, frozen=True, kw_only=True):
     """An index of the service that was active: its snapshots in reach, the newest first, and whether `to` has it.
 
-    `alias` says that `to` has an alias of that name.
+    `alias` says that `to` has an alias of that name. `held` is the snapshot that the index on `to` was proved equal to
+    by following, None if that is not known or it is being written to.
     """
 
     index: str
     snapshots: tuple[Candidate, ...] = ()
     there: bool = False
     alias: bool = False
+    held: Candidate | None = None
 
 
 class FailoverFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +109,7 @@ class FailoverFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlannedIndex(msgspec.Struct, frozen=True, kw_only=True):
-    """An index to bring over: the snapshot, the time it is as of, and how.
+    """An index to bring over: the snapshot, the time it is as of, and how: with `keep`, it equals that one already.
 
     `note` says which newer snapshots are passed over, and why. A planned failover makes a snapshot in each `round`.
     """
@@ -109,7 +117,7 @@ class PlannedIndex(msgspec.Struct, frozen=True, kw_only=True):
     index: str
     snapshot: str
     as_of: AwareTime
-    mode: Literal["create", "sync"]
+    mode: Literal["create", "sync", "keep"]
     note: str = ""
     round: int = 0
 
@@ -128,6 +136,7 @@ class FailoverPlan(msgspec.Struct, frozen=True, kw_only=True):
     `generation` is the one that it begins, `lock` the indexes of `to` that are locked until then. `objects` is the
     snapshot of the source's other objects, None if there is none; `kinds` are those that are made as in it. `compared`
     are the indexes that are held against the live ones of the source, `repair` whether they are then made as these.
+    `decided` is when this was decided, later than `started` if an interrupted failover is resumed.
     """
 
     pair: str
@@ -150,10 +159,16 @@ class FailoverPlan(msgspec.Struct, frozen=True, kw_only=True):
     answers: bool = False
     repair: bool = False
     warnings: tuple[str, ...] = ()
+    decided: AwareTime | None = None
+
+    @property
+    def until(self) -> datetime:
+        """The time up to which writes that no snapshot has may be lost."""
+        return self.started if self.decided is None else self.decided
 
 
 class IndexResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of an index. `age` is how much may be lost: the time from `as_of` to the failover's start."""
+    """What became of an index. `age` is how much may be lost: the time from `as_of` to the decision."""
 
     index: str
     outcome: IndexOutcome

@@ -195,11 +195,11 @@ async def enable_indexers(resources: Resources, turn: ObjectsTurn) -> Enabled:
     plan = started.plan
     if INDEXERS not in plan.kinds:
         return Enabled([], [])
-    if started.job.planned:
-        names = (await require_failover(resources.clients.store_of(plan.to).runs, started.job)).stopped
-    else:
+    # An unplanned one has those of a planned one that its region took along.
+    names = (await require_failover(resources.clients.store_of(plan.to).runs, started.job)).stopped
+    if not started.job.planned:
         manifest = await read_objects(resources, plan)
-        names = [] if manifest is None else enabled_in(manifest)
+        names = sorted({*names, *([] if manifest is None else enabled_in(manifest))})
     target = resources.clients.service(plan.to)
     enabled: list[str] = []
     failed: list[ObjectResult] = []

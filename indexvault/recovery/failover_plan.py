@@ -68,6 +68,7 @@ def plan_failover(job: FailoverJob, pair: PairSettings, facts: FailoverFacts) ->
         objects_as_of=objects.as_of if objects is not None else None,
         kinds=kinds if objects is not None or job.planned else (),
         compared=_compared(job, pair, facts, planned),
+        decided=facts.now,
         repair=job.repair and (pair.authority or pair.primary) == facts.source,
         unread=facts.unread,
         answers=facts.answers,
@@ -97,11 +98,21 @@ def _decide(
     if job.planned:
         return PlannedIndex(index=index.index, snapshot="", as_of=now, mode="sync" if index.there else "create")
     named = wanted.get(index.index)
-    candidates = [each for each in index.snapshots if job.at is None or each.as_of <= job.at]
+    candidates = [each for each in index.snapshots if job.at is None or each.holds_since <= job.at]
     chosen = next(
         (each for each in candidates if (named.names(each.id) if named is not None else not each.fault)),
         None,
     )
+    held = index.held if index.there and job.at is None and named is None else None
+    if held is not None and (chosen is None or chosen.as_of < held.as_of):
+        restorable = "no snapshot of it" if chosen is None else f"no newer snapshot of it than {chosen.id}"
+        return PlannedIndex(
+            index=index.index,
+            snapshot=held.id,
+            as_of=held.as_of,
+            mode="keep",
+            note=f"it was proved equal to this one by following, and {restorable} can be restored here",
+        )
     if chosen is None or chosen.fault:
         return LeftOut(index.index, _why_none(index, candidates, chosen))
     newer = [each for each in candidates if each.as_of > chosen.as_of and each.id != chosen.id and named is None]

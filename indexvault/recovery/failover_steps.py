@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from indexvault.errors import ConflictError, IndexvaultError, RemoteError
 from indexvault.model import IndexName
 from indexvault.recovery.failover_facts import gather_failover_facts, require_target
-from indexvault.recovery.failover_index import preflight_index, restore_of
+from indexvault.recovery.failover_index import is_still_brought, preflight_index, restore_of
 from indexvault.recovery.failover_job import (
     CheckedFailover,
     FailoverEnd,
@@ -21,6 +21,7 @@ from indexvault.recovery.failover_job import (
     FoundFailover,
     GivenUp,
     IndexResult,
+    PlannedIndex,
     StartedFailover,
     Swap,
     Swapped,
@@ -34,7 +35,7 @@ from indexvault.recovery.failover_state import (
     require_failover,
     write_failover,
 )
-from indexvault.recovery.pair_role import SeenRole, pair_role, spread_role
+from indexvault.recovery.pair_role import SeenRole, in_time, pair_role, spread_role
 from indexvault.snapshots.names import SERVICE_OBJECTS
 from indexvault.snapshots.roles import PairRole, create_role, read_role
 from indexvault.snapshots.store import RunBlobs
@@ -64,28 +65,71 @@ async def find(resources: Resources, job: FailoverJob) -> FoundFailover:
 async def begin(resources: Resources, job: FailoverJob) -> StartedFailover:
     """Decide what the failover does and write it down, or resume one that is unfinished.
 
-    One that has swapped is resumed whatever is asked for; one that has not, if the same is asked for: otherwise what it
-    had changed for a while is undone, and another begins. Raises what `decide` does, with nothing changed.
+    One that has swapped is resumed whatever is asked for. One that has not is resumed if the same is asked for and
+    would be done now: otherwise what it had changed for a while is undone, and another begins. Raises what `decide`
+    does, with nothing changed.
     """
     runs = resources.clients.store_of(job.to).runs
     state = await read_failover(runs, job.pair)
     seen = await pair_role(resources.clients, job.pair)
     if state is not None and state.executions[-1] == job.run and state.is_unfinished:
         return _started(job, state, resumes=_before(state))
+    stopped: list[str] = []
     if state is not None and state.is_unfinished:
-        is_same = state.fingerprint == job.fingerprint and seen.role.generation == state.plan.generation - 1
-        if state.phase == "swapped" or is_same:
-            resumed = replace(state, executions=[*state.executions, job.run])
+        resumed = await _resumed(resources, job, state, seen)
+        if resumed is not None:
             await write_failover(runs, resumed)
             return _started(job, resumed, resumes=state.executions[-1])
-        await undo(resources, runs, state)
+        try:
+            await undo(resources, runs, state)
+        except RemoteError:
+            if job.planned:
+                raise
+            # The region is gone by now. What the planned failover had stopped there runs on the other service.
+            stopped = state.stopped
     if state is not None and state.phase == "ended" and _is_still(state, seen):
         assert state.report is not None  # noqa: S101 - what has ended has one
         return _started(job, state, ended=replace(state.report, repeated=True))
     plan = await decide(resources, job, seen)
-    fresh = FailoverState(job=job, fingerprint=job.fingerprint, executions=[job.run], plan=plan)
+    fresh = FailoverState(job=job, fingerprint=job.fingerprint, executions=[job.run], plan=plan, stopped=stopped)
     await write_failover(runs, fresh)
     return _started(job, fresh)
+
+
+async def _resumed(
+    resources: Resources, job: FailoverJob, state: FailoverState, seen: SeenRole
+) -> FailoverState | None:
+    """Return the state of an unfinished failover as this run resumes it, or None if another is to begin.
+
+    Until the swap, what is to be done is decided again: since then newer snapshots may have come, and following may
+    have written to indexes that were done.
+    """
+    executions = [*state.executions, job.run]
+    if _has_swapped(state, seen.role):
+        return replace(state, executions=executions)
+    if state.fingerprint != job.fingerprint or seen.role.generation != state.plan.generation - 1:
+        return None
+    plan = await decide(resources, job, seen)
+    if _chosen(plan) != _chosen(state.plan):
+        return None
+    plan = replace(plan, started=state.plan.started)
+    results = [
+        replace(each, age=_age(plan, each.as_of))
+        for each in state.results
+        if each.as_of is not None and await is_still_brought(resources, plan, each)
+    ]
+    return replace(state, executions=executions, plan=plan, phase="working", results=results)
+
+
+def _chosen(plan: FailoverPlan) -> tuple[object, ...]:
+    """Return what a failover brings over: two of the same do the same."""
+    snapshots = {(each.index, each.snapshot) for each in plan.indexes}
+    return snapshots, {each.index for each in plan.left_out}, plan.objects, plan.kinds, plan.source
+
+
+def _has_swapped(state: FailoverState, role: PairRole) -> bool:
+    """Return whether the present role is the one that a failover has set."""
+    return state.phase == "swapped" and role.generation == state.plan.generation and role.run == state.executions[0]
 
 
 async def decide(resources: Resources, job: FailoverJob, seen: SeenRole | None = None) -> FailoverPlan:
@@ -112,7 +156,9 @@ async def decide(resources: Resources, job: FailoverJob, seen: SeenRole | None =
         )
     if job.planned:
         return plan
-    checked = [await preflight_index(resources, job, plan, each) for each in plan.indexes]
+    checked = [
+        each if each.mode == "keep" else await preflight_index(resources, job, plan, each) for each in plan.indexes
+    ]
     return replace(plan, indexes=tuple(checked))
 
 
@@ -208,10 +254,15 @@ async def give_up(resources: Resources, given: GivenUp) -> Done:
 async def undo(resources: Resources, runs: RunBlobs, state: FailoverState) -> None:
     """Enable the indexers again that a planned failover had disabled, then note that it is given up.
 
-    Raises RemoteError if the service does not answer: the record stays, and the next attempt tries again.
+    They stay as they are if roles were swapped since: the service is no more the active one. Raises RemoteError if the
+    service does not answer: the record stays, and the next attempt tries again.
     """
     source = resources.clients.service(state.plan.source)
-    for name in state.stopped:
+    role = (await pair_role(resources.clients, state.job.pair)).role
+    is_active = role.active == state.plan.source and role.generation < state.plan.generation
+    if state.stopped and is_active:
+        await in_time(source.index_names(), on=f"service {state.plan.source}")
+    for name in state.stopped if is_active else ():
         try:
             await set_disabled(resources, source, name, disabled=False)
         except RemoteError:
@@ -228,7 +279,7 @@ async def check(resources: Resources, job: FailoverJob) -> CheckedFailover:
     planned = [
         IndexResult(
             index=each.index,
-            outcome="to be brought",
+            outcome="left as it is" if each.mode == "keep" else "to be brought",
             snapshot=each.snapshot or None,
             as_of=each.as_of if each.snapshot else None,
             age=_age(plan, each.as_of) if each.snapshot else None,
@@ -240,7 +291,7 @@ async def check(resources: Resources, job: FailoverJob) -> CheckedFailover:
     objects = [] if job.planned else await check_objects(resources, plan, job.run)
     report = replace(report, indexes=[*planned, *report.indexes], objects=objects, dry_run=True)
     report = replace(report, window=window_of(planned, planned=job.planned))
-    restores = [restore_of(resources.clients.settings, job, plan, each) for each in plan.indexes if each.snapshot]
+    restores = [restore_of(resources.clients.settings, job, plan, each) for each in _to_bring(plan)]
     return CheckedFailover(
         plan, report, [replace(each, update_definition=each.mode == "sync", locked_by=None) for each in restores]
     )
@@ -253,7 +304,7 @@ async def foresee(resources: Resources, job: FailoverJob) -> FailoverReport | No
     """
     state = await read_failover(resources.clients.store_of(job.to).runs, job.pair)
     seen = await pair_role(resources.clients, job.pair)
-    if state is not None and (state.phase == "swapped" or (state.phase == "ended" and _is_still(state, seen))):
+    if state is not None and (_has_swapped(state, seen.role) or (state.phase == "ended" and _is_still(state, seen))):
         return None
     return (await check(resources, job)).report
 
@@ -290,8 +341,13 @@ def window_of(results: list[IndexResult], *, planned: bool) -> timedelta | None:
     return max((each.age for each in results if each.age is not None), default=None)
 
 
+def _to_bring(plan: FailoverPlan) -> list[PlannedIndex]:
+    """Return the indexes that are restored from a snapshot which is there already."""
+    return [each for each in plan.indexes if each.snapshot and each.mode != "keep"]
+
+
 def _age(plan: FailoverPlan, as_of: datetime) -> timedelta:
-    return max(plan.started - as_of, timedelta())
+    return max(plan.until - as_of, timedelta())
 
 
 def _started(

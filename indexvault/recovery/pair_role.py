@@ -13,7 +13,9 @@ from indexvault.clients import Clients
 from indexvault.errors import ConflictError, IntegrityError, NotFoundError, RemoteError, TooSlowError
 from indexvault.settings.model import PairSettings, Settings
 from indexvault.settings.pairs import pair_settings, pair_stores
-from indexvault.snapshots.roles import PairRole, copy_role, first_role, read_role
+from indexvault.snapshots.roles import PairRole, copy_role, first_role, last_roles, read_role
+from indexvault.snapshots.run_names import roles_prefix
+from indexvault.snapshots.store import StoreReader
 
 ANSWER_SECONDS = 5.0
 """How long a store or service may take before it is passed over, with all its retries."""
@@ -87,7 +89,7 @@ async def spread_role(clients: Clients, name: str, role: PairRole) -> list[str]:
 
 def require_member(settings: Settings, pair: PairSettings, role: PairRole) -> None:
     """Raise ConflictError unless the active service of a role can be one of its pair's."""
-    if role.active in {pair.primary, pair.standby} or (pair.standby is None and role.active in settings.services):
+    if _may_be_active(settings, pair, role.active):
         return
     raise ConflictError(
         f"{role.active} is active since generation {role.generation}, and is not in the pair by these settings",
@@ -115,9 +117,34 @@ async def _role_in(clients: Clients, store: str, pair: str, seconds: float) -> P
 async def _read(clients: Clients, store: str, pair: str) -> PairRole | None:
     opened = clients.store(store)
     try:
-        return await read_role(opened.runs, pair)
+        role = await read_role(opened.runs, pair)
+        if role is None:
+            await _require_first(clients.settings, opened, pair)
     except NotFoundError:  # nothing was ever kept in it
         return None
+    return role
+
+
+async def _require_first(settings: Settings, store: StoreReader, name: str) -> None:
+    """Raise ConflictError if another pair, which the settings don't name, has made a service of this one active.
+
+    Without that, a pair that gets another name would be as before its first swap: the service that took over would be
+    the standby, and be overwritten.
+    """
+    pair = pair_settings(settings, name)
+    for role in await last_roles(store.runs):
+        is_gone, is_as_first = role.pair not in settings.pairs, role.active == pair.primary and role.following
+        if is_gone and not is_as_first and _may_be_active(settings, pair, role.active):
+            raise ConflictError(
+                f"{role.active} became active in pair {role.pair}, which is in the settings no more",
+                on=f"pair {name}",
+                do=f"Name the pair {role.pair} again; if that pair is over, delete its records,"
+                f" {roles_prefix(role.pair)}, from the runs of store {store.name}",
+            )
+
+
+def _may_be_active(settings: Settings, pair: PairSettings, service: str) -> bool:
+    return service in {pair.primary, pair.standby} or (pair.standby is None and service in settings.services)
 
 
 async def _copied(clients: Clients, store: str, role: PairRole) -> bool:

@@ -4,9 +4,9 @@ import logging
 
 from indexvault.errors import ConflictError, IndexvaultError
 from indexvault.maintenance.pass_over import passed_over
-from indexvault.recovery.failover_state import read_failover
+from indexvault.recovery.failover_state import FailoverState, read_failover
 from indexvault.recovery.failover_steps import undo
-from indexvault.recovery.pair_role import pair_role, spread_role
+from indexvault.recovery.pair_role import pair_role, role_in_own_store, spread_role
 from indexvault.settings.model import PairSettings
 from indexvault.settings.pairs import policies_of
 from indexvault.workflow.activity import Resources, Work
@@ -51,6 +51,13 @@ async def _tick(resources: Resources, name: str, pair: PairSettings) -> set[str]
     return {policy for service in filter(None, others) for policy in policies_of(settings, pair, service)}
 
 
+async def _is_undone_by_tick(resources: Resources, name: str, service: str, state: FailoverState) -> bool:
+    """Return whether a failover has not swapped. The role is created first in the store of the service."""
+    if state.phase != "swapped":
+        return state.phase == "working"
+    return (await role_in_own_store(resources.clients, name, service)).generation < state.plan.generation
+
+
 async def undo_dead(resources: Resources, name: str, service: str) -> bool:
     """Enable the indexers that a planned failover to a service has disabled and not enabled again before it died.
 
@@ -59,7 +66,7 @@ async def undo_dead(resources: Resources, name: str, service: str) -> bool:
     """
     runs = resources.clients.store_of(service).runs
     state = await read_failover(runs, name)
-    if state is None or state.phase != "working" or not state.stopped:
+    if state is None or not state.stopped or not await _is_undone_by_tick(resources, name, service, state):
         return False
     claim = Claim(Work(run=f"{state.executions[-1]}-undo", service=service, index=state.job.work.index), "the tick")
     try:
@@ -68,7 +75,7 @@ async def undo_dead(resources: Resources, name: str, service: str) -> bool:
         return False
     try:
         state = await read_failover(runs, name)
-        if state is None or state.phase != "working":
+        if state is None or not await _is_undone_by_tick(resources, name, service, state):
             return False
         await undo(resources, runs, state)
     except IndexvaultError as error:

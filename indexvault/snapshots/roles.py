@@ -15,7 +15,7 @@ import msgspec
 from indexvault.errors import ConflictError, IntegrityError
 from indexvault.snapshots.manifest import AwareTime
 from indexvault.snapshots.records import RecordStore
-from indexvault.snapshots.run_names import role_generation, role_name, roles_prefix
+from indexvault.snapshots.run_names import ROLES_PREFIX, role_generation, role_name, roles_prefix
 from indexvault.snapshots.signed_records import SignedRunBlobs
 from indexvault.snapshots.store import RunBlobs
 
@@ -61,6 +61,27 @@ async def read_role(runs: RunBlobs, pair: str) -> PairRole | None:
             raise IntegrityError("this is no record of a role", on=blob.name, do=_DO)
         generations.append(generation)
     return await _read(runs, pair, max(generations)) if generations else None
+
+
+async def last_roles(runs: RunBlobs) -> list[PairRole]:
+    """Return the role of the highest generation of each pair that has one in a store, whatever the settings name.
+
+    What is no record of a role counts for nothing.
+    """
+    newest: dict[str, str] = {}
+    async for blob in runs.list(ROLES_PREFIX):
+        if role_generation(blob.name) is not None:
+            pair = blob.name.rpartition("/")[0]
+            newest[pair] = max(blob.name, newest.get(pair, ""))
+    found: list[PairRole] = []
+    for name in newest.values():
+        try:
+            role = await _records(runs).read(name)
+        except IntegrityError:
+            continue
+        if role is not None and role_name(role.pair, role.generation) == name:
+            found.append(role)
+    return found
 
 
 async def create_role(runs: RunBlobs, role: PairRole) -> PairRole:

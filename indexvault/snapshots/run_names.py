@@ -282,9 +282,13 @@ GENERATION_DIGITS = 9
 """Digits of a generation in a name, so that names are in the order of generations."""
 
 
+ROLES_PREFIX = "pairs/"
+"""The prefix of the records of all pairs' roles."""
+
+
 def roles_prefix(pair: str) -> str:
     """Return the prefix of the records which service of a pair is active."""
-    return f"pairs/{segment_of(pair)}/"
+    return f"{ROLES_PREFIX}{segment_of(pair)}/"
 
 
 def role_name(pair: str, generation: int) -> str:

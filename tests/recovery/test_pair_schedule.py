@@ -90,9 +90,8 @@ async def test_a_planned_failover_that_died_has_its_indexers_enabled_again() -> 
         async def die(_run: Any, _resources: Any, _given: Any) -> Any:
             raise ForbiddenError("killed", on="a test", do="Run it again")
 
-        for step in ("back_up_objects", "give_failover_up"):
+        for step in ("make_failover_objects", "give_failover_up"):
             opened.world.around[step] = die
-        opened.world.around["make_failover_objects"] = die
         with pytest.raises(ForbiddenError, match="killed"):
             await opened.fail_over(planned=True)
         assert await disabled(opened, EAST) == {"read-blobs": True, "idle": True}

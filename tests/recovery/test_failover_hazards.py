@@ -1,0 +1,194 @@
+"""What could lose documents around a failover: an old plan, a dead planned one, a standby that is newer, a new name."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from indexvault.errors import ConflictError, ForbiddenError
+from indexvault.recovery.failover_state import FailoverState, write_failover
+from indexvault.recovery.failover_steps import decide
+from indexvault.recovery.follow_plan import plan_following
+from indexvault.recovery.pair_role import pair_role, role_in_own_store
+from indexvault.recovery.pair_schedule import undo_dead
+from indexvault.recovery.standby_records import StandbyState, write_state
+from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.unchanged import note_unchanged
+from tests.recovery.conftest import note
+from tests.recovery.failover_world import INDEXER, SOURCE, FailoverWorld, fill_notes, open_failover
+from tests.world import EAST, WEST, quick_rests, upload_batch
+
+__all__ = ["quick_rests"]
+
+
+async def _leave(opened: FailoverWorld, **changes: object) -> FailoverState:
+    """Leave a failover behind as one that died."""
+    job = opened.job(planned=bool(changes.pop("planned", False)))
+    plan = await decide(opened.resources, job)
+    state = FailoverState(job=job, fingerprint=job.fingerprint, executions=[job.run], plan=plan)
+    state = replace(state, **changes)
+    await write_failover(opened.west_store.runs, state)
+    return state
+
+
+async def _add(opened: FailoverWorld, numbers: range, service: str = EAST) -> None:
+    lines = [msgspec.json.encode(note(number)) for number in numbers]
+    await opened.world.clients.service(service).index_documents("notes", upload_batch(lines))
+
+
+@pytest.mark.parametrize("phase", ["working", "swapped"])
+async def test_the_plan_of_a_failover_that_died_long_ago_is_made_anew(phase: str) -> None:
+    async with open_failover() as opened:
+        await fill_notes(opened)
+        await opened.back_up()
+        await _leave(opened, phase=phase)
+        opened.clock.now += timedelta(days=30)
+        await _add(opened, range(400, 500))
+        newest = await opened.back_up()
+        await opened.kill_east()
+        report = await opened.fail_over()
+        assert [each.snapshot for each in report.indexes] == [newest]
+        assert report.window is not None
+        assert report.window < timedelta(hours=1)
+        assert report.took < timedelta(hours=1)
+        assert len(await opened.documents(WEST)) == 500
+
+
+async def test_a_planned_failover_that_its_region_took_along_does_not_stop_another() -> None:
+    async with open_failover() as opened:
+        await fill_notes(opened)
+        await opened.put(EAST, "datasources", SOURCE)
+        await opened.put(EAST, "indexers", INDEXER)
+        await opened.back_up()
+        await opened.back_up_objects()
+        await _leave(opened, planned=True, stopped=["read-blobs"])
+        await opened.kill_east()
+        report = await opened.fail_over()
+        assert report.to == WEST
+        assert (await opened.role()).active == WEST
+
+
+async def test_a_failover_that_died_before_its_swap_gives_the_indexers_back() -> None:
+    async with open_failover() as opened:
+        await fill_notes(opened)
+        await opened.put(EAST, "datasources", SOURCE)
+        await opened.put(EAST, "indexers", INDEXER | {"disabled": True})
+        await opened.back_up()
+        await _leave(opened, planned=True, stopped=["read-blobs"], phase="swapped")
+        assert await undo_dead(opened.resources, "contoso", WEST)
+        assert (await opened.get(EAST, "indexers", "read-blobs")).get("disabled") is not True
+
+
+async def test_a_pair_that_got_another_name_keeps_the_service_that_took_over() -> None:
+    async with open_failover() as opened:
+        await fill_notes(opened)
+        await opened.back_up()
+        await opened.kill_east()
+        await opened.fail_over()
+        await opened.revive_east()
+        settings = opened.world.clients.settings
+        opened.world.clients.settings = replace(settings, pairs={"renamed": settings.pairs["contoso"]})
+        with pytest.raises(ConflictError, match="pair contoso"):
+            await role_in_own_store(opened.world.clients, "renamed", WEST)
+        with pytest.raises(ConflictError, match="pair contoso"):
+            await pair_role(opened.world.clients, "renamed")
+
+
+async def test_a_time_keeps_a_snapshot_of_before_that_still_held_then() -> None:
+    async with open_failover() as opened:
+        await fill_notes(opened)
+        snapshot = await opened.back_up()
+        made = opened.clock.now
+        opened.clock.now += timedelta(hours=6)
+        reference = SnapshotReference(service=EAST, index="notes", id=snapshot)
+        await note_unchanged(opened.west_store.runs, reference, began=opened.clock.now, run="later")
+        await opened.kill_east()
+        report = await opened.check(at=made + timedelta(hours=1))
+        assert [each.snapshot for each in report.indexes] == [snapshot]
+
+
+async def test_a_standby_that_is_newer_than_any_snapshot_in_reach_is_left_as_it_is() -> None:
+    async with open_failover() as opened:
+        await fill_notes(opened)
+        older = await opened.back_up()
+        await _add(opened, range(400, 500))
+        newer = await opened.back_up(copied=False)
+        await fill_notes(opened, 500, service=WEST)
+        state = StandbyState(
+            pair="contoso",
+            index="notes",
+            source=EAST,
+            service=WEST,
+            generation=0,
+            run="follow-1",
+            tried_at=opened.clock.now,
+            snapshot=newer,
+            created=opened.clock.now,
+            equal_at=opened.clock.now,
+        )
+        await write_state(opened.west_store.runs, state)
+        await opened.kill_east()
+        report = await opened.fail_over()
+        [left] = report.indexes
+        assert (left.outcome, left.snapshot) == ("left as it is", newer)
+        assert older in left.notes[0]
+        assert len(await opened.documents(WEST)) == 500
+
+
+async def test_a_standby_between_two_snapshots_is_brought_to_one_that_is_in_reach() -> None:
+    async with open_failover() as opened:
+        await fill_notes(opened)
+        older = await opened.back_up()
+        await fill_notes(opened, 450, service=WEST)
+        state = StandbyState(
+            pair="contoso",
+            index="notes",
+            source=EAST,
+            service=WEST,
+            generation=0,
+            run="follow-1",
+            tried_at=opened.clock.now,
+            snapshot="20261122T033000Z-aaaaaa",
+            created=opened.clock.now,
+            equal_at=opened.clock.now,
+            towards="20261122T033100Z-aaaaaa",
+        )
+        await write_state(opened.west_store.runs, state)
+        await opened.kill_east()
+        report = await opened.fail_over()
+        assert [(each.outcome, each.snapshot) for each in report.indexes] == [("brought", older)]
+        assert len(await opened.documents(WEST)) == 400
+
+
+async def test_following_makes_up_for_a_failover_that_failed_after_it_had_written() -> None:
+    async with open_failover() as opened:
+        await fill_notes(opened)
+        older = await opened.back_up()
+        await _add(opened, range(400, 500))
+        newest = await opened.back_up()
+        await fill_notes(opened, 500, service=WEST)
+        state = StandbyState(
+            pair="contoso",
+            index="notes",
+            source=EAST,
+            service=WEST,
+            generation=0,
+            run="follow-1",
+            tried_at=opened.clock.now,
+            snapshot=newest,
+            created=opened.clock.now,
+            equal_at=opened.clock.now,
+        )
+        await write_state(opened.west_store.runs, state)
+
+        async def die(_run: Any, _resources: Any, _given: Any) -> Any:
+            raise ForbiddenError("killed", on="a test", do="Run it again")
+
+        opened.world.around["swap_roles"] = die
+        with pytest.raises(ForbiddenError, match="killed"):
+            await opened.fail_over(snapshots=(f"{EAST}/notes@{older}",))
+        assert len(await opened.documents(WEST)) == 400
+        plan = await plan_following(opened.resources, "contoso", run="follow-2", owner="a test")
+        assert [each.snapshot for each in plan.indexes] == [newest]
