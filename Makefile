@@ -15,13 +15,16 @@ SUPPLY_READY := .tools/supply/.complete
 TEMPLATES_READY := .tools/templates/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: audit recording package wheel help demo serve test browser test-slow soak live conformance lint templates requirements settings-page bench bench-full clean
+.PHONY: audit recording package wheel help demo disaster serve test browser test-slow soak live conformance lint templates requirements settings-page bench bench-full clean
 
 help: ## list the targets
 	@awk '/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); printf "make %-14s %s\n", name, $$0 }' Makefile
 
 demo: $(ENVIRONMENT_READY) $(AZURITE_READY) ## back up an index, restore it to another service and prove it, all on this machine
 	@.venv/bin/python -m demo
+
+disaster: $(ENVIRONMENT_READY) $(AZURITE_READY) ## some minutes: kill a region, fail over, let it come back, fail back; all on this machine
+	@.venv/bin/python -m tests.disaster $(FLAGS)
 
 serve: $(ENVIRONMENT_READY) $(AZURITE_READY) ## run the Functions app on this machine with emulated services, and print curl lines to try
 	@.venv/bin/python -m tests.serve $(PORT)
