@@ -34,6 +34,7 @@ from indexvault.search.schema import read_schema
 from indexvault.search.secret_scan import is_for_secrets
 from indexvault.snapshots import known
 from indexvault.snapshots.announcements import (
+    RELIED_ON_FOR,
     Announced,
     Announcement,
     announce_once,
@@ -104,11 +105,16 @@ async def commit_snapshot(resources: Resources, job: BackupJob, *, limits: Limit
 
 
 async def _committed(store: Store, job: BackupJob) -> Manifest | None:
-    """Return the manifest that this run has written, or None."""
+    """Return the manifest that this run has written of what it read by its plan, or None.
+
+    A command that was killed after its commit reads the index again under the same name: what it had read before that
+    is another snapshot.
+    """
     for summary in await list_snapshots(store.snapshots, job.service, job.index):
         if summary.run == job.run and summary.state != "damaged" and summary.is_trusted:
             manifest = await read_manifest(store.snapshots, summary)
-            return manifest if manifest.authenticity != "unauthentic" else None
+            if manifest.authenticity != "unauthentic" and job.planned in {None, manifest.started}:
+                return manifest
     return None
 
 
@@ -116,7 +122,9 @@ async def _commit(resources: Resources, job: BackupJob, store: Store, limits: Li
     checkpoints = Checkpoints(store.runs, job.run)
     plan = await require_plan(checkpoints, job)
     announcement = announcement_name(job.service, job.index, plan.id)
-    if await read_announcement(store.runs, announcement) is not None:
+    # A sweep removes an old announcement.
+    is_old = resources.clock() - plan.started >= RELIED_ON_FOR
+    if is_old or await read_announcement(store.runs, announcement) is not None:
         manifest = await _committed(store, job)
         if manifest is not None:
             return await _finish(resources, job, store, manifest, announcement=announcement)
@@ -283,7 +291,7 @@ async def _noted_unchanged(resources: Resources, store: Store, job: BackupJob) -
     """Return the report of this run if it has recorded that the index is as in its last snapshot."""
     noted = await read_unchanged(store.runs, job.service, job.index, now=resources.clock())
     for reference, record in noted.items():
-        if record.run == job.run:
+        if record.run == job.run and job.planned in {None, record.last}:
             return _unchanged_report(await _base(store, reference), record.last, record.last, [])
     return None
 

@@ -41,7 +41,8 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     users know, if the backup is part of one. `labels` are what the snapshot is to carry.
 
     The rest is filled in by the workflow, so that activities follow no records but the run's own: `revealed` are the
-    fields that the run reveals, `plan` is the digest of the plan, `read` that of the records of what was read last.
+    fields that the run reveals, `plan` is the digest of the plan, which was `planned` at that time, `read` that of the
+    records of what was read last.
     `left` are the positions of the ranges that left something over for shared packs, `kept` sums up those that are as
     in the last snapshot.
     """
@@ -60,6 +61,7 @@ class BackupJob(msgspec.Struct, frozen=True, kw_only=True):
     labels: Labels = Labels()
     revealed: tuple[str, ...] = ()
     plan: str = ""
+    planned: datetime | None = None
     read: str = ""
     left: tuple[int, ...] = ()
     kept: Kept = Kept()
@@ -81,9 +83,9 @@ class Prepared(msgspec.Struct, frozen=True):
 class PlanSummary(msgspec.Struct, frozen=True):
     """What there is to read: a number of key ranges, or of partitions, or `by_changes`; and the documents expected.
 
-    `digest` is that of the plan, `resumed` says whether an earlier attempt made it. What is as in the last snapshot is
-    recorded each `checkpoint_bytes`. `notes` tell what an operator should know, such as why an earlier attempt was not
-    continued.
+    `digest` is that of the plan, which was made at `planned`, `resumed` says whether by an earlier attempt. What is as
+    in the last snapshot is recorded each `checkpoint_bytes`. `notes` tell what an operator should know, such as why an
+    earlier attempt was not continued.
     """
 
     ranges: int
@@ -92,6 +94,7 @@ class PlanSummary(msgspec.Struct, frozen=True):
     by_changes: bool = False
     notes: list[str] = []
     digest: str = ""
+    planned: datetime | None = None
     resumed: bool = False
     checkpoint_bytes: int = 1 << 62
 

@@ -89,6 +89,7 @@ async def plan_backup(resources: Resources, job: BackupJob, *, limits: Limits = 
         by_changes=plan.changes is not None,
         notes=notes,
         digest=digest_of(plan),
+        planned=plan.started,
         resumed=resumed,
         checkpoint_bytes=limits.checkpoint_bytes,
     )

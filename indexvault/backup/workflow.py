@@ -141,7 +141,7 @@ def _read(ctx: OrchestrationContext, job: BackupJob) -> Orchestration[tuple[Back
         prepared = yield from call(ctx, PREPARE, job)
         job = msgspec.structs.replace(job, revealed=tuple(prepared.revealed))
         plan = yield from call(ctx, PLAN, job)
-        job = msgspec.structs.replace(job, plan=plan.digest)
+        job = msgspec.structs.replace(job, plan=plan.digest, planned=plan.planned)
         if plan.by_changes:
             changed = yield from call(ctx, READ_CHANGES, job)
             merged = yield from call(ctx, MERGE_CHANGES, ChangesInput(job, changed.digest))

@@ -67,9 +67,9 @@ async def note_unchanged(runs: RunBlobs, snapshot: SnapshotReference, *, began: 
         run=run,
     )
     if before is not None and before.snapshot == snapshot.id and before.first <= before.last <= began:
-        if before.run == run:
+        if (before.run, before.last) == (run, began):
             return before
-        found = msgspec.structs.replace(found, first=before.first, times=before.times + 1)
+        found = msgspec.structs.replace(found, first=before.first, times=before.times + (before.run != run))
     await records.write(name, found)
     return found
 
