@@ -99,8 +99,8 @@ class Lock:
                 if await self._has_lost():
                     raise self._lost(None) from None
                 if await self._make():
-                    # Nobody had it, and nobody else takes it while the blob names this run.
-                    await self._lease_again()
+                    # Nobody else takes it while the blob names this run and counts, which it may not after a sleep.
+                    await self.hold()
                     await self._require_kept()
                     return
         if holder is not None and holder.run != self._run and holder.counts(self._clock()):

@@ -348,3 +348,22 @@ async def test_of_many_that_make_it_at_once_one_gets_it_and_the_others_are_told_
         taken = await asyncio.gather(*(each.take() for each in locks), return_exceptions=True)
         assert sorted(type(each).__name__ for each in taken) == ["ConflictError"] * 3 + ["NoneType"]
         await locks[taken.index(None)].release(ended=True)
+
+
+async def test_a_run_that_slept_while_it_made_its_lock_does_not_take_it_for_its_own(clock: Clock) -> None:
+    async with MemoryStore("local", clock) as store:
+        await store.prepare()
+        first, second, put = lock(store.runs, "first", clock), lock(store.runs, "second", clock), store.runs.put
+
+        async def sleep_after_a_put(name: str, data: bytes, **conditions: Any) -> str:
+            etag = await put(name, data, **conditions)
+            store.runs.put = put  # type: ignore[method-assign]
+            clock.now += EXPIRES_AFTER + timedelta(seconds=1)
+            await second.take()
+            clock.now += timedelta(seconds=61)  # between two activities, nobody renews the lease
+            return etag
+
+        store.runs.put = sleep_after_a_put  # type: ignore[method-assign]
+        with pytest.raises(ConflictError, match="run first has lost its lock: run second holds it now"):
+            await first.take()
+        await second.hold()
