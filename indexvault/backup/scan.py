@@ -198,9 +198,7 @@ class _Scanner:
             storing = store_chunks(pages, self._plan.boundary_bits, self._writer, previous)
             async with aclosing(storing) as some:
                 stored = [entry async for batch in some for entry in batch]
-            self.is_as_before = self._earlier.is_relied_on and (
-                not any(entry.added for entry in stored) and await previous.found_all()
-            )
+            self.is_as_before = self._earlier.is_relied_on and await previous.found_all()
             return stored
 
     async def _count(self, keys: KeyRange) -> int:

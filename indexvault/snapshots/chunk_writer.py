@@ -63,11 +63,12 @@ class PreviousChunks:
                 await self._read(self._batches)
                 there = self._held(chunk.last)
             self._is_found = there is not None and _are_same(there, chunk)
+            self._found_all = self._found_all and self._is_found
             found.append(there if self._is_found else None)
         return found
 
     async def found_all(self) -> bool:
-        """Return whether all chunks there are have been found, one after the other. Then ask for no more.
+        """Return whether the chunks that were asked for are all that there are, one after the other. Ask for no more.
 
         False if there is no previous snapshot, or it is damaged.
         """

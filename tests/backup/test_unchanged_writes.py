@@ -13,6 +13,7 @@ from indexvault.backup.limits import Limits
 from indexvault.backup.state import KeptRanges
 from indexvault.errors import ConflictError, IndexvaultError
 from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
+from indexvault.snapshots.chunks import ends_chunk
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.records import RecordStore
@@ -226,3 +227,41 @@ async def test_a_snapshot_that_is_damaged_before_the_commit_is_read_over() -> No
         assert report.documents == DOCUMENTS
         assert any("read twice" in note for note in report.notes)
         (await verified(world.store.snapshots, await newest(world))).raise_for_damage()
+
+
+async def test_documents_whose_pack_an_interrupted_run_has_stored_are_not_as_before() -> None:
+    fields = [
+        {"name": "id", "type": "Edm.String", "key": True, "filterable": True, "sortable": True},
+        {"name": "text", "type": "Edm.String", "filterable": False, "sortable": False, "facetable": False},
+    ]
+    documents = [{"id": f"{number:04}", "text": "x" * 100} for number in range(100)]
+    async with open_world(WatchedStore(), limits=Limits(pack_bytes=1)) as world:
+        await world.fill({"name": "hotels", "fields": fields}, documents)
+        await world.back_up("hotels")
+        before = await newest(world)
+        end = before.tree.chunks[0].last
+        ids = (f"{end}-{number}" for number in range(10_000))
+        large = {"id": next(each for each in ids if ends_chunk(each, before.boundary_bits)), "text": "x" * 2**21}
+        await world.east.index_documents("hotels", upload_batch([msgspec.json.encode(large)]))
+        store = store_of(world)
+
+        async def die_at_a_record(run: Any, resources: Any, given: Any) -> Any:
+            put = store.runs.put
+
+            async def refuse(name: str, data: bytes, **conditions: Any) -> str:
+                if "-range-" in name:
+                    raise ConflictError("it died", on=name, do="Run again")
+                return await put(name, data, **conditions)
+
+            store.runs.put = refuse  # type: ignore[method-assign]  # what crosses to the store fails
+            try:
+                return await run(resources, given)
+            finally:
+                store.runs.put = put  # type: ignore[method-assign]  # as before
+
+        world.around["scan_range"] = die_at_a_record
+        with pytest.raises(ConflictError):
+            await world.back_up("hotels", run=RUN)
+        del world.around["scan_range"]
+        report = await world.back_up("hotels", run=RUN)
+        assert (report.documents, report.notes) == (101, [])
