@@ -46,7 +46,9 @@ async def bring_on(call: Call[FollowingRequest, Nothing, Nothing]) -> Reply:
                 do='Compare the two services, then ask with "overwrite": true',
             )
         seen = await turn_on(resources, asked.pair, seen, run=run)
-    plan = await plan_following(resources, asked.pair, run=run, owner=OWNER, again=True, seen=seen)
+    plan = await plan_following(
+        resources, asked.pair, run=run, owner=f"pair {asked.pair}: {OWNER}", again=True, seen=seen
+    )
     await note_gone(resources, plan)
     record = RunRecord(
         run=run,

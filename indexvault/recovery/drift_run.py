@@ -13,6 +13,7 @@ from indexvault.restore.checks import failure
 from indexvault.restore.regions import Regions, region_check
 from indexvault.settings.load import service_settings
 from indexvault.settings.model import Settings
+from indexvault.settings.pairs import pair_of
 from indexvault.settings.residency import residencies
 from indexvault.snapshots.catalogue import resolve_manifest
 from indexvault.workflow.activity import Activity, Orchestration, ProgressUpdate, Resources, Workflow
@@ -44,7 +45,10 @@ def settling(resources: Resources) -> Wait:
 
 
 def require_region(settings: Settings, job: DriftJob) -> None:
-    """Raise ConflictError if a repair would take documents out of their region, unless job or settings allow it."""
+    """Raise ConflictError if a repair would take documents out of their region, which nothing allows.
+
+    The job can allow it, the settings, and those of the pair that both services are.
+    """
     if job.repair_from is None or job.target is None:
         return
     source = parse_state(job.repair_from)
@@ -56,7 +60,9 @@ def require_region(settings: Settings, job: DriftJob) -> None:
         target=service_settings(settings, job.target.service).region,
         kept=residencies(settings, source.service, source.index),
     )
-    allowed = job.allow_cross_region or settings.allow_cross_region
+    ours, theirs = pair_of(settings, source.service), pair_of(settings, job.target.service)
+    by_pair = ours is not None and ours == theirs and ours[1].allow_cross_region
+    allowed = job.allow_cross_region or settings.allow_cross_region or by_pair
     error = failure([region_check(regions, allowed=allowed)], str(job.target))
     if error is not None:
         raise error

@@ -83,7 +83,7 @@ async def drift_items(
         )
         for position, index in enumerate(chosen)
     ]
-    kinds = tuple(kind for stage in KINDS for kind in KINDS[stage] if pair.mode_of(kind) == "hot-hot")
+    kinds = tuple(kind for when in KINDS for kind in KINDS[when] if pair.mode_of(kind) == "hot-hot")
     if kinds:
         jobs.append(
             ObjectsJob(

@@ -13,8 +13,8 @@ from indexvault.snapshots.manifest import AwareTime
 from indexvault.snapshots.names import SERVICE_OBJECTS
 from indexvault.workflow.activity import Work
 
-type Stage = Literal["before", "after"]
-"""Which of a service's other objects are meant: synonym maps, which indexes name, or those that name indexes."""
+type When = Literal["before", "after"]
+"""Before the indexes come synonym maps, which these name; after them, what names indexes."""
 
 
 class FollowJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class FollowObjectsJob(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     source: str
     service: str
-    stage: Stage
+    when: When
     snapshot: str
     created: AwareTime
     run: str
@@ -98,7 +98,7 @@ class FailedFollow(msgspec.Struct, frozen=True):
 
 
 class FailedObjects(msgspec.Struct, frozen=True):
-    """Objects of one stage that could not be made equal, and why."""
+    """Objects that could not be made equal, and why."""
 
     job: FollowObjectsJob
     failure: ErrorRecord

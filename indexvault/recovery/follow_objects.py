@@ -11,7 +11,7 @@ from durabletask.task import OrchestrationContext
 from msgspec.structs import replace
 
 from indexvault.errors import IndexvaultError, NotFoundError, RefusedError
-from indexvault.recovery.follow_job import FailedObjects, FollowedObject, FollowObjectsJob, FollowObjectsReport, Stage
+from indexvault.recovery.follow_job import FailedObjects, FollowedObject, FollowObjectsJob, FollowObjectsReport, When
 from indexvault.recovery.pair_fence import require_standby
 from indexvault.recovery.standby_records import StandbyState, read_state, write_state
 from indexvault.restore.definition import TargetDefinition
@@ -32,22 +32,22 @@ from indexvault.workflow.lock_activities import ACTIVITIES as LOCK_ACTIVITIES
 from indexvault.workflow.lock_activities import Claim, locked
 from indexvault.workflow.payload_size import SHOW, listed, shortened
 
-KINDS: dict[Stage, tuple[str, ...]] = {
+KINDS: dict[When, tuple[str, ...]] = {
     "before": ("synonymmaps",),
     "after": tuple(kind for kind in ORDER if kind not in {"synonymmaps", "indexes"}),
 }
-"""The kinds of each stage, none before what it refers to."""
+"""The kinds before and after the indexes, none before what it refers to."""
 _MOST_TOLD = 10
 """Objects that an error names."""
 
 
-def followed_kinds(pair: PairSettings, stage: Stage) -> list[str]:
-    """Return the kinds of a stage that are kept equal on the standby."""
-    return [kind for kind in KINDS[stage] if pair.mode_of(kind) == "hot-warm"]
+def followed_kinds(pair: PairSettings, when: When) -> list[str]:
+    """Return the kinds, before or after the indexes, that are kept equal on the standby."""
+    return [kind for kind in KINDS[when] if pair.mode_of(kind) == "hot-warm"]
 
 
 async def follow_objects(resources: Resources, job: FollowObjectsJob) -> FollowObjectsReport:
-    """Make the standby's objects of one stage as those in a snapshot, and note what became of them.
+    """Make the standby's objects before or after its indexes as those in a snapshot, and note what became of them.
 
     Raises ConflictError if the service is not the pair's standby by what its own store says, RemoteError if that can't
     be read.
@@ -64,7 +64,7 @@ async def follow_objects(resources: Resources, job: FollowObjectsJob) -> FollowO
     target = resources.clients.service(job.service)
     done: list[FollowedObject] = []
     only_there: list[str] = []
-    for kind in followed_kinds(pair, job.stage):
+    for kind in followed_kinds(pair, job.when):
         wanted = sorted((each for each in manifest.objects if each.kind == kind), key=lambda each: each.name)
         done += [await _followed(resources, job, target, source) for source in wanted]
         only_there += [
@@ -102,17 +102,17 @@ def _begun(resources: Resources, job: FollowObjectsJob, state: StandbyState | No
 def _ended(
     resources: Resources, job: FollowObjectsJob, begun: StandbyState, report: FollowObjectsReport
 ) -> StandbyState:
-    """Return what is known of the objects after one stage. They equal a snapshot only after the last one."""
+    """Return what is known of the objects now. They equal a snapshot only once those after the indexes do, too."""
     notes = [f"only on {job.service}: {each}" for each in report.only_there]
     faults = report.faults
-    if job.stage == "after":
-        # What the first stage has noted is that of this run: it always comes first.
+    if job.when == "after":
+        # What was noted before the indexes is of this run: that always comes first.
         notes = [*begun.notes, *notes]
         faults = [*([begun.failure.what] if begun.failure is not None else []), *faults]
     noted = replace(begun, failure=None, notes=listed(notes, SHOW))
     if faults:
         return _failed(resources, noted, faults)
-    if job.stage == "before":
+    if job.when == "before":
         return noted
     return replace(
         noted,
@@ -212,7 +212,7 @@ async def _manifest(resources: Resources, job: FollowObjectsJob) -> ServiceManif
 
 
 def follow_objects_of(ctx: OrchestrationContext, job: FollowObjectsJob) -> Orchestration[FollowObjectsReport]:
-    """Make a standby's objects of one stage equal to those in a snapshot, under their lock."""
+    """Make a standby's objects before or after its indexes equal to those in a snapshot, under their lock."""
     return (yield from locked(ctx, Claim(job.work, job.owner), _follow(ctx, job)))
 
 

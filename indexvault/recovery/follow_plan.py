@@ -79,7 +79,8 @@ async def plan_following(
     """Decide what is to be done for a pair. Writes nothing.
 
     What has failed is tried again after a while, or at once with `again`. `seen` is the pair's role if it was read
-    already. Raises NotFoundError for an unknown pair, ConflictError for one of which nothing is followed, RemoteError
+    already. `owner` says who asked and begins with "pair ": a failover takes the locks of such runs. Raises
+    NotFoundError for an unknown pair, ConflictError for one of which nothing is followed, RemoteError
     if neither store of the pair answers, or the snapshots can't be listed.
     """
     clients, now = resources.clients, resources.clock()
@@ -165,7 +166,7 @@ def _with_objects(
 ) -> FollowPlan:
     """Return a plan with what is to be done for the service's other objects."""
     found = newest.get(SERVICE_OBJECTS)
-    if found is None or not any(followed_kinds(pair, stage) for stage in KINDS):
+    if found is None or not any(followed_kinds(pair, when) for when in KINDS):
         return plan
     state = next((each for each in plan.states if each.index == SERVICE_OBJECTS), None)
     if not is_due(state, found, is_there=True, now=now, again=again):
@@ -175,14 +176,14 @@ def _with_objects(
         generation=plan.role.generation,
         source=plan.role.active,
         service=plan.standby,
-        stage="before",
+        when="before",
         snapshot=found.snapshot,
         created=found.created,
         run=item_run(run, 0),
         overlay=pair.overlay,
         owner=owner,
     )
-    after = msgspec.structs.replace(before, stage="after", run=item_run(run, len(plan.indexes) + 1))
+    after = msgspec.structs.replace(before, when="after", run=item_run(run, len(plan.indexes) + 1))
     return msgspec.structs.replace(plan, before=before, after=after)
 
 

@@ -1,4 +1,4 @@
-"""Following as a run: an item an index, between the two stages of the service's other objects."""
+"""Following as a run: an item an index, between those of the service's other objects."""
 
 import msgspec
 from durabletask.task import OrchestrationContext
@@ -31,7 +31,7 @@ def outcome_of(report: FollowReport) -> Outcome:
 
 
 def outcome_of_objects(report: FollowObjectsReport) -> Outcome:
-    """Return the outcome of one stage of the other objects: failed unless all are as on the active service."""
+    """Return the outcome of other objects: failed unless all are as on the active service."""
     faults = report.faults
     failure = IndexvaultError(
         "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else ""),  # noqa: PLR2004

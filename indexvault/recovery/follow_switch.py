@@ -38,7 +38,7 @@ async def what_would_go(
         wait=lambda: settling(resources),
         compared=compared,
         indexes=pair.indexes,
-        kinds=[kind for stage in KINDS for kind in followed_kinds(pair, stage)],
+        kinds=[kind for when in KINDS for kind in followed_kinds(pair, when)],
     )
 
 

@@ -19,6 +19,8 @@ from indexvault.recovery.follow_schedule import tick_following
 from indexvault.recovery.standby_records import StandbyState, read_standby
 from indexvault.restore.state import read_restore_state
 from indexvault.snapshots.roles import PairRole, create_role
+from indexvault.snapshots.run_names import unchanged_name
+from indexvault.snapshots.unchanged import Unchanged
 from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.runs import Runs, given_up
 from tests.recovery.conftest import NOTES, note
@@ -407,3 +409,23 @@ async def _killed_once(
     assert await contents(pair) == wanted
     assert await read_restore_state(pair.west_runs, NOTES_WEST) is None
     return True
+
+
+async def test_an_index_that_was_found_unchanged_makes_the_standby_as_recent(pair: PairWorld) -> None:
+    """A run by changes makes no snapshot then. The standby is counted, and nothing is written."""
+    await pair.world.fill(NOTES, [note(1)])
+    made = await pair.back_up()
+    await pair.tick()
+    before = (await pair.states())["notes"]
+    later = pair.clock.now + timedelta(hours=1)
+    east_runs = pair.world.clients.store_of(EAST).runs
+    unchanged = Unchanged(service=EAST, index="notes", snapshot=made, first=later, last=later, times=1, run="a run")
+    await east_runs.put(unchanged_name(EAST, "notes"), msgspec.json.encode(unchanged))
+    pair.clock.now = later
+    (run,) = await pair.tick()
+    report = run.items[0].outcome.report
+    assert report is not None
+    assert (report["written"], report["compared"]) == (0, False)
+    state = (await pair.states())["notes"]
+    assert (before.as_of, state.as_of) == (before.created, later)
+    assert await pair.tick() == []

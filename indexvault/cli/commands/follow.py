@@ -83,7 +83,8 @@ async def run(session: Session, request: FollowRequest) -> int:
                 await confirm(session.output, question, _VERB, does="overwrite")
         if is_off and not request.dry_run:
             seen = await turn_on(resources, request.pair, seen, run=name)
-        plan = await plan_following(resources, request.pair, run=name, owner="indexvault follow", again=True, seen=seen)
+        owner = f"pair {request.pair}: indexvault follow"
+        plan = await plan_following(resources, request.pair, run=name, owner=owner, again=True, seen=seen)
         _print_plan(session.output, plan, seen, dry_run=request.dry_run)
         if request.dry_run:
             return DONE
