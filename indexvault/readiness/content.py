@@ -51,7 +51,7 @@ _PROVE = "Back the index up without `changes`, or lower prove_every of the polic
 _VERIFY = "`indexvault verify` reads snapshots back; the app does so every week"
 _DRILL = "`indexvault drill SERVICE/INDEX --to STANDBY`, or a drill in the settings; see docs/drills.md"
 _COPY = "`indexvault replicate` copies what is missing; see the last run of the policy"
-_FOLLOW = "See the last run that follows the pair: `indexvault status`"
+_FOLLOW = "`indexvault follow PAIR` does it at once; the app does so after each backup"
 _MEND = "`indexvault compare A B --repair-from SERVICE`; see docs/comparing.md"
 
 
@@ -155,7 +155,8 @@ def _followed(each: PairIndexFacts, facts: PairFacts) -> _Judged:
         return "unknown", facts.copies_unread
     if state is None or state.as_of is None:
         why = f": {state.failure.what}" if state is not None and state.failure is not None else ""
-        return "bad", f"it was never brought to the standby{why}"
+        since = " since the last failover" if facts.generation else ""
+        return "bad", f"nothing has brought it to the standby{since}{why}"
     age = _age(state.as_of, facts.now)
     if facts.now - state.as_of > facts.recovery_point:
         why = f": {state.failure.what}" if state.failure is not None else ""

@@ -106,6 +106,7 @@ class PairFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Why the records in that store could not be read, or empty."""
     recovery_point: timedelta
     recovery_time: timedelta
+    generation: int = 0
     is_following: bool = True
     role_unread: str = ""
     """Why the role is known from one store only, or empty."""

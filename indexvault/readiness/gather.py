@@ -116,6 +116,7 @@ def _facts(resources: Resources, name: str, read: _Read) -> PairFacts:
         copies_unread=read.kept.unread,
         recovery_point=pair.recovery_point,
         recovery_time=pair.recovery_time,
+        generation=0 if read.seen is None else read.seen.role.generation,
         is_following=read.seen is None or read.seen.role.following,
         role_unread="" if read.seen is None or not read.seen.unread else f"store {read.seen.unread[0]}",
         role_failure=read.no_role,

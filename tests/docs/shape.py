@@ -18,7 +18,9 @@ _RULES = (
     (r"\b\d+ requests?\b", "<requests>"),
     (r" +", " "),
 )
-_PROGRESS = re.compile(r"^[\w/ -]+: [\d,]+ (?:of [\d,]+ )?documents?.* in [\d.]+ (?:s|min)$")
+_PROGRESS = re.compile(
+    r"^[\w/@ -]+: [\d,]+ (?:of [\d,]+ )?documents?.*(?: in [\d.]+ (?:s|min)|, [\d.]+ (?:s|min|h) left)$"
+)
 
 
 def shape(line: str) -> str:

@@ -148,6 +148,12 @@ def a_pair_backed_up_both_ways(desk: Desk) -> None:
     desk.write_settings()
 
 
+def a_pair_of_the_rooms(desk: Desk) -> None:
+    a_pair_backed_up_both_ways(desk)
+    desk.settings["pairs"]["contoso"] |= {"indexes": ["rooms"], "kinds": {"aliases": "hot-hot"}}
+    desk.write_settings()
+
+
 def documents_stay_in_the_east(desk: Desk) -> None:
     policy = {"service": EAST, "schedule": "0 0 2 * * *", "regions": ["eastus"]}
     desk.settings |= {"policies": {"nightly": policy}, "allow_cross_region": True}
@@ -172,6 +178,13 @@ def two_hot_services_one_of_which_missed_updates(desk: Desk) -> None:
 
 def the_standby_is_as_the_last_backup(desk: Desk) -> None:
     desk.run("indexvault follow contoso")
+
+
+def the_last_writes(desk: Desk) -> None:
+    """Write to the active service after its last backup."""
+    known = [key for key, _line in documents(DOCUMENTS)]
+    merged = [{"@search.action": "merge", "HotelId": each, "Stars": 9} for each in known[10:12]]
+    _upload(desk, "hotels", [*merged, {"HotelId": "hotel-900000", "Name": "Nobody's Inn"}])
 
 
 def the_east_is_gone(desk: Desk) -> None:
@@ -235,10 +248,12 @@ HAPPENINGS: dict[str, Happening] = {
         a_copy_in_the_west_that_has_drifted,
         a_pair,
         a_pair_backed_up_both_ways,
+        a_pair_of_the_rooms,
         documents_stay_in_the_east,
         backed_up_and_copied,
         two_hot_services_one_of_which_missed_updates,
         the_standby_is_as_the_last_backup,
+        the_last_writes,
         the_east_is_gone,
         the_east_is_back,
         a_deployment,

@@ -140,6 +140,7 @@ SCENES: dict[str, PairFacts] = {
             index("rooms", standby=standby("rooms", failure=FAILURE)),
         ),
     ),
+    "just after a failback": replace(READY, generation=2, indexes=(index("hotels", standby=None),)),
     "the standby has what was deleted": replace(
         READY, indexes=(index("hotels", standby=standby("hotels", gone_since=NOW - DAY)),)
     ),
