@@ -58,7 +58,7 @@ async def turn_on(resources: Resources, name: str, seen: SeenRole, *, run: str) 
     if role.following:
         return seen
     clients = resources.clients
-    following = replace(role, generation=role.generation + 1, run=run, planned=True, following=True, window=None)
+    following = replace(role, generation=role.generation + 1, run=run, following=True, window=None)
     created = await create_role(clients.store_of(role.active).runs, following)
     await spread_role(clients, name, created)
     return SeenRole(created)

@@ -218,7 +218,9 @@ def _standby_reasons(
     standby = other_of(pair, role.active)
     again = f"`indexvault follow {role.pair}` tries again and says more"
     if state is None:
-        if not follows:
+        # After a planned swap it holds what the active service held then.
+        is_recent = role.planned and role.since is not None and now - role.since <= pair.recovery_point
+        if not follows or is_recent:
             return []
         return [Reason("red", "standby", f"{standby} has no copy of it that was proved", again)]
     reasons: list[Reason] = []

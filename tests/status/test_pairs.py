@@ -95,6 +95,14 @@ def test_an_index_that_has_no_copy_is_red_and_makes_the_pair_red() -> None:
     assert found.as_of is None
 
 
+def test_after_a_planned_swap_the_old_active_service_is_as_recent_as_the_swap() -> None:
+    role = PairRole(pair="contoso", generation=1, active=WEST, since=NOW - 30 * MINUTE, run="failover-1")
+    assert told(facts(seen=SeenRole(role))) == [("green", "well"), ("green", "well")]
+    assert told(facts(seen=SeenRole(replace(role, since=NOW - 2 * HOUR))))[-1] == ("red", "standby")
+    # It may differ where the swap was not planned, and following was turned on since.
+    assert told(facts(seen=SeenRole(replace(role, planned=False))))[-1] == ("red", "standby")
+
+
 def test_the_role_fails_closed() -> None:
     assert told(facts(seen="store east: no answer"))[0] == ("red", "role")
     partly = facts(EQUAL, seen=SeenRole(FIRST.role, ("west",)))
