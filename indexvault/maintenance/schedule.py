@@ -17,6 +17,7 @@ from indexvault.maintenance.other_app import note_app, works_elsewhere
 from indexvault.maintenance.pass_over import passed_over
 from indexvault.maintenance.snapshot_age import note_ages
 from indexvault.settings.model import PolicySettings
+from indexvault.settings.pairs import beyond_pair
 from indexvault.settings.schedule import Schedule
 from indexvault.snapshots.store import RunBlobs
 from indexvault.snapshots.summary import is_in_future
@@ -87,14 +88,15 @@ async def tick(
 ) -> list[str]:
     """Resume unfinished runs, start every policy that is due, and return the names of the runs that were started.
 
-    `backup_workflow` is the workflow of a policy's run; policies that are `resting` are not started. A store, a run or
-    a policy that fails, whatever the error, is logged and does not stop the others.
+    `backup_workflow` is the workflow of a policy's run. Policies that are `resting` back up only what is in no pair. A
+    store, a run or a policy that fails, whatever the error, is logged and does not stop the others.
     """
     settings = resources.clients.settings
     policies_of: dict[str, dict[str, PolicySettings]] = {store: {} for store in settings.stores}
     for name, policy in settings.policies.items():
-        if name not in resting:
-            policies_of[settings.services[policy.service].store][name] = policy
+        indexes = beyond_pair(settings, name, resting) if name in resting else policy.indexes
+        if indexes:
+            policies_of[settings.services[policy.service].store][name] = replace(policy, indexes=indexes)
     started: list[str] = []
     for store, policies in policies_of.items():
         with passed_over(f"tick of store {store}"):

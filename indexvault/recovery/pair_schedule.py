@@ -19,8 +19,9 @@ async def tick_pairs(resources: Resources) -> frozenset[str]:
     """Copy roles to the stores that lack them, undo what dead failovers left, and return the policies that rest.
 
     A policy rests while its service is the standby of a pair whose indexes it backs up: the service that is active is
-    backed up, and nothing of the other is new. In hot-hot pairs both services are. Where the role of a pair can't be
-    read, none of its policies run. What fails is logged and does not stop the others.
+    backed up, and nothing of the other is new. What it backs up besides goes on. In hot-hot pairs both services are
+    backed up. Where the role of a pair can't be read, all of its policies rest. What fails is logged and does not stop
+    the others.
     """
     resting: set[str] = set()
     for name, pair in resources.clients.settings.pairs.items():

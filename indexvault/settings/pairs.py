@@ -3,7 +3,7 @@
 The standby of a pair is fed by the policies of its primary that copy their snapshots to the store in its region.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 
 from indexvault.errors import NotFoundError, SettingsError
@@ -66,6 +66,32 @@ def policies_of(settings: Settings, pair: PairSettings, service: str) -> list[st
         for name, policy in settings.policies.items()
         if policy.service == service and any(_fed(policy, pair, entry) != "none" for entry in _entries(pair))
     ]
+
+
+def beyond_pair(settings: Settings, name: str, resting: Collection[str]) -> tuple[str, ...]:
+    """Return the patterns of a policy without the indexes of its service's pair, which rest with it.
+
+    None if nothing is left, or if policies that do not rest have all that is left.
+    """
+    policy = settings.policies[name]
+    found = pair_of(settings, policy.service)
+    if found is None:
+        return policy.indexes
+    _pair, pair = found
+    again = [each[1:] for each in pair.indexes if each.startswith("!") and coverage(policy.indexes, each[1:]) == "all"]
+    patterns = (*policy.indexes, *(f"!{entry}" for entry in _entries(pair)), *again)
+    others = [
+        each.indexes
+        for other, each in settings.policies.items()
+        if other not in resting and each.service == policy.service
+    ]
+    for position, entry in enumerate(patterns):
+        rest = patterns[position + 1 :]
+        later = [each for each in rest if not each.startswith("!")]
+        is_left = not entry.startswith("!") and coverage((entry, *rest), entry, apart_from=later) != "none"
+        if is_left and not any(coverage(each, entry) == "all" for each in others):
+            return patterns
+    return ()
 
 
 def check_pairs(settings: Settings) -> None:

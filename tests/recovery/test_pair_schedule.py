@@ -10,11 +10,13 @@ from indexvault.maintenance.schedule import tick
 from indexvault.model import IndexName
 from indexvault.recovery.pair_schedule import tick_pairs
 from indexvault.settings.model import PolicySettings
+from indexvault.settings.patterns import select
 from indexvault.snapshots.names import SERVICE_OBJECTS
 from indexvault.snapshots.roles import PairRole, create_role
 from indexvault.snapshots.run_names import role_name
 from indexvault.workflow.activity import Work
 from indexvault.workflow.lock_activities import Claim, take_lock
+from indexvault.workflow.runs import Runs
 from tests.recovery.failover_world import START, FailoverWorld, fill_notes, open_failover
 from tests.recovery.test_drill_schedule import StartedRuns
 from tests.recovery.test_failover_planned import disabled, put_objects
@@ -23,7 +25,7 @@ from tests.world import EAST, WEST, quick_rests
 __all__ = ["quick_rests"]
 
 POLICIES = {
-    "east": PolicySettings(service=EAST, schedule="0 0 * * * *", replicate_to=("westus2",)),
+    "east": PolicySettings(service=EAST, schedule="0 0 * * * *", indexes=("*", "!reports"), replicate_to=("westus2",)),
     "west": PolicySettings(service=WEST, schedule="0 0 * * * *", replicate_to=("local",)),
     "reports": PolicySettings(service=WEST, schedule="0 0 * * * *", indexes=("reports",)),
 }
@@ -110,3 +112,17 @@ async def test_a_planned_failover_that_died_has_its_indexers_enabled_again() -> 
         state = await opened.state()
         assert state is not None
         assert state.phase == "given up"
+
+
+async def test_a_policy_of_the_standby_still_backs_up_what_is_in_no_pair() -> None:
+    async with open_failover() as opened:
+        policies = {**POLICIES, "west": replace(POLICIES["west"], indexes=("*", "!tmp-*"))}
+        opened.world.clients.settings = replace(opened.world.clients.settings, policies=policies)
+        opened.settle(indexes=("notes",))
+        engine = StartedRuns()
+        resting = await tick_pairs(opened.resources)
+        started = await tick(opened.resources, engine, backup_workflow="run_backup", resting=resting)
+        [run] = [each for each in started if each.endswith("-policy-west")]
+        record = await Runs(opened.west_store.runs).read(run)
+        assert record is not None
+        assert select(["notes", "reports", "others", "tmp-1"], record.choose).found == ["others", "reports"]
