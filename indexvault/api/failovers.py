@@ -41,6 +41,8 @@ class FailoverRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     accept_loss: bool = False
     accept_unsettled: bool = False
     accept_unauthentic: bool = False
+    repair: bool = False
+    """Make documents in which a hot-hot pair differs as on its authority."""
 
 
 async def fail_over(call: Call[FailoverRequest, Nothing, Nothing]) -> Reply:
@@ -69,6 +71,7 @@ async def fail_over(call: Call[FailoverRequest, Nothing, Nothing]) -> Reply:
         accept_loss=asked.accept_loss,
         accept_unsettled=asked.accept_unsettled,
         accept_unauthentic=asked.accept_unauthentic,
+        repair=asked.repair,
         owner=OWNER,
     )
     said = f"pair {job.pair} to {job.to}"

@@ -49,6 +49,7 @@ class FailoverRequest:
     accept_loss: bool
     accept_unsettled: bool
     accept_unauthentic: bool
+    repair: bool
     parallel: int
     dry_run: bool
     confirmed: bool
@@ -65,6 +66,9 @@ def add_failover_options(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         help="do not bring this index over; may be given several times",
+    )
+    parser.add_argument(
+        "--repair", action="store_true", help="make documents in which a hot-hot pair differs as on its authority"
     )
     add_parallel(parser, "parts of an index to load at once")
     parser.add_argument("--dry-run", action="store_true", help="do everything but change something")
@@ -97,6 +101,7 @@ def read_failover(arguments: Namespace, verb: str) -> FailoverRequest:
         accept_loss=arguments.accept_loss,
         accept_unsettled=arguments.accept_unsettled,
         accept_unauthentic=arguments.accept_unauthentic,
+        repair=arguments.repair,
         parallel=arguments.parallel,
         dry_run=arguments.dry_run,
         confirmed=arguments.yes,
@@ -146,6 +151,7 @@ async def run_failover_remotely(session: RemoteSession, request: FailoverRequest
         "accept_loss": request.accept_loss,
         "accept_unsettled": request.accept_unsettled,
         "accept_unauthentic": request.accept_unauthentic,
+        "repair": request.repair,
     }
     if asks:
         seen = await _asked(session, {**body, "dry_run": True}, request.pair)
@@ -185,6 +191,7 @@ def _job(session: Session, request: FailoverRequest) -> FailoverJob:
         accept_loss=request.accept_loss,
         accept_unsettled=request.accept_unsettled,
         accept_unauthentic=request.accept_unauthentic,
+        repair=request.repair,
         parallel=request.parallel,
         owner=f"indexvault {request.verb}",
     )

@@ -229,11 +229,13 @@ def _not_proved(started: StartedFailover, failures: list[tuple[str, IndexvaultEr
     plan = started.plan
     what = "; ".join(f"{index}: {error.what}" for index, error in failures)
     options = " ".join(f"--leave-out {index}" for index, _error in failures)
+    before = {each.index: each.older for each in plan.indexes if each.older}
+    named = [f"--snapshot {plan.source}/{index}@{before[index]}" for index, _error in failures if index in before]
+    older = f"Take an older one: {' '.join(named)}; or l" if named else "L"
     return VerificationError(
         f"{what}; {plan.source} stays the active service",
         on=f"pair {plan.pair}",
-        do=f"Name an older snapshot with --snapshot {plan.source}/{failures[0][0]}@ID (`indexvault snapshots"
-        f" {plan.source}/{failures[0][0]}` lists them), or leave the index out with {options}",
+        do=f"{older}eave out what can't be mended: {options}",
     )
 
 

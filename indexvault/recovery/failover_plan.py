@@ -116,9 +116,11 @@ def _decide(
     if chosen is None or chosen.fault:
         return LeftOut(index.index, _why_none(index, candidates, chosen))
     newer = [each for each in candidates if each.as_of > chosen.as_of and each.id != chosen.id and named is None]
+    older = [each.id for each in candidates if each.as_of < chosen.as_of and not each.fault]
     return PlannedIndex(
         index=index.index,
         snapshot=chosen.id,
+        older=older[0] if older else "",
         as_of=chosen.as_of,
         mode="sync" if index.there else "create",
         note="; ".join(f"the newer snapshot {each.id} is passed over: {each.fault}" for each in newer),

@@ -126,8 +126,8 @@ class FailoverWorld:
         members: dict[str, Any] = {"pair": "contoso", "to": WEST, "run": f"failover-{self.runs}"}
         return FailoverJob(**(members | options))
 
-    async def fail_over(self, **options: Any) -> FailoverReport:
-        self.clock.now += timedelta(minutes=1)
+    async def fail_over(self, *, after: timedelta = timedelta(minutes=1), **options: Any) -> FailoverReport:
+        self.clock.now += after
         job = self.job(**options)
         return await self.engine.run(failover.FAIL_OVER, job, run=job.run)
 
