@@ -111,7 +111,8 @@ class FailoverFacts(msgspec.Struct, frozen=True, kw_only=True):
 class PlannedIndex(msgspec.Struct, frozen=True, kw_only=True):
     """An index to bring over: the snapshot, the time it is as of, and how: with `keep`, it equals that one already.
 
-    `note` says which newer snapshots are passed over, and why; `older` is the next usable one before it. A planned failover makes a snapshot in each `round`.
+    `note` says which newer snapshots are passed over, and why; `older` is the next usable one before it. A planned
+    failover makes a snapshot in each `round`.
     """
 
     index: str
