@@ -5,6 +5,7 @@ for by one run, however many they were, and a policy that is new, or whose sched
 run, runs at the next tick. A policy with an unfinished run is not started again.
 """
 
+import asyncio
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
@@ -32,6 +33,9 @@ from indexvault.workflow.time_limit import is_past_limit, past_limit
 
 _TIME = "%Y%m%dT%H%M%SZ"
 _MIDDLE = "-policy-"
+ANSWER_SECONDS = 30.0
+"""How long a store may take to answer before a tick leaves it out."""
+_PROBE = "indexvault-asks-whether-it-answers"
 _LOG = logging.getLogger(__name__)
 
 
@@ -98,12 +102,28 @@ async def tick(
         if indexes:
             policies_of[settings.services[policy.service].store][name] = replace(policy, indexes=indexes)
     started: list[str] = []
-    for store, policies in policies_of.items():
+    answering = await asyncio.gather(*(_answers(resources, store) for store in policies_of))
+    for (store, policies), answers in zip(policies_of.items(), answering, strict=True):
+        if not answers:
+            continue
         with passed_over(f"tick of store {store}"):
             await _tick_store(resources, engine, store, policies, backup_workflow=backup_workflow, started=started)
         with passed_over(f"ages of the snapshots in store {store}"):
             await note_ages(resources, store, policies.values())
     return started
+
+
+async def _answers(resources: Resources, name: str) -> bool:
+    """Return whether a store answers in seconds: one that hangs must not hold up the others."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await resources.clients.store(name).runs.read(_PROBE, 1)
+    except TimeoutError:
+        _LOG.error("store %s does not answer within %g s, and is left to the next tick", name, ANSWER_SECONDS)
+        return False
+    except IndexvaultError:  # its tick says what it is
+        return True
+    return True
 
 
 async def _tick_store(

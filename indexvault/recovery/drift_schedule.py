@@ -15,6 +15,7 @@ from indexvault.recovery.drift_run import COMPARE_INDEXES
 from indexvault.recovery.follow_objects import KINDS
 from indexvault.recovery.job import DriftJob, ObjectsJob, ObjectsReport
 from indexvault.recovery.pair_drift import keep_objects, sides_of
+from indexvault.recovery.pair_role import in_time
 from indexvault.recovery.services import compare_objects
 from indexvault.settings.pairs import pair_settings
 from indexvault.settings.patterns import select
@@ -33,6 +34,8 @@ from indexvault.workflow.telemetry import note_drift
 
 MIDDLE = "-drift-of-"
 _TIME = "%Y%m%dT%H%M%SZ"
+START_SECONDS = 60.0
+"""How long a tick may take to start a measurement of drift: a region that hangs must not hold up the other."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -110,9 +113,11 @@ async def tick_drifts(resources: Resources, engine: DurableEngine) -> list[str]:
         if pair.drift_schedule is None or pair.standby is None:
             continue
         with passed_over(f"drift of pair {name}"):
-            started += await _start_if_due(resources, engine, name, pair.drift_schedule)
+            starting = _start_if_due(resources, engine, name, pair.drift_schedule)
+            started += await in_time(starting, on=f"pair {name}", seconds=START_SECONDS)
         with passed_over(f"what is known of the drift of pair {name}"):
-            await _tell_metrics(resources, name, pair.standby)
+            telling = _tell_metrics(resources, name, pair.standby)
+            await in_time(telling, on=f"pair {name}", seconds=START_SECONDS)
     return started
 
 

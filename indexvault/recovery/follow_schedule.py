@@ -14,7 +14,7 @@ from indexvault.maintenance.pass_over import passed_over
 from indexvault.model import IndexName
 from indexvault.recovery.follow_plan import FollowPlan, is_followed, other_of, plan_following
 from indexvault.recovery.follow_run import RUN_FOLLOW, items_of
-from indexvault.recovery.pair_role import SeenRole, pair_role
+from indexvault.recovery.pair_role import SeenRole, in_time, pair_role
 from indexvault.recovery.standby_records import forget_state, read_state, write_state
 from indexvault.settings.pairs import pair_settings
 from indexvault.workflow.activity import Resources
@@ -23,6 +23,8 @@ from indexvault.workflow.runs import RunRecord, Runs
 from indexvault.workflow.submit import hand_over
 
 MIDDLE = "-follow-of-"
+START_SECONDS = 60.0
+"""How long a tick may take to start a run of following: a region that hangs must not hold up the other."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -44,7 +46,8 @@ async def tick_following(resources: Resources, engine: DurableEngine) -> list[st
         with passed_over(f"following of pair {name}"):
             seen = await pair_role(resources.clients, name)
             if seen.role.following:
-                started += await start_following(resources, engine, name, seen, owner=f"pair {name}")
+                starting = start_following(resources, engine, name, seen, owner=f"pair {name}")
+                started += await in_time(starting, on=f"pair {name}", seconds=START_SECONDS)
     return started
 
 

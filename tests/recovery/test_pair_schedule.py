@@ -1,13 +1,16 @@
 """The tick of pairs: who is backed up, copies of roles, and what a dead planned failover has left behind."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from indexvault.errors import ForbiddenError
+from indexvault.maintenance import schedule
 from indexvault.maintenance.schedule import tick
 from indexvault.model import IndexName
+from indexvault.recovery import drift_schedule, follow_schedule
 from indexvault.recovery.pair_schedule import tick_pairs
 from indexvault.settings.model import PolicySettings
 from indexvault.settings.patterns import select
@@ -126,3 +129,17 @@ async def test_a_policy_of_the_standby_still_backs_up_what_is_in_no_pair() -> No
         record = await Runs(opened.west_store.runs).read(run)
         assert record is not None
         assert select(["notes", "reports", "others", "tmp-1"], record.choose).found == ["others", "reports"]
+
+
+async def test_a_region_that_hangs_does_not_hold_up_the_policies_of_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(drift_schedule, "START_SECONDS", 0.2)
+    monkeypatch.setattr(follow_schedule, "START_SECONDS", 0.2)
+    async with open_failover() as opened:
+        with_policies(opened)
+        await opened.kill_east(hangs=True)
+        async with asyncio.timeout(25):
+            assert await due(opened) == {"reports"}
+            assert await follow_schedule.tick_following(opened.resources, StartedRuns()) == []
+            opened.settle(mode="hot-hot", drift_schedule="0 0 * * * *")
+            assert await drift_schedule.tick_drifts(opened.resources, StartedRuns()) == []
