@@ -7,9 +7,9 @@ import msgspec
 from indexvault.workflow.progress import RunProgress
 from indexvault.workflow.runs import RunKind
 
-_STAGES = {"backup": 1, "restore": 3, "move": 5, "verify": 1, "prune": 1, "delete": 1, "diff": 1}
-"""Number of stages that go through every document: a backup reads; a restore verifies, loads and compares; a move
-does both, then compares with its source."""
+_STAGES: dict[RunKind, int] = {"restore": 3, "drill": 3, "follow": 3, "failover": 3, "move": 5}
+"""Number of stages that go through every document, if more than one: a restore verifies, loads and compares, also as a
+part of something else; a move also reads, and then compares with its source."""
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ def estimate(kind: RunKind, progress: RunProgress, now: datetime) -> Estimate:
     name, stage = next(reversed(progress.stages.items()))
     done = sum(each.documents for each in progress.stages.values())
     expected = next((each.expected for each in progress.stages.values() if each.expected is not None), None)
-    whole = None if expected is None else expected * _STAGES[kind]
+    whole = None if expected is None else expected * _STAGES.get(kind, 1)
     elapsed = (now - progress.started).total_seconds()
     rate = done / elapsed if elapsed > 0 and done else None
     return Estimate(
