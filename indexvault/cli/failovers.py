@@ -234,7 +234,7 @@ def _index_lines(report: FailoverReport, each: IndexResult) -> list[Text]:
     if each.outcome in {"left out", "failed"}:
         return [Text(f"  {each.index}: {each.outcome}: {one_line(each.why)}", "red")]
     known = "" if each.documents is None else f", {count(each.documents, 'document')}"
-    how = {"create": "made anew", "sync": "made equal", "follow": "brought on"}.get(each.mode, each.mode)
+    how = {"create": "made anew", "sync": "made equal", "follow": "brought on"}.get(each.mode, each.outcome)
     proved = " and proved" if each.outcome == "brought" else ""
     lines = [Text(f"  {each.index}: {how}{proved}{known}")]
     if each.snapshot and each.age is not None and not report.planned:

@@ -35,6 +35,11 @@ class Size:
     write_rest: float = 0.2
     read_rest: float = 0.1
 
+    @property
+    def is_patient(self) -> bool:
+        """Whether there is time to wait for the next minute, at which policies are due."""
+        return self.before >= 30
+
 
 @dataclass(frozen=True, slots=True)
 class Check:

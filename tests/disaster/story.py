@@ -29,6 +29,8 @@ def play(it: Disaster) -> None:
     come_back(it)
     fail_back(it)
     compare(it)
+    if it.size.is_patient and WARM in it.size.pairs:
+        go_on(it)
 
 
 def prepare(it: Disaster) -> None:
@@ -36,7 +38,7 @@ def prepare(it: Disaster) -> None:
     pairs = it.size.pairs
     for pair in pairs:
         it.router.until_active(pair, east(pair), 60)
-    it.until("the first backups and their copies", lambda: _copied(it), _LONG)
+    it.until("the first backups and their copies", lambda: _backed_up(it, "east"), _LONG)
     if WARM in pairs:
         it.until("the standby of warm", lambda: _holds(it, west(WARM), it.size.documents), _LONG)
     it.say("the snapshots are copied to the west" + (", and warm-west is equal" if WARM in pairs else ""))
@@ -100,6 +102,9 @@ def come_back(it: Disaster) -> None:
     it.timers["east"].start()
     it.say("the east is back: services, store, and the app with its timers")
     it.until("ticks of the east", lambda: _ticks(it) >= ticked + _TICKS, _LONG)
+    if it.size.is_patient:
+        it.until("backups of the west", lambda: _backed_up(it, "west", returned), _LONG)
+        it.say("the west is backed up, with the timers of both apps on")
     for pair in pairs:
         route = it.router.routes[pair]
         it.check(f"{pair}: traffic stays in the west", route.active == west(pair), it.router.said()[east(pair)])
@@ -154,6 +159,18 @@ def compare(it: Disaster) -> None:
         it.check(f"{pair}: it is what the writer was told", there == expected, f"{len(there)} documents")
 
 
+def go_on(it: Disaster) -> None:
+    """Write again after the failback, and see that the standby follows."""
+    it.writers[WARM].resume()
+    time.sleep(5)
+    it.writers[WARM].pause()
+    wanted = it.content(east(WARM))
+    took = it.until("the standby follows again", lambda: it.content(west(WARM)) == wanted, _LONG)
+    it.check(
+        "warm: the west follows the east again", True, f"{len(wanted)} documents, {took:.0f} s after the last write"
+    )
+
+
 def _judge_loss(it: Disaster, pair: str, failed_at: float, told: float) -> None:
     """Note what a failover lost of what was acknowledged before the failure. It told of `told` seconds."""
     loss = it.loss(pair, west(pair))
@@ -184,10 +201,11 @@ def _dense(text: str) -> str:
     return text.replace(" ", "")
 
 
-def _copied(it: Disaster) -> bool:
-    """Whether each policy of the east has ended its first run, which copies its snapshots."""
-    wanted = {f"{pair}-east" for pair in it.size.pairs if pair in (COLD, WARM)}
-    return wanted <= {each.get("policy") for each in _runs(it) if each["state"] == "done"}
+def _backed_up(it: Disaster, region: str, since: float = 0.0) -> bool:
+    """Whether each policy of a region has ended a run since then, which copies its snapshots."""
+    wanted = {f"{pair}-{region}" for pair in it.size.pairs if pair in (COLD, WARM)}
+    done = [each for each in _runs(it) if each["state"] == "done" and each["created"] >= _iso(since)]
+    return wanted <= {each.get("policy") for each in done}
 
 
 def _holds(it: Disaster, service: str, documents: int) -> bool:
