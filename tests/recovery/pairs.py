@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from indexvault.backup.service_objects import ServiceJob, back_up_objects
+from indexvault.errors import ForbiddenError
 from indexvault.recovery import follow_run
 from indexvault.recovery.follow_plan import plan_following
 from indexvault.recovery.follow_schedule import tick_following
@@ -154,3 +156,41 @@ async def open_pair(
             world.resources, map(with_around, chosen), [*follow_run.WORKFLOWS, *workflows]
         ) as engine:
             yield PairWorld(world, west_store, engine, clock)
+
+
+KILLED = ForbiddenError("killed", on="test", do="run again")
+"""Ends a run as a kill would: no activity is tried again."""
+
+
+class Kill:
+    """Ends a process at its n-th write to the west, before or after it was made: nothing it does succeeds any more."""
+
+    def __init__(self, pair: PairWorld, at: int, *, after: bool) -> None:
+        self._left = at
+        self._after = after
+        self._pair = pair
+        self.is_dead = False
+
+    def install(self, patched: pytest.MonkeyPatch) -> None:
+        runs = self._pair.west_store.runs
+        for member in ("put", "delete", "acquire", "renew", "release"):
+            patched.setattr(runs, member, self._around(getattr(runs, member), counts=member in {"put", "delete"}))
+        west = self._pair.world.west
+        for member in ("create_index", "update_index", "index_documents", "create_definition", "update_definition"):
+            patched.setattr(west, member, self._around(getattr(west, member), counts=True))
+
+    def _around(self, write: Any, *, counts: bool) -> Any:
+        async def made(*given: Any, **options: Any) -> Any:
+            if self.is_dead:
+                raise KILLED
+            self._left -= counts
+            if self._left == 0 and counts and not self._after:
+                self.is_dead = True
+                raise KILLED
+            answer = await write(*given, **options)
+            if self._left == 0 and counts:
+                self.is_dead = True
+                raise KILLED
+            return answer
+
+        return made

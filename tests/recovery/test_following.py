@@ -10,7 +10,7 @@ import pytest
 
 from indexvault.backup.job import BackupJob
 from indexvault.backup.workflow import BACK_UP_INDEX
-from indexvault.errors import ConflictError, ForbiddenError, SettingsError
+from indexvault.errors import ConflictError, SettingsError
 from indexvault.model import IndexName
 from indexvault.recovery.follow_index import FOLLOW_INDEX
 from indexvault.recovery.follow_plan import Followed, is_due
@@ -24,11 +24,9 @@ from indexvault.snapshots.unchanged import Unchanged
 from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.runs import Runs, given_up
 from tests.recovery.conftest import NOTES, note
-from tests.recovery.pairs import START, InProcess, PairWorld, open_pair
+from tests.recovery.pairs import START, InProcess, Kill, PairWorld, open_pair
 from tests.world import EAST, WEST, upload_batch
 
-KILLED = ForbiddenError("killed", on="test", do="run again")
-"""Ends a run as a kill would: no activity is tried again."""
 NOTES_WEST = IndexName(WEST, "notes")
 STEP = {"empty": 7, "proved": 3, "wider": 7}
 """Which writes are tried: every so many. By hand, with 1, all of them."""
@@ -320,40 +318,6 @@ async def test_the_standby_is_kept_while_the_active_service_is_gone(pair: PairWo
     assert (await pair.states())["notes"].snapshot == last
     assert (await pair.states())["notes"].gone_since is None
     assert await contents(pair) == [note(1), note(2)]
-
-
-class Kill:
-    """Ends a process at its n-th write to the west, before or after it was made: nothing it does succeeds any more."""
-
-    def __init__(self, pair: PairWorld, at: int, *, after: bool) -> None:
-        self._left = at
-        self._after = after
-        self._pair = pair
-        self.is_dead = False
-
-    def install(self, patched: pytest.MonkeyPatch) -> None:
-        runs = self._pair.west_store.runs
-        for member in ("put", "delete", "acquire", "renew", "release"):
-            patched.setattr(runs, member, self._around(getattr(runs, member), counts=member in {"put", "delete"}))
-        west = self._pair.world.west
-        for member in ("create_index", "update_index", "index_documents", "create_definition", "update_definition"):
-            patched.setattr(west, member, self._around(getattr(west, member), counts=True))
-
-    def _around(self, write: Any, *, counts: bool) -> Any:
-        async def made(*given: Any, **options: Any) -> Any:
-            if self.is_dead:
-                raise KILLED
-            self._left -= counts
-            if self._left == 0 and counts and not self._after:
-                self.is_dead = True
-                raise KILLED
-            answer = await write(*given, **options)
-            if self._left == 0 and counts:
-                self.is_dead = True
-                raise KILLED
-            return answer
-
-        return made
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

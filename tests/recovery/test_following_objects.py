@@ -1,15 +1,20 @@
 """The other objects of a standby are kept as their kinds' modes say; its indexers stay disabled."""
 
+import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
+from indexvault.recovery.follow_run import RUN_FOLLOW
 from indexvault.recovery.standby_records import StandbyState
+from indexvault.workflow.fan_out import RunOrder
+from indexvault.workflow.runs import Runs
 from tests.recovery.conftest import NOTES, note
-from tests.recovery.pairs import PairWorld, open_pair
-from tests.world import KEYS
+from tests.recovery.pairs import Kill, PairWorld, open_pair
+from tests.world import KEYS, WEST
 
 OBJECTS: dict[str, dict[str, Any]] = {
     "synonymmaps": {"name": "words", "format": "solr", "synonyms": "hotel, inn"},
@@ -162,3 +167,34 @@ async def test_no_secret_is_in_any_record(pair: PairWorld) -> None:
     await follow(pair)
     kept = [blob.data for blob in pair.west_store.runs._blobs.values()]
     assert not any(b"AccountKey=west" in data for data in kept)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_killed_at_any_write_the_next_tick_makes_the_objects_equal(
+    pair: PairWorld, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await follow(pair)
+    killed = 0
+    for at in range(1, 60, 4):
+        await put(pair, "synonymmaps", synonyms=f"hotel, inn {at}")
+        await put(pair, "skillsets", description=f"the {at}th")
+        await pair.back_up()
+        await pair.back_up_objects()
+        with monkeypatch.context() as patched:
+            kill = Kill(pair, at, after=when == "after")
+            kill.install(patched)
+            with contextlib.suppress(Exception):
+                await pair.tick()
+        killed += kill.is_dead
+        for record in await Runs(pair.west_runs).unfinished():
+            await pair.engine.run(RUN_FOLLOW, RunOrder(WEST, record.run), run=f"{record.run}-again")
+        pair.clock.now += timedelta(minutes=31)
+        await pair.tick()
+        state = (await pair.states())["$service"]
+        assert (state.is_equal, state.failure) == (True, None)
+        assert (await there(pair, "synonymmaps"))["synonyms"] == f"hotel, inn {at}"
+        assert (await there(pair, "skillsets"))["description"] == f"the {at}th"
+        assert (await there(pair, "indexers"))["disabled"] is True
+        if not kill.is_dead:
+            break
+    assert killed >= 3
