@@ -10,7 +10,7 @@ from indexvault.snapshots.store import Store
 from indexvault.workflow.checkpoints import Checkpoints
 from indexvault.workflow.lock_holder import LocalProcess
 from indexvault.workflow.lost_locks import forgive
-from indexvault.workflow.unfinished import Unfinished, note_failed, note_finished, read_unfinished
+from indexvault.workflow.unfinished import Unfinished, note_failed, note_finished, note_unfinished, read_unfinished
 
 
 async def begin_backup(session: Session, store: Store, index: IndexName) -> tuple[str, bool, LocalProcess]:
@@ -23,6 +23,7 @@ async def begin_backup(session: Session, store: Store, index: IndexName) -> tupl
     earlier = await read_unfinished(store.runs, index)
     if earlier is None or not is_dead(earlier):
         return session.new_run("backup"), False, process
+    await note_unfinished(store.runs, index, Unfinished(earlier.run, process.host, process.process, process.started))
     await forgive(store.runs, earlier.run, index)
     return earlier.run, True, process
 

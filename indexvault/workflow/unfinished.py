@@ -2,7 +2,8 @@
 
 An engine in Azure remembers its runs. The embedded engine dies with its process, so the same command given again must
 find the run whose checkpoints it can resume from. While the run has the index's lock, the lock names the run and its
-process. Whoever takes that lock away, or takes it for something else, first leaves a record of the unfinished run here.
+process. Whoever takes that lock away, or takes it for something else, first leaves a record of the unfinished run here;
+so does a process that resumes it, so that a second one does not before the first has the lock.
 """
 
 import contextlib
@@ -30,15 +31,17 @@ class Unfinished(msgspec.Struct, frozen=True):
 
 
 async def read_unfinished(runs: RunBlobs, index: IndexName) -> Unfinished | None:
-    """Return the unfinished run on an index, or None; also None if its record can't be read."""
+    """Return the unfinished run on an index, or None; also None if its record can't be read.
+
+    What the lock says counts, unless the record names the same run: then that is the process which resumes it.
+    """
+    locked = noted = None
     with contextlib.suppress(IntegrityError):
         holder = await read_holder(runs, index)
-        if holder is not None and (unfinished := unfinished_of(holder)) is not None:
-            return unfinished
-    try:
-        return await _records(runs).read(unfinished_name(index.service, index.index))
-    except IntegrityError:
-        return None
+        locked = unfinished_of(holder) if holder is not None else None
+    with contextlib.suppress(IntegrityError):
+        noted = await _records(runs).read(unfinished_name(index.service, index.index))
+    return noted if locked is None or (noted is not None and noted.run == locked.run) else locked
 
 
 def unfinished_of(holder: Holder) -> Unfinished | None:
@@ -48,7 +51,7 @@ def unfinished_of(holder: Holder) -> Unfinished | None:
 
 
 async def note_unfinished(runs: RunBlobs, index: IndexName, unfinished: Unfinished) -> None:
-    """Record a run that is unfinished and loses the index's lock."""
+    """Record a run that is unfinished and loses the index's lock, or is about to be resumed."""
     await _records(runs).write(unfinished_name(index.service, index.index), unfinished)
 
 
