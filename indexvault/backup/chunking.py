@@ -18,6 +18,7 @@ from indexvault.snapshots.names import PackFolder
 from indexvault.snapshots.store import SnapshotReader, Store
 from indexvault.snapshots.tree import Tree
 from indexvault.snapshots.tree_reader import TreeReader
+from indexvault.workflow.resume import digest_of
 
 EVERY_KEY = KeyRange(after=None, until=None)
 
@@ -35,12 +36,14 @@ class Earlier:
 
     @classmethod
     async def open(cls, store: Store, plan: Plan) -> "Earlier":
-        """Open what a plan names. A snapshot that was damaged or removed meanwhile is passed over."""
+        """Open what a plan names. A snapshot that was damaged, replaced or removed meanwhile is passed over."""
         try:
             manifest = await read_manifest(store.snapshots, plan.previous) if plan.previous is not None else None
         except (IntegrityError, NotFoundError):
             manifest = None
         if manifest is not None and (manifest.authenticity == "unauthentic" or manifest.generation != plan.generation):
+            manifest = None
+        if manifest is not None and digest_of(manifest.tree) != plan.previous_tree:
             manifest = None
         return cls(store.snapshots, manifest, trusting=plan.trusting)
 

@@ -143,6 +143,7 @@ def _by_changes(plan: Plan, changes: ChangesPlan, base: Manifest) -> Plan:
         plan,
         changes=changes,
         previous=changes.base,
+        previous_tree=digest_of(base.tree),
         boundary_bits=base.boundary_bits,
         method=METHOD,
         reason=reason(changes),
@@ -203,6 +204,7 @@ class _Planner:
             previous=None
             if previous is None
             else SnapshotReference(service=job.service, index=job.index, id=previous.id),
+            previous_tree="" if previous is None else digest_of(previous.tree),
             method="",
             reason="",
             revealed=hidden_fields(read_schema(definition.fullest.body, on=self._on), revealed_in=schema),

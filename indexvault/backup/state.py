@@ -42,6 +42,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     retrievable while it is read. `etag` is that of the definition as its owner left it, `etag_reading` that of the
     definition under which documents are read: they differ if fields are revealed. Chunks that the previous snapshot
     names are not stored again; unless the plan is `trusting`, the store is asked for each of their packs.
+    `previous_tree` is the digest of that snapshot's root: with another tree, it is not the one that was compared.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     boundary_bits: BoundaryBits
     generation: str = ""
     previous: SnapshotReference | None
+    previous_tree: str = ""
     trusting: bool = True
     method: str
     reason: str

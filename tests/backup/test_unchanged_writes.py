@@ -12,11 +12,13 @@ from indexvault.backup.job import KeptRange
 from indexvault.backup.limits import Limits
 from indexvault.backup.state import KeptRanges
 from indexvault.errors import ConflictError, IndexvaultError
+from indexvault.snapshots.authority import NO_AUTHORITY
 from indexvault.snapshots.catalogue import list_snapshots, resolve_manifest
 from indexvault.snapshots.chunks import ends_chunk
-from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.manifest import Manifest, seal
+from indexvault.snapshots.names import SnapshotReference, manifest_name
 from indexvault.snapshots.records import RecordStore
+from indexvault.snapshots.summary import summarise, to_metadata
 from tests import hotels
 from tests.snapshots.samples import verified
 from tests.watched_store import WatchedStore
@@ -265,3 +267,26 @@ async def test_documents_whose_pack_an_interrupted_run_has_stored_are_not_as_bef
         del world.around["scan_range"]
         report = await world.back_up("hotels", run=RUN)
         assert (report.documents, report.notes) == (101, [])
+
+
+async def test_a_last_snapshot_that_is_replaced_before_the_commit_is_not_relied_on() -> None:
+    async with filled() as world:
+        other = await newest(world)
+        await change(world, 400)
+        await world.back_up("hotels")
+        before = await newest(world)
+
+        async def replace(run: Any, resources: Any, given: Any) -> Any:
+            del world.around["commit_snapshot"]
+            times = {"created": before.created, "started": before.started, "finished": before.finished}
+            forged = msgspec.structs.replace(other, id=before.id, **times)
+            blobs, name = world.store.snapshots, manifest_name(EAST, "hotels", before.id)
+            await blobs.delete(name)
+            assert await blobs.create(name, seal(forged, NO_AUTHORITY), metadata=to_metadata(summarise(forged)))
+            return await run(resources, given)
+
+        world.around["commit_snapshot"] = replace
+        report = await world.back_up("hotels", run=RUN)
+        manifest = await newest(world)
+        assert (manifest.id, manifest.content_digest) == (report.snapshot, before.content_digest)
+        (await verified(world.store.snapshots, manifest)).raise_for_damage()
