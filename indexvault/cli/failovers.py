@@ -121,6 +121,14 @@ async def run_failover(session: Session, request: FailoverRequest) -> int:
         if asks:
             async with session.clients(retry=FIRST_CONTACT) as asked:
                 seen = await foresee(session.resources(asked), job)
+            if seen is not None and request.planned:
+                # Only this tells what the service holds that the active one does not, and loses.
+                async with Workflows(session, clients, ACTIVITIES, CHECK_FAILOVER) as workflows:
+                    with session.output.progress(f"{job.pair} to {job.to}") as display:
+                        given = msgspec.structs.replace(job, run=f"{job.run}-check")
+                        seen = await workflows.run(
+                            CHECK_FAILOVER, given, run=given.run, display=IndexAfterIndex(display)
+                        )
             if seen is not None:
                 session.output.result("failover", _record(seen), *_lines(seen))
             question = f"Make {job.to} the active service of {job.pair}?"

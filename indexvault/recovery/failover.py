@@ -100,7 +100,7 @@ def _bring_and_swap(ctx: OrchestrationContext, started: StartedFailover) -> Orch
 def _bring_planned(ctx: OrchestrationContext, started: StartedFailover) -> Orchestration[Swap]:
     """Bring over what the active service holds now: read, make equal and compare, until nothing differs."""
     held: dict[str, LiveDrift] = {}
-    if started.job.back:
+    if started.plan.holds_more:
         held = {each.index: each for each in (yield from compare_all(ctx, started))}
     # In this order: in the snapshot, the indexers are as they are without a failover.
     started = yield from back_up_objects_of(ctx, started)

@@ -110,6 +110,7 @@ async def gather_failover_facts(resources: Resources, job: FailoverJob, seen: Se
         indexes=indexes,
         only_there=tuple(sorted(set(select(there, pair.indexes).found) - {each.index for each in indexes})),
         objects=objects,
+        following=seen.role.following,
     )
 
 

@@ -96,6 +96,7 @@ class FailoverFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     `source` is the service that is active, `answers` whether it does. `unread` are stores that did not answer.
     `objects` are the snapshots of those, the newest first. `only_there` are indexes of the pair that only `to` has.
+    `following` is false if `to` may hold documents that nobody else has, since a failover that was not planned.
     """
 
     generation: int
@@ -106,6 +107,7 @@ class FailoverFacts(msgspec.Struct, frozen=True, kw_only=True):
     indexes: tuple[IndexFacts, ...] = ()
     objects: tuple[Candidate, ...] = ()
     only_there: tuple[str, ...] = ()
+    following: bool = True
 
 
 class PlannedIndex(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +140,8 @@ class FailoverPlan(msgspec.Struct, frozen=True, kw_only=True):
     `generation` is the one that it begins, `lock` the indexes of `to` that are locked until then. `objects` is the
     snapshot of the source's other objects, None if there is none; `kinds` are those that are made as in it. `compared`
     are the indexes that are held against the live ones of the source, `repair` whether they are then made as these.
-    `decided` is when this was decided, later than `started` if an interrupted failover is resumed.
+    `holds_more` says that `to` may hold documents that nobody else has. `decided` is when this was decided, later than
+    `started` if an interrupted failover is resumed.
     """
 
     pair: str
@@ -161,6 +164,7 @@ class FailoverPlan(msgspec.Struct, frozen=True, kw_only=True):
     answers: bool = False
     repair: bool = False
     warnings: tuple[str, ...] = ()
+    holds_more: bool = False
     decided: AwareTime | None = None
 
     @property

@@ -69,6 +69,7 @@ def plan_failover(job: FailoverJob, pair: PairSettings, facts: FailoverFacts) ->
         kinds=kinds if objects is not None or job.planned else (),
         compared=_compared(job, pair, facts, planned),
         decided=facts.now,
+        holds_more=job.back or not facts.following,
         repair=job.repair and (pair.authority or pair.primary) == facts.source,
         unread=facts.unread,
         answers=facts.answers,
@@ -187,6 +188,12 @@ def _warnings(
         found.append(f"store {', '.join(facts.unread)} does not answer, and is passed over")
     if kinds and objects is None and not job.planned:
         found.append("no snapshot of the service's other objects is in reach: none of them are made")
+    there = [each.index for each in facts.indexes if each.there]
+    if not facts.following and there and not job.planned and pair.mode != "hot-hot":
+        found.append(
+            f"{job.to} may hold documents that nobody else has, since it failed: they are overwritten; a backup of"
+            f" {job.to} before this keeps them"
+        )
     if pair.mode == "hot-hot" and not facts.answers:
         found.append(f"what differs between the two is not known: {facts.source} does not answer")
     return found

@@ -8,6 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from indexvault.errors import ConflictError, ForbiddenError
+from indexvault.recovery.failover_job import Candidate, FailoverFacts, FailoverJob, IndexFacts
+from indexvault.recovery.failover_plan import plan_failover
 from indexvault.recovery.failover_state import FailoverState, write_failover
 from indexvault.recovery.failover_steps import decide
 from indexvault.recovery.follow_plan import plan_following
@@ -17,7 +19,7 @@ from indexvault.recovery.standby_records import StandbyState, write_state
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.unchanged import note_unchanged
 from tests.recovery.conftest import note
-from tests.recovery.failover_world import INDEXER, SOURCE, FailoverWorld, fill_notes, open_failover
+from tests.recovery.failover_world import INDEXER, PAIR, SOURCE, START, FailoverWorld, fill_notes, open_failover
 from tests.world import EAST, WEST, quick_rests, upload_batch
 
 __all__ = ["quick_rests"]
@@ -192,3 +194,32 @@ async def test_following_makes_up_for_a_failover_that_failed_after_it_had_writte
         assert len(await opened.documents(WEST)) == 400
         plan = await plan_following(opened.resources, "contoso", run="follow-2", owner="a test")
         assert [each.snapshot for each in plan.indexes] == [newest]
+
+
+async def _failed_over(opened: FailoverWorld) -> None:
+    """Leave the west active, and the east with a document that no snapshot has."""
+    await fill_notes(opened, 50)
+    await opened.back_up()
+    await _add(opened, range(900, 901))
+    await opened.kill_east()
+    await opened.fail_over()
+    await opened.revive_east()
+
+
+async def test_a_planned_failover_to_the_old_primary_says_what_it_overwrites_as_a_failback_does() -> None:
+    async with open_failover() as opened:
+        await _failed_over(opened)
+        checked = await opened.check(to=EAST, planned=True)
+        assert "contoso-east holds 1 documents that contoso-west has not" in checked.indexes[0].notes[0]
+        report = await opened.fail_over(to=EAST, planned=True)
+        assert "contoso-east holds 1 documents that contoso-west has not" in report.indexes[0].notes[0]
+
+
+def test_an_unplanned_failover_to_the_old_primary_warns_of_what_it_may_overwrite() -> None:
+    snapshot = Candidate(id="20261122T030000Z-aaaaaa", as_of=START)
+    index = IndexFacts(index="notes", there=True, snapshots=(snapshot,))
+    facts = FailoverFacts(generation=1, source=WEST, now=START, indexes=(index,), following=False)
+    plan = plan_failover(FailoverJob(pair="contoso", to=EAST, run="failover-2"), PAIR, facts)
+    assert any("contoso-east may hold documents that nobody else has" in each for each in plan.warnings)
+    plan = plan_failover(FailoverJob(pair="contoso", to=EAST, run="failover-2"), PAIR, replace(facts, following=True))
+    assert not any("nobody else has" in each for each in plan.warnings)
