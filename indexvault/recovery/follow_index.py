@@ -11,6 +11,7 @@ from durabletask.task import OrchestrationContext
 from msgspec.structs import replace
 
 from indexvault.errors import ConflictError, ErrorRecord, IndexvaultError, from_record
+from indexvault.model import IndexName
 from indexvault.recovery.follow_job import (
     ClosedFollow,
     FailedFollow,
@@ -35,13 +36,16 @@ from indexvault.search.definition_content import content, content_digest
 from indexvault.settings.load import service_settings
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.names import SnapshotReference
+from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference
 from indexvault.workflow.activity import Activity, Orchestration, Resources, Workflow
 from indexvault.workflow.calls import call
 from indexvault.workflow.lock_activities import Claim
+from indexvault.workflow.lock_holder import read_holder
 from indexvault.workflow.payload_size import SHOW, listed
 from indexvault.workflow.resume import Interrupted, Start, resumable
 
+_FAILOVERS = ("indexvault failover", "indexvault failback", "POST /failovers")
+"""What the owner of a failover begins with."""
 _BY_HAND = (
     "If the standby's index may go, delete it there: the next run creates it again. To keep it answering meanwhile,"
     " restore beside it: indexvault restore --mode replace"
@@ -49,9 +53,18 @@ _BY_HAND = (
 
 
 async def find_follow(resources: Resources, job: FollowJob) -> FollowStart:
-    """Return the run that worked on the index before and did not end: its locks are taken over if it is dead."""
+    """Return the run that worked on the index before and did not end: its locks are taken over if it is dead.
+
+    Raises ConflictError while a failover to the service is at work: it takes the locks one after the other, and would
+    meet that of the next index.
+    """
     store = resources.clients.store_of(job.target.service)
     await store.prepare()
+    holder = await read_holder(store.runs, IndexName(job.target.service, SERVICE_OBJECTS))
+    if holder is not None and holder.owner.startswith(_FAILOVERS) and holder.counts(resources.clock()):
+        raise ConflictError(
+            "a failover to the service is at work", on=str(job.target), do=f"Nothing: run {holder.run} brings it over"
+        )
     found = await read_state(store.runs, job.pair, job.target)
     is_open = found is not None and found.record.towards is not None and found.record.run != job.run
     return FollowStart(found.record.run if found is not None and is_open else None)

@@ -8,16 +8,20 @@ import pytest
 from msgspec.structs import replace
 
 from indexvault.errors import ConflictError, ForbiddenError
+from indexvault.model import IndexName
 from indexvault.recovery.failover_job import Candidate, FailoverFacts, FailoverJob, IndexFacts
 from indexvault.recovery.failover_plan import plan_failover
 from indexvault.recovery.failover_state import FailoverState, write_failover
 from indexvault.recovery.failover_steps import decide
+from indexvault.recovery.follow_index import find_follow
+from indexvault.recovery.follow_job import FollowJob
 from indexvault.recovery.follow_plan import plan_following
 from indexvault.recovery.pair_role import pair_role, role_in_own_store
 from indexvault.recovery.pair_schedule import undo_dead
 from indexvault.recovery.standby_records import StandbyState, write_state
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.unchanged import note_unchanged
+from indexvault.workflow.lock_activities import Claim, take_lock
 from tests.recovery.conftest import note
 from tests.recovery.failover_world import INDEXER, PAIR, SOURCE, START, FailoverWorld, fill_notes, open_failover
 from tests.world import EAST, WEST, quick_rests, upload_batch
@@ -223,3 +227,20 @@ def test_an_unplanned_failover_to_the_old_primary_warns_of_what_it_may_overwrite
     assert any("contoso-east may hold documents that nobody else has" in each for each in plan.warnings)
     plan = plan_failover(FailoverJob(pair="contoso", to=EAST, run="failover-2"), PAIR, replace(facts, following=True))
     assert not any("nobody else has" in each for each in plan.warnings)
+
+
+async def test_following_takes_no_lock_while_a_failover_takes_them() -> None:
+    async with open_failover() as opened:
+        job = opened.job(owner="indexvault failover")
+        await take_lock(opened.resources, Claim(job.work, job.owner))
+        following = FollowJob(
+            pair="contoso",
+            generation=0,
+            source=EAST,
+            target=IndexName(WEST, "notes"),
+            snapshot="20261122T033000Z-aaaaaa",
+            created=START,
+            run="follow-1",
+        )
+        with pytest.raises(ConflictError, match="a failover"):
+            await find_follow(opened.resources, following)
