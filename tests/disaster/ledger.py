@@ -90,16 +90,3 @@ def _position(writes: list[Write], there: Mapping[str, Any] | None) -> int | Non
         if writes[at].document is not None and dict(writes[at].document or {}) == dict(there):
             return at
     return None
-
-
-def final_content(writes: Iterable[Write], *, without: frozenset[int] = frozenset()) -> dict[str, dict[str, Any]]:
-    """Return what all acknowledged writes come to, without those that were lost."""
-    content: dict[str, dict[str, Any]] = {}
-    for each in sorted(writes, key=lambda write: write.seq):
-        if each.acknowledged is None or each.seq in without:
-            continue
-        if each.document is None:
-            content.pop(each.key, None)
-        else:
-            content[each.key] = dict(each.document)
-    return content

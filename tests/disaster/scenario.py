@@ -150,10 +150,11 @@ class Disaster:
 
     def loss(self, pair: str, service: str) -> Loss:
         """Return what a service lacks of what the writer was told is stored. Nothing is written meanwhile."""
-        self.writers[pair].pause()
+        was_running = self.writers[pair].pause()
         writes = [each for each in self.ledgers[pair].known() if pair != HOT or each.service == service]
         found = judge(writes, self.content(service), forgiven=self.lost[pair])
-        self.writers[pair].resume()
+        if was_running:
+            self.writers[pair].resume()
         return found
 
     def cli(self, *arguments: str, seconds: float = 300.0) -> Said:

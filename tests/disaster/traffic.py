@@ -61,10 +61,12 @@ class Loop:
         self._may_run.set()
         self._thread.start()
 
-    def pause(self) -> None:
-        """Do nothing more, and return once what was under way has ended."""
+    def pause(self) -> bool:
+        """Do nothing more, and return once what was under way has ended, with whether it was running."""
+        was_running = self._may_run.is_set()
         self._may_run.clear()
         self._resting.wait(_SECONDS * 3)
+        return was_running
 
     def resume(self) -> None:
         """Go on."""
