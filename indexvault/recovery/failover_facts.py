@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from indexvault.errors import ConflictError, IndexvaultError, IntegrityError, NotFoundError, RemoteError, SettingsError
+from indexvault.recovery.drift_records import read_drifts
 from indexvault.recovery.failover_job import Candidate, FailoverFacts, FailoverJob, IndexFacts
 from indexvault.recovery.pair_role import SeenRole, in_time, pair_role
 from indexvault.recovery.standby_records import read_standby
@@ -111,6 +112,7 @@ async def gather_failover_facts(resources: Resources, job: FailoverJob, seen: Se
         only_there=tuple(sorted(set(select(there, pair.indexes).found) - {each.index for each in indexes})),
         objects=objects,
         following=seen.role.following,
+        drifts=await _drifts(resources, job, pair),
     )
 
 
@@ -193,6 +195,22 @@ async def _had(blobs: SnapshotReader, newest: Mapping[str, Sequence[Summary]], n
         }
         return {*manifest.indexes, *younger}
     return None
+
+
+async def _drifts(resources: Resources, job: FailoverJob, pair: PairSettings) -> tuple[str, ...]:
+    """Return what was measured last of a hot-hot pair, in words, as far as the own store has it."""
+    if pair.mode != "hot-hot":
+        return ()
+    try:
+        drifts = await read_drifts(resources.clients.store_of(job.to).runs, job.pair)
+    except (IntegrityError, NotFoundError):
+        return ()
+    return tuple(
+        f"{each.index} differed by {each.deviating} documents when it was measured last,"
+        f" {each.measured:%Y-%m-%d %H:%M} UTC"
+        for each in drifts
+        if each.measured is not None and each.index != SERVICE_OBJECTS
+    )
 
 
 async def _held(resources: Resources, job: FailoverJob, generation: int) -> dict[str, Candidate]:

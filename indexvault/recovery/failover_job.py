@@ -96,7 +96,8 @@ class FailoverFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     `source` is the service that is active, `answers` whether it does. `unread` are stores that did not answer.
     `objects` are the snapshots of those, the newest first. `only_there` are indexes of the pair that only `to` has.
-    `following` is false if `to` may hold documents that nobody else has, since a failover that was not planned.
+    `drifts` say in words what was measured last of a hot-hot pair. `following` is false if `to` may hold documents that
+    nobody else has, since a failover that was not planned.
     """
 
     generation: int
@@ -108,6 +109,7 @@ class FailoverFacts(msgspec.Struct, frozen=True, kw_only=True):
     objects: tuple[Candidate, ...] = ()
     only_there: tuple[str, ...] = ()
     following: bool = True
+    drifts: tuple[str, ...] = ()
 
 
 class PlannedIndex(msgspec.Struct, frozen=True, kw_only=True):

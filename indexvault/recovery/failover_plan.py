@@ -196,4 +196,7 @@ def _warnings(
         )
     if pair.mode == "hot-hot" and not facts.answers:
         found.append(f"what differs between the two is not known: {facts.source} does not answer")
+        found += facts.drifts
+        lacking = [each.index for each in facts.indexes if not each.there]
+        found += [f"index {each} is not there, and is not made: only {facts.source} had it" for each in lacking]
     return found

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from indexvault.errors import ConflictError, ForbiddenError
 from indexvault.model import IndexName
+from indexvault.recovery.drift_records import DriftState, write_drift
 from indexvault.recovery.failover_job import Candidate, FailoverFacts, FailoverJob, IndexFacts
 from indexvault.recovery.failover_plan import plan_failover
 from indexvault.recovery.failover_state import FailoverState, write_failover
@@ -244,3 +245,19 @@ async def test_following_takes_no_lock_while_a_failover_takes_them() -> None:
         )
         with pytest.raises(ConflictError, match="a failover"):
             await find_follow(opened.resources, following)
+
+
+async def test_a_failover_of_a_hot_pair_tells_what_was_measured_last_and_what_is_not_there() -> None:
+    async with open_failover() as opened:
+        await fill_notes(opened)
+        await opened.back_up()
+        opened.settle(mode="hot-hot", drift_schedule="0 0 * * * *")
+        drift = DriftState(
+            pair="contoso", index="notes", one=EAST, other=WEST, run="r", tried_at=START, measured=START, missing=5
+        )
+        await write_drift(opened.west_store.runs, drift)
+        await opened.kill_east()
+        checked = await opened.check()
+        assert any("index notes is not there" in each for each in checked.warnings)
+        told = "notes differed by 5 documents when it was measured last, 2026-11-22 03:00 UTC"
+        assert any(told in each for each in checked.warnings)
