@@ -242,6 +242,7 @@ def _candidates(
             as_of=as_of(each.created, each.reference, unchanged),
             fault=_fault(job, each, now),
             created=each.created,
+            presumed=each.state == "presumed",
         )
         for each in newest_first
     )

@@ -148,7 +148,7 @@ def brought(plan: FailoverPlan, index: PlannedIndex, report: RestoreReport) -> I
         outcome="brought",
         snapshot=index.snapshot,
         as_of=index.as_of,
-        age=max(plan.until - index.as_of, type(plan.recovery_point)()),
+        age=plan.age(index.as_of),
         mode="follow" if report.followed is not None else report.mode,
         documents=report.documents,
         written=report.uploaded + report.deleted,
@@ -164,7 +164,7 @@ def kept(plan: FailoverPlan, index: PlannedIndex) -> IndexResult:
         outcome="left as it is",
         snapshot=index.snapshot,
         as_of=index.as_of,
-        age=max(plan.until - index.as_of, type(plan.recovery_point)()),
+        age=plan.age(index.as_of),
         mode=index.mode,
         notes=[index.note],
     )

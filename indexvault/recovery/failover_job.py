@@ -63,13 +63,15 @@ class FailoverJob(msgspec.Struct, frozen=True, kw_only=True):
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot in reach. `as_of` is the time up to which it holds what was written to its index.
 
-    It was made at `created`, if that was earlier. `fault` says in words why it is not used.
+    It was made at `created`, if that was earlier. `fault` says in words why it is not used, `presumed` that its run
+    read only what a field says was changed.
     """
 
     id: str
     as_of: AwareTime
     fault: str = ""
     created: AwareTime | None = None
+    presumed: bool = False
 
     @property
     def holds_since(self) -> datetime:
@@ -174,9 +176,17 @@ class FailoverPlan(msgspec.Struct, frozen=True, kw_only=True):
         """The time up to which writes that no snapshot has may be lost."""
         return self.started if self.decided is None else self.decided
 
+    def age(self, as_of: datetime) -> timedelta:
+        """Return how long before the decision a snapshot was as of: what may be lost if nothing was written since."""
+        return max(self.until - as_of, timedelta())
+
 
 class IndexResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of an index. `age` is how much may be lost: the time from `as_of` to the decision."""
+    """What became of an index.
+
+    `age` is how much may be lost: the time from `as_of` to the decision, or to the swap if the service that was active
+    still answered.
+    """
 
     index: str
     outcome: IndexOutcome

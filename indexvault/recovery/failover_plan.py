@@ -20,6 +20,8 @@ from indexvault.snapshots.names import SnapshotReference
 OBJECT_KINDS = tuple(kind for kind in ORDER if kind != "indexes")
 """The kinds of a service's other objects, in the order in which they are made."""
 
+_PRESUMED = "it is presumed: only what a field says was changed has been read since the last full reading"
+
 
 def plan_failover(job: FailoverJob, pair: PairSettings, facts: FailoverFacts) -> FailoverPlan:
     """Return what a failover does.
@@ -124,8 +126,12 @@ def _decide(
         older=older[0] if older else "",
         as_of=chosen.as_of,
         mode="sync" if index.there else "create",
-        note="; ".join(f"the newer snapshot {each.id} is passed over: {each.fault}" for each in newer),
+        note="; ".join([*([_PRESUMED] if chosen.presumed else []), *map(_passed_over, newer)]),
     )
+
+
+def _passed_over(newer: Candidate) -> str:
+    return f"the newer snapshot {newer.id} is passed over: {newer.fault}"
 
 
 def _compared(

@@ -114,7 +114,7 @@ async def _resumed(
         return None
     plan = replace(plan, started=state.plan.started)
     results = [
-        replace(each, age=_age(plan, each.as_of))
+        replace(each, age=plan.age(each.as_of))
         for each in state.results
         if each.as_of is not None and await is_still_brought(resources, plan, each)
     ]
@@ -187,15 +187,17 @@ async def swap(resources: Resources, given: Swap) -> Swapped:
     clients = resources.clients
     runs = clients.store_of(job.to).runs
     state = await require_failover(runs, job)
+    now = resources.clock()
+    results = _at_swap(job, plan, given.results, now)
     role = PairRole(
         pair=job.pair,
         generation=plan.generation,
         active=job.to,
-        since=resources.clock(),
+        since=now,
         run=state.executions[0],
         planned=job.planned,
         following=job.planned,
-        window=window_of(given.results, planned=job.planned),
+        window=window_of(results, planned=job.planned),
     )
     there = await read_role(runs, job.pair)
     seen = await pair_role(clients, job.pair)
@@ -205,8 +207,7 @@ async def swap(resources: Resources, given: Swap) -> Swapped:
         if state.phase != "swapped":
             await resources.fence()
             await write_failover(
-                runs,
-                replace(state, phase="swapped", results=given.results, objects=given.objects, rounds=given.rounds),
+                runs, replace(state, phase="swapped", results=results, objects=given.objects, rounds=given.rounds)
             )
         await resources.fence()
         role = await create_role(runs, role)
@@ -282,7 +283,7 @@ async def check(resources: Resources, job: FailoverJob) -> CheckedFailover:
             outcome="left as it is" if each.mode == "keep" else "to be brought",
             snapshot=each.snapshot or None,
             as_of=each.as_of if each.snapshot else None,
-            age=_age(plan, each.as_of) if each.snapshot else None,
+            age=plan.age(each.as_of) if each.snapshot else None,
             mode=each.mode,
             notes=[each.note] if each.note else [],
         )
@@ -346,8 +347,11 @@ def _to_bring(plan: FailoverPlan) -> list[PlannedIndex]:
     return [each for each in plan.indexes if each.snapshot and each.mode != "keep"]
 
 
-def _age(plan: FailoverPlan, as_of: datetime) -> timedelta:
-    return max(plan.until - as_of, timedelta())
+def _at_swap(job: FailoverJob, plan: FailoverPlan, results: list[IndexResult], at: datetime) -> list[IndexResult]:
+    """Return results with what may be lost by the swap: of a service that still answers, writes until then."""
+    if job.planned or not plan.answers:
+        return results
+    return [each if each.as_of is None else replace(each, age=max(at - each.as_of, timedelta())) for each in results]
 
 
 def _started(

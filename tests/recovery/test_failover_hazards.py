@@ -10,10 +10,18 @@ from msgspec.structs import replace
 from indexvault.errors import ConflictError, ForbiddenError
 from indexvault.model import IndexName
 from indexvault.recovery.drift_records import DriftState, write_drift
-from indexvault.recovery.failover_job import Candidate, FailoverFacts, FailoverJob, IndexFacts
+from indexvault.recovery.failover_job import (
+    Candidate,
+    FailoverFacts,
+    FailoverJob,
+    IndexFacts,
+    IndexResult,
+    StartedFailover,
+    Swap,
+)
 from indexvault.recovery.failover_plan import plan_failover
-from indexvault.recovery.failover_state import FailoverState, write_failover
-from indexvault.recovery.failover_steps import decide
+from indexvault.recovery.failover_state import FailoverState, read_failover, write_failover
+from indexvault.recovery.failover_steps import decide, swap
 from indexvault.recovery.follow_index import find_follow
 from indexvault.recovery.follow_job import FollowJob
 from indexvault.recovery.follow_plan import plan_following
@@ -61,6 +69,25 @@ async def test_the_plan_of_a_failover_that_died_long_ago_is_made_anew(phase: str
         assert report.window < timedelta(hours=1)
         assert report.took < timedelta(hours=1)
         assert len(await opened.documents(WEST)) == 500
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+async def test_writes_may_be_lost_until_the_swap_if_the_primary_still_answers(is_gone: bool) -> None:  # noqa: FBT001
+    async with open_failover() as opened:
+        await fill_notes(opened)
+        await opened.back_up()
+        if is_gone:
+            await opened.kill_east()
+        state = await _leave(opened)
+        (index,) = state.plan.indexes
+        age = state.plan.until - index.as_of
+        brought = IndexResult(index="notes", outcome="brought", as_of=index.as_of, age=age)
+        opened.clock.now += timedelta(minutes=20)
+        await swap(opened.resources, Swap(StartedFailover(job=state.job, plan=state.plan), [brought], []))
+        window = age if is_gone else age + timedelta(minutes=20)
+        after = await read_failover(opened.west_store.runs, "contoso")
+        assert after is not None
+        assert [(await opened.role()).window, *(each.age for each in after.results)] == [window, window]
 
 
 async def test_a_planned_failover_that_its_region_took_along_does_not_stop_another() -> None:

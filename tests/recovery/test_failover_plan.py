@@ -30,6 +30,13 @@ def job(**members: Any) -> FailoverJob:
     return FailoverJob(pair="contoso", to=WEST, run="failover-1", **members)
 
 
+def test_a_presumed_snapshot_is_taken_and_called_so() -> None:
+    presumed = replace(at(3), presumed=True)
+    (hotels,) = plan_failover(job(), PAIR, facts(IndexFacts(index="hotels", snapshots=(presumed, at(43))))).indexes
+    assert hotels.snapshot == presumed.id
+    assert hotels.note == "it is presumed: only what a field says was changed has been read since the last full reading"
+
+
 def test_the_newest_usable_snapshot_of_each_index_is_taken_and_newer_ones_are_named() -> None:
     found = plan_failover(
         job(),
