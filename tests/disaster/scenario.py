@@ -72,7 +72,7 @@ class Disaster:
 
     def __post_init__(self) -> None:
         """Choose keys and ports."""
-        self.search_key = secrets.token_urlsafe(18)
+        self.search_key = secrets.token_hex(18)
         self.blob_key = b64encode(secrets.token_bytes(64)).decode()
         pairs = self.size.pairs
         self.east = Region("east", "eastus", self.folder, [east(each) for each in pairs], self.search_key)
