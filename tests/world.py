@@ -155,6 +155,17 @@ def quick_rests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(indexvault.workflow.calls, "FIRST_REST", timedelta(milliseconds=1))
 
 
+def with_around(activity: Activity[Any, Any], around: Mapping[str, Around]) -> Activity[Any, Any]:
+    """Return an activity in whose place runs what stands under its name, at the time it is called."""
+
+    async def run(resources: Resources, given: Any) -> Any:
+        if activity.name in around:
+            return await around[activity.name](activity.run, resources, given)
+        return await activity.run(resources, given)
+
+    return replace(activity, run=run)
+
+
 @asynccontextmanager
 async def open_world(
     store: Store,
@@ -182,14 +193,6 @@ async def open_world(
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
-
-    def with_around(activity: Activity[Any, Any]) -> Activity[Any, Any]:
-        async def run(resources: Resources, given: Any) -> Any:
-            if activity.name in around:
-                return await around[activity.name](activity.run, resources, given)
-            return await activity.run(resources, given)
-
-        return replace(activity, run=run)
 
     async with running(list(emulated)) as emulator:
         settings = Settings(
@@ -228,7 +231,9 @@ async def open_world(
             )
             activities = dict.fromkeys([*backup_activities_within(limits), *RESTORE_ACTIVITIES])
             async with LocalEngine(
-                resources, map(with_around, activities), [BACK_UP_INDEX, RESTORE_INDEX, PREFLIGHT_RESTORE]
+                resources,
+                [with_around(each, around) for each in activities],
+                [BACK_UP_INDEX, RESTORE_INDEX, PREFLIGHT_RESTORE],
             ) as opened:
                 yield World(
                     clients=clients,

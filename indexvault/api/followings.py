@@ -7,11 +7,10 @@ from indexvault.api.parameters import PairName
 from indexvault.api.start_run import STARTED, start_run
 from indexvault.errors import ConflictError
 from indexvault.recovery.follow_plan import plan_following
-from indexvault.recovery.follow_run import RUN_FOLLOW, items_of
+from indexvault.recovery.follow_run import record_of
 from indexvault.recovery.follow_schedule import note_gone
 from indexvault.recovery.follow_switch import turn_on
 from indexvault.recovery.pair_role import pair_role
-from indexvault.workflow.runs import RunRecord
 from indexvault.workflow.submit import run_name
 
 OWNER = "POST /followings"
@@ -50,16 +49,7 @@ async def bring_on(call: Call[FollowingRequest, Nothing, Nothing]) -> Reply:
         resources, asked.pair, run=run, owner=f"pair {asked.pair}: {OWNER}", again=True, seen=seen
     )
     await note_gone(resources, plan)
-    record = RunRecord(
-        run=run,
-        kind="follow",
-        workflow=RUN_FOLLOW.name,
-        service=plan.standby,
-        asked=f"{plan.standby} as {plan.role.active}",
-        owner=OWNER,
-        created=now,
-        items=items_of(plan),
-    )
+    record = record_of(plan, run=run, owner=OWNER, created=now)
     return await start_run(call, record, [])
 
 

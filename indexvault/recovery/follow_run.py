@@ -1,5 +1,7 @@
 """Following as a run: an item an index, between those of the service's other objects."""
 
+from datetime import datetime
+
 import msgspec
 from durabletask.task import OrchestrationContext
 
@@ -15,7 +17,7 @@ from indexvault.workflow.activity import Orchestration, Workflow
 from indexvault.workflow.fan_out import ACTIVITIES as FAN_OUT_ACTIVITIES
 from indexvault.workflow.fan_out import OPEN, FanOut, ItemWorkflow, RunOrder, fan_out
 from indexvault.workflow.lock_activities import Done
-from indexvault.workflow.runs import Item, Outcome
+from indexvault.workflow.runs import Item, Outcome, RunRecord
 
 
 def outcome_of(report: FollowReport) -> Outcome:
@@ -53,9 +55,18 @@ def failed(_item: Item, error: IndexvaultError) -> Outcome:
     return Outcome(state="failed", failure=error.record())
 
 
-def items_of(plan: FollowPlan) -> list[Item]:
-    """Return the items of a run that carries a plan out, in the order of its jobs."""
-    return [Item(index=_locked(job), run=job.run, job=job) for job in plan.jobs]
+def record_of(plan: FollowPlan, *, run: str, owner: str, created: datetime) -> RunRecord:
+    """Return the record of a run that carries a plan out."""
+    return RunRecord(
+        run=run,
+        kind="follow",
+        workflow=RUN_FOLLOW.name,
+        service=plan.standby,
+        asked=f"{plan.standby} as {plan.role.active}",
+        owner=owner,
+        created=created,
+        items=[Item(index=_locked(job), run=job.run, job=job) for job in plan.jobs],
+    )
 
 
 def _locked(job: FollowJob | FollowObjectsJob) -> IndexName:

@@ -13,13 +13,13 @@ from indexvault.errors import ConflictError
 from indexvault.maintenance.pass_over import passed_over
 from indexvault.model import IndexName
 from indexvault.recovery.follow_plan import FollowPlan, is_followed, other_of, plan_following
-from indexvault.recovery.follow_run import RUN_FOLLOW, items_of
+from indexvault.recovery.follow_run import record_of
 from indexvault.recovery.pair_role import SeenRole, in_time, pair_role
 from indexvault.recovery.standby_records import forget_state, read_state, write_state
 from indexvault.settings.pairs import pair_settings
 from indexvault.workflow.activity import Resources
 from indexvault.workflow.durable import DurableEngine
-from indexvault.workflow.runs import RunRecord, Runs
+from indexvault.workflow.runs import Runs
 from indexvault.workflow.submit import hand_over
 
 MIDDLE = "-follow-of-"
@@ -66,18 +66,8 @@ async def start_following(
     await note_gone(resources, plan)
     if not plan.jobs:
         return []
-    record = RunRecord(
-        run=run,
-        kind="follow",
-        workflow=RUN_FOLLOW.name,
-        service=plan.standby,
-        asked=f"{plan.standby} as {plan.role.active}",
-        owner=owner,
-        created=now,
-        app=resources.app,
-        pair=name,
-        items=items_of(plan),
-    )
+    record = record_of(plan, run=run, owner=owner, created=now)
+    record = replace(record, app=resources.app, pair=name)
     if not await runs.create(record):
         return []
     _LOG.info("the standby of pair %s is brought on: run %s", name, run)

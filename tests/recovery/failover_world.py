@@ -23,7 +23,7 @@ from indexvault.workflow.local import LocalEngine
 from tests.memory_store import MemoryStore
 from tests.recovery.conftest import NOTES, note
 from tests.recovery.dead import DeadStore
-from tests.world import EAST, WEST, Calendar, World, open_world
+from tests.world import EAST, WEST, Calendar, World, open_world, with_around
 
 START = datetime(2026, 11, 22, 3, tzinfo=UTC)
 PAIR = PairSettings(
@@ -176,17 +176,9 @@ async def open_failover(
     ) as world:
         world.clients.settings = replace(world.clients.settings, pairs={"contoso": pair})
 
-        def with_around(activity: Activity[Any, Any]) -> Activity[Any, Any]:
-            async def run(resources: Any, given: Any) -> Any:
-                if activity.name in world.around:
-                    return await world.around[activity.name](activity.run, resources, given)
-                return await activity.run(resources, given)
-
-            return dataclasses.replace(activity, run=run)
-
         chosen: dict[Activity[Any, Any], None] = dict.fromkeys([*failover.ACTIVITIES, *activities])
         flows = [*failover.WORKFLOWS, *workflows]
-        async with LocalEngine(world.resources, map(with_around, chosen), flows) as engine:
+        async with LocalEngine(world.resources, [with_around(each, world.around) for each in chosen], flows) as engine:
             opened = FailoverWorld(world, east, west, engine, clock)
             try:
                 yield opened

@@ -23,7 +23,7 @@ from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.local import LocalEngine
 from indexvault.workflow.runs import RunRecord, Runs
 from tests.memory_store import MemoryStore
-from tests.world import EAST, WEST, Calendar, World, open_world
+from tests.world import EAST, WEST, Calendar, World, open_world, with_around
 
 PAIR = PairSettings(
     primary=EAST,
@@ -33,6 +33,23 @@ PAIR = PairSettings(
     allow_cross_region=True,
 )
 START = datetime(2026, 11, 22, 3, tzinfo=UTC)
+
+
+def equal_standby(snapshot: str, at: datetime, **members: Any) -> StandbyState:
+    """Return what is known of the west's notes after a following has proved them equal to a snapshot of that time."""
+    return StandbyState(
+        pair="contoso",
+        index="notes",
+        source=EAST,
+        service=WEST,
+        generation=0,
+        run="follow-1",
+        tried_at=at,
+        snapshot=snapshot,
+        created=at,
+        equal_at=at,
+        **members,
+    )
 
 
 @dataclasses.dataclass
@@ -143,17 +160,9 @@ async def open_pair(
     ) as world:
         world.clients.settings = replace(world.clients.settings, pairs={"contoso": pair})
 
-        def with_around(activity: Activity[Any, Any]) -> Activity[Any, Any]:
-            async def run(resources: Any, given: Any) -> Any:
-                if activity.name in world.around:
-                    return await world.around[activity.name](activity.run, resources, given)
-                return await activity.run(resources, given)
-
-            return dataclasses.replace(activity, run=run)
-
         chosen: dict[Activity[Any, Any], None] = dict.fromkeys([*follow_run.ACTIVITIES, *activities])
         async with LocalEngine(
-            world.resources, map(with_around, chosen), [*follow_run.WORKFLOWS, *workflows]
+            world.resources, [with_around(each, world.around) for each in chosen], [*follow_run.WORKFLOWS, *workflows]
         ) as engine:
             yield PairWorld(world, west_store, engine, clock)
 

@@ -27,12 +27,13 @@ from indexvault.recovery.follow_job import FollowJob
 from indexvault.recovery.follow_plan import plan_following
 from indexvault.recovery.pair_role import pair_role, role_in_own_store
 from indexvault.recovery.pair_schedule import undo_dead
-from indexvault.recovery.standby_records import StandbyState, write_state
+from indexvault.recovery.standby_records import write_state
 from indexvault.snapshots.names import SnapshotReference
 from indexvault.snapshots.unchanged import note_unchanged
 from indexvault.workflow.lock_activities import Claim, take_lock
 from tests.recovery.conftest import note
 from tests.recovery.failover_world import INDEXER, PAIR, SOURCE, START, FailoverWorld, fill_notes, open_failover
+from tests.recovery.pairs import equal_standby
 from tests.world import EAST, WEST, quick_rests, upload_batch
 
 __all__ = ["quick_rests"]
@@ -150,18 +151,7 @@ async def test_a_standby_that_is_newer_than_any_snapshot_in_reach_is_left_as_it_
         await _add(opened, range(400, 500))
         newer = await opened.back_up(copied=False)
         await fill_notes(opened, 500, service=WEST)
-        state = StandbyState(
-            pair="contoso",
-            index="notes",
-            source=EAST,
-            service=WEST,
-            generation=0,
-            run="follow-1",
-            tried_at=opened.clock.now,
-            snapshot=newer,
-            created=opened.clock.now,
-            equal_at=opened.clock.now,
-        )
+        state = equal_standby(newer, opened.clock.now)
         await write_state(opened.west_store.runs, state)
         await opened.kill_east()
         report = await opened.fail_over()
@@ -176,19 +166,7 @@ async def test_a_standby_between_two_snapshots_is_brought_to_one_that_is_in_reac
         await fill_notes(opened)
         older = await opened.back_up()
         await fill_notes(opened, 450, service=WEST)
-        state = StandbyState(
-            pair="contoso",
-            index="notes",
-            source=EAST,
-            service=WEST,
-            generation=0,
-            run="follow-1",
-            tried_at=opened.clock.now,
-            snapshot="20261122T033000Z-aaaaaa",
-            created=opened.clock.now,
-            equal_at=opened.clock.now,
-            towards="20261122T033100Z-aaaaaa",
-        )
+        state = equal_standby("20261122T033000Z-aaaaaa", opened.clock.now, towards="20261122T033100Z-aaaaaa")
         await write_state(opened.west_store.runs, state)
         await opened.kill_east()
         report = await opened.fail_over()
@@ -203,18 +181,7 @@ async def test_following_makes_up_for_a_failover_that_failed_after_it_had_writte
         await _add(opened, range(400, 500))
         newest = await opened.back_up()
         await fill_notes(opened, 500, service=WEST)
-        state = StandbyState(
-            pair="contoso",
-            index="notes",
-            source=EAST,
-            service=WEST,
-            generation=0,
-            run="follow-1",
-            tried_at=opened.clock.now,
-            snapshot=newest,
-            created=opened.clock.now,
-            equal_at=opened.clock.now,
-        )
+        state = equal_standby(newest, opened.clock.now)
         await write_state(opened.west_store.runs, state)
 
         async def die(_run: Any, _resources: Any, _given: Any) -> Any:

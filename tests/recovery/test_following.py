@@ -16,7 +16,7 @@ from indexvault.recovery.follow_index import FOLLOW_INDEX
 from indexvault.recovery.follow_plan import Followed, is_due
 from indexvault.recovery.follow_run import RUN_FOLLOW
 from indexvault.recovery.follow_schedule import tick_following
-from indexvault.recovery.standby_records import StandbyState, read_standby
+from indexvault.recovery.standby_records import read_standby
 from indexvault.restore.state import read_restore_state
 from indexvault.snapshots.roles import PairRole, create_role
 from indexvault.snapshots.run_names import unchanged_name
@@ -24,7 +24,7 @@ from indexvault.snapshots.unchanged import Unchanged
 from indexvault.workflow.fan_out import RunOrder
 from indexvault.workflow.runs import Runs, given_up
 from tests.recovery.conftest import NOTES, note
-from tests.recovery.pairs import START, InProcess, Kill, PairWorld, open_pair
+from tests.recovery.pairs import START, InProcess, Kill, PairWorld, equal_standby, open_pair
 from tests.world import EAST, WEST, upload_batch
 
 NOTES_WEST = IndexName(WEST, "notes")
@@ -282,18 +282,7 @@ async def test_the_old_primary_follows_after_a_planned_swap(pair: PairWorld) -> 
 
 def test_a_standby_never_goes_back_to_an_older_snapshot() -> None:
     now = START
-    state = StandbyState(
-        pair="contoso",
-        index="notes",
-        source=EAST,
-        service=WEST,
-        generation=0,
-        run="x",
-        tried_at=now,
-        snapshot="b",
-        created=now,
-        equal_at=now,
-    )
+    state = equal_standby("b", now)
     older = Followed("a", now - timedelta(hours=1))
     newer = Followed("c", now + timedelta(hours=1))
     assert not is_due(state, older, is_there=True, now=now, again=True)
