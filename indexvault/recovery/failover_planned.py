@@ -15,6 +15,7 @@ from indexvault.backup.job import BackupJob
 from indexvault.backup.service_objects import ServiceJob, back_up_service
 from indexvault.backup.workflow import back_up_index
 from indexvault.errors import ConflictError, NotFoundError, UnreadableIndexError, VerificationError
+from indexvault.printable import count
 from indexvault.recovery.compare import compare
 from indexvault.recovery.drift_run import settling
 from indexvault.recovery.failover_job import FailoverPlan, IndexResult, PlannedIndex, StartedFailover
@@ -180,8 +181,8 @@ def overwritten(plan: FailoverPlan, drift: LiveDrift, tense: Literal["was", "wou
         return None
     first = f", such as {', '.join(map(repr, drift.keys))}" if drift.keys else ""
     return (
-        f"{plan.to} holds {drift.extra} documents that {plan.source} has not, and {drift.different} that differ{first}:"
-        f" that {tense} overwritten"
+        f"{plan.to} holds {count(drift.extra, 'document')} that {plan.source} has not, and {drift.different} that"
+        f" differ{first}: that {tense} overwritten"
     )
 
 

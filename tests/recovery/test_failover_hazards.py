@@ -209,9 +209,9 @@ async def test_a_planned_failover_to_the_old_primary_says_what_it_overwrites_as_
     async with open_failover() as opened:
         await _failed_over(opened)
         checked = await opened.check(to=EAST, planned=True)
-        assert "contoso-east holds 1 documents that contoso-west has not" in checked.indexes[0].notes[0]
+        assert "contoso-east holds 1 document that contoso-west has not" in checked.indexes[0].notes[0]
         report = await opened.fail_over(to=EAST, planned=True)
-        assert "contoso-east holds 1 documents that contoso-west has not" in report.indexes[0].notes[0]
+        assert "contoso-east holds 1 document that contoso-west has not" in report.indexes[0].notes[0]
 
 
 def test_an_unplanned_failover_to_the_old_primary_warns_of_what_it_may_overwrite() -> None:

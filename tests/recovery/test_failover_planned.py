@@ -135,11 +135,11 @@ async def test_a_failback_says_what_only_the_old_one_held_and_makes_it_equal() -
         await opened.revive_east()
         checked = await opened.check(to=EAST, planned=True, back=True)
         [told] = checked.indexes[0].notes
-        assert told.startswith("contoso-east holds 1 documents that contoso-west has not, and 1 that differ")
+        assert told.startswith("contoso-east holds 1 document that contoso-west has not, and 1 that differ")
         assert "would be overwritten" in told
         report = await opened.fail_over(to=EAST, planned=True, back=True)
         assert (report.source, report.to, report.generation) == (WEST, EAST, 2)
-        assert "1 documents that contoso-west has not" in report.indexes[0].notes[0]
+        assert "1 document that contoso-west has not" in report.indexes[0].notes[0]
         assert "that was overwritten" in report.indexes[0].notes[0]
         assert await opened.documents(EAST) == await opened.documents(WEST)
         assert len(await opened.documents(EAST)) == 51
