@@ -7,7 +7,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from azure.core.credentials_async import AsyncTokenCredential
-from azure.core.exceptions import AzureError, ResourceExistsError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, ResourceExistsError
 from azure.storage.blob.aio import BlobServiceClient, ExponentialRetry
 
 from indexvault.errors import SettingsError
@@ -45,6 +45,13 @@ class _LoggedRetry(ExponentialRetry):
             retry_status=_RETRIES,
         )
         self._store = store
+
+    def increment(self, settings: dict[str, Any], request: Any, response: Any = None, error: Any = None) -> bool:
+        """Return whether to try again: not without an identity. Whoever looks for one has tried often enough."""
+        if isinstance(error, ClientAuthenticationError) and error.response is None:
+            return False
+        again: bool = super().increment(settings, request, response, error)
+        return again
 
     async def sleep(self, settings: dict[str, Any], transport: Any) -> None:
         _log.warning("store %s did not answer as it should; trying again (attempt %d)", self._store, settings["count"])

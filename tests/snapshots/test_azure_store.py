@@ -182,11 +182,14 @@ class TestRefusals:
             with pytest.raises(UnauthorizedError):
                 await store.prepare()
 
-    async def test_no_identity_is_unauthorized(self) -> None:
+    async def test_no_identity_is_unauthorized_at_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        """It is asked for no second time: a desk where nobody is signed in would wait for half a minute."""
         url = "https://account.blob.invalid"
-        async with AzureStore.from_account_url("east", url, Identity(known=False)) as store:
-            with pytest.raises(UnauthorizedError, match="sign in"):
-                await store.prepare()
+        with caplog.at_level(logging.WARNING, "snapshots"):
+            async with AzureStore.from_account_url("east", url, Identity(known=False)) as store:
+                with pytest.raises(UnauthorizedError, match="sign in"):
+                    await store.prepare()
+        assert [record.message for record in caplog.records if "trying again" in record.message] == []
 
 
 class TestFaults:
