@@ -10,7 +10,8 @@ from tests.disaster.settings import PAIRS, WARM
 from tests.disaster.story import play
 
 
-@pytest.mark.parametrize("pairs", [(WARM,), pytest.param(PAIRS, marks=pytest.mark.slow)], ids="-".join)
+@pytest.mark.slow
+@pytest.mark.parametrize("pairs", [(WARM,), PAIRS], ids="-".join)
 def test_a_region_dies_and_comes_back(tmp_path: Path, pairs: tuple[str, ...]) -> None:
     told: list[str] = []
     disaster = Disaster(tmp_path, Size(pairs, documents=60, before=2.0, after=1.0), told.append)
