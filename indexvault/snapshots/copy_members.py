@@ -12,12 +12,12 @@ from contextlib import aclosing
 from indexvault.errors import IntegrityError
 from indexvault.model import Clock
 from indexvault.snapshots.chunks import LARGEST_CHUNK
+from indexvault.snapshots.fetch import Failure, StoredMember, fetch_members
 from indexvault.snapshots.locations import Location, encode_locations, read_locations
 from indexvault.snapshots.manifest import Manifest
 from indexvault.snapshots.names import PackName
 from indexvault.snapshots.pack_store import CONTENT_TYPE, store_pack
 from indexvault.snapshots.packs import Pack, Packer, Placed, open_member
-from indexvault.snapshots.reader import Failure, StoredMember, fetch_members
 from indexvault.snapshots.repack import name_of
 from indexvault.snapshots.run_names import sweep_name
 from indexvault.snapshots.store import SnapshotReader, Store

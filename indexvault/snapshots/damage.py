@@ -8,8 +8,8 @@ import msgspec
 
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.chunks import Chunk, Digest
+from indexvault.snapshots.fetch import Failure
 from indexvault.snapshots.names import PackFolder
-from indexvault.snapshots.reader import Failure
 from indexvault.snapshots.seen_members import SeenMembers
 from indexvault.snapshots.store import SnapshotReader
 from indexvault.snapshots.tree import Entries, Node, Tree, as_chunks, as_nodes

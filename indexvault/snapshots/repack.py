@@ -20,12 +20,12 @@ import msgspec
 
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.chunks import LARGEST_CHUNK
+from indexvault.snapshots.fetch import StoredMember, fetch_members
 from indexvault.snapshots.live_members import LiveMembers
 from indexvault.snapshots.locations import MOST_HOPS, Location, encode_locations, read_locations
 from indexvault.snapshots.names import PackName, repair_advice
 from indexvault.snapshots.pack_store import CONTENT_TYPE, store_pack
 from indexvault.snapshots.packs import PACK_LIMIT, PACK_TARGET, Member, Pack, Packer, open_member, scan_members
-from indexvault.snapshots.reader import StoredMember, fetch_members
 from indexvault.snapshots.store import SnapshotReader, SnapshotWriter
 from indexvault.snapshots.tree import SEGMENT_LIMIT
 from indexvault.snapshots.used_packs import WithoutBlobs

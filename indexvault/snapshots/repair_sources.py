@@ -5,10 +5,11 @@ from typing import Protocol
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.catalogue import read_manifest
 from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.fetch import read_member
 from indexvault.snapshots.manifest import MANIFEST_LIMIT, Manifest
 from indexvault.snapshots.names import SERVICE_OBJECTS, SnapshotReference, manifest_name
 from indexvault.snapshots.packs import open_member
-from indexvault.snapshots.reader import read_chunk, read_member
+from indexvault.snapshots.reader import read_chunk
 from indexvault.snapshots.service_manifest import read_service_manifest
 from indexvault.snapshots.store import SnapshotReader
 from indexvault.snapshots.tree import SEGMENT_LIMIT, Node

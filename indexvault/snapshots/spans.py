@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from indexvault.bounds import MEBIBYTE
 from indexvault.snapshots.chunk_documents import document_reader
 from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.fetch import Failure
 from indexvault.snapshots.manifest import Manifest
-from indexvault.snapshots.reader import Failure, read_chunk, try_chunks
+from indexvault.snapshots.reader import read_chunk, try_chunks
 from indexvault.snapshots.store import SnapshotReader
 from indexvault.snapshots.tree_reader import TreeReader
 

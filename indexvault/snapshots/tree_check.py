@@ -10,9 +10,10 @@ from indexvault.errors import IntegrityError
 from indexvault.snapshots.chunk_check import DIGESTS, document_check
 from indexvault.snapshots.chunks import Chunk, OnChunk
 from indexvault.snapshots.damage import CheckedSnapshot, Damage
+from indexvault.snapshots.fetch import Failure
 from indexvault.snapshots.locations import MOST_HOPS, MovedPacks, gone_pack, misled
 from indexvault.snapshots.names import PackFolder, repair_advice
-from indexvault.snapshots.reader import Failure, try_batches
+from indexvault.snapshots.reader import try_batches
 from indexvault.snapshots.seen_members import SeenMembers
 from indexvault.snapshots.slices import WHOLE, Slice
 from indexvault.snapshots.store import BlobProperties, SnapshotReader

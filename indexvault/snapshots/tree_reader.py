@@ -11,10 +11,10 @@ import msgspec
 
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.fetch import Failure, StoredMember, fetch_members, read_member
 from indexvault.snapshots.locations import MovedPacks
 from indexvault.snapshots.names import PackFolder, repair_advice
 from indexvault.snapshots.packs import open_member
-from indexvault.snapshots.reader import Failure, StoredMember, fetch_members, read_member
 from indexvault.snapshots.store import SnapshotReader
 from indexvault.snapshots.tree import SEGMENT_LIMIT, Entries, Entry, Node, Tree, as_chunks, as_nodes, decode_segment
 

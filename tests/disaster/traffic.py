@@ -5,6 +5,7 @@ import random
 import threading
 import time
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,7 +46,7 @@ class Reads:
         return max((later - earlier for earlier, later in zip([since, *answered], answered, strict=False)), default=0.0)
 
 
-class Loop:
+class Loop(ABC):
     """A thread that does something again and again. It can be paused: then it does nothing until it goes on."""
 
     def __init__(self, name: str, rest: float) -> None:
@@ -80,9 +81,9 @@ class Loop:
         if self._thread.is_alive():
             self._thread.join(_SECONDS * 3)
 
+    @abstractmethod
     def turn(self) -> None:
         """Do it once."""
-        raise NotImplementedError
 
     def _run(self) -> None:
         while not self._stopped.wait(self.rest):

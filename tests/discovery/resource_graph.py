@@ -1,18 +1,17 @@
 """A stand-in for Azure Resource Graph on loopback, and an identity that it takes."""
 
 import json
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 
 from indexvault.discovery import Cloud
+from tests.loopback import QuietHandler, serving
 
 SUBSCRIPTION = "/subscriptions/0a0a0a0a-1111-4222-8333-444444444444/resourceGroups/search-rg/providers"
 TOKEN = "a-token-for-resource-manager"
@@ -81,8 +80,8 @@ class Graph:
 def graph(*pages: Any, status: int = 200) -> Iterator[Graph]:
     """Answer with pages of rows, one after the other; a page of bytes is sent as it is."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Handler(QuietHandler):
+        def do_POST(self) -> None:  # noqa: N802 - what the library calls
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             running.asked.append((self.path, self.headers.get("Authorization", ""), body))
             number = int(body["options"].get("$skipToken", 0))
@@ -96,18 +95,6 @@ def graph(*pages: Any, status: int = 200) -> Iterator[Graph]:
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    running = Graph(
-        Cloud(f"http://127.0.0.1:{server.server_port}", "login.microsoftonline.com", ".search.windows.net"), pages
-    )
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(Handler) as address:
+        running = Graph(Cloud(address, "login.microsoftonline.com", ".search.windows.net"), pages)
         yield running
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -30,7 +30,7 @@ from indexvault.snapshots.run_names import role_name
 from tests import hotels
 from tests.discovery.resource_graph import Identity
 from tests.memory_store import MemoryStore
-from tests.readiness.resource_manager import management, resource, resource_id
+from tests.readiness.management_api import management, resource, resource_id
 from tests.recovery.dead import DeadStore
 from tests.snapshots.samples import MORNING, documents, write_snapshot
 from tests.world import EAST, KEYS, WEST, Calendar, World, open_world

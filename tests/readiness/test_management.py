@@ -20,7 +20,7 @@ from indexvault.readiness.management import API_VERSION, Resource, cloud_of, rea
 from indexvault.settings.load import read_settings
 from indexvault.settings.model import ServiceSettings
 from tests.discovery.resource_graph import TOKEN, Identity
-from tests.readiness.resource_manager import GROUP, management, resource, resource_id
+from tests.readiness.management_api import GROUP, management, resource, resource_id
 
 EAST = ServiceSettings(
     endpoint="https://contoso-east.search.windows.net",

@@ -11,21 +11,12 @@ from hypothesis import strategies as st
 
 from indexvault.errors import IntegrityError, NotFoundError
 from indexvault.snapshots.chunks import Chunk
+from indexvault.snapshots.fetch import LARGEST_SPAN, MOST_HOLE, StoredMember, fetch_members, spans_of
+from indexvault.snapshots.fetch import WantedMember as Wanted
 from indexvault.snapshots.locations import Location, encode_locations
 from indexvault.snapshots.pack_store import store_pack
 from indexvault.snapshots.packs import Packer, member
-from indexvault.snapshots.reader import (
-    LARGEST_SPAN,
-    MOST_HOLE,
-    StoredMember,
-    as_bytes,
-    fetch_members,
-    read_chunk,
-    read_chunks,
-    spans_of,
-    try_chunks,
-)
-from indexvault.snapshots.reader import _Wanted as Wanted
+from indexvault.snapshots.reader import as_bytes, read_chunk, read_chunks, try_chunks
 from indexvault.snapshots.replicas import ReplicaBlobs
 from tests.memory_store import MemoryStore
 from tests.snapshots.trees import FOLDER, rewrite_pack

@@ -4,14 +4,13 @@ Source: Search Management REST API, Services - Get, 2025-05-01; Azure Resource M
 """
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from indexvault.discovery import Cloud
+from tests.loopback import QuietHandler, serving
 
 GROUP = "/subscriptions/0a0a0a0a-1111-4222-8333-444444444444/resourceGroups/search-rg"
 
@@ -59,8 +58,8 @@ def management(
 ) -> Iterator[Management]:
     """Answer for services by name; bytes are sent as they are, and a name that is not there is a 404."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Handler(QuietHandler):
+        def do_GET(self) -> None:  # noqa: N802 - what the library calls
             running.asked.append((self.path, self.headers.get("Authorization", "")))
             name = self.path.partition("?")[0].rpartition("/")[2]
             found = resources.get(name, {"error": {"code": "ResourceNotFound", "message": f"{self.path} is not here"}})
@@ -72,18 +71,6 @@ def management(
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    running = Management(
-        Cloud(f"http://127.0.0.1:{server.server_port}", "login.microsoftonline.com", ".search.windows.net")
-    )
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(Handler) as address:
+        running = Management(Cloud(address, "login.microsoftonline.com", ".search.windows.net"))
         yield running
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
